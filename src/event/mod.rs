@@ -1,0 +1,303 @@
+//! What happened in a run: facts in the past tense, with data and without text for people.
+//!
+//! The contract, held by tests: [`Fact::RunStarted`] is first; every host of the plan has exactly one
+//! [`Fact::HostFinished`], also when the run is cancelled; [`Fact::RunFinished`] is last. Only
+//! [`Fact::Output`] may be dropped by a reader. Folding the stream into a [`recap::Recap`] gives the same
+//! recap live and replayed.
+
+pub mod recap;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::model::inventory::HostName;
+use crate::model::outcome::{CancelReason, Exit, Failure, Status, StepStatus};
+use crate::model::position::Position;
+
+/// Version of the recorded form of the stream; it grows when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One fact with the time at which it became true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Milliseconds since the run started, monotonic.
+    #[serde(rename = "at_ms", with = "millis")]
+    pub at: Duration,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Fact {
+    /// The run began: always the first fact.
+    RunStarted {
+        /// [`SCHEMA_VERSION`].
+        schema: u32,
+        /// Unique name of the run.
+        run: Arc<str>,
+        /// What runs, as a title: `deploy`, `exec uptime`.
+        title: String,
+        /// Wall clock at the start, RFC 3339, UTC.
+        started_at: String,
+        /// All hosts of the plan, in inventory order.
+        hosts: Vec<HostName>,
+        /// All tasks of the plan, in order.
+        tasks: Vec<TaskSummary>,
+        /// Hosts at work at a time, at most.
+        pool: usize,
+    },
+    /// A task began.
+    TaskStarted {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+    },
+    /// A worker began to open a connection.
+    HostConnecting {
+        /// Who.
+        host: HostName,
+        /// `address:port`.
+        address: String,
+    },
+    /// A connection attempt failed in a way that passes, and will be repeated.
+    ConnectRetried {
+        /// Who.
+        host: HostName,
+        /// Number of the attempt that failed, from 1.
+        attempt: u32,
+        /// Why it failed.
+        failure: Failure,
+        /// Pause before the next attempt.
+        #[serde(rename = "delay_ms", with = "millis")]
+        delay: Duration,
+    },
+    /// A host is connected and authenticated.
+    HostConnected {
+        /// Who.
+        host: HostName,
+        /// How long each phase took.
+        timings: Timings,
+        /// How the login was proven: `publickey ED25519 SHA256:...`.
+        auth: String,
+    },
+    /// A step began on a host.
+    StepStarted {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+    },
+    /// A host said something. Holds whole lines, but for a line over 64 KiB and the last one of a stream.
+    Output {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// On which stream.
+        stream: Stream,
+        /// The bytes, as the host sent them.
+        #[serde(flatten, with = "output_data")]
+        data: Bytes,
+    },
+    /// A step ended on a host.
+    StepFinished {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// How.
+        outcome: StepOutcome,
+    },
+    /// A host has its final record: exactly once per host of the plan.
+    HostFinished {
+        /// Who.
+        host: HostName,
+        /// How.
+        outcome: HostOutcome,
+    },
+    /// No host is at work in the task any more.
+    TaskFinished {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+    },
+    /// The run has been quiet for a while; these hosts are what it waits for, longest-running first.
+    StragglersNoticed {
+        /// Hosts at work.
+        hosts: Vec<Straggler>,
+    },
+    /// The user asked the run to stop.
+    StopRequested {
+        /// By which signal.
+        reason: CancelReason,
+        /// The second request: connections are closed without grace.
+        forced: bool,
+    },
+    /// The run is over: always the last fact.
+    RunFinished {
+        /// Set when the user ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cancelled: Option<CancelReason>,
+    },
+}
+
+/// A task as the plan has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSummary {
+    /// Its name; for `fan exec` the command.
+    pub name: String,
+    /// Its steps, in order.
+    pub steps: Vec<StepSummary>,
+    /// Indices of its hosts in `RunStarted.hosts`, ascending.
+    pub hosts: Vec<usize>,
+}
+
+/// A step as the plan has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepSummary {
+    /// The key of its action: `run`, `echo`.
+    pub action: String,
+    /// Its `name`, or the first line of what it does, unrendered.
+    pub title: String,
+    /// Where it stands, when it comes from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// How long each phase of opening a connection took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Waiting for a free start (8 unauthenticated connections per address).
+    #[serde(rename = "queued_ms", with = "millis")]
+    pub queued: Duration,
+    /// Name lookup and TCP connect.
+    #[serde(rename = "connect_ms", with = "millis")]
+    pub connect: Duration,
+    /// Banner, key exchange and host key.
+    #[serde(rename = "handshake_ms", with = "millis")]
+    pub handshake: Duration,
+    /// Authentication.
+    #[serde(rename = "auth_ms", with = "millis")]
+    pub auth: Duration,
+}
+
+/// An output stream of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// The status.
+    pub status: StepStatus,
+    /// Why, when it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// How its command ended, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// A line to show for it: what `echo` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The command was started and its end was not seen.
+    #[serde(default)]
+    pub may_still_run: bool,
+    /// How long it took.
+    #[serde(rename = "elapsed_ms", with = "millis")]
+    pub elapsed: Duration,
+}
+
+/// How a host ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostOutcome {
+    /// The status.
+    pub status: Status,
+    /// Why, when it did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The step at which it ended, as (task, step), when it did not end well there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<(usize, usize)>,
+    /// A command had been started there.
+    pub started: bool,
+    /// A command may still be running there.
+    #[serde(default)]
+    pub may_still_run: bool,
+}
+
+/// A host that the run is waiting for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Straggler {
+    /// Who.
+    pub host: HostName,
+    /// How long its current step, or its connection attempt, has been going on.
+    #[serde(rename = "running_ms", with = "millis")]
+    pub running: Duration,
+    /// How long ago it last sent something.
+    #[serde(rename = "silent_ms", with = "millis")]
+    pub silent: Duration,
+}
+
+/// Durations as whole milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// Output as `text` when it is UTF-8, as `base64` otherwise: nothing is lost either way.
+mod output_data {
+    use bytes::Bytes;
+    use data_encoding::BASE64;
+    use serde::ser::SerializeMap;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    struct Data {
+        text: Option<String>,
+        base64: Option<String>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(data: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match std::str::from_utf8(data) {
+            Ok(text) => map.serialize_entry("text", text)?,
+            Err(_) => map.serialize_entry("base64", &BASE64.encode(data))?,
+        }
+        map.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        match Data::deserialize(deserializer)? {
+            Data { text: Some(text), .. } => Ok(Bytes::from(text)),
+            Data { base64: Some(data), .. } => {
+                BASE64.decode(data.as_bytes()).map(Bytes::from).map_err(D::Error::custom)
+            }
+            _ => Err(D::Error::custom("output without text or base64")),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The end of the story: folds the event stream into one record per host and the exit code.

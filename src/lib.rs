@@ -1,0 +1,28 @@
+//! fan: an agentless SSH fan-out orchestrator.
+//!
+//! This page is the map. Imports point down, floor by floor (`tests/tidy.rs` keeps it so):
+//!
+//! ```text
+//!             cli                        3  args, wiring, errors -> words and exit code
+//!    ┌─────────┼──────────┐
+//!  engine    report    sandbox           2  meet only in `event`; sandbox is the throw-away SSH server
+//!    ├──────┐    │
+//!   ssh  config  event                   1  transport, file formats, facts (config serves cli only)
+//!    └──────┴────┬──
+//!              model                     0  pure types and functions: no I/O, no clock, no async
+//! ```
+//!
+//! One run, from left to right:
+//!
+//! ```text
+//! YAML ──config──▶ model ──engine::plan──▶ Plan ──engine::run──▶ events ──▶ report, Recap ──▶ exit code
+//!                                                   │
+//!                                                   └─ one worker per host ──▶ ssh::Connector
+//! ```
+//!
+//! To start reading: `model::task` (what a step is), `engine::dispatcher` (who owns the truth of a run),
+//! `ssh::Connector` (the seam under the engine), `event` (the seam above it).
+
+pub mod event;
+pub mod model;
+pub mod ssh;

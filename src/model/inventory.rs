@@ -1,0 +1,167 @@
+//! The inventory: hosts and roles with their settings and variables, and one host resolved.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::position::{Located, Position};
+use crate::model::settings::Settings;
+use crate::model::value::Vars;
+
+/// The name of a host as the inventory and every report write it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostName(pub Arc<str>);
+
+/// The name of a role.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RoleName(pub Arc<str>);
+
+macro_rules! name_type {
+    ($name:ident) => {
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl From<&str> for $name {
+            fn from(name: &str) -> Self {
+                Self(Arc::from(name))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+name_type!(HostName);
+name_type!(RoleName);
+
+/// A host of the inventory, ranges already expanded.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its unique name.
+    pub name: HostName,
+    /// Settings of its own entry.
+    pub settings: Settings,
+    /// Variables of its own entry.
+    pub vars: Vars,
+    /// Where its entry stands.
+    pub position: Position,
+}
+
+/// A role: a named group of hosts with settings and variables of its own.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Its unique name.
+    pub name: RoleName,
+    /// Who belongs to it: target expressions, and other roles.
+    pub members: Vec<Located<String>>,
+    /// Roles whose hosts belong to it too.
+    pub roles: Vec<Located<RoleName>>,
+    /// Settings for its hosts.
+    pub settings: Settings,
+    /// Variables for its hosts.
+    pub vars: Vars,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// A loaded inventory: every reference resolved, every range expanded.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The file it was read from, for messages.
+    pub file: Arc<str>,
+    /// Hosts, in file order.
+    pub hosts: Vec<Host>,
+    /// Roles, in file order.
+    pub roles: Vec<Role>,
+    /// For each role, in the order of `roles`: its hosts as ascending indices into `hosts`.
+    pub members: Vec<Vec<usize>>,
+    /// Variables of every host.
+    pub vars: Vars,
+    /// Settings of every host.
+    pub defaults: Settings,
+}
+
+/// One host with everything the inventory and the command line say about it.
+#[derive(Clone, Debug)]
+pub struct ResolvedHost {
+    /// Its name.
+    pub name: HostName,
+    /// The roles it belongs to, in file order.
+    pub roles: Vec<RoleName>,
+    /// All layers of settings merged, lowest first: defaults, roles, host, command line.
+    pub settings: Settings,
+    /// Variables merged the same way: inventory, roles, host.
+    pub vars: Vars,
+}
+
+impl Inventory {
+    /// An inventory without hosts, for commands that name hosts ad hoc.
+    pub fn empty() -> Self {
+        Self {
+            file: Arc::from("(no inventory)"),
+            hosts: Vec::new(),
+            roles: Vec::new(),
+            members: Vec::new(),
+            vars: Vars::new(),
+            defaults: Settings::default(),
+        }
+    }
+
+    /// The index of a host by name.
+    pub fn host_index(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name.as_str() == name)
+    }
+
+    /// The index of a role by name.
+    pub fn role_index(&self, name: &str) -> Option<usize> {
+        self.roles.iter().position(|role| role.name.as_str() == name)
+    }
+
+    /// For each host, the indices of its roles in file order.
+    pub fn roles_of_hosts(&self) -> Vec<Vec<usize>> {
+        let mut roles = vec![Vec::new(); self.hosts.len()];
+        for (role, members) in self.members.iter().enumerate() {
+            for &host in members {
+                if let Some(list) = roles.get_mut(host) {
+                    list.push(role);
+                }
+            }
+        }
+        roles
+    }
+
+    /// Merges everything said about one host, `command_line` last.
+    ///
+    /// `roles` are the indices of its roles in file order (see [`Self::roles_of_hosts`]).
+    pub fn resolve(&self, host: &Host, roles: &[usize], command_line: &Settings) -> ResolvedHost {
+        let mut settings = self.defaults.clone();
+        let mut vars = self.vars.clone();
+        let mut names = Vec::with_capacity(roles.len());
+        for role in roles.iter().filter_map(|&index| self.roles.get(index)) {
+            settings.overlay(&role.settings);
+            vars.extend(role.vars.clone());
+            names.push(role.name.clone());
+        }
+        settings.overlay(&host.settings);
+        settings.overlay(command_line);
+        vars.extend(host.vars.clone());
+        ResolvedHost { name: host.name.clone(), roles: names, settings, vars }
+    }
+}
+
+/// Environment variables of a command, resolved.
+pub type Environment = BTreeMap<String, String>;

@@ -1,0 +1,16 @@
+//! Floor 0: what fan talks about. Pure types and functions over std and serde: no I/O, no clock, no
+//! environment, no async. Everything above shares these words.
+
+pub mod duration;
+pub mod endpoint;
+pub mod inventory;
+pub mod name;
+pub mod outcome;
+pub mod position;
+pub mod range;
+pub mod secret;
+pub mod settings;
+pub mod target;
+pub mod task;
+pub mod template;
+pub mod value;

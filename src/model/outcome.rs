@@ -1,0 +1,290 @@
+//! How a host or a step ended: statuses, the stable kinds of failure, exit codes of the whole run.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        pub enum $name {
+            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// All of them, in order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable word for it in every output.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// How a host ended. Every selected host has exactly one.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    Status {
+        /// Everything that was to run there ran, with exit status 0 where there was one.
+        Ok = "ok",
+        /// Something finished there, and not well.
+        Failed = "failed",
+        /// Nothing was started there: it could not be reached or would not let us in.
+        Unreachable = "unreachable",
+        /// Something was started and its outcome is not known.
+        Unknown = "unknown",
+        /// Ended by the user.
+        Cancelled = "cancelled",
+        /// Never started, or not continued, because of others.
+        Skipped = "skipped",
+    }
+}
+
+words! {
+    /// How a step ended on one host.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    StepStatus {
+        /// Done; nothing on the host was changed by it.
+        Ok = "ok",
+        /// Done; the host was, or may have been, changed.
+        Changed = "changed",
+        /// Its condition was false.
+        Skipped = "skipped",
+        /// It failed and `warn_only` let the host go on.
+        Warned = "warned",
+        /// It failed.
+        Failed = "failed",
+        /// It started and its end was not seen.
+        Unknown = "unknown",
+        /// It was stopped by the user.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Why a host or step did not end well: stable words, documented in docs/exit-codes.md.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    Kind {
+        /// The name has no address, or the resolver said no.
+        Dns = "dns",
+        /// The port is closed.
+        ConnectRefused = "connect_refused",
+        /// No answer to the TCP connect within its deadline.
+        ConnectTimeout = "connect_timeout",
+        /// No route, or a firewall said no.
+        ConnectUnreachable = "connect_unreachable",
+        /// The connection broke before a session existed.
+        ConnectReset = "connect_reset",
+        /// The server turned the connection away because of too many (MaxStartups, PerSourcePenalties).
+        Throttled = "throttled",
+        /// What answered does not speak SSH, or said nothing in time.
+        Banner = "banner",
+        /// The server broke the SSH protocol.
+        Protocol = "protocol",
+        /// No common algorithms, or the key exchange did not end in time.
+        Kex = "kex",
+        /// The host's key is not recorded.
+        HostKeyUnknown = "host_key_unknown",
+        /// Another key than the recorded one, or only keys of other types are recorded.
+        HostKeyChanged = "host_key_changed",
+        /// The key is marked `@revoked`.
+        HostKeyRevoked = "host_key_revoked",
+        /// The file of known keys cannot be trusted or read.
+        HostKeyStore = "host_key_store",
+        /// Every credential was refused, or none was usable.
+        AuthFailed = "auth_failed",
+        /// The server ended the connection after too many attempts.
+        AuthExhausted = "auth_exhausted",
+        /// A private key file cannot be used.
+        KeyUnusable = "key_unusable",
+        /// The SSH agent did not do its part.
+        Agent = "agent",
+        /// The server refused to open a channel.
+        ChannelRefused = "channel_refused",
+        /// The server refused to start the command.
+        ExecRefused = "exec_refused",
+        /// The command ended with an exit status other than 0.
+        Exit = "exit",
+        /// The command was killed by a signal.
+        Signal = "signal",
+        /// The command's deadline expired.
+        Timeout = "timeout",
+        /// The command was silent for too long.
+        Idle = "idle",
+        /// The connection broke after something had started.
+        ConnectionLost = "connection_lost",
+        /// The host stopped answering keepalive requests.
+        Keepalive = "keepalive",
+        /// An `assert` step was false.
+        Assert = "assert",
+        /// A `fail` step said so.
+        Fail = "fail",
+        /// A template or expression could not be evaluated.
+        Template = "template",
+        /// A local command could not be started, or a local file not written.
+        LocalIo = "local_io",
+        /// This machine's limits (open files, processes) are exhausted.
+        LocalLimits = "local_limits",
+        /// The user stopped the run.
+        Interrupted = "interrupted",
+        /// Not run because something before it did not end well.
+        Dependency = "dependency",
+        /// A bug in fan.
+        Internal = "internal",
+    }
+}
+
+impl Kind {
+    /// Whether a connection attempt that ended this way may be repeated by itself.
+    ///
+    /// Only kinds that pass by themselves, and only before anything was started; never authentication,
+    /// host keys or an accepted command. `dns` is repeated only when the resolver called it temporary.
+    pub fn is_temporary(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::ConnectReset | Self::Throttled)
+    }
+
+    /// Whether it is a host-key alarm, which decides the exit code of the run.
+    pub fn is_host_key_alarm(self) -> bool {
+        matches!(self, Self::HostKeyChanged | Self::HostKeyRevoked)
+    }
+}
+
+/// What went wrong, for a person: `message` [kind] and, on a line of its own, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The stable word.
+    pub kind: Kind,
+    /// A lowercase fragment without the host's name. May hold text from the host: sanitise before printing.
+    pub message: String,
+    /// What to type or look at next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// How a command ended on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// With an exit status (RFC 4254 section 6.10).
+    Status(u32),
+    /// By a signal, without the `SIG` prefix: `KILL`.
+    Signal(String),
+}
+
+/// The exit code of the process. docs/exit-codes.md holds the same table; a test compares them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// All ok.
+    Ok,
+    /// A host failed, or its outcome is unknown, after something had started there.
+    Failed,
+    /// Bad usage or input; nothing was contacted.
+    Input,
+    /// Hosts were not reached and nothing was started on them: safe to run again.
+    Unreachable,
+    /// Host-key alarm (changed, revoked, other type).
+    HostKeyAlarm,
+    /// Local input or output failed.
+    LocalIo,
+    /// A bug in fan.
+    Bug,
+    /// Ended by SIGHUP.
+    Hangup,
+    /// Ended by SIGINT.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+impl ExitCode {
+    /// All of them, ascending.
+    pub const ALL: &'static [Self] = &[
+        Self::Ok,
+        Self::Failed,
+        Self::Input,
+        Self::Unreachable,
+        Self::HostKeyAlarm,
+        Self::LocalIo,
+        Self::Bug,
+        Self::Hangup,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// The number that the process exits with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Input => 2,
+            Self::Unreachable => 3,
+            Self::HostKeyAlarm => 4,
+            Self::LocalIo => 5,
+            Self::Bug => 70,
+            Self::Hangup => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// Its meaning, as the docs print it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "all ok",
+            Self::Failed => "a host failed, or its outcome is unknown, after something had started there",
+            Self::Input => "bad usage or input: nothing was contacted",
+            Self::Unreachable => "hosts were not reached and nothing was started on them: safe to run again",
+            Self::HostKeyAlarm => "host-key alarm (changed, revoked, other type): wins over 1 and 3",
+            Self::LocalIo => "local I/O (report, download disk)",
+            Self::Bug => "a bug in fan",
+            Self::Hangup => "ended by HUP",
+            Self::Interrupted => "ended by INT (Ctrl-C)",
+            Self::Terminated => "ended by TERM",
+        }
+    }
+}
+
+/// Why a run is being stopped. Ordered by urgency: a later, more urgent reason replaces an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// SIGHUP: the terminal went away.
+    Hangup,
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+}
+
+impl CancelReason {
+    /// The exit code of a run that ended for this reason.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Hangup => ExitCode::Hangup,
+            Self::Terminate => ExitCode::Terminated,
+            Self::Interrupt => ExitCode::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Connection settings of hosts: one layer as written, the layers merged, and where each value came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::inventory::RoleName;
+use crate::model::position::Position;
+
+/// Where a setting's value came from, lowest precedence first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// fan's own default.
+    BuiltIn,
+    /// The inventory's `defaults:`.
+    Defaults(Position),
+    /// A role of the host.
+    Role(RoleName, Position),
+    /// The host's own entry.
+    Host(Position),
+    /// A flag or its environment variable, by the flag's name (`--user`).
+    CommandLine(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built in"),
+            Self::Defaults(at) => write!(f, "defaults ({at})"),
+            Self::Role(name, at) => write!(f, "role {name} ({at})"),
+            Self::Host(at) => write!(f, "host ({at})"),
+            Self::CommandLine(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// A setting's value with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+impl<T> Sourced<T> {
+    /// Pairs a value with its origin.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+}
+
+/// A limit on time: a duration, or explicitly none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeLimit {
+    /// Never expires (`none`).
+    None,
+    /// Expires after this long.
+    After(Duration),
+}
+
+impl TimeLimit {
+    /// The duration, if there is a limit.
+    pub fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::After(limit) => Some(limit),
+        }
+    }
+}
+
+/// Which SSH agent a host's keys may come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentSetting {
+    /// No agent.
+    Off,
+    /// The one that `SSH_AUTH_SOCK` names, when it is set.
+    Environment,
+    /// The one at this socket.
+    Socket(String),
+}
+
+/// How commands reach a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Over SSH.
+    Ssh,
+    /// On the operator's own machine.
+    Local,
+}
+
+/// One layer of settings: only what this layer says.
+///
+/// Fields are as in the inventory; see docs/inventory.md.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Host name or IP address to connect to.
+    pub address: Option<Sourced<String>>,
+    /// TCP port.
+    pub port: Option<Sourced<u16>>,
+    /// Login name.
+    pub user: Option<Sourced<String>>,
+    /// Private key files, tried in order.
+    pub identity: Option<Sourced<Vec<String>>>,
+    /// Offer only the key files named by `identity`, also when the agent holds more.
+    pub identities_only: Option<Sourced<bool>>,
+    /// The agent to ask for signatures.
+    pub agent: Option<Sourced<AgentSetting>>,
+    /// Files of known host keys, in OpenSSH's format.
+    pub known_hosts: Option<Sourced<Vec<String>>>,
+    /// Deadline of name lookup and TCP connect together.
+    pub connect_timeout: Option<Sourced<Duration>>,
+    /// Deadline of each command.
+    pub command_timeout: Option<Sourced<TimeLimit>>,
+    /// Longest silence of a command.
+    pub idle_timeout: Option<Sourced<TimeLimit>>,
+    /// Interval of keepalive requests; `none` turns them off. Three unanswered ones end the connection.
+    pub keepalive: Option<Sourced<TimeLimit>>,
+    /// How often a connection attempt is repeated after a temporary error, before anything was started.
+    pub retries: Option<Sourced<u32>>,
+    /// Interpreter of `run` scripts, found on the host's `PATH`.
+    pub shell: Option<Sourced<String>>,
+    /// Environment of every command.
+    pub env: BTreeMap<String, Sourced<String>>,
+    /// How commands reach the host.
+    pub transport: Option<Sourced<Transport>>,
+}
+
+impl Settings {
+    /// Lays `higher` over this layer: what `higher` says wins, key by key for `env`.
+    pub fn overlay(&mut self, higher: &Self) {
+        fn put<T: Clone>(low: &mut Option<T>, high: &Option<T>) {
+            if let Some(value) = high {
+                *low = Some(value.clone());
+            }
+        }
+        put(&mut self.address, &higher.address);
+        put(&mut self.port, &higher.port);
+        put(&mut self.user, &higher.user);
+        put(&mut self.identity, &higher.identity);
+        put(&mut self.identities_only, &higher.identities_only);
+        put(&mut self.agent, &higher.agent);
+        put(&mut self.known_hosts, &higher.known_hosts);
+        put(&mut self.connect_timeout, &higher.connect_timeout);
+        put(&mut self.command_timeout, &higher.command_timeout);
+        put(&mut self.idle_timeout, &higher.idle_timeout);
+        put(&mut self.keepalive, &higher.keepalive);
+        put(&mut self.retries, &higher.retries);
+        put(&mut self.shell, &higher.shell);
+        put(&mut self.transport, &higher.transport);
+        for (name, value) in &higher.env {
+            self.env.insert(name.clone(), value.clone());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Floor 1: the transport. Opens sessions on hosts and runs commands in them; knows nothing of runs and tasks.
+//!
+//! [`Connector`] and [`Session`] are the seam under the engine: SSH, the operator's own machine and a
+//! scripted fake stand behind it. Generics, not `dyn`: the set is closed.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::event::Timings;
+use crate::model::endpoint::Endpoint;
+use crate::model::outcome::{Exit, Failure};
+
+/// Opens sessions.
+pub trait Connector: Send + Sync + 'static {
+    /// What it opens.
+    type Session: Session;
+
+    /// Opens one session: dial, host key, authentication, each within its deadline.
+    ///
+    /// One attempt: repeating it is the caller's policy. Nothing was started on the host when it fails.
+    fn connect(
+        &self,
+        endpoint: &Endpoint,
+    ) -> impl Future<Output = Result<Connected<Self::Session>, Failure>> + Send;
+}
+
+/// A session with the story of how it was opened.
+#[derive(Debug)]
+pub struct Connected<S> {
+    /// The session.
+    pub session: S,
+    /// How long each phase took.
+    pub timings: Timings,
+    /// How the login was proven, for `-v` and `fan ping`.
+    pub auth: String,
+}
+
+/// An authenticated connection to a host.
+pub trait Session: Send + 'static {
+    /// A command that runs in it.
+    type Exec: Exec;
+
+    /// Starts a command. Its standard input is at its end.
+    fn exec(&mut self, command: Bytes) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
+
+    /// Closes the connection in good order; does not wait for the other side.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A running command.
+pub trait Exec: Send {
+    /// The next thing that the command sent. Cancel-safe.
+    ///
+    /// After [`ExecEvent::Closed`] or [`ExecEvent::Lost`] there is nothing more, and it is not called again.
+    fn next(&mut self) -> impl Future<Output = ExecEvent> + Send;
+
+    /// Asks the host to signal the command. There is no reply: only an exit proves that it worked.
+    fn signal(&mut self, signal: Signal) -> impl Future<Output = ()> + Send;
+
+    /// Closes the channel without waiting for the command.
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a running command sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// Bytes of its standard output.
+    Stdout(Bytes),
+    /// Bytes of its standard error.
+    Stderr(Bytes),
+    /// How it ended. May come before the last output.
+    Exit(Exit),
+    /// The channel is closed in good order: everything was delivered.
+    Closed,
+    /// The connection is gone: what was not delivered never will be.
+    Lost(Failure),
+}
+
+/// Why a command was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecError {
+    /// What happened.
+    pub failure: Failure,
+    /// The request had been sent and its fate is not known: the command may run.
+    pub may_have_started: bool,
+}
+
+/// Signals that stop a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGKILL.
+    Kill,
+}
