@@ -1,8 +1,219 @@
-//! Durations as users write them: `10s`, `1m30s`, `500ms`, `none`.
+//! Durations as users write them: `10s`, `1m30s`, `500ms`, `none`; and as recaps show them.
+
+use std::time::Duration;
 
 use crate::model::settings::TimeLimit;
 
+/// The longest duration that makes sense here; more is a typing mistake.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Units with their nanoseconds, from large to small: the order in which they must be written.
+const UNITS: [(&str, u128); 5] = [
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+];
+
 /// Reads a duration with a unit, or `none`; `Err` is the message.
-pub fn parse(_text: &str) -> Result<TimeLimit, String> {
-    Ok(TimeLimit::None)
+///
+/// Units are `d`, `h`, `m`, `s` and `ms`, from large to small, each at most once; numbers may have a fraction.
+/// Zero and more than 365 days are refused.
+pub fn parse(text: &str) -> Result<TimeLimit, String> {
+    if text == "none" {
+        return Ok(TimeLimit::None);
+    }
+    if is_number(text) {
+        let zero = text.chars().all(|c| matches!(c, '0' | '.'));
+        return Err(if zero { no_time(text) } else { format!("write a unit: \"{text}s\"") });
+    }
+    duration(text).map(TimeLimit::After)
+}
+
+/// Reads what a flag takes: as [`parse`], and a bare number means seconds.
+pub fn parse_seconds(text: &str) -> Result<TimeLimit, String> {
+    if is_number(text) { parse(&format!("{text}s")) } else { parse(text) }
+}
+
+/// Writes a duration for people: `350ms`, `4.1s`, `1m 05s`, `2h 10m`, `3d 04h`.
+///
+/// Rounds down, so that nothing looks slower than it was.
+pub fn show(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if days > 0 {
+        format!("{days}d {:02}h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours}h {:02}m", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes}m {:02}s", seconds % 60)
+    } else if seconds > 0 {
+        format!("{seconds}.{}s", duration.subsec_millis() / 100)
+    } else {
+        format!("{}ms", duration.subsec_millis())
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+fn no_time(text: &str) -> String {
+    format!("\"{text}\" is no time at all; write none for no limit")
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    const EXAMPLES: &str = "write it as 10s, 1m30s or 500ms";
+    if text.is_empty() {
+        return Err(format!("empty duration; {EXAMPLES}, or none for no limit"));
+    }
+    if text.starts_with('-') {
+        return Err(format!("duration \"{text}\" is negative; none means no limit"));
+    }
+    let mut nanos = 0_u128;
+    let mut units = UNITS.iter();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (digits, tail) = rest.split_at(end);
+        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, after) = tail.split_at(end);
+        if digits.is_empty() || tail.is_empty() {
+            return Err(format!("\"{text}\" is not a duration; {EXAMPLES}"));
+        }
+        let Some(&(_, size)) = units.find(|(name, _)| *name == unit) else {
+            let known = UNITS.iter().any(|(name, _)| *name == unit);
+            return Err(if known {
+                format!("unit \"{unit}\" is out of place in \"{text}\"; write large units first, each once")
+            } else {
+                format!("unit \"{unit}\" in \"{text}\" is not known; units are ms, s, m, h and d")
+            });
+        };
+        let part =
+            number(digits, size).ok_or_else(|| format!("\"{digits}\" in \"{text}\" is not a number"))?;
+        nanos = nanos.saturating_add(part);
+        rest = after;
+    }
+    if nanos == 0 {
+        return Err(no_time(text));
+    }
+    match u64::try_from(nanos).map(Duration::from_nanos) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err(format!("\"{text}\" is longer than 365 days; write none for no limit")),
+    }
+}
+
+/// `digits` (with at most nine places after one point) times `size`; a product too large is as large as it gets.
+fn number(digits: &str, size: u128) -> Option<u128> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let whole = whole.parse::<u128>().unwrap_or(u128::MAX).saturating_mul(size);
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    Some(whole.saturating_add(fraction.parse::<u128>().ok()?.saturating_mul(size) / scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, millis) in [
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("1m30s", 90_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            ("1.5s", 1500),
+            ("0.25s", 250),
+            ("0h5s", 5000),
+            ("90m", 5_400_000),
+            ("365d", 31_536_000_000),
+        ] {
+            assert_eq!(parse(text), Ok(TimeLimit::After(Duration::from_millis(millis))), "{text}");
+        }
+        assert_eq!(parse("none"), Ok(TimeLimit::None));
+        assert_eq!(parse_seconds("none"), Ok(TimeLimit::None));
+        assert_eq!(parse_seconds("5"), Ok(TimeLimit::After(Duration::from_secs(5))));
+        assert_eq!(parse_seconds("0.5"), Ok(TimeLimit::After(Duration::from_millis(500))));
+        assert_eq!(parse_seconds("2m"), Ok(TimeLimit::After(Duration::from_secs(120))));
+    }
+
+    #[test]
+    fn other_texts_are_refused_with_what_to_write() {
+        let messages: Vec<String> = [
+            "",
+            "5",
+            "0",
+            "0s",
+            "-1",
+            "-5s",
+            "1h2x",
+            "99999999d",
+            "366d",
+            "365d1ms",
+            "1s1m",
+            "1s1s",
+            "5sec",
+            "5 s",
+            "s",
+            "1m30",
+            "1.2.3s",
+            ".5s",
+            "5S",
+            "None",
+            "forever",
+            "999999999999999999999999999999999999999999s",
+        ]
+        .iter()
+        .map(|text| format!("{text:?}  {}", parse(text).unwrap_err()))
+        .collect();
+        insta::assert_snapshot!(messages.join("\n"), @"");
+        assert_eq!(parse_seconds("0").unwrap_err(), "\"0s\" is no time at all; write none for no limit");
+    }
+
+    #[test]
+    fn durations_are_shown() {
+        for (millis, shown) in [
+            (0, "0ms"),
+            (350, "350ms"),
+            (999, "999ms"),
+            (1000, "1.0s"),
+            (4100, "4.1s"),
+            (59_999, "59.9s"),
+            (65_000, "1m 05s"),
+            (3_599_999, "59m 59s"),
+            (7_800_000, "2h 10m"),
+            (273_600_000, "3d 04h"),
+        ] {
+            assert_eq!(show(Duration::from_millis(millis)), shown);
+        }
+        assert!(!show(Duration::MAX).is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn any_text_is_answered(text in r"[0-9.dhms -]{0,12}|\PC{0,8}") {
+            if let Ok(TimeLimit::After(limit)) = parse(&text) {
+                prop_assert!(limit > Duration::ZERO && limit <= LONGEST);
+            }
+            let _ = parse_seconds(&text);
+        }
+
+        #[test]
+        fn whole_units_add_up(hours in 0_u64..24, minutes in 0_u64..60, seconds in 1_u64..60) {
+            let text = format!("{hours}h{minutes}m{seconds}s");
+            let expected = Duration::from_secs(hours * 3600 + minutes * 60 + seconds);
+            prop_assert_eq!(parse(&text), Ok(TimeLimit::After(expected)));
+        }
+    }
 }

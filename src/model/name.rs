@@ -1,6 +1,327 @@
 //! Which strings are names of hosts, addresses, users, roles, tasks and variables, and why others are not.
+//!
+//! The character sets are those of OpenSSH (`valid_hostname` and `valid_ruser` in ssh.c), less what a target
+//! expression or a file name gives a meaning to. Refuses to look anything up.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::model::range::{parse_ip, without_leading_zeros};
+
+/// Longest host name: RFC 1035 section 2.3.4, as text without the final dot.
+const MAX_HOST_NAME: usize = 253;
+
+/// Longest name of anything else.
+const MAX_NAME: usize = 128;
+
+/// Words that expressions keep for themselves: MiniJinja's reserved names and its operators.
+const RESERVED: [&str; 16] = [
+    "true", "True", "false", "False", "none", "None", "loop", "self", "and", "or", "not", "in", "is", "if",
+    "else", "null",
+];
 
 /// Says why a string cannot be the name of a host, if it cannot.
-pub fn check_host_name(_name: &str) -> Result<(), String> {
+///
+/// A name is an IP address or letters, digits, `-`, `_`, `.` and `+`: it may serve as the address, as part of a
+/// file name and in a target expression.
+pub fn check_host_name(name: &str) -> Result<(), String> {
+    const WHAT: &str = "host name";
+    screen(name, WHAT, MAX_HOST_NAME)?;
+    if name == "all" {
+        return Err("\"all\" already means every host; choose another name".to_owned());
+    }
+    if parse_ip(name).is_some() { Ok(()) } else { check_labels(name, WHAT) }
+}
+
+/// Says why a string cannot be dialled, if it cannot: a host name, an IPv4 address, or an IPv6 address with or
+/// without a zone and without brackets.
+pub fn check_address(address: &str) -> Result<(), String> {
+    const WHAT: &str = "address";
+    screen(address, WHAT, MAX_HOST_NAME)?;
+    if let Some(inside) = address.strip_prefix('[') {
+        let (inside, rest) = inside.split_once(']').unwrap_or((inside, ""));
+        if matches!(parse_ip(inside), Some(IpAddr::V6(_))) {
+            let port = if rest.is_empty() { "" } else { " and the port apart from it" };
+            return Err(format!("brackets in address {address}; write {inside}{port}"));
+        }
+    }
+    if let Some((host, port)) = port_lookalike(address) {
+        return Err(format!(
+            "{address} may be {host} with port {port}; write the port apart from it, or the address in full: {}",
+            in_full(address)
+        ));
+    }
+    if parse_ip(address).is_some() {
+        return Ok(());
+    }
+    if let Some((host, port)) = address.rsplit_once(':') {
+        let known = parse_ip(host).is_some() || !host.contains(':');
+        if known && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) {
+            return Err(format!("port in address {address}; write the port apart from it"));
+        }
+    }
+    check_labels(address, WHAT)
+}
+
+/// Says why a string cannot be a login name, if it cannot.
+///
+/// As OpenSSH, and no `:`, which separates a password that belongs elsewhere. A backslash (`DOMAIN\user`) and an
+/// `@` (`user@REALM`) are fine.
+pub fn check_user_name(user: &str) -> Result<(), String> {
+    const WHAT: &str = "user name";
+    screen(user, WHAT, MAX_NAME)?;
+    if user.contains(':') {
+        // The name is not shown: what follows the colon may be a password.
+        return Err("\":\" in user name; a password never stands beside the name".to_owned());
+    }
+    if let Some(bad) = user.chars().find(|c| "'`\";&<>|(){}".contains(*c)) {
+        return Err(format!("character \"{bad}\" in user name \"{user}\""));
+    }
+    if user.ends_with('\\') {
+        return Err(format!("user name \"{user}\" ends with a backslash"));
+    }
+    let spaced = user.trim() != user;
+    let option = user.split(char::is_whitespace).skip(1).any(|word| word.starts_with('-'));
+    if spaced || option {
+        return Err(format!("misplaced space in user name \"{user}\""));
+    }
     Ok(())
+}
+
+/// Says why a string cannot be the name of a role, if it cannot: letters, digits, `-`, `_` and `.`.
+pub fn check_role_name(name: &str) -> Result<(), String> {
+    if name == "all" {
+        return Err("\"all\" already means every host; choose another name".to_owned());
+    }
+    check_word(name, "role name")
+}
+
+/// Says why a string cannot be the name of a task, if it cannot: letters, digits, `-`, `_` and `.`.
+pub fn check_task_name(name: &str) -> Result<(), String> {
+    if name.chars().any(|c| c == ':') {
+        return Err(format!("\":\" in task name \"{name}\"; on the command line it begins the arguments"));
+    }
+    check_word(name, "task name")
+}
+
+/// Says why a string cannot be the name of a variable, if it cannot.
+///
+/// An ASCII identifier that no expression keeps for itself.
+pub fn check_variable_name(name: &str) -> Result<(), String> {
+    const WHAT: &str = "variable name";
+    screen(name, WHAT, MAX_NAME)?;
+    if RESERVED.contains(&name) {
+        return Err(format!("\"{name}\" is a word of expressions and cannot name a variable"));
+    }
+    if name.chars().next().is_some_and(|c| c.is_ascii_digit()) {
+        return Err(format!("variable name \"{name}\" starts with a digit"));
+    }
+    match name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
+        None => Ok(()),
+        Some(bad) => {
+            let better: String =
+                name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let hint = if name.is_ascii() { format!("; write {better}") } else { String::new() };
+            Err(format!("character \"{bad}\" in variable name \"{name}\"{hint}"))
+        }
+    }
+}
+
+/// The first character that is not to be seen or that turns text around: controls, bidi marks, zero-width.
+pub fn hidden_character(text: &str) -> Option<char> {
+    text.chars().find(|&c| {
+        c.is_control()
+            || matches!(c,
+                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+    })
+}
+
+/// An IPv6 address without brackets that someone may have meant as `address:port`, taken apart.
+///
+/// `::1:22` is a valid address. It is taken for a slip when it is one without its last group too, and that group
+/// looks like a port for SSH: 22 or four decimal digits.
+pub(crate) fn port_lookalike(address: &str) -> Option<(&str, &str)> {
+    let (host, port) = address.rsplit_once(':')?;
+    host.parse::<Ipv6Addr>().ok()?;
+    let digits = port.chars().all(|c| c.is_ascii_digit());
+    let port_like = port == "22" || (port.len() == 4 && !port.starts_with('0')) || port.len() == 5;
+    (digits && port_like).then_some((host, port))
+}
+
+/// An IPv6 address with all its eight groups, which no port can hide in.
+fn in_full(address: &str) -> String {
+    match address.parse::<Ipv6Addr>() {
+        Ok(parsed) => parsed.segments().map(|group| format!("{group:x}")).join(":"),
+        Err(_) => address.to_owned(),
+    }
+}
+
+fn screen(name: &str, what: &str, limit: usize) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(format!("empty {what}"));
+    }
+    if let Some(hidden) = hidden_character(name) {
+        return Err(format!("control character U+{:04X} in {what}", u32::from(hidden)));
+    }
+    let length = name.chars().count();
+    if length > limit {
+        return Err(format!("{what} of {length} characters (limit {limit})"));
+    }
+    if name.starts_with('-') {
+        return Err(format!("{what} \"{name}\" starts with \"-\""));
+    }
+    Ok(())
+}
+
+fn check_word(name: &str, what: &str) -> Result<(), String> {
+    screen(name, what, MAX_NAME)?;
+    if name.starts_with('.') {
+        return Err(format!("{what} \"{name}\" starts with \".\""));
+    }
+    match name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
+        None => Ok(()),
+        Some(bad) => Err(format!(
+            "character \"{bad}\" in {what} \"{name}\"; use letters, digits, \"-\", \"_\" and \".\""
+        )),
+    }
+}
+
+/// Checks the labels of a DNS-like name that is no IP address.
+fn check_labels(name: &str, what: &str) -> Result<(), String> {
+    if name.chars().any(|c| !c.is_ascii() && c.is_alphanumeric()) {
+        return Err(format!("{what} \"{name}\" is not ASCII; write its punycode form (xn--...)"));
+    }
+    if let Some(bad) =
+        name.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.' | '+'))
+    {
+        let hint = match bad {
+            '@' => "write the user apart from it",
+            ':' => "write the port apart from it",
+            _ => "use letters, digits, \"-\", \"_\" and \".\"",
+        };
+        // The text itself may hold a password when it looks like `user:password@host`.
+        let shown = if name.contains('@') { String::new() } else { format!(" \"{name}\"") };
+        return Err(format!("character \"{bad}\" in {what}{shown}; {hint}"));
+    }
+    if name.starts_with('.') || name.contains("..") {
+        return Err(format!("{what} \"{name}\" has nothing before a \".\""));
+    }
+    // C libraries read `10.1`, `0x7f.1` and `010.0.0.1` as addresses, each in its own way.
+    let numeric = |label: &str| {
+        let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+        match hex {
+            Some(hex) => hex.chars().all(|c| c.is_ascii_hexdigit()),
+            None => label.chars().all(|c| c.is_ascii_digit()),
+        }
+    };
+    if !name.split('.').all(numeric) {
+        return Ok(());
+    }
+    Err(match without_leading_zeros(name) {
+        Some(plain) => {
+            format!("leading zero in {what} {name}, which some programs read as octal; write {plain}")
+        }
+        None => format!("{what} \"{name}\" is not an IP address; write four numbers from 0 to 255"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn answers(check: fn(&str) -> Result<(), String>, texts: &[&str]) -> String {
+        let answers = texts.iter().map(|text| match check(text) {
+            Ok(()) => format!("{text:?}  ok"),
+            Err(message) => format!("{text:?}  {message}"),
+        });
+        answers.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn host_names() {
+        for good in [
+            "web1",
+            "web_1",
+            "db-2.example.com",
+            "web1.",
+            "10.0.0.1",
+            "::1",
+            "fd00::1:22",
+            "fe80::1%eth0",
+            "a+b",
+            "1a",
+        ] {
+            assert_eq!(check_host_name(good), Ok(()), "{good}");
+        }
+        insta::assert_snapshot!(answers(check_host_name, &[
+            "", "-oProxyCommand=id", "host;id", "$(id)", "`id`", "a b", "../x", "..", ".", "a..b", "bücher",
+            "web\u{1b}[2J", "web\u{0}", "web\u{202e}1", "web\u{200b}1", "web\u{9b}1", "all", "web*", "010.0.0.1",
+            "10.0.0.256", "10.0.0", "0x7f.1", "user@host", "host:22", "[::1]", "a/b", "a%b", "ｗeb", "web—1",
+        ]), @"");
+        assert_eq!(check_host_name(&"a".repeat(254)).unwrap_err(), "host name of 254 characters (limit 253)");
+    }
+
+    #[test]
+    fn addresses() {
+        for good in [
+            "web1.example.com",
+            "10.0.0.1",
+            "::1",
+            "fe80::1%eth0",
+            "::ffff:10.0.0.1",
+            "2001:db8::5",
+            "fd00::1:1",
+            "2001:db8:0:0:0:0:1:22",
+        ] {
+            assert_eq!(check_address(good), Ok(()), "{good}");
+        }
+        insta::assert_snapshot!(answers(check_address, &[
+            "", "::1:22", "2001:db8::1:2222", "::1:22022", "[::1]", "[::1]:22", "010.0.0.1", "10.0.0", "10.0.0.1:22",
+            "host:22", "root@host", "root:hunter2@host", "ssh://host", "bücher.example", "-x", "1", "fe80::1%", "host\n",
+        ]), @"");
+    }
+
+    #[test]
+    fn user_names() {
+        for good in ["root", "deploy-1", "DOMAIN\\jane", "jane@CORP", "jane doe", "_svc$", "jürgen"] {
+            assert_eq!(check_user_name(good), Ok(()), "{good}");
+        }
+        insta::assert_snapshot!(answers(check_user_name, &[
+            "", "-l", "a;b", "a|b", "$(id)", "a -x", " a", "a\\", "root:hunter2", "a\u{7f}",
+        ]), @"");
+    }
+
+    #[test]
+    fn words() {
+        for good in ["web", "db-eu.west_1", "büro"] {
+            assert_eq!((check_role_name(good), check_task_name(good)), (Ok(()), Ok(())), "{good}");
+        }
+        insta::assert_snapshot!(answers(check_role_name, &["", "all", "a b", "@web", "-a", ".a", "a,b", "a\u{2066}b"]), @"");
+        insta::assert_snapshot!(answers(check_task_name, &["", "deploy:now", "deploy app", "-n", "a/b"]), @"");
+    }
+
+    #[test]
+    fn variables() {
+        for good in ["app", "_x", "env", "pg_port2"] {
+            assert_eq!(check_variable_name(good), Ok(()), "{good}");
+        }
+        insta::assert_snapshot!(answers(check_variable_name, &["", "in", "loop", "2nd", "app-name", "a.b", "größe", "a\u{200d}b"]), @"");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_good_name_is_safe_in_a_shell_a_path_and_an_expression(name in r"\PC{1,12}|[a-z.:%@!$;/-]{1,8}") {
+            if check_host_name(&name).is_ok() {
+                prop_assert!(!name.starts_with('-') && name != "." && name != "..");
+                let active = |c: char| c.is_whitespace() || "'`\"$\\;&<>|(){}[]*?!,/@".contains(c);
+                prop_assert!(!name.contains(active), "{}", name);
+            }
+        }
+    }
 }

@@ -1,0 +1,409 @@
+//! What a pattern can mean: hosts by name and by address, roles, and hosts of no inventory while they are only
+//! candidates.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::model::inventory::{Host, Inventory, Role};
+use crate::model::name::check_address;
+use crate::model::range::{self, Block, PatternError, parse_ip};
+use crate::model::suggest::did_you_mean;
+use crate::model::target::outsider::{self, Login, address_of, is_ad_hoc};
+use crate::model::target::parse::{Atom, Item, Operator, Pattern};
+
+/// Names that a message lists before it says how many more there are.
+const LISTED: usize = 8;
+
+/// Indices of hosts; those past the inventory's are staged.
+pub(super) type HostSet = BTreeSet<usize>;
+
+/// May an expression name hosts that are in no inventory?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outsiders {
+    /// Yes: on the command line and in tasks.
+    Welcome,
+    /// No: a role's members are hosts of its inventory.
+    Refused,
+}
+
+/// Is a pattern there to bring hosts in, or to choose among those that are?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sense {
+    /// It brings hosts in, outsiders too.
+    Adding,
+    /// It is the right side of `&` or `!`, or an exclusion.
+    Refining,
+}
+
+/// Everything that patterns are held against.
+pub(super) struct Universe<'a> {
+    hosts: &'a [Host],
+    roles: &'a [Role],
+    outsiders: Outsiders,
+    limit: usize,
+    /// No host was read from an inventory, so that every name is an outsider's.
+    bare: bool,
+    by_name: HashMap<Arc<str>, usize>,
+    by_ip: HashMap<IpAddr, Vec<usize>>,
+    by_role: HashMap<&'a str, usize>,
+    /// `None` for a role that is not known well, so that no error should follow from it.
+    members: Vec<Option<Cow<'a, [usize]>>>,
+    staged: Staged,
+}
+
+/// What a selection will change in the inventory if all goes well.
+#[derive(Default)]
+pub(super) struct Staged {
+    hosts: Vec<Host>,
+    logins: BTreeMap<usize, Login>,
+}
+
+impl<'a> Universe<'a> {
+    pub(super) fn new(hosts: &'a [Host], roles: &'a [Role], outsiders: Outsiders, limit: usize) -> Self {
+        let mut universe = Self {
+            hosts,
+            roles,
+            outsiders,
+            limit,
+            bare: hosts.iter().all(is_ad_hoc),
+            by_name: HashMap::with_capacity(hosts.len()),
+            by_ip: HashMap::new(),
+            by_role: roles.iter().enumerate().map(|(index, role)| (role.name.as_str(), index)).collect(),
+            members: vec![None; roles.len()],
+            staged: Staged::default(),
+        };
+        for (index, host) in hosts.iter().enumerate() {
+            universe.index(index, host);
+        }
+        universe
+    }
+
+    pub(super) fn set_members(&mut self, role: usize, members: impl Into<Cow<'a, [usize]>>) {
+        if let Some(slot) = self.members.get_mut(role) {
+            *slot = Some(members.into());
+        }
+    }
+
+    pub(super) fn role_index(&self, name: &str) -> Option<usize> {
+        self.by_role.get(name).copied()
+    }
+
+    pub(super) fn into_staged(self) -> Staged {
+        self.staged
+    }
+
+    /// The union of the items less the negated ones; `base` belongs to the union.
+    ///
+    /// Errors come with the index that stands beside their item.
+    pub(super) fn evaluate(
+        &mut self,
+        items: &[(usize, Item)],
+        base: Option<HostSet>,
+        sense: Sense,
+        errors: &mut Vec<(usize, PatternError)>,
+    ) -> HostSet {
+        if base.is_none()
+            && items.iter().all(|(_, item)| item.negated)
+            && let Some((index, item)) = items.first()
+        {
+            let text = &item.first.text;
+            let error = PatternError::at(item.first.column, format!("nothing to take \"{text}\" away from"));
+            errors.push((*index, error.help(format!("write all,!{text}"))));
+        }
+        let mut union = base.unwrap_or_default();
+        for (index, item) in items.iter().filter(|(_, item)| !item.negated) {
+            union.extend(self.item(item, sense, |error| errors.push((*index, error))));
+        }
+        for (index, item) in items.iter().filter(|(_, item)| item.negated) {
+            let removed = self.item(item, Sense::Refining, |error| errors.push((*index, error)));
+            union.retain(|host| !removed.contains(host));
+        }
+        union
+    }
+
+    fn item(&mut self, item: &Item, sense: Sense, mut report: impl FnMut(PatternError)) -> HostSet {
+        let mut matches = |universe: &mut Self, atom: &Atom, sense| {
+            universe.matches(atom, sense).unwrap_or_else(|error| {
+                report(error.within(atom.column));
+                HostSet::new()
+            })
+        };
+        let mut hosts = matches(self, &item.first, sense);
+        for (operator, atom) in &item.rest {
+            let other = matches(self, atom, Sense::Refining);
+            match operator {
+                Operator::And => hosts.retain(|host| other.contains(host)),
+                Operator::Without => hosts.retain(|host| !other.contains(host)),
+            }
+        }
+        hosts
+    }
+
+    fn matches(&mut self, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
+        match &atom.pattern {
+            Pattern::All if self.bare => {
+                Err(PatternError::at(1, "\"all\" needs an inventory, and it has no hosts"))
+            }
+            Pattern::All => Ok(self.own().map(|(index, _)| index).collect()),
+            Pattern::Role(name) => self.role(name),
+            Pattern::Glob(globs) => {
+                let matches = |host: &Host| {
+                    globs.is_match(host.name.as_str())
+                        || (is_ad_hoc(host) && globs.is_match(address_of(host)))
+                };
+                let matching = self.everyone().filter(|(_, host)| matches(host)).map(|(index, _)| index);
+                let found: HostSet = matching.filter(|&index| self.is_candidate(index, sense)).collect();
+                if found.is_empty() { Err(self.unmatched(&atom.text, sense)) } else { Ok(found) }
+            }
+            Pattern::Block(block) => self.block(block, atom, sense),
+            Pattern::Names { login, names } => self.names(names, login, atom, sense),
+        }
+    }
+
+    fn role(&self, name: &str) -> Result<HostSet, PatternError> {
+        match self.role_index(name).and_then(|index| self.members.get(index)) {
+            Some(Some(members)) if members.is_empty() => {
+                Err(PatternError::at(1, format!("role \"{name}\" has no hosts")))
+            }
+            Some(members) => Ok(members.iter().flat_map(|members| members.iter().copied()).collect()),
+            None => Err(self.unknown_role(name)),
+        }
+    }
+
+    fn block(&mut self, block: &Block, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
+        let found: HostSet = (self.by_ip.iter())
+            .filter(|(address, _)| block.contains(**address))
+            .flat_map(|(_, hosts)| hosts.iter().copied())
+            .filter(|&index| self.is_candidate(index, sense))
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if self.bare && sense == Sense::Adding && self.outsiders == Outsiders::Welcome {
+            return self.names(&atom.text, &Login::default(), atom, sense);
+        }
+        Err(PatternError::at(1, format!("no host of the inventory has an address in {}", atom.text)))
+    }
+
+    fn names(
+        &mut self,
+        names: &str,
+        login: &Login,
+        atom: &Atom,
+        sense: Sense,
+    ) -> Result<HostSet, PatternError> {
+        if !login.is_empty() && self.outsiders == Outsiders::Refused {
+            return Err(PatternError::at(1, format!("\"{}\" cannot be a member of a role", atom.text))
+                .help("add the host under hosts: and write its name here"));
+        }
+        let mut found = HostSet::new();
+        let mut missing = Vec::new();
+        let limit = self.limit.max(self.hosts.len());
+        for name in range::expand(names, limit)? {
+            if !self.known(&name, login, sense, &mut found)? {
+                if self.may_stage(&name, login, sense) {
+                    found.insert(self.stage(&name, login, atom.column)?);
+                } else {
+                    missing.push(name);
+                }
+            }
+        }
+        match missing.as_slice() {
+            [] => Ok(found),
+            _ if found.is_empty() => Err(self.unmatched(&atom.text, sense)),
+            _ => {
+                let message = format!("\"{}\" names hosts that the inventory does not have", atom.text);
+                let listed = listed(missing.iter().map(String::as_str), missing.len());
+                Err(PatternError::at(1, message)
+                    .help(format!("not there: {listed}; a glob takes whatever there is")))
+            }
+        }
+    }
+
+    /// Looks for hosts under a name or an address; says whether there were any.
+    ///
+    /// With a user or a port only the name counts: several hosts may share an address and differ in just these.
+    fn known(
+        &mut self,
+        name: &str,
+        login: &Login,
+        sense: Sense,
+        found: &mut HostSet,
+    ) -> Result<bool, PatternError> {
+        let exact = |name: &str| self.by_name.get(name).copied();
+        let own = exact(name).filter(|&index| self.get(index).is_some_and(|host| !is_ad_hoc(host)));
+        if let Some(index) = own {
+            found.insert(index);
+            if sense == Sense::Adding && !login.is_empty() {
+                self.override_login(index, login, name)?;
+            }
+            return Ok(true);
+        }
+        if let Some(index) = exact(&outsider::name_of(name, login)) {
+            found.insert(index);
+            return Ok(true);
+        }
+        if !login.is_empty() {
+            return Ok(false);
+        }
+        let here: Vec<usize> = match parse_ip(name) {
+            Some(ip) => {
+                let hosts = self.by_ip.get(&ip.to_canonical()).into_iter().flatten().copied();
+                hosts.filter(|&index| self.is_candidate(index, sense)).collect()
+            }
+            None if sense == Sense::Refining => {
+                let outsiders = self.everyone().filter(|(_, host)| is_ad_hoc(host));
+                outsiders.filter(|(_, host)| address_of(host) == name).map(|(index, _)| index).collect()
+            }
+            None => Vec::new(),
+        };
+        found.extend(&here);
+        Ok(!here.is_empty())
+    }
+
+    fn override_login(&mut self, index: usize, login: &Login, name: &str) -> Result<(), PatternError> {
+        match self.staged.logins.insert(index, login.clone()) {
+            Some(other) if other != *login => {
+                let message = format!("{name} is written with two logins, and a run has one for each host");
+                Err(PatternError::at(1, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn may_stage(&self, name: &str, login: &Login, sense: Sense) -> bool {
+        sense == Sense::Adding
+            && self.outsiders == Outsiders::Welcome
+            && (self.bare || !login.is_empty() || parse_ip(name).is_some())
+    }
+
+    fn stage(&mut self, address: &str, login: &Login, column: u32) -> Result<usize, PatternError> {
+        // An IP address is a good one; whether its end is a port was asked when it was read.
+        if parse_ip(address).is_none() {
+            check_address(address).map_err(|message| PatternError::at(1, message))?;
+        }
+        if self.staged.hosts.len() >= self.limit {
+            let message =
+                format!("more than {} hosts of no inventory (raise it with --max-hosts)", self.limit);
+            return Err(PatternError::at(1, message));
+        }
+        let index = self.hosts.len() + self.staged.hosts.len();
+        let host = outsider::host(address, login.clone(), column);
+        self.index(index, &host);
+        self.staged.hosts.push(host);
+        Ok(index)
+    }
+
+    fn index(&mut self, index: usize, host: &Host) {
+        self.by_name.entry(Arc::clone(&host.name.0)).or_insert(index);
+        if let Some(ip) = parse_ip(address_of(host)) {
+            self.by_ip.entry(ip.to_canonical()).or_default().push(index);
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<&Host> {
+        match index.checked_sub(self.hosts.len()) {
+            None => self.hosts.get(index),
+            Some(staged) => self.staged.hosts.get(staged),
+        }
+    }
+
+    fn everyone(&self) -> impl Iterator<Item = (usize, &Host)> {
+        self.hosts.iter().chain(&self.staged.hosts).enumerate()
+    }
+
+    fn own(&self) -> impl Iterator<Item = (usize, &Host)> {
+        self.everyone().filter(|(_, host)| !is_ad_hoc(host))
+    }
+
+    /// Outsiders cannot be brought in by what describes them, an address or a glob: one that an earlier selection
+    /// admitted is not in the inventory of the next.
+    fn is_candidate(&self, index: usize, sense: Sense) -> bool {
+        sense == Sense::Refining || self.get(index).is_some_and(|host| !is_ad_hoc(host))
+    }
+
+    fn unmatched(&self, word: &str, sense: Sense) -> PatternError {
+        let error = PatternError::at(1, format!("no host matches \"{word}\""));
+        if self.by_role.contains_key(word) {
+            return error.help(format!("\"{word}\" is a role: write @{word}"));
+        }
+        let outsider_hint = self.outsiders == Outsiders::Welcome && sense == Sense::Adding;
+        let mut help = Vec::new();
+        let names = self.everyone().map(|(_, host)| host.name.as_str());
+        if let Some(name) = did_you_mean(word, names) {
+            help.push(format!("did you mean \"{name}\"?"));
+        } else if let Some(role) = did_you_mean(word, self.role_names()) {
+            help.push(format!("did you mean @{role}?"));
+        } else if self.outsiders == Outsiders::Refused {
+            help.push("a role's hosts stand under hosts: too".to_owned());
+        } else if outsider_hint && self.bare {
+            help.push("without an inventory there are only the hosts that you name".to_owned());
+        } else if outsider_hint && check_address(word).is_ok() {
+            help.push(format!("a host outside of the inventory is written {word}:22 or user@{word};"));
+        }
+        if !self.roles.is_empty() {
+            help.push(format!("roles: {}", self.listed_roles()));
+        } else if let Some(last) = help.last_mut() {
+            last.truncate(last.trim_end_matches(';').len());
+        }
+        if help.is_empty() { error } else { error.help(help.join(" ")) }
+    }
+
+    fn unknown_role(&self, name: &str) -> PatternError {
+        let error = PatternError::at(1, format!("no role \"{name}\""));
+        if name == "all" {
+            return error.help("write all for every host");
+        }
+        if self.by_name.contains_key(name) {
+            return error.help(format!("\"{name}\" is a host: write it without the @"));
+        }
+        if self.roles.is_empty() {
+            return error.help("the inventory has no roles");
+        }
+        let guess = did_you_mean(name, self.role_names());
+        let guess = guess.map(|role| format!("did you mean @{role}? ")).unwrap_or_default();
+        error.help(format!("{guess}roles: {}", self.listed_roles()))
+    }
+
+    fn role_names(&self) -> impl Iterator<Item = &'a str> {
+        self.roles.iter().map(|role| role.name.as_str())
+    }
+
+    fn listed_roles(&self) -> String {
+        let mut names: Vec<String> = self.role_names().map(|name| format!("@{name}")).collect();
+        names.sort_unstable();
+        listed(names.iter().map(String::as_str), names.len())
+    }
+}
+
+impl Staged {
+    /// Brings the selected outsiders into the inventory and gives the selected hosts their logins; returns the
+    /// selection as indices into the inventory's hosts.
+    pub(super) fn admit(self, inventory: &mut Inventory, selected: &HostSet) -> Vec<usize> {
+        let known = inventory.hosts.len();
+        for (index, login) in self.logins {
+            if selected.contains(&index)
+                && let Some(host) = inventory.hosts.get_mut(index)
+            {
+                login.apply(&mut host.settings);
+            }
+        }
+        let mut indices: Vec<usize> = selected.range(..known).copied().collect();
+        for (offset, host) in self.hosts.into_iter().enumerate() {
+            if selected.contains(&(known + offset)) {
+                indices.push(inventory.hosts.len());
+                inventory.hosts.push(host);
+            }
+        }
+        indices
+    }
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>, count: usize) -> String {
+    let shown: Vec<&str> = names.take(LISTED).collect();
+    let more = count.saturating_sub(shown.len());
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", shown.join(", "))
+}
