@@ -11,6 +11,8 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure};
 
+pub mod known_hosts;
+
 /// Opens sessions.
 pub trait Connector: Send + Sync + 'static {
     /// What it opens.

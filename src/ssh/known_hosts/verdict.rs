@@ -1,0 +1,104 @@
+//! The answers: what is known of a presented key, with the places that say so.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::ssh::known_hosts::file::SIZE_MAX;
+use crate::ssh::known_hosts::line::Problem;
+
+/// What the files say of a key that a host presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is recorded for the host, there.
+    Trusted(Place),
+    /// No key at all is recorded for the host.
+    Unknown,
+    /// Other keys are recorded for the host, but not this one.
+    Changed {
+        /// The recorded ones, in the order of the files.
+        recorded: Vec<Recorded>,
+    },
+    /// A line forbids the key for this host, whatever other lines say.
+    Revoked(Place),
+    /// The files cannot answer, so nobody may connect.
+    Store(StoreError),
+}
+
+/// A line of a file. Displayed as `file:line`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file as it was named to [`KnownHosts::load`](crate::ssh::known_hosts::KnownHosts::load).
+    pub file: Arc<Path>,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// A key that is recorded for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where.
+    pub place: Place,
+    /// The type inside the key: `ssh-ed25519`. Printable ASCII.
+    pub key_type: String,
+    /// Its [`fingerprint`](crate::ssh::known_hosts::fingerprint).
+    pub fingerprint: String,
+}
+
+/// Why the files cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A file exists, or may exist, but cannot be read.
+    #[error("cannot read {}: {reason}", file.display())]
+    Unreadable {
+        /// The file.
+        file: Arc<Path>,
+        /// The system's words.
+        reason: String,
+    },
+    /// Something that is not a regular file.
+    #[error("{} is {found}, not a file of host keys", file.display())]
+    NotAFile {
+        /// The path.
+        file: Arc<Path>,
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// A file beyond all reason.
+    #[error("{} is larger than {} MiB", file.display(), SIZE_MAX >> 20)]
+    TooLarge {
+        /// The file.
+        file: Arc<Path>,
+    },
+    /// A line about the host means nothing, so what is recorded for it is not known.
+    #[error("{place}: a line about this host is unusable: {problem}")]
+    Line {
+        /// The line.
+        place: Place,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreadable { file, .. } => {
+                format!("make {} readable, or name other files with `known_hosts`", file.display())
+            }
+            Self::NotAFile { .. } | Self::TooLarge { .. } => {
+                "name another file with `known_hosts`".to_owned()
+            }
+            Self::Line { place, .. } => {
+                format!("correct or delete line {} of {}", place.line, place.file.display())
+            }
+        }
+    }
+}
