@@ -25,4 +25,5 @@
 
 pub mod event;
 pub mod model;
+pub mod report;
 pub mod ssh;

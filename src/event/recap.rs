@@ -1,1 +1,511 @@
 //! The end of the story: folds the event stream into one record per host and the exit code.
+//!
+//! Live and replayed streams give equal recaps: times are kept as whole milliseconds, as the recorded form
+//! has them. It renders nothing and asks nobody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{Event, Fact, HostOutcome, StepOutcome, TaskSummary};
+use crate::model::inventory::HostName;
+use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
+
+/// Last output lines kept of a host's current step.
+pub const TAIL_LINES: usize = 20;
+
+/// Bytes of them, at most.
+pub const TAIL_BYTES: usize = 4096;
+
+/// A run as far as its events tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recap {
+    /// Unique name of the run.
+    pub run: Arc<str>,
+    /// What ran: `deploy`, `exec uptime`.
+    pub title: String,
+    /// Wall clock at the start, RFC 3339.
+    pub started_at: String,
+    /// All tasks of the plan, in order.
+    pub tasks: Vec<TaskSummary>,
+    /// One record per host of the plan, in inventory order.
+    pub hosts: Vec<HostRecord>,
+    /// From the start to the last event, whole milliseconds.
+    pub elapsed: Duration,
+    /// Set when the user ended the run.
+    pub cancelled: Option<CancelReason>,
+    /// `RunFinished` was seen; a recording that was cut off has not.
+    pub finished: bool,
+    index: HashMap<HostName, usize>,
+}
+
+/// What became of one host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostRecord {
+    /// Who.
+    pub host: HostName,
+    /// `address:port` as dialled, empty before the first attempt.
+    pub address: String,
+    /// How it ended; `None` until it has.
+    pub outcome: Option<HostOutcome>,
+    /// Steps of all its tasks.
+    pub steps_total: usize,
+    /// Steps that let the host go on: ok, changed, skipped, warned.
+    pub steps_done: usize,
+    /// Steps that changed it, or may have.
+    pub changed: usize,
+    /// Steps that failed and were let pass.
+    pub warned: usize,
+    /// A step was begun there.
+    pub begun: bool,
+    /// A command was started whose end was not seen.
+    pub may_still_run: bool,
+    /// From its first connection attempt or step to its end, whole milliseconds.
+    pub elapsed: Duration,
+    /// The step at which it ended, as (task, step), when it did not end well there.
+    pub failed_step: Option<(usize, usize)>,
+    /// Its last output in the current step, or in the one at which it ended; empty when it ended well.
+    pub tail: Tail,
+    first_seen: Option<Duration>,
+}
+
+/// The last lines of a step's output, both streams in order of arrival: raw bytes, not fit for a screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    /// The lines, oldest first, without line ends; at most [`TAIL_LINES`] and [`TAIL_BYTES`].
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let kept = self.bytes.get(self.bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
+        let count = kept.split_inclusive(|&byte| byte == b'\n').count();
+        kept.split_inclusive(|&byte| byte == b'\n')
+            .skip(count.saturating_sub(TAIL_LINES))
+            .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+    }
+
+    fn push(&mut self, data: &[u8]) {
+        if self.bytes.last().is_some_and(|&byte| byte != b'\n') {
+            self.bytes.push(b'\n');
+        }
+        let data = data.get(data.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
+        // Twice the bound is let in before it is cut, so that many small pieces cost one copy each.
+        if self.bytes.len() + data.len() > 2 * TAIL_BYTES {
+            self.bytes.drain(..self.bytes.len().saturating_sub(TAIL_BYTES));
+        }
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// Gives back what is not part of `lines`: thousands of failed hosts keep theirs to the end.
+    fn seal(&mut self) {
+        let kept: usize = self.lines().map(|line| line.len() + 1).sum();
+        self.bytes.drain(..self.bytes.len().saturating_sub(kept));
+        self.bytes.shrink_to_fit();
+    }
+}
+
+impl HostRecord {
+    fn new(host: HostName) -> Self {
+        Self {
+            host,
+            address: String::new(),
+            outcome: None,
+            steps_total: 0,
+            steps_done: 0,
+            changed: 0,
+            warned: 0,
+            begun: false,
+            may_still_run: false,
+            elapsed: Duration::ZERO,
+            failed_step: None,
+            tail: Tail::default(),
+            first_seen: None,
+        }
+    }
+
+    /// Its status, when it has ended.
+    pub fn status(&self) -> Option<Status> {
+        self.outcome.as_ref().map(|outcome| outcome.status)
+    }
+
+    /// Why it did not end well.
+    pub fn kind(&self) -> Option<Kind> {
+        self.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref()).map(|failure| failure.kind)
+    }
+
+    /// Whether anything was started there; a record that was cut off counts from its first step.
+    pub fn started(&self) -> bool {
+        self.outcome.as_ref().map_or(self.begun, |outcome| outcome.started)
+    }
+
+    fn step_finished(&mut self, step: (usize, usize), outcome: &StepOutcome) {
+        self.may_still_run |= outcome.may_still_run;
+        match outcome.status {
+            StepStatus::Ok | StepStatus::Skipped => self.steps_done += 1,
+            StepStatus::Changed => {
+                self.steps_done += 1;
+                self.changed += 1;
+            }
+            StepStatus::Warned => {
+                self.steps_done += 1;
+                self.warned += 1;
+            }
+            StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
+                self.failed_step = Some(step);
+                self.tail.seal();
+                return;
+            }
+        }
+        self.tail = Tail::default();
+    }
+
+    fn host_finished(&mut self, outcome: &HostOutcome) {
+        self.may_still_run |= outcome.may_still_run;
+        if outcome.status == Status::Ok {
+            self.failed_step = None;
+            self.tail = Tail::default();
+        } else {
+            self.failed_step = outcome.step.or(self.failed_step);
+            self.tail.seal();
+        }
+        self.outcome = Some(outcome.clone());
+    }
+}
+
+impl Recap {
+    /// Takes in one event; events of hosts that are not in the plan are ignored.
+    pub fn apply(&mut self, event: &Event) {
+        let at = Duration::from_millis(u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX));
+        self.elapsed = self.elapsed.max(at);
+        match &event.fact {
+            Fact::RunStarted { schema: _, run, title, started_at, hosts, tasks, pool: _ } => {
+                self.run = run.clone();
+                self.title.clone_from(title);
+                self.started_at.clone_from(started_at);
+                self.tasks.clone_from(tasks);
+                self.index = hosts.iter().cloned().enumerate().map(|(at, host)| (host, at)).collect();
+                self.hosts = hosts.iter().cloned().map(HostRecord::new).collect();
+                for task in tasks {
+                    for &host in &task.hosts {
+                        if let Some(record) = self.hosts.get_mut(host) {
+                            record.steps_total += task.steps.len();
+                        }
+                    }
+                }
+            }
+            Fact::HostConnecting { host, address } => {
+                if let Some(record) = self.seen(host, at) {
+                    record.address.clone_from(address);
+                }
+            }
+            Fact::StepStarted { host, task: _, step: _ } => {
+                if let Some(record) = self.seen(host, at) {
+                    record.begun = true;
+                    record.tail = Tail::default();
+                }
+            }
+            Fact::Output { host, task: _, step: _, stream: _, data } => {
+                if let Some(record) = self.seen(host, at) {
+                    record.tail.push(data);
+                }
+            }
+            Fact::StepFinished { host, task, step, outcome } => {
+                if let Some(record) = self.seen(host, at) {
+                    record.step_finished((*task, *step), outcome);
+                }
+            }
+            Fact::HostFinished { host, outcome } => {
+                if let Some(record) = self.index.get(host).and_then(|&index| self.hosts.get_mut(index)) {
+                    record.elapsed =
+                        record.first_seen.map_or(Duration::ZERO, |first| at.saturating_sub(first));
+                    record.host_finished(outcome);
+                }
+            }
+            Fact::StopRequested { reason, forced: _ } => {
+                self.cancelled = self.cancelled.max(Some(*reason));
+            }
+            Fact::RunFinished { cancelled } => {
+                // A stop that came after all work was done ended nothing.
+                self.cancelled = *cancelled;
+                self.finished = true;
+            }
+            Fact::TaskStarted { .. }
+            | Fact::ConnectRetried { .. }
+            | Fact::HostConnected { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::StragglersNoticed { .. } => {}
+        }
+    }
+
+    fn seen(&mut self, host: &HostName, at: Duration) -> Option<&mut HostRecord> {
+        let record = self.hosts.get_mut(*self.index.get(host)?)?;
+        let first = *record.first_seen.get_or_insert(at);
+        record.elapsed = at.saturating_sub(first);
+        Some(record)
+    }
+
+    /// How many hosts ended with a status.
+    pub fn count(&self, status: Status) -> usize {
+        self.hosts.iter().filter(|record| record.status() == Some(status)).count()
+    }
+
+    /// The exit code of the process, as far as the run decides it. The first that holds:
+    ///
+    /// 1. the user stopped the run: 129, 130 or 143, whatever the hosts say;
+    /// 2. a host met a bug in fan (`internal`): 70;
+    /// 3. a host-key alarm: 4, as it may mean an attack on the others too;
+    /// 4. every host that ended badly did so for a local file (`local_io`): 5. One other bad end among
+    ///    them and the hosts decide: a caller must not read 5 as "the hosts are fine";
+    /// 5. a host is `failed` or `unknown`, or had something started and is not ok: 1. A host that was
+    ///    skipped half-way because of others counts, as it is not safe to run it again unseen;
+    /// 6. a host is not ok and nothing was started there (not reached, skipped because of others): 3;
+    /// 7. all ok: 0.
+    ///
+    /// Hosts without a final record (a recording that was cut off) count as not ok. Codes 2 and 5 for
+    /// bad input and reports that cannot be written are the caller's.
+    pub fn exit_code(&self) -> ExitCode {
+        if let Some(reason) = self.cancelled {
+            return reason.exit_code();
+        }
+        let not_ok = || self.hosts.iter().filter(|record| record.status() != Some(Status::Ok));
+        let any_kind = |wanted: fn(Kind) -> bool| not_ok().filter_map(HostRecord::kind).any(wanted);
+        if any_kind(|kind| kind == Kind::Internal) {
+            return ExitCode::Bug;
+        }
+        if any_kind(Kind::is_host_key_alarm) {
+            return ExitCode::HostKeyAlarm;
+        }
+        let mut bad = not_ok().filter(|record| record.status() != Some(Status::Skipped)).peekable();
+        if bad.peek().is_some() && bad.all(|record| record.kind() == Some(Kind::LocalIo)) {
+            return ExitCode::LocalIo;
+        }
+        let failed = |record: &HostRecord| {
+            record.started() || matches!(record.status(), Some(Status::Failed | Status::Unknown))
+        };
+        if not_ok().any(failed) {
+            return ExitCode::Failed;
+        }
+        if not_ok().next().is_some() { ExitCode::Unreachable } else { ExitCode::Ok }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use crate::event::recap::{Recap, TAIL_BYTES, TAIL_LINES};
+    use crate::event::{
+        Event, Fact, HostOutcome, SCHEMA_VERSION, StepOutcome, StepSummary, Stream, TaskSummary,
+    };
+    use crate::model::inventory::HostName;
+    use crate::model::outcome::{CancelReason, ExitCode, Failure, Kind, Status, StepStatus};
+
+    fn at(ms: u64, fact: Fact) -> Event {
+        // A fraction of a millisecond, as live clocks have: it must not make a difference.
+        Event { at: Duration::from_millis(ms) + Duration::from_micros(377), fact }
+    }
+
+    fn started(hosts: usize) -> Event {
+        let step = |title: &str| StepSummary { action: "run".into(), title: title.into(), position: None };
+        at(
+            0,
+            Fact::RunStarted {
+                schema: SCHEMA_VERSION,
+                run: "01J".into(),
+                title: "deploy".into(),
+                started_at: "2026-01-01T00:00:00Z".into(),
+                hosts: (0..hosts).map(host).collect(),
+                tasks: vec![TaskSummary {
+                    name: "deploy".into(),
+                    steps: vec![step("one"), step("two")],
+                    hosts: (0..hosts).collect(),
+                }],
+                pool: 8,
+            },
+        )
+    }
+
+    fn host(index: usize) -> HostName {
+        HostName::from(format!("h{index}").as_str())
+    }
+
+    fn output(index: usize, data: impl Into<Bytes>) -> Event {
+        at(5, Fact::Output { host: host(index), task: 0, step: 0, stream: Stream::Stdout, data: data.into() })
+    }
+
+    fn step_finished(index: usize, step: usize, status: StepStatus) -> Event {
+        let outcome = StepOutcome {
+            status,
+            failure: None,
+            exit: None,
+            note: None,
+            may_still_run: false,
+            elapsed: Duration::from_millis(3),
+        };
+        at(9, Fact::StepFinished { host: host(index), task: 0, step, outcome })
+    }
+
+    fn host_finished(index: usize, status: Status, kind: Option<Kind>, started: bool) -> Event {
+        let outcome = HostOutcome {
+            status,
+            failure: kind.map(|kind| Failure::new(kind, "why")),
+            step: None,
+            started,
+            may_still_run: false,
+        };
+        at(20, Fact::HostFinished { host: host(index), outcome })
+    }
+
+    fn fold(events: &[Event]) -> Recap {
+        let mut recap = Recap::default();
+        events.iter().for_each(|event| recap.apply(event));
+        recap
+    }
+
+    #[test]
+    fn one_record_per_host() {
+        let recap = fold(&[
+            started(2),
+            at(1, Fact::HostConnecting { host: host(0), address: "10.0.0.1:22".into() }),
+            at(3, Fact::StepStarted { host: host(0), task: 0, step: 0 }),
+            output(0, "hello\n"),
+            step_finished(0, 0, StepStatus::Changed),
+            at(9, Fact::StepStarted { host: host(0), task: 0, step: 1 }),
+            output(0, "oops\nlast"),
+            step_finished(0, 1, StepStatus::Failed),
+            host_finished(0, Status::Failed, Some(Kind::Exit), true),
+            host_finished(1, Status::Skipped, Some(Kind::Dependency), false),
+            at(30, Fact::RunFinished { cancelled: None }),
+        ]);
+        let first = &recap.hosts[0];
+        assert_eq!((first.steps_done, first.steps_total, first.changed), (1, 2, 1));
+        assert_eq!(first.failed_step, Some((0, 1)));
+        assert_eq!(first.elapsed, Duration::from_millis(19));
+        assert_eq!(first.tail.lines().collect::<Vec<_>>(), [&b"oops"[..], b"last"]);
+        assert_eq!(recap.count(Status::Failed), 1);
+        assert_eq!(recap.count(Status::Skipped), 1);
+        assert_eq!(recap.elapsed, Duration::from_millis(30));
+        assert_eq!(recap.exit_code(), ExitCode::Failed);
+        assert!(recap.finished);
+    }
+
+    #[test]
+    fn table_of_exit_codes() {
+        use Status::{Cancelled, Failed, Ok, Skipped, Unknown, Unreachable};
+        let ok = (Ok, None, true);
+        for (hosts, code) in [
+            (vec![ok], ExitCode::Ok),
+            (vec![ok, (Failed, Some(Kind::Exit), true)], ExitCode::Failed),
+            (vec![ok, (Failed, Some(Kind::Assert), false)], ExitCode::Failed),
+            (vec![ok, (Unknown, Some(Kind::ConnectionLost), true)], ExitCode::Failed),
+            (vec![ok, (Unreachable, Some(Kind::Dns), false)], ExitCode::Unreachable),
+            (vec![ok, (Unreachable, Some(Kind::LocalLimits), false)], ExitCode::Unreachable),
+            (vec![(Unreachable, Some(Kind::Dns), false), (Failed, Some(Kind::Exit), true)], ExitCode::Failed),
+            (
+                vec![(Unreachable, Some(Kind::Dns), false), (Skipped, Some(Kind::Dependency), false)],
+                ExitCode::Unreachable,
+            ),
+            (
+                vec![(Unreachable, Some(Kind::Dns), false), (Skipped, Some(Kind::Dependency), true)],
+                ExitCode::Failed,
+            ),
+            (
+                vec![(Failed, Some(Kind::Exit), true), (Unreachable, Some(Kind::HostKeyChanged), false)],
+                ExitCode::HostKeyAlarm,
+            ),
+            (vec![(Unreachable, Some(Kind::HostKeyUnknown), false)], ExitCode::Unreachable),
+            (
+                vec![(Unreachable, Some(Kind::HostKeyRevoked), false), (Failed, Some(Kind::Internal), true)],
+                ExitCode::Bug,
+            ),
+            (vec![ok, (Failed, Some(Kind::LocalIo), true)], ExitCode::LocalIo),
+            (
+                vec![(Failed, Some(Kind::LocalIo), true), (Skipped, Some(Kind::Dependency), false)],
+                ExitCode::LocalIo,
+            ),
+            (vec![(Failed, Some(Kind::LocalIo), true), (Failed, Some(Kind::Exit), true)], ExitCode::Failed),
+            (
+                vec![(Failed, Some(Kind::LocalIo), true), (Unreachable, Some(Kind::Dns), false)],
+                ExitCode::Failed,
+            ),
+            (vec![ok, (Cancelled, Some(Kind::Interrupted), false)], ExitCode::Unreachable),
+        ] {
+            let mut events = vec![started(hosts.len())];
+            for (index, &(status, kind, begun)) in hosts.iter().enumerate() {
+                events.push(host_finished(index, status, kind, begun));
+            }
+            events.push(at(30, Fact::RunFinished { cancelled: None }));
+            assert_eq!(fold(&events).exit_code(), code, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_decides_the_exit_code_unless_it_came_too_late() {
+        let stop = at(25, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false });
+        let mut events = vec![started(1), host_finished(0, Status::Failed, Some(Kind::Internal), true), stop];
+        assert_eq!(fold(&events).exit_code(), ExitCode::Interrupted);
+        events.push(at(30, Fact::RunFinished { cancelled: Some(CancelReason::Terminate) }));
+        assert_eq!(fold(&events).exit_code(), ExitCode::Terminated);
+        events.pop();
+        events.push(at(30, Fact::RunFinished { cancelled: None }));
+        assert_eq!(fold(&events).exit_code(), ExitCode::Bug);
+    }
+
+    #[test]
+    fn hosts_without_a_final_record_are_not_ok() {
+        let mut events = vec![started(1)];
+        assert_eq!(fold(&events).exit_code(), ExitCode::Unreachable);
+        events.push(at(3, Fact::StepStarted { host: host(0), task: 0, step: 0 }));
+        assert_eq!(fold(&events).exit_code(), ExitCode::Failed);
+    }
+
+    #[test]
+    fn the_tail_is_bounded_and_goes_with_a_good_end() {
+        let mut recap = fold(&[started(1)]);
+        for _ in 0..100 {
+            recap.apply(&output(0, "x".repeat(70_000) + "\n"));
+            recap.apply(&output(0, "short\n".repeat(50)));
+            assert!(recap.hosts[0].tail.bytes.len() <= 2 * TAIL_BYTES + 1);
+            assert!(recap.hosts[0].tail.lines().count() <= TAIL_LINES);
+        }
+        recap.apply(&step_finished(0, 0, StepStatus::Failed));
+        assert!(recap.hosts[0].tail.bytes.capacity() <= TAIL_BYTES);
+        assert_eq!(recap.hosts[0].tail.lines().count(), TAIL_LINES);
+        recap.apply(&host_finished(0, Status::Ok, None, true));
+        assert_eq!(recap.hosts[0].tail.lines().count(), 0);
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let status = prop::sample::select(Status::ALL);
+        let step_status = prop::sample::select(StepStatus::ALL);
+        let kind = prop::option::of(prop::sample::select(Kind::ALL));
+        let index = 0..4_usize;
+        prop_oneof![
+            (index.clone(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(i, data)| output(i, data)),
+            (index.clone(), 0..2_usize)
+                .prop_map(|(i, step)| at(4, Fact::StepStarted { host: host(i), task: 0, step })),
+            (index.clone(), 0..2_usize, step_status).prop_map(|(i, step, s)| step_finished(i, step, s)),
+            (index, status, kind, any::<bool>()).prop_map(|(i, s, kind, b)| host_finished(i, s, kind, b)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_replay_gives_the_same_recap(middle in prop::collection::vec(any_event(), 0..30)) {
+            let mut events = vec![started(3)];
+            events.extend(middle);
+            events.push(at(77, Fact::RunFinished { cancelled: None }));
+            let replayed: Vec<Event> = events
+                .iter()
+                .map(|event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap())
+                .collect();
+            prop_assert_eq!(fold(&events), fold(&replayed));
+        }
+    }
+}

@@ -14,4 +14,5 @@ pub mod suggest;
 pub mod target;
 pub mod task;
 pub mod template;
+pub mod text;
 pub mod value;

@@ -1,0 +1,489 @@
+//! Output as it comes, line by line, each with the name of its host; and a line of talk for what a person
+//! would want to know at once: failures, retries, what the run waits for.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+use crate::event::{Event, Fact, HostOutcome, StepOutcome, Straggler, Stream, TaskSummary};
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Status, StepStatus};
+use crate::model::text::RESET;
+use crate::report::Reporter;
+use crate::report::sink::Sink;
+use crate::report::style::{RED, Style};
+use crate::report::words::{
+    count_hosts, duration, failure_text, hint_lines, is_single_command, reason, step_label,
+};
+
+/// Prefixes are padded to the longest name, but not beyond this.
+const PREFIX_MAX: usize = 20;
+
+/// A piece of output without a line end that is this long is part of a longer line.
+const LONG_LINE: usize = 64 * 1024;
+
+/// Different hints that are said while the run goes; the recap has them all.
+const HINTS_MAX: usize = 64;
+
+/// Stragglers that are named.
+const STRAGGLERS_MAX: usize = 5;
+
+/// The form of output lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `web1 | text`, cleaned: every line begins with the true name of its host.
+    Prefixed,
+    /// `text`, cleaned.
+    Bare,
+    /// The bytes as the host sent them. Only for a pipe or a file: a terminal or a CI runner would obey them.
+    Verbatim,
+}
+
+/// Prints output as it comes.
+///
+/// A host's stdout goes to `out` and its stderr to `talk`, as ssh and pssh do it: `fan exec ... | sort`
+/// sorts data. Notes of steps (`echo`) are data too. What fan itself has to say goes to `talk`. A line of
+/// more than 64 KiB comes in pieces, each on a line of its own and marked with `…` at its end.
+///
+/// For a quiet run simply leave this reporter out.
+pub struct Lines {
+    out: Sink,
+    talk: Sink,
+    layout: Layout,
+    style: Style,
+    tasks: Vec<TaskSummary>,
+    width: usize,
+    /// Hosts whose failure was said with the step that failed.
+    said: HashSet<HostName>,
+    hints: HashSet<String>,
+    prefix: String,
+}
+
+impl Lines {
+    /// Writes to fan's stdout and stderr; it does its own buffering, so both may be unbuffered.
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        talk: Box<dyn Write + Send>,
+        layout: Layout,
+        style: Style,
+    ) -> Self {
+        Self {
+            out: Sink::new(out),
+            talk: Sink::new(talk),
+            layout,
+            style,
+            tasks: Vec::new(),
+            width: 0,
+            said: HashSet::new(),
+            hints: HashSet::new(),
+            prefix: String::new(),
+        }
+    }
+
+    /// Prints what a host wrote. Lines of the other stream go out first, as both may be one terminal.
+    fn output(&mut self, host: &HostName, stream: Stream, data: &[u8]) -> io::Result<()> {
+        self.set_prefix(host);
+        let (sink, other) = match stream {
+            Stream::Stdout => (&mut self.out, &mut self.talk),
+            Stream::Stderr => (&mut self.talk, &mut self.out),
+        };
+        let drained = other.drain();
+        let buffer = sink.buffer();
+        if self.layout == Layout::Verbatim {
+            buffer.extend_from_slice(data);
+            return drained.and(sink.spill());
+        }
+        for line in data.split_inclusive(|&byte| byte == b'\n') {
+            buffer.extend_from_slice(self.prefix.as_bytes());
+            buffer.extend_from_slice(self.style.output(line).as_bytes());
+            if line.len() >= LONG_LINE && !line.ends_with(b"\n") {
+                buffer.extend_from_slice("…".as_bytes());
+            }
+            buffer.push(b'\n');
+        }
+        drained.and(sink.spill())
+    }
+
+    fn set_prefix(&mut self, host: &HostName) {
+        self.prefix.clear();
+        if self.layout != Layout::Prefixed {
+            return;
+        }
+        let colour = self.style.prefix(host);
+        let name = self.style.text(host.as_str());
+        self.prefix.push_str(colour.unwrap_or_default());
+        self.prefix.push_str(&name);
+        let padding = self.width.saturating_sub(name.chars().count());
+        self.prefix.extend(std::iter::repeat_n(' ', padding));
+        self.prefix.push_str(" |");
+        self.prefix.push_str(if colour.is_some() { RESET } else { "" });
+        self.prefix.push(' ');
+    }
+
+    /// Says one line, which is cleaned here.
+    fn say(&mut self, line: &str, colour: &str) -> io::Result<()> {
+        let drained = self.out.drain();
+        let line = self.style.text(line);
+        let buffer = self.talk.buffer();
+        if colour.is_empty() {
+            buffer.extend_from_slice(line.as_bytes());
+        } else {
+            buffer.extend_from_slice(self.style.paint(colour, &line).as_bytes());
+        }
+        buffer.push(b'\n');
+        drained.and(self.talk.spill())
+    }
+
+    fn say_failure(
+        &mut self,
+        host: &HostName,
+        step: Option<(usize, usize)>,
+        failure: &Failure,
+    ) -> io::Result<()> {
+        let line = format!("{host}: {}{}", step_label(&self.tasks, step), failure_text(failure));
+        let said = self.say(&line, RED);
+        said.and(self.say_hint(failure))
+    }
+
+    /// Says a hint once: 500 hosts with one trouble need one advice.
+    fn say_hint(&mut self, failure: &Failure) -> io::Result<()> {
+        match &failure.hint {
+            Some(hint) if self.hints.len() < HINTS_MAX && self.hints.insert(hint.clone()) => {
+                hint_lines(hint).try_for_each(|line| self.say(&line, ""))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn task_started(&mut self, task: usize) -> io::Result<()> {
+        match self.tasks.get(task) {
+            Some(found) if !is_single_command(&self.tasks) => {
+                self.say(&format!("{}: {}", found.name, count_hosts(found.hosts.len())), "")
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn step_finished(
+        &mut self,
+        host: &HostName,
+        step: (usize, usize),
+        outcome: &StepOutcome,
+    ) -> io::Result<()> {
+        let noted = match &outcome.note {
+            Some(note) if self.layout == Layout::Verbatim => {
+                self.output(host, Stream::Stdout, format!("{note}\n").as_bytes())
+            }
+            Some(note) => self.output(host, Stream::Stdout, note.as_bytes()),
+            None => Ok(()),
+        };
+        let said = match (&outcome.failure, outcome.status) {
+            (Some(failure), StepStatus::Warned) => {
+                let label = step_label(&self.tasks, Some(step));
+                self.say(&format!("{host}: {label}warned: {}", failure_text(failure)), "")
+            }
+            (Some(failure), StepStatus::Failed | StepStatus::Unknown) => {
+                self.said.insert(host.clone());
+                self.say_failure(host, Some(step), failure)
+            }
+            // Stopped by the user, who knows; the recap names the hosts.
+            (Some(_), StepStatus::Cancelled)
+            | (Some(_), StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped)
+            | (None, _) => Ok(()),
+        };
+        noted.and(said)
+    }
+
+    fn host_finished(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
+        let said = self.said.remove(host);
+        let worth_a_line = match outcome.status {
+            Status::Failed | Status::Unreachable | Status::Unknown => !said,
+            // They follow from something that was said; the recap names them.
+            Status::Ok | Status::Cancelled | Status::Skipped => false,
+        };
+        match &outcome.failure {
+            Some(failure) if worth_a_line => self.say_failure(host, outcome.step, failure),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn stragglers(&mut self, hosts: &[Straggler]) -> io::Result<()> {
+        let names: Vec<String> = hosts
+            .iter()
+            .take(STRAGGLERS_MAX)
+            .map(|Straggler { host, running, silent }| {
+                format!("{host} ({} s, silent {} s)", running.as_secs(), silent.as_secs())
+            })
+            .collect();
+        let more = match hosts.len().saturating_sub(STRAGGLERS_MAX) {
+            0 => String::new(),
+            count => format!(" and {count} more"),
+        };
+        self.say(&format!("waiting for {}{more}", names.join(", ")), "")
+    }
+}
+
+impl Reporter for Lines {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.fact {
+            Fact::RunStarted { hosts, tasks, .. } => {
+                self.tasks.clone_from(tasks);
+                let longest = hosts.iter().map(|host| self.style.text(host.as_str()).chars().count()).max();
+                self.width = longest.unwrap_or_default().min(PREFIX_MAX);
+                Ok(())
+            }
+            Fact::TaskStarted { task } => self.task_started(*task),
+            Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
+            Fact::ConnectRetried { host, attempt, failure, delay } => {
+                let (next, pause) = (attempt + 1, duration(*delay));
+                self.say(&format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)), "")
+            }
+            Fact::StepFinished { host, task, step, outcome } => {
+                self.step_finished(host, (*task, *step), outcome)
+            }
+            Fact::HostFinished { host, outcome } => self.host_finished(host, outcome),
+            Fact::StragglersNoticed { hosts } => self.stragglers(hosts),
+            Fact::StopRequested { reason: why, forced: false } => {
+                let why = reason(*why);
+                self.say(
+                    &format!(
+                        "stopping ({why}): running commands are ended; again to close all connections at once"
+                    ),
+                    "",
+                )
+            }
+            Fact::StopRequested { reason: why, forced: true } => {
+                self.say(&format!("stopping now ({}): all connections are closed", reason(*why)), "")
+            }
+            Fact::HostConnecting { .. }
+            | Fact::HostConnected { .. }
+            | Fact::StepStarted { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::RunFinished { .. } => Ok(()),
+        }
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        let out = self.out.flush();
+        out.and(self.talk.flush())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let out = self.out.finish();
+        out.and(self.talk.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use crate::event::{Event, Fact, Straggler, Stream};
+    use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
+    use crate::report::samples::{
+        Broken, Captured, event, exec_started, failed, host, ok, output, run_finished, run_started,
+        step_finished, step_outcome, unreachable,
+    };
+    use crate::report::{Layout, Lines, Reporter, Style};
+
+    fn print(events: &[Event], layout: Layout, style: Style) -> (Vec<u8>, String) {
+        let (out, talk) = (Captured::default(), Captured::default());
+        let mut lines = Lines::new(Box::new(out.clone()), Box::new(talk.clone()), layout, style);
+        for event in events {
+            lines.event(event).unwrap();
+        }
+        lines.finish().unwrap();
+        (out.bytes(), talk.text())
+    }
+
+    fn print_text(events: &[Event], style: Style) -> String {
+        let (out, talk) = print(events, Layout::Prefixed, style);
+        format!("--- out\n{}--- talk\n{talk}", String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_run_of_a_task() {
+        let exit = Failure::new(Kind::Exit, "exit status 1");
+        let mut note = step_outcome(StepStatus::Ok, None);
+        note.note = Some("version 1.2\x1b[2J".into());
+        let text = print_text(
+            &[
+                run_started(&["web1", "database-primary", "web3", "web4"]),
+                event(1, Fact::TaskStarted { task: 0 }),
+                output(2, "web1", Stream::Stdout, "one\ntwo\r\n\n"),
+                output(3, "database-primary", Stream::Stderr, "warning: \x1b]0;title\x07\n"),
+                output(4, "web1", Stream::Stdout, "10%\r20%\rno line end"),
+                event(
+                    5,
+                    Fact::ConnectRetried {
+                        host: host("web4"),
+                        attempt: 1,
+                        failure: Failure::new(Kind::ConnectReset, "connection reset (10.0.0.4:22)"),
+                        delay: Duration::from_millis(500),
+                    },
+                ),
+                step_finished(6, "web1", 0, note),
+                step_finished(7, "web1", 1, step_outcome(StepStatus::Warned, Some(exit.clone()))),
+                step_finished(8, "web3", 1, step_outcome(StepStatus::Failed, Some(exit.clone()))),
+                failed(9, "web3", Status::Failed, exit, Some(1)),
+                unreachable(10, "web4", "10.0.0.4:22"),
+                failed(11, "web5", Status::Skipped, Failure::new(Kind::Dependency, "max_fail"), None),
+                event(
+                    12,
+                    Fact::StragglersNoticed {
+                        hosts: (0..7)
+                            .map(|at| Straggler {
+                                host: host(&format!("db{at}")),
+                                running: Duration::from_millis(91_700),
+                                silent: Duration::from_secs(40),
+                            })
+                            .collect(),
+                    },
+                ),
+                event(13, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
+                event(14, Fact::StopRequested { reason: CancelReason::Interrupt, forced: true }),
+                ok(15, "web1"),
+                run_finished(16),
+            ],
+            Style::default(),
+        );
+        insta::assert_snapshot!(text, @r#"
+        --- out
+        web1             | one
+        web1             | two
+        web1             | 
+        web1             | 10%\r20%\rno line end
+        web1             | version 1.2\x1b[2J
+        --- talk
+        deploy: 4 hosts
+        database-primary | warning: \x1b]0;title\x07
+        web4: connection reset (10.0.0.4:22) [connect_reset], attempt 2 in 0.5s
+        web1: step 2 "sudo systemctl restart shop" (tasks.yaml:24) warned: exit status 1
+        web3: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
+        web4: connect timed out after 10.0s (10.0.0.4:22) [connect_timeout]
+        hint: check the address, or raise --connect-timeout
+        waiting for db0 (91 s, silent 40 s), db1 (91 s, silent 40 s), db2 (91 s, silent 40 s), db3 (91 s, silent 40 s), db4 (91 s, silent 40 s) and 2 more
+        stopping (Ctrl-C): running commands are ended; again to close all connections at once
+        stopping now (Ctrl-C): all connections are closed
+        "#);
+    }
+
+    #[test]
+    fn one_command_needs_no_headings() {
+        let exit = Failure::new(Kind::Exit, "exit status 3");
+        let text = print_text(
+            &[
+                exec_started(&["web1"]),
+                event(1, Fact::TaskStarted { task: 0 }),
+                output(2, "web1", Stream::Stdout, "up 3 days\n"),
+                step_finished(3, "web1", 0, step_outcome(StepStatus::Failed, Some(exit))),
+            ],
+            Style::default(),
+        );
+        insta::assert_snapshot!(text, @"
+        --- out
+        web1 | up 3 days
+        --- talk
+        web1: exit status 3
+        ");
+    }
+
+    #[test]
+    fn a_hint_is_said_once() {
+        let mut events = vec![run_started(&["web1", "web2"])];
+        events.extend(["web1", "web2"].map(|name| unreachable(1, name, "10.0.0.1:22")));
+        assert_eq!(print_text(&events, Style::default()).matches("hint:").count(), 1);
+    }
+
+    #[test]
+    fn colours_when_asked() {
+        let events = [
+            run_started(&["web1", "web2"]),
+            output(1, "web1", Stream::Stdout, "\x1b[1mbold\n"),
+            output(1, "web2", Stream::Stdout, "plain\n"),
+            unreachable(2, "web2", "10.0.0.2:22"),
+        ];
+        let text = print_text(&events, Style { colour: true, ci: false });
+        insta::assert_snapshot!(text.replace('\x1b', "ESC"), @"
+        --- out
+        ESC[36mweb1 |ESC[0m ESC[1mboldESC[0m
+        ESC[92mweb2 |ESC[0m plain
+        --- talk
+        ESC[31mweb2: connect timed out after 10.0s (10.0.0.2:22) [connect_timeout]ESC[0m
+        hint: check the address, or raise --connect-timeout
+        ");
+    }
+
+    #[test]
+    fn hosts_give_no_orders_to_a_runner() {
+        let events =
+            [run_started(&["web1"]), output(1, "web1", Stream::Stdout, "::add-mask::x\na ##[group]\n")];
+        let (out, _) = print(&events, Layout::Bare, Style { colour: false, ci: true });
+        assert_eq!(String::from_utf8(out).unwrap(), "\\x3a:add-mask::x\na \\x23#[group]\n");
+    }
+
+    #[test]
+    fn verbatim_changes_no_byte() {
+        let data = &b"\x1b[2J\xff\0 no line end"[..];
+        let events = [run_started(&["web1"]), output(1, "web1", Stream::Stdout, data)];
+        assert_eq!(print(&events, Layout::Verbatim, Style::default()).0, data);
+    }
+
+    #[test]
+    fn pieces_of_an_endless_line_are_marked() {
+        let events = [run_started(&["web1"]), output(1, "web1", Stream::Stdout, "x".repeat(64 * 1024))];
+        let (out, _) = print(&events, Layout::Prefixed, Style::default());
+        assert!(String::from_utf8(out).unwrap().ends_with("xxx…\n"));
+    }
+
+    #[test]
+    fn a_closed_stdout_leaves_the_talk() {
+        let talk = Captured::default();
+        let broken = Broken(io::ErrorKind::BrokenPipe);
+        let mut lines =
+            Lines::new(Box::new(broken), Box::new(talk.clone()), Layout::Prefixed, Style::default());
+        lines.event(&run_started(&["web1"])).unwrap();
+        lines.event(&output(1, "web1", Stream::Stdout, "text\n")).unwrap();
+        lines.idle().unwrap();
+        lines.event(&unreachable(2, "web1", "10.0.0.1:22")).unwrap();
+        lines.finish().unwrap();
+        assert!(talk.text().starts_with("web1: connect timed out"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn no_host_speaks_for_another(said in prop::collection::vec(
+            (any::<bool>(), any::<bool>(), prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..30),
+                "[\r\n\u{85}\u{2028}\x0b\x0cweb2 |]{0,20}".prop_map(String::into_bytes),
+            ]), 0..8),
+            colour in any::<bool>(),
+        ) {
+            let name = |first: bool| if first { "web1" } else { "web2" };
+            let mut events = vec![run_started(&["web1", "web2"])];
+            let mut expected = [Vec::new(), Vec::new()];
+            for (first, stderr, data) in said {
+                let lines = data.split_inclusive(|&byte| byte == b'\n').count();
+                expected[usize::from(stderr)].extend(std::iter::repeat_n(name(first), lines));
+                let stream = if stderr { Stream::Stderr } else { Stream::Stdout };
+                events.push(output(1, name(first), stream, data));
+            }
+            let (out, talk) = print(&events, Layout::Prefixed, Style { colour, ci: false });
+            for (text, expected) in [String::from_utf8(out).unwrap(), talk].iter().zip(expected) {
+                // All that any reader may take for a line end.
+                let lines: Vec<&str> = text
+                    .split_terminator(['\n', '\r', '\x0b', '\x0c', '\u{85}', '\u{2028}', '\u{2029}'])
+                    .collect();
+                prop_assert_eq!(lines.len(), expected.len());
+                for (line, name) in lines.into_iter().zip(expected) {
+                    let line = if colour { line.split_once('m').unwrap().1 } else { line };
+                    prop_assert!(line.starts_with(&format!("{name} |")), "{:?}", line);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! Bars for a person who waits: the totals of the run and the hosts at work with what they are doing.
+//!
+//! It only decides what the bars say and how often; the [`Terminal`] draws them below the lines.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use crate::event::{Event, Fact, TaskSummary};
+use crate::model::inventory::HostName;
+use crate::model::outcome::Status;
+use crate::report::Reporter;
+use crate::report::style::Style;
+use crate::report::terminal::Terminal;
+use crate::report::words::{duration, is_single_command, shorten};
+
+/// Bars change this often at most, so that thousands of hosts cost little.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Lines of the screen that bars leave to output, at least.
+const LEFT_FREE: usize = 4;
+
+/// Cells of the totals' bar.
+const BAR: usize = 24;
+
+/// Host names are padded and cut to this in bars.
+const NAME_MAX: usize = 20;
+
+/// Size of a terminal in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Cells in a line.
+    pub columns: usize,
+    /// Lines.
+    pub rows: usize,
+}
+
+/// Shows the totals and a screenful of hosts at work, those that have been at it longest first.
+pub struct Progress {
+    terminal: Terminal,
+    size: Box<dyn Fn() -> Size + Send>,
+    clock: Box<dyn Fn() -> Duration + Send>,
+    drawn: Option<Duration>,
+    tasks: Vec<TaskSummary>,
+    hosts: usize,
+    ended: IndexMap<&'static str, usize>,
+    busy: IndexMap<HostName, Busy>,
+}
+
+/// What a host is doing, and since when on our clock.
+struct Busy {
+    since: Duration,
+    doing: Doing,
+}
+
+enum Doing {
+    Connecting { address: String },
+    Step { task: usize, step: usize },
+}
+
+impl Progress {
+    /// Draws on a terminal (stderr's); `size` is asked again for each picture, as windows change.
+    pub fn new(terminal: Terminal, size: impl Fn() -> Size + Send + 'static) -> Self {
+        let start = Instant::now();
+        Self::with_clock(terminal, size, move || start.elapsed())
+    }
+
+    fn with_clock(
+        terminal: Terminal,
+        size: impl Fn() -> Size + Send + 'static,
+        clock: impl Fn() -> Duration + Send + 'static,
+    ) -> Self {
+        Self {
+            terminal,
+            size: Box::new(size),
+            clock: Box::new(clock),
+            drawn: None,
+            tasks: Vec::new(),
+            hosts: 0,
+            ended: IndexMap::new(),
+            busy: IndexMap::new(),
+        }
+    }
+
+    fn take_in(&mut self, fact: &Fact) {
+        match fact {
+            Fact::RunStarted { hosts, tasks, .. } => {
+                self.hosts = hosts.len();
+                self.tasks.clone_from(tasks);
+                self.ended = Status::ALL.iter().map(|status| (status.as_str(), 0)).collect();
+            }
+            Fact::HostConnecting { host, address } => {
+                self.set(host, Doing::Connecting { address: address.clone() });
+            }
+            Fact::StepStarted { host, task, step } => {
+                self.set(host, Doing::Step { task: *task, step: *step });
+            }
+            Fact::StepFinished { host, task, step, .. } => {
+                // After its last step a host may wait for the others: it is not at work then.
+                let last = self.tasks.get(*task).is_none_or(|task| step + 1 >= task.steps.len());
+                if last {
+                    self.busy.shift_remove(host);
+                }
+            }
+            Fact::HostFinished { host, outcome } => {
+                self.busy.shift_remove(host);
+                *self.ended.entry(outcome.status.as_str()).or_default() += 1;
+            }
+            Fact::TaskStarted { .. }
+            | Fact::ConnectRetried { .. }
+            | Fact::HostConnected { .. }
+            | Fact::Output { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::StragglersNoticed { .. }
+            | Fact::StopRequested { .. }
+            | Fact::RunFinished { .. } => {}
+        }
+    }
+
+    fn set(&mut self, host: &HostName, doing: Doing) {
+        let busy = Busy { since: (self.clock)(), doing };
+        // A new step goes to the end: the order is by time in the current step.
+        self.busy.shift_remove(host);
+        self.busy.insert(host.clone(), busy);
+    }
+
+    fn draw_if_due(&mut self) {
+        let now = (self.clock)();
+        if self.hosts > 0 && self.drawn.is_none_or(|drawn| now.saturating_sub(drawn) >= INTERVAL) {
+            self.drawn = Some(now);
+            self.terminal.show(&self.picture((self.size)(), now));
+        }
+    }
+
+    fn picture(&self, size: Size, now: Duration) -> Vec<String> {
+        let room = size.rows.saturating_sub(LEFT_FREE + 1);
+        let shown = if self.busy.len() > room { room.saturating_sub(1) } else { self.busy.len() };
+        let width = self.busy.keys().take(shown).map(|host| host.as_str().chars().count()).max();
+        let width = width.unwrap_or_default().min(NAME_MAX);
+        let mut lines: Vec<String> = self
+            .busy
+            .iter()
+            .take(shown)
+            .map(|(host, busy)| {
+                let name = shorten(host.as_str(), NAME_MAX);
+                let time = duration(now.saturating_sub(busy.since));
+                format!("  {name:width$}  {time:>6}  {}", self.doing(&busy.doing))
+            })
+            .collect();
+        if shown < self.busy.len() && room > 0 {
+            lines.push(format!("  and {} more", self.busy.len() - shown));
+        }
+        lines.push(self.totals(size.columns));
+        // Cleaned after everything else: a title may hold anything.
+        lines.iter().map(|line| clip(&Style::default().text(line), size.columns.saturating_sub(1))).collect()
+    }
+
+    fn doing(&self, doing: &Doing) -> String {
+        match doing {
+            Doing::Connecting { address } => format!("connecting to {address}"),
+            Doing::Step { task, step } => match self.tasks.get(*task) {
+                Some(found) => {
+                    let title = found.steps.get(*step).map(|step| step.title.as_str()).unwrap_or_default();
+                    match is_single_command(&self.tasks) {
+                        true => title.to_owned(),
+                        false => format!("{} {}/{}  {title}", found.name, step + 1, found.steps.len()),
+                    }
+                }
+                None => String::new(),
+            },
+        }
+    }
+
+    fn totals(&self, columns: usize) -> String {
+        let ended: usize = self.ended.values().sum();
+        let cells = (ended * BAR).checked_div(self.hosts).unwrap_or_default().min(BAR);
+        let mut parts = vec![format!("running {}", self.busy.len())];
+        let counted = |&(&word, &count): &(&&str, &usize)| count > 0 || word == Status::Ok.as_str();
+        parts.extend(self.ended.iter().filter(counted).map(|(word, count)| format!("{word} {count}")));
+        let text = format!("{} / {}", parts.join(" · "), self.hosts);
+        let bar = format!("  [{}{}]", "=".repeat(cells), " ".repeat(BAR - cells));
+        if cells_of(&text) + bar.len() < columns { text + &bar } else { text }
+    }
+}
+
+impl Reporter for Progress {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.take_in(&event.fact);
+        self.draw_if_due();
+        Ok(())
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.draw_if_due();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.terminal.hide();
+        Ok(())
+    }
+}
+
+/// Cells of a terminal that a text takes at most.
+///
+/// What is not ASCII counts as two, the most a character takes: a line is cut too early rather than
+/// wrapped, which would spoil the picture.
+fn cells_of(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+}
+
+/// Cuts a line so that it never wraps.
+fn clip(line: &str, columns: usize) -> String {
+    let mut taken = 0;
+    line.chars()
+        .take_while(|c| {
+            taken += cells_of(c.encode_utf8(&mut [0; 4]));
+            taken <= columns
+        })
+        // A tab jumps; a space does not.
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use crate::event::Stream;
+    use crate::model::outcome::StepStatus;
+    use crate::report::progress::{Progress, clip};
+    use crate::report::samples::{
+        Captured, connecting, exec_started, ok, output, run_started, step_finished, step_outcome,
+        step_started, unreachable,
+    };
+    use crate::report::{DroppingWriter, Layout, Lines, Reporter, Size, Style, Terminal};
+
+    struct Bench {
+        progress: Progress,
+        terminal: Terminal,
+        captured: Captured,
+        now: Arc<AtomicU64>,
+    }
+
+    fn bench() -> Bench {
+        let captured = Captured::default();
+        let queue = DroppingWriter::new(Box::new(captured.clone()), DroppingWriter::LIMIT).unwrap();
+        let terminal = Terminal::new(queue);
+        let now = Arc::new(AtomicU64::new(0));
+        let clock = now.clone();
+        let progress = Progress::with_clock(
+            terminal.clone(),
+            || Size { columns: 60, rows: 9 },
+            move || Duration::from_millis(clock.load(Ordering::SeqCst)),
+        );
+        Bench { progress, terminal, captured, now }
+    }
+
+    impl Bench {
+        fn picture(&self, ms: u64) -> String {
+            self.progress.picture(Size { columns: 60, rows: 9 }, Duration::from_millis(ms)).join("\n")
+        }
+    }
+
+    #[test]
+    fn hosts_at_work_and_totals() {
+        let mut bench = bench();
+        for event in [
+            run_started(&["web1", "web2", "web3", "web4"]),
+            connecting(0, "web1", "10.0.0.1:22"),
+            step_started(1, "web2", 0),
+            step_started(1, "web3", 1),
+            unreachable(2, "web4", "10.0.0.4:22"),
+        ] {
+            bench.progress.event(&event).unwrap();
+        }
+        insta::assert_snapshot!(bench.picture(3_000), @"
+          web1    3.0s  connecting to 10.0.0.1:22
+          web2    3.0s  deploy 1/2  unpack
+          web3    3.0s  deploy 2/2  sudo systemctl restart shop
+        running 3 · ok 0 · unreachable 1 / 4
+        ");
+        for event in [
+            step_finished(3, "web2", 0, step_outcome(StepStatus::Changed, None)),
+            step_started(3, "web2", 1),
+            step_finished(4, "web3", 1, step_outcome(StepStatus::Ok, None)),
+            ok(5, "web3"),
+        ] {
+            bench.progress.event(&event).unwrap();
+        }
+        insta::assert_snapshot!(bench.picture(95_000), @"
+          web1   1m35s  connecting to 10.0.0.1:22
+          web2   1m35s  deploy 2/2  sudo systemctl restart shop
+        running 2 · ok 1 · unreachable 1 / 4
+        ");
+    }
+
+    #[test]
+    fn more_hosts_than_fit() {
+        let mut bench = bench();
+        let names: Vec<String> = (0..40).map(|at| format!("web{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        bench.progress.event(&exec_started(&names)).unwrap();
+        for name in &names {
+            bench.progress.event(&step_started(1, name, 0)).unwrap();
+        }
+        insta::assert_snapshot!(bench.picture(1_000), @"
+          web0    1.0s  uptime
+          web1    1.0s  uptime
+          web2    1.0s  uptime
+          and 37 more
+        running 40 · ok 0 / 40  [                        ]
+        ");
+        assert_eq!(bench.progress.picture(Size { columns: 0, rows: 0 }, Duration::ZERO), [""]);
+    }
+
+    #[test]
+    fn drawn_at_most_ten_times_a_second() {
+        let mut bench = bench();
+        bench.progress.event(&exec_started(&["web1"])).unwrap();
+        for ms in 0..1_000 {
+            bench.now.store(ms, Ordering::SeqCst);
+            bench.progress.event(&step_started(ms, "web1", 0)).unwrap();
+            bench.progress.idle().unwrap();
+        }
+        bench.progress.finish().unwrap();
+        assert!(bench.terminal.finish(Duration::from_secs(60)));
+        let pictures = bench.captured.text().matches("running").count();
+        assert!((1..=10).contains(&pictures), "{pictures}");
+        assert!(bench.captured.text().ends_with("\x1b[J"), "the bars stay behind");
+    }
+
+    /// What stands on a screen after some output: text, line ends and the two movements that bars use.
+    fn screen(output: &str) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        let mut row = 0;
+        let mut rest = output;
+        while let Some(c) = rest.chars().next() {
+            rest = &rest[c.len_utf8()..];
+            match c {
+                '\n' => {
+                    row += 1;
+                    lines.resize(lines.len().max(row + 1), String::new());
+                }
+                '\r' => {}
+                '\x1b' => {
+                    let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                    match &rest[end..=end] {
+                        "A" => row -= rest[1..end].parse::<usize>().unwrap(),
+                        "J" => {
+                            lines.truncate(row);
+                            lines.push(String::new());
+                        }
+                        other => panic!("a terminal was sent {other:?}"),
+                    }
+                    rest = &rest[end + 1..];
+                }
+                c => lines[row].push(c),
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn lines_and_bars_do_not_tear_each_other() {
+        let mut bench = bench();
+        let terminal = || Box::new(bench.terminal.clone());
+        let mut lines = Lines::new(terminal(), terminal(), Layout::Prefixed, Style::default());
+        let mut expected = Vec::new();
+        let start = exec_started(&["web1", "web2"]);
+        lines.event(&start).unwrap();
+        bench.progress.event(&start).unwrap();
+        for at in 0..300 {
+            bench.now.store(at * 37, Ordering::SeqCst);
+            let name = if at % 3 == 0 { "web2" } else { "web1" };
+            let stream = if at % 5 == 0 { Stream::Stderr } else { Stream::Stdout };
+            for event in [step_started(at, name, 0), output(at, name, stream, format!("\x1b[9A{at}\n"))] {
+                lines.event(&event).unwrap();
+                bench.progress.event(&event).unwrap();
+            }
+            expected.push(format!("{name} | \\x1b[9A{at}"));
+            if at % 4 == 0 {
+                lines.idle().unwrap();
+                bench.progress.idle().unwrap();
+            }
+        }
+        lines.finish().unwrap();
+        bench.progress.finish().unwrap();
+        assert!(bench.terminal.finish(Duration::from_secs(60)));
+        let text = bench.captured.text();
+        assert!(text.contains("running 2"), "no bars were drawn");
+        expected.push(String::new());
+        assert_eq!(screen(&text), expected);
+    }
+
+    #[test]
+    fn lines_never_wrap() {
+        assert_eq!(clip("abcdef", 4), "abcd");
+        assert_eq!(clip("漢字漢字", 5), "漢字");
+        assert_eq!(clip("a\tb", 9), "a b");
+    }
+}

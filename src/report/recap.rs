@@ -1,0 +1,496 @@
+//! The recap for people: who ended how, then why, with the last lines of each failure.
+//!
+//! It says everything about every host, but 500 hosts with one trouble are one paragraph.
+
+use std::fmt::Write;
+
+use indexmap::IndexMap;
+
+use crate::event::recap::{HostRecord, Recap};
+use crate::model::outcome::{Kind, Status};
+use crate::report::style::{Style, status_colour};
+use crate::report::words::{
+    count_hosts, duration, failure_text, hint_lines, is_single_command, reason, shorten, step_label,
+};
+
+/// A recap is laid out for lines of at most this many characters, however wide the terminal.
+const COLUMNS_MAX: usize = 100;
+
+/// Characters of a list of hosts above which it is cut, as the table has the whole list.
+const HOSTS_MAX: usize = 60;
+
+/// Paragraphs with last lines; further failures are told without.
+const PARAGRAPHS_MAX: usize = 20;
+
+/// How a recap is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Colours and trust.
+    pub style: Style,
+    /// Characters in a line: the terminal's, or 80.
+    pub columns: usize,
+    /// Rows that a screen has: hosts of one status beyond that stand folded on one line.
+    pub rows: usize,
+    /// Failures only.
+    pub quiet: bool,
+    /// Writes a list of host names in short: `web[01-04]`.
+    pub fold: fn(&[&str]) -> String,
+}
+
+/// Renders a recap, each line with its end; empty for a quiet run without failures.
+pub fn render(recap: &Recap, options: &Options) -> String {
+    let page = Page { recap, options, single: is_single_command(&recap.tasks) };
+    let mut out = String::new();
+    if !options.quiet {
+        page.header(&mut out);
+        page.table(&mut out);
+    }
+    // Paragraphs of one line stand close together.
+    let mut close = false;
+    for paragraph in page.paragraphs() {
+        let one_line = paragraph.tail.is_empty() && paragraph.hint.is_none();
+        if !(out.is_empty() || close && one_line) {
+            out.push('\n');
+        }
+        close = one_line;
+        page.paragraph(&mut out, &paragraph);
+    }
+    page.still_running(&mut out);
+    out
+}
+
+struct Page<'a> {
+    recap: &'a Recap,
+    options: &'a Options,
+    /// One command without steps or changes to count.
+    single: bool,
+}
+
+/// Hosts that ended in one way, for one reason.
+struct Paragraph<'a> {
+    hosts: Vec<&'a str>,
+    /// Step and message; of several hosts without what only one of them has.
+    what: String,
+    hint: Option<String>,
+    tail: Vec<&'a [u8]>,
+}
+
+/// What makes failures equal.
+#[derive(PartialEq, Eq, Hash)]
+struct Key<'a> {
+    status: Option<Status>,
+    kind: Option<Kind>,
+    step: Option<(usize, usize)>,
+    message: String,
+    hint: Option<String>,
+    tail: Vec<&'a [u8]>,
+}
+
+/// Statuses in the order of the table; `None` is a host without a final record.
+fn statuses() -> impl Iterator<Item = Option<Status>> {
+    Status::ALL.iter().copied().map(Some).chain([None])
+}
+
+fn word(status: Option<Status>) -> &'static str {
+    status.map_or("unfinished", Status::as_str)
+}
+
+impl<'a> Page<'a> {
+    fn of_status(&self, status: Option<Status>) -> Vec<&'a HostRecord> {
+        self.recap.hosts.iter().filter(|record| record.status() == status).collect()
+    }
+
+    /// Names in short, cleaned, cut to `max` characters.
+    fn names(&self, hosts: &[&str], max: usize) -> String {
+        shorten(&self.options.style.text(&(self.options.fold)(hosts)), max)
+    }
+
+    fn header(&self, out: &mut String) {
+        let hosts: Vec<&str> = self.recap.hosts.iter().map(|record| record.host.as_str()).collect();
+        let mut names = self.names(&hosts, usize::MAX);
+        if names.chars().count() > HOSTS_MAX {
+            names = count_hosts(hosts.len());
+        }
+        let counts: Vec<String> = statuses()
+            .map(|status| (status, self.of_status(status).len()))
+            .filter(|&(_, count)| count > 0)
+            .map(|(status, count)| format!("{count} {}", word(status)))
+            .collect();
+        let title = shorten(&self.options.style.text(&self.recap.title), HOSTS_MAX);
+        let mut parts = vec![title, names, counts.join(", ")];
+        parts.extend(self.recap.cancelled.map(|why| format!("stopped by {}", reason(why))));
+        let left = parts.join(" · ");
+        let time = duration(self.recap.elapsed);
+        let width = self.options.columns.min(COLUMNS_MAX).saturating_sub(time.len() + 2);
+        line(out, &format!("{left:width$}  {time}"));
+    }
+
+    fn table(&self, out: &mut String) {
+        let mut records = Vec::new();
+        let mut folded = Vec::new();
+        let many = self.recap.hosts.len() > self.options.rows;
+        for status in statuses() {
+            let found = self.of_status(status);
+            // With more than a screenful the ok ones always fold, the others when they would fill it.
+            if many && (status == Some(Status::Ok) || found.len() > self.options.rows) {
+                folded.push((status, found));
+            } else {
+                records.extend(found);
+            }
+        }
+        for (status, found) in folded.into_iter().filter(|(_, found)| !found.is_empty()) {
+            let names: Vec<&str> = found.iter().map(|record| record.host.as_str()).collect();
+            let status = self.options.style.paint(status_colour(status), word(status));
+            line(out, &format!("  {} {status}: {}", names.len(), self.names(&names, usize::MAX)));
+        }
+        let rows: Vec<[String; 6]> = records.iter().map(|record| self.row(record)).collect();
+        let mut widths = [0; 6];
+        for row in &rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        for (row, record) in rows.iter().zip(records) {
+            let mut text = String::new();
+            for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+                if width > 0 {
+                    let cell = format!("{cell:width$}");
+                    let status = record.status();
+                    // Column 1 is the status; padded before it is painted, as escapes have no width.
+                    let cell = if column == 1 {
+                        self.options.style.paint(status_colour(status), &cell)
+                    } else {
+                        cell
+                    };
+                    write!(text, "  {cell}").expect("writing to a String cannot fail");
+                }
+            }
+            line(out, &text);
+        }
+    }
+
+    fn row(&self, record: &HostRecord) -> [String; 6] {
+        let counted = |text: String| if self.single { String::new() } else { text };
+        let warned = if record.warned > 0 { format!("{} warned", record.warned) } else { String::new() };
+        [
+            self.options.style.text(record.host.as_str()).into_owned(),
+            word(record.status()).to_owned(),
+            counted(format!("{}/{} steps", record.steps_done, record.steps_total)),
+            counted(format!("{} changed", record.changed)),
+            warned,
+            if record.elapsed.is_zero() { String::new() } else { duration(record.elapsed) },
+        ]
+    }
+
+    /// Groups everything that is not ok; in the order of the table.
+    fn paragraphs(&self) -> Vec<Paragraph<'a>> {
+        let mut groups: IndexMap<Key<'a>, Vec<&'a HostRecord>> = IndexMap::new();
+        for status in statuses().filter(|&status| status != Some(Status::Ok)) {
+            for record in self.of_status(status) {
+                groups.entry(key(record)).or_default().push(record);
+            }
+        }
+        let (kept, rest): (Vec<_>, Vec<_>) = groups
+            .into_iter()
+            .enumerate()
+            .partition(|(at, (key, _))| *at < PARAGRAPHS_MAX || key.tail.is_empty());
+        let mut groups: IndexMap<Key<'a>, Vec<&'a HostRecord>> =
+            kept.into_iter().map(|(_, group)| group).collect();
+        for (_, (mut key, records)) in rest {
+            key.tail.clear();
+            groups.entry(key).or_default().extend(records);
+        }
+        groups.into_iter().map(|(key, records)| self.describe(key, &records)).collect()
+    }
+
+    fn describe(&self, key: Key<'a>, records: &[&'a HostRecord]) -> Paragraph<'a> {
+        let failures = || records.iter().map(|record| record.outcome.as_ref()?.failure.as_ref());
+        let first = failures().next().flatten();
+        let one_text = failures().all(|failure| failure == first);
+        let what = match (first, key.status) {
+            (Some(failure), _) if one_text => failure_text(failure),
+            (Some(failure), _) => {
+                let mut common = failure.clone();
+                common.message = key.message.replace(" (<address>)", "");
+                failure_text(&common)
+            }
+            (None, Some(status)) => status.to_string(),
+            (None, None) => "no final record: the run was cut off".to_owned(),
+        };
+        let prefix = match key.status {
+            Some(status @ (Status::Skipped | Status::Cancelled | Status::Unknown)) if first.is_some() => {
+                format!("{status}: ")
+            }
+            _ => String::new(),
+        };
+        let hint = if one_text { first.and_then(|failure| failure.hint.clone()) } else { key.hint };
+        Paragraph {
+            hosts: records.iter().map(|record| record.host.as_str()).collect(),
+            what: format!("{}{prefix}{what}", step_label(&self.recap.tasks, key.step)),
+            hint,
+            tail: key.tail,
+        }
+    }
+
+    fn paragraph(&self, out: &mut String, paragraph: &Paragraph<'_>) {
+        let style = self.options.style;
+        let max = if self.options.quiet { usize::MAX } else { HOSTS_MAX };
+        let names = self.names(&paragraph.hosts, max);
+        let count = match paragraph.hosts.len() {
+            1 => String::new(),
+            count => format!(" ({})", count_hosts(count)),
+        };
+        line(out, &format!("{names}{count}: {}", style.text(&paragraph.what)));
+        for text in &paragraph.tail {
+            line(out, &format!("  | {}", style.output(text)));
+        }
+        for hint in paragraph.hint.iter().flat_map(|hint| hint_lines(hint)) {
+            line(out, &style.text(&hint));
+        }
+    }
+
+    fn still_running(&self, out: &mut String) {
+        let hosts: Vec<&str> = self
+            .recap
+            .hosts
+            .iter()
+            .filter(|record| record.may_still_run)
+            .map(|record| record.host.as_str())
+            .collect();
+        if !hosts.is_empty() {
+            let gap = if out.is_empty() { "" } else { "\n" };
+            line(out, &format!("{gap}may still be running on {}", self.names(&hosts, usize::MAX)));
+        }
+    }
+}
+
+fn key(record: &HostRecord) -> Key<'_> {
+    let failure = record.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+    Key {
+        status: record.status(),
+        kind: record.kind(),
+        step: record.failed_step,
+        message: failure.map(|failure| common(&failure.message, record)).unwrap_or_default(),
+        hint: failure.and_then(|failure| failure.hint.as_ref()).map(|hint| common(hint, record)),
+        tail: record.tail.lines().collect(),
+    }
+}
+
+/// A message without what only this host has: its address and its name.
+fn common(message: &str, record: &HostRecord) -> String {
+    let address = record.address.as_str();
+    let bare = address.rsplit_once(':').map_or(address, |(bare, _)| bare);
+    let message = replace_word(message, address, "<address>");
+    let message = replace_word(&message, bare, "<address>");
+    replace_word(&message, record.host.as_str(), "<host>")
+}
+
+/// Replaces a word where it stands alone: host `a` does not change `a bad day`'s `bad`.
+fn replace_word(text: &str, word: &str, with: &str) -> String {
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = (!word.is_empty()).then(|| rest.split_once(word)).flatten() {
+        let alone = !before.chars().next_back().or(out.chars().next_back()).is_some_and(in_word)
+            && !after.chars().next().is_some_and(in_word);
+        out.push_str(before);
+        out.push_str(if alone { with } else { word });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::recap::Recap;
+    use crate::event::{Event, Fact, Stream};
+    use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
+    use crate::report::Style;
+    use crate::report::recap::{Options, render, replace_word};
+    use crate::report::samples::{
+        connecting, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
+        step_outcome, step_started, unreachable,
+    };
+
+    fn options() -> Options {
+        Options {
+            style: Style::default(),
+            columns: 80,
+            rows: 24,
+            quiet: false,
+            fold: |hosts| hosts.join(","),
+        }
+    }
+
+    fn show(events: &[Event], options: &Options) -> String {
+        let mut recap = Recap::default();
+        events.iter().for_each(|event| recap.apply(event));
+        render(&recap, options)
+    }
+
+    fn step(ms: u64, name: &str, at: usize, status: StepStatus) -> [Event; 2] {
+        [step_started(ms, name, at), step_finished(ms + 50, name, at, step_outcome(status, None))]
+    }
+
+    fn deploy() -> Vec<Event> {
+        let exit = Failure::new(Kind::Exit, "exit status 1")
+            .hint("`fan resume 01JD3K` goes on with web03 at step 2");
+        let mut events = vec![run_started(&["web01", "web02", "web03", "web04"])];
+        for (at, name) in ["web01", "web02", "web03"].into_iter().enumerate() {
+            let ms = 100 * u64::try_from(at).unwrap();
+            events.push(connecting(ms, name, &format!("10.0.0.{at}:22")));
+            events.extend(step(ms, name, 0, StepStatus::Changed));
+        }
+        events.extend(step(1000, "web01", 1, StepStatus::Changed));
+        events.push(ok(4100, "web01"));
+        events.extend(step(1000, "web02", 1, StepStatus::Warned));
+        events.push(ok(4200, "web02"));
+        events.extend([
+            step_started(4000, "web03", 1),
+            output(5000, "web03", Stream::Stderr, "Job for shop.service failed\x1b[2J\nweb01 | all good\n"),
+            step_finished(6000, "web03", 1, step_outcome(StepStatus::Failed, Some(exit.clone()))),
+            failed(6200, "web03", Status::Failed, exit, Some(1)),
+            failed(6300, "web04", Status::Skipped, Failure::new(Kind::Dependency, "max_fail reached"), None),
+            run_finished(6400),
+        ]);
+        events
+    }
+
+    #[test]
+    fn a_task() {
+        insta::assert_snapshot!(show(&deploy(), &options()), @r#"
+        deploy · web01,web02,web03,web04 · 2 ok, 1 failed, 1 skipped                6.4s
+          web01  ok       2/2 steps  2 changed            4.1s
+          web02  ok       2/2 steps  1 changed  1 warned  4.1s
+          web03  failed   1/2 steps  1 changed            6.0s
+          web04  skipped  0/2 steps  0 changed
+
+        web03: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
+          | Job for shop.service failed\x1b[2J
+          | web01 | all good
+        hint: `fan resume 01JD3K` goes on with web03 at step 2
+
+        web04: skipped: max_fail reached [dependency]
+        "#);
+    }
+
+    #[test]
+    fn quiet_leaves_the_failures() {
+        insta::assert_snapshot!(show(&deploy(), &Options { quiet: true, ..options() }), @r#"
+        web03: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
+          | Job for shop.service failed\x1b[2J
+          | web01 | all good
+        hint: `fan resume 01JD3K` goes on with web03 at step 2
+
+        web04: skipped: max_fail reached [dependency]
+        "#);
+        let all_ok = [exec_started(&["web1"]), ok(10, "web1"), run_finished(20)];
+        assert_eq!(show(&all_ok, &Options { quiet: true, ..options() }), "");
+    }
+
+    #[test]
+    fn colours_when_asked() {
+        let style = Style { colour: true, ci: false };
+        let text = show(
+            &[exec_started(&["web1"]), ok(10, "web1"), run_finished(20)],
+            &Options { style, ..options() },
+        );
+        insta::assert_snapshot!(text.replace('\x1b', "ESC"), @"
+        exec uptime · web1 · 1 ok                                                   0.0s
+          web1  ESC[32mokESC[0m
+        ");
+    }
+
+    #[test]
+    fn one_command_and_a_stop() {
+        let lost = Failure::new(Kind::ConnectionLost, "connection lost while the command was running");
+        let stopped = Failure::new(Kind::Interrupted, "stopped by the user");
+        let events = [
+            exec_started(&["db1", "db2", "db3"]),
+            connecting(0, "db1", "10.0.0.1:22"),
+            ok(400, "db1"),
+            failed(700, "db2", Status::Unknown, lost, Some(0)),
+            failed(800, "db3", Status::Cancelled, stopped, None),
+            event(900, Fact::RunFinished { cancelled: Some(CancelReason::Interrupt) }),
+        ];
+        insta::assert_snapshot!(show(&events, &options()), @"
+        exec uptime · db1,db2,db3 · 1 ok, 1 unknown, 1 cancelled · stopped by Ctrl-C  0.9s
+          db1  ok         0.4s
+          db2  unknown
+          db3  cancelled
+
+        db2: unknown: connection lost while the command was running [connection_lost]
+        db3: cancelled: stopped by the user [interrupted]
+
+        may still be running on db2
+        ");
+    }
+
+    #[test]
+    fn a_recording_that_was_cut_off() {
+        insta::assert_snapshot!(show(&[exec_started(&["web1"])], &options()), @"
+        exec uptime · web1 · 1 unfinished                                           0.0s
+          web1  unfinished
+
+        web1: no final record: the run was cut off
+        ");
+    }
+
+    #[test]
+    fn five_hundred_unreachable_hosts_are_one_paragraph() {
+        let names: Vec<String> = (0..600).map(|at| format!("web{at:03}")).collect();
+        let mut events = vec![exec_started(&names.iter().map(String::as_str).collect::<Vec<_>>())];
+        for (at, name) in names.iter().enumerate() {
+            if at < 97 {
+                events.push(ok(10, name));
+            } else {
+                let address = format!("10.0.{}.{}:22", at / 250, at % 250);
+                events.push(connecting(1, name, &address));
+                events.push(unreachable(10_001, name, &address));
+            }
+        }
+        events.push(run_finished(10_100));
+        let fold: fn(&[&str]) -> String = |hosts| format!("{}..{}", hosts[0], hosts[hosts.len() - 1]);
+        insta::assert_snapshot!(show(&events, &Options { fold, ..options() }), @"
+        exec uptime · web000..web599 · 97 ok, 503 unreachable                      10.1s
+          97 ok: web000..web096
+          503 unreachable: web097..web599
+
+        web097..web599 (503 hosts): connect timed out after 10.0s [connect_timeout]
+        hint: check the address, or raise --connect-timeout
+        ");
+    }
+
+    #[test]
+    fn failures_with_different_output_are_bounded_and_complete() {
+        let names: Vec<String> = (0..100).map(|at| format!("web{at:03}")).collect();
+        let mut events = vec![exec_started(&names.iter().map(String::as_str).collect::<Vec<_>>())];
+        for name in &names {
+            let exit = Failure::new(Kind::Exit, "exit status 1");
+            events.push(output(1, name, Stream::Stdout, format!("only {name}\n")));
+            events.push(failed(2, name, Status::Failed, exit, Some(0)));
+        }
+        let fold: fn(&[&str]) -> String = |hosts| format!("{}..{}", hosts[0], hosts[hosts.len() - 1]);
+        let text = show(&events, &Options { fold, ..options() });
+        assert_eq!(text.matches("  | only").count(), 20);
+        assert!(text.contains("web020..web099 (80 hosts): exit status 1\n"), "{text}");
+    }
+
+    #[test]
+    fn words_are_replaced_where_they_stand_alone() {
+        assert_eq!(
+            replace_word("a bad day for a.b and a", "a", "<host>"),
+            "<host> bad day for a.b and <host>"
+        );
+        assert_eq!(replace_word("x (10.0.0.1:22)", "10.0.0.1:22", "<address>"), "x (<address>)");
+        assert_eq!(replace_word("110.0.0.1 10.0.0.1", "10.0.0.1", "<address>"), "110.0.0.1 <address>");
+        assert_eq!(replace_word("aaa", "", "x"), "aaa");
+        assert_eq!(replace_word("aa", "a", "x"), "aa");
+    }
+}

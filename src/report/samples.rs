@@ -1,0 +1,197 @@
+//! Hand-made events and writers for the tests of the reporters.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::event::{
+    Event, Fact, HostOutcome, SCHEMA_VERSION, StepOutcome, StepSummary, Stream, TaskSummary, Timings,
+};
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::model::position::Position;
+
+/// A writer that keeps what it gets, for a look afterwards.
+#[derive(Clone, Default)]
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.bytes()).unwrap()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer that always fails.
+pub(crate) struct Broken(pub(crate) io::ErrorKind);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(self.0.into())
+    }
+}
+
+pub(crate) fn event(ms: u64, fact: Fact) -> Event {
+    Event { at: Duration::from_millis(ms), fact }
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    HostName::from(name)
+}
+
+/// The start of `fan run` with one task of two steps from a file.
+pub(crate) fn run_started(hosts: &[&str]) -> Event {
+    let step = |action: &str, title: &str, line| StepSummary {
+        action: action.into(),
+        title: title.into(),
+        position: Some(Position::new("tasks.yaml", line, 7)),
+    };
+    started("deploy", hosts, vec![step("run", "unpack", 12), step("sudo", "sudo systemctl restart shop", 24)])
+}
+
+/// The start of `fan exec`.
+pub(crate) fn exec_started(hosts: &[&str]) -> Event {
+    let step = StepSummary { action: "run".into(), title: "uptime".into(), position: None };
+    started("exec uptime", hosts, vec![step])
+}
+
+fn started(title: &str, hosts: &[&str], steps: Vec<StepSummary>) -> Event {
+    let task = TaskSummary { name: title.into(), steps, hosts: (0..hosts.len()).collect() };
+    event(
+        0,
+        Fact::RunStarted {
+            schema: SCHEMA_VERSION,
+            run: "01JD3K".into(),
+            title: title.into(),
+            started_at: "2026-01-02T03:04:05Z".into(),
+            hosts: hosts.iter().map(|name| host(name)).collect(),
+            tasks: vec![task],
+            pool: 128,
+        },
+    )
+}
+
+pub(crate) fn connecting(ms: u64, name: &str, address: &str) -> Event {
+    event(ms, Fact::HostConnecting { host: host(name), address: address.into() })
+}
+
+pub(crate) fn connected(ms: u64, name: &str) -> Event {
+    let auth = "publickey ED25519 SHA256:abc".to_owned();
+    event(ms, Fact::HostConnected { host: host(name), timings: Timings::default(), auth })
+}
+
+pub(crate) fn step_started(ms: u64, name: &str, step: usize) -> Event {
+    event(ms, Fact::StepStarted { host: host(name), task: 0, step })
+}
+
+pub(crate) fn output(ms: u64, name: &str, stream: Stream, data: impl Into<Bytes>) -> Event {
+    event(ms, Fact::Output { host: host(name), task: 0, step: 0, stream, data: data.into() })
+}
+
+pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> StepOutcome {
+    StepOutcome {
+        status,
+        failure,
+        exit: None,
+        note: None,
+        may_still_run: false,
+        elapsed: Duration::from_millis(100),
+    }
+}
+
+pub(crate) fn step_finished(ms: u64, name: &str, step: usize, outcome: StepOutcome) -> Event {
+    event(ms, Fact::StepFinished { host: host(name), task: 0, step, outcome })
+}
+
+pub(crate) fn ok(ms: u64, name: &str) -> Event {
+    let outcome =
+        HostOutcome { status: Status::Ok, failure: None, step: None, started: true, may_still_run: false };
+    event(ms, Fact::HostFinished { host: host(name), outcome })
+}
+
+pub(crate) fn failed(ms: u64, name: &str, status: Status, failure: Failure, step: Option<usize>) -> Event {
+    let outcome = HostOutcome {
+        status,
+        failure: Some(failure),
+        step: step.map(|step| (0, step)),
+        started: step.is_some(),
+        may_still_run: status == Status::Unknown,
+    };
+    event(ms, Fact::HostFinished { host: host(name), outcome })
+}
+
+pub(crate) fn unreachable(ms: u64, name: &str, address: &str) -> Event {
+    let failure = Failure::new(Kind::ConnectTimeout, format!("connect timed out after 10.0s ({address})"))
+        .hint("check the address, or raise --connect-timeout");
+    failed(ms, name, Status::Unreachable, failure, None)
+}
+
+pub(crate) fn run_finished(ms: u64) -> Event {
+    event(ms, Fact::RunFinished { cancelled: None })
+}
+
+/// A terminal that takes nothing until it is opened.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    open: bool,
+    entered: bool,
+    written: Vec<u8>,
+}
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.0.lock().unwrap().open = true;
+        self.0.1.notify_all();
+    }
+
+    /// Returns when a write is waiting at the gate.
+    pub(crate) fn wait_until_entered(&self) {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |state| !state.entered).unwrap());
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.0.lock().unwrap().written.clone()).unwrap()
+    }
+}
+
+impl Write for Gate {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut state = self.0.0.lock().unwrap();
+        state.entered = true;
+        self.0.1.notify_all();
+        let mut state = self.0.1.wait_while(state, |state| !state.open).unwrap();
+        state.written.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! Phrases that the live lines and the recap share: steps, failures, durations, reasons.
+
+use std::time::Duration;
+
+use crate::event::TaskSummary;
+use crate::model::outcome::{CancelReason, Failure, Kind};
+
+/// Characters of a step's title that are shown.
+const TITLE_MAX: usize = 72;
+
+/// Whether a plan is one command without a tasks file (`fan exec`): its one step needs no name.
+pub(crate) fn is_single_command(tasks: &[TaskSummary]) -> bool {
+    match tasks {
+        [task] => matches!(task.steps.as_slice(), [step] if step.position.is_none()),
+        _ => false,
+    }
+}
+
+/// A step for a message, with a space after it: `step 4 "title" (tasks.yaml:24) `.
+///
+/// Names the task too when there are several; empty for a single command and for no step. Unclean: titles
+/// are the user's text.
+pub(crate) fn step_label(tasks: &[TaskSummary], step: Option<(usize, usize)>) -> String {
+    let Some((task_index, step_index)) = step else { return String::new() };
+    let found = tasks.get(task_index).and_then(|task| Some((task, task.steps.get(step_index)?)));
+    let Some((task, step)) = found else { return String::new() };
+    if is_single_command(tasks) {
+        return String::new();
+    }
+    let task_name = if tasks.len() > 1 { format!("{} ", task.name) } else { String::new() };
+    let place = match &step.position {
+        Some(position) => format!(" ({}:{})", position.file, position.line),
+        None => String::new(),
+    };
+    format!("{task_name}step {} \"{}\"{place} ", step_index + 1, shorten(&step.title, TITLE_MAX))
+}
+
+/// A failure in one phrase: `connect timed out after 10.0s [connect_timeout]`. Unclean.
+///
+/// The word for an exit status would say it twice and is left out.
+pub(crate) fn failure_text(failure: &Failure) -> String {
+    match failure.kind {
+        Kind::Exit => failure.message.clone(),
+        kind => format!("{} [{kind}]", failure.message),
+    }
+}
+
+/// The lines of a hint: the first with `hint: `, the others indented below it. Unclean.
+pub(crate) fn hint_lines(hint: &str) -> impl Iterator<Item = String> {
+    hint.lines().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { "hint: " } else { "      " }))
+}
+
+/// A duration for people: `0.4s`, `59.9s`, `1m31s`, `2h05m`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let tenths = duration.as_millis() / 100;
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{}.{}s", tenths / 10, tenths % 10),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// What stopped the run, as its user knows it.
+pub(crate) fn reason(reason: CancelReason) -> &'static str {
+    match reason {
+        CancelReason::Hangup => "SIGHUP",
+        CancelReason::Terminate => "SIGTERM",
+        CancelReason::Interrupt => "Ctrl-C",
+    }
+}
+
+/// `1 host`, `4 hosts`.
+pub(crate) fn count_hosts(count: usize) -> String {
+    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
+}
+
+/// Cuts a text to a number of characters, the last one being `…` when something was cut.
+pub(crate) fn shorten(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::report::words::{duration, hint_lines, shorten};
+
+    #[test]
+    fn durations_for_people() {
+        for (ms, text) in [
+            (0, "0.0s"),
+            (449, "0.4s"),
+            (59_999, "59.9s"),
+            (60_000, "1m00s"),
+            (91_500, "1m31s"),
+            (3_599_999, "59m59s"),
+            (7_500_000, "2h05m"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn hints_of_several_lines_stay_together() {
+        assert_eq!(hint_lines("a\nweb2 | b").collect::<Vec<_>>(), ["hint: a", "      web2 | b"]);
+    }
+
+    #[test]
+    fn long_titles_are_cut() {
+        assert_eq!(shorten("häuser", 6), "häuser");
+        assert_eq!(shorten("häuser!", 6), "häuse…");
+    }
+}
