@@ -117,19 +117,14 @@ pub fn select_within(
     for (role, members) in inventory.members.iter().enumerate() {
         universe.set_members(role, members);
     }
-    let mut located = |place: fn(usize) -> Place, texts: &[&str], found: Vec<(usize, PatternError)>| {
-        errors.extend(found.into_iter().map(|(index, error)| {
-            TargetError::new(place(index), texts.get(index).copied().unwrap_or_default(), error)
-        }));
-    };
     let mut found = Vec::new();
     let mut selected = universe.evaluate(&includes, None, Sense::Adding, &mut found);
-    located(Place::Include, include, found);
+    errors.extend(located(Place::Include, include, found));
     // What is excluded may be an outsider that only a good `include` brings in.
     if errors.is_empty() && !excludes.is_empty() {
         let mut found = Vec::new();
         let removed = universe.evaluate(&excludes, None, Sense::Refining, &mut found);
-        located(Place::Exclude, exclude, found);
+        errors.extend(located(Place::Exclude, exclude, found));
         selected.retain(|host| !removed.contains(host));
     }
     let staged = universe.into_staged();
@@ -141,6 +136,12 @@ pub fn select_within(
         return whole("no host is left of the selection", "`fan hosts` shows what there is to select");
     }
     Ok(staged.admit(inventory, &selected))
+}
+
+/// Puts the text of its expression to each error.
+fn located(place: fn(usize) -> Place, texts: &[&str], found: Vec<(usize, PatternError)>) -> Vec<TargetError> {
+    let text = |index: usize| texts.get(index).copied().unwrap_or_default();
+    found.into_iter().map(|(index, error)| TargetError::new(place(index), text(index), error)).collect()
 }
 
 /// Parses each expression of a list; its errors go to `errors`, its items stay with its index.
