@@ -26,4 +26,5 @@
 pub mod event;
 pub mod model;
 pub mod report;
+pub mod sandbox;
 pub mod ssh;

@@ -1,0 +1,233 @@
+//! One SSH connection to a throw-away host: who may log in, and which requests are served.
+//!
+//! Served: session channels with `env` of `FAN_*` variables, `exec` and signals. Everything else is refused
+//! in words, never left without an answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use russh::keys::PublicKey;
+use russh::server::{
+    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use tokio::task::JoinSet;
+
+use crate::sandbox::behaviour::Behaviour;
+use crate::sandbox::command::{self, Fault};
+use crate::sandbox::host::Host;
+use crate::sandbox::wire::Switch;
+
+/// The prefix of the variables that a client may set, as `AcceptEnv FAN_*` in sshd_config(5).
+const ACCEPTED_ENV: &str = "FAN_";
+
+/// The server's side of a connection.
+pub(super) struct Connection {
+    host: Arc<Host>,
+    /// Cuts this connection.
+    switch: Switch,
+    /// Who logged in.
+    user: String,
+    /// Channels on which nothing runs yet.
+    idle: HashMap<ChannelId, Idle>,
+    /// Tasks of the channels on which something runs; they end with the connection.
+    busy: JoinSet<()>,
+}
+
+struct Idle {
+    channel: Channel<Msg>,
+    env: Vec<(String, String)>,
+}
+
+impl Connection {
+    /// Makes the server's side of a connection to `host` that `switch` can cut.
+    pub(super) fn new(host: Arc<Host>, switch: Switch) -> Self {
+        Self { host, switch, user: String::new(), idle: HashMap::new(), busy: JoinSet::new() }
+    }
+
+    fn is_welcome(&self, key: &PublicKey) -> bool {
+        self.host.behaviour != Behaviour::RefuseAuth && key.key_data() == self.host.client_key.key_data()
+    }
+
+    /// Starts what `exec` asks for; false when it is refused.
+    fn exec(&mut self, id: ChannelId, line: &[u8], session: &Session) -> bool {
+        self.host.counters.count_exec();
+        while self.busy.try_join_next().is_some() {}
+        let fault = match &self.host.behaviour {
+            Behaviour::RefuseExec => return false,
+            Behaviour::StallAfterExec => {
+                let Some(idle) = self.idle.remove(&id) else { return false };
+                self.busy.spawn(command::ignore(idle.channel));
+                return true;
+            }
+            Behaviour::CutAfterExec => Fault::Cut(self.switch.clone()),
+            Behaviour::NoExitStatus => Fault::NoExitStatus,
+            Behaviour::Normal
+            | Behaviour::Silent
+            | Behaviour::NotSsh(_)
+            | Behaviour::SlowBanner { .. }
+            | Behaviour::Throttle { .. }
+            | Behaviour::ResetDuringKex
+            | Behaviour::WrongKey
+            | Behaviour::UnknownKey
+            | Behaviour::RevokedKey
+            | Behaviour::OtherKeyType
+            | Behaviour::RefuseAuth
+            | Behaviour::RefuseChannel => Fault::None,
+        };
+        // Nothing is idle under this number when the channel runs a command already: one per channel.
+        let Some(idle) = self.idle.remove(&id) else { return false };
+        let mut described = command::describe(line, &self.host.home, &self.user, &idle.env);
+        let Ok(running) = self.host.processes.start(&mut described) else { return false };
+        let (host, client) = (self.host.clone(), session.handle());
+        self.busy.spawn(async move {
+            command::serve(running, idle.channel, client, &host.home, fault).await;
+        });
+        true
+    }
+}
+
+/// Answers a channel request.
+fn answer(session: &mut Session, channel: ChannelId, granted: bool) -> Result<(), russh::Error> {
+    if granted { session.channel_success(channel) } else { session.channel_failure(channel) }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        self.host.counters.count_auth_attempt();
+        Ok(Auth::reject())
+    }
+
+    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        self.host.counters.count_auth_attempt();
+        Ok(Auth::reject())
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _submethods: &str,
+        _response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        self.host.counters.count_auth_attempt();
+        Ok(Auth::reject())
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _user: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        // Counted here only: a key that is offered and then used to sign passes here once.
+        self.host.counters.count_auth_attempt();
+        Ok(if self.is_welcome(offer.public_key) { Auth::Accept } else { Auth::reject() })
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if !self.is_welcome(key.public_key) {
+            return Ok(Auth::reject());
+        }
+        self.user = user.to_owned();
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.host.behaviour == Behaviour::RefuseChannel {
+            reply.reject(ChannelOpenFailure::ConnectFailed).await; // what sshd answers beyond MaxSessions
+            return Ok(());
+        }
+        self.idle.insert(channel.id(), Idle { channel, env: Vec::new() });
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
+        self.idle.remove(&channel);
+        Ok(())
+    }
+
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let granted = match self.idle.get_mut(&channel) {
+            Some(idle) if name.starts_with(ACCEPTED_ENV) => {
+                idle.env.push((name.to_owned(), value.to_owned()));
+                true
+            }
+            _ => false,
+        };
+        answer(session, channel, granted)
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        line: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let granted = self.exec(channel, line, session);
+        answer(session, channel, granted)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
+        answer(session, channel, false)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        answer(session, channel, false)
+    }
+
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        answer(session, channel, false)
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single_connection: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        answer(session, channel, false)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        channel: ChannelId,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        answer(session, channel, false)
+    }
+}
