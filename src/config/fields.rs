@@ -1,0 +1,229 @@
+//! Reading the fields of a map: shapes, known and unknown names, texts, flags, numbers and durations.
+//!
+//! A field is read from its literal text, whatever YAML's types would make of it. Each function notes what is
+//! wrong and returns nothing then, so that reading goes on with the next field.
+
+use std::ops::RangeInclusive;
+
+use crate::config::findings::Findings;
+use crate::config::scalar;
+use crate::config::suggest::did_you_mean;
+use crate::config::yaml::{Entry, Node, Scalar};
+use crate::model::duration;
+use crate::model::position::Diagnostic;
+use crate::model::settings::TimeLimit;
+use crate::model::value::type_name;
+
+/// The names that a map may have.
+pub(super) struct Schema {
+    /// Names that are read.
+    pub(super) known: &'static [&'static [&'static str]],
+    /// Names that later versions will read: an error of their own, since their authors expect an effect.
+    pub(super) later: &'static [&'static str],
+    /// What users of other tools write, and the name that it has here.
+    pub(super) synonyms: &'static [(&'static str, &'static str)],
+}
+
+impl Schema {
+    /// Notes why a field that is not read is refused.
+    pub(super) fn refuse(&self, key: &Scalar, findings: &mut Findings) {
+        let name = quote(&key.text);
+        if self.later.contains(&&*key.text) {
+            findings.error(&key.position, format!("{name} is not supported by this version of fan"));
+            return;
+        }
+        let known = || self.known.iter().copied().flatten().copied();
+        let synonym =
+            |name: &str| self.synonyms.iter().find(|&&(other, _)| other == name).map(|&(_, here)| here);
+        let others = self.synonyms.iter().map(|&(other, _)| other);
+        let near = || did_you_mean(&key.text, known().chain(others));
+        // A slip may also be one in another tool's word.
+        let meant = synonym(&key.text).or_else(near).map(|near| synonym(near).unwrap_or(near));
+        if let Some(meant) = meant {
+            findings.error(&key.position, format!("unknown field {name}; did you mean \"{meant}\"?"));
+        } else {
+            let names = known().collect::<Vec<_>>().join(", ");
+            findings.error_help(
+                &key.position,
+                format!("unknown field {name}"),
+                format!("fields here: {names}"),
+            );
+        }
+    }
+}
+
+/// A text in double quotes for a message: escaped, and cut when it is long.
+pub(super) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// What a node is, with its article.
+pub(super) fn kind(node: &Node) -> &'static str {
+    match node {
+        Node::Scalar(scalar) => type_name(&scalar::resolve(scalar)),
+        Node::List(_) => "a list",
+        Node::Map(_) => "a map",
+        Node::Broken(_) => "nothing usable",
+    }
+}
+
+/// Notes that something of another shape was expected.
+pub(super) fn expected(node: &Node, what: &str, help: Option<String>, findings: &mut Findings) {
+    if matches!(node, Node::Broken(_)) {
+        return;
+    }
+    let error = Diagnostic::at(node.position(), format!("expected {what}, found {}", kind(node)));
+    findings.push(match help {
+        Some(help) => error.help(help),
+        None => error,
+    });
+}
+
+/// The entries of a map; one that is left empty has none.
+///
+/// `word` names a key in the message about keys that came twice: `duplicate host "web1"`.
+pub(super) fn map<'n>(node: &'n Node, what: &str, word: &str, findings: &mut Findings) -> &'n [Entry] {
+    match node {
+        Node::Map(map) => {
+            for again in &map.duplicates {
+                let (line, column) = (again.first.line, again.first.column);
+                findings.error(
+                    &again.key.position,
+                    format!("duplicate {word} {} (first at {line}:{column})", quote(&again.key.text)),
+                );
+            }
+            &map.entries
+        }
+        _ if node.is_null() => &[],
+        Node::Scalar(_) | Node::List(_) | Node::Broken(_) => {
+            expected(node, what, None, findings);
+            &[]
+        }
+    }
+}
+
+/// The items of a list; one that is left empty has none.
+pub(super) fn list<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> &'n [Node] {
+    match node {
+        Node::List(list) => &list.items,
+        Node::Scalar(scalar) if !scalar.is_null() => {
+            expected(node, what, Some(format!("write \"- {}\"", shown(&scalar.text))), findings);
+            &[]
+        }
+        Node::Scalar(_) => &[],
+        Node::Map(_) | Node::Broken(_) => {
+            expected(node, what, None, findings);
+            &[]
+        }
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take_while(|c| !c.is_control()).take(40).collect()
+}
+
+/// A text that is there: not null, without NUL (which crosses no command line).
+pub(super) fn text<'n>(node: &'n Node, field: &str, findings: &mut Findings) -> Option<&'n Scalar> {
+    match node {
+        Node::Scalar(scalar) if scalar.is_null() => {
+            findings.error_help(
+                &scalar.position,
+                format!("\"{field}\" has no value"),
+                "remove it or give it a value; an empty text is \"\"",
+            );
+            None
+        }
+        Node::Scalar(scalar) if scalar.text.contains('\0') => {
+            findings.error(&scalar.position, format!("\"{field}\" holds a NUL character"));
+            None
+        }
+        Node::Scalar(scalar) => Some(scalar),
+        Node::List(_) | Node::Map(_) => {
+            let message = format!("\"{field}\" must be one value, not {}", kind(node));
+            findings.error(node.position(), message);
+            None
+        }
+        Node::Broken(_) => None,
+    }
+}
+
+/// A list of texts.
+pub(super) fn texts<'n>(node: &'n Node, field: &str, what: &str, findings: &mut Findings) -> Vec<&'n Scalar> {
+    let mut texts = Vec::new();
+    for item in list(node, what, findings) {
+        if item.is_null() {
+            findings.error_help(
+                item.position(),
+                format!("an item of \"{field}\" is empty"),
+                "remove its \"-\"",
+            );
+        } else {
+            texts.extend(text(item, field, findings));
+        }
+    }
+    texts
+}
+
+/// A text that no template may be in: it is used as it stands.
+pub(super) fn literal<'n>(node: &'n Node, field: &str, findings: &mut Findings) -> Option<&'n Scalar> {
+    let scalar = text(node, field, findings)?;
+    if has_template(&scalar.text) {
+        findings.error(&scalar.position, format!("\"{field}\" cannot hold a template"));
+        return None;
+    }
+    Some(scalar)
+}
+
+/// Whether a text holds a sign that starts a template.
+pub(super) fn has_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// `true` or `false`.
+pub(super) fn flag(node: &Node, field: &str, findings: &mut Findings) -> Option<bool> {
+    let scalar = text(node, field, findings)?;
+    let value = scalar::boolean(&scalar.text);
+    if value.is_none() {
+        let message = format!("\"{field}\" must be true or false, got {}", quote(&scalar.text));
+        findings.error(&scalar.position, message);
+    }
+    value
+}
+
+/// A whole number in decimal, with or without quotes around it.
+pub(super) fn integer(
+    node: &Node,
+    field: &str,
+    range: RangeInclusive<u32>,
+    findings: &mut Findings,
+) -> Option<u32> {
+    let scalar = text(node, field, findings)?;
+    let text = &*scalar.text;
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    if leading_zero && (digits || text.starts_with(['0', 'x', 'o', 'b'])) && !text.contains('.') {
+        findings.error_help(
+            &scalar.position,
+            format!("write the {field} in decimal"),
+            "without 0x, 0o and leading zeros",
+        );
+        return None;
+    }
+    let value = if digits { text.parse().ok().filter(|value| range.contains(value)) } else { None };
+    if value.is_none() {
+        let (low, high) = (range.start(), range.end());
+        let message = format!("{field} must be {low}–{high}, got {}", shown(text));
+        findings.error(&scalar.position, message);
+    }
+    value
+}
+
+/// A duration with a unit, or `none`.
+pub(super) fn time_limit(node: &Node, field: &str, findings: &mut Findings) -> Option<TimeLimit> {
+    let scalar = text(node, field, findings)?;
+    duration::parse(&scalar.text).map_err(|message| findings.error(&scalar.position, message)).ok()
+}

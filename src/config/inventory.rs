@@ -1,0 +1,366 @@
+//! `inventory.yaml` into `model::inventory`: hosts with ranges expanded and addresses zipped, roles, settings.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::compose::compose;
+use crate::config::fields::{Schema, expected, list, map, quote, text, texts};
+use crate::config::findings::{Diagnostics, Findings, Loaded};
+use crate::config::settings::{self, Layer, Owner};
+use crate::config::source;
+use crate::config::vars::{Braces, vars};
+use crate::config::yaml::{Entry, Node, Scalar};
+use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
+use crate::model::name::{check_address, check_host_name, check_role_name};
+use crate::model::position::{Diagnostic, Located};
+use crate::model::range::{MAX_HOSTS, expand};
+use crate::model::settings::Settings;
+use crate::model::target::role_members;
+use crate::model::value::Vars;
+
+const FILE: Schema = Schema {
+    known: &[&["vars", "defaults", "hosts", "roles"]],
+    later: &["secrets"],
+    synonyms: &[("groups", "roles")],
+};
+const DEFAULTS: Schema =
+    Schema { known: &[settings::KNOWN], later: settings::LATER, synonyms: settings::SYNONYMS };
+const HOST: Schema =
+    Schema { known: &[settings::KNOWN, &["vars"]], later: settings::LATER, synonyms: settings::SYNONYMS };
+const ROLE: Schema = Schema {
+    known: &[&["hosts", "roles", "vars"], settings::KNOWN],
+    later: settings::LATER,
+    synonyms: settings::SYNONYMS,
+};
+
+/// Bytes that the entry of a range may take when it is copied for each of its hosts.
+const MAX_COPIED: usize = 64 * 1024 * 1024;
+
+/// Reads an inventory file.
+///
+/// Relative paths in it are relative to its folder.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn load_inventory(path: &Path) -> Result<Loaded<Inventory>, Diagnostics> {
+    let source = source::read(path)?;
+    read(source.name, &source.text)
+}
+
+/// Reads an inventory from text; `name` stands for the file in messages and for relative paths.
+///
+/// # Errors
+/// Everything that is wrong with the text.
+pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
+    read(Arc::from(name), text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn read(file: Arc<str>, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
+    let mut findings = Findings::default();
+    let root = compose(&file, text, &mut findings);
+    if root.is_none() && findings.any() {
+        return Err(findings.take_errors());
+    }
+    let base = Path::new(&*file).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let mut reader = Reader {
+        base,
+        findings,
+        hosts: Vec::new(),
+        index: HashMap::new(),
+        full: false,
+        roles: Vec::new(),
+        vars: Vars::new(),
+        defaults: Settings::default(),
+    };
+    if let Some(root) = &root {
+        reader.file(root);
+    }
+    reader.finish(file)
+}
+
+struct Reader {
+    base: PathBuf,
+    findings: Findings,
+    hosts: Vec<Host>,
+    /// Where a host stands in `hosts`.
+    index: HashMap<HostName, usize>,
+    /// There are more hosts than allowed, as was noted.
+    full: bool,
+    roles: Vec<Role>,
+    vars: Vars,
+    defaults: Settings,
+}
+
+impl Reader {
+    fn file(&mut self, root: &Node) {
+        let mut roles = None;
+        for entry in map(root, "a map with \"hosts\"", "key", &mut self.findings) {
+            match &*entry.key.text {
+                "vars" => self.vars = vars(&entry.value, Braces::Refused, &mut self.findings),
+                "defaults" => self.defaults(&entry.value),
+                "hosts" => self.hosts(&entry.value),
+                "roles" => roles = Some(&entry.value),
+                _ => FILE.refuse(&entry.key, &mut self.findings),
+            }
+        }
+        // Roles come last, wherever they stand: a warning about them looks at the hosts.
+        if let Some(roles) = roles {
+            for entry in map(roles, "a map of roles", "role", &mut self.findings) {
+                self.role(entry);
+            }
+        }
+    }
+
+    fn finish(mut self, file: Arc<str>) -> Result<Loaded<Inventory>, Diagnostics> {
+        let mut members = vec![Vec::new(); self.roles.len()];
+        // Patterns are matched only against a complete list of hosts; else they would be blamed in vain.
+        if !self.findings.any() {
+            if self.hosts.is_empty() {
+                self.findings.push(
+                    Diagnostic::bare(format!("{file}: no hosts defined"))
+                        .help("name them below \"hosts:\", for example \"  web1: {address: 192.0.2.11}\""),
+                );
+            } else {
+                match role_members(&self.hosts, &self.roles) {
+                    Ok(found) => members = found,
+                    Err(errors) => errors.into_iter().for_each(|error| self.findings.push(error)),
+                }
+            }
+        }
+        let Self { findings, hosts, roles, vars, defaults, .. } = self;
+        findings.finish(Inventory { file, hosts, roles, members, vars, defaults })
+    }
+
+    fn defaults(&mut self, node: &Node) {
+        let mut layer = Layer { owner: Owner::Defaults, base: &self.base, settings: Settings::default() };
+        for entry in map(node, "a map of settings", "setting", &mut self.findings) {
+            if !layer.read(entry, &mut self.findings) {
+                DEFAULTS.refuse(&entry.key, &mut self.findings);
+            }
+        }
+        self.defaults = layer.settings;
+    }
+
+    fn hosts(&mut self, node: &Node) {
+        if let Node::Map(_) = node {
+            for entry in map(node, "a map of hosts", "host", &mut self.findings) {
+                self.host(&entry.key, Some(&entry.value));
+            }
+            return;
+        }
+        for item in list(node, "a list of hosts", &mut self.findings) {
+            if let Node::Map(_) = item {
+                let help = "write \"hosts\" as a map to give hosts settings: no \"- \" before the names";
+                expected(item, "the name of a host", Some(help.to_owned()), &mut self.findings);
+            } else if item.is_null() {
+                self.findings.error(item.position(), "a name of a host is missing");
+            } else if let Some(name) = text(item, "hosts", &mut self.findings) {
+                self.host(name, None);
+            }
+        }
+    }
+
+    /// Reads one entry: a name or a pattern of names, and what all of them have in common.
+    fn host(&mut self, key: &Scalar, value: Option<&Node>) {
+        let mut layer = Layer { owner: Owner::Host, base: &self.base, settings: Settings::default() };
+        let mut own = Vars::new();
+        let mut address = None;
+        let entries = value.map_or(&[][..], |node| match node {
+            Node::Scalar(scalar) if !scalar.is_null() => {
+                let help = format!("write {}: {{address: {}}}", key.text, scalar.text);
+                expected(node, "a map of settings", Some(help), &mut self.findings);
+                &[]
+            }
+            Node::Scalar(_) | Node::List(_) | Node::Map(_) | Node::Broken(_) => {
+                map(node, "a map of settings", "setting", &mut self.findings)
+            }
+        });
+        for entry in entries {
+            match (&*entry.key.text, &entry.value) {
+                ("vars", node) => own = vars(node, Braces::Refused, &mut self.findings),
+                ("address", Node::Scalar(scalar)) => {
+                    layer.read(entry, &mut self.findings);
+                    address = Some(scalar);
+                }
+                _ => {
+                    if !layer.read(entry, &mut self.findings) {
+                        HOST.refuse(&entry.key, &mut self.findings);
+                    }
+                }
+            }
+        }
+        let settings = layer.settings;
+        let Some(names) = self.expand(key) else { return };
+        if value.map_or(0, Node::weight).saturating_mul(names.len()) > MAX_COPIED {
+            self.findings.error_help(
+                &key.position,
+                format!(
+                    "what {} says is too long to be repeated for {} hosts",
+                    quote(&key.text),
+                    names.len()
+                ),
+                "move variables to a role or to the \"vars\" of the file",
+            );
+            return;
+        }
+        let addresses = match address {
+            Some(scalar) if settings.address.is_some() => self.addresses(scalar, key, names.len()),
+            Some(_) | None => Vec::new(),
+        };
+        self.add(key, names, &addresses, &settings, &own);
+    }
+
+    /// Expands a pattern of host names, unless that makes too many hosts.
+    fn expand(&mut self, key: &Scalar) -> Option<Vec<String>> {
+        let names = self.pattern(key)?;
+        if self.hosts.len() + names.len() > MAX_HOSTS {
+            if !self.full {
+                self.full = true;
+                self.findings.error(&key.position, format!("more than {MAX_HOSTS} hosts"));
+            }
+            return None;
+        }
+        for name in &names {
+            if let Err(message) = check_host_name(name) {
+                // One is enough: the others have the same letters.
+                self.findings.error(&key.position, message);
+                return None;
+            }
+        }
+        Some(names)
+    }
+
+    fn pattern(&mut self, scalar: &Scalar) -> Option<Vec<String>> {
+        expand(&scalar.text, MAX_HOSTS)
+            .map_err(|error| {
+                let at = scalar.place(1, Some(error.column));
+                self.findings.push(Diagnostic {
+                    position: Some(at),
+                    message: error.message,
+                    help: error.help,
+                });
+            })
+            .ok()
+    }
+
+    /// The addresses of a range's hosts, one each: a range of the same length, or one address for all.
+    fn addresses(&mut self, scalar: &Scalar, key: &Scalar, hosts: usize) -> Vec<String> {
+        let text = &*scalar.text;
+        // A bracket in front is an IPv6 address in the notation of URLs, which the check explains.
+        let is_range = text.contains(['[', '/']) && !text.starts_with('[');
+        let addresses =
+            if is_range { self.pattern(scalar).unwrap_or_default() } else { vec![text.to_owned()] };
+        for address in &addresses {
+            if let Err(message) = check_address(address) {
+                self.findings.error(&scalar.position, message);
+                return Vec::new();
+            }
+        }
+        if is_range && !addresses.is_empty() && addresses.len() != hosts {
+            self.findings.error_help(
+                &scalar.position,
+                format!(
+                    "{} is {}, but its address is {}",
+                    quote(&key.text),
+                    counted(hosts, "host", "hosts"),
+                    counted(addresses.len(), "address", "addresses")
+                ),
+                "both ranges must have the same length",
+            );
+            return Vec::new();
+        }
+        addresses
+    }
+
+    fn add(
+        &mut self,
+        key: &Scalar,
+        names: Vec<String>,
+        addresses: &[String],
+        settings: &Settings,
+        vars: &Vars,
+    ) {
+        let mut again = None;
+        for (number, name) in names.into_iter().enumerate() {
+            let name = HostName(Arc::from(name));
+            if let Some(&first) = self.index.get(&name) {
+                // One message for an entry, however many names of its range are taken.
+                again.get_or_insert((name, first));
+                continue;
+            }
+            let mut settings = settings.clone();
+            let address = addresses.get(number).or_else(|| addresses.first());
+            if let (Some(slot), Some(address)) = (&mut settings.address, address) {
+                slot.value.clone_from(address);
+            }
+            self.index.insert(name.clone(), self.hosts.len());
+            self.hosts.push(Host { name, settings, vars: vars.clone(), position: key.position.clone() });
+        }
+        if let Some((name, first)) = again {
+            let first = self.hosts.get(first).map(|host| (host.position.line, host.position.column));
+            let (line, column) = first.unwrap_or_default();
+            self.findings.error(
+                &key.position,
+                format!("duplicate host {} (first at {line}:{column})", quote(name.as_str())),
+            );
+        }
+    }
+
+    fn role(&mut self, entry: &Entry) {
+        let key = &entry.key;
+        if let Err(message) = check_role_name(&key.text) {
+            self.findings.error(&key.position, message);
+        }
+        let name = RoleName(Arc::clone(&key.text));
+        if self.index.contains_key(&HostName(Arc::clone(&key.text))) {
+            let name = quote(&key.text);
+            self.findings.warn(Diagnostic::at(&key.position, format!("role {name} has the name of a host")));
+        }
+        let findings = &mut self.findings;
+        let mut role = Role {
+            name: name.clone(),
+            members: Vec::new(),
+            roles: Vec::new(),
+            settings: Settings::default(),
+            vars: Vars::new(),
+            position: key.position.clone(),
+        };
+        if let Node::Map(_) = entry.value {
+            let mut layer =
+                Layer { owner: Owner::Role(name), base: &self.base, settings: Settings::default() };
+            for field in map(&entry.value, "a role", "field", findings) {
+                match &*field.key.text {
+                    "hosts" => role.members = patterns(&field.value, findings),
+                    "roles" => role.roles = roles(&field.value, findings),
+                    "vars" => role.vars = vars(&field.value, Braces::Refused, findings),
+                    _ => {
+                        if !layer.read(field, findings) {
+                            ROLE.refuse(&field.key, findings);
+                        }
+                    }
+                }
+            }
+            role.settings = layer.settings;
+        } else {
+            role.members = patterns(&entry.value, findings);
+        }
+        self.roles.push(role);
+    }
+}
+
+/// Target expressions with their places.
+pub(super) fn patterns(node: &Node, findings: &mut Findings) -> Vec<Located<String>> {
+    let patterns = texts(node, "hosts", "a list of hosts", findings);
+    patterns.into_iter().map(|text| Located::new(text.text.to_string(), text.start.clone())).collect()
+}
+
+/// Names of roles with their places.
+pub(super) fn roles(node: &Node, findings: &mut Findings) -> Vec<Located<RoleName>> {
+    let names = texts(node, "roles", "a list of roles", findings);
+    names.into_iter().map(|text| Located::new(RoleName(Arc::clone(&text.text)), text.start.clone())).collect()
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

@@ -1,0 +1,39 @@
+//! Floor 1: the files users write. Turns YAML into `model` types and is the only place that knows the format.
+//!
+//! ```text
+//! path ──source──▶ text ──compose──▶ yaml::Node ──inventory / tasks──▶ model
+//!                            └───────── Findings ─────────┘
+//! ```
+//!
+//! Every loader goes through the whole file and returns all of its errors at once, each with its place.
+//! A settings field is read from its literal text (`1.10`, `022`, `no` stay what was typed); only the values
+//! of variables are typed, by the rule in [`scalar`].
+//!
+//! Refuses: defaults (they belong to `model` and `engine`), anything that depends on two files at a time
+//! (whether a task's role exists is the plan's question), and any code in a file: no lookups, no includes.
+
+mod compose;
+mod fields;
+mod findings;
+mod inventory;
+mod scalar;
+mod search;
+mod settings;
+mod source;
+mod steps;
+mod suggest;
+mod syntax;
+mod tasks;
+mod templates;
+mod vars;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
+pub use inventory::{load_inventory, load_inventory_text};
+pub use scalar::parse_value;
+pub use search::find_upwards;
+pub use tasks::{load_tasks, load_tasks_text};
+pub use vars::load_vars_file;

@@ -1,0 +1,276 @@
+//! The settings of hosts, in `defaults:`, in a role and in a host's own entry: one set of fields, one reader.
+
+use std::path::Path;
+
+use crate::config::fields::{self, flag, integer, literal, map, quote, time_limit};
+use crate::config::findings::Findings;
+use crate::config::scalar;
+use crate::config::yaml::{Entry, Node, Scalar};
+use crate::model::inventory::RoleName;
+use crate::model::name::check_user_name;
+use crate::model::position::Position;
+use crate::model::settings::{AgentSetting, Origin, Settings, Sourced, TimeLimit, Transport};
+
+/// Fields that are settings.
+pub(super) const KNOWN: &[&str] = &[
+    "address",
+    "port",
+    "user",
+    "identity",
+    "identities_only",
+    "agent",
+    "known_hosts",
+    "connect_timeout",
+    "command_timeout",
+    "idle_timeout",
+    "keepalive",
+    "retries",
+    "shell",
+    "env",
+    "transport",
+    "gateway",
+];
+
+/// Settings that are not built yet.
+pub(super) const LATER: &[&str] = &["forward_agent", "password", "host_key", "host_keys", "sudo", "protect"];
+
+/// What ssh_config and other tools call them.
+pub(super) const SYNONYMS: &[(&str, &str)] = &[
+    ("hostname", "address"),
+    ("host", "address"),
+    ("ip", "address"),
+    ("ansible_host", "address"),
+    ("ansible_port", "port"),
+    ("username", "user"),
+    ("login", "user"),
+    ("ansible_user", "user"),
+    ("remote_user", "user"),
+    ("key", "identity"),
+    ("private_key", "identity"),
+    ("key_filename", "identity"),
+    ("identity_file", "identity"),
+    ("identityfile", "identity"),
+    ("timeout", "command_timeout"),
+    ("environment", "env"),
+    ("connection", "transport"),
+    ("variables", "vars"),
+];
+
+/// Most repeats of a connection attempt.
+const MAX_RETRIES: u32 = 100;
+
+/// Whose settings are read.
+#[derive(Clone, Debug)]
+pub(super) enum Owner {
+    /// The `defaults:` of the inventory.
+    Defaults,
+    /// A role.
+    Role(RoleName),
+    /// A host, or the hosts of one range.
+    Host,
+}
+
+/// Reads settings into one layer.
+pub(super) struct Layer<'l> {
+    /// Whose they are.
+    pub(super) owner: Owner,
+    /// The folder of the inventory file, against which relative paths are resolved.
+    pub(super) base: &'l Path,
+    /// What was read so far.
+    pub(super) settings: Settings,
+}
+
+impl Layer<'_> {
+    /// Reads a field if it is a setting; says whether it is.
+    pub(super) fn read(&mut self, entry: &Entry, findings: &mut Findings) -> bool {
+        let (field, node) = (&*entry.key.text, &entry.value);
+        let origin = self.origin(&entry.key.position);
+        let settings = &mut self.settings;
+        match field {
+            "address" => match self.owner {
+                Owner::Host => {
+                    let text = literal(node, field, findings).and_then(|text| full(text, field, findings));
+                    settings.address = sourced(text.map(|text| text.text.to_string()), origin);
+                }
+                Owner::Defaults | Owner::Role(_) => findings.error_help(
+                    &entry.key.position,
+                    "\"address\" belongs to one host",
+                    "set it below the host's name in \"hosts\"",
+                ),
+            },
+            "port" => {
+                let port = integer(node, field, 1..=u32::from(u16::MAX), findings);
+                settings.port = sourced(port.and_then(|port| u16::try_from(port).ok()), origin);
+            }
+            "user" => settings.user = sourced(user(node, findings), origin),
+            "identity" => settings.identity = sourced(paths(node, field, self.base, findings), origin),
+            "identities_only" => settings.identities_only = sourced(flag(node, field, findings), origin),
+            "agent" => settings.agent = sourced(agent(node, self.base, findings), origin),
+            "known_hosts" => settings.known_hosts = sourced(paths(node, field, self.base, findings), origin),
+            "connect_timeout" => match time_limit(node, field, findings) {
+                Some(TimeLimit::After(limit)) => {
+                    settings.connect_timeout = Some(Sourced::new(limit, origin));
+                }
+                Some(TimeLimit::None) => findings.error_help(
+                    node.position(),
+                    "connect_timeout cannot be none: a host that never answers would hold the run",
+                    "write a duration, for example 60s",
+                ),
+                None => {}
+            },
+            "command_timeout" => {
+                settings.command_timeout = sourced(time_limit(node, field, findings), origin);
+            }
+            "idle_timeout" => settings.idle_timeout = sourced(time_limit(node, field, findings), origin),
+            "keepalive" => settings.keepalive = sourced(time_limit(node, field, findings), origin),
+            "retries" => {
+                settings.retries = sourced(integer(node, field, 0..=MAX_RETRIES, findings), origin);
+            }
+            "shell" => settings.shell = sourced(shell(node, findings), origin),
+            "env" => {
+                for variable in map(node, "a map of environment variables", "variable", findings) {
+                    if let Some((name, value)) = environment(variable, findings) {
+                        settings.env.insert(name, Sourced::new(value, origin.clone()));
+                    }
+                }
+            }
+            "transport" => settings.transport = sourced(transport(node, findings), origin),
+            "gateway" => {
+                // Hosts are reached directly, so `none` says nothing new, and whatever else says too much.
+                let none = matches!(node, Node::Scalar(text) if &*text.text == "none");
+                if !none && !matches!(node, Node::Broken(_)) {
+                    findings.error_help(
+                        node.position(),
+                        "\"gateway\" is not supported by this version of fan",
+                        "only \"gateway: none\" is, which means a direct connection",
+                    );
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn origin(&self, at: &Position) -> Origin {
+        match &self.owner {
+            Owner::Defaults => Origin::Defaults(at.clone()),
+            Owner::Role(name) => Origin::Role(name.clone(), at.clone()),
+            Owner::Host => Origin::Host(at.clone()),
+        }
+    }
+}
+
+fn sourced<T>(value: Option<T>, origin: Origin) -> Option<Sourced<T>> {
+    value.map(|value| Sourced::new(value, origin))
+}
+
+/// A text with something in it.
+fn full<'s>(scalar: &'s Scalar, field: &str, findings: &mut Findings) -> Option<&'s Scalar> {
+    if scalar.text.trim().is_empty() {
+        findings.error(&scalar.position, format!("\"{field}\" is empty"));
+        return None;
+    }
+    Some(scalar)
+}
+
+fn user(node: &Node, findings: &mut Findings) -> Option<String> {
+    let scalar = literal(node, "user", findings)?;
+    if let Err(message) = check_user_name(&scalar.text) {
+        findings.error(&scalar.position, message);
+        return None;
+    }
+    Some(scalar.text.to_string())
+}
+
+/// One path or a list of them.
+fn paths(node: &Node, field: &str, base: &Path, findings: &mut Findings) -> Option<Vec<String>> {
+    let mut path = |node: &Node| {
+        let text = literal(node, field, findings).and_then(|text| full(text, field, findings))?;
+        Some(resolved(base, &text.text))
+    };
+    if let Node::List(items) = node {
+        let paths: Vec<_> = items.items.iter().filter_map(&mut path).collect();
+        if items.items.is_empty() {
+            findings.error_help(node.position(), format!("\"{field}\" is empty"), "remove it or name a file");
+            return None;
+        }
+        return Some(paths);
+    }
+    Some(vec![path(node)?])
+}
+
+/// A path relative to the inventory's folder; `~/...` stays for the one who knows the home folder.
+fn resolved(base: &Path, path: &str) -> String {
+    if path.starts_with('~') {
+        return path.to_owned();
+    }
+    base.join(path).to_string_lossy().into_owned()
+}
+
+fn agent(node: &Node, base: &Path, findings: &mut Findings) -> Option<AgentSetting> {
+    let scalar = literal(node, "agent", findings)?;
+    match scalar::boolean(&scalar.text) {
+        Some(true) => Some(AgentSetting::Environment),
+        Some(false) => Some(AgentSetting::Off),
+        None if scalar.text.contains('/') => Some(AgentSetting::Socket(resolved(base, &scalar.text))),
+        None => {
+            findings.error(
+                &scalar.position,
+                format!("\"agent\" must be true, false or the path of a socket, got {}", quote(&scalar.text)),
+            );
+            None
+        }
+    }
+}
+
+/// The name or path of an interpreter: it becomes a word of a command line, so it has to be a tame one.
+fn shell(node: &Node, findings: &mut Findings) -> Option<String> {
+    let scalar = literal(node, "shell", findings)?;
+    let text = &*scalar.text;
+    let tame = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(tame) {
+        findings.error_help(
+            &scalar.position,
+            format!("\"shell\" must be a program without arguments, got {}", quote(text)),
+            "for example sh, bash or /usr/local/bin/bash",
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn environment(entry: &Entry, findings: &mut Findings) -> Option<(String, String)> {
+    let name = environment_name(&entry.key, findings);
+    let value = literal(&entry.value, &entry.key.text, findings)?;
+    Some((name?, value.text.to_string()))
+}
+
+/// The name of an environment variable, as settings and steps write it.
+///
+/// Letters, digits and `_`, not a digit first: what every shell can assign (POSIX.1-2024, XBD section 8.1).
+pub(super) fn environment_name(key: &Scalar, findings: &mut Findings) -> Option<String> {
+    let text = &*key.text;
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(known) {
+        findings.error_help(
+            &key.position,
+            format!("{} cannot name an environment variable", quote(text)),
+            "use letters, digits and _",
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn transport(node: &Node, findings: &mut Findings) -> Option<Transport> {
+    let scalar = fields::text(node, "transport", findings)?;
+    match &*scalar.text {
+        "ssh" => Some(Transport::Ssh),
+        "local" => Some(Transport::Local),
+        other => {
+            let message = format!("\"transport\" must be ssh or local, got {}", quote(other));
+            findings.error(&scalar.position, message);
+            None
+        }
+    }
+}

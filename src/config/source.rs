@@ -1,0 +1,132 @@
+//! Files as text: regular, bounded, UTF-8. Refuses everything else with a reason; knows nothing of YAML.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::position::{Diagnostic, Position};
+
+/// Bytes that a file may have; a fleet of 10,000 hosts with settings of their own fits twice.
+pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// A file's text under the name that messages use.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// The path as the user typed it.
+    pub(super) name: Arc<str>,
+    /// The whole text, without a byte order mark.
+    pub(super) text: String,
+}
+
+/// Reads a file whole.
+pub(super) fn read(path: &Path) -> Result<Source, Diagnostic> {
+    let name: Arc<str> = Arc::from(path.to_string_lossy());
+    let bytes = bytes(path).map_err(|reason| Diagnostic::bare(format!("{name}: {reason}")))?;
+    let text = decode(&name, &bytes)?;
+    Ok(Source { name, text })
+}
+
+/// Decodes the bytes of a file; a UTF-8 byte order mark is dropped.
+pub(super) fn decode(name: &Arc<str>, bytes: &[u8]) -> Result<String, Diagnostic> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let at = Position::new(name.clone(), 1, 1);
+        return Err(Diagnostic::at(&at, "not UTF-8 at byte 1: the file is UTF-16")
+            .help("save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let at = end_of(name, &String::from_utf8_lossy(good));
+        Diagnostic::at(&at, format!("not UTF-8 at byte {}", error.valid_up_to() + 1))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+}
+
+/// The position just behind a text.
+fn end_of(name: &Arc<str>, text: &str) -> Position {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let line = text.bytes().filter(|&b| b == b'\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Position::new(name.clone(), count(line), count(column))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    // The type is asked before opening: opening a FIFO would wait for a writer, and a device may never end.
+    let kind = fs::metadata(path).map_err(|error| cannot_read(&error))?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() {
+            "is a directory"
+        } else if kind.is_fifo() {
+            "is a FIFO, not a regular file"
+        } else if kind.is_socket() {
+            "is a socket, not a regular file"
+        } else {
+            "is a device, not a regular file"
+        };
+        return Err(format!("cannot read: {what}"));
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| cannot_read(&error))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(format!("larger than {} MiB", MAX_BYTES / 1024 / 1024));
+    }
+    Ok(bytes)
+}
+
+fn cannot_read(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "cannot read: no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "cannot read: permission denied".to_owned(),
+        _ => format!("cannot read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(path: &Path) -> String {
+        read(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let fifo = path("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .unwrap();
+        assert!(message(folder.path()).ends_with("cannot read: is a directory"));
+        assert!(message(&fifo).ends_with("cannot read: is a FIFO, not a regular file"));
+        assert_eq!(
+            message(Path::new("/dev/zero")),
+            "error: /dev/zero: cannot read: is a device, not a regular file"
+        );
+        assert!(message(&path("none")).ends_with("none: cannot read: no such file"));
+    }
+
+    #[test]
+    fn a_file_has_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big");
+        fs::write(&path, vec![b'#'; MAX_BYTES]).unwrap();
+        assert_eq!(read(&path).unwrap().text.len(), MAX_BYTES);
+        fs::write(&path, vec![b'#'; MAX_BYTES + 1]).unwrap();
+        assert!(message(&path).ends_with("larger than 4 MiB"));
+    }
+
+    #[test]
+    fn text_is_utf_8() {
+        let name: Arc<str> = Arc::from("f");
+        assert_eq!(decode(&name, b"\xef\xbb\xbfa: 1").unwrap(), "a: 1");
+        assert_eq!(
+            decode(&name, b"a: 1\nb: \xc3\xa4\xff").unwrap_err().to_string(),
+            "f:2:5: error: not UTF-8 at byte 11"
+        );
+        assert!(decode(&name, b"\xff\xfea\0").unwrap_err().to_string().contains("UTF-16"));
+    }
+}

@@ -1,0 +1,292 @@
+//! The steps of a task: exactly one action each, the keys around it, and every template in them checked.
+
+use indexmap::IndexMap;
+
+use crate::config::fields::{Schema, expected, flag, kind, list, map, text, time_limit};
+use crate::config::findings::Findings;
+use crate::config::settings::environment_name;
+use crate::config::templates::{checked, template, value};
+use crate::config::yaml::{Entry, Map, Node, Scalar};
+use crate::model::name::check_variable_name;
+use crate::model::position::{Located, Position};
+use crate::model::settings::TimeLimit;
+use crate::model::task::{Action, Command, Step, Template, TemplateText};
+use crate::model::template::Syntax;
+
+/// What a step can do.
+const ACTIONS: &[&str] = &["run", "local", "echo", "set", "fail", "assert"];
+
+/// What a step will be able to do.
+const LATER_ACTIONS: &[&str] = &[
+    "sudo", "script", "put", "get", "sync", "template", "task", "block", "confirm", "prompt", "facts",
+    "wait_for", "reboot", "barrier",
+];
+
+const STEP: Schema = Schema {
+    known: &[ACTIONS, &["name", "when", "register", "cd", "env", "timeout", "warn_only"]],
+    later: &[
+        "sudo",
+        "script",
+        "put",
+        "get",
+        "sync",
+        "template",
+        "task",
+        "block",
+        "confirm",
+        "prompt",
+        "facts",
+        "wait_for",
+        "reboot",
+        "barrier",
+        "each",
+        "lcd",
+        "user",
+        "idle_timeout",
+        "retries",
+        "delay",
+        "until",
+        "ok_codes",
+        "changed_when",
+        "creates",
+        "unless",
+        "onlyif",
+        "run_once",
+        "on",
+        "respond",
+        "hide",
+        "secret",
+        "pty",
+        "stdin",
+        "shell",
+        "notify",
+        "tags",
+        "rescue",
+        "always",
+    ],
+    synonyms: &[
+        ("command", "run"),
+        ("cmd", "run"),
+        ("exec", "run"),
+        ("debug", "echo"),
+        ("print", "echo"),
+        ("msg", "echo"),
+        ("set_fact", "set"),
+        ("ignore_errors", "warn_only"),
+        ("chdir", "cd"),
+        ("cwd", "cd"),
+        ("dir", "cd"),
+        ("environment", "env"),
+        ("if", "when"),
+        ("desc", "name"),
+    ],
+};
+
+const ASSERT: Schema = Schema {
+    known: &[&["that", "message"]],
+    later: &[],
+    synonyms: &[("msg", "message"), ("fail_msg", "message")],
+};
+
+/// Reads the steps of a task.
+pub(super) fn steps(node: &Node, task: &str, findings: &mut Findings) -> Vec<Step> {
+    let items = list(node, "a list of steps", findings);
+    items.iter().enumerate().filter_map(|(index, item)| step(item, index + 1, task, findings)).collect()
+}
+
+fn step(node: &Node, number: usize, task: &str, findings: &mut Findings) -> Option<Step> {
+    match node {
+        Node::Map(map) => from_map(node, map, number, task, findings),
+        Node::Scalar(scalar) if !scalar.is_null() => {
+            let script = script(node, "run", findings)?;
+            Some(Keys::default().into_step(Action::Run(script), &scalar.position))
+        }
+        Node::Scalar(_) | Node::List(_) | Node::Broken(_) => {
+            let help = "write \"- run: COMMAND\"".to_owned();
+            expected(node, "a step", Some(help), findings);
+            None
+        }
+    }
+}
+
+/// The keys of a step besides its action.
+#[derive(Default)]
+struct Keys {
+    name: Option<TemplateText>,
+    when: Option<TemplateText>,
+    register: Option<Located<String>>,
+    cd: Option<TemplateText>,
+    env: IndexMap<String, TemplateText>,
+    timeout: Option<TimeLimit>,
+    warn_only: bool,
+}
+
+impl Keys {
+    fn into_step(self, action: Action, position: &Position) -> Step {
+        let Self { name, when, register, cd, env, timeout, warn_only } = self;
+        Step { action, name, when, register, cd, env, timeout, warn_only, position: position.clone() }
+    }
+}
+
+fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Findings) -> Option<Step> {
+    let mut keys = Keys::default();
+    let mut actions: Vec<(&str, Option<Action>)> = Vec::new();
+    let mut of_commands: Vec<&Scalar> = Vec::new();
+    let has = |names: &[&str]| at.entries.iter().any(|entry| names.contains(&&*entry.key.text));
+    let only_later = has(LATER_ACTIONS) && !has(ACTIONS);
+    let mut refused = false;
+    for entry in map(node, "a step", "key", findings) {
+        let (key, value) = (&*entry.key.text, &entry.value);
+        match key {
+            "run" => actions.push((key, command(value, key, findings).map(Action::Run))),
+            "local" => actions.push((key, command(value, key, findings).map(Action::Local))),
+            "echo" => actions.push((key, template(value, key, Syntax::Text, findings).map(Action::Echo))),
+            "fail" => actions.push((key, template(value, key, Syntax::Text, findings).map(Action::Fail))),
+            "set" => actions.push((key, set(value, findings).map(Action::Set))),
+            "assert" => actions.push((key, assert(value, findings))),
+            "name" => keys.name = template(value, key, Syntax::Text, findings),
+            "when" => keys.when = template(value, key, Syntax::Expression, findings),
+            "register" => keys.register = variable(value, key, findings),
+            "cd" => keys.cd = template(value, key, Syntax::Text, findings),
+            "env" => keys.env = environment(value, findings),
+            "timeout" => keys.timeout = time_limit(value, key, findings),
+            "warn_only" => keys.warn_only = flag(value, key, findings).unwrap_or_default(),
+            _ => {
+                refused = true;
+                // Whoever wrote `put:` also wrote its `to:`; one message about the action says it all.
+                if !only_later || STEP.later.contains(&key) {
+                    STEP.refuse(&entry.key, findings);
+                }
+            }
+        }
+        if matches!(key, "cd" | "env" | "timeout") {
+            of_commands.push(&entry.key);
+        }
+    }
+    // A key that is refused may be the one that was to be the action.
+    if actions.len() > 1 || (actions.is_empty() && !refused) {
+        let names: Vec<&str> = actions.iter().map(|&(name, _)| name).collect();
+        let found = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
+        findings.error(
+            &at.position,
+            format!(
+                "step {number} of task \"{task}\": exactly one of {} expected, found {found}",
+                ACTIONS.join(", ")
+            ),
+        );
+        return None;
+    }
+    let (name, action) = actions.pop()?;
+    if !matches!(name, "run" | "local") {
+        for key in of_commands {
+            findings.error(
+                &key.position,
+                format!("\"{}\" has no effect on \"{name}\"; only run and local start a command", key.text),
+            );
+        }
+    }
+    Some(keys.into_step(action?, &at.position))
+}
+
+/// A script, or a program with its arguments.
+fn command(node: &Node, field: &str, findings: &mut Findings) -> Option<Command> {
+    let Node::List(arguments) = node else { return script(node, field, findings) };
+    let before = arguments.items.len();
+    let argv: Vec<TemplateText> =
+        arguments.items.iter().filter_map(|item| template(item, field, Syntax::Text, findings)).collect();
+    if before == 0 || argv.first().is_some_and(|program| program.value.is_empty()) {
+        findings.error(node.position(), format!("\"{field}\" names no program"));
+        return None;
+    }
+    (argv.len() == before).then_some(Command::Argv(argv))
+}
+
+fn script(node: &Node, field: &str, findings: &mut Findings) -> Option<Command> {
+    if let Node::Map(_) = node {
+        let message = format!("\"{field}\" must be a script or a list of words, not {}", kind(node));
+        findings.error_help(node.position(), message, "quote a script that holds \": \", or write it with |");
+        return None;
+    }
+    let scalar = text(node, field, findings)?;
+    if scalar.text.trim().is_empty() {
+        findings.error(&scalar.position, format!("\"{field}\" is empty"));
+        return None;
+    }
+    Some(Command::Script(checked(scalar, Syntax::Shell, findings)))
+}
+
+fn set(node: &Node, findings: &mut Findings) -> Option<IndexMap<String, Template>> {
+    let entries = map(node, "a map of variables", "variable", findings);
+    if entries.is_empty() && (node.is_null() || matches!(node, Node::Map(_))) {
+        findings.error_help(node.position(), "\"set\" sets nothing", "write \"set: {name: value}\"");
+        return None;
+    }
+    let mut variables = IndexMap::new();
+    for entry in entries {
+        if let Err(message) = check_variable_name(&entry.key.text) {
+            findings.error(&entry.key.position, message);
+        }
+        variables.insert(entry.key.text.to_string(), value(&entry.value, findings));
+    }
+    Some(variables)
+}
+
+/// One expression, a list of them, or a map with a message besides.
+fn assert(node: &Node, findings: &mut Findings) -> Option<Action> {
+    let mut message = None;
+    let mut that = None;
+    if let Node::Map(_) = node {
+        for entry in map(node, "an assertion", "key", findings) {
+            match &*entry.key.text {
+                "that" => that = Some(&entry.value),
+                "message" => message = template(&entry.value, "message", Syntax::Text, findings),
+                _ => ASSERT.refuse(&entry.key, findings),
+            }
+        }
+    } else {
+        that = Some(node);
+    }
+    let Some(that) = that else {
+        findings.error_help(
+            node.position(),
+            "\"assert\" without \"that\"",
+            "write \"assert: {that: EXPRESSION, message: TEXT}\"",
+        );
+        return None;
+    };
+    let that = expressions(that, findings)?;
+    Some(Action::Assert { that, message })
+}
+
+fn expressions(node: &Node, findings: &mut Findings) -> Option<Vec<TemplateText>> {
+    let Node::List(list) = node else {
+        return Some(vec![template(node, "assert", Syntax::Expression, findings)?]);
+    };
+    if list.items.is_empty() {
+        findings.error(&list.position, "\"assert\" is empty");
+        return None;
+    }
+    Some(
+        list.items.iter().filter_map(|item| template(item, "assert", Syntax::Expression, findings)).collect(),
+    )
+}
+
+fn variable(node: &Node, field: &str, findings: &mut Findings) -> Option<Located<String>> {
+    let scalar = text(node, field, findings)?;
+    if let Err(message) = check_variable_name(&scalar.text) {
+        findings.error(&scalar.position, message);
+        return None;
+    }
+    Some(Located::new(scalar.text.to_string(), scalar.start.clone()))
+}
+
+fn environment(node: &Node, findings: &mut Findings) -> IndexMap<String, TemplateText> {
+    let mut variables = IndexMap::new();
+    for Entry { key, value } in map(node, "a map of environment variables", "variable", findings) {
+        let value = template(value, &key.text, Syntax::Text, findings);
+        if let (Some(name), Some(value)) = (environment_name(key, findings), value) {
+            variables.insert(name, value);
+        }
+    }
+    variables
+}

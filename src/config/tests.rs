@@ -1,0 +1,292 @@
+//! Whole files through the loaders: every message about every bad file in one snapshot, good files as models,
+//! limits in bytes and time, and that nothing a file holds makes fan panic.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::config::{
+    Diagnostics, Loaded, load_inventory, load_inventory_text, load_tasks, load_tasks_text, load_vars_file,
+};
+use crate::model::inventory::Inventory;
+use crate::model::settings::{AgentSetting, Transport};
+use crate::model::task::{Action, Command, TaskFile, Template};
+use crate::model::value::Value;
+
+/// The YAML files of a folder below tests/data, sorted, as paths that do not depend on the machine.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new("tests/data").join(folder);
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn inventory(text: &str) -> Loaded<Inventory> {
+    load_inventory_text("inventory.yaml", text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn inventory_errors(text: &str) -> String {
+    load_inventory_text("f", text).unwrap_err().to_string()
+}
+
+fn tasks(text: &str) -> TaskFile {
+    load_tasks_text("tasks.yaml", text).unwrap_or_else(|errors| panic!("{errors}")).value
+}
+
+#[test]
+fn messages_about_bad_files() {
+    let mut shown = String::new();
+    let mut note = |path: &Path, errors: Option<Diagnostics>| {
+        let errors = errors.map_or_else(|| "NO ERROR".to_owned(), |errors| errors.to_string());
+        // Only the name: the folder would hide the messages.
+        let errors = errors.replace(&format!("{}/", path.parent().unwrap().display()), "");
+        writeln!(shown, "== {}\n{errors}\n", path.strip_prefix("tests/data/bad").unwrap().display()).unwrap();
+    };
+    for path in files("bad/inventory") {
+        note(&path, load_inventory(&path).err());
+    }
+    for path in files("bad/tasks") {
+        note(&path, load_tasks(&path).err());
+    }
+    for path in files("bad/vars") {
+        note(&path, load_vars_file(&path).err());
+    }
+    assert!(!shown.contains("NO ERROR"), "{shown}");
+    assert!(!shown.contains("hunter2"), "a secret is quoted: {shown}");
+    insta::assert_snapshot!("bad_files", shown);
+}
+
+#[test]
+fn good_files_load_without_warnings() {
+    for path in files("good/inventory") {
+        let loaded = load_inventory(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+    }
+    for path in files("good/tasks") {
+        let loaded = load_tasks(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+    }
+}
+
+#[test]
+fn settings_keep_their_literal_text_and_origin() {
+    let inventory = load_inventory(Path::new("tests/data/good/inventory/everything.yaml")).unwrap().value;
+    let host = |name: &str| &inventory.hosts[inventory.host_index(name).unwrap()];
+    let text =
+        |value: &Option<crate::model::settings::Sourced<String>>| value.as_ref().unwrap().value.clone();
+
+    assert_eq!(inventory.hosts.len(), 6);
+    assert_eq!(host("web1").settings.port.as_ref().unwrap().value, 2222);
+    assert_eq!(text(&host("1.10").settings.user), "123");
+    assert_eq!(text(&host("local").settings.user), "no");
+    assert_eq!(host("local").settings.transport.as_ref().unwrap().value, Transport::Local);
+    assert_eq!(host("1.10").settings.agent.as_ref().unwrap().value, AgentSetting::Environment);
+    let web2 = &host("web2").settings;
+    assert_eq!(text(&web2.user), "deploy", "merged with <<");
+    assert_eq!(
+        web2.identity.as_ref().unwrap().value,
+        ["~/.ssh/id_ed25519", "tests/data/good/inventory/keys/deploy", "/etc/fan/key"]
+    );
+    assert_eq!(web2.agent.as_ref().unwrap().value, AgentSetting::Socket("~/.ssh/agent.sock".into()));
+    let env: Vec<_> = web2.env.iter().map(|(name, value)| format!("{name}={}", value.value)).collect();
+    assert_eq!(env, ["EMPTY=", "LANG=C", "YES=yes", "ZERO=0"]);
+    assert_eq!(
+        inventory.defaults.user.as_ref().unwrap().origin.to_string(),
+        "defaults (tests/data/good/inventory/everything.yaml:4:3)"
+    );
+    let db = &inventory.roles[inventory.role_index("db").unwrap()];
+    assert_eq!(
+        db.settings.user.as_ref().unwrap().origin.to_string(),
+        "role db (tests/data/good/inventory/everything.yaml:25:22)"
+    );
+    assert_eq!(
+        Value::Object(inventory.vars),
+        json!({
+            "env": "staging", "pi": 3.5, "version": "1.10", "mode": "0755", "on": "off", "none": null,
+            "list": [1, "a"], "map": {"deep": {"er": true}}
+        })
+    );
+}
+
+#[test]
+fn a_role_with_the_name_of_a_host_is_worth_a_warning() {
+    let loaded = inventory("hosts: [web, db]\nroles:\n  web: [web]\n");
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, ["inventory.yaml:3:3: error: role \"web\" has the name of a host"]);
+}
+
+#[test]
+fn paths_are_relative_to_the_inventory() {
+    let read = |file: &str| {
+        let loaded =
+            load_inventory_text(file, "hosts: [a]\ndefaults: {identity: keys/k, agent: ./s}").unwrap();
+        let defaults = loaded.value.defaults;
+        (defaults.identity.unwrap().value, defaults.agent.unwrap().value)
+    };
+    assert_eq!(
+        read("/etc/fan/i.yaml"),
+        (vec!["/etc/fan/keys/k".into()], AgentSetting::Socket("/etc/fan/./s".into()))
+    );
+    assert_eq!(read("i.yaml"), (vec!["keys/k".into()], AgentSetting::Socket("./s".into())));
+}
+
+#[test]
+fn every_setting_that_is_known_is_read() {
+    use crate::config::settings::KNOWN;
+    for field in KNOWN {
+        let errors = inventory_errors(&format!("hosts:\n  a: {{{field}: [{{x: y}}]}}\n"));
+        assert!(!errors.contains("unknown field"), "{field}: {errors}");
+    }
+}
+
+#[test]
+fn tasks_become_steps() {
+    let file = load_tasks(Path::new("tests/data/good/tasks/everything.yaml")).unwrap().value;
+    let short = &file.tasks["short"];
+    assert!(matches!(&short.steps[0].action, Action::Run(Command::Script(text)) if &*text.value == "uptime"));
+    let Action::Run(Command::Argv(argv)) = &short.steps[1].action else { panic!("not a list of words") };
+    assert_eq!(argv.iter().map(|word| &*word.value).collect::<Vec<_>>(), ["ls", "-l", "{{ app }}"]);
+
+    let full = &file.tasks["full"];
+    assert_eq!(full.desc.as_deref(), Some("All there is"));
+    assert_eq!(full.params["version"], None);
+    assert_eq!(full.params["force"], Some(json!(false)));
+    assert_eq!(full.params["tag"], Some(json!("1.0")));
+    assert_eq!(full.roles.iter().map(|role| role.value.to_string()).collect::<Vec<_>>(), ["web", "db"]);
+    let first = &full.steps[0];
+    let Action::Run(Command::Script(script)) = &first.action else { panic!("not a script") };
+    assert_eq!(&*script.value, "echo one\necho {{ version }}\n");
+    assert_eq!((script.position.line, script.position.column), (18, 11), "the first line of the text");
+    assert_eq!(first.when.as_ref().unwrap().value.as_ref(), "force or version != \"1\"");
+    assert_eq!(first.register.as_ref().unwrap().value, "said");
+    assert!(first.warn_only);
+    assert_eq!(&*first.env["B"].value, "1");
+    let keys: Vec<_> = full.steps.iter().map(|step| step.action.key()).collect();
+    assert_eq!(keys, ["run", "local", "echo", "set", "fail", "assert", "assert", "assert"]);
+    let Action::Set(set) = &full.steps[3].action else { panic!("not set") };
+    assert!(matches!(&set["x"], Template::Literal(value) if *value == json!(1)));
+    assert!(matches!(&set["y"], Template::Text(text) if &*text.value == "{{ said.rc + 1 }}"));
+    assert!(file.tasks["only_before"].steps.is_empty());
+}
+
+#[test]
+fn a_long_chain_of_tasks_costs_no_stack() {
+    let mut text = String::from("tasks:\n");
+    for n in 0..20_000 {
+        writeln!(text, "  t{n}: {{before: [t{}]}}", n + 1).unwrap();
+    }
+    assert_eq!(tasks(&format!("{text}  t20000: [x]\n")).tasks.len(), 20_001);
+}
+
+#[test]
+fn what_is_too_complex_is_refused_at_once() {
+    let nested =
+        |levels: usize| format!("vars: {{a: {}{}}}\nhosts: [a]\n", "[".repeat(levels), "]".repeat(levels));
+    let bomb = {
+        let mut text = String::from("vars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for n in 1..30 {
+            let list = vec![format!("*a{}", n - 1); 10].join(", ");
+            writeln!(text, "  a{n}: &a{n} [{list}]").unwrap();
+        }
+        text
+    };
+    let anchors = format!("vars: {{a: {}1{}}}", "[&a ".repeat(60), "]".repeat(60));
+    inventory(&format!("{anchors}\nhosts: [a]\n"));
+    inventory(&nested(60));
+    let deep_aliases = {
+        let mut text = String::from("vars:\n  a0: &a0 [x]\n");
+        for n in 1..80 {
+            writeln!(text, "  a{n}: &a{n} [*a{}]", n - 1).unwrap();
+        }
+        text
+    };
+    for (what, text) in [
+        ("levels of brackets", nested(70)),
+        ("100,000 brackets", format!("hosts: {}", "[".repeat(100_000))),
+        ("100,000 braces", format!("hosts: {}", "{a: ".repeat(100_000))),
+        ("levels of lists", format!("hosts:\n{}x\n", "- ".repeat(100_000))),
+        ("nodes", format!("vars: {{a: [{}]}}", "1,".repeat(250_001))),
+        ("aliases", bomb),
+        ("depth by aliases", deep_aliases),
+        (
+            "text by aliases",
+            format!("vars:\n  a: &a {}\n  b: [{}]\n", "x".repeat(100_000), "*a, ".repeat(500)),
+        ),
+        (
+            "copies of anchors",
+            format!("vars: {{a: {}{}{}}}", "[&a ".repeat(60), "1,".repeat(100_000), "]".repeat(60)),
+        ),
+    ] {
+        let start = Instant::now();
+        let errors = inventory_errors(&text);
+        assert!(errors.contains("YAML too complex (limit 64 levels / 250000 nodes)"), "{what}: {errors}");
+        // Generous, because the tests of a debug build share the machine; the worst takes a tenth of it.
+        assert!(start.elapsed() < Duration::from_secs(2), "{what}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn thousands_of_hosts_load_fast() {
+    let mut text = String::from("hosts:\n");
+    for n in 0..5000 {
+        let (a, b) = (n / 250, n % 250);
+        writeln!(
+            text,
+            "  web{n}:\n    address: 10.0.{a}.{b}\n    port: 2222\n    vars: {{index: {n}, rack: r{a}}}"
+        )
+        .unwrap();
+    }
+    let start = Instant::now();
+    assert_eq!(inventory(&text).value.hosts.len(), 5000);
+    // A release build takes a few hundredths of this.
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn there_is_a_limit_of_hosts() {
+    let mut text = String::from("hosts:\n");
+    for n in 0..10_003 {
+        writeln!(text, "- h{n}").unwrap();
+    }
+    assert_eq!(inventory_errors(&text), "f:10002:3: error: more than 10000 hosts");
+}
+
+/// Text in which YAML's signs are frequent.
+fn yaml_like() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "hosts", "roles", "vars", "tasks", "steps", "run", "web1", "a", ": ", ":", "- ", "\n", "\n  ",
+        "\n    ", "{", "}", "[", "]", ", ", "\"", "'", "&a ", "*a", "<<", "!t ", "| ", "|\n", ">\n", "---",
+        "...", "#", " ", "\t", "? ", "%", "@", "{{ x }}", "~", "1", "0x1", "\r\n", "é", "\u{feff}", "\\",
+        "null",
+    ]);
+    prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in prop_oneof![yaml_like(), any::<String>()]) {
+        for errors in [load_inventory_text("f", &text).err(), load_tasks_text("f", &text).err()].into_iter().flatten() {
+            prop_assert!(!errors.errors().is_empty());
+            let lines = u32::try_from(text.split('\n').count()).unwrap();
+            for error in errors.errors() {
+                // YAML ends lines at \r as well, so there may be more of them than \n tells.
+                if let Some(at) = &error.position && !text.contains('\r') {
+                    prop_assert!(at.line <= lines, "{error} in {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_makes_it_panic(text in prop_oneof![yaml_like(), any::<String>()]) {
+        crate::config::parse_value(&text);
+        let text = format!("hosts:\n  a: {{port: {text}, vars: {{x: {text}}}}}\nvars: [{text}]\n");
+        let _ = load_inventory_text("f", &text);
+    }
+}
