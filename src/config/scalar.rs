@@ -68,7 +68,8 @@ fn number(text: &str) -> Option<Value> {
     } else {
         Value::from(text.parse::<f64>().ok()?)
     };
-    (value.to_string() == text).then_some(value)
+    let printed = value.to_string();
+    (printed == text).then_some(value)
 }
 
 #[cfg(test)]

@@ -290,3 +290,57 @@ proptest! {
         let _ = load_inventory_text("f", &text);
     }
 }
+
+#[test]
+fn the_example_files_load() {
+    let loaded =
+        load_inventory(Path::new("inventory.example.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.warnings, []);
+    let roles: Vec<_> = loaded.value.roles.iter().map(|role| role.name.to_string()).collect();
+    assert_eq!(roles, ["web", "db", "app"]);
+    assert_eq!(loaded.value.hosts.last().unwrap().settings.port.as_ref().unwrap().value, 2222);
+    let loaded = load_tasks(Path::new("tasks.example.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(loaded.warnings, []);
+    let names: Vec<_> = loaded.value.tasks.keys().map(String::as_str).collect();
+    assert_eq!(names, ["hello", "uptime", "disk", "check", "deploy", "cleanup"]);
+}
+
+/// The tutorial promises to need nothing but a shell and an empty home folder.
+#[test]
+fn the_scripts_of_the_tutorial_run_in_an_empty_home() {
+    let home = tempfile::tempdir().unwrap();
+    let file = load_tasks(Path::new("tasks.example.yaml")).unwrap().value;
+    let fill = |text: &str| {
+        [("app", "fan-tutorial"), ("release", "releases/1.0"), ("version", "1.0")]
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{ {name} }}}}"), value))
+    };
+    let mut said = String::new();
+    for step in ["uptime", "disk", "check", "deploy"].iter().flat_map(|task| &file.tasks[*task].steps) {
+        let mut command = match &step.action {
+            Action::Run(Command::Script(script)) | Action::Local(Command::Script(script)) => {
+                let mut shell = std::process::Command::new("sh");
+                shell.args(["-eu", "-c", &fill(&script.value)]);
+                shell
+            }
+            Action::Run(Command::Argv(argv)) => {
+                let mut program = std::process::Command::new(fill(&argv[0].value));
+                program.args(argv[1..].iter().map(|word| fill(&word.value)));
+                program
+            }
+            _ => continue,
+        };
+        let folder = step.cd.as_ref().map(|cd| fill(&cd.value)).unwrap_or_default();
+        command.current_dir(home.path().join(folder)).env("HOME", home.path());
+        command.envs(step.env.iter().map(|(name, value)| (name, fill(&value.value))));
+        let output = command.output().unwrap();
+        assert!(output.status.success() || step.warn_only, "{step:?}: {output:?}");
+        said = String::from_utf8(output.stdout).unwrap();
+    }
+    assert!(said.starts_with("version 1.0\ndeployed to "), "{said}");
+    assert_eq!(
+        fs::read_link(home.path().join("fan-tutorial/current")).unwrap(),
+        Path::new("releases/1.0"),
+        "the link is switched"
+    );
+}
