@@ -23,7 +23,9 @@
 //! To start reading: `model::task` (what a step is), `engine::dispatcher` (who owns the truth of a run),
 //! `ssh::Connector` (the seam under the engine), `event` (the seam above it).
 
+pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod event;
 pub mod model;
 pub mod report;

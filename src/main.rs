@@ -1,3 +1,7 @@
 //! The binary: hands over to the library and turns its verdict into the process's exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(fan::cli::main().code())
+}

@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 
 use crate::config::findings::Findings;
 use crate::config::scalar;
-use crate::config::suggest::did_you_mean;
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::model::duration;
 use crate::model::position::Diagnostic;
 use crate::model::settings::TimeLimit;
+use crate::model::suggest::did_you_mean;
 use crate::model::value::type_name;
 
 /// The names that a map may have.

@@ -39,13 +39,13 @@ const MAX_COPIED: usize = 64 * 1024 * 1024;
 
 /// Reads an inventory file.
 ///
-/// Relative paths in it are relative to its folder.
+/// Relative paths in it are relative to its folder; its ranges may expand to `max_hosts` hosts.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn load_inventory(path: &Path) -> Result<Loaded<Inventory>, Diagnostics> {
+pub fn load_inventory(path: &Path, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
     let source = source::read(path)?;
-    read(source.name, &source.text)
+    read(source.name, &source.text, max_hosts)
 }
 
 /// Reads an inventory from text; `name` stands for the file in messages and for relative paths.
@@ -53,10 +53,10 @@ pub fn load_inventory(path: &Path) -> Result<Loaded<Inventory>, Diagnostics> {
 /// # Errors
 /// Everything that is wrong with the text.
 pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
-    read(Arc::from(name), text.strip_prefix('\u{feff}').unwrap_or(text))
+    read(Arc::from(name), text.strip_prefix('\u{feff}').unwrap_or(text), MAX_HOSTS)
 }
 
-fn read(file: Arc<str>, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
+fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
     let mut findings = Findings::default();
     let root = compose(&file, text, &mut findings);
     if root.is_none() && findings.any() {
@@ -65,6 +65,7 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
     let base = Path::new(&*file).parent().map_or_else(PathBuf::new, Path::to_path_buf);
     let mut reader = Reader {
         base,
+        max_hosts,
         findings,
         hosts: Vec::new(),
         index: HashMap::new(),
@@ -81,6 +82,7 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
 
 struct Reader {
     base: PathBuf,
+    max_hosts: usize,
     findings: Findings,
     hosts: Vec<Host>,
     /// Where a host stands in `hosts`.
@@ -97,7 +99,7 @@ impl Reader {
         let mut roles = None;
         for entry in map(root, "a map with \"hosts\"", "key", &mut self.findings) {
             match &*entry.key.text {
-                "vars" => self.vars = vars(&entry.value, Braces::Refused, &mut self.findings),
+                "vars" => self.vars = vars(&entry.value, Braces::Template, &mut self.findings),
                 "defaults" => self.defaults(&entry.value),
                 "hosts" => self.hosts(&entry.value),
                 "roles" => roles = Some(&entry.value),
@@ -178,7 +180,7 @@ impl Reader {
         });
         for entry in entries {
             match (&*entry.key.text, &entry.value) {
-                ("vars", node) => own = vars(node, Braces::Refused, &mut self.findings),
+                ("vars", node) => own = vars(node, Braces::Template, &mut self.findings),
                 ("address", Node::Scalar(scalar)) => {
                     layer.read(entry, &mut self.findings);
                     address = Some(scalar);
@@ -204,6 +206,13 @@ impl Reader {
             );
             return;
         }
+        if address.is_none()
+            && let Some(message) = names.iter().find_map(|name| check_address(name).err())
+        {
+            // The name is what will be dialled.
+            self.findings.error(&key.position, message);
+            return;
+        }
         let addresses = match address {
             Some(scalar) if settings.address.is_some() => self.addresses(scalar, key, names.len()),
             Some(_) | None => Vec::new(),
@@ -214,10 +223,11 @@ impl Reader {
     /// Expands a pattern of host names, unless that makes too many hosts.
     fn expand(&mut self, key: &Scalar) -> Option<Vec<String>> {
         let names = self.pattern(key)?;
-        if self.hosts.len() + names.len() > MAX_HOSTS {
+        if self.hosts.len() + names.len() > self.max_hosts {
             if !self.full {
                 self.full = true;
-                self.findings.error(&key.position, format!("more than {MAX_HOSTS} hosts"));
+                let message = format!("more than {} hosts", self.max_hosts);
+                self.findings.error_help(&key.position, message, "raise the limit with --max-hosts");
             }
             return None;
         }
@@ -232,7 +242,7 @@ impl Reader {
     }
 
     fn pattern(&mut self, scalar: &Scalar) -> Option<Vec<String>> {
-        expand(&scalar.text, MAX_HOSTS)
+        expand(&scalar.text, self.max_hosts)
             .map_err(|error| {
                 let at = scalar.place(1, Some(error.column));
                 self.findings.push(Diagnostic {
@@ -333,7 +343,7 @@ impl Reader {
                 match &*field.key.text {
                     "hosts" => role.members = patterns(&field.value, findings),
                     "roles" => role.roles = roles(&field.value, findings),
-                    "vars" => role.vars = vars(&field.value, Braces::Refused, findings),
+                    "vars" => role.vars = vars(&field.value, Braces::Template, findings),
                     _ => {
                         if !layer.read(field, findings) {
                             ROLE.refuse(&field.key, findings);

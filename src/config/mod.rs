@@ -21,7 +21,6 @@ mod search;
 mod settings;
 mod source;
 mod steps;
-mod suggest;
 mod syntax;
 mod tasks;
 mod templates;

@@ -52,6 +52,9 @@ pub(super) fn describe(file: &Arc<str>, text: &str, error: &ScanError) -> Diagno
         _ if bare_template(line) || bare_template(before) => {
             diagnostic.help("a value that starts with {{ must stand in quotes: \"{{ x }}\"")
         }
+        Some(_) if in_flow(error.kind()) && line.contains("{{") => {
+            diagnostic.help("within [ ] and { } a text with {{ must stand in quotes")
+        }
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
@@ -70,6 +73,11 @@ fn bare_template(line: &str) -> bool {
         let lead = before.trim_end();
         before.len() > lead.len() && lead.ends_with([':', '-']) || lead.ends_with(['[', ','])
     })
+}
+
+/// Whether the parser stumbled within brackets or braces.
+fn in_flow(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::ExpectedFlowMappingSeparator)
 }
 
 fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {

@@ -12,11 +12,11 @@ use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::inventory::{patterns, roles};
 use crate::config::source;
 use crate::config::steps::steps;
-use crate::config::suggest::did_you_mean;
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Entry, Node};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::{Diagnostic, Located};
+use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
@@ -66,7 +66,7 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
         root.as_ref().map_or(&[][..], |root| map(root, "a map with \"tasks\"", "key", &mut findings));
     for entry in entries {
         match &*entry.key.text {
-            "vars" => tasks.vars = vars(&entry.value, Braces::Refused, &mut findings),
+            "vars" => tasks.vars = vars(&entry.value, Braces::Template, &mut findings),
             "tasks" => {
                 for entry in map(&entry.value, "a map of tasks", "task", &mut findings) {
                     let task = task(entry, &mut findings);
@@ -151,7 +151,7 @@ fn field_of(task: &mut Task, field: &Entry, findings: &mut Findings) -> bool {
         "roles" => task.roles = roles(node, findings),
         "hosts" => task.hosts = patterns(node, findings),
         "exclude" => task.exclude = patterns(node, findings),
-        "vars" => task.vars = vars(node, Braces::Refused, findings),
+        "vars" => task.vars = vars(node, Braces::Template, findings),
         "before" => {
             let names = texts(node, name, "a list of tasks", findings);
             task.before = names
@@ -182,7 +182,7 @@ fn params(node: &Node, findings: &mut Findings) -> IndexMap<String, Option<Value
             findings.error(&entry.key.position, message);
         }
         let default =
-            if entry.value.is_null() { None } else { Some(value(&entry.value, Braces::Refused, findings)) };
+            if entry.value.is_null() { None } else { Some(value(&entry.value, Braces::Template, findings)) };
         params.insert(entry.key.text.to_string(), default);
     }
     params
@@ -221,7 +221,7 @@ fn check_order(tasks: &IndexMap<String, Task>, findings: &mut Findings) {
                 Some(Visit::Open) => {
                     let round = path.iter().map(|&(name, _)| name).skip_while(|&name| name != edge.value);
                     let round: Vec<&str> = round.chain([edge.value.as_str()]).collect();
-                    findings.error(&edge.position, format!("task cycle: {}", round.join(" → ")));
+                    findings.error(&edge.position, format!("task cycle: {}", round.join(" -> ")));
                 }
                 None => match tasks.get_key_value(&edge.value) {
                     Some((known, _)) => {

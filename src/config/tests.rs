@@ -13,6 +13,7 @@ use crate::config::{
     Diagnostics, Loaded, load_inventory, load_inventory_text, load_tasks, load_tasks_text, load_vars_file,
 };
 use crate::model::inventory::Inventory;
+use crate::model::range::MAX_HOSTS;
 use crate::model::settings::{AgentSetting, Transport};
 use crate::model::task::{Action, Command, TaskFile, Template};
 use crate::model::value::Value;
@@ -47,7 +48,7 @@ fn messages_about_bad_files() {
         writeln!(shown, "== {}\n{errors}\n", path.strip_prefix("tests/data/bad").unwrap().display()).unwrap();
     };
     for path in files("bad/inventory") {
-        note(&path, load_inventory(&path).err());
+        note(&path, load_inventory(&path, MAX_HOSTS).err());
     }
     for path in files("bad/tasks") {
         note(&path, load_tasks(&path).err());
@@ -63,7 +64,7 @@ fn messages_about_bad_files() {
 #[test]
 fn good_files_load_without_warnings() {
     for path in files("good/inventory") {
-        let loaded = load_inventory(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let loaded = load_inventory(&path, MAX_HOSTS).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(loaded.warnings, [], "{}", path.display());
     }
     for path in files("good/tasks") {
@@ -74,17 +75,18 @@ fn good_files_load_without_warnings() {
 
 #[test]
 fn settings_keep_their_literal_text_and_origin() {
-    let inventory = load_inventory(Path::new("tests/data/good/inventory/everything.yaml")).unwrap().value;
+    let inventory =
+        load_inventory(Path::new("tests/data/good/inventory/everything.yaml"), MAX_HOSTS).unwrap().value;
     let host = |name: &str| &inventory.hosts[inventory.host_index(name).unwrap()];
     let text =
         |value: &Option<crate::model::settings::Sourced<String>>| value.as_ref().unwrap().value.clone();
 
     assert_eq!(inventory.hosts.len(), 6);
     assert_eq!(host("web1").settings.port.as_ref().unwrap().value, 2222);
-    assert_eq!(text(&host("1.10").settings.user), "123");
+    assert_eq!(text(&host("1e3").settings.user), "123");
     assert_eq!(text(&host("local").settings.user), "no");
     assert_eq!(host("local").settings.transport.as_ref().unwrap().value, Transport::Local);
-    assert_eq!(host("1.10").settings.agent.as_ref().unwrap().value, AgentSetting::Environment);
+    assert_eq!(host("1e3").settings.agent.as_ref().unwrap().value, AgentSetting::Environment);
     let web2 = &host("web2").settings;
     assert_eq!(text(&web2.user), "deploy", "merged with <<");
     assert_eq!(
@@ -106,7 +108,7 @@ fn settings_keep_their_literal_text_and_origin() {
     assert_eq!(
         Value::Object(inventory.vars),
         json!({
-            "env": "staging", "pi": 3.5, "version": "1.10", "mode": "0755", "on": "off", "none": null,
+            "env": "staging", "pi": 3.5, "version": "1.10", "mode": "0755", "on": "off", "nothing": null,
             "list": [1, "a"], "map": {"deep": {"er": true}}
         })
     );
@@ -293,8 +295,8 @@ proptest! {
 
 #[test]
 fn the_example_files_load() {
-    let loaded =
-        load_inventory(Path::new("inventory.example.yaml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let loaded = load_inventory(Path::new("inventory.example.yaml"), MAX_HOSTS)
+        .unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(loaded.warnings, []);
     let roles: Vec<_> = loaded.value.roles.iter().map(|role| role.name.to_string()).collect();
     assert_eq!(roles, ["web", "db", "app"]);
@@ -343,4 +345,34 @@ fn the_scripts_of_the_tutorial_run_in_an_empty_home() {
         Path::new("releases/1.0"),
         "the link is switched"
     );
+}
+
+#[test]
+fn ranges_expand_and_addresses_are_dealt_out() {
+    let inventory = inventory(
+        "hosts:\n  web[01-03]: {address: \"192.0.2.[11-13]\"}\n  db[1-2]: {address: 192.0.2.21}\n  198.51.100.0/30:\n\
+         roles:\n  app: {roles: [web, db]}\n  web: [\"web*\"]\n  db: [\"db[1-2]\"]\n",
+    )
+    .value;
+    let hosts: Vec<_> = inventory
+        .hosts
+        .iter()
+        .map(|host| match &host.settings.address {
+            Some(address) => format!("{}={}", host.name, address.value),
+            None => host.name.to_string(),
+        })
+        .collect();
+    assert_eq!(
+        hosts,
+        [
+            "web01=192.0.2.11",
+            "web02=192.0.2.12",
+            "web03=192.0.2.13",
+            "db1=192.0.2.21",
+            "db2=192.0.2.21",
+            "198.51.100.1",
+            "198.51.100.2",
+        ]
+    );
+    assert_eq!(inventory.members, [vec![0, 1, 2, 3, 4], vec![0, 1, 2], vec![3, 4]]);
 }

@@ -1,4 +1,5 @@
-//! Variables: the only part of a file whose values have types. They are values, not templates.
+//! Variables: the only part of a file whose values have types. Templates in them stay text here; their
+//! syntax is checked.
 
 use std::path::Path;
 
@@ -6,17 +7,18 @@ use crate::config::compose::compose;
 use crate::config::fields::{has_template, map};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::scalar::resolve;
-use crate::config::source;
 use crate::config::yaml::Node;
+use crate::config::{source, templates};
 use crate::model::name::check_variable_name;
 use crate::model::position::Diagnostic;
+use crate::model::template::Syntax;
 use crate::model::value::{Value, Vars};
 
 /// What becomes of `{{ }}` in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Braces {
-    /// An error: whoever writes it in an inventory or tasks file expects it to be rendered.
-    Refused,
+    /// It is a template, rendered when a run is planned.
+    Template,
     /// Part of the text: the file is data, perhaps made by a program.
     Literal,
 }
@@ -53,12 +55,8 @@ pub(super) fn vars(node: &Node, braces: Braces, findings: &mut Findings) -> Vars
 pub(super) fn value(node: &Node, braces: Braces, findings: &mut Findings) -> Value {
     match node {
         Node::Scalar(scalar) => {
-            if braces == Braces::Refused && has_template(&scalar.text) {
-                findings.error_help(
-                    &scalar.position,
-                    "a template in a variable's value is not supported by this version of fan",
-                    "compute it with a \"set\" step",
-                );
+            if braces == Braces::Template && has_template(&scalar.text) {
+                templates::checked(scalar, Syntax::Text, findings);
             }
             resolve(scalar)
         }

@@ -25,15 +25,15 @@ pub fn parse(text: &str) -> Result<TimeLimit, String> {
         return Ok(TimeLimit::None);
     }
     if is_number(text) {
-        let zero = text.chars().all(|c| matches!(c, '0' | '.'));
-        return Err(if zero { no_time(text) } else { format!("write a unit: \"{text}s\"") });
+        return Err(if is_zero(text) { no_time(text) } else { format!("write a unit: \"{text}s\"") });
     }
     duration(text).map(TimeLimit::After)
 }
 
 /// Reads what a flag takes: as [`parse`], and a bare number means seconds.
 pub fn parse_seconds(text: &str) -> Result<TimeLimit, String> {
-    if is_number(text) { parse(&format!("{text}s")) } else { parse(text) }
+    // `0` stays bare, so that the message shows what was typed.
+    if is_number(text) && !is_zero(text) { parse(&format!("{text}s")) } else { parse(text) }
 }
 
 /// Writes a duration for people: `350ms`, `4.1s`, `1m 05s`, `2h 10m`, `3d 04h`.
@@ -59,6 +59,10 @@ fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
+fn is_zero(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '0' | '.'))
+}
+
 fn no_time(text: &str) -> String {
     format!("\"{text}\" is no time at all; write none for no limit")
 }
@@ -67,6 +71,9 @@ fn duration(text: &str) -> Result<Duration, String> {
     const EXAMPLES: &str = "write it as 10s, 1m30s or 500ms";
     if text.is_empty() {
         return Err(format!("empty duration; {EXAMPLES}, or none for no limit"));
+    }
+    if text.contains(char::is_whitespace) {
+        return Err(format!("space in duration \"{text}\"; {EXAMPLES}"));
     }
     if text.starts_with('-') {
         return Err(format!("duration \"{text}\" is negative; none means no limit"));
@@ -175,8 +182,31 @@ mod tests {
         .iter()
         .map(|text| format!("{text:?}  {}", parse(text).unwrap_err()))
         .collect();
-        insta::assert_snapshot!(messages.join("\n"), @"");
-        assert_eq!(parse_seconds("0").unwrap_err(), "\"0s\" is no time at all; write none for no limit");
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        ""  empty duration; write it as 10s, 1m30s or 500ms, or none for no limit
+        "5"  write a unit: "5s"
+        "0"  "0" is no time at all; write none for no limit
+        "0s"  "0s" is no time at all; write none for no limit
+        "-1"  duration "-1" is negative; none means no limit
+        "-5s"  duration "-5s" is negative; none means no limit
+        "1h2x"  unit "x" in "1h2x" is not known; units are ms, s, m, h and d
+        "99999999d"  "99999999d" is longer than 365 days; write none for no limit
+        "366d"  "366d" is longer than 365 days; write none for no limit
+        "365d1ms"  "365d1ms" is longer than 365 days; write none for no limit
+        "1s1m"  unit "m" is out of place in "1s1m"; write large units first, each once
+        "1s1s"  unit "s" is out of place in "1s1s"; write large units first, each once
+        "5sec"  unit "sec" in "5sec" is not known; units are ms, s, m, h and d
+        "5 s"  space in duration "5 s"; write it as 10s, 1m30s or 500ms
+        "s"  "s" is not a duration; write it as 10s, 1m30s or 500ms
+        "1m30"  "1m30" is not a duration; write it as 10s, 1m30s or 500ms
+        "1.2.3s"  "1.2.3" in "1.2.3s" is not a number
+        ".5s"  ".5" in ".5s" is not a number
+        "5S"  unit "S" in "5S" is not known; units are ms, s, m, h and d
+        "None"  "None" is not a duration; write it as 10s, 1m30s or 500ms
+        "forever"  "forever" is not a duration; write it as 10s, 1m30s or 500ms
+        "999999999999999999999999999999999999999999s"  "999999999999999999999999999999999999999999s" is longer than 365 days; write none for no limit
+        "#);
+        assert_eq!(parse_seconds("0").unwrap_err(), "\"0\" is no time at all; write none for no limit");
     }
 
     #[test]

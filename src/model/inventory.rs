@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::position::{Located, Position};
-use crate::model::settings::Settings;
+use crate::model::settings::{Origin, Settings};
+use crate::model::target::AD_HOC;
 use crate::model::value::Vars;
 
 /// The name of a host as the inventory and every report write it.
@@ -158,6 +159,10 @@ impl Inventory {
         }
         settings.overlay(&host.settings);
         settings.overlay(command_line);
+        // A login or port written with the host itself (`root@web1:22`) is closer than a flag for all.
+        let written = |origin: &Origin| *origin == Origin::CommandLine(AD_HOC);
+        settings.user = host.settings.user.clone().filter(|user| written(&user.origin)).or(settings.user);
+        settings.port = host.settings.port.clone().filter(|port| written(&port.origin)).or(settings.port);
         vars.extend(host.vars.clone());
         ResolvedHost { name: host.name.clone(), roles: names, settings, vars }
     }

@@ -10,6 +10,7 @@ pub mod position;
 pub mod range;
 pub mod secret;
 pub mod settings;
+pub mod shell;
 pub mod suggest;
 pub mod target;
 pub mod task;

@@ -45,19 +45,17 @@ pub fn check_address(address: &str) -> Result<(), String> {
         }
     }
     if let Some((host, port)) = port_lookalike(address) {
+        let full = in_full(address).map(|full| format!(", or the address in full: {full}"));
         return Err(format!(
-            "{address} may be {host} with port {port}; write the port apart from it, or the address in full: {}",
-            in_full(address)
+            "{address} may be {host} with port {port}; write the port apart from it{}",
+            full.unwrap_or_default()
         ));
     }
     if parse_ip(address).is_some() {
         return Ok(());
     }
-    if let Some((host, port)) = address.rsplit_once(':') {
-        let known = parse_ip(host).is_some() || !host.contains(':');
-        if known && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) {
-            return Err(format!("port in address {address}; write the port apart from it"));
-        }
+    if address.matches(':').count() > 1 && !address.contains('@') {
+        return Err(format!("\"{address}\" is not an IPv6 address"));
     }
     check_labels(address, WHAT)
 }
@@ -151,11 +149,9 @@ pub(crate) fn port_lookalike(address: &str) -> Option<(&str, &str)> {
 }
 
 /// An IPv6 address with all its eight groups, which no port can hide in.
-fn in_full(address: &str) -> String {
-    match address.parse::<Ipv6Addr>() {
-        Ok(parsed) => parsed.segments().map(|group| format!("{group:x}")).join(":"),
-        Err(_) => address.to_owned(),
-    }
+fn in_full(address: &str) -> Option<String> {
+    let parsed = address.parse::<Ipv6Addr>().ok()?;
+    Some(parsed.segments().map(|group| format!("{group:x}")).join(":"))
 }
 
 fn screen(name: &str, what: &str, limit: usize) -> Result<(), String> {
@@ -198,6 +194,7 @@ fn check_labels(name: &str, what: &str) -> Result<(), String> {
     {
         let hint = match bad {
             '@' => "write the user apart from it",
+            ':' if name.contains("://") => "write the host alone",
             ':' => "write the port apart from it",
             _ => "use letters, digits, \"-\", \"_\" and \".\"",
         };
@@ -261,7 +258,37 @@ mod tests {
             "", "-oProxyCommand=id", "host;id", "$(id)", "`id`", "a b", "../x", "..", ".", "a..b", "bücher",
             "web\u{1b}[2J", "web\u{0}", "web\u{202e}1", "web\u{200b}1", "web\u{9b}1", "all", "web*", "010.0.0.1",
             "10.0.0.256", "10.0.0", "0x7f.1", "user@host", "host:22", "[::1]", "a/b", "a%b", "ｗeb", "web—1",
-        ]), @"");
+        ]), @r#"
+        ""  empty host name
+        "-oProxyCommand=id"  host name "-oProxyCommand=id" starts with "-"
+        "host;id"  character ";" in host name "host;id"; use letters, digits, "-", "_" and "."
+        "$(id)"  character "$" in host name "$(id)"; use letters, digits, "-", "_" and "."
+        "`id`"  character "`" in host name "`id`"; use letters, digits, "-", "_" and "."
+        "a b"  character " " in host name "a b"; use letters, digits, "-", "_" and "."
+        "../x"  character "/" in host name "../x"; use letters, digits, "-", "_" and "."
+        ".."  host name ".." has nothing before a "."
+        "."  host name "." has nothing before a "."
+        "a..b"  host name "a..b" has nothing before a "."
+        "bücher"  host name "bücher" is not ASCII; write its punycode form (xn--...)
+        "web\u{1b}[2J"  control character U+001B in host name
+        "web\0"  control character U+0000 in host name
+        "web\u{202e}1"  control character U+202E in host name
+        "web\u{200b}1"  control character U+200B in host name
+        "web\u{9b}1"  control character U+009B in host name
+        "all"  "all" already means every host; choose another name
+        "web*"  character "*" in host name "web*"; use letters, digits, "-", "_" and "."
+        "010.0.0.1"  leading zero in host name 010.0.0.1, which some programs read as octal; write 10.0.0.1
+        "10.0.0.256"  host name "10.0.0.256" is not an IP address; write four numbers from 0 to 255
+        "10.0.0"  host name "10.0.0" is not an IP address; write four numbers from 0 to 255
+        "0x7f.1"  host name "0x7f.1" is not an IP address; write four numbers from 0 to 255
+        "user@host"  character "@" in host name; write the user apart from it
+        "host:22"  character ":" in host name "host:22"; write the port apart from it
+        "[::1]"  character "[" in host name "[::1]"; use letters, digits, "-", "_" and "."
+        "a/b"  character "/" in host name "a/b"; use letters, digits, "-", "_" and "."
+        "a%b"  character "%" in host name "a%b"; use letters, digits, "-", "_" and "."
+        "ｗeb"  host name "ｗeb" is not ASCII; write its punycode form (xn--...)
+        "web—1"  character "—" in host name "web—1"; use letters, digits, "-", "_" and "."
+        "#);
         assert_eq!(check_host_name(&"a".repeat(254)).unwrap_err(), "host name of 254 characters (limit 253)");
     }
 
@@ -282,7 +309,26 @@ mod tests {
         insta::assert_snapshot!(answers(check_address, &[
             "", "::1:22", "2001:db8::1:2222", "::1:22022", "[::1]", "[::1]:22", "010.0.0.1", "10.0.0", "10.0.0.1:22",
             "host:22", "root@host", "root:hunter2@host", "ssh://host", "bücher.example", "-x", "1", "fe80::1%", "host\n",
-        ]), @"");
+        ]), @r#"
+        ""  empty address
+        "::1:22"  ::1:22 may be ::1 with port 22; write the port apart from it, or the address in full: 0:0:0:0:0:0:1:22
+        "2001:db8::1:2222"  2001:db8::1:2222 may be 2001:db8::1 with port 2222; write the port apart from it, or the address in full: 2001:db8:0:0:0:0:1:2222
+        "::1:22022"  ::1:22022 may be ::1 with port 22022; write the port apart from it
+        "[::1]"  brackets in address [::1]; write ::1
+        "[::1]:22"  brackets in address [::1]:22; write ::1 and the port apart from it
+        "010.0.0.1"  leading zero in address 010.0.0.1, which some programs read as octal; write 10.0.0.1
+        "10.0.0"  address "10.0.0" is not an IP address; write four numbers from 0 to 255
+        "10.0.0.1:22"  character ":" in address "10.0.0.1:22"; write the port apart from it
+        "host:22"  character ":" in address "host:22"; write the port apart from it
+        "root@host"  character "@" in address; write the user apart from it
+        "root:hunter2@host"  character ":" in address; write the port apart from it
+        "ssh://host"  character ":" in address "ssh://host"; write the host alone
+        "bücher.example"  address "bücher.example" is not ASCII; write its punycode form (xn--...)
+        "-x"  address "-x" starts with "-"
+        "1"  address "1" is not an IP address; write four numbers from 0 to 255
+        "fe80::1%"  "fe80::1%" is not an IPv6 address
+        "host\n"  control character U+000A in address
+        "#);
     }
 
     #[test]
@@ -292,7 +338,18 @@ mod tests {
         }
         insta::assert_snapshot!(answers(check_user_name, &[
             "", "-l", "a;b", "a|b", "$(id)", "a -x", " a", "a\\", "root:hunter2", "a\u{7f}",
-        ]), @"");
+        ]), @r#"
+        ""  empty user name
+        "-l"  user name "-l" starts with "-"
+        "a;b"  character ";" in user name "a;b"
+        "a|b"  character "|" in user name "a|b"
+        "$(id)"  character "(" in user name "$(id)"
+        "a -x"  misplaced space in user name "a -x"
+        " a"  misplaced space in user name " a"
+        "a\\"  user name "a\" ends with a backslash
+        "root:hunter2"  ":" in user name; a password never stands beside the name
+        "a\u{7f}"  control character U+007F in user name
+        "#);
     }
 
     #[test]
@@ -300,8 +357,23 @@ mod tests {
         for good in ["web", "db-eu.west_1", "büro"] {
             assert_eq!((check_role_name(good), check_task_name(good)), (Ok(()), Ok(())), "{good}");
         }
-        insta::assert_snapshot!(answers(check_role_name, &["", "all", "a b", "@web", "-a", ".a", "a,b", "a\u{2066}b"]), @"");
-        insta::assert_snapshot!(answers(check_task_name, &["", "deploy:now", "deploy app", "-n", "a/b"]), @"");
+        insta::assert_snapshot!(answers(check_role_name, &["", "all", "a b", "@web", "-a", ".a", "a,b", "a\u{2066}b"]), @r#"
+        ""  empty role name
+        "all"  "all" already means every host; choose another name
+        "a b"  character " " in role name "a b"; use letters, digits, "-", "_" and "."
+        "@web"  character "@" in role name "@web"; use letters, digits, "-", "_" and "."
+        "-a"  role name "-a" starts with "-"
+        ".a"  role name ".a" starts with "."
+        "a,b"  character "," in role name "a,b"; use letters, digits, "-", "_" and "."
+        "a\u{2066}b"  control character U+2066 in role name
+        "#);
+        insta::assert_snapshot!(answers(check_task_name, &["", "deploy:now", "deploy app", "-n", "a/b"]), @r#"
+        ""  empty task name
+        "deploy:now"  ":" in task name "deploy:now"; on the command line it begins the arguments
+        "deploy app"  character " " in task name "deploy app"; use letters, digits, "-", "_" and "."
+        "-n"  task name "-n" starts with "-"
+        "a/b"  character "/" in task name "a/b"; use letters, digits, "-", "_" and "."
+        "#);
     }
 
     #[test]
@@ -309,7 +381,16 @@ mod tests {
         for good in ["app", "_x", "env", "pg_port2"] {
             assert_eq!(check_variable_name(good), Ok(()), "{good}");
         }
-        insta::assert_snapshot!(answers(check_variable_name, &["", "in", "loop", "2nd", "app-name", "a.b", "größe", "a\u{200d}b"]), @"");
+        insta::assert_snapshot!(answers(check_variable_name, &["", "in", "loop", "2nd", "app-name", "a.b", "größe", "a\u{200d}b"]), @r#"
+        ""  empty variable name
+        "in"  "in" is a word of expressions and cannot name a variable
+        "loop"  "loop" is a word of expressions and cannot name a variable
+        "2nd"  variable name "2nd" starts with a digit
+        "app-name"  character "-" in variable name "app-name"; write app_name
+        "a.b"  character "." in variable name "a.b"; write a_b
+        "größe"  character "ö" in variable name "größe"
+        "a\u{200d}b"  control character U+200D in variable name
+        "#);
     }
 
     proptest! {

@@ -7,6 +7,8 @@
 //! | where | what |
 //! |---|---|
 //! | [`Lines`] | output as it comes: `web1 | text` |
+//! | [`Verbose`] | what `-v` adds to it |
+//! | [`Phases`] | the table of `fan ping` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
 //! | [`Jsonl`] | every event as one JSON object, for programs |
 //! | [`recap::render`] | the table and the failures at the end |
@@ -16,22 +18,26 @@
 
 mod jsonl;
 mod lines;
+mod phases;
 mod progress;
 mod queue;
 pub mod recap;
 mod sink;
 mod style;
 mod terminal;
+mod verbose;
 mod words;
 
 use std::io;
 
 pub use crate::report::jsonl::{Jsonl, read};
 pub use crate::report::lines::{Layout, Lines};
+pub use crate::report::phases::Phases;
 pub use crate::report::progress::{Progress, Size};
 pub use crate::report::queue::DroppingWriter;
 pub use crate::report::style::Style;
 pub use crate::report::terminal::Terminal;
+pub use crate::report::verbose::Verbose;
 
 use crate::event::Event;
 

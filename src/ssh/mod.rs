@@ -1,7 +1,21 @@
 //! Floor 1: the transport. Opens sessions on hosts and runs commands in them; knows nothing of runs and tasks.
 //!
-//! [`Connector`] and [`Session`] are the seam under the engine: SSH, the operator's own machine and a
-//! scripted fake stand behind it. Generics, not `dyn`: the set is closed.
+//! [`Connector`] and [`Session`] are the seam under the engine: SSH ([`client::SshConnector`]), the
+//! operator's own machine ([`local`]) and a scripted fake stand behind it. Generics, not `dyn`: the set is
+//! closed. [`transport::Transports`] picks between the first two, host by host.
+
+mod auth;
+mod banner;
+pub mod client;
+mod dial;
+mod exec;
+mod failure;
+pub mod keys;
+pub mod known_hosts;
+pub mod local;
+mod starts;
+mod stream;
+pub mod transport;
 
 use std::future::Future;
 
@@ -10,8 +24,6 @@ use bytes::Bytes;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure};
-
-pub mod known_hosts;
 
 /// Opens sessions.
 pub trait Connector: Send + Sync + 'static {
@@ -24,7 +36,7 @@ pub trait Connector: Send + Sync + 'static {
     fn connect(
         &self,
         endpoint: &Endpoint,
-    ) -> impl Future<Output = Result<Connected<Self::Session>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Connected<Self::Session>, ConnectError>> + Send;
 }
 
 /// A session with the story of how it was opened.
@@ -36,6 +48,41 @@ pub struct Connected<S> {
     pub timings: Timings,
     /// How the login was proven, for `-v` and `fan ping`.
     pub auth: String,
+}
+
+/// Why there is no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectError {
+    /// What happened.
+    pub failure: Failure,
+    /// Whether trying again by itself makes sense.
+    pub retry: Retry,
+}
+
+impl ConnectError {
+    /// An error that will not go away by itself.
+    pub fn fatal(failure: Failure) -> Self {
+        Self { failure, retry: Retry::Never }
+    }
+
+    /// An error that may pass.
+    pub fn temporary(failure: Failure) -> Self {
+        Self { failure, retry: Retry::Soon }
+    }
+}
+
+/// Whether a failed connection attempt may be repeated. Nothing was started, so it is always safe; this says
+/// whether it is of use and polite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// It would end the same way, or must not be repeated (authentication, host keys).
+    Never,
+    /// After a short, random pause.
+    Soon,
+    /// The server has too many unauthenticated connections (`MaxStartups`): more patience helps.
+    Throttled,
+    /// The server may be punishing this address (`PerSourcePenalties`, OpenSSH 9.8), for 15 s at least.
+    Penalized,
 }
 
 /// An authenticated connection to a host.

@@ -179,7 +179,23 @@ mod tests {
             format!("{text}  {}: {} ({})", error.column, error.message, error.help.unwrap_or_default())
         })
         .collect();
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        10.0.0.5/24  1: 10.0.0.5/24 has host bits set (did you mean 10.0.0.0/24?)
+        fd00::5/64  1: fd00::5/64 has host bits set (did you mean fd00::/64?)
+        10.0.0.0/33  10: prefix length /33 is over /32 ()
+        ::/129  4: prefix length /129 is over /128 ()
+        10.0.0/24  1: "10.0.0" is not an IP address (write all four parts: 10.0.0.0/24)
+        010.0.0.0/8  1: leading zero in 010.0.0.0, which some programs read as octal (write 10.0.0.0/8)
+        10.0.0.0/  10: "" is not a prefix length ()
+        10.0.0.0/08  10: leading zero in prefix length /08 ()
+        10.0.0.0/-1  10: "-1" is not a prefix length ()
+        10.0.0.0/x  10: "x" is not a prefix length ()
+        10.0.0.0/255.255.255.0  10: "255.255.255.0" is a netmask (write a prefix length such as /24)
+        10.0.0.256/8  1: "10.0.0.256" is not an IP address (a "/" stands only in a CIDR block such as 10.0.3.0/29)
+        web/8  1: "web" is not an IP address (a "/" stands only in a CIDR block such as 10.0.3.0/29)
+        ../x  1: ".." is not an IP address (a "/" stands only in a CIDR block such as 10.0.3.0/29)
+        /24  1: "" is not an IP address (a "/" stands only in a CIDR block such as 10.0.3.0/29)
+        "#);
     }
 
     #[test]

@@ -342,7 +342,32 @@ mod tests {
         .iter()
         .map(|pattern| format!("{pattern}  {}", shown(&expand(pattern, 10).unwrap_err())))
         .collect();
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @r#"
+        web[3-1]  5: range runs backwards: 3-1 (write [1-3])
+        web[010-001]  5: range runs backwards: 010-001 (write [001-010])
+        web[1-  4: unclosed "["
+        web[1-3  4: unclosed "["
+        web[]  4: empty range "[]" (write the numbers: web[1-3])
+        web]  4: "]" without "["
+        web[1-3]]  9: "]" without "["
+        web[1-[2]]  7: "[" inside a range
+        web[a-c]  5: "a-c" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
+        web[!a]  5: "!a" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
+        web[1-10/2]  5: "1-10/2" has a step, which ranges do not know (list the numbers: [1,3,5])
+        web[1:10:2]  5: "1:10:2" has a step, which ranges do not know (list the numbers: [1,3,5])
+        web[1-3,,5]  9: a number is missing in the range
+        web[1-3,x]  9: "x" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
+        web[-3]  5: range "-3" has no start (write both: [1-3])
+        web[3-]  5: range "3-" has no end (write both: [1-3])
+        web[1-2-3]  5: "1-2-3" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
+        web[001-10]  5: the ends of "001-10" are padded differently (write [001-010] or [1-10])
+        web[1-010]  5: the ends of "1-010" are padded differently (write [001-010] or [1-10])
+        web[01-010]  5: the ends of "01-010" are padded differently (write [001-010] or [1-10])
+        web[1-9999999999999999999]  5: number of over 18 digits in the range
+        [::1]  1: an IPv6 address in brackets (write ::1)
+        üü[x]  4: "x" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
+        10.0.[1-3].0/29  6: a range and a CIDR block in one name (write each block on its own)
+        "#);
     }
 
     #[test]
@@ -352,7 +377,13 @@ mod tests {
                 .iter()
                 .map(|pattern| format!("{pattern}  {}", shown(&expand(pattern, MAX_HOSTS).unwrap_err())))
                 .collect();
-        insta::assert_snapshot!(messages.join("\n"), @"");
+        insta::assert_snapshot!(messages.join("\n"), @"
+        web[1-99999999]  4: expands to 99999999 hosts (limit 10000; raise it with --max-hosts)
+        a[1-100][1-100][1-100]  2: expands to 1000000 hosts (limit 10000; raise it with --max-hosts)
+        10.0.0.0/8  1: expands to 16777214 hosts (limit 10000; raise it with --max-hosts)
+        ::/0  1: expands to 340282366920938463463374607431768211455 hosts (limit 10000; raise it with --max-hosts)
+        web[1-10001]  4: expands to 10001 hosts (limit 10000; raise it with --max-hosts)
+        ");
         let huge = "[1-999999999999999999]".repeat(8);
         assert_eq!(shown(&count(&huge).unwrap_err()), "1: expands to more hosts than can be counted");
         assert_eq!(count("::/0"), Ok(u128::MAX));

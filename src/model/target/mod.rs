@@ -1,9 +1,9 @@
 //! Target expressions: which hosts a command line or a task means.
 //!
 //! `,` union, `&` intersection, `!` difference, `@role`, globs, ranges, CIDR blocks, `user@address:port`, `all`;
-//! docs/targets.md is the reference. [`parse`](self::parse) reads an expression, [`universe`](self::universe)
-//! finds what it means, [`outsider`](self::outsider) is about hosts of no inventory. Refuses to guess: whatever
-//! matches nothing is an error.
+//! docs/targets.md is the reference. `parse` reads an expression, `universe` finds what it means, `roles` does both
+//! for the members of roles, `outsider` is about hosts of no inventory. Refuses to guess: whatever matches nothing is
+//! an error.
 
 mod outsider;
 mod parse;
@@ -11,12 +11,14 @@ mod roles;
 mod universe;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::inventory::Inventory;
+use crate::model::name::hidden_character;
 use crate::model::position::Diagnostic;
 use crate::model::range::{MAX_HOSTS, PatternError};
 use crate::model::target::parse::Item;
-use crate::model::target::universe::{Outsiders, Sense, Universe};
+use crate::model::target::universe::{HostSet, Outsiders, Sense, Universe};
 
 pub use outsider::{AD_HOC, is_ad_hoc};
 pub use roles::role_members;
@@ -40,7 +42,7 @@ pub struct TargetError {
     /// Its text, cut off before a password; empty when the selection as a whole is wrong.
     ///
     /// Show this and never the text that was passed in.
-    pub expression: String,
+    pub expression: Arc<str>,
     /// Character in `expression`, from 1.
     pub column: u32,
     /// Lowercase fragment.
@@ -54,13 +56,12 @@ impl TargetError {
     ///
     /// `None` when there is no expression to show, or when it would not show as it is.
     pub fn caret(&self) -> Option<String> {
-        let plain = crate::model::name::hidden_character(&self.expression).is_none();
+        let plain = hidden_character(&self.expression).is_none();
         let indent = usize::try_from(self.column).ok()?.saturating_sub(1);
         (plain && !self.expression.is_empty()).then(|| format!("{}\n{:indent$}^", self.expression, ""))
     }
 
-    fn new(place: Place, expression: &str, error: PatternError) -> Self {
-        let expression = parse::presentable(expression).to_owned();
+    fn new(place: Place, expression: Arc<str>, error: PatternError) -> Self {
         Self { place, expression, column: error.column, message: error.message, help: error.help }
     }
 }
@@ -103,14 +104,19 @@ pub fn select_within(
 ) -> Result<Vec<usize>, Vec<TargetError>> {
     let whole = |message: &str, help: &str| {
         let error = PatternError::at(1, message).help(help);
-        Err(vec![TargetError::new(Place::Selection, "", error)])
+        Err(vec![TargetError::new(Place::Selection, Arc::from(""), error)])
     };
     if include.is_empty() {
         return whole("no hosts given", "name them: -H web1, -R web, or -H all for the whole inventory");
     }
     let limit = max_hosts.max(inventory.hosts.len());
     let mut errors = Vec::new();
-    let includes = parse_list(include, limit, Place::Include, &mut errors);
+    let mut includes = parse_list(include, limit, Place::Include, &mut errors);
+    let base = (!errors.is_empty()).then(HostSet::new);
+    if base.is_some() {
+        // Judged alone, `!` patterns would give errors that follow from those already found.
+        includes.retain(|(_, item)| !item.negated);
+    }
     let excludes = parse_list(exclude, limit, Place::Exclude, &mut errors);
 
     let mut universe = Universe::new(&inventory.hosts, &inventory.roles, Outsiders::Welcome, max_hosts);
@@ -118,7 +124,7 @@ pub fn select_within(
         universe.set_members(role, members);
     }
     let mut found = Vec::new();
-    let mut selected = universe.evaluate(&includes, None, Sense::Adding, &mut found);
+    let mut selected = universe.evaluate(&includes, base, Sense::Adding, &mut found);
     errors.extend(located(Place::Include, include, found));
     // What is excluded may be an outsider that only a good `include` brings in.
     if errors.is_empty() && !excludes.is_empty() {
@@ -140,7 +146,13 @@ pub fn select_within(
 
 /// Puts the text of its expression to each error.
 fn located(place: fn(usize) -> Place, texts: &[&str], found: Vec<(usize, PatternError)>) -> Vec<TargetError> {
-    let text = |index: usize| texts.get(index).copied().unwrap_or_default();
+    // Shared: a long expression may have an error in each of its parts.
+    let texts: Vec<Arc<str>> = if found.is_empty() {
+        Vec::new()
+    } else {
+        texts.iter().map(|text| Arc::from(parse::presentable(text))).collect()
+    };
+    let text = |index: usize| texts.get(index).map(Arc::clone).unwrap_or_default();
     found.into_iter().map(|(index, error)| TargetError::new(place(index), text(index), error)).collect()
 }
 
@@ -152,13 +164,14 @@ fn parse_list(
     errors: &mut Vec<TargetError>,
 ) -> Vec<(usize, Item)> {
     let mut items = Vec::new();
+    let mut found = Vec::new();
     for (index, expression) in expressions.iter().enumerate() {
         match parse::parse(expression, limit) {
             Ok(parsed) => items.extend(parsed.into_iter().map(|item| (index, item))),
-            Err(found) => errors
-                .extend(found.into_iter().map(|error| TargetError::new(place(index), expression, error))),
+            Err(wrong) => found.extend(wrong.into_iter().map(|error| (index, error))),
         }
     }
+    errors.extend(located(place, expressions, found));
     items
 }
 

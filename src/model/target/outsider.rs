@@ -131,7 +131,7 @@ fn address_and_port(text: &str) -> Result<(&str, Option<u16>), PatternError> {
 
 fn ipv6(text: &str) -> Result<(), PatternError> {
     let Some((address, last)) = text.rsplit_once(':') else { return Ok(()) };
-    let digits = !last.is_empty() && last.chars().all(|c| c.is_ascii_digit());
+    let digits = last.chars().all(|c| c.is_ascii_digit()) && !last.is_empty() && !address.ends_with(':');
     let good = parse_ip(text).is_some();
     if port_lookalike(text).is_some() || (!good && digits && parse_ip(address).is_some()) {
         let error = PatternError::at(1, format!("{text} may be an address, or an address and a port"));

@@ -134,8 +134,8 @@ fn tokens(expression: &str) -> Result<Vec<Token<'_>>, PatternError> {
     for (at, c) in expression.char_indices() {
         column = column.saturating_add(1);
         let kind = match (c, open.last()) {
-            // Within a range nothing but its end counts; a second "[" is the range's own error.
-            ('[', Some(('[', _))) => continue,
+            // Within a range nothing but its end counts.
+            ('[', Some(('[', _))) => return Err(PatternError::at(column, "\"[\" inside a range")),
             (']', Some(('[', _))) | ('}', Some(('{', _))) => {
                 open.pop();
                 continue;
@@ -292,7 +292,8 @@ fn outside_of_ranges(text: &str) -> impl Iterator<Item = (usize, char)> {
     let mut depth = 0_i32;
     text.char_indices().filter(move |(_, c)| {
         let before = depth;
-        depth += i32::from(*c == '[') - i32::from(*c == ']');
+        // The text may begin within a range, and its end is then no reason to stop looking.
+        depth = (depth + i32::from(*c == '[') - i32::from(*c == ']')).max(0);
         before == 0 && depth == 0
     })
 }
@@ -303,20 +304,21 @@ fn outside_of_ranges(text: &str) -> impl Iterator<Item = (usize, char)> {
 /// `@` follows, unless digits alone stand between it and the next operator (a port), or it is part of an IPv6
 /// address or of a range.
 fn password_at(expression: &str) -> Option<usize> {
-    let mut from = 0;
-    if let Some((before, after)) = expression.split_once("://") {
-        // Whatever follows is refused as a whole, so all of it stays unseen when it has a user part.
-        if after.contains('@') && password_at(before).is_none() {
-            return Some(before.len() + "://".len());
-        }
+    if let Some((before, after)) = expression.split_once("://")
+        && after.contains('@')
+    {
+        // Refused as a whole; whatever stands where the user does stays unseen.
+        return Some(before.len() + "://".len());
     }
+    let operator = |c: char| matches!(c, ',' | '&' | '!');
+    let last = expression.rfind('@')?;
+    let mut from = 0;
     loop {
-        let at = outside_of_ranges(expression).find(|&(at, c)| at >= from && c == ':')?.0;
-        let (before, after) = (expression.get(..at)?, expression.get(at + 1..)?);
-        if !after.contains('@') {
+        let at = from + outside_of_ranges(expression.get(from..)?).find(|(_, c)| *c == ':')?.0;
+        if at > last {
             return None;
         }
-        let operator = |c: char| matches!(c, ',' | '&' | '!');
+        let (before, after) = (expression.get(..at)?, expression.get(at + 1..)?);
         let end = after.find(operator).unwrap_or(after.len());
         let start = before.rfind(operator).map_or(0, |at| at + 1);
         let part = expression.get(start..at + 1 + end)?.trim();

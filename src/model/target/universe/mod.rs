@@ -1,7 +1,10 @@
 //! What a pattern can mean: hosts by name and by address, roles, and hosts of no inventory while they are only
 //! candidates.
 
+mod hint;
+
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,12 +12,8 @@ use std::sync::Arc;
 use crate::model::inventory::{Host, Inventory, Role};
 use crate::model::name::check_address;
 use crate::model::range::{self, Block, PatternError, parse_ip};
-use crate::model::suggest::did_you_mean;
 use crate::model::target::outsider::{self, Login, address_of, is_ad_hoc};
 use crate::model::target::parse::{Atom, Item, Operator, Pattern};
-
-/// Names that a message lists before it says how many more there are.
-const LISTED: usize = 8;
 
 /// Indices of hosts; those past the inventory's are staged.
 pub(super) type HostSet = BTreeSet<usize>;
@@ -51,6 +50,7 @@ pub(super) struct Universe<'a> {
     /// `None` for a role that is not known well, so that no error should follow from it.
     members: Vec<Option<Cow<'a, [usize]>>>,
     staged: Staged,
+    guesses_left: Cell<u32>,
 }
 
 /// What a selection will change in the inventory if all goes well.
@@ -73,6 +73,7 @@ impl<'a> Universe<'a> {
             by_role: roles.iter().enumerate().map(|(index, role)| (role.name.as_str(), index)).collect(),
             members: vec![None; roles.len()],
             staged: Staged::default(),
+            guesses_left: Cell::new(hint::GUESSES),
         };
         for (index, host) in hosts.iter().enumerate() {
             universe.index(index, host);
@@ -94,9 +95,10 @@ impl<'a> Universe<'a> {
         self.staged
     }
 
-    /// The union of the items less the negated ones; `base` belongs to the union.
+    /// The union of the items less the negated ones.
     ///
-    /// Errors come with the index that stands beside their item.
+    /// `base` belongs to the union; without one an item that is not negated is needed. Errors come with the index
+    /// that stands beside their item.
     pub(super) fn evaluate(
         &mut self,
         items: &[(usize, Item)],
@@ -111,13 +113,19 @@ impl<'a> Universe<'a> {
             let text = &item.first.text;
             let error = PatternError::at(item.first.column, format!("nothing to take \"{text}\" away from"));
             errors.push((*index, error.help(format!("write all,!{text}"))));
+            return HostSet::new();
         }
+        let errors_before = errors.len();
         let mut union = base.unwrap_or_default();
         for (index, item) in items.iter().filter(|(_, item)| !item.negated) {
             union.extend(self.item(item, sense, |error| errors.push((*index, error))));
         }
-        for (index, item) in items.iter().filter(|(_, item)| item.negated) {
-            let removed = self.item(item, Sense::Refining, |error| errors.push((*index, error)));
+        // What is taken away may be an outsider that only a good item brings in.
+        if errors.len() == errors_before {
+            let mut removed = HostSet::new();
+            for (index, item) in items.iter().filter(|(_, item)| item.negated) {
+                removed.extend(self.item(item, Sense::Refining, |error| errors.push((*index, error))));
+            }
             union.retain(|host| !removed.contains(host));
         }
         union
@@ -215,7 +223,7 @@ impl<'a> Universe<'a> {
             _ if found.is_empty() => Err(self.unmatched(&atom.text, sense)),
             _ => {
                 let message = format!("\"{}\" names hosts that the inventory does not have", atom.text);
-                let listed = listed(missing.iter().map(String::as_str), missing.len());
+                let listed = hint::listed(missing.iter().map(String::as_str), missing.len());
                 Err(PatternError::at(1, message)
                     .help(format!("not there: {listed}; a glob takes whatever there is")))
             }
@@ -323,59 +331,6 @@ impl<'a> Universe<'a> {
     fn is_candidate(&self, index: usize, sense: Sense) -> bool {
         sense == Sense::Refining || self.get(index).is_some_and(|host| !is_ad_hoc(host))
     }
-
-    fn unmatched(&self, word: &str, sense: Sense) -> PatternError {
-        let error = PatternError::at(1, format!("no host matches \"{word}\""));
-        if self.by_role.contains_key(word) {
-            return error.help(format!("\"{word}\" is a role: write @{word}"));
-        }
-        let outsider_hint = self.outsiders == Outsiders::Welcome && sense == Sense::Adding;
-        let mut help = Vec::new();
-        let names = self.everyone().map(|(_, host)| host.name.as_str());
-        if let Some(name) = did_you_mean(word, names) {
-            help.push(format!("did you mean \"{name}\"?"));
-        } else if let Some(role) = did_you_mean(word, self.role_names()) {
-            help.push(format!("did you mean @{role}?"));
-        } else if self.outsiders == Outsiders::Refused {
-            help.push("a role's hosts stand under hosts: too".to_owned());
-        } else if outsider_hint && self.bare {
-            help.push("without an inventory there are only the hosts that you name".to_owned());
-        } else if outsider_hint && check_address(word).is_ok() {
-            help.push(format!("a host outside of the inventory is written {word}:22 or user@{word};"));
-        }
-        if !self.roles.is_empty() {
-            help.push(format!("roles: {}", self.listed_roles()));
-        } else if let Some(last) = help.last_mut() {
-            last.truncate(last.trim_end_matches(';').len());
-        }
-        if help.is_empty() { error } else { error.help(help.join(" ")) }
-    }
-
-    fn unknown_role(&self, name: &str) -> PatternError {
-        let error = PatternError::at(1, format!("no role \"{name}\""));
-        if name == "all" {
-            return error.help("write all for every host");
-        }
-        if self.by_name.contains_key(name) {
-            return error.help(format!("\"{name}\" is a host: write it without the @"));
-        }
-        if self.roles.is_empty() {
-            return error.help("the inventory has no roles");
-        }
-        let guess = did_you_mean(name, self.role_names());
-        let guess = guess.map(|role| format!("did you mean @{role}? ")).unwrap_or_default();
-        error.help(format!("{guess}roles: {}", self.listed_roles()))
-    }
-
-    fn role_names(&self) -> impl Iterator<Item = &'a str> {
-        self.roles.iter().map(|role| role.name.as_str())
-    }
-
-    fn listed_roles(&self) -> String {
-        let mut names: Vec<String> = self.role_names().map(|name| format!("@{name}")).collect();
-        names.sort_unstable();
-        listed(names.iter().map(String::as_str), names.len())
-    }
 }
 
 impl Staged {
@@ -399,11 +354,4 @@ impl Staged {
         }
         indices
     }
-}
-
-fn listed<'n>(names: impl Iterator<Item = &'n str>, count: usize) -> String {
-    let shown: Vec<&str> = names.take(LISTED).collect();
-    let more = count.saturating_sub(shown.len());
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", shown.join(", "))
 }

@@ -1,0 +1,269 @@
+//! The command line as clap reads it. Every flag has its environment variable, `FAN_<FLAG>`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::duration;
+use crate::model::settings::TimeLimit;
+
+/// Runs commands and tasks on many hosts over SSH.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fan",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", env = "FAN_COLOR")]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run tasks of tasks.yaml, in the order given.
+    Run(Run),
+    /// Run one command on each host, handed to the login shell as ssh does.
+    Exec(Exec),
+    /// Show the tasks with their arguments and default roles.
+    List(List),
+    /// Show the selected hosts, and where each setting came from.
+    Hosts(Hosts),
+    /// Check the files, and a task with all its variables, without contacting anybody.
+    Check(Check),
+    /// Try to reach, verify, log in to and run a command on each host, with the time of each phase.
+    Ping(Ping),
+    /// Start throw-away SSH hosts inside the process, and run the example task on them.
+    Demo(Demo),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Tasks with their arguments: deploy, hello:Jeff, hello:name=Jeff,greeting=Hi
+    #[arg(value_name = "TASK[:ARGS]", required_unless_present = "list")]
+    pub(super) tasks: Vec<String>,
+    /// Show the tasks instead (as `fan list`).
+    #[arg(short, long)]
+    pub(super) list: bool,
+    /// Print hosts and steps; contact nobody.
+    #[arg(short = 'n', long, env = "FAN_PLAN")]
+    pub(super) plan: bool,
+    #[command(flatten)]
+    pub(super) tasks_file: TasksFile,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) execution: Execution,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Exec {
+    /// The command, after `--`; its words are joined by spaces, as ssh does.
+    #[arg(value_name = "CMD", required = true, last = true)]
+    pub(super) command: Vec<String>,
+    /// Print hosts and the command; contact nobody.
+    #[arg(short = 'n', long, env = "FAN_PLAN")]
+    pub(super) plan: bool,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) execution: Execution,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) tasks_file: TasksFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Hosts {
+    /// As JSON.
+    #[arg(long, conflicts_with = "list")]
+    pub(super) json: bool,
+    /// Names only, one per line.
+    #[arg(long)]
+    pub(super) list: bool,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// A task to check with all its variables on all its hosts.
+    #[arg(value_name = "TASK[:ARGS]")]
+    pub(super) tasks: Vec<String>,
+    #[command(flatten)]
+    pub(super) tasks_file: TasksFile,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+    #[command(flatten)]
+    pub(super) variables: Variables,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ping {
+    /// As JSON lines.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Tasks with their arguments; the example's `deploy` unless given.
+    #[arg(value_name = "TASK[:ARGS]")]
+    pub(super) tasks: Vec<String>,
+    /// How many throw-away hosts the role `web` has.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(super) hosts: Option<u16>,
+    /// Your inventory instead of the example: each of its hosts becomes a throw-away one.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
+    /// Your tasks instead of the example's.
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(super) tasks_file: Option<PathBuf>,
+    /// Roles to run on.
+    #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',')]
+    pub(super) roles: Vec<String>,
+    #[command(flatten)]
+    pub(super) variables: Variables,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TasksFile {
+    /// The tasks; searched from the current folder upward.
+    #[arg(short = 'f', long = "tasks", value_name = "FILE", env = "FAN_TASKS")]
+    pub(super) tasks_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hosts")]
+pub(super) struct Selection {
+    /// The inventory; searched from the current folder upward.
+    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
+    pub(super) inventory: Option<PathBuf>,
+    /// Roles, separated by commas.
+    #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',', env = "FAN_ROLES")]
+    pub(super) roles: Vec<String>,
+    /// A target expression: web[01-04], db*, @web&!web3, deploy@10.0.0.1:22
+    #[arg(short = 'H', long, value_name = "EXPR", env = "FAN_HOSTS")]
+    pub(super) hosts: Vec<String>,
+    /// A target expression of hosts to leave out.
+    #[arg(short = 'x', long, value_name = "EXPR", env = "FAN_EXCLUDE")]
+    pub(super) exclude: Vec<String>,
+    /// Only the first N of the selected hosts.
+    #[arg(long, value_name = "N", env = "FAN_LIMIT", value_parser = positive)]
+    pub(super) limit: Option<usize>,
+    /// Only N of the selected hosts, drawn at random.
+    #[arg(long, value_name = "N", env = "FAN_PICK", value_parser = positive, conflicts_with = "limit")]
+    pub(super) pick: Option<usize>,
+    /// Hosts that ranges may expand to.
+    #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
+    pub(super) max_hosts: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(super) struct Connection {
+    /// Login name, over the inventory's.
+    #[arg(short, long, value_name = "NAME", env = "FAN_USER")]
+    pub(super) user: Option<String>,
+    /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
+    #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
+    pub(super) connect_timeout: Option<TimeLimit>,
+    /// Deadline of each command: 5m, none; a bare number is seconds.
+    #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
+    pub(super) command_timeout: Option<TimeLimit>,
+    /// Hosts at work at a time.
+    #[arg(short = 'z', long, value_name = "N", env = "FAN_POOL", default_value = "128", value_parser = positive)]
+    pub(super) pool: usize,
+    /// Work on hosts in parallel: the default, accepted for Fabric's sake.
+    #[arg(short = 'P', long, hide = true)]
+    pub(super) parallel: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Execution {
+    #[command(flatten)]
+    pub(super) connection: Connection,
+    #[command(flatten)]
+    pub(super) variables: Variables,
+    #[command(flatten)]
+    pub(super) output: Output,
+    /// A failed step is a warning; the host goes on.
+    #[arg(short = 'w', long, env = "FAN_WARN_ONLY")]
+    pub(super) warn_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Variables {
+    /// A variable that wins over all others; @FILE.yaml takes many from a file.
+    #[arg(short = 'e', long = "set", value_name = "K=V", env = "FAN_SET")]
+    pub(super) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// What stdout gets.
+    #[arg(long, value_enum, default_value = "auto", value_name = "KIND", env = "FAN_FORMAT")]
+    pub(super) format: Format,
+    /// Output lines without the host's name.
+    #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
+    pub(super) no_prefix: bool,
+    /// Also tell how each host was reached, and each step as it begins.
+    #[arg(short, long, env = "FAN_VERBOSE")]
+    pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Lines, with a progress display on a terminal.
+    Auto,
+    /// Lines, without a progress display.
+    Lines,
+    /// One JSON object per event (docs/events.md).
+    Jsonl,
+    /// Only the recap.
+    Quiet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if (1..=1_000_000).contains(&number) => Ok(number),
+        _ => Err("must be a number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<TimeLimit, String> {
+    duration::parse_seconds(text)
+}

@@ -1,0 +1,60 @@
+//! `fan check`: the files, and tasks with all their variables, without contacting anybody.
+
+use crate::cli::args::Check;
+use crate::cli::context::{self, Common};
+use crate::cli::error::CliError;
+use crate::cli::{print, run, runner};
+use crate::engine::planner;
+use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
+
+pub(super) fn check(args: &Check) -> Result<String, CliError> {
+    let mut problems: Vec<Diagnostic> = Vec::new();
+    let mut collect = |error: CliError| match error {
+        CliError::Input(found) => {
+            problems.extend(found);
+            Ok(())
+        }
+        local @ CliError::Local { .. } => Err(local),
+    };
+    // Both files are read before anything is said: all errors in one pass.
+    let inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts);
+    let file = context::tasks(args.tasks_file.tasks_file.as_deref());
+    let (mut inventory, file) = match (inventory, file) {
+        (Ok(inventory), Ok(file)) => (inventory, file),
+        (inventory, file) => {
+            inventory.map(drop).or_else(&mut collect)?;
+            file.map(drop).or_else(&mut collect)?;
+            return Err(CliError::Input(problems));
+        }
+    };
+    let calls = run::calls(&args.tasks)?;
+    let selected = context::select(&mut inventory, &args.selection)?;
+    let summary = format!(
+        "ok: {} hosts, {} roles, {} tasks\n",
+        inventory.hosts.len(),
+        inventory.roles.len(),
+        file.tasks.len()
+    );
+    if calls.is_empty() {
+        return Ok(summary);
+    }
+    let request = Common {
+        title: "check".to_owned(),
+        settings: context::settings(&args.connection)?,
+        extra_vars: context::extra_vars(&args.variables.set)?,
+        pool: args.connection.pool,
+        warn_only: false,
+        exclude: args.selection.exclude.clone(),
+    }
+    .request();
+    let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    runner::keyring(&plan)?;
+    let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
+    Ok(format!("{summary}ok: {} tasks with {steps} steps on {} hosts\n", plan.tasks.len(), plan.hosts.len()))
+}
+
+pub(super) fn run(args: &Check) -> Result<ExitCode, CliError> {
+    print(&check(args)?)?;
+    Ok(ExitCode::Ok)
+}

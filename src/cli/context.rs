@@ -1,0 +1,222 @@
+//! What all subcommands need: files found and read, hosts selected, settings of the command line.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::seq::IteratorRandom;
+
+use crate::cli::args::{Connection, Selection};
+use crate::cli::clock;
+use crate::cli::error::{CliError, talk};
+use crate::config::{self, Loaded};
+use crate::engine::planner::{Operator, Request};
+use crate::model::inventory::Inventory;
+use crate::model::name;
+use crate::model::position::Diagnostic;
+use crate::model::settings::{Origin, Settings, Sourced, TimeLimit};
+use crate::model::target;
+use crate::model::task::TaskFile;
+use crate::model::template::{Builtins, Templates};
+use crate::model::value::Vars;
+use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
+
+/// Reads the inventory that the user named, or the nearest `inventory.yaml` upward; none is an empty one.
+pub(super) fn inventory(named: Option<&Path>, max_hosts: usize) -> Result<Inventory, CliError> {
+    match find(named, "inventory.yaml")? {
+        Some(path) => Ok(told(config::load_inventory(&path, max_hosts)?)),
+        None => Ok(Inventory::empty()),
+    }
+}
+
+/// Reads the tasks file that the user named, or the nearest `tasks.yaml` upward.
+pub(super) fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
+    match find(named, "tasks.yaml")? {
+        Some(path) => Ok(told(config::load_tasks(&path)?)),
+        None => Err(Diagnostic::bare("no tasks.yaml here or in a folder above")
+            .help("name one with -f, or write one: docs/getting-started.md")
+            .into()),
+    }
+}
+
+fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, CliError> {
+    if let Some(path) = named {
+        return Ok(Some(path.to_owned()));
+    }
+    // A current folder that was deleted has no files in it either.
+    let Ok(here) = env::current_dir() else { return Ok(None) };
+    let found = config::find_upwards(&here, file_name)?;
+    // Shown as the user would type it.
+    Ok(found.map(|path| path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path)))
+}
+
+/// Passes a file's value on and its warnings to the user.
+pub(super) fn told<T>(loaded: Loaded<T>) -> T {
+    for warning in &loaded.warnings {
+        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+    }
+    loaded.value
+}
+
+/// Selects hosts by `-R`, `-H`, `-x`, `--limit` and `--pick`; `None` when the user named none.
+pub(super) fn select(inventory: &mut Inventory, args: &Selection) -> Result<Option<Vec<usize>>, CliError> {
+    if args.roles.is_empty() && args.hosts.is_empty() {
+        if args.limit.is_some() || args.pick.is_some() {
+            return Err(CliError::input("--limit and --pick need hosts to choose from: add -R or -H"));
+        }
+        return Ok(None);
+    }
+    let roles: Vec<String> = args.roles.iter().map(|role| format!("@{role}")).collect();
+    let include: Vec<&str> = roles.iter().chain(&args.hosts).map(String::as_str).collect();
+    selected(inventory, &include, args).map(Some)
+}
+
+/// Selects as [`select`] does, and all hosts when the user named none.
+pub(super) fn select_or_all(inventory: &mut Inventory, args: &Selection) -> Result<Vec<usize>, CliError> {
+    match select(inventory, args)? {
+        Some(selected) => Ok(selected),
+        None if inventory.hosts.is_empty() => Err(no_hosts()),
+        None => selected(inventory, &["all"], args),
+    }
+}
+
+/// The error of a command that was not told where to run.
+pub(super) fn no_hosts() -> CliError {
+    Diagnostic::bare("no hosts selected").help("name them: -R ROLE, -H HOSTS, or -H all").into()
+}
+
+fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Result<Vec<usize>, CliError> {
+    let exclude: Vec<&str> = args.exclude.iter().map(String::as_str).collect();
+    let found = target::select_within(inventory, include, &exclude, args.max_hosts);
+    let mut selected = found.map_err(|errors| {
+        let problems = errors.into_iter().map(|error| {
+            let caret = error.caret();
+            let mut problem = Diagnostic::from(error);
+            if let Some(caret) = caret {
+                let pointed: String = caret.lines().map(|line| format!("\n    {line}")).collect();
+                problem.message += &pointed;
+            }
+            problem
+        });
+        CliError::Input(problems.collect())
+    })?;
+    if let Some(limit) = args.limit {
+        selected.truncate(limit);
+    }
+    if let Some(pick) = args.pick {
+        selected = selected.into_iter().sample(&mut rand::rng(), pick);
+        selected.sort_unstable();
+    }
+    Ok(selected)
+}
+
+/// Settings that the command line gives to every host.
+pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
+    let mut settings = Settings::default();
+    if let Some(user) = &args.user {
+        name::check_user_name(user).map_err(|message| CliError::input(format!("-u: {message}")))?;
+        settings.user = Some(Sourced::new(user.clone(), Origin::CommandLine("--user")));
+    }
+    match args.connect_timeout {
+        None => {}
+        Some(TimeLimit::After(timeout)) => {
+            settings.connect_timeout = Some(Sourced::new(timeout, Origin::CommandLine("--connect-timeout")));
+        }
+        Some(TimeLimit::None) => {
+            return Err(CliError::input("-t: every connect has a deadline; write a time"));
+        }
+    }
+    if let Some(limit) = args.command_timeout {
+        settings.command_timeout = Some(Sourced::new(limit, Origin::CommandLine("--command-timeout")));
+    }
+    Ok(settings)
+}
+
+/// Variables of `-e`: `name=value` with YAML's scalars, or `@file.yaml`; later ones win.
+pub(super) fn extra_vars(set: &[String]) -> Result<Vars, CliError> {
+    let mut vars = Vars::new();
+    for text in set {
+        if let Some(path) = text.strip_prefix('@') {
+            vars.extend(told(config::load_vars_file(Path::new(path))?));
+            continue;
+        }
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Diagnostic::bare(format!("-e {text}: no \"=\" in it"))
+                .help("write -e NAME=VALUE, or -e @FILE.yaml")
+                .into());
+        };
+        name::check_variable_name(name)
+            .map_err(|message| CliError::input(format!("-e {name}=…: {message}")))?;
+        vars.insert(name.to_owned(), config::parse_value(value));
+    }
+    Ok(vars)
+}
+
+/// What the run is to know of the operator's machine.
+pub(super) fn operator() -> Operator {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let ssh = home.as_ref().map(|home| home.join(".ssh"));
+    let mut probe = Keyring::default();
+    let default_identities = DEFAULT_IDENTITIES
+        .iter()
+        .filter_map(|name| ssh.as_ref().map(|ssh| ssh.join(name)))
+        // One that cannot be used was not asked for: the agent may still do.
+        .filter(|path| probe.load(path).is_ok())
+        .collect();
+    let own_known_hosts = ssh.iter().flat_map(|ssh| [ssh.join("known_hosts"), ssh.join("known_hosts2")]);
+    let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from);
+    Operator {
+        user: local_user(),
+        agent_socket: env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from),
+        default_identities,
+        default_known_hosts: own_known_hosts.chain(system).collect(),
+        home,
+    }
+}
+
+/// The local user's name: the login name where none is set, as ssh does it.
+fn local_user() -> String {
+    let named =
+        ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    named.unwrap_or_else(|| {
+        let uid = rustix::process::geteuid().as_raw();
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let of_uid = |line: &str| {
+            let mut fields = line.split(':');
+            let user = fields.next()?.to_owned();
+            (fields.nth(1)?.parse() == Ok(uid)).then_some(user)
+        };
+        passwd.lines().find_map(of_uid).unwrap_or_else(|| "root".to_owned())
+    })
+}
+
+/// The common part of all plans.
+pub(super) struct Common {
+    pub(super) title: String,
+    pub(super) settings: Settings,
+    pub(super) extra_vars: Vars,
+    pub(super) pool: usize,
+    pub(super) warn_only: bool,
+    pub(super) exclude: Vec<String>,
+}
+
+impl Common {
+    /// Completes it with the moment, the operator and the template engine.
+    pub(super) fn request(self) -> Request {
+        let started_at = clock::now();
+        let env = Arc::new(|name: &str| env::var(name).ok());
+        let templates = Templates::new(&Builtins { env, now: started_at.clone() });
+        Request {
+            run: Arc::from(clock::run_id()),
+            title: self.title,
+            started_at,
+            operator: operator(),
+            settings: self.settings,
+            extra_vars: self.extra_vars,
+            templates: Arc::new(templates),
+            pool: self.pool,
+            warn_only: self.warn_only,
+            exclude: self.exclude,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `fan demo`: throw-away SSH hosts inside the process, and a task run on them: the example, or your own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::args::{Color, Demo};
+use crate::cli::context::{self, Common};
+use crate::cli::error::{CliError, talk};
+use crate::cli::output::Outputs;
+use crate::cli::{run, runner};
+use crate::config;
+use crate::engine::plan::Plan;
+use crate::engine::planner::{self, Call, DEFAULT_POOL};
+use crate::model::endpoint::Agent;
+use crate::model::inventory::{Host, HostName, Inventory};
+use crate::model::outcome::ExitCode;
+use crate::model::range::MAX_HOSTS;
+use crate::model::settings::{Settings, Transport};
+use crate::model::target;
+use crate::model::task::TaskFile;
+use crate::model::value::Vars;
+use crate::sandbox::{HostSpec, Sandbox};
+
+/// The examples, as they stand at the root of the repository.
+const INVENTORY: &str = include_str!("../../inventory.example.yaml");
+const TASKS: &str = include_str!("../../tasks.example.yaml");
+
+/// The task that runs unless another is named.
+const TASK: &str = "deploy";
+
+/// The role whose hosts `--hosts` counts.
+const ROLE: &str = "web";
+
+pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
+    let mut inventory = inventory(args)?;
+    if let Some(count) = args.hosts {
+        resize(&mut inventory, usize::from(count))?;
+    }
+    let file = tasks(args.tasks_file.as_deref())?;
+    let calls = if args.tasks.is_empty() {
+        vec![Call { task: TASK.to_owned(), positional: Vec::new(), named: Vars::new() }]
+    } else {
+        run::calls(&args.tasks)?
+    };
+    let selected = roles(&mut inventory, &args.roles)?;
+    let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
+    let request = Common {
+        title: format!("demo of {}", names.join(", ")),
+        settings: Settings::default(),
+        extra_vars: context::extra_vars(&args.variables.set)?,
+        pool: DEFAULT_POOL,
+        warn_only: false,
+        exclude: Vec::new(),
+    }
+    .request();
+    let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    let outputs = Outputs::new(&args.output, color)?;
+    runner::runtime()?.block_on_then_leave(async {
+        let specs = plan.hosts.iter().map(|host| HostSpec::new(host.endpoint.name.as_str())).collect();
+        let sandbox = Sandbox::start(specs).await.map_err(|source| CliError::Local {
+            doing: "cannot start the throw-away hosts".to_owned(),
+            source,
+        })?;
+        move_into(&mut plan, &sandbox);
+        talk(&format!(
+            "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
+            plan.hosts.len()
+        ));
+        let result = runner::carry_out(plan, outputs).await;
+        sandbox.stop().await;
+        result
+    })
+}
+
+fn inventory(args: &Demo) -> Result<Inventory, CliError> {
+    Ok(context::told(match &args.inventory {
+        Some(path) => config::load_inventory(path, MAX_HOSTS)?,
+        None => config::load_inventory_text("inventory.example.yaml", INVENTORY)?,
+    }))
+}
+
+fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
+    Ok(context::told(match named {
+        Some(path) => config::load_tasks(path)?,
+        None => config::load_tasks_text("tasks.example.yaml", TASKS)?,
+    }))
+}
+
+fn roles(inventory: &mut Inventory, roles: &[String]) -> Result<Option<Vec<usize>>, CliError> {
+    if roles.is_empty() {
+        return Ok(None);
+    }
+    let expressions: Vec<String> = roles.iter().map(|role| format!("@{role}")).collect();
+    let include: Vec<&str> = expressions.iter().map(String::as_str).collect();
+    match target::select(inventory, &include, &[]) {
+        Ok(selected) => Ok(Some(selected)),
+        Err(errors) => Err(CliError::Input(errors.into_iter().map(Into::into).collect())),
+    }
+}
+
+/// Gives the role [`ROLE`] this many hosts, all like its first one.
+fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
+    let role = inventory.role_index(ROLE);
+    let members = role.and_then(|role| inventory.members.get(role)).cloned().unwrap_or_default();
+    let Some(model) = members.first().and_then(|&host| inventory.hosts.get(host)).cloned() else {
+        return Err(CliError::input(format!(
+            "--hosts changes the role \"{ROLE}\", and the inventory has none"
+        )));
+    };
+    let width = count.to_string().len().max(2);
+    let named = |number: usize| Host {
+        name: HostName::from(format!("{ROLE}{number:0width$}").as_str()),
+        ..model.clone()
+    };
+    // Other roles that held these hosts hold the new ones.
+    let others: Vec<usize> = (0..inventory.hosts.len()).filter(|host| !members.contains(host)).collect();
+    let mut hosts: Vec<Host> = (1..=count).map(named).collect();
+    hosts.extend(others.iter().filter_map(|&host| inventory.hosts.get(host).cloned()));
+    let moved = |host: &usize| others.iter().position(|other| other == host).map(|at| at + count);
+    for old in &mut inventory.members {
+        let mut fresh: Vec<usize> = old.iter().filter_map(moved).collect();
+        if old.iter().any(|host| members.contains(host)) {
+            fresh.extend(0..count);
+        }
+        fresh.sort_unstable();
+        *old = fresh;
+    }
+    inventory.hosts = hosts;
+    Ok(())
+}
+
+/// Points every host of the plan at its throw-away double.
+fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
+    let identities: Arc<[_]> = Arc::from([sandbox.identity().to_owned()]);
+    let known_hosts: Arc<[_]> = Arc::from([sandbox.known_hosts().to_owned()]);
+    for (host, double) in plan.hosts.iter_mut().zip(sandbox.hosts()) {
+        let endpoint = &mut host.endpoint;
+        endpoint.address = Arc::from(double.address.ip().to_string());
+        endpoint.port = double.address.port();
+        endpoint.user = Arc::from(sandbox.user());
+        endpoint.identities = Arc::clone(&identities);
+        endpoint.identities_only = true;
+        endpoint.agent = Agent::Off;
+        endpoint.known_hosts = Arc::clone(&known_hosts);
+        endpoint.transport = Transport::Ssh;
+    }
+}

@@ -1,0 +1,85 @@
+//! Errors of a whole run in words: `error:`, causes, `hint:`, and the exit code.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::config::Diagnostics;
+use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
+use crate::model::text::{self, Sgr};
+
+/// Problems shown at a time; the rest is counted.
+const SHOWN: usize = 20;
+
+/// Why nothing ran, or why its results could not be told.
+#[derive(Debug)]
+pub(super) enum CliError {
+    /// What the user wrote is wrong: all of it.
+    Input(Vec<Diagnostic>),
+    /// The machine did not do its part.
+    Local {
+        /// What was being done.
+        doing: String,
+        /// What happened.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// One problem without a place in a file.
+    pub(super) fn input(message: impl Into<String>) -> Self {
+        Self::Input(vec![Diagnostic::bare(message)])
+    }
+
+    /// The exit code that it means.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Input(_) => ExitCode::Input,
+            Self::Local { .. } => ExitCode::LocalIo,
+        }
+    }
+}
+
+impl From<Diagnostics> for CliError {
+    fn from(problems: Diagnostics) -> Self {
+        Self::Input(problems.errors().to_vec())
+    }
+}
+
+impl From<Vec<Diagnostic>> for CliError {
+    fn from(problems: Vec<Diagnostic>) -> Self {
+        Self::Input(problems)
+    }
+}
+
+impl From<Diagnostic> for CliError {
+    fn from(problem: Diagnostic) -> Self {
+        Self::Input(vec![problem])
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(problems) => {
+                for problem in problems.iter().take(SHOWN) {
+                    writeln!(f, "{problem}")?;
+                }
+                match problems.len().checked_sub(SHOWN) {
+                    Some(more) if more > 0 => writeln!(f, "... and {more} more"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Local { doing, source } => writeln!(f, "error: {doing}\n  caused by: {source}"),
+        }
+    }
+}
+
+/// Prints text for the user on stderr, made safe for a terminal line by line.
+pub(super) fn talk(message: &str) {
+    let mut stderr = io::stderr().lock();
+    for line in message.lines() {
+        // Nobody is left to tell when stderr is gone.
+        let _ = writeln!(stderr, "{}", text::sanitize(line.as_bytes(), Sgr::Escape));
+    }
+}

@@ -1,0 +1,39 @@
+//! `fan exec`: one command on each host.
+
+use crate::cli::args::{Color, Exec};
+use crate::cli::context::{self, Common};
+use crate::cli::error::CliError;
+use crate::cli::{plan_view, print, runner};
+use crate::engine::planner;
+use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
+
+pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
+    let execution = &args.execution;
+    let line = args.command.join(" ");
+    if line.trim().is_empty() {
+        return Err(CliError::input("the command is empty"));
+    }
+    if !execution.variables.set.is_empty() {
+        return Err(Diagnostic::bare("-e has no meaning for exec: its command is passed on untouched")
+            .help("use a task (`fan run`) for templates")
+            .into());
+    }
+    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
+    let request = Common {
+        title: format!("exec {line}"),
+        settings: context::settings(&execution.connection)?,
+        extra_vars: Default::default(),
+        pool: execution.connection.pool,
+        warn_only: execution.warn_only,
+        exclude: Vec::new(),
+    }
+    .request();
+    let plan = planner::command(request, &inventory, &selected, &line);
+    if args.plan {
+        print(&plan_view::render(&plan))?;
+        return Ok(ExitCode::Ok);
+    }
+    runner::run(plan, &execution.output, color)
+}

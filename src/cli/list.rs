@@ -1,0 +1,71 @@
+//! `fan list`: the tasks of a tasks file.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::cli::args::TasksFile;
+use crate::cli::error::CliError;
+use crate::cli::{context, print};
+use crate::model::outcome::ExitCode;
+use crate::model::task::Task;
+use crate::model::value::Value;
+
+pub(super) fn run(args: &TasksFile, as_json: bool) -> Result<ExitCode, CliError> {
+    let file = context::tasks(args.tasks_file.as_deref())?;
+    let text = if as_json {
+        let tasks: Vec<Value> = file.tasks.values().map(describe).collect();
+        format!("{:#}\n", Value::Array(tasks))
+    } else {
+        table(file.tasks.values())
+    };
+    print(&text)?;
+    Ok(ExitCode::Ok)
+}
+
+fn describe(task: &Task) -> Value {
+    let params = task.params.iter().map(|(name, default)| match default {
+        Some(default) => json!({"name": name, "required": false, "default": default}),
+        None => json!({"name": name, "required": true}),
+    });
+    json!({
+        "name": task.name,
+        "desc": task.desc,
+        "params": params.collect::<Vec<_>>(),
+        "roles": task.roles.iter().map(|role| role.value.as_str()).collect::<Vec<_>>(),
+        "hosts": task.hosts.iter().map(|hosts| hosts.value.as_str()).collect::<Vec<_>>(),
+        "before": task.before.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(),
+        "steps": task.steps.len(),
+        "file": task.position.file,
+        "line": task.position.line,
+    })
+}
+
+fn table<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
+    let rows: Vec<(String, &Task)> = tasks.map(|task| (signature(task), task)).collect();
+    let width = rows.iter().map(|(signature, _)| signature.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (signature, task) in rows {
+        let mut targets: Vec<String> = task.roles.iter().map(|role| format!("@{}", role.value)).collect();
+        targets.extend(task.hosts.iter().map(|hosts| hosts.value.clone()));
+        let desc = task.desc.as_deref().unwrap_or_default();
+        let on = if targets.is_empty() { String::new() } else { format!("  [{}]", targets.join(",")) };
+        let line = format!("{signature:width$}  {desc}{on}");
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// `deploy:version,force=false`: what to type, with the defaults.
+fn signature(task: &Task) -> String {
+    let params: Vec<String> = task
+        .params
+        .iter()
+        .map(|(name, default)| match default {
+            None => name.clone(),
+            Some(Value::String(text)) => format!("{name}={text}"),
+            Some(value) => format!("{name}={value}"),
+        })
+        .collect();
+    if params.is_empty() { task.name.to_string() } else { format!("{}:{}", task.name, params.join(",")) }
+}

@@ -1,0 +1,67 @@
+//! Floor 3: the command line. Reads arguments and files, wires engine and reports together, turns errors into
+//! words and results into the exit code. One file per subcommand.
+
+mod args;
+mod call;
+mod check;
+mod clock;
+mod context;
+mod demo;
+mod error;
+mod exec;
+mod hosts;
+mod list;
+mod output;
+mod ping;
+mod plan_view;
+mod run;
+mod runner;
+mod signals;
+
+use std::io;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::error::{CliError, talk};
+use crate::model::outcome::ExitCode;
+
+/// Runs the command line that this process was started with; returns what it should exit with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; they go to stdout and are no error.
+            let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let printed = error.print();
+            return if answer && printed.is_ok() { ExitCode::Ok } else { ExitCode::Input };
+        }
+    };
+    let color = cli.color;
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, color),
+        Command::Exec(args) => exec::run(args, color),
+        Command::List(args) => list::run(&args.tasks_file, args.json),
+        Command::Hosts(args) => hosts::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Ping(args) => ping::run(args, color),
+        Command::Demo(args) => demo::run(args, color),
+    };
+    result.unwrap_or_else(|error: CliError| {
+        talk(&error.to_string());
+        error.exit_code()
+    })
+}
+
+/// Prints data on stdout. A reader that went away is no error.
+fn print(text: &str) -> Result<(), CliError> {
+    use io::Write;
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::Local { doing: "cannot write to stdout".to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}

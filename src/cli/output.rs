@@ -1,0 +1,216 @@
+//! Chooses the readers of a run by flags and terminals, and feeds them.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::cli::args::{Color, Format, Output};
+use crate::cli::error::CliError;
+use crate::engine::Delivery;
+use crate::event::recap::Recap;
+use crate::model::outcome::ExitCode;
+use crate::model::range;
+use crate::report::{
+    Composite, DroppingWriter, Jsonl, Layout, Lines, Progress, Reporter, Size, Style, Terminal, Verbose,
+    recap,
+};
+
+/// How often readers are called while nothing happens, so that times on screen go on.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// How long the end of a run waits for a slow terminal.
+const TERMINAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Events taken in before the readers bring out what they buffered, however many are waiting.
+const BATCH: usize = 256;
+
+/// What a terminal has when it does not tell.
+const DEFAULT_SIZE: Size = Size { columns: 80, rows: 24 };
+
+/// The readers of a run, and where the recap goes.
+pub(super) struct Outputs {
+    reporters: Composite,
+    recap: Recap,
+    ending: Ending,
+    failed: Option<io::Error>,
+}
+
+/// What is written when the run is over.
+enum Ending {
+    /// A recap for people, to a terminal or another stderr.
+    Recap { talk: Box<dyn Write + Send>, terminal: Option<Terminal>, options: recap::Options },
+    /// Nothing: the reporters say it all.
+    Nothing,
+}
+
+/// How the readers ended.
+pub(super) struct ReportEnd {
+    recap: Recap,
+    failed: Option<io::Error>,
+}
+
+impl ReportEnd {
+    /// The exit code of the run. Output that could not be written is an error when all else went well.
+    pub(super) fn verdict(self) -> Result<ExitCode, CliError> {
+        match (self.recap.exit_code(), self.failed) {
+            (ExitCode::Ok, Some(source)) => {
+                Err(CliError::Local { doing: "the output could not be written".to_owned(), source })
+            }
+            (code, _) => Ok(code),
+        }
+    }
+}
+
+impl Outputs {
+    /// The readers that the flags ask for.
+    pub(super) fn new(args: &Output, color: Color) -> Result<Self, CliError> {
+        let screen = Screen::find(color)?;
+        let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+        match args.format {
+            Format::Jsonl => {
+                reporters.push(Box::new(Jsonl::new(screen.out())));
+            }
+            Format::Quiet => {}
+            Format::Auto | Format::Lines => {
+                let layout = match (args.no_prefix, screen.out_is_data()) {
+                    (false, _) => Layout::Prefixed,
+                    (true, true) => Layout::Verbatim,
+                    (true, false) => Layout::Bare,
+                };
+                if args.verbose {
+                    reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
+                }
+                reporters.push(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)));
+                if let (Format::Auto, Some(terminal)) = (args.format, &screen.terminal) {
+                    reporters.push(Box::new(Progress::new(terminal.clone(), size)));
+                }
+            }
+        }
+        Ok(Self::with(Composite::new(reporters), screen, args.format == Format::Quiet))
+    }
+
+    /// These readers, and a recap at the end.
+    pub(super) fn with(reporters: Composite, screen: Screen, quiet: bool) -> Self {
+        let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
+        let options = recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold };
+        let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
+        Self { reporters, recap: Recap::default(), ending, failed: None }
+    }
+
+    /// Only these readers.
+    pub(super) fn only(reporters: Composite) -> Self {
+        Self { reporters, recap: Recap::default(), ending: Ending::Nothing, failed: None }
+    }
+
+    /// Reads events until the engine is gone.
+    pub(super) fn read(&mut self, deliveries: &mpsc::Receiver<Delivery>) {
+        loop {
+            match deliveries.recv_timeout(IDLE) {
+                Ok(delivery) => {
+                    self.take(delivery);
+                    for delivery in deliveries.try_iter().take(BATCH) {
+                        self.take(delivery);
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+            let idle = self.reporters.idle();
+            self.note(idle);
+        }
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        self.recap.apply(&delivery.event);
+        let taken = self.reporters.event(&delivery.event);
+        self.note(taken);
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Brings out the rest, and the recap.
+    pub(super) fn finish(mut self) -> ReportEnd {
+        let finished = self.reporters.finish();
+        self.note(finished);
+        match self.ending {
+            Ending::Nothing => {}
+            Ending::Recap { mut talk, terminal, options } => {
+                // Nobody is left to tell when stderr is gone.
+                let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
+                let _ = talk.flush();
+                if let Some(terminal) = terminal {
+                    terminal.finish(TERMINAL_PATIENCE);
+                }
+            }
+        }
+        ReportEnd { recap: self.recap, failed: self.failed }
+    }
+}
+
+/// What stdout and stderr are.
+pub(super) struct Screen {
+    /// stderr, when it is a terminal.
+    pub(super) terminal: Option<Terminal>,
+    /// Colours and trust.
+    pub(super) style: Style,
+    out_is_terminal: bool,
+}
+
+impl Screen {
+    /// Looks at the process's streams and environment.
+    pub(super) fn find(color: Color) -> Result<Self, CliError> {
+        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let talk_is_terminal = io::stderr().is_terminal() && !dumb;
+        let colour = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => talk_is_terminal && !is_set("NO_COLOR"),
+        };
+        let terminal = if talk_is_terminal {
+            let queue = DroppingWriter::new(Box::new(io::stderr()), DroppingWriter::LIMIT)
+                .map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })?;
+            Some(Terminal::new(queue))
+        } else {
+            None
+        };
+        let style = Style { colour, ci: is_set("CI") || is_set("GITHUB_ACTIONS") || is_set("GITLAB_CI") };
+        Ok(Self { terminal, style, out_is_terminal: io::stdout().is_terminal() })
+    }
+
+    /// Where data goes. A terminal that shows both streams has one owner, or lines would tear.
+    pub(super) fn out(&self) -> Box<dyn Write + Send> {
+        match &self.terminal {
+            Some(terminal) if self.out_is_terminal => Box::new(terminal.clone()),
+            _ => Box::new(io::stdout()),
+        }
+    }
+
+    /// Where talk goes.
+    pub(super) fn talk(&self) -> Box<dyn Write + Send> {
+        match &self.terminal {
+            Some(terminal) => Box::new(terminal.clone()),
+            None => Box::new(io::stderr()),
+        }
+    }
+
+    /// Nobody obeys what is in stdout: a pipe or a file, outside CI.
+    fn out_is_data(&self) -> bool {
+        !self.out_is_terminal && !self.style.ci
+    }
+}
+
+/// The terminal's size now.
+fn size() -> Size {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            Size { columns: usize::from(size.ws_col), rows: usize::from(size.ws_row) }
+        }
+        _ => DEFAULT_SIZE,
+    }
+}

@@ -1,0 +1,48 @@
+//! `fan run`: tasks of the tasks file.
+
+use crate::cli::args::{Color, Run};
+use crate::cli::context::{self, Common};
+use crate::cli::error::CliError;
+use crate::cli::{call, list, plan_view, print, runner};
+use crate::engine::planner::{self, Call};
+use crate::model::outcome::ExitCode;
+
+pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
+    if args.list {
+        return list::run(&args.tasks_file, false);
+    }
+    let execution = &args.execution;
+    let calls = calls(&args.tasks)?;
+    let file = context::tasks(args.tasks_file.tasks_file.as_deref())?;
+    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let selected = context::select(&mut inventory, &args.selection)?;
+    let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
+    let request = Common {
+        title: names.join(", "),
+        settings: context::settings(&execution.connection)?,
+        extra_vars: context::extra_vars(&execution.variables.set)?,
+        pool: execution.connection.pool,
+        warn_only: execution.warn_only,
+        exclude: args.selection.exclude.clone(),
+    }
+    .request();
+    let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    if args.plan {
+        print(&plan_view::render(&plan))?;
+        return Ok(ExitCode::Ok);
+    }
+    runner::run(plan, &execution.output, color)
+}
+
+/// Reads the calls; all that is wrong with them in one pass.
+pub(super) fn calls(texts: &[String]) -> Result<Vec<Call>, CliError> {
+    let mut calls = Vec::new();
+    let mut problems = Vec::new();
+    for text in texts {
+        match call::parse(text) {
+            Ok(call) => calls.push(call),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(calls) } else { Err(CliError::Input(problems)) }
+}

@@ -1,0 +1,160 @@
+//! Carries a plan out: keys and stores read, signals caught, engine and readers running side by side.
+
+use std::collections::HashSet;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use crate::cli::args::{Color, Output};
+use crate::cli::error::{CliError, talk};
+use crate::cli::output::{Outputs, ReportEnd};
+use crate::cli::signals;
+use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
+use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
+use crate::model::settings::Transport;
+use crate::ssh::client::SshConnector;
+use crate::ssh::keys::Keyring;
+use crate::ssh::transport::Transports;
+
+/// Threads that drive connections: more only cost memory, as the work is mostly waiting.
+const MAX_WORKER_THREADS: usize = 8;
+
+/// Threads for name lookups, which block.
+const MAX_LOOKUP_THREADS: usize = 32;
+
+/// Descriptors that the process needs besides its connections.
+const SPARE_FILES: usize = 32;
+
+/// How long a user who asked to stop waits for readers that are stuck (a terminal stopped by Ctrl-S).
+const PATIENCE_STOPPED: Duration = Duration::from_millis(500);
+
+/// How often a waiting process looks whether the user asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs a plan with the reporters that the flags ask for.
+pub(super) fn run(plan: Plan, output: &Output, color: Color) -> Result<ExitCode, CliError> {
+    run_with(plan, Outputs::new(output, color)?)
+}
+
+/// Runs a plan with these reporters.
+pub(super) fn run_with(plan: Plan, outputs: Outputs) -> Result<ExitCode, CliError> {
+    runtime()?.block_on_then_leave(async { carry_out(plan, outputs).await })
+}
+
+/// A runtime whose end does not wait for name lookups that hang.
+pub(super) struct Runtime(tokio::runtime::Runtime);
+
+/// Builds the runtime of a run.
+pub(super) fn runtime() -> Result<Runtime, CliError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(MAX_WORKER_THREADS))
+        .max_blocking_threads(MAX_LOOKUP_THREADS)
+        .enable_all()
+        .build()
+        .map(Runtime)
+        .map_err(|source| CliError::Local { doing: "cannot start threads".to_owned(), source })
+}
+
+impl Runtime {
+    /// Runs a future to its end and leaves everything else behind.
+    pub(super) fn block_on_then_leave<T>(self, future: impl Future<Output = T>) -> T {
+        let result = self.0.block_on(future);
+        self.0.shutdown_background();
+        result
+    }
+}
+
+/// Carries a plan out on the current runtime.
+pub(super) async fn carry_out(mut plan: Plan, outputs: Outputs) -> Result<ExitCode, CliError> {
+    let keyring = keyring(&plan)?;
+    fit_open_files(&mut plan);
+    let connector = SshConnector::new(keyring);
+    for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
+        talk(&format!("warning: {warning}"));
+    }
+    let (stop, stopping) = engine::stop_channel();
+    signals::listen(&stop)
+        .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
+    let (sink, deliveries) = engine::channel();
+    let report = spawn_reporters(outputs, deliveries)?;
+    engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone()).await;
+    finish(report, &stopping).await
+}
+
+/// Reads all key files that the plan's hosts name; what is wrong with them is bad input.
+pub(super) fn keyring(plan: &Plan) -> Result<Keyring, CliError> {
+    let mut keyring = Keyring::default();
+    let mut seen = HashSet::new();
+    let mut problems = Vec::new();
+    let over_ssh = plan.hosts.iter().filter(|host| host.endpoint.transport == Transport::Ssh);
+    for path in over_ssh.flat_map(|host| host.endpoint.identities.iter()) {
+        if !seen.insert(path) {
+            continue;
+        }
+        if let Err(error) = keyring.load(path) {
+            let mut problem = Diagnostic::bare(error.to_string());
+            problem.help = error.hint;
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() { Ok(keyring) } else { Err(CliError::Input(problems)) }
+}
+
+/// Lowers the pool, or the run, to what the limit of open files allows.
+///
+/// A connection stays open until its host's last task, so a run of several tasks needs one per host.
+fn fit_open_files(plan: &mut Plan) {
+    let Some(limit) = signals::raise_open_files().and_then(|limit| usize::try_from(limit).ok()) else {
+        return;
+    };
+    let room = limit.saturating_sub(SPARE_FILES).max(1);
+    if plan.pool > room {
+        talk(&format!(
+            "warning: only {limit} files may be open: working on {room} hosts at a time (raise `ulimit -n`)"
+        ));
+        plan.pool = room;
+    }
+    if plan.tasks.len() > 1 && plan.hosts.len() > room {
+        let hosts = plan.hosts.len();
+        talk(&format!(
+            "warning: {hosts} hosts stay connected between tasks, and only {limit} files may be open (raise `ulimit -n`)"
+        ));
+    }
+}
+
+/// Starts the thread in which the readers live: they may block on a terminal or a pipe.
+fn spawn_reporters(
+    mut outputs: Outputs,
+    deliveries: mpsc::Receiver<Delivery>,
+) -> Result<mpsc::Receiver<ReportEnd>, CliError> {
+    let (sender, end) = mpsc::channel();
+    let thread = thread::Builder::new().name("reporters".to_owned()).spawn(move || {
+        outputs.read(&deliveries);
+        // Nobody waits any more when the user was in a hurry.
+        let _ = sender.send(outputs.finish());
+    });
+    thread
+        .map(|_| end)
+        .map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })
+}
+
+/// Waits for the readers, unless the user asked to stop and they are stuck.
+async fn finish(report: mpsc::Receiver<ReportEnd>, stopping: &StopReceiver) -> Result<ExitCode, CliError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match report.try_recv() {
+            Ok(end) => return end.verdict(),
+            Err(mpsc::TryRecvError::Disconnected) => return Ok(ExitCode::Bug),
+            Err(mpsc::TryRecvError::Empty) => {}
+        }
+        if let Stop::Drain(reason) | Stop::Now(reason) = stopping.current() {
+            if waited >= PATIENCE_STOPPED {
+                return Ok(reason.exit_code());
+            }
+            waited += LOOK;
+        }
+        tokio::time::sleep(if waited.is_zero() { LOOK / 20 } else { LOOK }).await;
+    }
+}

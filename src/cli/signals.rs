@@ -1,0 +1,39 @@
+//! SIGINT, SIGTERM and SIGHUP become requests to stop; exhausted descriptors are prevented.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::engine::StopSender;
+use crate::model::outcome::CancelReason;
+
+/// Turns the process's signals into stop requests for as long as the runtime lives.
+pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
+    for (kind, reason) in [
+        (SignalKind::interrupt(), CancelReason::Interrupt),
+        (SignalKind::terminate(), CancelReason::Terminate),
+        (SignalKind::hangup(), CancelReason::Hangup),
+    ] {
+        let mut signals = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                stop.request(reason);
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Raises the soft limit of open files to the hard one. Returns the limit in force.
+///
+/// Each connection takes a descriptor, and the usual soft limit is 1024.
+pub(super) fn raise_open_files() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    }
+}

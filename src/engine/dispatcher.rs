@@ -1,0 +1,276 @@
+//! Owns the truth of a run: who waits, who is at work, who is done. One loop, no locks.
+//!
+//! The promise it keeps whatever happens: exactly one final record per host of the plan.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::engine::plan::Plan;
+use crate::engine::sink::EventSink;
+use crate::engine::step::interrupted;
+use crate::engine::stop::{Stop, StopReceiver};
+use crate::engine::worker::{self, Activity, HostRun, Shared, TaskEnd};
+use crate::event::{Fact, HostOutcome, SCHEMA_VERSION, Straggler};
+use crate::model::outcome::{CancelReason, Failure, Kind, Status};
+use crate::ssh::Connector;
+
+/// A run that has been quiet for this long says what it waits for.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// How often the quiet is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Stragglers named at a time, at most.
+const NAMED_STRAGGLERS: usize = 10;
+
+/// Runs a plan to its end and tells all of it.
+pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, stop: StopReceiver) {
+    sink.tell(Fact::RunStarted {
+        schema: SCHEMA_VERSION,
+        run: Arc::clone(&plan.run),
+        title: plan.title.clone(),
+        started_at: plan.started_at.clone(),
+        hosts: plan.host_names(),
+        tasks: plan.summaries(),
+        pool: plan.pool,
+    });
+    let shared = Shared { plan: Arc::clone(&plan), connector: Arc::new(connector), sink, stop: stop.clone() };
+    let mut dispatcher = Dispatcher::new(shared);
+    for task in 0..plan.tasks.len() {
+        if stop.current() != Stop::Run || dispatcher.broken() {
+            break;
+        }
+        dispatcher.task(task).await;
+    }
+    dispatcher.finish().await;
+}
+
+/// Where a host is in the run.
+enum HostState<S> {
+    /// Between tasks, or before its first one.
+    Waiting(HostRun<S>),
+    /// A worker has it.
+    AtWork(Arc<Activity>),
+    /// Its final record is told.
+    Finished(Status),
+}
+
+type WorkerEnd<S> = (HostRun<S>, TaskEnd);
+
+struct Dispatcher<C: Connector> {
+    shared: Shared<C>,
+    hosts: Vec<HostState<C::Session>>,
+    /// For each host, the last task that it takes part in.
+    last_task: Vec<Option<usize>>,
+    workers: JoinSet<WorkerEnd<C::Session>>,
+    /// Which host each worker has: known also when the worker panics.
+    at_work: HashMap<Id, usize>,
+    told_stop: Stop,
+}
+
+impl<C: Connector> Dispatcher<C> {
+    fn new(shared: Shared<C>) -> Self {
+        let plan = &shared.plan;
+        let hosts = (0..plan.hosts.len()).map(|host| HostState::Waiting(HostRun::new(host, &shared.sink)));
+        let mut last_task = vec![None; plan.hosts.len()];
+        for (index, task) in plan.tasks.iter().enumerate() {
+            for host in &task.hosts {
+                if let Some(last) = last_task.get_mut(host.host) {
+                    *last = Some(index);
+                }
+            }
+        }
+        Self {
+            hosts: hosts.collect(),
+            last_task,
+            workers: JoinSet::new(),
+            at_work: HashMap::new(),
+            told_stop: Stop::Run,
+            shared,
+        }
+    }
+
+    /// A host did not end well, so no further task begins: its hosts might depend on what failed.
+    fn broken(&self) -> bool {
+        self.hosts.iter().any(|host| matches!(host, HostState::Finished(status) if *status != Status::Ok))
+    }
+
+    /// Runs one task on all its hosts that are still in the run; returns when no worker is left.
+    async fn task(&mut self, task: usize) {
+        self.shared.sink.tell(Fact::TaskStarted { task });
+        let plan = Arc::clone(&self.shared.plan);
+        let hosts = plan.tasks.get(task).map(|planned| planned.hosts.as_slice()).unwrap_or_default();
+        let mut queue: VecDeque<(usize, usize)> =
+            hosts.iter().enumerate().map(|(position, host)| (position, host.host)).collect();
+        let mut ticks = tokio::time::interval(TICK);
+        let mut stop = self.shared.stop.clone();
+        loop {
+            while self.workers.len() < plan.pool && self.told_stop == Stop::Run {
+                let Some((position, host)) = queue.pop_front() else { break };
+                self.start(task, position, host);
+            }
+            if self.workers.is_empty() {
+                break;
+            }
+            let told = self.told_stop;
+            tokio::select! {
+                biased;
+                wanted = stop.beyond(told) => self.hear_stop(wanted),
+                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined).await,
+                _ = ticks.tick() => self.look_for_stragglers(),
+            }
+        }
+        self.shared.sink.tell(Fact::TaskFinished { task });
+    }
+
+    fn start(&mut self, task: usize, position: usize, host: usize) {
+        let Some(state) = self.hosts.get_mut(host) else { return };
+        match std::mem::replace(state, HostState::Finished(Status::Ok)) {
+            HostState::Waiting(run) => {
+                *state = HostState::AtWork(Arc::clone(&run.activity));
+                let work = worker::run_task(self.shared.clone(), run, task, position);
+                let id = self.workers.spawn(work).id();
+                self.at_work.insert(id, host);
+            }
+            other => *state = other,
+        }
+    }
+
+    fn hear_stop(&mut self, wanted: Stop) {
+        if let Some(reason) = wanted.reason() {
+            let forced = matches!(wanted, Stop::Now(_));
+            self.shared.sink.tell(Fact::StopRequested { reason, forced });
+        }
+        self.told_stop = wanted;
+    }
+
+    async fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>) {
+        match joined {
+            Ok((id, (run, end))) => {
+                self.at_work.remove(&id);
+                match end {
+                    TaskEnd::Done if self.is_last(run.host, task) => {
+                        self.record(
+                            run,
+                            HostOutcome {
+                                status: Status::Ok,
+                                failure: None,
+                                step: None,
+                                started: true,
+                                may_still_run: false,
+                            },
+                        );
+                    }
+                    TaskEnd::Done => {
+                        let host = run.host;
+                        if let Some(state) = self.hosts.get_mut(host) {
+                            *state = HostState::Waiting(run);
+                        }
+                    }
+                    TaskEnd::Ended(outcome) => self.record(run, outcome),
+                }
+            }
+            Err(error) => {
+                if let Some(host) = self.at_work.remove(&error.id()) {
+                    // The panic took the host's run with it: what it had started is not known.
+                    let failure =
+                        Failure::new(Kind::Internal, "fan's worker for this host failed; this is a bug")
+                            .hint("please report it, with the output of `fan --version`");
+                    self.tell_finished(
+                        host,
+                        HostOutcome {
+                            status: Status::Unknown,
+                            failure: Some(failure),
+                            step: None,
+                            started: true,
+                            may_still_run: true,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    fn is_last(&self, host: usize, task: usize) -> bool {
+        self.last_task.get(host).copied().flatten() == Some(task)
+    }
+
+    /// Tells a host's final record and lets its connection go.
+    fn record(&mut self, mut run: HostRun<C::Session>, mut outcome: HostOutcome) {
+        let session = run.session.take();
+        if session.is_some() {
+            tokio::spawn(worker::close(session));
+        }
+        if outcome.status == Status::Ok {
+            outcome.started = run.started;
+        }
+        self.tell_finished(run.host, outcome);
+    }
+
+    fn tell_finished(&mut self, host: usize, outcome: HostOutcome) {
+        let (Some(state), Some(planned)) = (self.hosts.get_mut(host), self.shared.plan.hosts.get(host))
+        else {
+            return;
+        };
+        *state = HostState::Finished(outcome.status);
+        self.shared.sink.tell(Fact::HostFinished { host: planned.endpoint.name.clone(), outcome });
+    }
+
+    fn look_for_stragglers(&self) {
+        if self.shared.sink.silence() < QUIET {
+            return;
+        }
+        let mut stragglers: Vec<Straggler> = Vec::new();
+        for (state, planned) in self.hosts.iter().zip(&self.shared.plan.hosts) {
+            if let HostState::AtWork(activity) = state {
+                let (running, silent) = activity.ages();
+                stragglers.push(Straggler { host: planned.endpoint.name.clone(), running, silent });
+            }
+        }
+        stragglers.sort_by_key(|straggler| std::cmp::Reverse(straggler.running));
+        stragglers.truncate(NAMED_STRAGGLERS);
+        self.shared.sink.tell(Fact::StragglersNoticed { hosts: stragglers });
+    }
+
+    /// Gives the hosts that are left their final record, and ends the run.
+    async fn finish(mut self) {
+        let cancelled = self.shared.stop.current().reason();
+        let troubled = self
+            .hosts
+            .iter()
+            .filter(|host| matches!(host, HostState::Finished(status) if *status != Status::Ok));
+        let troubled = troubled.count();
+        for host in 0..self.hosts.len() {
+            let Some(state) = self.hosts.get_mut(host) else { continue };
+            match std::mem::replace(state, HostState::Finished(Status::Skipped)) {
+                HostState::Waiting(run) => {
+                    let outcome = self.left_over(&run, cancelled, troubled);
+                    self.record(run, outcome);
+                }
+                other => *state = other,
+            }
+        }
+        self.shared.sink.tell(Fact::RunFinished { cancelled });
+    }
+
+    /// The record of a host that the run ended without.
+    fn left_over(
+        &self,
+        run: &HostRun<C::Session>,
+        cancelled: Option<CancelReason>,
+        troubled: usize,
+    ) -> HostOutcome {
+        let (status, failure) = match cancelled {
+            Some(reason) => (Status::Cancelled, interrupted(reason)),
+            None => {
+                let total = self.hosts.len();
+                let message = format!("not continued: {troubled} of {total} hosts did not end well");
+                (Status::Skipped, Failure::new(Kind::Dependency, message))
+            }
+        };
+        HostOutcome { status, failure: Some(failure), step: None, started: run.started, may_still_run: false }
+    }
+}

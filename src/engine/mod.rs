@@ -1,0 +1,20 @@
+//! Floor 2: runs a [`plan::Plan`]. The dispatcher owns the truth of the run; one worker owns one host's life in
+//! a task; everything that happens is told as [`crate::event`] facts and nowhere else.
+//!
+//! Refuses: terminals, files of reports, process exit, file formats.
+
+mod command;
+mod connecting;
+mod dispatcher;
+mod lines;
+pub mod plan;
+pub mod planner;
+mod register;
+mod sink;
+mod step;
+mod stop;
+mod worker;
+
+pub use dispatcher::run;
+pub use sink::{Delivery, EventSink, channel};
+pub use stop::{Stop, StopReceiver, StopSender, stop_channel};

@@ -1,0 +1,123 @@
+//! What a run will do, complete before anything is contacted: hosts, tasks, steps, values. Plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::{StepSummary, TaskSummary};
+use crate::model::endpoint::Endpoint;
+use crate::model::inventory::{HostName, RoleName};
+use crate::model::task::{Action, Command, Step};
+use crate::model::template::{Layer, Templates};
+
+/// A run, decided.
+#[derive(Debug)]
+pub struct Plan {
+    /// Unique name of the run.
+    pub run: Arc<str>,
+    /// What runs, for headings.
+    pub title: String,
+    /// Wall clock at planning, RFC 3339, UTC.
+    pub started_at: String,
+    /// Hosts in inventory order.
+    pub hosts: Vec<PlannedHost>,
+    /// Tasks in order. A task is a barrier: the next starts when no host is at work in it.
+    pub tasks: Vec<PlannedTask>,
+    /// Hosts at work at a time, at most.
+    pub pool: usize,
+    /// Every failed step is a warning (`-w`).
+    pub warn_only: bool,
+    /// Renders templates.
+    pub templates: Arc<Templates>,
+    /// Variables of the command line (`-e`): they win over everything.
+    pub extra_vars: Layer,
+}
+
+/// A host of the run.
+#[derive(Debug)]
+pub struct PlannedHost {
+    /// How to reach it.
+    pub endpoint: Endpoint,
+    /// Its roles, in file order.
+    pub roles: Vec<RoleName>,
+    /// Variables that hold for it in every task, templates in them expanded.
+    pub vars: Layer,
+    /// Interpreter of scripts.
+    pub shell: Arc<str>,
+    /// Environment of every command.
+    pub env: Vec<(String, String)>,
+    /// Deadline of commands whose step and task have none.
+    pub command_timeout: Option<Duration>,
+    /// Longest silence of a command.
+    pub idle_timeout: Option<Duration>,
+}
+
+/// A task of the run.
+#[derive(Debug)]
+pub struct PlannedTask {
+    /// Its name; for `fan exec` the command.
+    pub name: Arc<str>,
+    /// Its steps.
+    pub steps: Vec<Step>,
+    /// Its hosts, as ascending indices into [`Plan::hosts`], each with its variables for this task.
+    pub hosts: Vec<TaskHost>,
+    /// Names of its hosts: the template variable `hosts`.
+    pub host_names: Layer,
+    /// Deadline of steps that have none; `Some(None)` is an explicit `none`.
+    pub timeout: Option<Option<Duration>>,
+}
+
+/// A host in a task.
+#[derive(Debug)]
+pub struct TaskHost {
+    /// Index into [`Plan::hosts`].
+    pub host: usize,
+    /// The task's variables and arguments, templates in them expanded for this host.
+    pub vars: Layer,
+}
+
+impl Plan {
+    /// The hosts' names, in order.
+    pub fn host_names(&self) -> Vec<HostName> {
+        self.hosts.iter().map(|host| host.endpoint.name.clone()).collect()
+    }
+
+    /// The tasks as the event stream announces them.
+    pub fn summaries(&self) -> Vec<TaskSummary> {
+        let summary = |task: &PlannedTask| TaskSummary {
+            name: task.name.to_string(),
+            steps: task.steps.iter().map(summarize).collect(),
+            hosts: task.hosts.iter().map(|host| host.host).collect(),
+        };
+        self.tasks.iter().map(summary).collect()
+    }
+}
+
+fn summarize(step: &Step) -> StepSummary {
+    let title = step.name.as_ref().map_or_else(|| title(&step.action), |name| first_line(&name.value));
+    // The command of `fan exec` stands in no file.
+    let position = (step.position.line > 0).then(|| step.position.clone());
+    StepSummary { action: step.action.key().to_owned(), title, position }
+}
+
+/// The first line of what an action does, as it was written.
+pub fn title(action: &Action) -> String {
+    match action {
+        Action::Run(Command::Raw(text)) | Action::Local(Command::Raw(text)) => first_line(text),
+        Action::Run(Command::Script(text)) | Action::Local(Command::Script(text)) => first_line(&text.value),
+        Action::Run(Command::Argv(words)) | Action::Local(Command::Argv(words)) => {
+            let words: Vec<&str> = words.iter().map(|word| word.value.as_ref()).collect();
+            first_line(&words.join(" "))
+        }
+        Action::Echo(text) | Action::Fail(text) => first_line(&text.value),
+        Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        Action::Assert { that, .. } => {
+            that.first().map(|expression| first_line(&expression.value)).unwrap_or_default()
+        }
+    }
+}
+
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default().trim();
+    if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
+}

@@ -1,0 +1,314 @@
+//! From what the user wrote to a [`Plan`]: pure, and everything that can be wrong is said in one pass.
+
+mod hosts;
+mod variables;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+pub use crate::engine::planner::hosts::Operator;
+
+use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::planner::variables::Variables;
+use crate::model::inventory::Inventory;
+use crate::model::position::{Diagnostic, Position};
+use crate::model::settings::{Settings, TimeLimit};
+use crate::model::suggest::did_you_mean;
+use crate::model::target;
+use crate::model::task::{Action, Command, Step, Task, TaskFile};
+use crate::model::template::{Layer, Templates};
+use crate::model::value::{Value, Vars};
+
+/// Hosts at work at a time unless `-z` says otherwise.
+pub const DEFAULT_POOL: usize = 128;
+
+/// A task as called on the command line.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The task's name.
+    pub task: String,
+    /// Arguments by position (`hello:Jeff`).
+    pub positional: Vec<Value>,
+    /// Arguments by name (`hello:name=Jeff`).
+    pub named: Vars,
+}
+
+/// What all plans have in common.
+#[derive(Debug)]
+pub struct Request {
+    /// Unique name of the run.
+    pub run: Arc<str>,
+    /// What runs, for headings.
+    pub title: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// The operator's side.
+    pub operator: Operator,
+    /// Settings of the command line.
+    pub settings: Settings,
+    /// Variables of the command line.
+    pub extra_vars: Vars,
+    /// Renders templates.
+    pub templates: Arc<Templates>,
+    /// Hosts at work at a time.
+    pub pool: usize,
+    /// `-w`.
+    pub warn_only: bool,
+    /// Target expressions that are left out where tasks name their own targets.
+    pub exclude: Vec<String>,
+}
+
+/// Plans one command on the selected hosts, for the login shell as it is (`fan exec`).
+pub fn command(request: Request, inventory: &Inventory, selected: &[usize], line: &str) -> Plan {
+    let step = Step {
+        action: Action::Run(Command::Raw(Arc::from(line))),
+        name: None,
+        when: None,
+        register: None,
+        cd: None,
+        env: IndexMap::new(),
+        timeout: None,
+        warn_only: false,
+        position: Position::new("", 0, 0),
+    };
+    let task = Task {
+        name: Arc::from(line),
+        desc: None,
+        params: IndexMap::new(),
+        roles: Vec::new(),
+        hosts: Vec::new(),
+        exclude: Vec::new(),
+        vars: Vars::new(),
+        before: Vec::new(),
+        steps: vec![step],
+        timeout: None,
+        position: Position::new("", 0, 0),
+    };
+    let hosts: Vec<PlannedHost> =
+        hosts::plan(&request, inventory, selected).into_iter().map(|(host, _)| host).collect();
+    let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
+    let task = planned_task(&task, everyone, &hosts);
+    assemble(request, hosts, vec![task])
+}
+
+/// Plans tasks, with those that must run before them.
+///
+/// `selected` are the hosts that the command line names; without any, each task's own targets count.
+///
+/// # Errors
+///
+/// All that is wrong: unknown tasks and arguments, tasks without targets, variables that are not defined.
+pub fn tasks(
+    request: Request,
+    inventory: &mut Inventory,
+    selected: Option<&[usize]>,
+    file: &TaskFile,
+    calls: &[Call],
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut list = TaskList {
+        inventory,
+        selected,
+        exclude: &request.exclude,
+        file,
+        seen: HashSet::new(),
+        tasks: Vec::new(),
+        problems: Vec::new(),
+    };
+    for call in calls {
+        list.call(call, &request.extra_vars);
+    }
+    let TaskList { tasks: listed, mut problems, .. } = list;
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+
+    let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let drafts = hosts::plan(&request, inventory, &all);
+    let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts, &mut problems);
+    let mut tasks = Vec::new();
+    for listed in &listed {
+        let members: Vec<usize> =
+            listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
+        let task_hosts = variables.task(listed.task, &listed.arguments, &members, &hosts, &mut problems);
+        tasks.push(planned_task(listed.task, task_hosts, &hosts));
+    }
+    if problems.is_empty() { Ok(assemble(request, hosts, tasks)) } else { Err(problems) }
+}
+
+/// A task in the order of the run.
+struct Listed<'a> {
+    task: &'a Task,
+    arguments: Vars,
+    /// Indices into the inventory's hosts.
+    targets: Vec<usize>,
+}
+
+/// Puts the called tasks, and those that must run before them, in order.
+struct TaskList<'a, 'i> {
+    inventory: &'i mut Inventory,
+    selected: Option<&'a [usize]>,
+    exclude: &'a [String],
+    file: &'a TaskFile,
+    seen: HashSet<&'a str>,
+    tasks: Vec<Listed<'a>>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> TaskList<'a, '_> {
+    fn call(&mut self, call: &Call, extra: &Vars) {
+        let file = self.file;
+        let Some(task) = file.tasks.get(&call.task) else {
+            self.problems.push(unknown_task(&call.task, file));
+            return;
+        };
+        let arguments = match bind(task, call, extra) {
+            Ok(arguments) => arguments,
+            Err(found) => return self.problems.extend(found),
+        };
+        let targets = match self.targets(task) {
+            Some(targets) => targets,
+            None => {
+                let name = &task.name;
+                let problem = Diagnostic::at(&task.position, format!("task \"{name}\" names no hosts"))
+                    .help("add -R ROLE or -H HOSTS, or give the task `roles:`");
+                return self.problems.push(problem);
+            }
+        };
+        self.before(task, &targets, extra);
+        self.seen.insert(&task.name);
+        self.tasks.push(Listed { task, arguments, targets });
+    }
+
+    /// Lists what must run before a task, each once in a run. The tasks file has been checked for cycles.
+    fn before(&mut self, task: &'a Task, targets: &[usize], extra: &Vars) {
+        let file = self.file;
+        for name in &task.before {
+            let Some(earlier) = file.tasks.get(&name.value) else { continue };
+            if !self.seen.insert(&earlier.name) {
+                continue;
+            }
+            let own = self.targets(earlier).unwrap_or_else(|| targets.to_vec());
+            self.before(earlier, &own, extra);
+            let call = Call { task: earlier.name.to_string(), positional: Vec::new(), named: Vars::new() };
+            match bind(earlier, &call, extra) {
+                Ok(arguments) => self.tasks.push(Listed { task: earlier, arguments, targets: own }),
+                Err(found) => self.problems.extend(found),
+            }
+        }
+    }
+
+    /// The hosts of a task: the command line's, else its own; `None` when neither names any.
+    fn targets(&mut self, task: &Task) -> Option<Vec<usize>> {
+        if let Some(selected) = self.selected {
+            return Some(selected.to_vec());
+        }
+        if task.roles.is_empty() && task.hosts.is_empty() {
+            return None;
+        }
+        let roles: Vec<String> = task.roles.iter().map(|role| format!("@{}", role.value)).collect();
+        let include: Vec<&str> = roles
+            .iter()
+            .map(String::as_str)
+            .chain(task.hosts.iter().map(|hosts| hosts.value.as_str()))
+            .collect();
+        let exclude: Vec<&str> = task
+            .exclude
+            .iter()
+            .map(|hosts| hosts.value.as_str())
+            .chain(self.exclude.iter().map(String::as_str))
+            .collect();
+        match target::select(self.inventory, &include, &exclude) {
+            Ok(targets) => Some(targets),
+            Err(errors) => {
+                for error in errors {
+                    let mut problem = Diagnostic::at(&task.position, error.message);
+                    problem.help = error.help;
+                    self.problems.push(problem);
+                }
+                Some(Vec::new())
+            }
+        }
+    }
+}
+
+fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
+    let problem = Diagnostic::bare(format!("no task \"{name}\" in {}", file.file));
+    match did_you_mean(name, file.tasks.keys().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean \"{near}\"?")),
+        None => problem.help("`fan list` shows the tasks"),
+    }
+}
+
+/// Binds a call's arguments to the task's parameters, as a function call does.
+fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Vars, Vec<Diagnostic>> {
+    let name = &task.name;
+    let mut problems = Vec::new();
+    let mut bound = Vars::new();
+    if call.positional.len() > task.params.len() {
+        let (takes, given) = (task.params.len(), call.positional.len());
+        problems
+            .push(Diagnostic::bare(format!("task \"{name}\" takes {takes} arguments, {given} were given")));
+    }
+    for (param, value) in task.params.keys().zip(&call.positional) {
+        bound.insert(param.clone(), value.clone());
+    }
+    for (param, value) in &call.named {
+        if !task.params.contains_key(param) {
+            let problem = Diagnostic::bare(format!("task \"{name}\" has no parameter \"{param}\""));
+            problems.push(match did_you_mean(param, task.params.keys().map(String::as_str)) {
+                Some(near) => problem.help(format!("did you mean \"{near}\"?")),
+                None => problem.help("-e NAME=VALUE sets variables that are not parameters"),
+            });
+        } else if bound.insert(param.clone(), value.clone()).is_some() {
+            problems.push(Diagnostic::bare(format!("task \"{name}\": \"{param}\" is given twice")));
+        }
+    }
+    for (param, default) in &task.params {
+        if bound.contains_key(param) {
+            continue;
+        }
+        match default {
+            Some(default) => {
+                bound.insert(param.clone(), default.clone());
+            }
+            None if extra.contains_key(param) => {}
+            None => problems.push(
+                Diagnostic::at(&task.position, format!("task \"{name}\" needs a value for \"{param}\""))
+                    .help(format!("fan run {name}:{param}=VALUE")),
+            ),
+        }
+    }
+    if problems.is_empty() { Ok(bound) } else { Err(problems) }
+}
+
+fn assemble(request: Request, hosts: Vec<PlannedHost>, tasks: Vec<PlannedTask>) -> Plan {
+    Plan {
+        run: request.run,
+        title: request.title,
+        started_at: request.started_at,
+        hosts,
+        tasks,
+        pool: request.pool,
+        warn_only: request.warn_only,
+        templates: request.templates,
+        extra_vars: Layer::new(&request.extra_vars),
+    }
+}
+
+fn planned_task(task: &Task, task_hosts: Vec<TaskHost>, hosts: &[PlannedHost]) -> PlannedTask {
+    let name_of = |host: &TaskHost| hosts.get(host.host).map(|host| Value::from(host.endpoint.name.as_str()));
+    let names: Vec<Value> = task_hosts.iter().filter_map(name_of).collect();
+    let mut host_names = Vars::new();
+    host_names.insert("hosts".to_owned(), Value::Array(names));
+    PlannedTask {
+        name: Arc::clone(&task.name),
+        steps: task.steps.clone(),
+        hosts: task_hosts,
+        host_names: Layer::new(&host_names),
+        timeout: task.timeout.map(TimeLimit::duration),
+    }
+}

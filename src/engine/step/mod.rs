@@ -1,0 +1,125 @@
+//! What a step does, one file per kind of action; here the parts that all kinds share.
+
+mod assert;
+mod command;
+mod echo;
+mod fail;
+mod local;
+mod run;
+mod set;
+
+use crate::engine::command::Captured;
+use crate::engine::worker::Worker;
+use crate::event::StepOutcome;
+use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
+use crate::model::position::Position;
+use crate::model::task::{Action, Step};
+use crate::model::template::{Scope, TemplateError, Templates};
+use crate::model::value::{Value, Vars};
+use crate::ssh::Connector;
+
+/// A step's outcome with the output that `register` wants.
+pub(super) struct StepResult {
+    pub(super) outcome: StepOutcome,
+    pub(super) stdout: Captured,
+    pub(super) stderr: Captured,
+}
+
+impl StepResult {
+    /// A result without output.
+    pub(super) fn of(status: StepStatus) -> Self {
+        let outcome = StepOutcome {
+            status,
+            failure: None,
+            exit: None,
+            note: None,
+            may_still_run: false,
+            elapsed: std::time::Duration::ZERO,
+        };
+        Self { outcome, stdout: Captured::default(), stderr: Captured::default() }
+    }
+
+    /// A step that did not do what it should.
+    pub(super) fn failed(failure: Failure) -> Self {
+        let mut result = Self::of(StepStatus::Failed);
+        result.outcome.failure = Some(failure);
+        result
+    }
+}
+
+/// Runs a step whose condition holds. The session is open when [`needs_session`] says so.
+pub(super) async fn run<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    scope: &Scope,
+) -> StepResult {
+    let result = match &step.action {
+        Action::Run(command) => run::run(worker, index, step, command, scope).await,
+        Action::Local(command) => local::run(worker, index, step, command, scope).await,
+        Action::Echo(text) => echo::run(worker, text, scope),
+        Action::Set(values) => set::run(worker, values, scope),
+        Action::Fail(message) => fail::run(worker, message, scope),
+        Action::Assert { that, message } => assert::run(worker, that, message.as_ref(), scope),
+    };
+    result.unwrap_or_else(StepResult::failed)
+}
+
+/// Whether the action is done on the host.
+pub(super) fn needs_session(action: &Action) -> bool {
+    match action {
+        Action::Run(_) => true,
+        Action::Local(_) | Action::Echo(_) | Action::Set(_) | Action::Fail(_) | Action::Assert { .. } => {
+            false
+        }
+    }
+}
+
+/// Whether the step is to be run: its `when`.
+pub(super) fn condition(templates: &Templates, step: &Step, scope: &Scope) -> Result<bool, Failure> {
+    match &step.when {
+        None => Ok(true),
+        Some(when) => {
+            templates.eval_bool(&when.value, scope).map_err(|error| template_failed(&error, &when.position))
+        }
+    }
+}
+
+/// Variables that fan itself gives each template. The user's own of the same name win.
+pub(super) fn built_in<C: Connector>(worker: &Worker<'_, C>) -> Vars {
+    let endpoint = &worker.planned.endpoint;
+    let roles = worker.planned.roles.iter().map(|role| Value::from(role.as_str())).collect();
+    let mut vars = Vars::new();
+    let mut put = |name: &str, value: Value| vars.insert(name.to_owned(), value);
+    put("host", Value::from(endpoint.name.as_str()));
+    put("address", Value::from(endpoint.address.as_ref()));
+    put("port", Value::from(endpoint.port));
+    put("user", Value::from(endpoint.user.as_ref()));
+    put("roles", Value::Array(roles));
+    put("run_id", Value::from(worker.shared.plan.run.as_ref()));
+    put("task", Value::from(worker.task.name.as_ref()));
+    put("host_index", Value::from(worker.position));
+    put("host_count", Value::from(worker.task.hosts.len()));
+    vars
+}
+
+/// The names that [`built_in`] and the task give, for checks before the run.
+pub(super) const BUILT_IN_NAMES: [&str; 10] =
+    ["host", "address", "port", "user", "roles", "run_id", "task", "hosts", "host_index", "host_count"];
+
+/// A template's error as the failure of a step.
+pub(super) fn template_failed(error: &TemplateError, at: &Position) -> Failure {
+    let mut failure = Failure::new(Kind::Template, format!("{} ({}:{})", error.message, at.file, at.line));
+    failure.hint.clone_from(&error.help);
+    failure
+}
+
+/// The failure of whatever the user's signal ended.
+pub(super) fn interrupted(reason: CancelReason) -> Failure {
+    let signal = match reason {
+        CancelReason::Hangup => "HUP",
+        CancelReason::Terminate => "TERM",
+        CancelReason::Interrupt => "INT",
+    };
+    Failure::new(Kind::Interrupted, format!("the run was stopped by {signal}"))
+}

@@ -1,0 +1,294 @@
+//! A mark becomes text: the quoting of each place. Owns the spellings; refuses a value where none is right.
+
+use super::heredoc::refuse;
+use super::{Frame, Lexer, Refusal};
+use crate::model::shell::{is_plain, is_reserved, single_quoted};
+use crate::model::template::error::Problem;
+use crate::model::template::script::Item;
+
+/// A value at a place that takes one text.
+pub(super) struct Mark {
+    /// Its index.
+    pub item: usize,
+    /// Its text.
+    pub word: String,
+}
+
+/// What the constructs that are open allow.
+enum Place {
+    /// A word of a command.
+    Bare,
+    /// Inside double quotes.
+    Double,
+    /// In the body of a heredoc that is expanded.
+    Heredoc { strips_tabs: bool },
+    /// Only values that need no quoting.
+    Plain { place: String, help: &'static str },
+}
+
+impl Lexer<'_> {
+    /// Puts in the value of the mark that stands here.
+    pub(super) fn mark(&mut self) -> Result<(), Refusal> {
+        match self.place() {
+            Place::Bare => self.mark_in_commands(),
+            Place::Double => {
+                let mark = self.take_mark("inside quotes")?;
+                self.write_double(&mark);
+                Ok(())
+            }
+            Place::Heredoc { strips_tabs } => {
+                let mark = self.take_mark("in a heredoc")?;
+                self.write_heredoc(&mark, strips_tabs)
+            }
+            Place::Plain { place, help } => self.mark_where_plain(&place, help),
+        }
+    }
+
+    /// A mark between single quotes.
+    pub(super) fn mark_in_single(&mut self) -> Result<(), Refusal> {
+        match self.place() {
+            Place::Plain { place, help } => self.mark_where_plain(&place, help),
+            // Whatever surrounds it, a single-quoted string within commands is the same for every shell.
+            Place::Bare | Place::Double | Place::Heredoc { .. } => {
+                let Mark { item, word } = self.take_mark("inside quotes")?;
+                self.write(item, word.replace('\'', r"'\''").as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    /// A mark in a comment: the next line must stay the next line.
+    pub(super) fn mark_in_comment(&mut self, in_substitution: bool) -> Result<(), Refusal> {
+        if in_substitution || self.doubt.is_some() {
+            return self.mark_where_plain("in a comment", "leave it out of the comment");
+        }
+        let Mark { item, word } = self.take_mark("in a comment")?;
+        if word.contains('\n') {
+            let place = "in a comment, because it has more than one line";
+            return Err(refuse(item, place, "leave it out of the comment"));
+        }
+        self.write(item, word.as_bytes());
+        Ok(())
+    }
+
+    /// A mark in a heredoc whose delimiter is quoted: nothing is special but its end.
+    pub(super) fn mark_in_literal_heredoc(&mut self, strips_tabs: bool) -> Result<(), Refusal> {
+        match self.place() {
+            Place::Plain { place, help } => self.mark_where_plain(&place, help),
+            Place::Bare | Place::Double | Place::Heredoc { .. } if self.frames.len() > 1 => {
+                self.mark_where_plain("in a heredoc inside $(...)", "set a shell variable before the heredoc")
+            }
+            Place::Bare | Place::Double | Place::Heredoc { .. } => {
+                let mark = self.take_mark("in a heredoc")?;
+                self.check_tabs(&mark, strips_tabs)?;
+                self.write(mark.item, mark.word.as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    /// A mark right behind a backslash, which has taken the place of whatever comes first.
+    pub(super) fn mark_after_backslash(&mut self) -> Result<(), Refusal> {
+        self.mark_where_plain("behind a backslash", "leave the backslash out")
+    }
+
+    /// A mark right behind a dollar: even a harmless text would name a variable.
+    pub(super) fn mark_after_dollar(&mut self) -> Result<(), Refusal> {
+        let (item, _) = self.next_item()?;
+        Err(refuse(item, "behind a dollar sign", "write \\$ for the sign itself"))
+    }
+
+    /// A mark where nothing can be quoted: the value must be one that needs no quotes anywhere.
+    pub(super) fn mark_where_plain(&mut self, place: &str, help: &str) -> Result<(), Refusal> {
+        let innermost = self.frame();
+        let Mark { item, word } = self.take_mark("where nothing can be quoted")?;
+        let strict = matches!(innermost, Frame::Braces { .. } | Frame::Arithmetic { .. });
+        // Inside `${x...}` some of the harmless characters are operators (`:`, `%`, `@` of bash).
+        let fits =
+            is_plain(&word) && !is_reserved(&word) && !(strict && word.contains([':', '%', '@', '+', '=']));
+        if !fits {
+            return Err(refuse(item, place, help));
+        }
+        self.write(item, word.as_bytes());
+        self.in_word = true;
+        Ok(())
+    }
+
+    /// What may be done where the walk is.
+    fn place(&self) -> Place {
+        const BEFORE: &str = "set a shell variable from it before, and use that here";
+        if let Some(doubt) = self.doubt {
+            return Place::Plain { place: format!("after {}", doubt.what()), help: BEFORE };
+        }
+        let mut in_heredoc = false;
+        for frame in &self.frames {
+            let (place, help) = match frame {
+                Frame::Backticks => ("inside backticks", "use $(...)"),
+                Frame::Braces { .. } => ("inside ${...}", BEFORE),
+                Frame::Arithmetic { .. } => ("inside ((...))", BEFORE),
+                Frame::Heredoc { .. } => {
+                    in_heredoc = true;
+                    continue;
+                }
+                Frame::Commands { .. } | Frame::Double => {
+                    if in_heredoc {
+                        ("inside $(...) in a heredoc", BEFORE)
+                    } else {
+                        continue;
+                    }
+                }
+            };
+            return Place::Plain { place: place.to_owned(), help };
+        }
+        match self.frame() {
+            Frame::Double => Place::Double,
+            // bash 3 looks for the end of `$(...)` inside such a body.
+            Frame::Heredoc { .. } if self.frames.len() > 2 => {
+                Place::Plain { place: "in a heredoc inside $(...)".to_owned(), help: BEFORE }
+            }
+            Frame::Heredoc { strips_tabs } => Place::Heredoc { strips_tabs },
+            Frame::Commands { .. } | Frame::Backticks | Frame::Braces { .. } | Frame::Arithmetic { .. } => {
+                Place::Bare
+            }
+        }
+    }
+
+    fn mark_in_commands(&mut self) -> Result<(), Refusal> {
+        let before = self.at.checked_sub(1).and_then(|at| self.src.get(at)).copied();
+        let (in_word, after_name) = (self.in_word, self.after_name);
+        let (index, item) = self.next_item()?;
+        let after = self.peek(0);
+        match item {
+            Item::Word { plain, .. } => {
+                let neighbour = |byte: Option<u8>| byte.is_some_and(|b| b == 0 || b.is_ascii_lowercase());
+                let letters = plain.bytes().all(|b| b.is_ascii_lowercase());
+                let glued = (in_word && neighbour(before)) || neighbour(after);
+                // A digit before `<` would be a file descriptor; letters next to letters, a word like `done`.
+                let quotes = after_name
+                    || matches!(after, Some(b'<' | b'>'))
+                    || (letters && (glued || is_reserved(&plain)))
+                    || !is_plain(&plain);
+                let text = if quotes { single_quoted(&plain) } else { plain };
+                self.write(index, text.as_bytes());
+            }
+            Item::Words(words) => {
+                let ends = matches!(
+                    after,
+                    None | Some(b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>')
+                );
+                if words.len() != 1 && (in_word || !ends) {
+                    let place = "next to other text of its word";
+                    return Err(Refusal { item: index, problem: Problem::WordsPlace { place } });
+                }
+                let quoted: Vec<String> = words
+                    .iter()
+                    .map(|word| {
+                        let plain = is_plain(word) && !is_reserved(word) && ends && !in_word;
+                        if plain && !matches!(after, Some(b'<' | b'>')) {
+                            word.clone()
+                        } else {
+                            single_quoted(word)
+                        }
+                    })
+                    .collect();
+                self.write(index, quoted.join(" ").as_bytes());
+                if words.is_empty() {
+                    self.in_word = in_word;
+                    return Ok(());
+                }
+            }
+        }
+        self.in_word = true;
+        Ok(())
+    }
+
+    /// Writes a value between double quotes.
+    ///
+    /// A backslash behind a byte outside ASCII is not one in every locale (the second byte of GBK and SJIS), so
+    /// such a value, and one that `$name` would swallow, leaves the double quotes for single ones.
+    fn write_double(&mut self, mark: &Mark) {
+        let ascii = mark.word.is_ascii() && self.out.last().is_none_or(u8::is_ascii);
+        if ascii && !self.after_name {
+            let escaped = escaped(&mark.word, &['\\', '"', '$', '`']);
+            self.write(mark.item, escaped.as_bytes());
+        } else {
+            self.write(mark.item, format!("\"{}\"", single_quoted(&mark.word)).as_bytes());
+        }
+    }
+
+    fn write_heredoc(&mut self, mark: &Mark, strips_tabs: bool) -> Result<(), Refusal> {
+        let Mark { item, word } = mark;
+        self.check_tabs(mark, strips_tabs)?;
+        let swallowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '[' | ':');
+        if self.after_name && word.starts_with(swallowed) {
+            return Err(refuse(*item, "behind $name in a heredoc", "write ${name}"));
+        }
+        let specials = ['\\', '$', '`'];
+        let mut before = self.out.last().is_none_or(u8::is_ascii);
+        for c in word.chars() {
+            if !before && specials.contains(&c) {
+                let place = format!("in a heredoc, because {c:?} follows a character outside ASCII");
+                return Err(refuse(*item, place, "quote the end of the heredoc: <<'EOF'"));
+            }
+            before = c.is_ascii();
+        }
+        self.write(*item, escaped(word, &specials).as_bytes());
+        Ok(())
+    }
+
+    /// Refuses a value whose tabs `<<-` would drop.
+    fn check_tabs(&self, mark: &Mark, strips_tabs: bool) -> Result<(), Refusal> {
+        let line = self.out.rsplit(|b| *b == b'\n').next().unwrap_or_default();
+        let at_start = line.iter().all(|b| *b == b'\t');
+        if strips_tabs && (mark.word.contains("\n\t") || (at_start && mark.word.starts_with('\t'))) {
+            return Err(refuse(mark.item, "in a heredoc with <<-, which drops its tabs", "use << without -"));
+        }
+        Ok(())
+    }
+
+    /// Takes the mark that stands here as one text; a list of one item is that item.
+    pub(super) fn take_mark(&mut self, place: &'static str) -> Result<Mark, Refusal> {
+        let (item, value) = self.next_item()?;
+        let word = match value {
+            Item::Word { quoted: Some(quoted), .. } => quoted,
+            Item::Word { plain, quoted: None } => plain,
+            Item::Words(words) => match <[String; 1]>::try_from(words) {
+                Ok([word]) => word,
+                Err(_) => return Err(Refusal { item, problem: Problem::WordsPlace { place } }),
+            },
+        };
+        Ok(Mark { item, word })
+    }
+
+    /// Reads a mark; the next byte is the one behind it.
+    fn next_item(&mut self) -> Result<(usize, Item), Refusal> {
+        let rest = self.src.get(self.at + 1..self.limit).unwrap_or_default();
+        let digits = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
+        let index =
+            std::str::from_utf8(rest.get(..digits).unwrap_or_default()).ok().and_then(|n| n.parse().ok());
+        self.at += digits + 2;
+        let found = index.and_then(|index: usize| self.items.get(index).map(|item| (index, item.clone())));
+        // Nothing but the formatter writes NUL, so that every mark is whole and has its value.
+        found.ok_or(Refusal { item: usize::MAX, problem: Problem::Nul })
+    }
+
+    /// Writes the text of a value.
+    pub(super) fn write(&mut self, item: usize, text: &[u8]) {
+        self.written.push((self.out.len(), item));
+        self.out.extend_from_slice(text);
+        if !text.is_empty() {
+            self.after_name = false;
+        }
+    }
+}
+
+fn escaped(text: &str, specials: &[char]) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if specials.contains(&c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

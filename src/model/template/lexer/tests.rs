@@ -1,0 +1,425 @@
+//! Quoting by place: what is written, what is refused, and that real shells read back what was put in.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Once};
+
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::model::template::{Builtins, Layer, Scope, TemplateError, Templates};
+use crate::model::value::{Value, Vars};
+
+fn templates() -> Templates {
+    Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })
+}
+
+fn render(script: &str, vars: Value) -> Result<String, TemplateError> {
+    let Value::Object(vars) = vars else { panic!("vars are a map") };
+    templates().render_script(script, &Scope::new().with(Layer::new(&vars)))
+}
+
+fn quoted(script: &str) -> String {
+    let vars = json!({
+        "v": "it's $x", "s": "safe-1", "e": "", "n": -5, "two": "a\nb", "t": true, "l": ["a", "b c"], "one": ["a b"],
+        "zero": [], "q": "a\\\"`!", "u": "é$", "d": "done", "o": "2", "nul": "a\0b", "m": {"a": 1}, "null": null,
+        "eof": "EOF", "f": "F", "tab": "\tx", "br": "[1]", "eq": "A=b",
+    });
+    render(script, vars).unwrap_or_else(|error| {
+        let column = error.column.map_or_else(|| "-".to_owned(), |column| column.to_string());
+        format!("ERROR {}:{column}: {} | {}", error.line, error.message, error.help.unwrap_or_default())
+    })
+}
+
+#[test]
+fn each_place_has_its_quoting() {
+    for (script, expected) in [
+        // Commands.
+        ("echo {{ v }}", r"echo 'it'\''s $x'"),
+        ("echo {{ s }} {{ n }} {{ t }}", "echo safe-1 -5 true"),
+        ("echo {{ e }} --x={{ e }}", "echo '' --x=''"),
+        ("/srv/{{ s }}/x --opt={{ v }}.tgz", r"/srv/safe-1/x --opt='it'\''s $x'.tgz"),
+        ("echo {{ l }} {{ zero }}; for x in {{ l }}; do", "echo a 'b c' ; for x in a 'b c'; do"),
+        ("x={{ one }} a=({{ l }})", "x='a b' a=(a 'b c')"),
+        ("echo {{ '--force' if t }}{{ '--never' if not t }}", "echo --force"),
+        ("{{ eq }} cmd", "'A=b' cmd"),
+        ("{{ d }}; do{{ 'ne' }}; {{ d }}e", "'done'; do'ne'; 'done'e"),
+        ("echo {{ o }}>x {{ o }} >x", "echo '2'>x 2 >x"),
+        ("echo $s{{ s }} ${s}{{ s }}", "echo $s'safe-1' ${s}safe-1"),
+        ("echo {{ v | raw }}", "echo it's $x"),
+        ("echo {{ v | raw ~ '' }}", r"echo 'it'\''s $x'"),
+        ("echo {{ v | quote }} \"{{ v | quote }}\"", r#"echo 'it'\''s $x' "'it'\\''s \$x'""#),
+        // Quotes.
+        ("echo \"a {{ v }} {{ q }}\"", r#"echo "a it's \$x a\\\"\`!""#),
+        ("echo \"{{ u }}\" \"é{{ v }}\"", r#"echo ""'é$'"" "é"'it'\''s $x'"""#),
+        ("echo \"$s{{ s }}$1{{ br }}\"", r#"echo "$s"'safe-1'"$1"'[1]'"""#),
+        ("echo 'a {{ v }}' '{{ q }}'", r#"echo 'a it'\''s $x' 'a\"`!'"#),
+        ("echo \"$(echo {{ v }} \"{{ v }}\")\"", r#"echo "$(echo 'it'\''s $x' "it's \$x")""#),
+        ("echo $(a (b) {{ v }}) {{ v }}", r"echo $(a (b) 'it'\''s $x') 'it'\''s $x'"),
+        // Comments.
+        ("a # it's {{ v }}\nb {{ s }}", "a # it's it's $x\nb safe-1"),
+        ("a#b {{ v }}", r"a#b 'it'\''s $x'"),
+        // Heredocs.
+        (
+            "cat <<EOF >x\n{{ v }} {{ two }}\nEOF\necho {{ v }}",
+            "cat <<EOF >x\nit's \\$x a\nb\nEOF\necho 'it'\\''s $x'",
+        ),
+        ("cat <<'EOF'\n{{ v }}\nEOF\n", "cat <<'EOF'\nit's $x\nEOF\n"),
+        ("cat <<-\\EOF\n\t{{ v }}\n\tEOF\n{{ v }}", "cat <<-\\EOF\n\tit's $x\n\tEOF\n'it'\\''s $x'"),
+        (
+            "cat <<A <<\"B\"\n{{ v }}\nA\n{{ v }}\nB\n{{ v }}",
+            "cat <<A <<\"B\"\nit's \\$x\nA\nit's $x\nB\n'it'\\''s $x'",
+        ),
+        ("cat <<< {{ v }}\necho {{ v }}", "cat <<< 'it'\\''s $x'\necho 'it'\\''s $x'"),
+        ("x=$((1 << 2)); echo {{ v }}\n2", "x=$((1 << 2)); echo 'it'\\''s $x'\n2"),
+        ("cat <<{{ s }}\n{{ v }}\nsafe-1\n", "cat <<safe-1\nit's \\$x\nsafe-1\n"),
+        // Only what needs no quotes.
+        (
+            "`echo {{ s }}` ${x:-{{ s }}} $(( {{ o }} << 1 )) $'{{ s }}' \\{{ s }}",
+            "`echo safe-1` ${x:-safe-1} $(( 2 << 1 )) $'safe-1' \\safe-1",
+        ),
+        (
+            "case {{ v }} in {{ s }}) echo {{ v }};; esac",
+            "case 'it'\\''s $x' in safe-1) echo 'it'\\''s $x';; esac",
+        ),
+    ] {
+        assert_eq!(quoted(script), expected, "{script}");
+    }
+}
+
+#[test]
+fn values_without_a_spelling_are_refused_with_the_place() {
+    let scripts = [
+        "a\nb `echo {{ v }}`",
+        "`{{ d }}`",
+        "echo ${x:-{{ v }}}",
+        "echo \"${x:-{{ n }}{{ s }}}{{ v }}\" ${x{{ '@P' }}}",
+        "echo $(( {{ v }} + 1 ))",
+        "(( x = {{ v }} ))",
+        "echo $'{{ v }}'",
+        "echo \\{{ v }}",
+        "echo \"\\{{ v }}\"",
+        "echo ${{ s }}",
+        "echo \"${{ v }}\"",
+        "cat <<EOF\n${{ s }}\nEOF",
+        "cat <<{{ v }}",
+        "cat <<EOF\n{{ eof }}\nEOF\n",
+        "cat <<'EOF'\n{{ 'a\nEOF' }}\nEOF\n",
+        "cat <<EOF\nEO{{ f }}\nEOF\n",
+        "cat <<EOF\nEO\\\n{{ f }}\nEOF\n",
+        "cat <<-EOF\n{{ tab }}\nEOF\n",
+        "cat <<EOF\n$x{{ s }}\nEOF\n",
+        "cat <<EOF\n{{ u }}\nEOF\n",
+        "cat <<EOF\n$(echo {{ v }})\nEOF\n",
+        "x=$(cat <<EOF\n{{ v }}\nEOF\n)",
+        "cat <<EOF\n{{ v }}\n",
+        "echo a # {{ two }}",
+        "echo x{{ l }}",
+        "echo {{ l }}/y {{ s }}",
+        "echo x{{ zero }}",
+        "echo \"{{ l }}\"",
+        "echo {{ nul }}",
+        "echo {{ nul | raw }}",
+        "echo {{ m }}",
+        "echo {{ null }}",
+        "for {{ 'x' }} in a; do echo {{ [null] }}; done",
+        // Shells differ about what comes before.
+        "x=$(case a in a) echo;; esac); echo {{ v }}",
+        "x=$(a # it's\n); echo {{ v }}",
+        "echo \"${x:-'}\" {{ v }}",
+        "echo $'a\\'b' {{ v }}",
+        "echo $[1] {{ v }}",
+        "echo ${ id; } {{ v }}",
+        "((a) ; (b)) {{ v }}",
+        "(( x << 2 ))\necho {{ v }}\n2\n",
+        "cat <\\\n<EOF {{ v }}",
+        "(a)#b {{ v }}",
+        "cat <<EOF \"a\nb\"\nEOF\n{{ v }}",
+        "cat <<EOF\nx\\\nEOF\nEOF\n{{ v }}",
+    ];
+    let list: Vec<String> =
+        scripts.iter().map(|script| format!("{script:?}\n    {}", quoted(script))).collect();
+    assert_snapshot!(list.join("\n"), @"");
+}
+
+/// The POSIX shells that are on this machine; `sh` and `bash` must be.
+fn shells() -> Vec<Vec<&'static str>> {
+    let runs = |shell: &str| {
+        let words: Vec<&str> = shell.split(' ').collect();
+        Command::new(words[0])
+            .args(&words[1..])
+            .args(["-c", "exit 0"])
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
+    assert!(runs("sh") && runs("bash"), "sh and bash are needed for this test");
+    let found: Vec<&str> = ["sh", "bash", "dash", "zsh", "busybox sh", "ksh", "mksh"]
+        .into_iter()
+        .filter(|shell| runs(shell))
+        .collect();
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| println!("shells: {}", found.join(", ")));
+    found.into_iter().map(|shell| shell.split(' ').collect()).collect()
+}
+
+/// Runs a rendered script in every shell; each must print the same bytes.
+fn prints(script: &str, expected: &str) -> Result<(), TestCaseError> {
+    for shell in shells() {
+        let output = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", script])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", "/nonexistent")
+            .env("S", "<S>")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        prop_assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            expected,
+            "{:?} {}\n{}",
+            shell,
+            errors,
+            script
+        );
+        prop_assert!(output.stderr.is_empty(), "{:?} {}\n{}", shell, errors, script);
+    }
+    Ok(())
+}
+
+fn hostile() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        6 => "[ -~]{1,3}",
+        10 => prop::sample::select(vec![
+            "'", "\"", "\\", "$", "`", "!", "\n", "\t", "\r", "%s", "$(touch x)", "`id`", ")", "$((", "))", "${S}", "$S",
+            "}", "\\n", "\\'", "'\\''", "\\\\", "#", " #", "~", "*", "?", "[a]", "{a,b}", "=ls", "-n", "&&", ";", "|",
+            "<", ">", "<<E", "\nE\n", "E", "\n\tE\n", "\u{1}", "é", "漢", "if", "done", "2", ":h", "\\\n",
+        ]).prop_map(str::to_owned),
+        2 => any::<char>().prop_filter("NUL", |c| *c != '\0').prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn named(values: &[String]) -> Value {
+    let vars: Vars = values.iter().enumerate().map(|(n, value)| (format!("v{n}"), json!(value))).collect();
+    Value::Object(vars)
+}
+
+/// Each with a value in the place of `@`, and what it prints with the value in the place of `@`.
+const PLACES: &[(&str, &str)] = &[
+    ("printf '%s\\0' {{ @ }}", "@"),
+    ("printf '%s\\0' a{{ @ }}b", "a@b"),
+    ("printf '%s\\0' {{ @ }}{{ @ }}", "@@"),
+    ("printf '%s\\0' --x={{ @ }}/", "--x=@/"),
+    ("printf '%s\\0' $S{{ @ }}", "<S>@"),
+    ("x={{ @ }}; printf '%s\\0' \"$x\"", "@"),
+    ("printf '%s\\0' \"{{ @ }}\"", "@"),
+    ("printf '%s\\0' \"é{{ @ }}$S{{ @ }}b'\"", "é@<S>@b'"),
+    ("printf '%s\\0' '{{ @ }}'\"'\"", "@'"),
+    ("printf '%s\\0' 'a\"{{ @ }}$S'{{ @ }}", "a\"@$S@"),
+    ("x=\"$(printf '%sX' {{ @ }} \"{{ @ }}\" '{{ @ }}')\"; printf '%s\\0' \"$x\"", "@X@X@X"),
+    ("x=$(printf '%sX' \"$(printf %sY \"{{ @ }}\")\"); printf '%s\\0' \"$x\"", "@YX"),
+    ("(printf '%s\\0' {{ @ }})", "@"),
+    ("case {{ @ }} in {{ @ }}) printf '%s\\0' {{ @ }};; *) exit 9;; esac", "@"),
+    ("printf '%s\\0' a{{ @ }} # it's \"not {{ 'read' }}", "a@"),
+    ("f() { printf '%s\\0' \"$1\"; }; f {{ @ }} | cat", "@"),
+    ("if [ {{ @ }} = \"{{ @ }}\" ]; then printf '%s\\0' {{ @ }}; fi", "@"),
+    ("for x in {{ [@, @] }}; do printf '%s\\0' \"$x\"; done", "@\0@"),
+    ("sh -c \"printf '%s\\\\0' {{ @ | quote }}\"", "@"),
+    ("sh -c {{ 'printf %s ' ~ (@ | quote) }}; printf '\\0'", "@"),
+];
+
+/// The same for heredocs, where some values are refused.
+const HEREDOCS: &[(&str, &str)] = &[
+    ("cat <<E\n{{ @ }}\nE\nprintf '\\0'", "@\n"),
+    ("cat <<E; cat <<'F'\na '\"{{ @ }}\" $S\nE\n{{ @ }} $S '\nF\nprintf '\\0'", "a '\"@\" <S>\n@ $S '\n"),
+    ("cat <<-'E'\n\t{{ @ }}.\n\tE\nprintf '\\0'", "@.\n"),
+    ("cat <<-E | cat\n\tx{{ @ }}\n\tE\nprintf '\\0'", "x@\n"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn every_value_round_trips_through_every_place(values in prop::collection::vec(hostile(), 3 * PLACES.len())) {
+        let (mut script, mut expected) = (String::new(), String::new());
+        for (n, value) in values.iter().enumerate() {
+            let (place, prints) = PLACES[n % PLACES.len()];
+            // `test` has a grammar of its own for words like `(` and `!`.
+            let value = if place.starts_with("if [") { &format!("x{value}") } else { value };
+            script.push_str(&place.replace('@', &format!("v{n}")));
+            script.push('\n');
+            expected.push_str(&prints.replace('@', value));
+            expected.push('\0');
+        }
+        let values: Vec<String> = values
+            .into_iter()
+            .enumerate()
+            .map(|(n, value)| if PLACES[n % PLACES.len()].0.starts_with("if [") { format!("x{value}") } else { value })
+            .collect();
+        let script = render(&script, named(&values)).unwrap();
+        prints(&script, &expected)?;
+    }
+
+    #[test]
+    fn a_heredoc_holds_the_value_or_refuses_it(values in prop::collection::vec(hostile(), 6 * HEREDOCS.len())) {
+        let (mut script, mut expected) = (String::new(), String::new());
+        for (n, value) in values.iter().enumerate() {
+            let (place, prints) = HEREDOCS[n % HEREDOCS.len()];
+            if let Ok(text) = render(&place.replace('@', "v0"), named(std::slice::from_ref(value))) {
+                script.push_str(&text);
+                script.push('\n');
+                expected.push_str(&prints.replace('@', value));
+                expected.push('\0');
+            }
+        }
+        prints(&script, &expected)?;
+    }
+
+    /// Puts values into scripts made of random fragments. Whatever those mean, and wherever the lexer believes
+    /// it is: a command that is spelled in a value must not run.
+    #[test]
+    fn no_value_runs_wherever_it_stands(
+        fragments in prop::collection::vec(prop::sample::select(FRAGMENTS.to_vec()), 1..16),
+        value in prop::sample::select(PAYLOADS.to_vec()),
+    ) {
+        let Ok(script) = render(&fragments.concat(), json!({ "v": value })) else { return Ok(()) };
+        let folder = tempfile::tempdir().unwrap();
+        let (bin, ran) = (folder.path().join("bin"), folder.path().join("ran"));
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::write(bin.join("pwned"), format!("#!/bin/sh\n: > {}\n", ran.display())).unwrap();
+        std::fs::set_permissions(bin.join("pwned"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for shell in shells() {
+            let program = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+                .map(|folder| folder.join(shell[0]))
+                .find(|path| path.exists())
+                .unwrap();
+            let output = Command::new(program)
+                .args(&shell[1..])
+                .args(["-c", &script])
+                .env_clear()
+                .env("PATH", &bin)
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            prop_assert!(!ran.exists(), "{:?} {:?}\n{}", shell, output, script);
+        }
+    }
+}
+
+/// Pieces of scripts, many of them unfinished.
+const FRAGMENTS: &[&str] = &[
+    "{{ v }}",
+    "{{ v }}",
+    "{{ v }}",
+    "{{ v }}",
+    "{{ v }}",
+    " ",
+    " ",
+    "\n",
+    "\n",
+    "'",
+    "\"",
+    "\"",
+    "`",
+    "$(",
+    "$(",
+    ")",
+    ")",
+    "${x:-",
+    "${x",
+    "}",
+    "$((",
+    "))",
+    "((",
+    "\\",
+    "$",
+    "$x",
+    "#",
+    " # ",
+    "<<E",
+    "<<'E'",
+    "<<-E",
+    "<<E\n",
+    "\nE\n",
+    "\nE",
+    "<",
+    ">",
+    "(",
+    "{ ",
+    ";",
+    "|",
+    "&",
+    "case x in x) ",
+    ";; esac",
+    "echo ",
+    "$'",
+    "$\"",
+    "a",
+    "=",
+    "\\\n",
+    "\t",
+    "<<<",
+    "x=",
+    "if ",
+    "; then ",
+    "; fi",
+    "é",
+    "[[ ",
+    " ]]",
+    "$[",
+    "]",
+    "${ ",
+    "x=(",
+    "2",
+    "!",
+    "~",
+    ":",
+    "@(",
+    "\"$(",
+    ")\"",
+    "<(",
+];
+
+/// Values that run `pwned` when they escape.
+const PAYLOADS: &[&str] = &[
+    "$(pwned)",
+    "`pwned`",
+    "; pwned;",
+    "\npwned\n",
+    "'; pwned; '",
+    "\"; pwned; \"",
+    ")); pwned; ",
+    ");pwned;(",
+    "}; pwned; ",
+    "\\'; pwned; #",
+    "\\",
+    "é$(pwned)",
+    "'$(pwned)'",
+    "\nE\npwned\n",
+    "|pwned",
+    "${x:-$(pwned)}",
+    "(pwned)",
+    "\"$(pwned)",
+    "\\\"; pwned; \\\"",
+    "x[$(pwned)]",
+    "\\$(pwned)",
+    "\\`pwned`",
+    "\\\n$(pwned)",
+    "E\npwned",
+    ";;pwned;;",
+    "&pwned&",
+    "a)pwned",
+    "'",
+    "\"",
+    "\n",
+    "#",
+    ")",
+    "pwned",
+    "(pwned",
+    "{pwned;}",
+    "\n\tE\npwned\n",
+];

@@ -1,0 +1,273 @@
+//! Templates and expressions over MiniJinja: strict, bounded, rendered once, and quoted for the shell where a
+//! shell reads them. Owns what `{{ }}` means in a tasks file; refuses I/O (the environment and the clock are
+//! handed in) and any other template (there is no loader, so no `include`).
+//!
+//! - `scope`: the variables, in layers that hosts share
+//! - `source`: a light reading of the text for what MiniJinja only finds when it runs
+//! - `filters`, `value`: the filters, and how a value becomes text or stays a value
+//! - `script`, `lexer`: a script is rendered with marks in place of its values; the lexer then walks the
+//!   script as a shell would and quotes each value for the place where its mark stands
+//! - `error`: what went wrong, in the words and at the place of the user's text
+
+mod error;
+mod filters;
+mod lexer;
+mod scope;
+mod script;
+mod source;
+mod value;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Output, State, UndefinedBehavior};
+
+use crate::model::position::Located;
+use crate::model::task::Template;
+use crate::model::value::{Value, Vars};
+
+pub use error::TemplateError;
+pub use scope::{Layer, Scope};
+
+use error::{Problem, convert};
+use scope::Root;
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// Plain text with `{{ }}`.
+    Text,
+    /// A shell script with `{{ }}`: values are quoted for the place where they stand.
+    Shell,
+    /// One expression without braces (`when`).
+    Expression,
+}
+
+/// The most that one template may expand to, in bytes.
+pub const MAX_EXPANSION: usize = 1024 * 1024;
+
+/// Instructions that one rendering may take: some seconds of work, far above a loop over ten thousand hosts.
+const FUEL: u64 = 5_000_000;
+
+/// Nested calls that one rendering may take; MiniJinja's 500 is too near the end of a worker thread's stack.
+const MAX_DEPTH: usize = 100;
+
+/// What templates may ask of the world, answered by the caller.
+#[derive(Clone)]
+pub struct Builtins {
+    /// Looks up a variable of the operator's environment, for `env('NAME')`.
+    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// What `now()` returns: the time at which the run began, RFC 3339.
+    pub now: String,
+}
+
+impl fmt::Debug for Builtins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builtins").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Renders templates and evaluates expressions. One serves a whole run, from all threads.
+pub struct Templates {
+    text: Environment<'static>,
+    shell: Environment<'static>,
+}
+
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Templates").finish_non_exhaustive()
+    }
+}
+
+impl Templates {
+    /// Builds the engine.
+    pub fn new(builtins: &Builtins) -> Self {
+        let mut text = environment();
+        filters::add_text(&mut text);
+        text.set_formatter(value::write_text);
+        let mut shell = environment();
+        filters::add_shell(&mut shell);
+        shell.set_formatter(script::write_mark);
+        for environment in [&mut text, &mut shell] {
+            filters::add_functions(environment, builtins);
+        }
+        Self { text, shell }
+    }
+
+    /// Renders plain text. Values are written as they are and never read again as templates.
+    pub fn render_text(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
+        source::lint(text, Syntax::Text)?;
+        render(&self.text, text, &Root::new(scope, None))
+    }
+
+    /// Renders a shell script: each value becomes text that the shell reads as exactly that value.
+    ///
+    /// Errors name the values for whose place no such text exists (see `docs/templates.md`). The quoting is for
+    /// sh, bash, zsh and ksh; for an interpreter of another family it means nothing.
+    pub fn render_script(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
+        source::lint(text, Syntax::Shell)?;
+        script::render(&self.shell, text, scope)
+    }
+
+    /// Renders the strings of a value. One that is exactly one `{{ expression }}` keeps the expression's type.
+    ///
+    /// An error carries the position of the string that it is about.
+    pub fn render_value(&self, template: &Template, scope: &Scope) -> Result<Value, Located<TemplateError>> {
+        Ok(match template {
+            Template::Literal(value) => value.clone(),
+            Template::Text(text) => self
+                .render_leaf(&text.value, scope)
+                .map_err(|error| Located::new(error, text.position.clone()))?,
+            Template::List(items) => Value::Array(
+                items.iter().map(|item| self.render_value(item, scope)).collect::<Result<_, _>>()?,
+            ),
+            Template::Map(entries) => {
+                let mut map = Vars::new();
+                for (key, entry) in entries {
+                    map.insert(key.clone(), self.render_value(entry, scope)?);
+                }
+                Value::Object(map)
+            }
+        })
+    }
+
+    /// Evaluates a condition. Null counts as false; everything but true, false and null is an error.
+    pub fn eval_bool(&self, expression: &str, scope: &Scope) -> Result<bool, TemplateError> {
+        let value = self.eval(expression, scope)?;
+        match value {
+            Value::Bool(verdict) => Ok(verdict),
+            Value::Null => Ok(false),
+            Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => Err(TemplateError {
+                line: 1,
+                column: None,
+                message: format!("expected true or false, found {}", crate::model::value::type_name(&value)),
+                help: Some("compare it with something: == != < > in, or \"is defined\"".to_owned()),
+            }),
+        }
+    }
+
+    fn render_leaf(&self, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
+        source::lint(text, Syntax::Text)?;
+        match source::single_output(text) {
+            // The blanks keep the places of errors where they are in the text.
+            Some((start, code)) => {
+                let padded = format!("{}{code}", " ".repeat(start));
+                self.eval_code(&padded, text, scope)
+            }
+            None => render(&self.text, text, &Root::new(scope, None)).map(Value::String),
+        }
+    }
+
+    fn eval(&self, expression: &str, scope: &Scope) -> Result<Value, TemplateError> {
+        source::lint(expression, Syntax::Expression)?;
+        self.eval_code(expression, expression, scope)
+    }
+
+    fn eval_code(&self, code: &str, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
+        let syntax = if code.len() == text.len() { Syntax::Expression } else { Syntax::Text };
+        let result = self
+            .text
+            .compile_expression(code)
+            .and_then(|expression| expression.eval(Root::new(scope, None).into_value()));
+        let value = result.map_err(|error| convert(&error, text, syntax, Some(scope)))?;
+        if value.is_undefined() {
+            return Err(error::undefined(code.trim(), text, scope));
+        }
+        value::to_json(&value).map_err(|problem: Problem| {
+            problem.into_error(text, code.len() - code.trim_start().len(), code.trim())
+        })
+    }
+}
+
+/// Checks the syntax of a text; returns the names of the variables that it needs from outside.
+///
+/// Sorted. Left out are built-in functions, and names that the text itself guards with `default` or
+/// `is defined`.
+pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+    source::lint(text, syntax)?;
+    let names = match syntax {
+        Syntax::Text | Syntax::Shell => {
+            ENVIRONMENT.template_from_str(text).map(|template| template.undeclared_variables(false))
+        }
+        Syntax::Expression => {
+            ENVIRONMENT.compile_expression(text).map(|expression| expression.undeclared_variables(false))
+        }
+    };
+    let names = names.map_err(|error| convert(&error, text, syntax, None))?;
+    let guarded = source::guarded_names(text, syntax);
+    let mut needed: Vec<String> = names
+        .into_iter()
+        .filter(|name| !filters::FUNCTIONS.contains(&name.as_str()) && !guarded.contains(name.as_str()))
+        .collect();
+    needed.sort();
+    Ok(needed)
+}
+
+/// An environment with fan's limits and without MiniJinja's own ways around the quoting.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // For the places of errors. Their `{:#}` form prints values and is never used.
+    environment.set_debug(true);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(MAX_DEPTH);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // MiniJinja drops one newline at the end; a heredoc at the end of a script needs it.
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the default delimiters are valid"));
+    for filter in ["safe", "escape", "e"] {
+        environment.remove_filter(filter);
+    }
+    // Prints every variable there is, secrets too.
+    environment.remove_global("debug");
+    environment
+}
+
+/// Renders a text into at most [`MAX_EXPANSION`] bytes.
+fn render(environment: &Environment<'_>, text: &str, root: &Root) -> Result<String, TemplateError> {
+    let failed = |error: &minijinja::Error| convert(error, text, Syntax::Text, Some(root.scope()));
+    let template = environment.template_from_str(text).map_err(|error| failed(&error))?;
+    let mut out = Bounded::default();
+    let result = template.render_captured_to(root.clone().into_value(), &mut out);
+    if out.overflowed {
+        return Err(error::too_long());
+    }
+    result.map_err(|error| failed(&error))?;
+    Ok(String::from_utf8(out.bytes).expect("MiniJinja writes whole strings"))
+}
+
+/// A buffer that refuses to grow beyond [`MAX_EXPANSION`].
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    overflowed: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_EXPANSION {
+            self.overflowed = true;
+            return Err(io::Error::other("the expansion is too long"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What MiniJinja calls for each value that a template writes.
+type Formatted = Result<(), minijinja::Error>;
+
+/// Writes one value; kept here so that both formatters read alike.
+fn write(out: &mut Output<'_>, _state: &State<'_, '_>, text: &str) -> Formatted {
+    out.write_str(text).map_err(minijinja::Error::from)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The variables that a template sees. Owns their layers and how a name is found; refuses to know which layer
+//! holds what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr, Serde};
+
+use crate::model::value::Vars;
+
+/// One level of variables, converted once and shared by every scope that has it.
+#[derive(Clone, Default)]
+pub struct Layer(Arc<IndexMap<String, Value>>);
+
+impl Layer {
+    /// Takes over the variables. Costs time in proportion to their size; a clone of the layer costs none.
+    pub fn new(vars: &Vars) -> Self {
+        Self(Arc::new(vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect()))
+    }
+}
+
+impl Layer {
+    /// Whether it has a variable of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The names of its variables, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Layer {
+    /// Names only: values may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The variables of one host at one moment: layers, the highest looked up first.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    layers: Vec<Layer>,
+}
+
+impl Scope {
+    /// A scope without variables.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a layer above all the others.
+    #[must_use]
+    pub fn with(mut self, layer: Layer) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// The names that can be looked up, the highest layer first; a name can come more than once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().rev().flat_map(|layer| layer.0.keys().map(String::as_str))
+    }
+
+    /// Finds the highest layer's value of a name.
+    pub(super) fn get(&self, name: &str) -> Option<Value> {
+        self.layers.iter().rev().find_map(|layer| layer.0.get(name)).cloned()
+    }
+}
+
+/// The name under which a formatter finds what belongs to its rendering. No template can spell it.
+const EXTRA: &str = "\0extra";
+
+/// What MiniJinja looks names up in: a scope, and one value for the formatter.
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    scope: Scope,
+    extra: Option<Value>,
+}
+
+impl Root {
+    /// A root over a scope, which is cheap to clone.
+    pub(super) fn new(scope: &Scope, extra: Option<Value>) -> Self {
+        Self { scope: scope.clone(), extra }
+    }
+
+    /// The variables.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The form that MiniJinja takes.
+    pub(super) fn into_value(self) -> Value {
+        Value::from_object(self)
+    }
+
+    /// Finds the formatter's value from within a rendering.
+    pub(super) fn extra(state: &minijinja::State<'_, '_>) -> Option<Value> {
+        state.lookup(EXTRA)
+    }
+}
+
+impl Object for Root {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == EXTRA { self.extra.clone() } else { self.scope.get(key) }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.mapped_enumerator(|root| Box::new(root.scope.names().map(Value::from)))
+    }
+}

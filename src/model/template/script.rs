@@ -1,0 +1,144 @@
+//! Renders a script in two steps: MiniJinja writes a mark for each value, then the lexer puts each value where
+//! its mark stands, quoted for that place. Owns the marks; refuses to know the shell's grammar.
+//!
+//! A mark is a number between two NUL bytes. Nothing else can write one: NUL is refused in the template's text,
+//! in unquoted (`raw`) text and in values.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::value::{Object, ValueKind};
+use minijinja::{Environment, Output, State, Value};
+
+use super::error::{Problem, too_long};
+use super::filters::Spelled;
+use super::lexer::{Refusal, substitute};
+use super::scope::{Root, Scope};
+use super::value::{is_nothing, to_text, to_texts};
+use super::{Formatted, MAX_EXPANSION, TemplateError, render as render_marked, write};
+
+/// A value that stands somewhere in a script.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    /// One text.
+    Word {
+        /// The text.
+        plain: String,
+        /// What to write in its stead inside quotes: the author quoted it for a shell further down.
+        quoted: Option<String>,
+    },
+    /// The items of a list.
+    Words(Vec<String>),
+}
+
+/// The values of one rendering, in the order in which they were written.
+#[derive(Debug, Default)]
+struct Recorder {
+    items: Mutex<Recorded>,
+    /// The value at which to stop, and why: a second rendering finds out where that value is in the text.
+    stop: Option<(usize, Problem)>,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    items: Vec<Item>,
+    bytes: usize,
+}
+
+impl Object for Recorder {}
+
+/// Renders a script with its values quoted.
+pub(super) fn render(
+    environment: &Environment<'_>,
+    text: &str,
+    scope: &Scope,
+) -> Result<String, TemplateError> {
+    let recorder = Arc::new(Recorder::default());
+    let marked = render_with(environment, text, scope, &recorder)?;
+    let items = {
+        let mut recorded = recorder.items.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut recorded.items)
+    };
+    match substitute(&marked, &items) {
+        Ok(script) if script.len() <= MAX_EXPANSION => Ok(script),
+        Ok(_) => Err(too_long()),
+        Err(Refusal { item, problem }) => {
+            let again = Arc::new(Recorder { stop: Some((item, problem.clone())), ..Recorder::default() });
+            match render_with(environment, text, scope, &again) {
+                Err(error) => Err(error),
+                // A template cannot render differently the second time; if one did, the refusal still holds.
+                Ok(_) => Err(problem.into_error(text, 0, "a value")),
+            }
+        }
+    }
+}
+
+fn render_with(
+    environment: &Environment<'_>,
+    text: &str,
+    scope: &Scope,
+    recorder: &Arc<Recorder>,
+) -> Result<String, TemplateError> {
+    let root = Root::new(scope, Some(Value::from_dyn_object(Arc::clone(recorder))));
+    render_marked(environment, text, &root)
+}
+
+/// The formatter of scripts: records the value and writes its mark.
+pub(super) fn write_mark(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Formatted {
+    if is_nothing(value) {
+        return Ok(());
+    }
+    let extra = Root::extra(state);
+    let recorder = extra.as_ref().and_then(Value::downcast_object_ref::<Recorder>);
+    let recorder = recorder.expect("every script is rendered with a recorder");
+    if let Some(Spelled::Raw(text)) = value.downcast_object_ref::<Spelled>() {
+        return if text.contains('\0') { Err(Problem::Nul.into()) } else { write(out, state, text) };
+    }
+    let index = recorder.record(value)?;
+    write(out, state, &format!("\0{index}\0"))
+}
+
+impl Recorder {
+    fn record(&self, value: &Value) -> Result<usize, Problem> {
+        let item = item(value)?;
+        let mut recorded = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = recorded.items.len();
+        if let Some((_, problem)) = self.stop.as_ref().filter(|(at, _)| *at == index) {
+            return Err(problem.clone());
+        }
+        recorded.bytes += item.len();
+        if recorded.bytes > MAX_EXPANSION {
+            return Err(Problem::TooLong);
+        }
+        recorded.items.push(item);
+        Ok(index)
+    }
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Self::Word { plain, quoted } => plain.len().max(quoted.as_ref().map_or(0, String::len)),
+            Self::Words(words) => words.iter().map(|word| word.len() + 1).sum(),
+        }
+    }
+}
+
+fn item(value: &Value) -> Result<Item, Problem> {
+    if let Some(Spelled::Quoted { plain, text }) = value.downcast_object_ref::<Spelled>() {
+        return Ok(match item(plain)? {
+            Item::Word { plain, .. } => Item::Word { plain, quoted: Some(without_nul(text.clone())?) },
+            words @ Item::Words(_) => words,
+        });
+    }
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            let words = to_texts(value)?.into_iter().map(without_nul);
+            Ok(Item::Words(words.collect::<Result<_, _>>()?))
+        }
+        _ => Ok(Item::Word { plain: without_nul(to_text(value)?)?, quoted: None }),
+    }
+}
+
+fn without_nul(text: String) -> Result<String, Problem> {
+    if text.contains('\0') { Err(Problem::Nul) } else { Ok(text) }
+}

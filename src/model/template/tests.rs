@@ -1,0 +1,298 @@
+//! What templates give and say.
+
+use std::time::Instant;
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use super::*;
+use crate::model::position::Position;
+
+fn templates() -> Templates {
+    Templates::new(&Builtins {
+        env: Arc::new(|name| (name == "HOME").then(|| "/home/op".to_owned())),
+        now: "2026-01-02T03:04:05Z".to_owned(),
+    })
+}
+
+fn layer(value: serde_json::Value) -> Layer {
+    let serde_json::Value::Object(vars) = value else { panic!("vars are a map") };
+    Layer::new(&vars)
+}
+
+fn scope() -> Scope {
+    Scope::new().with(layer(json!({"app": "low", "version": "1.2", "port": 8080, "ratio": 0.5}))).with(layer(
+        json!({
+            "app": "shop", "force": true, "tags": ["a", "b c"], "nothing": null, "empty": "",
+            "out": {"stdout": "{{ app }} {% if %} {#", "rc": 0, "ok": true}, "flag": "false",
+        }),
+    ))
+}
+
+fn text(template: &str) -> Result<String, String> {
+    templates().render_text(template, &scope()).map_err(shown)
+}
+
+fn value(template: &str) -> Result<Value, String> {
+    let at = Position::new("tasks.yaml", 7, 3);
+    let template = Template::Text(Located::new(template.into(), at));
+    templates()
+        .render_value(&template, &scope())
+        .map_err(|error| error.value.diagnostic(&error.position).to_string())
+}
+
+fn shown(error: TemplateError) -> String {
+    let column = error.column.map_or_else(|| "-".to_owned(), |column| column.to_string());
+    let help = error.help.map(|help| format!(" (help: {help})")).unwrap_or_default();
+    format!("{}:{column}: {}{help}", error.line, error.message)
+}
+
+#[test]
+fn text_takes_the_highest_layer_and_spells_values_as_yaml_does() {
+    for (template, expected) in [
+        ("{{ app }}-{{ version }}", "shop-1.2"),
+        ("{{ port }} {{ ratio }} {{ force }} {{ not force }}", "8080 0.5 true false"),
+        ("{{ tags | join('+') }} {{ [true, 1] | join(',') }}", "a+b c true,1"),
+        ("{{ out.rc }}{{ out['rc'] }}", "00"),
+        ("a{{ '--force' if force }}b{{ 'x' if not force }}c", "a--forcebc"),
+        ("{% for tag in tags %}[{{ tag }}]{% endfor %}\n", "[a][b c]\n"),
+        ("{% set x = app ~ '!' %}{{ x | upper }}", "SHOP!"),
+        ("{% macro hi(x) %}hi {{ x }}{% endmacro %}{{ hi(app) }}", "hi shop"),
+        ("{{ nope | default('none') }}", "none"),
+        ("{{ env('HOME') }} {{ env('NOPE', 'x') }} {{ now() }}", "/home/op x 2026-01-02T03:04:05Z"),
+        ("{{ '{\"a\": [1]}' | from_json | attr('a') | first }}", "1"),
+        ("{{ out | tojson }}", r##"{"stdout":"{{ app }} {% if %} {#","rc":0,"ok":true}"##),
+        ("{{ tags | tojson(1) }}", "[\n \"a\",\n \"b c\"\n]"),
+        (
+            "{{ tags | quote }} {{ \"it's\" | quote }} {{ app | quote }} {{ force | string }}",
+            r"a 'b c' 'it'\''s' shop true",
+        ),
+        ("{{ app | raw }}", "shop"),
+        ("{# {{ nope }} #}{% raw %}{{ nope }}{% endraw %}", "{{ nope }}"),
+        ("trailing\n\n", "trailing\n\n"),
+        ("{{ range(3) | join }}", "012"),
+    ] {
+        assert_eq!(text(template).as_deref(), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn text_from_a_host_is_never_a_template() {
+    let dangerous = "{{ app }} {% if %} {#";
+    assert_eq!(text("{{ out.stdout }}").as_deref(), Ok(dangerous));
+    assert_eq!(text("{{ out.stdout ~ '{{ app }}' }}"), Ok(format!("{dangerous}{{{{ app }}}}")));
+    assert_eq!(value("{{ out.stdout }}"), Ok(json!(dangerous)));
+    let script = templates().render_script("echo {{ out.stdout }}", &scope());
+    assert_eq!(script, Ok(format!("echo '{dangerous}'")));
+}
+
+#[test]
+fn a_single_expression_keeps_its_type() {
+    for (template, expected) in [
+        ("{{ port }}", json!(8080)),
+        ("{{- tags -}}", json!(["a", "b c"])),
+        ("{{ out }}", json!({"stdout": "{{ app }} {% if %} {#", "rc": 0, "ok": true})),
+        ("{{ nothing }}", json!(null)),
+        ("{{ force and port > 80 }}", json!(true)),
+        ("{{ {'a': {'b': 1}} }}", json!({"a": {"b": 1}})),
+        ("{{ app }}{{ port }}", json!("shop8080")),
+        ("{{ port }} ", json!("8080 ")),
+        ("plain", json!("plain")),
+        ("{{ '}}' }}", json!("}}")),
+        ("{{ tags | quote }}", json!("a 'b c'")),
+    ] {
+        assert_eq!(value(template), Ok(expected), "{template}");
+    }
+    let nested = Template::Map(
+        [(
+            "list".to_owned(),
+            Template::List(vec![Template::Literal(json!(1)), Template::Literal(json!("{{ x }}"))]),
+        )]
+        .into_iter()
+        .collect(),
+    );
+    assert_eq!(templates().render_value(&nested, &scope()), Ok(json!({"list": [1, "{{ x }}"]})));
+}
+
+#[test]
+fn errors_in_values_point_into_the_file() {
+    assert_snapshot!(value("{{ verison }}").unwrap_err(), @"");
+    assert_snapshot!(value("a\n {{ tags }}").unwrap_err(), @"");
+    assert_snapshot!(value("{{ [app, nope] }}").unwrap_err(), @"");
+    assert_snapshot!(value("{{ port + app }}").unwrap_err(), @"");
+}
+
+#[test]
+fn conditions_are_true_or_false() {
+    for (expression, expected) in [
+        ("force", Ok(true)),
+        ("not force", Ok(false)),
+        ("nothing", Ok(false)),
+        ("port > 80 and out.ok", Ok(true)),
+        ("nope is defined", Ok(false)),
+        ("'a' in tags", Ok(true)),
+        (
+            "flag",
+            Err(
+                "1:-: expected true or false, found a string (help: compare it with something: == != < > in, or \"is defined\")",
+            ),
+        ),
+        (
+            "port",
+            Err(
+                "1:-: expected true or false, found a number (help: compare it with something: == != < > in, or \"is defined\")",
+            ),
+        ),
+        ("nope", Err("1:1: undefined variable \"nope\"")),
+        ("forc", Err("1:1: undefined variable \"forc\" (help: did you mean \"force\"?)")),
+        ("force and forc == 1", Err("1:11: undefined variable \"forc\" (help: did you mean \"force\"?)")),
+        ("out.stdot", Err("1:1: undefined variable \"out.stdot\" (help: did you mean \"out.stdout\"?)")),
+        ("{{ force }}", Err("1:1: an expression is written without braces (help: write force)")),
+        ("force ==", Err("1:9: unexpected end of input, expected expression")),
+        ("", Err("1:1: unexpected end of input, expected expression")),
+        ("1 // 0 == 1", Err("1:1: \"1 // 0 == 1\" cannot be calculated")),
+    ] {
+        let result = templates().eval_bool(expression, &scope()).map_err(shown);
+        assert_eq!(result, expected.map_err(str::to_owned), "{expression}");
+    }
+}
+
+#[test]
+fn messages_say_what_is_wrong_where_and_what_to_write() {
+    let templates = [
+        "{{ verison }}",
+        "a\n  é {{ verison | upper }}",
+        "{{ out.stdot }} ",
+        "{{ nope.x }} ",
+        "{{ tags }} ",
+        "{{ tags | list }} ",
+        "{{ out }} ",
+        "{{ nothing }} ",
+        "{{ env }} ",
+        "{{ env('NOPE') }} ",
+        "{{ foo(1) }} ",
+        "{{ nwo() }} ",
+        "{{ app | uper }}",
+        "{{ app | safe }}",
+        "{{ app | e }}",
+        "{{ app is strin }}",
+        "{{ app",
+        "a {{ app\nmore {{ app }}",
+        "{{ app }",
+        "{{ 'x }}",
+        "{{ app app }}",
+        "{{ }}",
+        "{% if app %}x",
+        "{% if app ",
+        "x {% endif %}",
+        "{% fro x in y %}",
+        "{# x",
+        "{% raw %}",
+        "{% include 'x' %}",
+        "{% autoescape false %}{% endautoescape %}",
+        "{{ app | int }}",
+        "{{ app + 1 }}",
+        "{{ 'x' | from_json }}",
+        "{{ [nope] | join }} ",
+        "{% for i in range(100000) %}{% for j in range(100) %}{% endfor %}{% endfor %}",
+        "{% for i in range(100000) %}0123456789abcdef{% endfor %}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "a\0b",
+    ];
+    let list: Vec<String> = templates
+        .iter()
+        .map(|template| format!("{template:?}\n    {}", text(template).unwrap_err()))
+        .collect();
+    assert_snapshot!(list.join("\n"), @"");
+}
+
+#[test]
+fn a_script_refuses_what_would_lose_its_quoting() {
+    let templates = [
+        "{% set x %}a{% endset %}",
+        "{% set x | upper(a=1) %}a{% endset %}",
+        "{% macro f() %}{% endmacro %}",
+        "{% filter upper %}{% endfilter %}",
+        "{% call f() %}{% endcall %}",
+    ];
+    let refused = |text: &&str| shown(check(text, Syntax::Shell).unwrap_err());
+    assert_snapshot!(templates.iter().map(refused).collect::<Vec<_>>().join("\n"), @"");
+    assert_eq!(check("{% set x = {'a': 1} %}{% set ns = namespace(a=1) %}", Syntax::Shell), Ok(vec![]));
+}
+
+#[test]
+fn a_check_names_what_a_text_needs() {
+    for (text, syntax, names) in [
+        ("{{ app }} {{ out.rc }} {{ env('X') }} {{ range(3) }}", Syntax::Text, vec!["app", "out"]),
+        ("{% for x in tags %}{{ x }}{{ loop.index }}{% endfor %}", Syntax::Shell, vec!["tags"]),
+        ("{{ a | default(1) }}{{ b | d }}{{ c.d | default(1) }}", Syntax::Text, vec!["c"]),
+        ("a is defined and a > b", Syntax::Expression, vec!["b"]),
+        ("x is not defined", Syntax::Expression, vec![]),
+        ("force or archive.changed", Syntax::Expression, vec!["archive", "force"]),
+        ("no {# {{ x }} #} braces", Syntax::Text, vec![]),
+    ] {
+        assert_eq!(check(text, syntax), Ok(names.into_iter().map(str::to_owned).collect()), "{text}");
+    }
+    assert!(check("{{ app", Syntax::Text).is_err());
+    assert!(check("app | uper", Syntax::Expression).is_err());
+}
+
+#[test]
+fn every_filter_and_test_that_is_listed_exists() {
+    for name in filters::FILTERS {
+        let known = templates().eval_bool(&format!("{name:?} is filter"), &scope());
+        assert_eq!(known, Ok(true), "{name}");
+    }
+    for name in filters::TESTS {
+        let known = templates().eval_bool(&format!("{name:?} is test"), &scope());
+        assert_eq!(known, Ok(true), "{name}");
+    }
+}
+
+#[test]
+fn errors_never_show_values() {
+    let scope =
+        Scope::new().with(layer(json!({"password": "hunter2", "pins": [4711], "many": {"k": "hunter2"}})));
+    for template in [
+        "{{ password | int }}",
+        "{{ password + 1 }}",
+        "{{ pins }}x",
+        "{{ many }}x",
+        "{{ password.x.y }}",
+        "{{ password | from_json }}",
+        "{{ pins[0] // 0 }}",
+        "{{ password(1) }}",
+        "{{ password | round }}",
+        "{{ many.x.y }}",
+        "{{ [password, nope] | join }}",
+        "{{ pasword }}",
+        "{{ password | batch('x') }}",
+        "`{{ password }} {{ many | tojson }}`",
+    ] {
+        for error in [
+            templates().render_text(template, &scope).err(),
+            templates().render_script(template, &scope).err(),
+        ] {
+            let shown = error.map(shown).unwrap_or_default();
+            assert!(!shown.contains("hunter2") && !shown.contains("4711"), "{template}: {shown}");
+        }
+    }
+    assert!(!format!("{scope:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_global_layer_is_shared_between_hosts() {
+    let names: Vec<String> = (0..5000).map(|n| format!("web{n}.example.org")).collect();
+    let global = layer(json!({ "hosts": names }));
+    let engine = templates();
+    let start = Instant::now();
+    for n in 0..5000 {
+        let scope = Scope::new().with(global.clone()).with(layer(json!({ "host": n })));
+        assert_eq!(
+            engine.render_text("{{ host }} of {{ hosts | length }}", &scope),
+            Ok(format!("{n} of 5000"))
+        );
+    }
+    // Copied per host, this would be 25 million values and take minutes.
+    assert!(start.elapsed().as_secs() < 20);
+}

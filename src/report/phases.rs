@@ -1,0 +1,122 @@
+//! `fan ping`: one line per host with the time of each phase of reaching it.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::event::{Event, Fact, HostOutcome, Timings};
+use crate::model::inventory::HostName;
+use crate::model::value::{Value, Vars};
+use crate::report::Reporter;
+use crate::report::sink::Sink;
+use crate::report::style::Style;
+
+/// Prints a host as soon as it is done.
+pub struct Phases {
+    out: Sink,
+    as_json: bool,
+    width: usize,
+    hosts: HashMap<HostName, Reached>,
+}
+
+/// What is known of a host that is still under way.
+#[derive(Default)]
+struct Reached {
+    timings: Option<Timings>,
+    auth: String,
+    exec: Duration,
+}
+
+impl Phases {
+    /// Writes to fan's stdout: a table, or one JSON object per line.
+    pub fn new(out: Box<dyn Write + Send>, as_json: bool) -> Self {
+        Self { out: Sink::new(out), as_json, width: 0, hosts: HashMap::new() }
+    }
+
+    fn done(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
+        let reached = self.hosts.remove(host).unwrap_or_default();
+        let line =
+            if self.as_json { object(host, &reached, outcome) } else { self.row(host, &reached, outcome) };
+        self.out.buffer().extend_from_slice(line.as_bytes());
+        self.out.buffer().push(b'\n');
+        self.out.spill()
+    }
+
+    fn row(&self, host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
+        let width = self.width;
+        let status = outcome.status;
+        let Some(timings) = &reached.timings else {
+            let kind = outcome.failure.as_ref().map(|failure| failure.kind.as_str()).unwrap_or_default();
+            return format!("{host:width$}  {status}  {kind}");
+        };
+        let queued = match timings.queued.as_millis() {
+            0 => String::new(),
+            queued => format!("queued {queued} ms  "),
+        };
+        let auth = Style::default().text(&reached.auth).into_owned();
+        format!(
+            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {auth}",
+            timings.connect.as_millis(),
+            timings.handshake.as_millis(),
+            timings.auth.as_millis(),
+            reached.exec.as_millis(),
+        )
+    }
+}
+
+fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
+    let mut object = Vars::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("host", json!(host));
+    put("status", json!(outcome.status));
+    if let Some(timings) = &reached.timings {
+        put("timings", json!(timings));
+        put("exec_ms", json!(u64::try_from(reached.exec.as_millis()).unwrap_or(u64::MAX)));
+        put("auth", json!(reached.auth));
+    }
+    if let Some(failure) = &outcome.failure {
+        put("failure", json!(failure));
+    }
+    Value::Object(object).to_string()
+}
+
+impl Reporter for Phases {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.fact {
+            Fact::RunStarted { hosts, .. } => {
+                self.width = hosts.iter().map(|host| host.as_str().chars().count()).max().unwrap_or(0);
+                Ok(())
+            }
+            Fact::HostConnected { host, timings, auth } => {
+                let reached = self.hosts.entry(host.clone()).or_default();
+                reached.timings = Some(*timings);
+                reached.auth.clone_from(auth);
+                Ok(())
+            }
+            Fact::StepFinished { host, outcome, .. } => {
+                self.hosts.entry(host.clone()).or_default().exec = outcome.elapsed;
+                Ok(())
+            }
+            Fact::HostFinished { host, outcome } => self.done(host, outcome),
+            Fact::TaskStarted { .. }
+            | Fact::HostConnecting { .. }
+            | Fact::ConnectRetried { .. }
+            | Fact::StepStarted { .. }
+            | Fact::Output { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::StragglersNoticed { .. }
+            | Fact::StopRequested { .. }
+            | Fact::RunFinished { .. } => Ok(()),
+        }
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.finish()
+    }
+}

@@ -1,0 +1,70 @@
+//! `-v`: how each host was reached, and each step as it begins.
+
+use std::io::{self, Write};
+
+use crate::event::{Event, Fact, TaskSummary};
+use crate::report::Reporter;
+use crate::report::sink::Sink;
+use crate::report::style::Style;
+use crate::report::words::step_label;
+
+/// Tells what [`Lines`](crate::report::Lines) keeps to itself. Goes before it in a composite.
+pub struct Verbose {
+    talk: Sink,
+    style: Style,
+    tasks: Vec<TaskSummary>,
+}
+
+impl Verbose {
+    /// Writes to fan's stderr.
+    pub fn new(talk: Box<dyn Write + Send>, style: Style) -> Self {
+        Self { talk: Sink::new(talk), style, tasks: Vec::new() }
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        self.talk.buffer().extend_from_slice(self.style.text(line).as_bytes());
+        self.talk.buffer().push(b'\n');
+        // At once: the lines of other reporters follow.
+        self.talk.drain()
+    }
+}
+
+impl Reporter for Verbose {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match &event.fact {
+            Fact::RunStarted { run, tasks, pool, .. } => {
+                self.tasks.clone_from(tasks);
+                self.say(&format!("run {run}, {pool} hosts at a time"))
+            }
+            Fact::HostConnecting { host, address } => self.say(&format!("{host}: connecting to {address}")),
+            Fact::HostConnected { host, timings, auth } => self.say(&format!(
+                "{host}: connected (queued {} ms, connect {} ms, handshake {} ms, auth {} ms) by {auth}",
+                timings.queued.as_millis(),
+                timings.connect.as_millis(),
+                timings.handshake.as_millis(),
+                timings.auth.as_millis(),
+            )),
+            Fact::StepStarted { host, task, step } => {
+                let label = step_label(&self.tasks, Some((*task, *step)));
+                if label.is_empty() { Ok(()) } else { self.say(&format!("{host}: {}", label.trim_end())) }
+            }
+            Fact::TaskStarted { .. }
+            | Fact::ConnectRetried { .. }
+            | Fact::Output { .. }
+            | Fact::StepFinished { .. }
+            | Fact::HostFinished { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::StragglersNoticed { .. }
+            | Fact::StopRequested { .. }
+            | Fact::RunFinished { .. } => Ok(()),
+        }
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.talk.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.talk.finish()
+    }
+}

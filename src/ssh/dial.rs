@@ -1,0 +1,196 @@
+//! Name lookup and TCP connect: every address of a name gets its chance within one deadline (RFC 8305).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use rustix::io::Errno;
+use tokio::net::TcpStream;
+
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::ConnectError;
+
+/// Head start of each address over the next (RFC 8305 section 5 recommends 250 ms).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Resolves a host name or address literal; never empty.
+pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    if let Ok(ip) = address.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let found =
+        tokio::net::lookup_host((address, port)).await.map_err(|error| lookup_failed(address, &error))?;
+    let addresses = interleave(found.collect());
+    if addresses.is_empty() {
+        return Err(ConnectError::fatal(Failure::new(Kind::Dns, format!("\"{address}\" has no address"))));
+    }
+    Ok(addresses)
+}
+
+/// Connects to the first address that answers. Later ones start a little later, or at once when an earlier
+/// one fails.
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    let mut attempts = FuturesUnordered::new();
+    let mut waiting = addresses.iter().copied();
+    let mut last = None;
+    if let Some(first) = waiting.next() {
+        attempts.push(dial(first));
+    }
+    loop {
+        let more = waiting.len() > 0;
+        tokio::select! {
+            result = attempts.next(), if !attempts.is_empty() => match result {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => {
+                    last = Some(error);
+                    attempts.extend(waiting.next().map(dial));
+                }
+                None => {}
+            },
+            () = tokio::time::sleep(STAGGER), if more => attempts.extend(waiting.next().map(dial)),
+            else => break,
+        }
+        if attempts.is_empty() && waiting.len() == 0 {
+            break;
+        }
+    }
+    Err(last.unwrap_or_else(|| ConnectError::fatal(Failure::new(Kind::Dns, "no address to connect to"))))
+}
+
+async fn dial(address: SocketAddr) -> Result<TcpStream, ConnectError> {
+    let stream = TcpStream::connect(address).await.map_err(|error| connect_failed(&error))?;
+    // Small packets back and forth: Nagle's algorithm would hold them back.
+    stream.set_nodelay(true).map_err(|error| connect_failed(&error))?;
+    Ok(stream)
+}
+
+/// IPv6 and IPv4 in turn, each in the resolver's order, so that one broken family costs one stagger.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (leading, trailing): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut mixed = Vec::with_capacity(leading.len() + trailing.len());
+    let (mut leading, mut trailing) = (leading.into_iter(), trailing.into_iter());
+    loop {
+        match (leading.next(), trailing.next()) {
+            (None, None) => return mixed,
+            (first, second) => mixed.extend(first.into_iter().chain(second)),
+        }
+    }
+}
+
+fn lookup_failed(address: &str, error: &io::Error) -> ConnectError {
+    if let Some(limits) = local_limits(error) {
+        return limits;
+    }
+    let text = error.to_string();
+    // std keeps getaddrinfo's code to itself; its text tells a resolver in trouble from a name that is not.
+    let temporary = text.contains("emporary failure") || text.contains("try again");
+    let reason = text.rsplit(": ").next().unwrap_or(&text);
+    let failure = Failure::new(Kind::Dns, format!("cannot resolve \"{address}\": {reason}"))
+        .hint("check the host's `address` (`fan hosts` shows where it comes from) and the resolver");
+    if temporary { ConnectError::temporary(failure) } else { ConnectError::fatal(failure) }
+}
+
+fn connect_failed(error: &io::Error) -> ConnectError {
+    if let Some(limits) = local_limits(error) {
+        return limits;
+    }
+    let errno = Errno::from_io_error(error);
+    let reason = error.to_string();
+    let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
+    match errno {
+        Some(Errno::CONNREFUSED) => ConnectError::fatal(
+            Failure::new(Kind::ConnectRefused, "connection refused")
+                .hint("is sshd running, and on this port?"),
+        ),
+        Some(Errno::TIMEDOUT) => {
+            ConnectError::temporary(Failure::new(Kind::ConnectTimeout, "connect timed out"))
+        }
+        Some(Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED) => {
+            ConnectError::temporary(Failure::new(Kind::ConnectReset, "connection reset"))
+        }
+        // Routes answer with these: unreachable, blackhole (EINVAL) and prohibit (EACCES), which must not
+        // read like a refused key.
+        Some(Errno::ACCESS | Errno::PERM) => ConnectError::fatal(Failure::new(
+            Kind::ConnectUnreachable,
+            "a firewall or route on the way prohibits the connection",
+        )),
+        Some(Errno::INVAL) => ConnectError::fatal(Failure::new(
+            Kind::ConnectUnreachable,
+            "the route to the host leads nowhere (blackhole)",
+        )),
+        _ => ConnectError::fatal(Failure::new(Kind::ConnectUnreachable, reason)),
+    }
+}
+
+/// Exhausted file descriptors show as errors of whatever was being opened, name lookup included.
+fn local_limits(error: &io::Error) -> Option<ConnectError> {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS)).then(|| {
+        ConnectError::fatal(
+            Failure::new(Kind::LocalLimits, "this machine has no file descriptors left")
+                .hint("raise `ulimit -n`, or lower -z"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let mixed = interleave(vec![
+            parse("[::1]:1"),
+            parse("[::2]:1"),
+            parse("1.1.1.1:1"),
+            parse("2.2.2.2:1"),
+            parse("3.3.3.3:1"),
+        ]);
+        let shown: Vec<_> = mixed.iter().map(|address| address.ip().to_string()).collect();
+        assert_eq!(shown, ["::1", "1.1.1.1", "::2", "2.2.2.2", "3.3.3.3"]);
+    }
+
+    #[tokio::test]
+    async fn a_later_address_is_used_when_the_first_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = {
+            let gone = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+            gone.local_addr().unwrap()
+        };
+        let good = listener.local_addr().unwrap();
+        let stream = connect(&[closed, good]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_refused_and_not_retried() {
+        let closed = {
+            let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            gone.local_addr().unwrap()
+        };
+        let error = connect(&[closed]).await.unwrap_err();
+        assert_eq!(error.failure.kind, Kind::ConnectRefused);
+        assert_eq!(error.retry, crate::ssh::Retry::Never);
+    }
+
+    #[test]
+    fn errno_texts_map_to_one_kind_each() {
+        let kind = |errno: Errno| connect_failed(&io::Error::from(errno)).failure.kind;
+        assert_eq!(kind(Errno::HOSTUNREACH), Kind::ConnectUnreachable);
+        assert_eq!(kind(Errno::NETUNREACH), Kind::ConnectUnreachable);
+        assert_eq!(kind(Errno::ACCESS), Kind::ConnectUnreachable);
+        assert_eq!(kind(Errno::INVAL), Kind::ConnectUnreachable);
+        assert_eq!(kind(Errno::TIMEDOUT), Kind::ConnectTimeout);
+        assert_eq!(kind(Errno::MFILE), Kind::LocalLimits);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_dns() {
+        let error = resolve("no-such-host.invalid", 22).await.unwrap_err();
+        assert_eq!(error.failure.kind, Kind::Dns);
+    }
+}

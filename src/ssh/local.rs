@@ -1,0 +1,231 @@
+//! The operator's own machine behind the same seam as SSH: for `transport: local` hosts and `local` steps.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use bytes::{Bytes, BytesMut};
+use rustix::process::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+use crate::event::Timings;
+use crate::model::endpoint::Endpoint;
+use crate::model::outcome::{Exit, Failure, Kind};
+use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Session, Signal};
+
+/// Bytes read from a pipe at a time.
+const READ_SIZE: usize = 32 * 1024;
+
+/// Opens [`LocalSession`]s.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalConnector;
+
+impl Connector for LocalConnector {
+    type Session = LocalSession;
+
+    async fn connect(&self, _endpoint: &Endpoint) -> Result<Connected<LocalSession>, ConnectError> {
+        let auth = "local".to_owned();
+        Ok(Connected { session: LocalSession, timings: Timings::default(), auth })
+    }
+}
+
+/// Runs commands by `sh -c`, each in a process group of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalSession;
+
+impl Session for LocalSession {
+    type Exec = LocalExec;
+
+    async fn exec(&mut self, command: Bytes) -> Result<LocalExec, ExecError> {
+        let child = Command::new("/bin/sh")
+            .arg("-c")
+            .arg(std::ffi::OsStr::from_bytes(&command))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in the terminal is for fan, which then ends the group in its own order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn();
+        child
+            .map(LocalExec::new)
+            .map_err(|error| ExecError { failure: spawn_failed(&error), may_have_started: false })
+    }
+
+    async fn close(self) {}
+}
+
+fn spawn_failed(error: &io::Error) -> Failure {
+    let kind = match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Kind::LocalLimits,
+        _ => Kind::LocalIo,
+    };
+    let shell = Path::new("/bin/sh").display();
+    Failure::new(kind, format!("cannot start {shell} on this machine: {error}"))
+}
+
+/// A command running on the operator's machine.
+#[derive(Debug)]
+pub struct LocalExec {
+    child: Child,
+    group: Option<Pid>,
+    stdout: Pipe<ChildStdout>,
+    stderr: Pipe<ChildStderr>,
+    exited: bool,
+}
+
+/// One end of a pipe with the buffer it is read into; `source` goes away at the end of the stream.
+#[derive(Debug)]
+struct Pipe<R> {
+    source: Option<R>,
+    buffer: BytesMut,
+}
+
+impl<R: AsyncRead + Unpin> Pipe<R> {
+    fn new(source: Option<R>) -> Self {
+        Self { source, buffer: BytesMut::new() }
+    }
+
+    /// The next bytes; `None` at the end. Never resolves after that. Cancel-safe, as `read_buf` is.
+    async fn read(&mut self) -> Option<Bytes> {
+        let Some(source) = &mut self.source else { return std::future::pending().await };
+        self.buffer.reserve(READ_SIZE);
+        match source.read_buf(&mut self.buffer).await {
+            Ok(read) if read > 0 => Some(self.buffer.split().freeze()),
+            _ => {
+                self.source = None;
+                None
+            }
+        }
+    }
+}
+
+impl LocalExec {
+    fn new(mut child: Child) -> Self {
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let stdout = Pipe::new(child.stdout.take());
+        let stderr = Pipe::new(child.stderr.take());
+        Self { child, group, stdout, stderr, exited: false }
+    }
+}
+
+impl Exec for LocalExec {
+    async fn next(&mut self) -> ExecEvent {
+        loop {
+            let drained = self.stdout.source.is_none() && self.stderr.source.is_none();
+            if drained && self.exited {
+                return ExecEvent::Closed;
+            }
+            tokio::select! {
+                data = self.stdout.read() => if let Some(data) = data {
+                    return ExecEvent::Stdout(data);
+                },
+                data = self.stderr.read() => if let Some(data) = data {
+                    return ExecEvent::Stderr(data);
+                },
+                status = self.child.wait(), if !self.exited => {
+                    self.exited = true;
+                    return match status {
+                        Ok(status) => ExecEvent::Exit(exit_of(status)),
+                        Err(error) => ExecEvent::Lost(Failure::new(
+                            Kind::ConnectionLost,
+                            format!("cannot wait for the command: {error}"),
+                        )),
+                    };
+                }
+            }
+        }
+    }
+
+    async fn signal(&mut self, signal: Signal) {
+        let signal = match signal {
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        if let Some(group) = self.group {
+            // The group may be gone already, which is what was wanted.
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+
+    async fn close(&mut self) {
+        self.stdout.source = None;
+        self.stderr.source = None;
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match status.signal() {
+        None => Exit::Status(status.code().and_then(|code| u32::try_from(code).ok()).unwrap_or(u32::MAX)),
+        Some(signal) => Exit::Signal(signal_name(signal)),
+    }
+}
+
+/// POSIX names for the signals that end commands in practice, as SSH spells them; numbers for others.
+fn signal_name(signal: i32) -> String {
+    const NAMED: [(rustix::process::Signal, &str); 11] = [
+        (rustix::process::Signal::ABORT, "ABRT"),
+        (rustix::process::Signal::ALARM, "ALRM"),
+        (rustix::process::Signal::BUS, "BUS"),
+        (rustix::process::Signal::FPE, "FPE"),
+        (rustix::process::Signal::HUP, "HUP"),
+        (rustix::process::Signal::INT, "INT"),
+        (rustix::process::Signal::KILL, "KILL"),
+        (rustix::process::Signal::PIPE, "PIPE"),
+        (rustix::process::Signal::QUIT, "QUIT"),
+        (rustix::process::Signal::SEGV, "SEGV"),
+        (rustix::process::Signal::TERM, "TERM"),
+    ];
+    let known = NAMED.iter().find(|(known, _)| known.as_raw() == signal);
+    known.map_or_else(|| signal.to_string(), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(command: &str) -> (String, String, Option<Exit>) {
+        let mut exec = LocalSession.exec(Bytes::copy_from_slice(command.as_bytes())).await.unwrap();
+        let (mut out, mut err, mut exit) = (Vec::new(), Vec::new(), None);
+        loop {
+            match exec.next().await {
+                ExecEvent::Stdout(data) => out.extend_from_slice(&data),
+                ExecEvent::Stderr(data) => err.extend_from_slice(&data),
+                ExecEvent::Exit(how) => exit = Some(how),
+                ExecEvent::Closed => break,
+                ExecEvent::Lost(failure) => panic!("{failure:?}"),
+            }
+        }
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), exit)
+    }
+
+    #[tokio::test]
+    async fn both_streams_and_the_exit_status_arrive() {
+        let (out, err, exit) = run("echo out; echo err >&2; exit 255").await;
+        assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
+        assert_eq!(exit, Some(Exit::Status(255)));
+    }
+
+    #[tokio::test]
+    async fn a_killed_command_shows_its_signal() {
+        assert_eq!(run("kill -SEGV $$").await.2, Some(Exit::Signal("SEGV".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_signal_reaches_the_whole_group() {
+        let mut exec = LocalSession.exec(Bytes::from_static(b"sleep 100 | sleep 100")).await.unwrap();
+        exec.signal(Signal::Term).await;
+        let mut exit = None;
+        loop {
+            match exec.next().await {
+                ExecEvent::Exit(how) => exit = Some(how),
+                ExecEvent::Closed => break,
+                _ => {}
+            }
+        }
+        assert_eq!(exit, Some(Exit::Signal("TERM".to_owned())));
+    }
+}

@@ -1,0 +1,224 @@
+//! The byte stream under an SSH session: buffers reads, watches the server's greeting as it passes, and can
+//! be cut from outside.
+//!
+//! Cutting matters because russh's session task outlives a dropped handshake: it ignores its handle while a
+//! key exchange is in flight, so a stalled server would keep task and socket for ever. [`CutGuard`] makes the
+//! stream's next poll fail, which ends that task.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::ssh::ConnectError;
+use crate::ssh::banner::{self, Greeting};
+
+/// Bytes read from the socket at a time. russh reads each packet in two small reads; one larger read saves
+/// most of those system calls.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// What the stream and its guard share.
+#[derive(Default)]
+struct Shared {
+    cut: bool,
+    refusal: Option<ConnectError>,
+    waker: Option<Waker>,
+}
+
+/// Cuts the stream when dropped, unless it was [released](CutGuard::release).
+pub(super) struct CutGuard {
+    shared: Arc<Mutex<Shared>>,
+    armed: bool,
+}
+
+impl CutGuard {
+    /// Lets the stream live on: the handshake is over and the session owns it.
+    pub(super) fn release(mut self) {
+        self.armed = false;
+    }
+
+    /// Why the greeting ended the connection, when it did.
+    pub(super) fn refusal(&self) -> Option<ConnectError> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).refusal.clone()
+    }
+}
+
+impl Drop for CutGuard {
+    fn drop(&mut self) {
+        if self.armed {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.cut = true;
+            if let Some(waker) = shared.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Where the stream is in its life.
+enum Phase {
+    /// The greeting is still passing by; what has been seen of it is kept.
+    Greeting(Vec<u8>),
+    /// SSH has begun.
+    Ssh,
+}
+
+/// See the module's documentation.
+pub(super) struct Watched<S> {
+    inner: S,
+    shared: Arc<Mutex<Shared>>,
+    phase: Phase,
+    /// Bytes read and not yet handed on: `start..end` of it.
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+/// Wraps a connected stream.
+pub(super) fn watch<S>(inner: S) -> (Watched<S>, CutGuard) {
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    let guard = CutGuard { shared: Arc::clone(&shared), armed: true };
+    let stream = Watched {
+        inner,
+        shared,
+        phase: Phase::Greeting(Vec::new()),
+        buffer: vec![0; READ_BUFFER].into_boxed_slice(),
+        start: 0,
+        end: 0,
+    };
+    (stream, guard)
+}
+
+impl<S> Watched<S> {
+    /// Fails when the guard has cut the stream; otherwise leaves the waker for it.
+    fn check_cut(&self, context: &Context<'_>) -> io::Result<()> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if shared.cut {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        // Once the guard is gone nobody can cut any more.
+        if Arc::strong_count(&self.shared) > 1 {
+            match &mut shared.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the greeting with the newly read bytes; an error ends the connection.
+    fn greet(&mut self) -> io::Result<()> {
+        let Phase::Greeting(seen) = &mut self.phase else { return Ok(()) };
+        let fresh = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let refusal = if fresh.is_empty() {
+            Some(banner::closed_early(seen))
+        } else {
+            seen.extend_from_slice(fresh);
+            match banner::judge(seen) {
+                Greeting::Incomplete => None,
+                Greeting::Ssh => {
+                    self.phase = Phase::Ssh;
+                    None
+                }
+                Greeting::Refused(error) => Some(error),
+            }
+        };
+        match refusal {
+            None => Ok(()),
+            Some(error) => {
+                self.shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(error);
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.start == this.end {
+            this.check_cut(context)?;
+            let mut fresh = ReadBuf::new(&mut this.buffer);
+            match Pin::new(&mut this.inner).poll_read(context, &mut fresh) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(result) => result?,
+            }
+            this.start = 0;
+            this.end = fresh.filled().len();
+            this.greet()?;
+        }
+        let ready = this.buffer.get(this.start..this.end).unwrap_or_default();
+        let taken = ready.len().min(out.remaining());
+        out.put_slice(ready.get(..taken).unwrap_or_default());
+        this.start += taken;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::model::outcome::Kind;
+
+    #[tokio::test]
+    async fn a_cut_stream_wakes_its_reader_with_an_error() {
+        let (client, _server) = tokio::io::duplex(64);
+        let (mut stream, guard) = watch(client);
+        let reader = tokio::spawn(async move { stream.read_u8().await });
+        tokio::task::yield_now().await;
+        drop(guard);
+        assert!(reader.await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_released_stream_passes_everything() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let (mut stream, guard) = watch(client);
+        guard.release();
+        server.write_all(b"SSH-2.0-x\r\npayload").await.unwrap();
+        drop(server);
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"SSH-2.0-x\r\npayload");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_through_the_guard() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let (mut stream, guard) = watch(client);
+        server.write_all(b"Exceeded MaxStartups\r\n").await.unwrap();
+        assert!(stream.read_u8().await.is_err());
+        assert_eq!(guard.refusal().unwrap().failure.kind, Kind::Throttled);
+    }
+
+    #[tokio::test]
+    async fn a_close_without_a_word_is_a_reset() {
+        let (client, server) = tokio::io::duplex(64);
+        let (mut stream, guard) = watch(client);
+        drop(server);
+        assert!(stream.read_u8().await.is_err());
+        assert_eq!(guard.refusal().unwrap().failure.kind, Kind::ConnectReset);
+    }
+}

@@ -1,0 +1,97 @@
+//! Picks the transport of each host: SSH, or the operator's own machine.
+
+use bytes::Bytes;
+
+use crate::model::endpoint::Endpoint;
+use crate::model::settings::Transport;
+use crate::ssh::client::{SshConnector, SshSession};
+use crate::ssh::exec::SshExec;
+use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
+use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Session, Signal};
+
+/// All transports of a run.
+pub struct Transports {
+    ssh: SshConnector,
+    local: LocalConnector,
+}
+
+impl Transports {
+    /// Transports that reach SSH hosts through this connector.
+    pub fn new(ssh: SshConnector) -> Self {
+        Self { ssh, local: LocalConnector }
+    }
+}
+
+/// A session of either kind.
+pub enum AnySession {
+    /// Over SSH.
+    Ssh(SshSession),
+    /// On this machine.
+    Local(LocalSession),
+}
+
+/// A running command of either kind.
+pub enum AnyExec {
+    /// Over SSH.
+    Ssh(SshExec),
+    /// On this machine; boxed, as it is much larger.
+    Local(Box<LocalExec>),
+}
+
+impl Connector for Transports {
+    type Session = AnySession;
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<AnySession>, ConnectError> {
+        Ok(match endpoint.transport {
+            Transport::Ssh => self.ssh.connect(endpoint).await?.map(AnySession::Ssh),
+            Transport::Local => self.local.connect(endpoint).await?.map(AnySession::Local),
+        })
+    }
+}
+
+impl<S> Connected<S> {
+    fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Connected<T> {
+        Connected { session: wrap(self.session), timings: self.timings, auth: self.auth }
+    }
+}
+
+impl Session for AnySession {
+    type Exec = AnyExec;
+
+    async fn exec(&mut self, command: Bytes) -> Result<AnyExec, ExecError> {
+        match self {
+            Self::Ssh(session) => session.exec(command).await.map(AnyExec::Ssh),
+            Self::Local(session) => session.exec(command).await.map(|exec| AnyExec::Local(Box::new(exec))),
+        }
+    }
+
+    async fn close(self) {
+        match self {
+            Self::Ssh(session) => session.close().await,
+            Self::Local(session) => session.close().await,
+        }
+    }
+}
+
+impl Exec for AnyExec {
+    async fn next(&mut self) -> ExecEvent {
+        match self {
+            Self::Ssh(exec) => exec.next().await,
+            Self::Local(exec) => exec.next().await,
+        }
+    }
+
+    async fn signal(&mut self, signal: Signal) {
+        match self {
+            Self::Ssh(exec) => exec.signal(signal).await,
+            Self::Local(exec) => exec.signal(signal).await,
+        }
+    }
+
+    async fn close(&mut self) {
+        match self {
+            Self::Ssh(exec) => exec.close().await,
+            Self::Local(exec) => exec.close().await,
+        }
+    }
+}
