@@ -254,7 +254,10 @@ fn there_is_a_limit_of_hosts() {
     for n in 0..10_003 {
         writeln!(text, "- h{n}").unwrap();
     }
-    assert_eq!(inventory_errors(&text), "f:10002:3: error: more than 10000 hosts");
+    assert_eq!(
+        inventory_errors(&text),
+        "f:10002:3: error: more than 10000 hosts (help: raise the limit with --max-hosts)"
+    );
 }
 
 /// Text in which YAML's signs are frequent.
