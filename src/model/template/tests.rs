@@ -116,10 +116,10 @@ fn a_single_expression_keeps_its_type() {
 
 #[test]
 fn errors_in_values_point_into_the_file() {
-    assert_snapshot!(value("{{ verison }}").unwrap_err(), @"");
-    assert_snapshot!(value("a\n {{ tags }}").unwrap_err(), @"");
-    assert_snapshot!(value("{{ [app, nope] }}").unwrap_err(), @"");
-    assert_snapshot!(value("{{ port + app }}").unwrap_err(), @"");
+    assert_snapshot!(value("{{ verison }}").unwrap_err(), @r#"tasks.yaml:7:6: error: undefined variable "verison" (help: did you mean "version"?)"#);
+    assert_snapshot!(value("a\n {{ tags }}").unwrap_err(), @r#"tasks.yaml:8:7: error: variable "tags" is a list (help: write {{ tags | join(",") }})"#);
+    assert_snapshot!(value("{{ [app, nope] }}").unwrap_err(), @r#"tasks.yaml:7:6: error: value of "[app, nope]" is or holds something undefined"#);
+    assert_snapshot!(value("{{ port + app }}").unwrap_err(), @r#"tasks.yaml:7:6: error: tried to use + operator on unsupported types number and string in "port + app""#);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn conditions_are_true_or_false() {
         ("force and forc == 1", Err("1:11: undefined variable \"forc\" (help: did you mean \"force\"?)")),
         ("out.stdot", Err("1:1: undefined variable \"out.stdot\" (help: did you mean \"out.stdout\"?)")),
         ("{{ force }}", Err("1:1: an expression is written without braces (help: write force)")),
-        ("force ==", Err("1:9: unexpected end of input, expected expression")),
+        ("force ==", Err("1:7: unexpected end of input, expected expression")),
         ("", Err("1:1: unexpected end of input, expected expression")),
         ("1 // 0 == 1", Err("1:1: \"1 // 0 == 1\" cannot be calculated")),
     ] {
@@ -203,7 +203,84 @@ fn messages_say_what_is_wrong_where_and_what_to_write() {
         .iter()
         .map(|template| format!("{template:?}\n    {}", text(template).unwrap_err()))
         .collect();
-    assert_snapshot!(list.join("\n"), @"");
+    assert_snapshot!(list.join("\n"), @r##"
+    "{{ verison }}"
+        1:4: undefined variable "verison" (help: did you mean "version"?)
+    "a\n  é {{ verison | upper }}"
+        2:8: undefined variable "verison" (help: did you mean "version"?)
+    "{{ out.stdot }} "
+        1:4: undefined variable "out.stdot" (help: did you mean "out.stdout"?)
+    "{{ nope.x }} "
+        1:4: undefined variable "nope"
+    "{{ tags }} "
+        1:4: variable "tags" is a list (help: write {{ tags | join(",") }})
+    "{{ tags | list }} "
+        1:4: value of "tags | list" is a list (help: write {{ tags | list | join(",") }})
+    "{{ out }} "
+        1:4: variable "out" is a map (help: write {{ out | tojson }}, or name a key)
+    "{{ nothing }} "
+        1:4: variable "nothing" is null (help: write {{ nothing | default("...", true) }})
+    "{{ env }} "
+        1:4: variable "env" has no text
+    "{{ env('NOPE') }} "
+        1:4: environment variable NOPE is not set (help: set it, or write env('NOPE', 'default'))
+    "{{ foo(1) }} "
+        1:4: unknown function "foo"
+    "{{ nwo() }} "
+        1:4: unknown function "nwo" (help: did you mean "now"?)
+    "{{ app | uper }}"
+        1:10: unknown filter "uper" (help: did you mean "upper"?)
+    "{{ app | safe }}"
+        1:10: unknown filter "safe" (help: write | raw to put a value into a script unquoted)
+    "{{ app | e }}"
+        1:10: unknown filter "e" (help: values in scripts are quoted by themselves)
+    "{{ app is strin }}"
+        1:11: unknown test "strin" (help: did you mean "string"?)
+    "{{ app"
+        1:1: unclosed "{{" (help: close it with "}}")
+    "a {{ app\nmore {{ app }}"
+        1:3: unclosed "{{" (help: close it with "}}")
+    "{{ app }"
+        1:1: unclosed "{{" (help: close it with "}}")
+    "{{ 'x }}"
+        1:9: a string is not closed
+    "{{ app app }}"
+        1:8: unexpected identifier, expected "}}"
+    "{{ }}"
+        1:4: unexpected "}}"
+    "{% if app %}x"
+        1:1: a block is not ended (help: end {% if %} with {% endif %} and {% for %} with {% endfor %})
+    "{% if app "
+        1:1: unclosed "{%" (help: close it with "%}")
+    "x {% endif %}"
+        1:6: unknown tag "endif" (help: no block is open that it belongs to)
+    "{% fro x in y %}"
+        1:4: unknown tag "fro" (help: did you mean "for"?)
+    "{# x"
+        1:1: unclosed "{#" (help: close it with "#}")
+    "{% raw %}"
+        1:10: {% raw %} without {% endraw %}
+    "{% include 'x' %}"
+        1:1: the tag {% include %} is not available (help: a template stands alone; {% if %}, {% for %} and {% set %} are available)
+    "{% autoescape false %}{% endautoescape %}"
+        1:1: the tag {% autoescape %} is not available (help: a template stands alone; {% if %}, {% for %} and {% set %} are available)
+    "{{ app | int }}"
+        1:10: invalid float literal in "app | int"
+    "{{ app + 1 }}"
+        1:4: tried to use + operator on unsupported types string and number in "app + 1"
+    "{{ 'x' | from_json }}"
+        1:10: not JSON: expected value at line 1 column 1 in "'x' | from_json"
+    "{{ [nope] | join }} "
+        1:4: value of "[nope] | join" is or holds something undefined
+    "{% for i in range(100000) %}{% for j in range(100) %}{% endfor %}{% endfor %}"
+        1:1: the template takes too many steps (help: look for a loop over too many items)
+    "{% for i in range(100000) %}0123456789abcdef{% endfor %}"
+        1:-: the template expands to more than 1024 KiB
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"
+        1:19: recursion limit exceeded in "f()"
+    "a\0b"
+        1:2: a NUL byte in a template
+    "##);
 }
 
 #[test]
@@ -216,7 +293,13 @@ fn a_script_refuses_what_would_lose_its_quoting() {
         "{% call f() %}{% endcall %}",
     ];
     let refused = |text: &&str| shown(check(text, Syntax::Shell).unwrap_err());
-    assert_snapshot!(templates.iter().map(refused).collect::<Vec<_>>().join("\n"), @"");
+    assert_snapshot!(templates.iter().map(refused).collect::<Vec<_>>().join("\n"), @r#"
+    1:1: a {% set %} block cannot be used in a script (help: write {% set name = expression %})
+    1:1: a {% set %} block cannot be used in a script (help: write {% set name = expression %})
+    1:1: {% macro %} cannot be used in a script (help: write the lines in place, with {% if %} and {% for %})
+    1:1: {% filter %} cannot be used in a script (help: write the lines in place, with {% if %} and {% for %})
+    1:1: {% call %} cannot be used in a script (help: write the lines in place, with {% if %} and {% for %})
+    "#);
     assert_eq!(check("{% set x = {'a': 1} %}{% set ns = namespace(a=1) %}", Syntax::Shell), Ok(vec![]));
 }
 
