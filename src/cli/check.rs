@@ -6,28 +6,9 @@ use crate::cli::error::CliError;
 use crate::cli::{print, run, runner};
 use crate::engine::planner;
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
 
 pub(super) fn check(args: &Check) -> Result<String, CliError> {
-    let mut problems: Vec<Diagnostic> = Vec::new();
-    let mut collect = |error: CliError| match error {
-        CliError::Input(found) => {
-            problems.extend(found);
-            Ok(())
-        }
-        local @ CliError::Local { .. } => Err(local),
-    };
-    // Both files are read before anything is said: all errors in one pass.
-    let inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts);
-    let file = context::tasks(args.tasks_file.tasks_file.as_deref());
-    let (mut inventory, file) = match (inventory, file) {
-        (Ok(inventory), Ok(file)) => (inventory, file),
-        (inventory, file) => {
-            inventory.map(drop).or_else(&mut collect)?;
-            file.map(drop).or_else(&mut collect)?;
-            return Err(CliError::Input(problems));
-        }
-    };
+    let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let calls = run::calls(&args.tasks)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let summary = format!(

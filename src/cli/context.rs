@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rand::seq::IteratorRandom;
 
-use crate::cli::args::{Connection, Selection};
+use crate::cli::args::{Connection, Selection, TasksFile};
 use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
 use crate::config::{self, Loaded};
@@ -36,6 +36,22 @@ pub(super) fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
         None => Err(Diagnostic::bare("no tasks.yaml here or in a folder above")
             .help("name one with -f, or write one: docs/getting-started.md")
             .into()),
+    }
+}
+
+/// Reads inventory and tasks file; what is wrong with either is told in one pass.
+pub(super) fn files(
+    selection: &Selection,
+    tasks_file: &TasksFile,
+) -> Result<(Inventory, TaskFile), CliError> {
+    let inventory = inventory(selection.inventory.as_deref(), selection.max_hosts);
+    match (inventory, tasks(tasks_file.tasks_file.as_deref())) {
+        (Ok(inventory), Ok(tasks)) => Ok((inventory, tasks)),
+        (Err(CliError::Input(mut problems)), Err(CliError::Input(more))) => {
+            problems.extend(more);
+            Err(CliError::Input(problems))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
 

@@ -13,8 +13,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     }
     let execution = &args.execution;
     let calls = calls(&args.tasks)?;
-    let file = context::tasks(args.tasks_file.tasks_file.as_deref())?;
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let request = Common {

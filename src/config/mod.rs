@@ -7,7 +7,7 @@
 //!
 //! Every loader goes through the whole file and returns all of its errors at once, each with its place.
 //! A settings field is read from its literal text (`1.10`, `022`, `no` stay what was typed); only the values
-//! of variables are typed, by the rule in [`scalar`].
+//! of variables are typed, by the rule in `scalar`.
 //!
 //! Refuses: defaults (they belong to `model` and `engine`), anything that depends on two files at a time
 //! (whether a task's role exists is the plan's question), and any code in a file: no lookups, no includes.

@@ -127,6 +127,10 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
                 "put the whole value in quotes or write it as a block with |; or the line above lacks its \":\"",
             ),
         ),
+        E::InvalidQuotedScalarIndent => (
+            "a quote that was opened above is not closed",
+            Some("close it, or indent the lines that it goes on in"),
+        ),
         E::ExpectedBlockMappingKey
         | E::MappingKeyNotAllowed
         | E::ExpectedBlockSequenceEntry
@@ -134,7 +138,6 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         | E::BlockEntryInFlowCollection
         | E::InvalidIndentation
         | E::InvalidBlockScalarIndent
-        | E::InvalidQuotedScalarIndent
         | E::InvalidFlowScalarIndent => (
             "unexpected here",
             Some("keys of a map start in one column, and so do the items (\"- \") of a list"),

@@ -1,8 +1,10 @@
 //! Sees one running command to its end: drains its output within bounds, keeps its deadlines, and stops it
 //! when the user or a deadline says so.
 //!
-//! Stopping is one chain for all causes: TERM, some seconds, KILL, a second, close. Whether the command is
-//! really gone is only known from its exit; without one it may still be running.
+//! Stopping is one chain for all causes: TERM, some seconds, KILL, a second, close ([`Patience`]). Whether the
+//! command is really gone is only known from its exit; without one it may still be running.
+//!
+//! [`Patience`]: crate::engine::stop::Patience
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,12 +29,11 @@ pub(super) const OUTPUT_BUDGET: usize = 256 * 1024;
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;
 
-/// How long a command has to end after TERM, and after KILL.
-const GRACE_TERM: Duration = Duration::from_secs(5);
-const GRACE_KILL: Duration = Duration::from_secs(1);
-
 /// How long output may stay open and silent after the command has exited: a background child holds it.
-const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
+const SILENCE_AFTER_EXIT: Duration = Duration::from_secs(2);
+
+/// How long such a child may go on talking.
+const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(10);
 
 /// Whose command it is, and what surrounds it.
 pub(super) struct Surroundings {
@@ -110,6 +111,19 @@ enum Stopping {
     },
 }
 
+/// The command's end, and since when its output has been heard without it.
+struct Exited {
+    exit: Exit,
+    since: Instant,
+}
+
+/// A block that waits for the host's budget.
+struct Waiting {
+    stream: Stream,
+    block: Bytes,
+    since: Instant,
+}
+
 struct Watch<E> {
     exec: E,
     around: Surroundings,
@@ -118,9 +132,8 @@ struct Watch<E> {
     last_output: Instant,
     stdout: Stdio,
     stderr: Stdio,
-    /// A block that waits for the host's budget.
-    waiting: Option<(Stream, Bytes)>,
-    exit: Option<Exit>,
+    waiting: Option<Waiting>,
+    exited: Option<Exited>,
     stopping: Stopping,
     seen_stop: Stop,
 }
@@ -151,7 +164,7 @@ pub(super) async fn watch<E: Exec>(exec: E, around: Surroundings, limits: Limits
         stdout: Stdio::default(),
         stderr: Stdio::default(),
         waiting: None,
-        exit: None,
+        exited: None,
         stopping: Stopping::No,
         seen_stop: Stop::Run,
     };
@@ -172,11 +185,8 @@ impl<E: Exec> Watch<E> {
                 }
                 Woken::Stop(stop) => {
                     self.seen_stop = stop;
-                    if let Some(reason) = stop.reason() {
-                        let force = matches!(stop, Stop::Now(_));
-                        if let Some(ended) = self.stop(StopCause::Cancelled(reason), force).await {
-                            return ended;
-                        }
+                    if let Some(ended) = self.on_stop(stop).await {
+                        return ended;
                     }
                 }
                 Woken::Due => {
@@ -191,32 +201,49 @@ impl<E: Exec> Watch<E> {
     /// Waits for whatever comes first. While a block waits for its budget the command is not read: that is
     /// the back-pressure, and it reaches no further than this host.
     async fn wait(&mut self) -> Woken {
-        let due = self.due();
-        let blocked = self.waiting.as_ref().map(|(_, block)| block.len());
+        let (deadline, silence) = (self.deadline(), self.silence());
+        let blocked = self.waiting.as_ref().map(|waiting| waiting.block.len());
+        let listening = self.is_listening();
         let (exec, around, seen) = (&mut self.exec, &mut self.around, self.seen_stop);
         tokio::select! {
             biased;
             stop = around.stop.beyond(seen) => Woken::Stop(stop),
+            // Before the command, which may always have something to say.
+            () = at(deadline) => Woken::Due,
             permit = grant(&around.budget, blocked.unwrap_or(0)), if blocked.is_some() => Woken::Granted(permit),
-            event = exec.next(), if blocked.is_none() => Woken::Heard(event),
-            () = at(due) => Woken::Due,
+            event = exec.next(), if listening => Woken::Heard(event),
+            // After it: what it has already said is no silence.
+            () = at(silence) => Woken::Due,
         }
     }
 
-    /// The next moment at which something is to be done without anybody saying so.
-    fn due(&self) -> Option<Instant> {
-        if let Stopping::Asked { due, .. } = self.stopping {
-            return Some(due);
+    /// Whether the command is read. One that is being stopped is read whatever the readers do: only its exit
+    /// tells that it is gone, and a connection whose data nobody takes may not even pass the signal on.
+    fn is_listening(&self) -> bool {
+        match self.stopping {
+            Stopping::No => self.waiting.is_none(),
+            Stopping::Asked { .. } => true,
         }
+    }
+
+    /// The next moment at which something is to be done however much the command says.
+    fn deadline(&self) -> Option<Instant> {
+        match (&self.stopping, &self.exited) {
+            (Stopping::Asked { due, .. }, _) => Some(*due),
+            (Stopping::No, None) => self.limits.timeout.map(|limit| self.started + limit),
+            (Stopping::No, Some(exited)) => self.is_listening().then(|| exited.since + OUTPUT_AFTER_EXIT),
+        }
+    }
+
+    /// The moment at which the command has been silent for too long.
+    fn silence(&self) -> Option<Instant> {
+        let limit = match (&self.stopping, &self.exited) {
+            (_, Some(_)) => Some(SILENCE_AFTER_EXIT),
+            (Stopping::No, None) => self.limits.idle,
+            (Stopping::Asked { .. }, None) => None,
+        };
         // While a slow reader holds us back, the silence is ours and not the command's.
-        let quiet_since = self.waiting.is_none().then_some(self.last_output);
-        let after_exit = quiet_since.filter(|_| self.exit.is_some()).map(|since| since + OUTPUT_AFTER_EXIT);
-        let idle = quiet_since
-            .filter(|_| self.exit.is_none())
-            .zip(self.limits.idle)
-            .map(|(since, idle)| since + idle);
-        let timeout = self.limits.timeout.filter(|_| self.exit.is_none()).map(|limit| self.started + limit);
-        [after_exit, idle, timeout].into_iter().flatten().min()
+        limit.filter(|_| self.is_listening()).map(|limit| self.last_output + limit)
     }
 
     fn hear(&mut self, event: ExecEvent) -> Option<Ended> {
@@ -225,7 +252,7 @@ impl<E: Exec> Watch<E> {
             ExecEvent::Stderr(data) => self.take(Stream::Stderr, data),
             ExecEvent::Exit(exit) => {
                 self.last_output = Instant::now();
-                self.exit = Some(exit);
+                self.exited = Some(Exited { exit, since: self.last_output });
             }
             ExecEvent::Closed => return Some(self.conclude(None)),
             ExecEvent::Lost(failure) => return Some(self.conclude(Some(failure))),
@@ -236,12 +263,18 @@ impl<E: Exec> Watch<E> {
     fn take(&mut self, stream: Stream, data: Bytes) {
         self.last_output = Instant::now();
         self.around.activity.heard();
-        let capture = self.limits.capture;
+        let (capture, blocked) = (self.limits.capture, self.waiting.is_some());
         let stdio = self.stdio(stream);
         if capture {
             stdio.captured.push(&data);
         }
-        self.waiting = stdio.lines.push(data).map(|block| (stream, block));
+        if blocked {
+            // It is being stopped, and its readers are stuck: they miss this, and the line that it tore.
+            let _ = stdio.lines.finish();
+            return;
+        }
+        let block = stdio.lines.push(data);
+        self.waiting = block.map(|block| Waiting { stream, block, since: self.last_output });
     }
 
     fn stdio(&mut self, stream: Stream) -> &mut Stdio {
@@ -253,87 +286,123 @@ impl<E: Exec> Watch<E> {
 
     /// The verdict once nothing more will come.
     fn conclude(&mut self, lost: Option<Failure>) -> Ended {
-        match (&self.stopping, self.exit.take(), lost) {
-            (Stopping::Asked { cause, .. }, exit, _) => {
-                Ended::Stopped { cause: *cause, confirmed: exit.is_some() }
+        match (&self.stopping, self.exited.take(), lost) {
+            (Stopping::Asked { cause, .. }, exited, _) => {
+                Ended::Stopped { cause: *cause, confirmed: exited.is_some() }
             }
-            (Stopping::No, Some(exit), _) => Ended::Exited(exit),
+            (Stopping::No, Some(exited), _) => Ended::Exited(exited.exit),
             (Stopping::No, None, Some(failure)) => Ended::Lost(failure),
             (Stopping::No, None, None) => Ended::NoStatus,
         }
     }
 
     async fn on_due(&mut self) -> Option<Ended> {
-        if let Stopping::Asked { cause, killed, .. } = self.stopping {
-            return if killed { Some(self.give_up().await) } else { self.stop(cause, true).await };
-        }
-        if self.exit.is_some() {
+        if self.exited.is_some() {
             // A child in the background holds the output open; the command itself is done.
             return Some(self.give_up().await);
+        }
+        if let Stopping::Asked { cause, killed, .. } = self.stopping {
+            if killed {
+                return Some(self.give_up().await);
+            }
+            self.send(Signal::Kill, cause).await;
+            return None;
         }
         let now = Instant::now();
         let timeout = self.limits.timeout.filter(|&limit| now >= self.started + limit);
         let idle = self.limits.idle.filter(|&limit| now >= self.last_output + limit);
-        match (timeout, idle) {
-            (Some(limit), _) => self.stop(StopCause::Timeout(limit), false).await,
-            (None, Some(limit)) => self.stop(StopCause::Idle(limit), false).await,
-            (None, None) => None,
-        }
-    }
-
-    /// Sends the next signal of the ladder. A forced stop that finds the command already killed gives up.
-    async fn stop(&mut self, cause: StopCause, force: bool) -> Option<Ended> {
-        let (cause, killed) = match self.stopping {
-            Stopping::No => (cause, false),
-            Stopping::Asked { cause, killed, .. } => (cause, killed),
-        };
-        if killed {
-            return Some(self.give_up().await);
-        }
-        let (signal, grace) = if force { (Signal::Kill, GRACE_KILL) } else { (Signal::Term, GRACE_TERM) };
-        // The user's second Ctrl-C wants the end within a second, the closing included.
-        let grace = if matches!(self.seen_stop, Stop::Now(_)) { grace / 2 } else { grace };
-        self.stopping = Stopping::Asked { cause, killed: force, due: Instant::now() + grace };
-        // A connection that takes no signal within its grace does not take it at all.
-        let _ = tokio::time::timeout(grace, self.exec.signal(signal)).await;
+        let cause = timeout.map(StopCause::Timeout).or(idle.map(StopCause::Idle))?;
+        self.send(Signal::Term, cause).await;
         None
     }
 
+    /// The user wants the end.
+    async fn on_stop(&mut self, stop: Stop) -> Option<Ended> {
+        if self.exited.is_some() {
+            // Nothing is left to stop but the wait for its output.
+            return Some(self.give_up().await);
+        }
+        match (&self.stopping, stop) {
+            (_, Stop::Run) => None,
+            (Stopping::No, Stop::Drain(reason)) => {
+                self.send(Signal::Term, StopCause::Cancelled(reason)).await;
+                None
+            }
+            (Stopping::No, Stop::Now(reason)) => {
+                self.send(Signal::Kill, StopCause::Cancelled(reason)).await;
+                None
+            }
+            // It is being stopped already, and in time.
+            (Stopping::Asked { .. }, Stop::Drain(_)) => None,
+            (&Stopping::Asked { cause, killed: false, .. }, Stop::Now(_)) => {
+                self.send(Signal::Kill, cause).await;
+                None
+            }
+            (Stopping::Asked { killed: true, .. }, Stop::Now(_)) => Some(self.give_up().await),
+        }
+    }
+
+    /// Sends a signal and sets the time that the command has to obey it.
+    async fn send(&mut self, signal: Signal, cause: StopCause) {
+        let patience = self.seen_stop.patience();
+        let (killed, grace) = match signal {
+            Signal::Term => (false, patience.term),
+            Signal::Kill => (true, patience.kill),
+        };
+        let due = Instant::now() + grace;
+        self.stopping = Stopping::Asked { cause, killed, due };
+        let (exec, around, seen) = (&mut self.exec, &mut self.around, self.seen_stop);
+        // A connection that takes no signal within its grace does not take it at all.
+        tokio::select! {
+            biased;
+            () = exec.signal(signal) => {}
+            _ = around.stop.beyond(seen) => {}
+            () = tokio::time::sleep_until(due) => {}
+        }
+    }
+
     async fn give_up(&mut self) -> Ended {
-        let _ = tokio::time::timeout(GRACE_KILL / 2, self.exec.close()).await;
+        let _ = tokio::time::timeout(self.seen_stop.patience().close, self.exec.close()).await;
         self.conclude(None)
     }
 
     fn tell_waiting(&mut self, permit: OwnedSemaphorePermit) {
-        if let Some((stream, block)) = self.waiting.take() {
+        if let Some(waiting) = self.waiting.take() {
             self.last_output = Instant::now();
-            self.tell(stream, block, permit);
+            if let Some(exited) = &mut self.exited {
+                // The readers took this time, not the output.
+                exited.since += waiting.since.elapsed();
+            }
+            self.around.tell(waiting.stream, waiting.block, permit);
         }
     }
 
-    fn tell(&self, stream: Stream, data: Bytes, permit: OwnedSemaphorePermit) {
-        let around = &self.around;
-        let (host, task, step) = (around.host.clone(), around.task, around.step);
-        around.sink.tell_output(Fact::Output { host, task, step, stream, data }, permit);
-    }
-
-    /// Tells what is left. A user who wants the end does not wait for a slow reader.
+    /// Tells what is left. A user who wants the end does not wait long for slow readers.
     async fn flush(&mut self) {
         let rest = [
-            self.waiting.take(),
+            self.waiting.take().map(|waiting| (waiting.stream, waiting.block)),
             self.stdout.lines.finish().map(|block| (Stream::Stdout, block)),
             self.stderr.lines.finish().map(|block| (Stream::Stderr, block)),
         ];
-        for (stream, block) in rest.into_iter().flatten() {
-            let budget = Arc::clone(&self.around.budget);
-            let seen = self.seen_stop;
-            tokio::select! {
-                biased;
-                permit = grant(&budget, block.len()) => self.tell(stream, block, permit),
-                _ = self.around.stop.beyond(seen), if seen == Stop::Run => return,
-                () = tokio::time::sleep(GRACE_KILL / 4), if seen != Stop::Run => return,
+        let mut stop = self.around.stop.clone();
+        let telling = async {
+            for (stream, block) in rest.into_iter().flatten() {
+                let permit = grant(&self.around.budget, block.len()).await;
+                self.around.tell(stream, block, permit);
             }
+        };
+        tokio::select! {
+            biased;
+            () = telling => {}
+            _ = stop.asked_and_waited(|patience| patience.readers) => {}
         }
+    }
+}
+
+impl Surroundings {
+    fn tell(&self, stream: Stream, data: Bytes, permit: OwnedSemaphorePermit) {
+        let (host, task, step) = (self.host.clone(), self.task, self.step);
+        self.sink.tell_output(Fact::Output { host, task, step, stream, data }, permit);
     }
 }
 

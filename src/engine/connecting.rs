@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use crate::engine::sink::EventSink;
-use crate::engine::stop::{Stop, StopReceiver};
+use crate::engine::stop::StopReceiver;
 use crate::event::Fact;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Failure};
@@ -50,7 +50,7 @@ pub(super) async fn connect<C: Connector>(
     loop {
         let attempted = tokio::select! {
             biased;
-            reason = stopped(stop) => return Err(NotConnected::Cancelled(reason)),
+            reason = stop.asked() => return Err(NotConnected::Cancelled(reason)),
             attempted = connector.connect(endpoint) => attempted,
         };
         let error = match attempted {
@@ -72,7 +72,7 @@ pub(super) async fn connect<C: Connector>(
         sink.tell(Fact::ConnectRetried { host: host.clone(), attempt, failure, delay });
         tokio::select! {
             biased;
-            reason = stopped(stop) => return Err(NotConnected::Cancelled(reason)),
+            reason = stop.asked() => return Err(NotConnected::Cancelled(reason)),
             () = tokio::time::sleep(delay) => {}
         }
         attempt += 1;
@@ -95,14 +95,6 @@ fn pause(retry: Retry, attempt: u32, retries: u32) -> Option<Duration> {
     }
     let bound = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(8)).min(LONGEST_PAUSE);
     Some(bound.mul_f64(rand::rng().random()))
-}
-
-async fn stopped(stop: &mut StopReceiver) -> CancelReason {
-    loop {
-        if let Some(reason) = stop.beyond(Stop::Run).await.reason() {
-            return reason;
-        }
-    }
 }
 
 #[cfg(test)]

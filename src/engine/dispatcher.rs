@@ -68,6 +68,8 @@ struct Dispatcher<C: Connector> {
     workers: JoinSet<WorkerEnd<C::Session>>,
     /// Which host each worker has: known also when the worker panics.
     at_work: HashMap<Id, usize>,
+    /// Sessions on their way out.
+    closing: JoinSet<()>,
     told_stop: Stop,
 }
 
@@ -88,6 +90,7 @@ impl<C: Connector> Dispatcher<C> {
             last_task,
             workers: JoinSet::new(),
             at_work: HashMap::new(),
+            closing: JoinSet::new(),
             told_stop: Stop::Run,
             shared,
         }
@@ -108,7 +111,7 @@ impl<C: Connector> Dispatcher<C> {
         let mut ticks = tokio::time::interval(TICK);
         let mut stop = self.shared.stop.clone();
         loop {
-            while self.workers.len() < plan.pool && self.told_stop == Stop::Run {
+            while self.workers.len() < plan.pool.max(1) && self.told_stop == Stop::Run {
                 let Some((position, host)) = queue.pop_front() else { break };
                 self.start(task, position, host);
             }
@@ -119,7 +122,7 @@ impl<C: Connector> Dispatcher<C> {
             tokio::select! {
                 biased;
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
-                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined).await,
+                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
                 _ = ticks.tick() => self.look_for_stragglers(),
             }
         }
@@ -147,22 +150,14 @@ impl<C: Connector> Dispatcher<C> {
         self.told_stop = wanted;
     }
 
-    async fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>) {
+    fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>) {
         match joined {
             Ok((id, (run, end))) => {
                 self.at_work.remove(&id);
                 match end {
                     TaskEnd::Done if self.is_last(run.host, task) => {
-                        self.record(
-                            run,
-                            HostOutcome {
-                                status: Status::Ok,
-                                failure: None,
-                                step: None,
-                                started: true,
-                                may_still_run: false,
-                            },
-                        );
+                        let outcome = run.outcome(Status::Ok, None, None);
+                        self.record(run, outcome);
                     }
                     TaskEnd::Done => {
                         let host = run.host;
@@ -199,14 +194,12 @@ impl<C: Connector> Dispatcher<C> {
     }
 
     /// Tells a host's final record and lets its connection go.
-    fn record(&mut self, mut run: HostRun<C::Session>, mut outcome: HostOutcome) {
-        let session = run.session.take();
-        if session.is_some() {
-            tokio::spawn(worker::close(session));
+    fn record(&mut self, run: HostRun<C::Session>, outcome: HostOutcome) {
+        if let Some(session) = run.session {
+            self.closing.spawn(worker::close(session));
         }
-        if outcome.status == Status::Ok {
-            outcome.started = run.started;
-        }
+        // The ones that are closed by now are let go.
+        while self.closing.try_join_next().is_some() {}
         self.tell_finished(run.host, outcome);
     }
 
@@ -237,7 +230,10 @@ impl<C: Connector> Dispatcher<C> {
 
     /// Gives the hosts that are left their final record, and ends the run.
     async fn finish(mut self) {
-        let cancelled = self.shared.stop.current().reason();
+        let wanted = self.shared.stop.current();
+        if wanted > self.told_stop {
+            self.hear_stop(wanted);
+        }
         let troubled = self
             .hosts
             .iter()
@@ -247,13 +243,19 @@ impl<C: Connector> Dispatcher<C> {
             let Some(state) = self.hosts.get_mut(host) else { continue };
             match std::mem::replace(state, HostState::Finished(Status::Skipped)) {
                 HostState::Waiting(run) => {
-                    let outcome = self.left_over(&run, cancelled, troubled);
+                    let outcome = self.left_over(&run, wanted.reason(), troubled);
                     self.record(run, outcome);
                 }
                 other => *state = other,
             }
         }
+        // A stop that came after all work was done ended nothing.
+        let ended_early =
+            self.hosts.iter().any(|host| matches!(host, HostState::Finished(Status::Cancelled)));
+        let cancelled = wanted.reason().filter(|_| ended_early);
         self.shared.sink.tell(Fact::RunFinished { cancelled });
+        let goodbyes = async { while self.closing.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(wanted.patience().sessions, goodbyes).await;
     }
 
     /// The record of a host that the run ended without.
@@ -271,6 +273,6 @@ impl<C: Connector> Dispatcher<C> {
                 (Status::Skipped, Failure::new(Kind::Dependency, message))
             }
         };
-        HostOutcome { status, failure: Some(failure), step: None, started: run.started, may_still_run: false }
+        run.outcome(status, Some(failure), None)
     }
 }

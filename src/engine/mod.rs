@@ -13,6 +13,8 @@ mod register;
 mod sink;
 mod step;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use dispatcher::run;

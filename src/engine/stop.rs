@@ -1,5 +1,7 @@
 //! How a run is told to stop, and how everyone in it hears of it.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use crate::model::outcome::CancelReason;
@@ -15,7 +17,52 @@ pub enum Stop {
     Now(CancelReason),
 }
 
+/// How long each part of the end may take once a stop was asked for.
+///
+/// Their sum is what a run promises: 7 s from the first request, 1 s from the second.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// The answer to a start that is on its way.
+    pub(super) start: Duration,
+    /// The end of a command that got TERM.
+    pub(super) term: Duration,
+    /// The end of a command that got KILL.
+    pub(super) kill: Duration,
+    /// The closing of a command's channel.
+    pub(super) close: Duration,
+    /// Readers that are behind with a command's last output.
+    pub(super) readers: Duration,
+    /// The closing of all sessions that are still open.
+    pub(super) sessions: Duration,
+}
+
+const ORDERLY: Patience = Patience {
+    start: Duration::from_millis(250),
+    term: Duration::from_secs(5),
+    kill: Duration::from_secs(1),
+    close: Duration::from_millis(200),
+    readers: Duration::from_millis(200),
+    sessions: Duration::from_millis(250),
+};
+
+const AT_ONCE: Patience = Patience {
+    start: Duration::ZERO,
+    term: Duration::ZERO,
+    kill: Duration::from_millis(300),
+    close: Duration::from_millis(100),
+    readers: Duration::from_millis(200),
+    sessions: Duration::from_millis(100),
+};
+
 impl Stop {
+    /// How long the parts of the end may take.
+    pub(super) fn patience(self) -> &'static Patience {
+        match self {
+            Self::Run | Self::Drain(_) => &ORDERLY,
+            Self::Now(_) => &AT_ONCE,
+        }
+    }
+
     /// Why, when it is not [`Stop::Run`].
     pub fn reason(self) -> Option<CancelReason> {
         match self {
@@ -66,5 +113,21 @@ impl StopReceiver {
             // Nobody is left who could ask.
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Resolves when the run is to stop, with the reason.
+    pub(super) async fn asked(&mut self) -> CancelReason {
+        loop {
+            if let Some(reason) = self.beyond(Stop::Run).await.reason() {
+                return reason;
+            }
+        }
+    }
+
+    /// Resolves a while after the run is to stop: what is nearly done by then may end by itself.
+    pub(super) async fn asked_and_waited(&mut self, part: fn(&Patience) -> Duration) -> CancelReason {
+        let reason = self.asked().await;
+        tokio::time::sleep(part(self.current().patience())).await;
+        reason
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::register;
 use crate::engine::sink::{EventSink, millis};
 use crate::engine::step::{self, StepResult};
 use crate::engine::stop::StopReceiver;
-use crate::event::{Fact, HostOutcome, StepOutcome};
+use crate::event::{Fact, HostOutcome};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
 use crate::model::task::Step;
 use crate::model::template::{Layer, Scope};
@@ -69,6 +69,8 @@ pub(super) struct HostRun<S> {
     layer: Layer,
     /// A command has been started there.
     pub(super) started: bool,
+    /// A command was started there whose end was not seen.
+    may_still_run: bool,
     /// The host's share of output in flight.
     pub(super) budget: Arc<Semaphore>,
     /// For the dispatcher's look from outside.
@@ -84,6 +86,7 @@ impl<S> HostRun<S> {
             vars: Vars::new(),
             layer: Layer::default(),
             started: false,
+            may_still_run: false,
             budget: Arc::new(Semaphore::new(OUTPUT_BUDGET)),
             activity: Arc::new(Activity::new(sink.clone())),
         }
@@ -93,6 +96,17 @@ impl<S> HostRun<S> {
     pub(super) fn define(&mut self, vars: Vars) {
         self.vars.extend(vars);
         self.layer = Layer::new(&self.vars);
+    }
+
+    /// The host's final record.
+    pub(super) fn outcome(
+        &self,
+        status: Status,
+        failure: Option<Failure>,
+        step: Option<(usize, usize)>,
+    ) -> HostOutcome {
+        let (started, may_still_run) = (self.started, self.may_still_run);
+        HostOutcome { status, failure, step, started, may_still_run }
     }
 }
 
@@ -184,7 +198,9 @@ impl<C: Connector> Worker<'_, C> {
             Ok(false) => StepResult::of(StepStatus::Skipped),
             Err(failure) => StepResult::failed(failure),
         };
-        if result.outcome.status == StepStatus::Failed && (step.warn_only || self.shared.plan.warn_only) {
+        let may_pass = step.warn_only || self.shared.plan.warn_only;
+        // A host that starts nothing cannot go on, and must not end as ok.
+        if result.outcome.status == StepStatus::Failed && may_pass && !result.refused {
             result.outcome.status = StepStatus::Warned;
         }
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
@@ -192,9 +208,9 @@ impl<C: Connector> Worker<'_, C> {
             let value = register::result(&result.outcome, &result.stdout, &result.stderr);
             self.run.define(Vars::from_iter([(name.value.clone(), value)]));
         }
-        let outcome = result.outcome;
-        let ended = self.verdict(index, &outcome);
-        sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
+        self.run.may_still_run |= result.outcome.may_still_run;
+        let ended = self.verdict(index, &result);
+        sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome: result.outcome });
         ended
     }
 
@@ -226,50 +242,36 @@ impl<C: Connector> Worker<'_, C> {
                 // Earlier steps may have run commands elsewhere (`local`), but none on this host.
                 let status =
                     if failure.kind == Kind::Internal { Status::Failed } else { Status::Unreachable };
-                Err(self.ended(status, Some(failure), step, false))
+                Err(self.ended(status, Some(failure), step))
             }
             Err(NotConnected::Cancelled(reason)) => Err(self.cancelled(step, reason)),
         }
     }
 
     /// Whether a step's outcome is the end of the host, and which.
-    fn verdict(&self, step: usize, outcome: &StepOutcome) -> Option<HostOutcome> {
-        let status = match outcome.status {
+    fn verdict(&self, step: usize, result: &StepResult) -> Option<HostOutcome> {
+        let status = match result.outcome.status {
             StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => return None,
-            StepStatus::Failed if !self.run.started && is_about_session(outcome) => Status::Unreachable,
+            // Safe to run again: nothing was ever started there.
+            StepStatus::Failed if result.refused && !self.run.started => Status::Unreachable,
             StepStatus::Failed => Status::Failed,
             StepStatus::Unknown => Status::Unknown,
             StepStatus::Cancelled => Status::Cancelled,
         };
-        Some(self.ended(status, outcome.failure.clone(), step, outcome.may_still_run))
+        Some(self.ended(status, result.outcome.failure.clone(), step))
     }
 
     fn cancelled(&self, step: usize, reason: CancelReason) -> HostOutcome {
-        self.ended(Status::Cancelled, Some(step::interrupted(reason)), step, false)
+        self.ended(Status::Cancelled, Some(step::interrupted(reason)), step)
     }
 
-    fn ended(
-        &self,
-        status: Status,
-        failure: Option<Failure>,
-        step: usize,
-        may_still_run: bool,
-    ) -> HostOutcome {
-        let step = Some((self.task_index, step));
-        HostOutcome { status, failure, step, started: self.run.started, may_still_run }
+    fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
+        self.run.outcome(status, failure, Some((self.task_index, step)))
     }
-}
-
-/// The step failed because the host would not start its command: nothing ran.
-fn is_about_session(outcome: &StepOutcome) -> bool {
-    let kind = outcome.failure.as_ref().map(|failure| failure.kind);
-    matches!(kind, Some(Kind::ChannelRefused | Kind::ExecRefused | Kind::ConnectionLost | Kind::Keepalive))
 }
 
 /// Closes a session that is no longer needed; never waits long for the other side.
-pub(super) async fn close<S: Session>(session: Option<S>) {
+pub(super) async fn close<S: Session>(session: S) {
     const CLOSING: Duration = Duration::from_millis(500);
-    if let Some(session) = session {
-        let _ = tokio::time::timeout(CLOSING, session.close()).await;
-    }
+    let _ = tokio::time::timeout(CLOSING, session.close()).await;
 }

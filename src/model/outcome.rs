@@ -157,7 +157,7 @@ impl Kind {
     }
 }
 
-/// What went wrong, for a person: `message` [kind] and, on a line of its own, what to do.
+/// What went wrong, for a person: `message [kind]` and, on a line of its own, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The stable word.

@@ -12,6 +12,8 @@ use crate::model::position::Position;
 pub enum Origin {
     /// fan's own default.
     BuiltIn,
+    /// A line of an OpenSSH client configuration.
+    SshConfig(Position),
     /// The inventory's `defaults:`.
     Defaults(Position),
     /// A role of the host.
@@ -26,6 +28,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built in"),
+            Self::SshConfig(at) => write!(f, "ssh_config ({at})"),
             Self::Defaults(at) => write!(f, "defaults ({at})"),
             Self::Role(name, at) => write!(f, "role {name} ({at})"),
             Self::Host(at) => write!(f, "host ({at})"),
@@ -80,6 +83,48 @@ pub enum AgentSetting {
     Socket(String),
 }
 
+/// The way to a host through others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GatewaySetting {
+    /// Straight to the host, whatever lower layers say.
+    Direct,
+    /// Through these, the first one nearest to the operator: inventory names or `[user@]address[:port]`.
+    Hops(Vec<String>),
+}
+
+/// What to do about a host whose key is not recorded. A changed or revoked key is refused in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// Refuse the host.
+    Strict,
+    /// Ask the user once, about all new keys of the run together.
+    Ask,
+    /// Record the key and go on.
+    AcceptNew,
+}
+
+/// What becomes of a running command when the connection goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It goes on, as with ssh.
+    Leave,
+    /// It is killed by a watchdog beside it.
+    Kill,
+}
+
+/// Where a secret comes from. A literal is never one of the ways.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SecretSource {
+    /// An environment variable of the operator.
+    Env(String),
+    /// The first line of a file.
+    File(String),
+    /// The first line that a local command prints.
+    Command(String),
+    /// The user types it; the text is the prompt.
+    Prompt(String),
+}
+
 /// How commands reach a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -106,6 +151,27 @@ pub struct Settings {
     pub identities_only: Option<Sourced<bool>>,
     /// The agent to ask for signatures.
     pub agent: Option<Sourced<AgentSetting>>,
+    /// Certificates for the keys of `identity`, beside the `KEY-cert.pub` files that are found by themselves.
+    pub certificates: Option<Sourced<Vec<String>>>,
+    /// The way to the host.
+    pub gateway: Option<Sourced<GatewaySetting>>,
+    /// A local command whose stdin and stdout are the connection, tokens expanded (only from ssh_config).
+    pub proxy_command: Option<Sourced<String>>,
+    /// Give the host access to the agent.
+    pub forward_agent: Option<Sourced<bool>>,
+    /// Password for the login.
+    pub password: Option<Sourced<SecretSource>>,
+    /// Keys that the host must have one of: `SHA256:...` fingerprints or `ssh-ed25519 AAAA...`. When set,
+    /// no file of known keys is asked.
+    pub host_key: Option<Sourced<Vec<String>>>,
+    /// What to do about an unrecorded key.
+    pub host_keys: Option<Sourced<HostKeyPolicy>>,
+    /// The name that keys are looked up under instead of the address.
+    pub host_key_alias: Option<Sourced<String>>,
+    /// Files of keys that are revoked whatever the files of known keys say.
+    pub revoked_host_keys: Option<Sourced<Vec<String>>>,
+    /// What becomes of running commands when the connection goes away.
+    pub on_disconnect: Option<Sourced<OnDisconnect>>,
     /// Files of known host keys, in OpenSSH's format.
     pub known_hosts: Option<Sourced<Vec<String>>>,
     /// Deadline of name lookup and TCP connect together.
@@ -140,6 +206,16 @@ impl Settings {
         put(&mut self.identity, &higher.identity);
         put(&mut self.identities_only, &higher.identities_only);
         put(&mut self.agent, &higher.agent);
+        put(&mut self.certificates, &higher.certificates);
+        put(&mut self.gateway, &higher.gateway);
+        put(&mut self.proxy_command, &higher.proxy_command);
+        put(&mut self.forward_agent, &higher.forward_agent);
+        put(&mut self.password, &higher.password);
+        put(&mut self.host_key, &higher.host_key);
+        put(&mut self.host_keys, &higher.host_keys);
+        put(&mut self.host_key_alias, &higher.host_key_alias);
+        put(&mut self.revoked_host_keys, &higher.revoked_host_keys);
+        put(&mut self.on_disconnect, &higher.on_disconnect);
         put(&mut self.known_hosts, &higher.known_hosts);
         put(&mut self.connect_timeout, &higher.connect_timeout);
         put(&mut self.command_timeout, &higher.command_timeout);

@@ -112,17 +112,12 @@ pub(super) async fn ignore(mut channel: Channel<Msg>) {
 async fn obey(mut requests: ChannelReadHalf, group: &Group, spool: &Spool) {
     while let Some(message) = requests.wait().await {
         match message {
-            ChannelMsg::Data { data } => {
-                if spool.push(data).is_err() {
-                    return; // the disk is full: a command without its input is better ended
-                }
-            }
+            ChannelMsg::Data { data } => match spool.push(data) {
+                Ok(()) => {}
+                Err(_) => return, // the disk is full: a command without its input is better ended
+            },
             ChannelMsg::Eof => spool.finish(),
-            ChannelMsg::Signal { signal } => {
-                if let Some(signal) = number(&signal) {
-                    group.signal(signal);
-                }
-            }
+            ChannelMsg::Signal { signal } => number(&signal).into_iter().for_each(|it| group.signal(it)),
             ChannelMsg::Close => return,
             _ => {} // requests that the connection answered, window changes
         }

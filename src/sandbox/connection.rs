@@ -1,7 +1,8 @@
 //! One SSH connection to a throw-away host: who may log in, and which requests are served.
 //!
 //! Served: session channels with `env` of `FAN_*` variables, `exec` and signals. Everything else is refused
-//! in words, never left without an answer.
+//! in words, never left without an answer. Among it is OpenSSH's `eow@openssh.com`, which russh does not
+//! hand out: `ssh HOST yes | head` waits, where a real host would end `yes`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

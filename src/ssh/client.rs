@@ -14,6 +14,7 @@ use russh::keys::PublicKeyOrCertificate;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 use russh::{Disconnect, Preferred, cipher, compression, kex, mac};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::event::Timings;
 use crate::model::endpoint::{Endpoint, KEEPALIVE_MAX};
@@ -165,9 +166,9 @@ impl Connector for SshConnector {
             }
         };
         timings.auth = proved.elapsed();
-        drop(start);
 
-        let session = SshSession { handle, story, channel_deadline: endpoint.deadlines.channel };
+        let session =
+            SshSession { handle, story, channel_deadline: endpoint.deadlines.channel, start: Some(start) };
         Ok(Connected { session, timings, auth })
     }
 }
@@ -412,13 +413,20 @@ pub struct SshSession {
     handle: Handle<ClientHandler>,
     story: Arc<Story>,
     channel_deadline: Duration,
+    /// The place among the starts at the address; given back at the first answer of the session.
+    ///
+    /// sshd tells us of the login before it tells its own listener, which goes on counting the connection
+    /// against `MaxStartups` for some milliseconds (sshd.c, `startup_pipe`). It answers requests only after.
+    start: Option<OwnedSemaphorePermit>,
 }
 
 impl Session for SshSession {
     type Exec = SshExec;
 
     async fn exec(&mut self, command: Bytes) -> Result<SshExec, ExecError> {
-        SshExec::start(&self.handle, &self.story, self.channel_deadline, command).await
+        let started = SshExec::start(&self.handle, &self.story, self.channel_deadline, command).await;
+        self.start = None;
+        started
     }
 
     async fn close(self) {

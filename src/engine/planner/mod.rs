@@ -139,10 +139,18 @@ pub fn tasks(
     if problems.is_empty() { Ok(assemble(request, hosts, tasks)) } else { Err(problems) }
 }
 
+/// What the parameters of a task are.
+struct Arguments {
+    /// From the command line: data, never templates, as a CI job may pass on a branch's name.
+    given: Vars,
+    /// From the tasks file, for parameters that were not given: templates.
+    defaults: Vars,
+}
+
 /// A task in the order of the run.
 struct Listed<'a> {
     task: &'a Task,
-    arguments: Vars,
+    arguments: Arguments,
     /// Indices into the inventory's hosts.
     targets: Vec<usize>,
 }
@@ -244,17 +252,16 @@ fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
 }
 
 /// Binds a call's arguments to the task's parameters, as a function call does.
-fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Vars, Vec<Diagnostic>> {
+fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Arguments, Vec<Diagnostic>> {
     let name = &task.name;
     let mut problems = Vec::new();
-    let mut bound = Vars::new();
+    let (mut given, mut defaults) = (Vars::new(), Vars::new());
     if call.positional.len() > task.params.len() {
-        let (takes, given) = (task.params.len(), call.positional.len());
-        problems
-            .push(Diagnostic::bare(format!("task \"{name}\" takes {takes} arguments, {given} were given")));
+        let (takes, got) = (task.params.len(), call.positional.len());
+        problems.push(Diagnostic::bare(format!("task \"{name}\" takes {takes} arguments, {got} were given")));
     }
     for (param, value) in task.params.keys().zip(&call.positional) {
-        bound.insert(param.clone(), value.clone());
+        given.insert(param.clone(), value.clone());
     }
     for (param, value) in &call.named {
         if !task.params.contains_key(param) {
@@ -263,17 +270,17 @@ fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Vars, Vec<Diagnostic>>
                 Some(near) => problem.help(format!("did you mean \"{near}\"?")),
                 None => problem.help("-e NAME=VALUE sets variables that are not parameters"),
             });
-        } else if bound.insert(param.clone(), value.clone()).is_some() {
+        } else if given.insert(param.clone(), value.clone()).is_some() {
             problems.push(Diagnostic::bare(format!("task \"{name}\": \"{param}\" is given twice")));
         }
     }
     for (param, default) in &task.params {
-        if bound.contains_key(param) {
+        if given.contains_key(param) {
             continue;
         }
         match default {
             Some(default) => {
-                bound.insert(param.clone(), default.clone());
+                defaults.insert(param.clone(), default.clone());
             }
             None if extra.contains_key(param) => {}
             None => problems.push(
@@ -282,7 +289,7 @@ fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Vars, Vec<Diagnostic>>
             ),
         }
     }
-    if problems.is_empty() { Ok(bound) } else { Err(problems) }
+    if problems.is_empty() { Ok(Arguments { given, defaults }) } else { Err(problems) }
 }
 
 fn assemble(request: Request, hosts: Vec<PlannedHost>, tasks: Vec<PlannedTask>) -> Plan {

@@ -3,10 +3,10 @@
 //! Text of the operator's files is a template once, here, before any host is contacted; text from hosts
 //! comes later and is never one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::engine::plan::{PlannedHost, TaskHost};
-use crate::engine::planner::Request;
+use crate::engine::planner::{Arguments, Request};
 use crate::engine::step::BUILT_IN_NAMES;
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
@@ -45,7 +45,11 @@ impl<'a> Variables<'a> {
             vars.extend(own);
             match expand(&request.templates, &vars, &[identity(&host)], &extra) {
                 Ok(expanded) => host.vars = Layer::new(&expanded),
-                Err(problem) => found.add(problem, &host),
+                Err(problem) => {
+                    found.add(problem, &host);
+                    // The names are there all the same: that steps use them is no second mistake.
+                    host.vars = Layer::new(&vars);
+                }
             }
             hosts.push(host);
         }
@@ -57,16 +61,22 @@ impl<'a> Variables<'a> {
     pub(super) fn task(
         &mut self,
         task: &Task,
-        arguments: &Vars,
+        arguments: &Arguments,
         members: &[usize],
         hosts: &[PlannedHost],
         problems: &mut Vec<Diagnostic>,
     ) -> Vec<TaskHost> {
         let mut own = task.vars.clone();
-        own.extend(arguments.clone());
+        own.extend(arguments.defaults.clone());
+        own.retain(|name, _| !arguments.given.contains_key(name));
+        let given = Layer::new(&arguments.given);
+        let with_given = |mut vars: Vars| {
+            vars.extend(arguments.given.clone());
+            Layer::new(&vars)
+        };
         // Without templates, all hosts share one layer.
-        let shared = Layer::new(&own);
         let plain = !own.values().any(has_template);
+        let shared = with_given(own.clone());
         let mut found = Grouped::default();
         let mut planned = Vec::with_capacity(members.len());
         for &member in members {
@@ -74,9 +84,9 @@ impl<'a> Variables<'a> {
             let vars = if plain {
                 shared.clone()
             } else {
-                match expand(&self.request.templates, &own, &[identity(host), host.vars.clone()], &self.extra)
-                {
-                    Ok(expanded) => Layer::new(&expanded),
+                let below = [identity(host), host.vars.clone(), given.clone()];
+                match expand(&self.request.templates, &own, &below, &self.extra) {
+                    Ok(expanded) => with_given(expanded),
                     Err(problem) => {
                         found.add(problem, host);
                         shared.clone()
@@ -149,14 +159,15 @@ impl<'a> Variables<'a> {
             message += &format!(" on {}", name_hosts(lacking.iter().map(|host| host.endpoint.name.as_str())));
         }
         let problem = Diagnostic::at(&text.position, message);
-        let host = lacking.first();
-        let known = host
-            .into_iter()
+        let known = lacking
+            .iter()
             .flat_map(|host| host.vars.names())
             .chain(all.first().into_iter().flat_map(|host| host.vars.names()))
             .chain(self.defined.iter().flatten().map(String::as_str))
             .chain(self.extra.names())
             .chain(BUILT_IN_NAMES);
+        // Thousands of hosts share most of their names.
+        let known: BTreeSet<&str> = known.collect();
         match did_you_mean(name, known) {
             Some(near) => problem.help(format!("did you mean \"{near}\"?")),
             None => problem.help(format!("define it in `vars:`, or with -e {name}=VALUE")),
@@ -206,7 +217,8 @@ struct Expansion<'a> {
 
 impl Expansion<'_> {
     fn visit(&mut self, name: &str) -> Result<(), String> {
-        if self.done.contains_key(name) {
+        // What the command line sets is not looked at here: it wins everywhere.
+        if self.done.contains_key(name) || self.above.contains(name) {
             return Ok(());
         }
         let Some(value) = self.vars.get(name) else { return Ok(()) };

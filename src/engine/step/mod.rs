@@ -23,6 +23,9 @@ pub(super) struct StepResult {
     pub(super) outcome: StepOutcome,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
+    /// The host would not start the step's command, or could not any more: nothing of the step ran, and
+    /// nothing after it could.
+    pub(super) refused: bool,
 }
 
 impl StepResult {
@@ -36,7 +39,7 @@ impl StepResult {
             may_still_run: false,
             elapsed: std::time::Duration::ZERO,
         };
-        Self { outcome, stdout: Captured::default(), stderr: Captured::default() }
+        Self { outcome, stdout: Captured::default(), stderr: Captured::default(), refused: false }
     }
 
     /// A step that did not do what it should.
@@ -44,6 +47,11 @@ impl StepResult {
         let mut result = Self::of(StepStatus::Failed);
         result.outcome.failure = Some(failure);
         result
+    }
+
+    /// A step whose command the host did not start.
+    pub(super) fn refused(failure: Failure) -> Self {
+        Self { refused: true, ..Self::failed(failure) }
     }
 }
 

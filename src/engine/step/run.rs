@@ -3,13 +3,13 @@
 use bytes::Bytes;
 
 use crate::engine::command;
-use crate::engine::step::{StepResult, command as shared};
+use crate::engine::step::{StepResult, command as shared, interrupted};
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::shell;
 use crate::model::task::{Command, Step};
 use crate::model::template::Scope;
-use crate::ssh::{Connector, Session};
+use crate::ssh::{Connector, ExecError, Session};
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
@@ -28,21 +28,35 @@ pub(super) async fn run<C: Connector>(
             (Bytes::from(line), StepStatus::Changed)
         }
     };
+    let mut stop = worker.shared.stop.clone();
     let session = worker.run.session.as_mut().expect("the worker opened a session for this action");
-    let exec = match session.exec(line).await {
-        Ok(exec) => exec,
-        Err(error) => {
-            let mut result = StepResult::failed(error.failure);
-            if error.may_have_started {
-                worker.run.started = true;
-                result.outcome.status = StepStatus::Unknown;
-                result.outcome.may_still_run = true;
-            }
-            return Ok(result);
+    let answer = tokio::select! {
+        biased;
+        answer = session.exec(line) => answer,
+        reason = stop.asked_and_waited(|patience| patience.start) => {
+            worker.run.started = true;
+            return Ok(unanswered(StepStatus::Cancelled, interrupted(reason)));
         }
+    };
+    let exec = match answer {
+        Ok(exec) => exec,
+        Err(ExecError { failure, may_have_started: true }) => {
+            worker.run.started = true;
+            return Ok(unanswered(StepStatus::Unknown, failure));
+        }
+        Err(ExecError { failure, may_have_started: false }) => return Ok(StepResult::refused(failure)),
     };
     worker.run.started = true;
     let finished =
         command::watch(exec, shared::surroundings(worker, index), shared::limits(worker, step)).await;
     Ok(shared::outcome(finished, success))
+}
+
+/// The start was asked for and its answer is not known: the command may run.
+fn unanswered(status: StepStatus, mut failure: Failure) -> StepResult {
+    failure.message += "; whether the command was started is not known";
+    let mut result = StepResult::failed(failure);
+    result.outcome.status = status;
+    result.outcome.may_still_run = true;
+    result
 }

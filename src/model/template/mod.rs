@@ -54,11 +54,14 @@ const FUEL: u64 = 5_000_000;
 /// Nested calls that one rendering may take; MiniJinja's 500 is too near the end of a worker thread's stack.
 const MAX_DEPTH: usize = 100;
 
+/// Looks up a variable of the operator's environment.
+pub type EnvLookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What templates may ask of the world, answered by the caller.
 #[derive(Clone)]
 pub struct Builtins {
-    /// Looks up a variable of the operator's environment, for `env('NAME')`.
-    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// For `env('NAME')`.
+    pub env: Arc<EnvLookup>,
     /// What `now()` returns: the time at which the run began, RFC 3339.
     pub now: String,
 }

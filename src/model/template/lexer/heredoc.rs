@@ -45,11 +45,9 @@ impl Lines<'_> {
     }
 
     fn read(&mut self, line: &[u8]) -> Line {
-        let mut line = line;
-        while self.heredoc.strips_tabs {
-            let Some(rest) = line.strip_prefix(b"\t") else { break };
-            line = rest;
-        }
+        let tabs =
+            if self.heredoc.strips_tabs { line.iter().take_while(|b| **b == b'\t').count() } else { 0 };
+        let line = line.get(tabs..).unwrap_or_default();
         let ends = line == self.heredoc.delimiter;
         if self.heredoc.literal {
             return if ends { Line::End } else { Line::Text };
@@ -231,22 +229,35 @@ impl Lexer<'_> {
         self.check_end(heredoc, start, first)
     }
 
-    /// Refuses a value that, with the text around it, makes a line that ends the heredoc.
+    /// Refuses a value that, with the text around it, makes a line that ends the heredoc or is lost in it.
     fn check_end(&self, heredoc: &Heredoc, start: usize, first: usize) -> Result<(), Refusal> {
         let mut lines = Lines::new(heredoc);
         let mut at = start;
         for line in self.out.get(start..).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
             at += line.len();
-            if lines.read(line.strip_suffix(b"\n").unwrap_or(line)) == Line::Text {
-                continue;
-            }
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let place = match lines.read(line) {
+                Line::End | Line::Unclear => "in a heredoc, one of whose lines would end it",
+                Line::Text if heredoc.mangles(line) => "in a heredoc, one of whose lines begins like its end",
+                Line::Text => continue,
+            };
             let culprit = self.written.get(first..).unwrap_or_default().iter().rev().find(|(o, _)| *o < at);
             if let Some((_, item)) = culprit {
-                let place = "in a heredoc, one of whose lines would end it";
                 return Err(refuse(*item, place, "choose another word for the end of the heredoc"));
             }
         }
         Ok(())
+    }
+}
+
+impl Heredoc {
+    /// Whether dash loses a byte of the line: up to 0.5.12 it drops the first byte outside ASCII that follows a
+    /// beginning of the delimiter at the start of a line.
+    fn mangles(&self, line: &[u8]) -> bool {
+        let text = line.iter().skip_while(|b| self.strips_tabs && **b == b'\t');
+        let rest: Vec<_> = text.take(self.delimiter.len() + 1).collect();
+        let alike = rest.iter().zip(&self.delimiter).take_while(|(a, b)| **a == *b).count();
+        alike > 0 && rest.get(alike).is_some_and(|b| !b.is_ascii())
     }
 }
 

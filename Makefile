@@ -1,0 +1,26 @@
+# What people type. The recipes do the work of one line each; longer ones are scripts.
+
+HOSTS ?= 50
+ROUNDS ?= 5
+
+.PHONY: test lint bench deny
+
+# Installs what the tests need (as root or by sudo), then runs all of them.
+test:
+	tests/setup.sh
+	tests/run.sh
+
+# Formatting, clippy and rustdoc; a warning is an error.
+lint:
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# fan beside the tools that are installed, on throw-away hosts.
+bench:
+	cargo build --release --locked
+	HOSTS=$(HOSTS) ROUNDS=$(ROUNDS) benches/compare.sh
+
+# Licences, advisories, sources of the dependencies.
+deny:
+	cargo deny --locked check

@@ -1,0 +1,195 @@
+//! One command: how its end becomes an outcome, its deadlines, and the ladder of signals.
+
+use std::time::Duration;
+
+use crate::engine::plan::Plan;
+use crate::engine::tests::fake::{Command, Fake, Obeys, Start};
+use crate::engine::tests::{Ran, ms, plan, raw, run};
+use crate::model::outcome::{Exit, Kind, Status, StepStatus};
+use crate::model::settings::TimeLimit;
+use crate::model::task::Step;
+use crate::ssh::{ExecEvent, Signal};
+
+async fn one(command: Command) -> Ran {
+    run(plan(1, vec![vec![raw("a")]]), Fake::new().runs("h0", [command])).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_end_of_a_command_has_its_outcome() {
+    use {Kind as K, Status as S};
+    let killed = Command::runs().then(1, ExecEvent::Exit(Exit::Signal("SEGV".to_owned()))).closed();
+    let refused = |kind| Command::not_started(Start::Refused(kind));
+    let unanswered = |kind| Command::not_started(Start::Unanswered(kind));
+    // Status, kind, a command was started, it may still run.
+    let cases = [
+        (Command::exits(1, 0), S::Ok, None, true, false),
+        // Not as `ssh` has it: the protocol tells an exit status from a broken connection.
+        (Command::exits(1, 255), S::Failed, Some(K::Exit), true, false),
+        (killed, S::Failed, Some(K::Signal), true, false),
+        (Command::runs().says(1, "x\n").closed(), S::Unknown, Some(K::ConnectionLost), true, false),
+        (Command::runs().says(1, "x\n").lost(1), S::Unknown, Some(K::ConnectionLost), true, true),
+        // The exit status had come.
+        (Command::runs().exit(1, 0).lost(1), S::Ok, None, true, false),
+        (Command::runs().exit(1, 2).lost(1), S::Failed, Some(K::Exit), true, false),
+        (refused(K::ChannelRefused), S::Unreachable, Some(K::ChannelRefused), false, false),
+        (refused(K::ExecRefused), S::Unreachable, Some(K::ExecRefused), false, false),
+        (refused(K::ConnectionLost), S::Unreachable, Some(K::ConnectionLost), false, false),
+        (refused(K::Protocol), S::Unreachable, Some(K::Protocol), false, false),
+        (refused(K::LocalIo), S::Unreachable, Some(K::LocalIo), false, false),
+        (unanswered(K::ExecRefused), S::Unknown, Some(K::ExecRefused), true, true),
+        (unanswered(K::ConnectionLost), S::Unknown, Some(K::ConnectionLost), true, true),
+    ];
+    for (command, status, kind, started, may_still_run) in cases {
+        let shown = format!("{command:?}");
+        // It is let pass only when its end is known and the host can go on.
+        for warn_only in [false, true] {
+            let plan = Plan { warn_only, ..plan(1, vec![vec![raw("a")]]) };
+            let ran = run(plan, Fake::new().runs("h0", [command.clone()])).await;
+            let host = ran.host("h0");
+            let status = if warn_only && status == S::Failed { S::Ok } else { status };
+            assert_eq!(host.status, status, "{shown}");
+            assert_eq!((host.started, host.may_still_run), (started, may_still_run), "{shown}");
+            assert_eq!(ran.steps("h0")[0].failure.as_ref().map(|failure| failure.kind), kind, "{shown}");
+            assert!(ran.tally.starts.get("h0").is_none_or(|starts| starts.len() == 1), "{shown}");
+            assert_eq!(ran.tally.connects["h0"], 1, "{shown}");
+            assert_eq!(ran.tally.sessions_closed["h0"].len(), 1, "{shown}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_lost_between_steps_fails_the_host_and_is_not_opened_again() {
+    let lost = || [Command::exits(0, 0), Command::not_started(Start::Refused(Kind::Keepalive))];
+    let two_tasks = plan(1, vec![vec![raw("a")], vec![raw("b"), raw("c")]]);
+    let let_pass = Plan { warn_only: true, ..plan(1, vec![vec![raw("a"), raw("b"), raw("c")]]) };
+    for plan in [two_tasks, let_pass] {
+        let ran = run(plan, Fake::new().runs("h0", lost())).await;
+        // What was started has ended, and how is known.
+        assert_eq!(ran.statuses(), [Status::Failed]);
+        assert_eq!(ran.kind("h0"), Some(Kind::Keepalive));
+        assert!(ran.host("h0").started && !ran.host("h0").may_still_run);
+        assert_eq!(ran.tally.starts["h0"], ["a"]);
+        assert_eq!(ran.tally.connects["h0"], 1);
+    }
+}
+
+fn near(actual: Duration, milliseconds: u64) -> bool {
+    actual >= ms(milliseconds) && actual < ms(milliseconds + 20)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_climbs_the_ladder_as_far_as_it_must() {
+    use Signal::{Kill, Term};
+    let mut messages = String::new();
+    for (obeys, signals, ends, closes, confirmed) in [
+        (Obeys::Term, vec![(Term, 10_000)], 10_000, None, true),
+        (Obeys::Kill, vec![(Term, 10_000), (Kill, 15_000)], 15_000, None, true),
+        (Obeys::Nothing, vec![(Term, 10_000), (Kill, 15_000)], 16_000, Some(16_000), false),
+        (Obeys::Stuck, vec![(Term, 10_000), (Kill, 15_000)], 16_000, Some(16_000), false),
+    ] {
+        let limited = Step { timeout: Some(TimeLimit::After(ms(10_000))), ..raw("a") };
+        let fake = Fake::new().runs("h0", [Command::runs().says(1, "going\n").obeys(obeys)]);
+        let ran = run(plan(1, vec![vec![limited, raw("b")]]), fake).await;
+        assert_eq!(
+            (ran.statuses(), ran.kind("h0")),
+            (vec![Status::Failed], Some(Kind::Timeout)),
+            "{obeys:?}"
+        );
+        assert_eq!(ran.host("h0").may_still_run, !confirmed, "{obeys:?}");
+        let sent: Vec<Signal> = ran.tally.signals.iter().map(|(_, signal, _)| *signal).collect();
+        assert_eq!(sent, signals.iter().map(|(signal, _)| *signal).collect::<Vec<_>>(), "{obeys:?}");
+        for ((.., at), (_, expected)) in ran.tally.signals.iter().zip(signals) {
+            assert!(near(*at, expected), "{obeys:?} {at:?}");
+        }
+        assert!(near(ran.took, ends), "{obeys:?} {:?}", ran.took);
+        let closed = ran.tally.channels_closed.first().map(|(_, at)| *at);
+        assert_eq!(closed.is_some(), closes.is_some(), "{obeys:?}");
+        assert!(closed.zip(closes).is_none_or(|(at, expected)| near(at, expected)), "{obeys:?}");
+        messages += &format!("{}\n", ran.failure("h0").message);
+    }
+    insta::assert_snapshot!(messages, @r"
+    still running after 10.0s; ended
+    still running after 10.0s; ended
+    still running after 10.0s; it may still be running there
+    still running after 10.0s; it may still be running there
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_nearest_deadline_counts() {
+    let after = |milliseconds| Some(ms(milliseconds));
+    for (own, task, host, ends) in [
+        (None, None, after(9_000), Some(9_000)),
+        (None, Some(after(7_000)), after(9_000), Some(7_000)),
+        (None, Some(None), after(9_000), None),
+        (Some(TimeLimit::After(ms(5_000))), Some(after(7_000)), after(3_000), Some(5_000)),
+        (Some(TimeLimit::None), Some(after(7_000)), after(9_000), None),
+    ] {
+        let mut plan = plan(1, vec![vec![Step { timeout: own, ..raw("a") }]]);
+        plan.tasks[0].timeout = task;
+        plan.hosts[0].command_timeout = host;
+        let ran = run(plan, Fake::new().runs("h0", [Command::exits(100_000, 0)])).await;
+        assert!(near(ran.took, ends.unwrap_or(100_000)), "{own:?} {task:?} {host:?}: {:?}", ran.took);
+        assert_eq!(ran.statuses(), [if ends.is_some() { Status::Failed } else { Status::Ok }]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_counted_from_the_last_output() {
+    let mut plan = plan(1, vec![vec![raw("a")]]);
+    plan.hosts[0].idle_timeout = Some(ms(5_000));
+    let command = Command::runs().says(4_000, "a\n").says(4_000, "b").says(4_000, "c\n");
+    let ran = run(plan, Fake::new().runs("h0", [command])).await;
+    assert_eq!((ran.statuses(), ran.kind("h0")), (vec![Status::Failed], Some(Kind::Idle)));
+    assert!(near(ran.took, 17_000), "{:?}", ran.took);
+    assert_eq!(ran.output("h0"), "a\nbc\n");
+    insta::assert_snapshot!(ran.failure("h0").message, @"silent for 5.0s; ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_in_the_background_does_not_hold_the_step() {
+    let quiet = one(Command::runs().exit(1_000, 0).says(1_500, "late\n").says(1_500, "later\n")).await;
+    assert_eq!(quiet.statuses(), [Status::Ok]);
+    assert_eq!(quiet.output("h0"), "late\nlater\n");
+    assert!(near(quiet.took, 6_000), "2 s after the last output: {:?}", quiet.took);
+    assert_eq!(quiet.tally.channels_closed.len(), 1);
+    assert!(quiet.tally.signals.is_empty(), "what the user left running is not killed");
+
+    let failed = one(Command::runs().exit(1_000, 9)).await;
+    assert_eq!(failed.steps("h0")[0].exit, Some(Exit::Status(9)));
+    assert!(near(failed.took, 3_000), "{:?}", failed.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_never_stops_talking_does_not_hold_the_step_either() {
+    let mut command = Command::runs().exit(1_000, 0);
+    for _ in 0..100 {
+        command = command.says(1_000, "tick\n");
+    }
+    let ran = one(command).await;
+    assert_eq!(ran.statuses(), [Status::Ok]);
+    assert!(near(ran.took, 11_000), "{:?}", ran.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_ends_on_term_is_not_killed_for_its_childs_output() {
+    let mut plan = plan(1, vec![vec![raw("a")]]);
+    plan.hosts[0].command_timeout = Some(ms(1_000));
+    // It ends by itself just after TERM, and its output stays open.
+    let command = Command::runs().exit(1_100, 0).obeys(Obeys::Nothing);
+    let ran = run(plan, Fake::new().runs("h0", [command])).await;
+    assert_eq!(ran.kind("h0"), Some(Kind::Timeout));
+    assert!(!ran.host("h0").may_still_run, "its end was seen");
+    assert_eq!(ran.tally.signals.len(), 1, "{:?}", ran.tally.signals);
+    assert!(near(ran.took, 3_100), "{:?}", ran.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warning_does_not_hide_what_may_still_run() {
+    let mut plan = Plan { warn_only: true, ..plan(1, vec![vec![raw("a"), raw("b")]]) };
+    plan.hosts[0].command_timeout = Some(ms(1_000));
+    let ran = run(plan, Fake::new().runs("h0", [Command::runs().obeys(Obeys::Nothing)])).await;
+    assert_eq!(ran.statuses(), [Status::Ok]);
+    assert_eq!(ran.steps("h0")[0].status, StepStatus::Warned);
+    assert!(ran.host("h0").may_still_run);
+}

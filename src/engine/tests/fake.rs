@@ -1,0 +1,313 @@
+//! A scripted transport: what each host does when it is connected to and told to run something, and a tally of
+//! what was asked of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::event::Timings;
+use crate::model::endpoint::Endpoint;
+use crate::model::outcome::{Exit, Failure, Kind};
+use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Retry, Session, Signal};
+
+/// What comes of one connection attempt.
+#[derive(Clone, Debug)]
+pub(super) enum Connect {
+    Works(Duration),
+    Fails(Kind, Retry),
+    Hangs,
+    Panics,
+}
+
+/// What comes of one start of a command.
+#[derive(Clone, Debug)]
+pub(super) enum Start {
+    Answered(Duration),
+    Refused(Kind),
+    /// The request was sent and the connection broke.
+    Unanswered(Kind),
+    Hangs,
+    Panics,
+}
+
+/// What a running command does when it is signalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Obeys {
+    Term,
+    Kill,
+    Nothing,
+    /// The connection does not even take the signal.
+    Stuck,
+}
+
+/// The life of one command. When its events have been told and none was the last, it goes on in silence.
+#[derive(Clone, Debug)]
+pub(super) struct Command {
+    start: Start,
+    obeys: Obeys,
+    /// Each with the pause before it.
+    events: VecDeque<(Duration, ExecEvent)>,
+    /// Repeats the events for ever.
+    endless: bool,
+}
+
+impl Command {
+    fn with(start: Start) -> Self {
+        Self { start, obeys: Obeys::Term, events: VecDeque::new(), endless: false }
+    }
+
+    /// One that runs on in silence.
+    pub(super) fn runs() -> Self {
+        Self::with(Start::Answered(Duration::ZERO))
+    }
+
+    /// One that ends with this status after some milliseconds.
+    pub(super) fn exits(after: u64, status: u32) -> Self {
+        Self::runs().then(after, ExecEvent::Exit(Exit::Status(status))).closed()
+    }
+
+    /// One that is not started, or perhaps not.
+    pub(super) fn not_started(start: Start) -> Self {
+        Self::with(start)
+    }
+
+    pub(super) fn obeys(self, obeys: Obeys) -> Self {
+        Self { obeys, ..self }
+    }
+
+    pub(super) fn endless(self) -> Self {
+        Self { endless: true, ..self }
+    }
+
+    /// Tells an event some milliseconds after the one before.
+    pub(super) fn then(mut self, after: u64, event: ExecEvent) -> Self {
+        self.events.push_back((Duration::from_millis(after), event));
+        self
+    }
+
+    pub(super) fn says(self, after: u64, text: impl Into<Bytes>) -> Self {
+        self.then(after, ExecEvent::Stdout(text.into()))
+    }
+
+    pub(super) fn exit(self, after: u64, status: u32) -> Self {
+        self.then(after, ExecEvent::Exit(Exit::Status(status)))
+    }
+
+    pub(super) fn closed(self) -> Self {
+        self.then(0, ExecEvent::Closed)
+    }
+
+    pub(super) fn lost(self, after: u64) -> Self {
+        self.then(after, ExecEvent::Lost(failure(Kind::ConnectionLost)))
+    }
+}
+
+fn failure(kind: Kind) -> Failure {
+    Failure::new(kind, format!("scripted {kind}"))
+}
+
+/// The script of one host. What it does not say works at once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Script {
+    connects: VecDeque<Connect>,
+    commands: VecDeque<Command>,
+}
+
+/// What was asked of the hosts. Times are from the start of the run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// Connection attempts by host.
+    pub(super) connects: BTreeMap<String, usize>,
+    /// Commands that were started or may have been, by host, in order.
+    pub(super) starts: BTreeMap<String, Vec<String>>,
+    /// Signals that were sent.
+    pub(super) signals: Vec<(String, Signal, Duration)>,
+    /// Channels that were closed by our side.
+    pub(super) channels_closed: Vec<(String, Duration)>,
+    /// Sessions that were closed in good order.
+    pub(super) sessions_closed: BTreeMap<String, Vec<Duration>>,
+    /// Hosts that are connecting or running something.
+    busy: usize,
+    /// The most that were so at a time.
+    pub(super) busiest: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    scripts: Mutex<BTreeMap<String, Script>>,
+    tally: Mutex<Tally>,
+    began: Instant,
+}
+
+/// See the module's documentation. Clones share everything.
+#[derive(Clone, Debug)]
+pub(super) struct Fake(Arc<Shared>);
+
+impl Fake {
+    /// Hosts that do all they are told.
+    pub(super) fn new() -> Self {
+        let began = Instant::now();
+        Self(Arc::new(Shared { scripts: Mutex::default(), tally: Mutex::default(), began }))
+    }
+
+    /// What comes of a host's connection attempts, in order.
+    pub(super) fn connects(self, host: &str, connects: impl IntoIterator<Item = Connect>) -> Self {
+        self.0.scripts.lock().unwrap().entry(host.to_owned()).or_default().connects.extend(connects);
+        self
+    }
+
+    /// What a host's commands do, in order.
+    pub(super) fn runs(self, host: &str, commands: impl IntoIterator<Item = Command>) -> Self {
+        self.0.scripts.lock().unwrap().entry(host.to_owned()).or_default().commands.extend(commands);
+        self
+    }
+
+    /// Hosts with the same scripts, not yet asked for anything.
+    pub(super) fn copied(&self) -> Self {
+        let fake = Self::new();
+        fake.0.scripts.lock().unwrap().clone_from(&self.0.scripts.lock().unwrap());
+        fake
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.0.tally.lock().unwrap().clone()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Tally, Duration)) {
+        change(&mut self.0.tally.lock().unwrap(), self.0.began.elapsed());
+    }
+
+    fn scripted<T>(&self, host: &str, take: impl FnOnce(&mut Script) -> Option<T>) -> Option<T> {
+        self.0.scripts.lock().unwrap().get_mut(host).and_then(take)
+    }
+}
+
+/// A host at work, while it lives.
+#[derive(Debug)]
+struct Busy(Fake);
+
+impl Busy {
+    fn new(fake: &Fake) -> Self {
+        fake.count(|tally, _| {
+            tally.busy += 1;
+            tally.busiest = tally.busiest.max(tally.busy);
+        });
+        Self(fake.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.count(|tally, _| tally.busy -= 1);
+    }
+}
+
+impl Connector for Fake {
+    type Session = FakeSession;
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<FakeSession>, ConnectError> {
+        let _busy = Busy::new(self);
+        let host = endpoint.name.to_string();
+        self.count(|tally, _| *tally.connects.entry(host.clone()).or_default() += 1);
+        let connect = self.scripted(&host, |script| script.connects.pop_front());
+        match connect.unwrap_or(Connect::Works(Duration::ZERO)) {
+            Connect::Works(after) => tokio::time::sleep(after).await,
+            Connect::Fails(kind, retry) => return Err(ConnectError { failure: failure(kind), retry }),
+            Connect::Hangs => std::future::pending().await,
+            // Without the noise of a panic's message.
+            Connect::Panics => resume_unwind(Box::new("scripted")),
+        }
+        let session = FakeSession { host, fake: self.clone() };
+        Ok(Connected { session, timings: Timings::default(), auth: "scripted".to_owned() })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FakeSession {
+    host: String,
+    fake: Fake,
+}
+
+impl Session for FakeSession {
+    type Exec = FakeExec;
+
+    async fn exec(&mut self, command: Bytes) -> Result<FakeExec, ExecError> {
+        let busy = Busy::new(&self.fake);
+        let scripted = self.fake.scripted(&self.host, |script| script.commands.pop_front());
+        let scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
+        if !matches!(scripted.start, Start::Refused(_)) {
+            let command = String::from_utf8_lossy(&command).into_owned();
+            let host = self.host.clone();
+            self.fake.count(|tally, _| tally.starts.entry(host).or_default().push(command));
+        }
+        match scripted.start {
+            Start::Answered(after) => tokio::time::sleep(after).await,
+            Start::Refused(kind) => {
+                return Err(ExecError { failure: failure(kind), may_have_started: false });
+            }
+            Start::Unanswered(kind) => {
+                return Err(ExecError { failure: failure(kind), may_have_started: true });
+            }
+            Start::Hangs => std::future::pending().await,
+            Start::Panics => resume_unwind(Box::new("scripted")),
+        }
+        Ok(FakeExec { host: self.host.clone(), command: scripted, due: None, over: false, busy })
+    }
+
+    async fn close(self) {
+        self.fake.count(|tally, at| tally.sessions_closed.entry(self.host.clone()).or_default().push(at));
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct FakeExec {
+    host: String,
+    command: Command,
+    /// When the next event is told.
+    due: Option<Instant>,
+    /// The last event was told.
+    over: bool,
+    busy: Busy,
+}
+
+impl Exec for FakeExec {
+    async fn next(&mut self) -> ExecEvent {
+        assert!(!self.over, "asked for more after the end");
+        let Some((pause, _)) = self.command.events.front() else { return std::future::pending().await };
+        if !pause.is_zero() {
+            let due = *self.due.get_or_insert_with(|| Instant::now() + *pause);
+            tokio::time::sleep_until(due).await;
+        }
+        self.due = None;
+        let (pause, event) = self.command.events.pop_front().expect("looked at above");
+        if self.command.endless {
+            self.command.events.push_back((pause, event.clone()));
+        }
+        self.over = matches!(event, ExecEvent::Closed | ExecEvent::Lost(_));
+        event
+    }
+
+    async fn signal(&mut self, signal: Signal) {
+        self.busy.0.count(|tally, at| tally.signals.push((self.host.clone(), signal, at)));
+        let (dies, name) = match (self.command.obeys, signal) {
+            (Obeys::Stuck, _) => return std::future::pending().await,
+            (Obeys::Term, Signal::Term) => (true, "TERM"),
+            (Obeys::Term | Obeys::Kill, Signal::Kill) => (true, "KILL"),
+            (Obeys::Kill, Signal::Term) | (Obeys::Nothing, _) => (false, ""),
+        };
+        if dies && !self.over {
+            self.due = None;
+            self.command.endless = false;
+            let exit = ExecEvent::Exit(Exit::Signal(name.to_owned()));
+            self.command.events = [exit, ExecEvent::Closed].map(|event| (Duration::ZERO, event)).into();
+        }
+    }
+
+    async fn close(&mut self) {
+        self.busy.0.count(|tally, at| tally.channels_closed.push((self.host.clone(), at)));
+    }
+}

@@ -1,0 +1,21 @@
+//! Integration tests: the real binary, the real `ssh`, the real `sshd`, and the throw-away hosts.
+//!
+//! One binary with a module per subject: linking is what costs. `sshd` and `support` are the fixtures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests may fail loudly, and their functions are nobody's interface"
+)]
+
+mod agent;
+mod cli;
+mod files;
+mod real;
+mod sandbox;
+mod sshd;
+mod support;
+mod trap;

@@ -1,0 +1,74 @@
+#!/bin/sh
+# Puts in place what the tests need: OpenSSH's server and client, and the shells that quoting is tried in.
+# Installs only what is missing; says what to do where it cannot. Never skips.
+set -eu
+
+fail() {
+    echo "tests/setup.sh: $*" >&2
+    exit 1
+}
+
+# sshd is often not on the PATH of ordinary users.
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+
+# command:package of Debian and Ubuntu
+NEEDS='
+sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
+cc:gcc make:make bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox
+'
+
+missing_commands() {
+    for need in $NEEDS; do
+        command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need%%:*}"
+    done
+}
+
+missing_packages() {
+    for need in $NEEDS; do
+        command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need#*:}"
+    done | sort -u
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    elif command -v sudo >/dev/null 2>&1 && [ -t 0 ]; then
+        sudo "$@"
+    else
+        fail "root is needed to install packages: run as root (or with sudo): apt-get install $packages"
+    fi
+}
+
+command -v cargo >/dev/null 2>&1 ||
+    fail "cargo is not installed (or not on the PATH): see https://rustup.rs"
+
+# macOS has sshd, ssh and most shells in the system.
+if [ "$(uname -s)" = Darwin ]; then
+    missing=$(missing_commands | tr '\n' ' ')
+    [ -z "$missing" ] && exit 0
+    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS; for others: brew install fish busybox)"
+fi
+
+packages=$(missing_packages | tr '\n' ' ')
+if [ -n "$packages" ]; then
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "missing: $(missing_commands | tr '\n' ' ')(there is no apt-get here: install them with your package manager)"
+    echo "tests/setup.sh: installing $packages"
+    export DEBIAN_FRONTEND=noninteractive
+    # The list of packages may be recent enough, and fetching it is slow: only when installing fails.
+    # shellcheck disable=SC2086
+    install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages; }
+    install || { as_root apt-get update -q && install; } ||
+        fail "apt-get could not install: $packages"
+    missing=$(missing_commands | tr '\n' ' ')
+    [ -z "$missing" ] || fail "still missing after apt-get: $missing"
+fi
+
+# sshd as root changes into this folder and refuses to start without it; the package makes it only when its
+# service starts.
+if [ "$(uname -s)" = Linux ] && [ "$(id -u)" -eq 0 ]; then
+    mkdir -p /run/sshd
+    chmod 755 /run/sshd
+fi

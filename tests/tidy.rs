@@ -1,0 +1,322 @@
+//! Holds what the compiler does not: the floors of `src/lib.rs`, rules of style with a reason, and docs that
+//! agree with the code and with each other. Reads the repository as text, with nothing but std.
+//!
+//! A failure names every place as `file:line` and says what to do. Refuses: rules of taste, and what rustfmt
+//! and clippy hold already.
+
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly, its helpers too")]
+
+#[path = "tidy/markdown.rs"]
+mod markdown;
+#[path = "tidy/repository.rs"]
+mod repository;
+#[path = "tidy/source.rs"]
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use fan::model::outcome::{ExitCode, Kind};
+
+use crate::markdown::{anchors, links, named_files, table};
+use crate::repository::{files, has_extension, normal, read, root};
+use crate::source::{integration_tests, lines_with, sources};
+
+/// Who may import whom (docs/design/floors.md). A floor may always import itself.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("event", &["model"]),
+    ("config", &["model"]),
+    ("ssh", &["model", "event"]),
+    ("engine", &["model", "event", "ssh"]),
+    ("report", &["model", "event"]),
+    ("sandbox", &["model"]),
+    ("cli", &["model", "event", "config", "ssh", "engine", "report", "sandbox"]),
+    // The front doors: lib.rs declares the floors, main.rs hands over to cli.
+    ("lib", &[]),
+    ("main", &["cli"]),
+];
+
+/// What the pure floor must not name: it would not be pure any more.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "russh",
+    "clap",
+    "rustix",
+    "tempfile",
+    "rand",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+];
+
+/// Where `russh` may be named: its interface changes often, so few files may know it.
+const KNOW_RUSSH: &[&str] = &["ssh", "sandbox"];
+
+/// Text that is refused in all code, tests included, and why.
+const REFUSED_EVERYWHERE: &[(&str, &str)] = &[
+    ("process::exit", "return an ExitCode to main.rs: destructors must run"),
+    ("#[ignore", "a test runs or goes; an ignored one rots"),
+    ("todo!", "finish it, or make it an error that the user can read"),
+    ("unimplemented!", "finish it, or make it an error that the user can read"),
+    ("super::super", "write the path from the crate: crate::floor::Thing"),
+];
+
+/// Text that is refused in production code, and why.
+const REFUSED_IN_PRODUCTION: &[(&str, &str)] = &[
+    ("println!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
+    ("print!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
+    ("eprintln!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
+    ("eprint!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
+];
+
+/// The globs that may be imported, and only in tests.
+const TEST_GLOBS: &[&str] = &["super::*", "proptest::prelude::*"];
+
+#[test]
+fn imports_point_down() {
+    let mut wrong = Wrong::default();
+    for source in sources() {
+        let floor = source.floor();
+        let Some((_, allowed)) = FLOORS.iter().find(|(name, _)| *name == floor) else {
+            wrong.add(
+                &source.path,
+                0,
+                format!(
+                    "floor \"{floor}\" is new: add it to FLOORS in tests/tidy.rs and to docs/design/floors.md"
+                ),
+            );
+            continue;
+        };
+        for (line, target) in source.imports() {
+            if target != floor && !allowed.contains(&target.as_str()) {
+                let may = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+                wrong.add(
+                    &source.path,
+                    line,
+                    format!("{floor} imports {target}; it may import {may} (docs/design/floors.md)"),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn model_is_pure_and_few_know_russh() {
+    let mut wrong = Wrong::default();
+    for source in sources() {
+        if source.floor() == "model" {
+            for name in IMPURE {
+                for line in lines_with(&source.production, name) {
+                    wrong.add(
+                        &source.path,
+                        line,
+                        format!("model names {name}: it has no I/O, clock or runtime; pass the value in"),
+                    );
+                }
+            }
+        }
+        if !KNOW_RUSSH.contains(&source.floor().as_str()) {
+            for line in lines_with(&source.code, "russh") {
+                wrong.add(
+                    &source.path,
+                    line,
+                    "only ssh and sandbox name russh: go through the traits of crate::ssh".to_owned(),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn code_keeps_to_the_house_rules() {
+    let mut wrong = Wrong::default();
+    for source in sources().into_iter().chain(integration_tests()) {
+        if !source.text.starts_with("//!") {
+            wrong.add(
+                &source.path,
+                1,
+                "the file must open with `//!`: what it owns, what it refuses".to_owned(),
+            );
+        }
+        for (text, why) in REFUSED_EVERYWHERE {
+            for line in lines_with(&source.code, text) {
+                wrong.add(&source.path, line, format!("`{text}` is refused: {why}"));
+            }
+        }
+        for (text, why) in REFUSED_IN_PRODUCTION {
+            for line in lines_with(&source.production, text) {
+                wrong.add(&source.path, line, format!("`{text}` is refused: {why}"));
+            }
+        }
+        for (line, glob) in source.globs() {
+            let in_test = source.production.lines().nth(line - 1).is_none_or(|text| !text.contains("::*"));
+            if !(in_test && TEST_GLOBS.contains(&glob.as_str())) {
+                wrong.add(
+                    &source.path,
+                    line,
+                    format!("`use {glob}`: import by name, so that a reader sees where a word comes from"),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn exit_code_table_equals_the_enum() {
+    let told = table("docs/exit-codes.md", "## Exit codes");
+    let coded: Vec<(String, String)> =
+        ExitCode::ALL.iter().map(|exit| (exit.code().to_string(), exit.meaning().to_owned())).collect();
+    assert_eq!(
+        told, coded,
+        "the first two columns of \"Exit codes\" in docs/exit-codes.md must be code() and meaning() of ExitCode::ALL"
+    );
+}
+
+#[test]
+fn kind_table_equals_the_enum() {
+    let told: Vec<String> =
+        table("docs/exit-codes.md", "## Kinds").into_iter().map(|(word, _)| word.replace('`', "")).collect();
+    let coded: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(told, coded, "the table \"Kinds\" of docs/exit-codes.md must list Kind::ALL, in its order");
+}
+
+#[test]
+fn links_in_docs_lead_somewhere() {
+    let mut wrong = Wrong::default();
+    for path in files().into_iter().filter(|path| has_extension(path, "md")) {
+        let text = read(&path);
+        for (line, link) in links(&text) {
+            let (file, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
+            let target = if file.is_empty() {
+                path.clone()
+            } else {
+                normal(&path.parent().unwrap_or(Path::new("")).join(file))
+            };
+            if !root().join(&target).exists() {
+                wrong.add(&path, line, format!("link to {link}: there is no {}", target.display()));
+            } else if let Some(anchor) = anchor
+                && has_extension(&target, "md")
+                && !anchors(&read(&target)).contains(anchor)
+            {
+                wrong.add(
+                    &path,
+                    line,
+                    format!("link to {link}: {} has no heading #{anchor}", target.display()),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn files_that_are_named_exist() {
+    let mut wrong = Wrong::default();
+    for path in files() {
+        let is_rust = has_extension(&path, "rs");
+        if !(is_rust
+            || has_extension(&path, "md")
+            || has_extension(&path, "yaml") && path.components().count() == 1)
+        {
+            continue;
+        }
+        for (number, line) in read(&path).lines().enumerate() {
+            // In Rust only comments count: a test may name a file that must not exist.
+            let text = if is_rust { line.split_once("//").map_or("", |(_, comment)| comment) } else { line };
+            for named in named_files(text) {
+                if !root().join(&named).exists() {
+                    wrong.add(&path, number + 1, format!("names {named}, which does not exist"));
+                }
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn nothing_of_one_machine_is_in_the_repository() {
+    let mut wrong = Wrong::default();
+    for path in files() {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if [".orig", ".rej", ".bak", ".swp", "~"].iter().any(|end| name.ends_with(end)) {
+            wrong.add(&path, 0, "a leftover of a tool: remove it".to_owned());
+        }
+        let Ok(text) = fs::read_to_string(root().join(&path)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if let Some(found) = machine_path(line) {
+                wrong.add(
+                    &path,
+                    number + 1,
+                    format!("{found} is a folder of one machine: write it relative, or with ~ or $HOME"),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+/// Places that break a rule; all of them are told at once.
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    /// `line` counts from 1; 0 is the file as a whole.
+    fn add(&mut self, path: &Path, line: usize, what: String) {
+        self.0.push(format!("{}:{line}: {what}", path.display()));
+    }
+
+    fn report(self) {
+        assert!(self.0.is_empty(), "\n{}\n", self.0.join("\n"));
+    }
+}
+
+/// The home folder of some machine's user, when a line names one.
+fn machine_path(line: &str) -> Option<String> {
+    // `op` and `deploy` are made up: tests and examples may use them.
+    const MADE_UP: &[&str] = &["op", "deploy", "you", "user"];
+    for start in ["/root/", "/home/", "/Users/"] {
+        for (at, _) in line.match_indices(start) {
+            // Part of a longer path or name.
+            let inside = line[..at]
+                .chars()
+                .next_back()
+                .is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '~'));
+            let user: String = line[at + start.len()..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+                .collect();
+            if !inside && !user.is_empty() && (start == "/root/" || !MADE_UP.contains(&user.as_str())) {
+                return Some(format!("{start}{user}"));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let docs = read(Path::new("docs/design/dependencies.md"));
+    let mut wrong = Wrong::default();
+    let mut dependencies = false;
+    for (number, line) in read(Path::new("Cargo.toml")).lines().enumerate() {
+        if line.starts_with('[') {
+            dependencies = line.contains("dependencies]");
+        } else if let (true, Some((name, _))) = (dependencies, line.split_once(" = "))
+            && !docs.contains(&format!("`{name}`"))
+        {
+            let what = format!(
+                "`{name}` has no line in docs/design/dependencies.md: say why it is needed, or remove it"
+            );
+            wrong.add(Path::new("Cargo.toml"), number + 1, what);
+        }
+    }
+    wrong.report();
+}
