@@ -187,6 +187,9 @@ pub(super) struct Connection {
     /// Login name, over the inventory's.
     #[arg(short, long, value_name = "NAME", env = "FAN_USER")]
     pub(super) user: Option<String>,
+    /// Gateways (bastions), the nearest first: inventory names or [user@]address[:port]; none goes straight.
+    #[arg(short, long, short_alias = 'J', value_name = "HOPS", env = "FAN_GATEWAY")]
+    pub(super) gateway: Option<String>,
     /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,

@@ -14,7 +14,7 @@ use crate::engine::planner::{Operator, Request};
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
-use crate::model::settings::{Origin, Settings, Sourced, TimeLimit};
+use crate::model::settings::{GatewaySetting, Origin, Settings, Sourced, TimeLimit};
 use crate::model::target;
 use crate::model::task::TaskFile;
 use crate::model::template::{Builtins, Templates};
@@ -132,6 +132,14 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
     if let Some(user) = &args.user {
         name::check_user_name(user).map_err(|message| CliError::input(format!("-u: {message}")))?;
         settings.user = Some(Sourced::new(user.clone(), Origin::CommandLine("--user")));
+    }
+    if let Some(gateway) = &args.gateway {
+        let hops: Vec<String> = gateway.split(',').map(|hop| hop.trim().to_owned()).collect();
+        if hops.iter().any(String::is_empty) {
+            return Err(CliError::input(format!("-g {gateway}: a gateway without a name")));
+        }
+        let way = if hops == ["none"] { GatewaySetting::Direct } else { GatewaySetting::Hops(hops) };
+        settings.gateway = Some(Sourced::new(way, Origin::CommandLine("--gateway")));
     }
     match args.connect_timeout {
         None => {}

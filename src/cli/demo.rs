@@ -143,5 +143,6 @@ fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
         endpoint.agent = Agent::Off;
         endpoint.known_hosts = Arc::clone(&known_hosts);
         endpoint.transport = Transport::Ssh;
+        endpoint.gateway = None;
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         exclude: Vec::new(),
     }
     .request();
-    let plan = planner::command(request, &inventory, &selected, &line);
+    let plan = planner::command(request, &inventory, &selected, &line)?;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);

@@ -114,7 +114,8 @@ impl Outputs {
             match deliveries.recv_timeout(IDLE) {
                 Ok(delivery) => {
                     self.take(delivery);
-                    let gathered = deliveries.try_iter().take(BATCH).map(|delivery| self.take(delivery)).count();
+                    let gathered =
+                        deliveries.try_iter().take(BATCH).map(|delivery| self.take(delivery)).count();
                     let idle = self.reporters.idle();
                     self.note(idle);
                     if gathered < BATCH {

@@ -26,7 +26,7 @@ pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
         exclude: Vec::new(),
     }
     .request();
-    let mut plan = planner::command(request, &inventory, &selected, COMMAND);
+    let mut plan = planner::command(request, &inventory, &selected, COMMAND)?;
     for task in &mut plan.tasks {
         task.name = Arc::from("ping");
     }

@@ -89,7 +89,7 @@ pub(super) fn keyring(plan: &Plan) -> Result<Keyring, CliError> {
     let mut seen = HashSet::new();
     let mut problems = Vec::new();
     let over_ssh = plan.hosts.iter().filter(|host| host.endpoint.transport == Transport::Ssh);
-    for path in over_ssh.flat_map(|host| host.endpoint.identities.iter()) {
+    for path in over_ssh.flat_map(|host| host.endpoint.hops()).flat_map(|hop| hop.identities.iter()) {
         if !seen.insert(path) {
             continue;
         }

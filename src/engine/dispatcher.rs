@@ -15,7 +15,7 @@ use crate::engine::stop::{Stop, StopReceiver};
 use crate::engine::worker::{self, Activity, HostRun, Shared, TaskEnd};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION, Straggler};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
-use crate::ssh::Connector;
+use crate::ssh::{Connector, Notice};
 
 /// A run that has been quiet for this long says what it waits for.
 const QUIET: Duration = Duration::from_secs(20);
@@ -110,6 +110,7 @@ impl<C: Connector> Dispatcher<C> {
             hosts.iter().enumerate().map(|(position, host)| (position, host.host)).collect();
         let mut ticks = tokio::time::interval(TICK);
         let mut stop = self.shared.stop.clone();
+        let connector = Arc::clone(&self.shared.connector);
         loop {
             while self.workers.len() < plan.pool.max(1) && self.told_stop == Stop::Run {
                 let Some((position, host)) = queue.pop_front() else { break };
@@ -123,6 +124,7 @@ impl<C: Connector> Dispatcher<C> {
                 biased;
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
                 Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
+                notice = connector.notice() => self.note(notice),
                 _ = ticks.tick() => self.look_for_stragglers(),
             }
         }
@@ -140,6 +142,14 @@ impl<C: Connector> Dispatcher<C> {
             }
             other => *state = other,
         }
+    }
+
+    /// Tells what the transport says about gateways.
+    fn note(&self, notice: Notice) {
+        self.shared.sink.tell(match notice {
+            Notice::Connected { gateway, timings, auth } => Fact::GatewayConnected { gateway, timings, auth },
+            Notice::Failed { gateway, failure } => Fact::GatewayFailed { gateway, failure },
+        });
     }
 
     fn hear_stop(&mut self, wanted: Stop) {

@@ -63,6 +63,9 @@ pub enum Fact {
         host: HostName,
         /// `address:port`.
         address: String,
+        /// The gateway that leads there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<HostName>,
     },
     /// A connection attempt failed in a way that passes, and will be repeated.
     ConnectRetried {
@@ -84,6 +87,22 @@ pub enum Fact {
         timings: Timings,
         /// How the login was proven: `publickey ED25519 SHA256:...`.
         auth: String,
+    },
+    /// A gateway is connected and authenticated; all hosts behind it share the connection.
+    GatewayConnected {
+        /// Which.
+        gateway: HostName,
+        /// How long each phase took.
+        timings: Timings,
+        /// How the login was proven.
+        auth: String,
+    },
+    /// A gateway could not be connected, or its connection broke: told once, however many hosts are behind it.
+    GatewayFailed {
+        /// Which.
+        gateway: HostName,
+        /// Why.
+        failure: Failure,
     },
     /// A step began on a host.
     StepStarted {

@@ -46,6 +46,8 @@ pub struct HostRecord {
     pub host: HostName,
     /// `address:port` as dialled, empty before the first attempt.
     pub address: String,
+    /// The gateway that it was reached through.
+    pub via: Option<HostName>,
     /// How it ended; `None` until it has.
     pub outcome: Option<HostOutcome>,
     /// Steps of all its tasks.
@@ -110,6 +112,7 @@ impl HostRecord {
         Self {
             host,
             address: String::new(),
+            via: None,
             outcome: None,
             steps_total: 0,
             steps_done: 0,
@@ -194,8 +197,9 @@ impl Recap {
                     }
                 }
             }
-            Fact::HostConnecting { host, address } => {
+            Fact::HostConnecting { host, address, via } => {
                 if let Some(record) = self.seen(host, at) {
+                    record.via.clone_from(via);
                     record.address.clone_from(address);
                 }
             }
@@ -233,6 +237,8 @@ impl Recap {
             Fact::TaskStarted { .. }
             | Fact::ConnectRetried { .. }
             | Fact::HostConnected { .. }
+            | Fact::GatewayConnected { .. }
+            | Fact::GatewayFailed { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. } => {}
         }

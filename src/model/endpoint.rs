@@ -78,4 +78,20 @@ pub struct Endpoint {
     pub retries: u32,
     /// SSH or local.
     pub transport: Transport,
+    /// The gateway that leads to it, with a gateway of its own perhaps. All hosts behind it share this.
+    pub gateway: Option<Arc<Endpoint>>,
+}
+
+impl Endpoint {
+    /// This endpoint and the gateways on the way to it, the nearest to the operator last.
+    pub fn hops(&self) -> impl Iterator<Item = &Endpoint> {
+        std::iter::successors(Some(self), |endpoint| endpoint.gateway.as_deref())
+    }
+
+    /// The whole way as a text, `bastion>inner`: what tells two ways to one gateway apart.
+    pub fn route(&self) -> String {
+        let mut names: Vec<&str> = self.hops().map(|hop| hop.name.as_str()).collect();
+        names.reverse();
+        names.join(">")
+    }
 }

@@ -107,6 +107,8 @@ words! {
         KeyUnusable = "key_unusable",
         /// The SSH agent did not do its part.
         Agent = "agent",
+        /// A gateway on the way cannot be used.
+        Gateway = "gateway",
         /// The server refused to open a channel.
         ChannelRefused = "channel_refused",
         /// The server refused to start the command.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use crate::event::{Event, Fact, HostOutcome, StepOutcome, Straggler, Stream, TaskSummary};
 use crate::model::inventory::HostName;
-use crate::model::outcome::{Failure, Status, StepStatus};
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::text::RESET;
 use crate::report::Reporter;
 use crate::report::sink::Sink;
@@ -133,13 +133,8 @@ impl Lines {
         drained.and(self.talk.spill())
     }
 
-    fn say_failure(
-        &mut self,
-        host: &HostName,
-        step: Option<(usize, usize)>,
-        failure: &Failure,
-    ) -> io::Result<()> {
-        let line = format!("{host}: {}{}", step_label(&self.tasks, step), failure_text(failure));
+    fn say_failure(&mut self, who: &str, step: Option<(usize, usize)>, failure: &Failure) -> io::Result<()> {
+        let line = format!("{who}: {}{}", step_label(&self.tasks, step), failure_text(failure));
         let said = self.say(&line, RED);
         said.and(self.say_hint(failure))
     }
@@ -183,7 +178,7 @@ impl Lines {
             }
             (Some(failure), StepStatus::Failed | StepStatus::Unknown) => {
                 self.said.insert(host.clone());
-                self.say_failure(host, Some(step), failure)
+                self.say_failure(host.as_str(), Some(step), failure)
             }
             // Stopped by the user, who knows; the recap names the hosts.
             (Some(_), StepStatus::Cancelled)
@@ -201,7 +196,9 @@ impl Lines {
             Status::Ok | Status::Cancelled | Status::Skipped => false,
         };
         match &outcome.failure {
-            Some(failure) if worth_a_line => self.say_failure(host, outcome.step, failure),
+            // The gateway's own line has said it, for all hosts behind it.
+            Some(failure) if failure.kind == Kind::Gateway => Ok(()),
+            Some(failure) if worth_a_line => self.say_failure(host.as_str(), outcome.step, failure),
             Some(_) | None => Ok(()),
         }
     }
@@ -254,7 +251,11 @@ impl Reporter for Lines {
             Fact::StopRequested { reason: why, forced: true } => {
                 self.say(&format!("stopping now ({}): all connections are closed", reason(*why)), "")
             }
+            Fact::GatewayFailed { gateway, failure } => {
+                self.say_failure(&format!("gateway {gateway}"), None, failure)
+            }
             Fact::HostConnecting { .. }
+            | Fact::GatewayConnected { .. }
             | Fact::HostConnected { .. }
             | Fact::StepStarted { .. }
             | Fact::TaskFinished { .. }

@@ -102,6 +102,8 @@ impl Reporter for Phases {
             Fact::HostFinished { host, outcome } => self.done(host, outcome),
             Fact::TaskStarted { .. }
             | Fact::HostConnecting { .. }
+            | Fact::GatewayConnected { .. }
+            | Fact::GatewayFailed { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepStarted { .. }
             | Fact::Output { .. }

@@ -90,7 +90,7 @@ impl Progress {
                 self.tasks.clone_from(tasks);
                 self.ended = Status::ALL.iter().map(|status| (status.as_str(), 0)).collect();
             }
-            Fact::HostConnecting { host, address } => {
+            Fact::HostConnecting { host, address, .. } => {
                 self.set(host, Doing::Connecting { address: address.clone() });
             }
             Fact::StepStarted { host, task, step } => {
@@ -114,6 +114,8 @@ impl Progress {
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::StopRequested { .. }
+            | Fact::GatewayConnected { .. }
+            | Fact::GatewayFailed { .. }
             | Fact::RunFinished { .. } => {}
         }
     }

@@ -105,11 +105,21 @@ impl<'a> Page<'a> {
         shorten(&self.options.style.text(&(self.options.fold)(hosts)), max)
     }
 
+    /// The gateway of all hosts that were dialled, if they have the same one.
+    fn common_gateway(&self) -> Option<&str> {
+        let mut dialled = self.recap.hosts.iter().filter(|record| !record.address.is_empty());
+        let gateway = dialled.next()?.via.as_ref()?;
+        dialled.all(|record| record.via.as_ref() == Some(gateway)).then(|| gateway.as_str())
+    }
+
     fn header(&self, out: &mut String) {
         let hosts: Vec<&str> = self.recap.hosts.iter().map(|record| record.host.as_str()).collect();
         let mut names = self.names(&hosts, usize::MAX);
         if names.chars().count() > HOSTS_MAX {
             names = count_hosts(hosts.len());
+        }
+        if let Some(gateway) = self.common_gateway() {
+            names = format!("{names} via {}", self.options.style.text(gateway));
         }
         let counts: Vec<String> = statuses()
             .map(|status| (status, self.of_status(status).len()))

@@ -36,7 +36,16 @@ impl Reporter for Verbose {
                 self.tasks.clone_from(tasks);
                 self.say(&format!("run {run}, {pool} hosts at a time"))
             }
-            Fact::HostConnecting { host, address } => self.say(&format!("{host}: connecting to {address}")),
+            Fact::HostConnecting { host, address, via } => {
+                let via = via.as_ref().map(|gateway| format!(" via {gateway}")).unwrap_or_default();
+                self.say(&format!("{host}: connecting to {address}{via}"))
+            }
+            Fact::GatewayConnected { gateway, timings, auth } => self.say(&format!(
+                "gateway {gateway}: connected (connect {} ms, handshake {} ms, auth {} ms) by {auth}",
+                timings.connect.as_millis(),
+                timings.handshake.as_millis(),
+                timings.auth.as_millis(),
+            )),
             Fact::HostConnected { host, timings, auth } => self.say(&format!(
                 "{host}: connected (queued {} ms, connect {} ms, handshake {} ms, auth {} ms) by {auth}",
                 timings.queued.as_millis(),
@@ -51,6 +60,7 @@ impl Reporter for Verbose {
             Fact::TaskStarted { .. }
             | Fact::ConnectRetried { .. }
             | Fact::Output { .. }
+            | Fact::GatewayFailed { .. }
             | Fact::StepFinished { .. }
             | Fact::HostFinished { .. }
             | Fact::TaskFinished { .. }

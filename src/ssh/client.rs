@@ -5,26 +5,36 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::PublicKeyOrCertificate;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 use russh::{Disconnect, Preferred, cipher, compression, kex, mac};
-use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::event::Timings;
 use crate::model::endpoint::{Endpoint, KEEPALIVE_MAX};
+use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::Transport;
 use crate::ssh::exec::SshExec;
+use crate::ssh::gateway::{Gateways, Notices};
 use crate::ssh::keys::{Keyring, describe};
 use crate::ssh::known_hosts::{KnownHosts, Verdict};
-use crate::ssh::starts::Starts;
-use crate::ssh::{ConnectError, Connected, Connector, ExecError, Session, auth, dial, failure, stream};
+use crate::ssh::starts::{StartKey, Starts};
+use crate::ssh::{
+    ConnectError, Connected, Connector, ExecError, Notice, Session, auth, dial, failure, gateway, stream,
+    tunnel,
+};
+
+/// Bytes that a host may have in flight on a channel before it must wait for us.
+const WINDOW: u32 = 2 * 1024 * 1024;
 
 /// Messages that russh may hold for a channel that is not being read. Each is at most 32 KiB, so a stalled
 /// reader costs half a megabyte and not three.
@@ -37,17 +47,29 @@ const MAX_LOGIN_BANNER: usize = 4 * 1024;
 pub struct SshConnector {
     keyring: Keyring,
     starts: Starts,
+    gateways: Gateways,
+    notices: Notices,
+    noticed: tokio::sync::Mutex<mpsc::UnboundedReceiver<Notice>>,
     known_hosts: Mutex<HashMap<Arc<[PathBuf]>, Arc<KnownHosts>>>,
     configs: Mutex<HashMap<ConfigKey, Arc<client::Config>>>,
 }
 
 /// What distinguishes the russh configurations of a run.
-type ConfigKey = (Vec<String>, Option<Duration>);
+type ConfigKey = (Vec<String>, Option<Duration>, bool);
 
 impl SshConnector {
     /// A connector that proves itself with these keys.
     pub fn new(keyring: Keyring) -> Self {
-        Self { keyring, starts: Starts::default(), known_hosts: Mutex::default(), configs: Mutex::default() }
+        let (notices, noticed) = Notices::channel();
+        Self {
+            keyring,
+            starts: Starts::default(),
+            gateways: Gateways::default(),
+            notices,
+            noticed: tokio::sync::Mutex::new(noticed),
+            known_hosts: Mutex::default(),
+            configs: Mutex::default(),
+        }
     }
 
     /// Reads the files of known keys of these hosts, before anybody is contacted; gives what their author
@@ -56,6 +78,7 @@ impl SshConnector {
         let mut seen = HashSet::new();
         let over_ssh = endpoints.filter(|endpoint| endpoint.transport == Transport::Ssh);
         over_ssh
+            .flat_map(Endpoint::hops)
             .filter(|endpoint| seen.insert(Arc::clone(&endpoint.known_hosts)))
             .flat_map(|endpoint| self.known_hosts(&endpoint.known_hosts).warnings().to_vec())
             .collect()
@@ -69,15 +92,18 @@ impl SshConnector {
         Arc::clone(store)
     }
 
-    fn config(&self, recorded: Vec<String>, keepalive: Option<Duration>) -> Arc<client::Config> {
+    fn config(&self, recorded: Vec<String>, endpoint: &Endpoint) -> Arc<client::Config> {
+        let behind = endpoint.gateway.is_some();
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        let config = configs.entry((recorded, keepalive)).or_insert_with_key(|(recorded, keepalive)| {
+        let key = (recorded, endpoint.keepalive, behind);
+        let config = configs.entry(key).or_insert_with_key(|(recorded, keepalive, behind)| {
             Arc::new(client::Config {
                 client_id: russh::SshId::Standard(Cow::Borrowed(concat!(
                     "SSH-2.0-fan_",
                     env!("CARGO_PKG_VERSION")
                 ))),
                 preferred: preferred(recorded),
+                window_size: if *behind { tunnel::INNER_WINDOW } else { WINDOW },
                 channel_buffer_size: CHANNEL_BUFFER,
                 keepalive_interval: *keepalive,
                 keepalive_max: KEEPALIVE_MAX,
@@ -88,22 +114,28 @@ impl SshConnector {
         Arc::clone(config)
     }
 
-    async fn handshake(
+    /// Key exchange and host key over an open stream.
+    async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         endpoint: &Endpoint,
-        tcp: TcpStream,
+        transport: S,
+        role: Role,
     ) -> Result<(Handle<ClientHandler>, Arc<Story>), ConnectError> {
         let store = self.known_hosts(&endpoint.known_hosts);
         let recorded = store.recorded_types(&endpoint.address, endpoint.port);
-        let config = self.config(recorded, endpoint.keepalive);
+        let config = self.config(recorded, endpoint);
         let story = Arc::new(Story::default());
         let handler = ClientHandler {
             address: Arc::clone(&endpoint.address),
             port: endpoint.port,
             known_hosts: store,
             story: Arc::clone(&story),
+            gateway: match role {
+                Role::Target => None,
+                Role::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
+            },
         };
-        let (watched, guard) = stream::watch(tcp);
+        let (watched, guard) = stream::watch(transport);
         let deadline = endpoint.deadlines.handshake;
         match tokio::time::timeout(deadline, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
@@ -123,24 +155,52 @@ impl SshConnector {
             )),
         }
     }
-}
 
-impl Connector for SshConnector {
-    type Session = SshSession;
+    /// Opens an authenticated connection, through gateways where the endpoint has them.
+    ///
+    /// Boxed because a gateway is logged in to in the same way.
+    fn login<'a>(&'a self, endpoint: &'a Endpoint, role: Role) -> BoxFuture<'a, Result<Login, ConnectError>> {
+        Box::pin(async move {
+            let mut timings = Timings::default();
+            let (start, (mut handle, story)) = match &endpoint.gateway {
+                None => self.direct(endpoint, role, &mut timings).await?,
+                Some(gateway) => self.through(gateway, endpoint, role, &mut timings).await?,
+            };
+            let proved = Instant::now();
+            let deadline = endpoint.deadlines.auth;
+            let auth = auth::authenticate(&mut handle, endpoint, &self.keyring);
+            let auth = match tokio::time::timeout(deadline, auth).await {
+                Ok(Ok(auth)) => auth,
+                Ok(Err(failure)) => return Err(ConnectError::fatal(story.explain_refusal(failure))),
+                Err(_) => {
+                    return Err(ConnectError::fatal(Failure::new(
+                        Kind::AuthFailed,
+                        format!("authentication did not end within {} s", deadline.as_secs_f64()),
+                    )));
+                }
+            };
+            timings.auth = proved.elapsed();
+            story.established.store(true, Ordering::Release);
+            Ok(Login { handle, story, timings, auth, start })
+        })
+    }
 
-    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
-        let mut timings = Timings::default();
+    /// Dials and shakes hands.
+    async fn direct(
+        &self,
+        endpoint: &Endpoint,
+        role: Role,
+        timings: &mut Timings,
+    ) -> Result<Greeted, ConnectError> {
         let deadline = endpoint.deadlines.connect;
-
         let started = Instant::now();
-        let addresses =
-            within(deadline, dial::resolve(&endpoint.address, endpoint.port), || connect_timeout(deadline))
-                .await?;
+        let resolving = dial::resolve(&endpoint.address, endpoint.port);
+        let addresses = within(deadline, resolving, || connect_timeout(deadline)).await?;
         let lookup = started.elapsed();
 
         let queued = Instant::now();
         let first = addresses.first().copied().ok_or_else(|| connect_timeout(deadline))?;
-        let start = self.starts.acquire(first).await;
+        let start = self.starts.acquire(StartKey::Address(first)).await;
         timings.queued = queued.elapsed();
 
         let dialled = Instant::now();
@@ -149,27 +209,74 @@ impl Connector for SshConnector {
         timings.connect = lookup + dialled.elapsed();
 
         let greeted = Instant::now();
-        let (mut handle, story) = self.handshake(endpoint, tcp).await?;
+        let connection = self.handshake(endpoint, tcp, role).await?;
         timings.handshake = greeted.elapsed();
+        Ok((start, connection))
+    }
 
-        let proved = Instant::now();
-        let deadline = endpoint.deadlines.auth;
-        let auth = auth::authenticate(&mut handle, endpoint, &self.keyring);
-        let auth = match tokio::time::timeout(deadline, auth).await {
-            Ok(Ok(auth)) => auth,
-            Ok(Err(failure)) => return Err(ConnectError::fatal(story.explain_refusal(failure))),
-            Err(_) => {
-                return Err(ConnectError::fatal(Failure::new(
-                    Kind::AuthFailed,
-                    format!("authentication did not end within {} s", deadline.as_secs_f64()),
-                )));
-            }
-        };
-        timings.auth = proved.elapsed();
+    /// Opens a channel through a gateway and shakes hands in it, end to end: the gateway sees ciphertext.
+    async fn through(
+        &self,
+        gateway: &Endpoint,
+        endpoint: &Endpoint,
+        role: Role,
+        timings: &mut Timings,
+    ) -> Result<Greeted, ConnectError> {
+        let queued = Instant::now();
+        let shared = self.gateways.get(gateway);
+        let link = shared.handle(gateway, &self.notices, || self.login(gateway, Role::Gateway)).await?;
+        let start = self.starts.acquire(StartKey::behind(gateway, endpoint)).await;
+        timings.queued = queued.elapsed();
 
-        let session =
-            SshSession { handle, story, channel_deadline: endpoint.deadlines.channel, start: Some(start) };
+        let dialled = Instant::now();
+        let deadline = endpoint.deadlines.connect;
+        let opening = gateway::open(&link, &gateway.name, endpoint);
+        let tunnel = within(deadline, opening, || connect_timeout(deadline)).await?;
+        timings.connect = dialled.elapsed();
+
+        let greeted = Instant::now();
+        let connection = self.handshake(endpoint, tunnel, role).await?;
+        timings.handshake = greeted.elapsed();
+        Ok((start, connection))
+    }
+}
+
+/// A finished key exchange, and the start that it takes up until the login is done.
+type Greeted = (OwnedSemaphorePermit, (Handle<ClientHandler>, Arc<Story>));
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Commands run on it.
+    Target,
+    /// It carries other connections.
+    Gateway,
+}
+
+/// An authenticated connection.
+pub(super) struct Login {
+    pub(super) handle: Handle<ClientHandler>,
+    story: Arc<Story>,
+    pub(super) timings: Timings,
+    pub(super) auth: String,
+    start: OwnedSemaphorePermit,
+}
+
+impl Connector for SshConnector {
+    type Session = SshSession;
+
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
+        let Login { handle, story, timings, auth, start } = self.login(endpoint, Role::Target).await?;
+        let channel_deadline = endpoint.deadlines.channel;
+        let session = SshSession { handle, story, channel_deadline, start: Some(start) };
         Ok(Connected { session, timings, auth })
+    }
+
+    async fn notice(&self) -> Notice {
+        match self.noticed.lock().await.recv().await {
+            Some(notice) => notice,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -262,6 +369,8 @@ fn has_aes_instructions() -> bool {
 pub(super) struct Story {
     banner: Mutex<String>,
     end: Mutex<Option<Failure>>,
+    /// The login is done: an end from now on is a loss, and before it a failed attempt.
+    established: AtomicBool,
 }
 
 impl Story {
@@ -310,6 +419,8 @@ pub(super) struct ClientHandler {
     port: u16,
     known_hosts: Arc<KnownHosts>,
     story: Arc<Story>,
+    /// Set on a gateway's connection: its end is told to all.
+    gateway: Option<(HostName, Notices)>,
 }
 
 impl client::Handler for ClientHandler {
@@ -371,6 +482,11 @@ impl client::Handler for ClientHandler {
             DisconnectReason::Error(HandlerError::Russh(error)) => failure::lost(&error),
             DisconnectReason::Error(HandlerError::Refused(failure)) => failure,
         };
+        if let Some((gateway, notices)) = &self.gateway
+            && self.story.established.load(Ordering::Acquire)
+        {
+            notices.tell(Notice::Failed { gateway: gateway.clone(), failure: end.clone() });
+        }
         *self.story.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         Ok(())
     }

@@ -5,17 +5,22 @@
 //! closed. [`transport::Transports`] picks between the first two, host by host.
 
 mod auth;
+pub mod backoff;
 mod banner;
 pub mod client;
 mod dial;
 mod exec;
 mod failure;
+mod gateway;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;
 mod starts;
 mod stream;
 pub mod transport;
+mod tunnel;
+
+pub use gateway::Notice;
 
 use std::future::Future;
 
@@ -37,6 +42,12 @@ pub trait Connector: Send + Sync + 'static {
         &self,
         endpoint: &Endpoint,
     ) -> impl Future<Output = Result<Connected<Self::Session>, ConnectError>> + Send;
+
+    /// The next thing that concerns all hosts behind a gateway; never resolves when there is nothing more.
+    /// Cancel-safe.
+    fn notice(&self) -> impl Future<Output = Notice> + Send {
+        std::future::pending()
+    }
 }
 
 /// A session with the story of how it was opened.

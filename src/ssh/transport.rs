@@ -7,7 +7,7 @@ use crate::model::settings::Transport;
 use crate::ssh::client::{SshConnector, SshSession};
 use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
-use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Session, Signal};
+use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Notice, Session, Signal};
 
 /// All transports of a run.
 pub struct Transports {
@@ -40,6 +40,10 @@ pub enum AnyExec {
 
 impl Connector for Transports {
     type Session = AnySession;
+
+    async fn notice(&self) -> Notice {
+        self.ssh.notice().await
+    }
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<AnySession>, ConnectError> {
         Ok(match endpoint.transport {

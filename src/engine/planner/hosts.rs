@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::engine::plan::PlannedHost;
 use crate::engine::planner::Request;
+use crate::engine::planner::gateways::Known;
 use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL};
-use crate::model::inventory::{Inventory, ResolvedHost};
-use crate::model::settings::{AgentSetting, Sourced, TimeLimit, Transport};
+use crate::model::inventory::{HostName, Inventory, ResolvedHost};
+use crate::model::position::Diagnostic;
+use crate::model::settings::{AgentSetting, Settings, Sourced, TimeLimit, Transport};
 use crate::model::template::Layer;
 use crate::model::value::Vars;
 
@@ -45,62 +47,105 @@ impl Operator {
     }
 }
 
+/// The "file" of what a flag defines.
+pub(super) const POSITION_OF_FLAG: &str = "--gateway";
+
 /// Plans the hosts with these ascending indices; beside each, its variables as they were written.
-pub(super) fn plan(request: &Request, inventory: &Inventory, indices: &[usize]) -> Vec<(PlannedHost, Vars)> {
-    let roles = inventory.roles_of_hosts();
-    let mut shared = SharedPaths::default();
-    indices
-        .iter()
-        .filter_map(|&index| {
-            let host = inventory.hosts.get(index)?;
-            let roles = roles.get(index).map(Vec::as_slice).unwrap_or_default();
-            let mut resolved = inventory.resolve(host, roles, &request.settings);
-            let vars = std::mem::take(&mut resolved.vars);
-            Some((planned(resolved, &request.operator, &mut shared), vars))
-        })
-        .collect()
+pub(super) fn plan(
+    request: &Request,
+    inventory: &Inventory,
+    indices: &[usize],
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<(PlannedHost, Vars)> {
+    let mut planner = HostPlanner {
+        request,
+        inventory,
+        roles: inventory.roles_of_hosts(),
+        shared: SharedPaths::default(),
+        known: Known::default(),
+        problems: Vec::new(),
+    };
+    let drafts = indices.iter().filter_map(|&index| planner.host(index)).collect();
+    problems.append(&mut planner.problems);
+    drafts
 }
 
-fn planned(host: ResolvedHost, operator: &Operator, shared: &mut SharedPaths) -> PlannedHost {
-    let settings = host.settings;
-    let limit =
-        |setting: &Option<Sourced<TimeLimit>>| setting.as_ref().and_then(|limit| limit.value.duration());
-    let address = settings.address.map_or_else(|| host.name.to_string(), |address| address.value);
-    let mut deadlines = Deadlines::default();
-    if let Some(timeout) = &settings.connect_timeout {
-        deadlines.connect = timeout.value;
+/// Plans one host after the other; what they share is made once.
+pub(super) struct HostPlanner<'a> {
+    request: &'a Request,
+    pub(super) inventory: &'a Inventory,
+    /// For each host of the inventory, the indices of its roles.
+    pub(super) roles: Vec<Vec<usize>>,
+    shared: SharedPaths,
+    pub(super) known: Known,
+    problems: Vec<Diagnostic>,
+}
+
+impl HostPlanner<'_> {
+    /// Notes a problem, once: a thousand hosts may share it.
+    pub(super) fn problem(&mut self, problem: Diagnostic) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
-    let endpoint = Endpoint {
-        address: Arc::from(address.trim_start_matches('[').trim_end_matches(']')),
-        name: host.name,
-        port: settings.port.map_or(DEFAULT_PORT, |port| port.value),
-        user: settings.user.map_or_else(|| Arc::from(operator.user.as_str()), |user| Arc::from(user.value)),
-        identities: match &settings.identity {
-            Some(files) => shared.paths(&files.value, operator),
-            None => shared.default_identities(operator),
-        },
-        identities_only: settings.identities_only.is_some_and(|only| only.value),
-        agent: agent(settings.agent.as_ref(), operator),
-        known_hosts: match &settings.known_hosts {
-            Some(files) => shared.paths(&files.value, operator),
-            None => shared.default_known_hosts(operator),
-        },
-        deadlines,
-        keepalive: match &settings.keepalive {
-            None => Some(KEEPALIVE_INTERVAL),
-            Some(interval) => interval.value.duration(),
-        },
-        retries: settings.retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
-        transport: settings.transport.map_or(Transport::Ssh, |transport| transport.value),
-    };
-    PlannedHost {
-        endpoint,
-        roles: host.roles,
-        vars: Layer::default(),
-        shell: settings.shell.map_or_else(|| Arc::from(DEFAULT_SHELL), |shell| Arc::from(shell.value)),
-        env: settings.env.into_iter().map(|(name, value)| (name, value.value)).collect(),
-        command_timeout: limit(&settings.command_timeout),
-        idle_timeout: limit(&settings.idle_timeout),
+
+    fn host(&mut self, index: usize) -> Option<(PlannedHost, Vars)> {
+        let host = self.inventory.hosts.get(index)?;
+        let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
+        let resolved = self.inventory.resolve(host, roles, &self.request.settings);
+        let ResolvedHost { name, roles, settings, vars } = resolved;
+        let gateway = self.way(&settings, &mut vec![name.to_string()]);
+        let limit =
+            |setting: &Option<Sourced<TimeLimit>>| setting.as_ref().and_then(|limit| limit.value.duration());
+        let planned = PlannedHost {
+            roles,
+            vars: Layer::default(),
+            shell: settings
+                .shell
+                .as_ref()
+                .map_or_else(|| Arc::from(DEFAULT_SHELL), |shell| Arc::from(shell.value.as_str())),
+            env: settings.env.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+            command_timeout: limit(&settings.command_timeout),
+            idle_timeout: limit(&settings.idle_timeout),
+            endpoint: Endpoint { gateway, ..self.endpoint(name, settings) },
+        };
+        Some((planned, vars))
+    }
+
+    /// The endpoint that settings describe, without its gateway.
+    pub(super) fn endpoint(&mut self, name: HostName, settings: Settings) -> Endpoint {
+        let operator = &self.request.operator;
+        let address = settings.address.map_or_else(|| name.to_string(), |address| address.value);
+        let mut deadlines = Deadlines::default();
+        if let Some(timeout) = &settings.connect_timeout {
+            deadlines.connect = timeout.value;
+        }
+        Endpoint {
+            address: Arc::from(address.trim_start_matches('[').trim_end_matches(']')),
+            name,
+            port: settings.port.map_or(DEFAULT_PORT, |port| port.value),
+            user: settings
+                .user
+                .map_or_else(|| Arc::from(operator.user.as_str()), |user| Arc::from(user.value)),
+            identities: match &settings.identity {
+                Some(files) => self.shared.paths(&files.value, operator),
+                None => self.shared.default_identities(operator),
+            },
+            identities_only: settings.identities_only.is_some_and(|only| only.value),
+            agent: agent(settings.agent.as_ref(), operator),
+            known_hosts: match &settings.known_hosts {
+                Some(files) => self.shared.paths(&files.value, operator),
+                None => self.shared.default_known_hosts(operator),
+            },
+            deadlines,
+            keepalive: match &settings.keepalive {
+                None => Some(KEEPALIVE_INTERVAL),
+                Some(interval) => interval.value.duration(),
+            },
+            retries: settings.retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
+            transport: settings.transport.map_or(Transport::Ssh, |transport| transport.value),
+            gateway: None,
+        }
     }
 }
 

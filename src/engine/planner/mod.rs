@@ -1,5 +1,6 @@
 //! From what the user wrote to a [`Plan`]: pure, and everything that can be wrong is said in one pass.
 
+mod gateways;
 mod hosts;
 mod variables;
 
@@ -61,7 +62,16 @@ pub struct Request {
 }
 
 /// Plans one command on the selected hosts, for the login shell as it is (`fan exec`).
-pub fn command(request: Request, inventory: &Inventory, selected: &[usize], line: &str) -> Plan {
+///
+/// # Errors
+///
+/// Gateways that cannot be used.
+pub fn command(
+    request: Request,
+    inventory: &Inventory,
+    selected: &[usize],
+    line: &str,
+) -> Result<Plan, Vec<Diagnostic>> {
     let step = Step {
         action: Action::Run(Command::Raw(Arc::from(line))),
         name: None,
@@ -86,11 +96,15 @@ pub fn command(request: Request, inventory: &Inventory, selected: &[usize], line
         timeout: None,
         position: Position::new("", 0, 0),
     };
-    let hosts: Vec<PlannedHost> =
-        hosts::plan(&request, inventory, selected).into_iter().map(|(host, _)| host).collect();
+    let mut problems = Vec::new();
+    let drafts = hosts::plan(&request, inventory, selected, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let hosts: Vec<PlannedHost> = drafts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let task = planned_task(&task, everyone, &hosts);
-    assemble(request, hosts, vec![task])
+    Ok(assemble(request, hosts, vec![task]))
 }
 
 /// Plans tasks, with those that must run before them.
@@ -127,7 +141,7 @@ pub fn tasks(
     let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
     all.sort_unstable();
     all.dedup();
-    let drafts = hosts::plan(&request, inventory, &all);
+    let drafts = hosts::plan(&request, inventory, &all, &mut problems);
     let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts, &mut problems);
     let mut tasks = Vec::new();
     for listed in &listed {

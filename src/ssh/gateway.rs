@@ -1,0 +1,192 @@
+//! Gateways (bastions, jump hosts): one connection each, opened once, shared by all hosts behind it.
+//!
+//! Single flight: the first host that needs a gateway opens it and the others wait. A gateway that broke is
+//! opened once more for hosts that have started nothing; a second death is final. Both are told once, as a
+//! [`Notice`], and not per host.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::client::Handle;
+use tokio::sync::mpsc;
+
+use crate::event::Timings;
+use crate::model::endpoint::Endpoint;
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::client::{ClientHandler, Login};
+use crate::ssh::tunnel::{self, Tunnel};
+use crate::ssh::{ConnectError, Retry, backoff};
+
+/// Connections to one gateway in a run: the first, and one after it broke.
+const MAX_OPENINGS: u32 = 2;
+
+/// Something that concerns all hosts behind a gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// The gateway is connected and authenticated.
+    Connected {
+        /// Which.
+        gateway: HostName,
+        /// How long each phase took.
+        timings: Timings,
+        /// How the login was proven.
+        auth: String,
+    },
+    /// The gateway could not be connected, or broke.
+    Failed {
+        /// Which.
+        gateway: HostName,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Sends notices; readers that are gone do not matter.
+#[derive(Clone, Debug)]
+pub(super) struct Notices(mpsc::UnboundedSender<Notice>);
+
+impl Notices {
+    pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<Notice>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub(super) fn tell(&self, notice: Notice) {
+        let _ = self.0.send(notice);
+    }
+}
+
+/// All gateways of a run, by the whole way to them.
+#[derive(Default)]
+pub(super) struct Gateways {
+    all: Mutex<HashMap<String, Arc<Gateway>>>,
+}
+
+/// One gateway.
+pub(super) struct Gateway {
+    /// Held while it is being opened: single flight.
+    state: tokio::sync::Mutex<State>,
+}
+
+/// A gateway's life.
+struct State {
+    openings: u32,
+    link: Link,
+}
+
+enum Link {
+    /// Not opened yet, or broken.
+    Down,
+    Up(Arc<Handle<ClientHandler>>),
+    /// It will not be tried again.
+    Dead(Failure),
+}
+
+impl Gateways {
+    pub(super) fn get(&self, endpoint: &Endpoint) -> Arc<Gateway> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let gateway = all.entry(endpoint.route()).or_insert_with(|| {
+            let state = State { openings: 0, link: Link::Down };
+            Arc::new(Gateway { state: tokio::sync::Mutex::new(state) })
+        });
+        Arc::clone(gateway)
+    }
+}
+
+impl Gateway {
+    /// The gateway's connection, opened by `login` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// The failure is the gateway's, as kind `gateway`; host-key alarms and unusable logins keep their kind.
+    pub(super) async fn handle<F>(
+        &self,
+        endpoint: &Endpoint,
+        notices: &Notices,
+        mut login: impl FnMut() -> F,
+    ) -> Result<Arc<Handle<ClientHandler>>, ConnectError>
+    where
+        F: Future<Output = Result<Login, ConnectError>>,
+    {
+        let mut state = self.state.lock().await;
+        match &state.link {
+            Link::Up(handle) if !handle.is_closed() => return Ok(Arc::clone(handle)),
+            Link::Dead(failure) => return Err(ConnectError::fatal(failure.clone())),
+            Link::Up(_) | Link::Down => {}
+        }
+        let gateway = &endpoint.name;
+        if state.openings >= MAX_OPENINGS {
+            let failure = blame(gateway, Failure::new(Kind::Gateway, "the connection broke again"));
+            state.link = Link::Dead(failure.clone());
+            return Err(ConnectError::fatal(failure));
+        }
+        state.openings += 1;
+        let mut attempt = 1;
+        loop {
+            match login().await {
+                Ok(login) => {
+                    let handle = Arc::new(login.handle);
+                    state.link = Link::Up(Arc::clone(&handle));
+                    let (timings, auth) = (login.timings, login.auth);
+                    notices.tell(Notice::Connected { gateway: gateway.clone(), timings, auth });
+                    return Ok(handle);
+                }
+                Err(error) => {
+                    if let Some(pause) = backoff::pause(error.retry, attempt, endpoint.retries) {
+                        attempt += 1;
+                        tokio::time::sleep(pause).await;
+                        continue;
+                    }
+                    let failure = error.failure;
+                    notices.tell(Notice::Failed { gateway: gateway.clone(), failure: failure.clone() });
+                    let failure = blame(gateway, failure);
+                    state.link = Link::Dead(failure.clone());
+                    return Err(ConnectError::fatal(failure));
+                }
+            }
+        }
+    }
+}
+
+/// A gateway's failure as one of the hosts behind it. Alarms stay alarms.
+fn blame(gateway: &HostName, failure: Failure) -> Failure {
+    let kind = if failure.kind.is_host_key_alarm() { failure.kind } else { Kind::Gateway };
+    Failure { kind, message: format!("gateway {gateway}: {}", failure.message), hint: failure.hint }
+}
+
+/// Opens a stream to a host through a connected gateway.
+pub(super) async fn open(
+    handle: &Handle<ClientHandler>,
+    gateway: &HostName,
+    target: &Endpoint,
+) -> Result<Tunnel, ConnectError> {
+    let (address, port) = (target.address.as_ref(), u32::from(target.port));
+    // The originator is what sshd logs; it must look like an address.
+    match handle.channel_open_direct_tcpip(address, port, "127.0.0.1", 0).await {
+        Ok(channel) => Ok(tunnel::over(channel)),
+        Err(russh::Error::ChannelOpenFailure(reason)) => Err(refused(gateway, address, port, &reason)),
+        // The link broke: the next attempt finds it closed and opens it anew.
+        Err(_) => Err(ConnectError {
+            failure: Failure::new(Kind::Gateway, format!("gateway {gateway}: the connection broke")),
+            retry: Retry::Soon,
+        }),
+    }
+}
+
+/// Why a gateway did not connect us (RFC 4254 section 5.1): its policy, or the host behind it.
+fn refused(gateway: &HostName, address: &str, port: u32, reason: &russh::ChannelOpenFailure) -> ConnectError {
+    use russh::ChannelOpenFailure;
+    ConnectError::fatal(match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => {
+            Failure::new(Kind::Gateway, format!("gateway {gateway} does not forward to {address}:{port}"))
+                .hint("AllowTcpForwarding, PermitOpen or permitopen= forbids it on the gateway")
+        }
+        ChannelOpenFailure::ConnectFailed => Failure::new(
+            Kind::ConnectRefused,
+            format!("gateway {gateway} cannot connect to {address}:{port}"),
+        )
+        .hint("the gateway must resolve the name and reach the port; try it there"),
+        other => Failure::new(Kind::Gateway, format!("gateway {gateway} refused a channel: {other:?}")),
+    })
+}

@@ -1,0 +1,100 @@
+//! The byte stream to a host behind a gateway: a `direct-tcpip` channel (RFC 4254 section 7.2) that is always
+//! drained.
+//!
+//! russh hands messages to a channel inside the loop that serves the whole connection, so one unread channel
+//! would stop every host behind the gateway. A task of its own therefore takes everything in at once. What
+//! piles up is bounded by the inner session's own flow control: a host may send one window before it must wait
+//! for us. A host that sends far more breaks the protocol and loses its tunnel.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// The window of sessions behind a gateway: what one of them may have in flight.
+pub(super) const INNER_WINDOW: u32 = 512 * 1024;
+
+/// Bytes that may pile up: a window, packets' overhead, and what a key exchange adds.
+const MAX_QUEUED: usize = 2 * INNER_WINDOW as usize;
+
+/// See the module's documentation.
+pub(super) struct Tunnel {
+    arrived: mpsc::UnboundedReceiver<Bytes>,
+    current: Bytes,
+    queued: Arc<AtomicUsize>,
+    writer: Pin<Box<dyn AsyncWrite + Send>>,
+    drain: AbortHandle,
+}
+
+/// Makes a stream of an open channel.
+pub(super) fn over(channel: Channel<Msg>) -> Tunnel {
+    let (mut reader, write_half) = channel.split();
+    let (sender, arrived) = mpsc::unbounded_channel();
+    let queued = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&queued);
+    let drain = tokio::spawn(async move {
+        while let Some(message) = reader.wait().await {
+            match message {
+                ChannelMsg::Data { data } => {
+                    let before = counter.fetch_add(data.len(), Ordering::AcqRel);
+                    if before + data.len() > MAX_QUEUED || sender.send(data).is_err() {
+                        return;
+                    }
+                }
+                ChannelMsg::Eof | ChannelMsg::Close => return,
+                _ => {}
+            }
+        }
+    });
+    let writer = Box::pin(write_half.make_writer());
+    Tunnel { arrived, current: Bytes::new(), queued, writer, drain: drain.abort_handle() }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.drain.abort();
+    }
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        while this.current.is_empty() {
+            match ready!(this.arrived.poll_recv(context)) {
+                Some(data) => this.current = data,
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let taken = this.current.len().min(out.remaining());
+        out.put_slice(this.current.get(..taken).unwrap_or_default());
+        this.current.advance(taken);
+        this.queued.fetch_sub(taken, Ordering::AcqRel);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().writer.as_mut().poll_write(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().writer.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().writer.as_mut().poll_shutdown(context)
+    }
+}
