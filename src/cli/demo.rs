@@ -56,6 +56,8 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     let outputs = Outputs::new(&args.output, color)?;
     runner::runtime()?.block_on_then_leave(async {
+        // Before there is anything to clean up: a signal must not end the process any more.
+        let stopping = runner::listen()?;
         let specs = plan.hosts.iter().map(|host| HostSpec::new(host.endpoint.name.as_str())).collect();
         let sandbox = Sandbox::start(specs).await.map_err(|source| CliError::Local {
             doing: "cannot start the throw-away hosts".to_owned(),
@@ -66,7 +68,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
             plan.hosts.len()
         ));
-        let result = runner::carry_out(plan, outputs).await;
+        let result = runner::carry_out(plan, outputs, stopping).await;
         sandbox.stop().await;
         result
     })

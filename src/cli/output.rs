@@ -39,6 +39,8 @@ pub(super) struct Outputs {
     recap: Recap,
     ending: Ending,
     failed: Option<io::Error>,
+    /// Further events taken in before everything buffered is brought out.
+    batch: usize,
 }
 
 /// What is written when the run is over.
@@ -92,7 +94,9 @@ impl Outputs {
                 }
             }
         }
-        Ok(Self::with(Composite::new(reporters), screen, args.format == Format::Quiet))
+        let outputs = Self::with(Composite::new(reporters), screen, args.format == Format::Quiet);
+        // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
+        Ok(if args.verbose { Self { batch: 0, ..outputs } } else { outputs })
     }
 
     /// These readers, and a recap at the end.
@@ -100,12 +104,12 @@ impl Outputs {
         let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
         let options = recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold };
         let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
-        Self { reporters, recap: Recap::default(), ending, failed: None }
+        Self { reporters, recap: Recap::default(), ending, failed: None, batch: BATCH }
     }
 
     /// Only these readers.
     pub(super) fn only(reporters: Composite) -> Self {
-        Self { reporters, recap: Recap::default(), ending: Ending::Nothing, failed: None }
+        Self { reporters, recap: Recap::default(), ending: Ending::Nothing, failed: None, batch: BATCH }
     }
 
     /// Reads events until the engine is gone.
@@ -115,10 +119,10 @@ impl Outputs {
                 Ok(delivery) => {
                     self.take(delivery);
                     let gathered =
-                        deliveries.try_iter().take(BATCH).map(|delivery| self.take(delivery)).count();
+                        deliveries.try_iter().take(self.batch).map(|delivery| self.take(delivery)).count();
                     let idle = self.reporters.idle();
                     self.note(idle);
-                    if gathered < BATCH {
+                    if gathered < self.batch {
                         thread::sleep(GATHER);
                     }
                 }

@@ -39,7 +39,7 @@ pub(super) fn run(plan: Plan, output: &Output, color: Color) -> Result<ExitCode,
 
 /// Runs a plan with these reporters.
 pub(super) fn run_with(plan: Plan, outputs: Outputs) -> Result<ExitCode, CliError> {
-    runtime()?.block_on_then_leave(async { carry_out(plan, outputs).await })
+    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, listen()?).await })
 }
 
 /// A runtime whose end does not wait for name lookups that hang.
@@ -66,17 +66,26 @@ impl Runtime {
     }
 }
 
+/// Turns the process's signals into requests to stop: whoever has something to clean up does so first.
+pub(super) fn listen() -> Result<StopReceiver, CliError> {
+    let (stop, stopping) = engine::stop_channel();
+    signals::listen(&stop)
+        .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
+    Ok(stopping)
+}
+
 /// Carries a plan out on the current runtime.
-pub(super) async fn carry_out(mut plan: Plan, outputs: Outputs) -> Result<ExitCode, CliError> {
+pub(super) async fn carry_out(
+    mut plan: Plan,
+    outputs: Outputs,
+    stopping: StopReceiver,
+) -> Result<ExitCode, CliError> {
     let keyring = keyring(&plan)?;
     fit_open_files(&mut plan);
     let connector = SshConnector::new(keyring);
     for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
         talk(&format!("warning: {warning}"));
     }
-    let (stop, stopping) = engine::stop_channel();
-    signals::listen(&stop)
-        .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
     let (sink, deliveries) = engine::channel();
     let report = spawn_reporters(outputs, deliveries)?;
     engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone()).await;

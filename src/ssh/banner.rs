@@ -53,6 +53,12 @@ pub(super) fn judge(received: &[u8]) -> Greeting {
     }
 }
 
+/// Where the identification begins in a greeting that [`judge`] found to be [`Greeting::Ssh`].
+pub(super) fn identification(received: &[u8]) -> usize {
+    let line = received.split_inclusive(|&byte| byte == b'\n').take_while(|line| !line.starts_with(b"SSH-"));
+    line.map(<[u8]>::len).sum()
+}
+
 /// A line that has not ended may already be told from SSH: TLS and binary protocols send no line end.
 fn judge_partial(line: &[u8]) -> Greeting {
     match line.first() {

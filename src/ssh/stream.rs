@@ -1,5 +1,5 @@
-//! The byte stream under an SSH session: buffers reads, watches the server's greeting as it passes, and can
-//! be cut from outside.
+//! The byte stream under an SSH session: buffers reads, judges the server's greeting and passes on what SSH
+//! begins with, and can be cut from outside.
 //!
 //! Cutting matters because russh's session task outlives a dropped handshake: it ignores its handle while a
 //! key exchange is in flight, so a stalled server would keep task and socket for ever. [`CutGuard`] makes the
@@ -59,10 +59,10 @@ impl Drop for CutGuard {
 
 /// Where the stream is in its life.
 enum Phase {
-    /// The greeting is still passing by; what has been seen of it is kept.
+    /// The greeting is not over; what has come of it is kept.
     Greeting(Vec<u8>),
-    /// SSH has begun.
-    Ssh,
+    /// SSH has begun; what came of it with the greeting is passed on first.
+    Ssh(Vec<u8>),
 }
 
 /// See the module's documentation.
@@ -109,29 +109,57 @@ impl<S> Watched<S> {
     }
 
     /// Judges the greeting with the newly read bytes; an error ends the connection.
+    ///
+    /// Lines before the identification go no further (RFC 4253 section 4.2 lets a server send them): russh
+    /// gives up after 20 of them, or at a long one.
     fn greet(&mut self) -> io::Result<()> {
         let Phase::Greeting(seen) = &mut self.phase else { return Ok(()) };
         let fresh = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let refusal = if fresh.is_empty() {
-            Some(banner::closed_early(seen))
-        } else {
-            seen.extend_from_slice(fresh);
-            match banner::judge(seen) {
-                Greeting::Incomplete => None,
-                Greeting::Ssh => {
-                    self.phase = Phase::Ssh;
-                    None
-                }
-                Greeting::Refused(error) => Some(error),
-            }
-        };
-        match refusal {
-            None => Ok(()),
-            Some(error) => {
-                self.shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(error);
-                Err(io::ErrorKind::ConnectionRefused.into())
-            }
+        if fresh.is_empty() {
+            let refusal = banner::closed_early(seen);
+            return self.refuse(refusal);
         }
+        seen.extend_from_slice(fresh);
+        self.start = self.end;
+        match banner::judge(seen) {
+            Greeting::Incomplete => Ok(()),
+            Greeting::Ssh => {
+                let begin = banner::identification(seen);
+                self.phase = Phase::Ssh(seen.split_off(begin));
+                Ok(())
+            }
+            Greeting::Refused(refusal) => self.refuse(refusal),
+        }
+    }
+
+    fn refuse(&mut self, refusal: ConnectError) -> io::Result<()> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(refusal);
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+
+    /// A connection that breaks before the server said anything was closed early, whatever noticed it first.
+    fn broke(&mut self, error: io::Error) -> io::Error {
+        if matches!(&self.phase, Phase::Greeting(seen) if seen.is_empty()) {
+            let _ = self.refuse(banner::closed_early(&[]));
+        }
+        error
+    }
+
+    /// Hands on bytes that are here; false when there are none.
+    fn hand_on(&mut self, out: &mut ReadBuf<'_>) -> bool {
+        if let Phase::Ssh(head) = &mut self.phase
+            && !head.is_empty()
+        {
+            let taken = head.len().min(out.remaining());
+            out.put_slice(head.get(..taken).unwrap_or_default());
+            head.drain(..taken);
+            return true;
+        }
+        let ready = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let taken = ready.len().min(out.remaining());
+        out.put_slice(ready.get(..taken).unwrap_or_default());
+        self.start += taken;
+        taken > 0
     }
 }
 
@@ -142,28 +170,32 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.start == this.end {
+        loop {
+            if out.remaining() == 0 || this.hand_on(out) {
+                return Poll::Ready(Ok(()));
+            }
             this.check_cut(context)?;
             let mut fresh = ReadBuf::new(&mut this.buffer);
             match Pin::new(&mut this.inner).poll_read(context, &mut fresh) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(result) => result?,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(this.broke(error))),
             }
             this.start = 0;
             this.end = fresh.filled().len();
+            let is_over = this.end == 0;
             this.greet()?;
+            if is_over {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let ready = this.buffer.get(this.start..this.end).unwrap_or_default();
-        let taken = ready.len().min(out.remaining());
-        out.put_slice(ready.get(..taken).unwrap_or_default());
-        this.start += taken;
-        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, data)
+        let this = self.get_mut();
+        Pin::new(&mut this.inner).poll_write(context, data).map_err(|error| this.broke(error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -201,6 +233,21 @@ mod tests {
         drop(server);
         let mut all = Vec::new();
         stream.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"SSH-2.0-x\r\npayload");
+    }
+
+    #[tokio::test]
+    async fn lines_before_the_identification_go_no_further() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let (mut stream, _guard) = watch(client);
+        let preamble = format!("{}\r\n{}SSH-2.0-x\r\npay", "long ".repeat(300), "line\r\n".repeat(100));
+        let sending = tokio::spawn(async move {
+            server.write_all(preamble.as_bytes()).await.unwrap();
+            server.write_all(b"load").await.unwrap();
+        });
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        sending.await.unwrap();
         assert_eq!(all, b"SSH-2.0-x\r\npayload");
     }
 

@@ -599,7 +599,7 @@ fn task_arguments() {
     tasks.yaml:3:3: error: task "deploy" needs a value for "version" (help: fan run deploy:version=VALUE)
 
     $ fan run deploy:1,2,3
-    error: task "deploy" takes 2 arguments, 3 were given
+    error: task "deploy" takes 2 arguments, 3 given
 
     $ fan run deploy:verison=1
     error: task "deploy" has no parameter "verison" (help: did you mean "version"?)
@@ -615,7 +615,8 @@ fn task_arguments() {
     error: empty variable name
 
     $ fan run look:1
-    error: task "look" takes 0 arguments, 1 were given
+    error: task "look" takes no arguments, 1 given
+    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
 
     $ fan run deploy:1 hello:nmae=x look
     error: task "hello" has no parameter "nmae" (help: did you mean "name"?)

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::sshd::keygen;
-use crate::support::Fan;
+use crate::support::{Fan, output};
 use crate::trap::{Trap, words};
 
 /// The YAML files of a folder of broken ones.
@@ -170,7 +170,7 @@ tasks:
     );
     insta::assert_snapshot!(trap.refuses(&fan, calls), @r#"
     $ fan run undefined -H all
-    tasks.yaml:2:22: error: undefined variable "version" (help: did you mean "verison"?)
+    tasks.yaml:2:22: error: undefined variable "version" (help: define it in `vars:`, or with -e version=VALUE)
 
     $ fan run some -H all
     tasks.yaml:3:17: error: undefined variable "verison" on web1, web2, web3 (help: define it in `vars:`, or with -e verison=VALUE)
@@ -185,7 +185,7 @@ tasks:
     tasks.yaml:5:18: error: variable "out" is used before step 2 defines it
 
     $ fan check undefined some -H all
-    tasks.yaml:2:22: error: undefined variable "version" (help: did you mean "verison"?)
+    tasks.yaml:2:22: error: undefined variable "version" (help: define it in `vars:`, or with -e version=VALUE)
     tasks.yaml:3:17: error: undefined variable "verison" on web1, web2, web3 (help: define it in `vars:`, or with -e verison=VALUE)
     "#);
     let tasks = "\
@@ -239,9 +239,13 @@ fn keys_that_cannot_be_used() {
     for name in ["empty", "putty", "truncated"] {
         fs::set_permissions(work.join(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
+    let mut locked = std::process::Command::new("ssh-keygen");
+    locked.args(["-q", "-N", "hunter2", "-t", "ed25519", "-f"]).arg(work.join("locked"));
+    assert_eq!(output(locked, b"").code, Some(0));
+    fs::remove_file(work.join("locked.pub")).unwrap();
     fs::set_permissions(work.join("open.pub"), fs::Permissions::from_mode(0o600)).unwrap();
     let mut inventory = format!("defaults: {{port: {}}}\nhosts:\n", trap.port());
-    for key in ["none", "open.pub", "open", "putty", "empty", "folder", "truncated"] {
+    for key in ["none", "open.pub", "open", "putty", "empty", "folder", "truncated", "locked"] {
         inventory += &format!("  {key}: {{address: 127.0.0.1, identity: {key}}}\n");
     }
     let fan = fan.file("inventory.yaml", inventory).file("tasks.yaml", "tasks: {look: [uptime]}\n");
@@ -255,6 +259,7 @@ fn keys_that_cannot_be_used() {
     error: empty: the file is empty (help: point `identity` at a private key)
     error: folder: not a regular file
     error: truncated: not a usable private key: SshKey: length invalid
+    error: locked: the key is encrypted (help: add it to the agent (ssh-add), and keep its .pub file beside it)
 
     $ fan ping -H open.pub
     error: open.pub: this is a public key (help: use the private key: the same name without .pub)
@@ -267,6 +272,7 @@ fn keys_that_cannot_be_used() {
     error: empty: the file is empty (help: point `identity` at a private key)
     error: folder: not a regular file
     error: truncated: not a usable private key: SshKey: length invalid
+    error: locked: the key is encrypted (help: add it to the agent (ssh-add), and keep its .pub file beside it)
     ");
 }
 

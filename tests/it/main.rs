@@ -13,9 +13,16 @@
 
 mod agent;
 mod cli;
+mod demo;
+mod faults;
 mod files;
+mod logins;
+mod output;
 mod real;
 mod sandbox;
 mod sshd;
+mod stable;
+mod stop;
 mod support;
+mod terminal;
 mod trap;

@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{Login, eventually, inventory_defaults, output, ssh, stable};
+use crate::stable::stable;
+use crate::support::{Login, eventually, inventory_defaults, output, ssh};
 
 /// Absolute, as sshd wants to be called: it starts itself again for each connection.
 const SSHD: &str = "/usr/sbin/sshd";

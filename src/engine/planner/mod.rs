@@ -1,7 +1,10 @@
 //! From what the user wrote to a [`Plan`]: pure, and everything that can be wrong is said in one pass.
 
+mod expand;
 mod gateways;
 mod hosts;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::collections::HashSet;
@@ -153,11 +156,12 @@ pub fn tasks(
     if problems.is_empty() { Ok(assemble(request, hosts, tasks)) } else { Err(problems) }
 }
 
-/// What the parameters of a task are.
+/// The values of a task's parameters.
+#[derive(Debug, Default)]
 struct Arguments {
-    /// From the command line: data, never templates, as a CI job may pass on a branch's name.
+    /// From the command line: no templates.
     given: Vars,
-    /// From the tasks file, for parameters that were not given: templates.
+    /// From the tasks file, for the parameters that were not given.
     defaults: Vars,
 }
 
@@ -187,19 +191,13 @@ impl<'a> TaskList<'a, '_> {
             self.problems.push(unknown_task(&call.task, file));
             return;
         };
-        let arguments = match bind(task, call, extra) {
-            Ok(arguments) => arguments,
-            Err(found) => return self.problems.extend(found),
-        };
-        let targets = match self.targets(task) {
-            Some(targets) => targets,
-            None => {
-                let name = &task.name;
-                let problem = Diagnostic::at(&task.position, format!("task \"{name}\" names no hosts"))
-                    .help("add -R ROLE or -H HOSTS, or give the task `roles:`");
-                return self.problems.push(problem);
-            }
-        };
+        let arguments = bind(task, call, extra, &mut self.problems);
+        let targets = self.targets(task).unwrap_or_else(|| {
+            let message = format!("task \"{}\" names no hosts", task.name);
+            let problem = Diagnostic::at(&task.position, message);
+            self.problems.push(problem.help("add -R ROLE or -H HOSTS, or give the task `roles:`"));
+            Vec::new()
+        });
         self.before(task, &targets, extra);
         self.seen.insert(&task.name);
         self.tasks.push(Listed { task, arguments, targets });
@@ -216,10 +214,8 @@ impl<'a> TaskList<'a, '_> {
             let own = self.targets(earlier).unwrap_or_else(|| targets.to_vec());
             self.before(earlier, &own, extra);
             let call = Call { task: earlier.name.to_string(), positional: Vec::new(), named: Vars::new() };
-            match bind(earlier, &call, extra) {
-                Ok(arguments) => self.tasks.push(Listed { task: earlier, arguments, targets: own }),
-                Err(found) => self.problems.extend(found),
-            }
+            let arguments = bind(earlier, &call, extra, &mut self.problems);
+            self.tasks.push(Listed { task: earlier, arguments, targets: own });
         }
     }
 
@@ -266,16 +262,20 @@ fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
 }
 
 /// Binds a call's arguments to the task's parameters, as a function call does.
-fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Arguments, Vec<Diagnostic>> {
+fn bind(task: &Task, call: &Call, extra: &Vars, problems: &mut Vec<Diagnostic>) -> Arguments {
     let name = &task.name;
-    let mut problems = Vec::new();
-    let (mut given, mut defaults) = (Vars::new(), Vars::new());
+    let mut arguments = Arguments::default();
     if call.positional.len() > task.params.len() {
-        let (takes, got) = (task.params.len(), call.positional.len());
-        problems.push(Diagnostic::bare(format!("task \"{name}\" takes {takes} arguments, {got} were given")));
+        let takes = match task.params.len() {
+            0 => "no arguments".to_owned(),
+            1 => "1 argument".to_owned(),
+            many => format!("{many} arguments"),
+        };
+        let given = call.positional.len();
+        problems.push(Diagnostic::bare(format!("task \"{name}\" takes {takes}, {given} given")));
     }
     for (param, value) in task.params.keys().zip(&call.positional) {
-        given.insert(param.clone(), value.clone());
+        arguments.given.insert(param.clone(), value.clone());
     }
     for (param, value) in &call.named {
         if !task.params.contains_key(param) {
@@ -284,17 +284,17 @@ fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Arguments, Vec<Diagnos
                 Some(near) => problem.help(format!("did you mean \"{near}\"?")),
                 None => problem.help("-e NAME=VALUE sets variables that are not parameters"),
             });
-        } else if given.insert(param.clone(), value.clone()).is_some() {
+        } else if arguments.given.insert(param.clone(), value.clone()).is_some() {
             problems.push(Diagnostic::bare(format!("task \"{name}\": \"{param}\" is given twice")));
         }
     }
     for (param, default) in &task.params {
-        if given.contains_key(param) {
+        if arguments.given.contains_key(param) {
             continue;
         }
         match default {
             Some(default) => {
-                defaults.insert(param.clone(), default.clone());
+                arguments.defaults.insert(param.clone(), default.clone());
             }
             None if extra.contains_key(param) => {}
             None => problems.push(
@@ -303,7 +303,7 @@ fn bind(task: &Task, call: &Call, extra: &Vars) -> Result<Arguments, Vec<Diagnos
             ),
         }
     }
-    if problems.is_empty() { Ok(Arguments { given, defaults }) } else { Err(problems) }
+    arguments
 }
 
 fn assemble(request: Request, hosts: Vec<PlannedHost>, tasks: Vec<PlannedTask>) -> Plan {

@@ -1,24 +1,19 @@
-//! Variables of a plan: templates in them expanded, and every name that a step needs shown to exist.
-//!
-//! Text of the operator's files is a template once, here, before any host is contacted; text from hosts
-//! comes later and is never one.
+//! Variables of a plan, host by host and task by task, and every name that a step needs shown to exist.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::engine::plan::{PlannedHost, TaskHost};
+use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::{Arguments, Request};
 use crate::engine::step::BUILT_IN_NAMES;
-use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Action, Command, Step, Task, Template, TemplateText};
-use crate::model::template::{self, Layer, Scope, Syntax, Templates};
+use crate::model::template::{self, Layer, Syntax};
 use crate::model::value::{Value, Vars};
 
 /// Hosts named in one message, at most.
 const NAMED_HOSTS: usize = 5;
-
-/// Variables may build on others this deep.
-const MAX_DEPTH: usize = 16;
 
 /// The variables of all hosts while the tasks are planned one after the other.
 pub(super) struct Variables<'a> {
@@ -43,12 +38,13 @@ impl<'a> Variables<'a> {
         for (mut host, own) in drafts {
             let mut vars = file_vars.clone();
             vars.extend(own);
-            match expand(&request.templates, &vars, &[identity(&host)], &extra) {
+            let above = std::slice::from_ref(&extra);
+            match expand(&request.templates, &vars, &[identity(&host, request)], above) {
                 Ok(expanded) => host.vars = Layer::new(&expanded),
                 Err(problem) => {
-                    found.add(problem, &host);
-                    // The names are there all the same: that steps use them is no second mistake.
+                    // Still defined: one mistake is told once.
                     host.vars = Layer::new(&vars);
+                    found.add(problem, &host);
                 }
             }
             hosts.push(host);
@@ -68,8 +64,7 @@ impl<'a> Variables<'a> {
     ) -> Vec<TaskHost> {
         let mut own = task.vars.clone();
         own.extend(arguments.defaults.clone());
-        own.retain(|name, _| !arguments.given.contains_key(name));
-        let given = Layer::new(&arguments.given);
+        let above = [Layer::new(&arguments.given), self.extra.clone()];
         let with_given = |mut vars: Vars| {
             vars.extend(arguments.given.clone());
             Layer::new(&vars)
@@ -81,18 +76,14 @@ impl<'a> Variables<'a> {
         let mut planned = Vec::with_capacity(members.len());
         for &member in members {
             let Some(host) = hosts.get(member) else { continue };
-            let vars = if plain {
-                shared.clone()
-            } else {
-                let below = [identity(host), host.vars.clone(), given.clone()];
-                match expand(&self.request.templates, &own, &below, &self.extra) {
-                    Ok(expanded) => with_given(expanded),
-                    Err(problem) => {
-                        found.add(problem, host);
-                        shared.clone()
-                    }
+            let mut vars = shared.clone();
+            if !plain {
+                let below = [identity(host, self.request), host.vars.clone()];
+                match expand(&self.request.templates, &own, &below, &above) {
+                    Ok(expanded) => vars = with_given(expanded),
+                    Err(problem) => found.add(problem, host),
                 }
-            };
+            }
             planned.push(TaskHost { host: member, vars });
         }
         problems.extend(found.finish());
@@ -109,18 +100,22 @@ impl<'a> Variables<'a> {
         problems: &mut Vec<Diagnostic>,
     ) {
         for (index, step) in task.steps.iter().enumerate() {
-            for (text, syntax) in texts(step) {
+            for Text { text, syntax, own } in texts(step) {
                 // A file's syntax was checked when it was loaded.
                 let Ok(needed) = template::check(&text.value, syntax) else { continue };
-                for name in needed {
-                    let lacking: Vec<&PlannedHost> = task_hosts
-                        .iter()
-                        .filter(|host| !self.knows(&name, host, hosts))
-                        .filter_map(|host| hosts.get(host.host))
-                        .collect();
-                    if !lacking.is_empty() {
-                        problems.push(self.undefined(&name, text, &lacking, task_hosts, (task, index)));
+                for name in needed.into_iter().filter(|name| !own.contains(&name.as_str())) {
+                    let lacking: Vec<&TaskHost> =
+                        task_hosts.iter().filter(|host| !self.knows(&name, host, hosts)).collect();
+                    if lacking.is_empty() {
+                        continue;
                     }
+                    problems.push(match defined_later(&name, task, index) {
+                        Some(number) => Diagnostic::at(
+                            &text.position,
+                            format!("variable \"{name}\" is used before step {number} defines it"),
+                        ),
+                        None => self.undefined(&name, text, &lacking, task_hosts.len(), hosts),
+                    });
                 }
             }
             for host in task_hosts {
@@ -143,40 +138,47 @@ impl<'a> Variables<'a> {
         &self,
         name: &str,
         text: &TemplateText,
-        lacking: &[&PlannedHost],
-        all: &[TaskHost],
-        (task, step): (&Task, usize),
+        lacking: &[&TaskHost],
+        all: usize,
+        hosts: &[PlannedHost],
     ) -> Diagnostic {
-        let later =
-            task.steps.iter().enumerate().skip(step).find(|(_, step)| definitions(step).any(|d| d == name));
-        if let Some((later, _)) = later {
-            let number = later + 1;
-            let message = format!("variable \"{name}\" is used before step {number} defines it");
-            return Diagnostic::at(&text.position, message);
-        }
         let mut message = format!("undefined variable \"{name}\"");
-        if lacking.len() < all.len() {
-            message += &format!(" on {}", name_hosts(lacking.iter().map(|host| host.endpoint.name.as_str())));
+        if lacking.len() < all {
+            let names = lacking.iter().filter_map(|host| hosts.get(host.host));
+            let names: Vec<&str> = names.map(|host| host.endpoint.name.as_str()).collect();
+            message += &format!(" on {}", name_hosts(names.into_iter()));
         }
-        let problem = Diagnostic::at(&text.position, message);
-        let known = lacking
-            .iter()
-            .flat_map(|host| host.vars.names())
-            .chain(all.first().into_iter().flat_map(|host| host.vars.names()))
-            .chain(self.defined.iter().flatten().map(String::as_str))
+        let mut problem = Diagnostic::at(&text.position, message);
+        problem.help = lacking.first().map(|host| self.suggest(name, host, hosts));
+        problem
+    }
+
+    /// What to do about a name that a host lacks.
+    fn suggest(&self, name: &str, host: &TaskHost, hosts: &[PlannedHost]) -> String {
+        if self.defined.iter().any(|defined| defined.contains(name)) {
+            return "earlier steps define it, on other hosts".to_owned();
+        }
+        let known = hosts.get(host.host).into_iter().flat_map(|host| host.vars.names());
+        let known = known
+            .chain(host.vars.names())
+            .chain(self.defined.get(host.host).into_iter().flatten().map(String::as_str))
             .chain(self.extra.names())
             .chain(BUILT_IN_NAMES);
-        // Thousands of hosts share most of their names.
-        let known: BTreeSet<&str> = known.collect();
         match did_you_mean(name, known) {
-            Some(near) => problem.help(format!("did you mean \"{near}\"?")),
-            None => problem.help(format!("define it in `vars:`, or with -e {name}=VALUE")),
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("define it in `vars:`, or with -e {name}=VALUE"),
         }
     }
 }
 
+/// The number of the step, this one or one after it, that defines a name.
+fn defined_later(name: &str, task: &Task, step: usize) -> Option<usize> {
+    let mut later = task.steps.iter().enumerate().skip(step);
+    later.find(|(_, step)| definitions(step).any(|defined| defined == name)).map(|(index, _)| index + 1)
+}
+
 /// The built-in variables that are known before a task runs.
-fn identity(host: &PlannedHost) -> Layer {
+fn identity(host: &PlannedHost, request: &Request) -> Layer {
     let endpoint = &host.endpoint;
     let roles = host.roles.iter().map(|role| Value::from(role.as_str())).collect();
     let mut vars = Vars::new();
@@ -185,97 +187,8 @@ fn identity(host: &PlannedHost) -> Layer {
     vars.insert("port".to_owned(), Value::from(endpoint.port));
     vars.insert("user".to_owned(), Value::from(endpoint.user.as_ref()));
     vars.insert("roles".to_owned(), Value::Array(roles));
+    vars.insert("run_id".to_owned(), Value::from(request.run.as_ref()));
     Layer::new(&vars)
-}
-
-/// Expands the templates in a set of variables, each once, in the order in which they need each other.
-///
-/// They see the layers `below` them, each other, and `above` all the command line's.
-fn expand(templates: &Templates, vars: &Vars, below: &[Layer], above: &Layer) -> Result<Vars, String> {
-    if !vars.values().any(has_template) {
-        return Ok(vars.clone());
-    }
-    let mut expansion = Expansion { templates, vars, below, above, done: Vars::new(), path: Vec::new() };
-    for name in vars.keys() {
-        expansion.visit(name)?;
-    }
-    // In the order in which they were written.
-    Ok(vars
-        .keys()
-        .filter_map(|name| expansion.done.remove(name).map(|value| (name.clone(), value)))
-        .collect())
-}
-
-struct Expansion<'a> {
-    templates: &'a Templates,
-    vars: &'a Vars,
-    below: &'a [Layer],
-    above: &'a Layer,
-    done: Vars,
-    path: Vec<String>,
-}
-
-impl Expansion<'_> {
-    fn visit(&mut self, name: &str) -> Result<(), String> {
-        // What the command line sets is not looked at here: it wins everywhere.
-        if self.done.contains_key(name) || self.above.contains(name) {
-            return Ok(());
-        }
-        let Some(value) = self.vars.get(name) else { return Ok(()) };
-        if self.path.iter().any(|open| open == name) {
-            let start = self.path.iter().position(|open| open == name).unwrap_or(0);
-            let cycle = self.path.get(start..).unwrap_or_default().join(" → ");
-            return Err(format!("variable cycle: {cycle} → {name}"));
-        }
-        if self.path.len() >= MAX_DEPTH {
-            return Err(format!("variable \"{name}\" builds on others more than {MAX_DEPTH} deep"));
-        }
-        self.path.push(name.to_owned());
-        let expanded = self.value(name, value)?;
-        self.path.pop();
-        self.done.insert(name.to_owned(), expanded);
-        Ok(())
-    }
-
-    fn value(&mut self, name: &str, value: &Value) -> Result<Value, String> {
-        match value {
-            Value::String(text) if is_template(text) => self.text(name, text),
-            Value::Array(items) => {
-                let items: Result<_, _> = items.iter().map(|item| self.value(name, item)).collect();
-                Ok(Value::Array(items?))
-            }
-            Value::Object(map) => {
-                let entries = map.iter().map(|(key, item)| Ok((key.clone(), self.value(name, item)?)));
-                Ok(Value::Object(entries.collect::<Result<_, String>>()?))
-            }
-            plain => Ok(plain.clone()),
-        }
-    }
-
-    fn text(&mut self, name: &str, text: &str) -> Result<Value, String> {
-        let place = |message: String| format!("variable \"{name}\": {message}");
-        let needed = template::check(text, Syntax::Text).map_err(|error| place(error.message))?;
-        for other in &needed {
-            self.visit(other)?;
-        }
-        let scope = self.below.iter().cloned().fold(Scope::new(), Scope::with);
-        let scope = scope.with(Layer::new(&self.done)).with(self.above.clone());
-        let template = Template::Text(Located::new(text.into(), Position::new("", 0, 0)));
-        self.templates.render_value(&template, &scope).map_err(|error| place(error.value.message))
-    }
-}
-
-fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
-}
-
-fn has_template(value: &Value) -> bool {
-    match value {
-        Value::String(text) => is_template(text),
-        Value::Array(items) => items.iter().any(has_template),
-        Value::Object(map) => map.values().any(has_template),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// The names that a step defines for the ones after it.
@@ -288,38 +201,58 @@ fn definitions(step: &Step) -> impl Iterator<Item = &str> {
     set.into_iter().flatten().chain(register)
 }
 
-/// All templates of a step, each with how it is read.
-fn texts(step: &Step) -> Vec<(&TemplateText, Syntax)> {
+/// A template of a step.
+struct Text<'a> {
+    text: &'a TemplateText,
+    syntax: Syntax,
+    /// Names that the step itself has defined when it is rendered.
+    own: Vec<&'a str>,
+}
+
+impl<'a> Text<'a> {
+    fn expression(text: &'a TemplateText) -> Self {
+        Self { text, syntax: Syntax::Expression, own: Vec::new() }
+    }
+
+    fn plain(text: &'a TemplateText) -> Self {
+        Self { text, syntax: Syntax::Text, own: Vec::new() }
+    }
+}
+
+/// All templates of a step.
+fn texts(step: &Step) -> Vec<Text<'_>> {
     let mut all = Vec::new();
-    all.extend(step.when.as_ref().map(|when| (when, Syntax::Expression)));
-    all.extend(step.cd.as_ref().map(|cd| (cd, Syntax::Text)));
-    all.extend(step.env.values().map(|value| (value, Syntax::Text)));
+    all.extend(step.when.as_ref().map(Text::expression));
+    all.extend(step.cd.as_ref().map(Text::plain));
+    all.extend(step.env.values().map(Text::plain));
     match &step.action {
         Action::Run(command) | Action::Local(command) => match command {
-            Command::Script(script) => all.push((script, Syntax::Shell)),
-            Command::Argv(words) => all.extend(words.iter().map(|word| (word, Syntax::Text))),
+            Command::Script(text) => all.push(Text { text, syntax: Syntax::Shell, own: Vec::new() }),
+            Command::Argv(words) => all.extend(words.iter().map(Text::plain)),
             Command::Raw(_) => {}
         },
-        Action::Echo(text) | Action::Fail(text) => all.push((text, Syntax::Text)),
-        // Each value of a `set` sees the ones before it: its own names are not foreign.
+        Action::Echo(text) | Action::Fail(text) => all.push(Text::plain(text)),
         Action::Set(values) => {
-            for (index, value) in values.values().enumerate() {
-                if index == 0 {
-                    leaves(value, &mut all);
-                }
+            // Each value sees the ones before it.
+            let mut own = Vec::new();
+            for (name, value) in values {
+                let mut found = Vec::new();
+                leaves(value, &mut found);
+                all.extend(found.into_iter().map(|text| Text { own: own.clone(), ..Text::plain(text) }));
+                own.push(name.as_str());
             }
         }
         Action::Assert { that, message } => {
-            all.extend(that.iter().map(|expression| (expression, Syntax::Expression)));
-            all.extend(message.as_ref().map(|message| (message, Syntax::Text)));
+            all.extend(that.iter().map(Text::expression));
+            all.extend(message.as_ref().map(Text::plain));
         }
     }
     all
 }
 
-fn leaves<'a>(template: &'a Template, all: &mut Vec<(&'a TemplateText, Syntax)>) {
+fn leaves<'a>(template: &'a Template, all: &mut Vec<&'a TemplateText>) {
     match template {
-        Template::Text(text) => all.push((text, Syntax::Text)),
+        Template::Text(text) => all.push(text),
         Template::Literal(_) => {}
         Template::List(items) => items.iter().for_each(|item| leaves(item, all)),
         Template::Map(map) => map.values().for_each(|item| leaves(item, all)),
@@ -329,17 +262,18 @@ fn leaves<'a>(template: &'a Template, all: &mut Vec<(&'a TemplateText, Syntax)>)
 /// One message for all hosts that have the same problem.
 #[derive(Default)]
 struct Grouped {
-    hosts: BTreeMap<String, Vec<String>>,
+    hosts: BTreeMap<Problem, Vec<String>>,
 }
 
 impl Grouped {
-    fn add(&mut self, problem: String, host: &PlannedHost) {
+    fn add(&mut self, problem: Problem, host: &PlannedHost) {
         self.hosts.entry(problem).or_default().push(host.endpoint.name.to_string());
     }
 
     fn finish(self) -> impl Iterator<Item = Diagnostic> {
-        self.hosts.into_iter().map(|(problem, hosts)| {
-            Diagnostic::bare(format!("{problem} (on {})", name_hosts(hosts.iter().map(String::as_str))))
+        self.hosts.into_iter().map(|(Problem { message, help }, hosts)| {
+            let hosts = name_hosts(hosts.iter().map(String::as_str));
+            Diagnostic { position: None, message: format!("{message} (on {hosts})"), help }
         })
     }
 }

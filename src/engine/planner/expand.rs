@@ -1,0 +1,139 @@
+//! Templates in variables: text of the operator's files is a template once, here, before any host is contacted.
+//! What the command line gives is not one, and neither is what hosts say.
+
+use crate::model::position::{Located, Position};
+use crate::model::suggest::did_you_mean;
+use crate::model::task::Template;
+use crate::model::template::{self, Layer, Scope, Syntax, TemplateError, Templates};
+use crate::model::value::{Value, Vars};
+
+/// Variables may build on others this deep.
+const MAX_DEPTH: usize = 16;
+
+/// Why a variable has no value.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Problem {
+    /// A lowercase fragment that names the variable.
+    pub(super) message: String,
+    /// What to write instead.
+    pub(super) help: Option<String>,
+}
+
+impl Problem {
+    fn new(message: String) -> Self {
+        Self { message, help: None }
+    }
+
+    fn of(variable: &str, error: TemplateError) -> Self {
+        Self { message: format!("variable \"{variable}\": {}", error.message), help: error.help }
+    }
+}
+
+/// Expands the templates in a set of variables, each once, in the order in which they need each other.
+///
+/// They see the layers `below` them, each other, and the layers `above`. Those that a layer above defines too
+/// are left out: nobody sees them.
+pub(super) fn expand(
+    templates: &Templates,
+    vars: &Vars,
+    below: &[Layer],
+    above: &[Layer],
+) -> Result<Vars, Problem> {
+    if !vars.values().any(has_template) {
+        return Ok(vars.clone());
+    }
+    let mut expansion = Expansion { templates, vars, below, above, done: Vars::new(), path: Vec::new() };
+    for name in vars.keys() {
+        expansion.visit(name)?;
+    }
+    // In the order in which they were written.
+    Ok(vars
+        .keys()
+        .filter_map(|name| expansion.done.remove(name).map(|value| (name.clone(), value)))
+        .collect())
+}
+
+struct Expansion<'a> {
+    templates: &'a Templates,
+    vars: &'a Vars,
+    below: &'a [Layer],
+    above: &'a [Layer],
+    done: Vars,
+    path: Vec<String>,
+}
+
+impl Expansion<'_> {
+    fn visit(&mut self, name: &str) -> Result<(), Problem> {
+        if self.done.contains_key(name) || self.above.iter().any(|layer| layer.contains(name)) {
+            return Ok(());
+        }
+        let Some(value) = self.vars.get(name) else { return Ok(()) };
+        if self.path.iter().any(|open| open == name) {
+            let start = self.path.iter().position(|open| open == name).unwrap_or(0);
+            let cycle = self.path.get(start..).unwrap_or_default().join(" → ");
+            return Err(Problem::new(format!("variable cycle: {cycle} → {name}")));
+        }
+        if self.path.len() >= MAX_DEPTH {
+            let start = self.path.first().map_or(name, String::as_str);
+            let message = format!("variable \"{start}\" builds on others more than {MAX_DEPTH} deep");
+            return Err(Problem::new(message));
+        }
+        self.path.push(name.to_owned());
+        let expanded = self.value(name, value)?;
+        self.path.pop();
+        self.done.insert(name.to_owned(), expanded);
+        Ok(())
+    }
+
+    fn value(&mut self, name: &str, value: &Value) -> Result<Value, Problem> {
+        match value {
+            Value::String(text) if is_template(text) => self.text(name, text),
+            Value::Array(items) => {
+                let items: Result<_, _> = items.iter().map(|item| self.value(name, item)).collect();
+                Ok(Value::Array(items?))
+            }
+            Value::Object(map) => {
+                let entries = map.iter().map(|(key, item)| Ok((key.clone(), self.value(name, item)?)));
+                Ok(Value::Object(entries.collect::<Result<_, Problem>>()?))
+            }
+            plain => Ok(plain.clone()),
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> Result<Value, Problem> {
+        let needed = template::check(text, Syntax::Text).map_err(|error| Problem::of(name, error))?;
+        for other in &needed {
+            self.visit(other)?;
+        }
+        let scope = self.below.iter().cloned().fold(Scope::new(), Scope::with);
+        let scope = self.above.iter().cloned().fold(scope.with(Layer::new(&self.done)), Scope::with);
+        let template = Template::Text(Located::new(text.into(), Position::new("", 0, 0)));
+        self.templates.render_value(&template, &scope).map_err(|error| {
+            let mut problem = Problem::of(name, error.value);
+            problem.help = problem.help.or_else(|| self.suggest(&needed, &scope));
+            problem
+        })
+    }
+
+    /// What may have been meant by the first name that does not exist.
+    fn suggest(&self, needed: &[String], scope: &Scope) -> Option<String> {
+        let exists = |name: &String| self.vars.contains_key(name) || scope.names().any(|known| known == name);
+        let missing = needed.iter().find(|name| !exists(name))?;
+        let near = did_you_mean(missing, self.vars.keys().map(String::as_str).chain(scope.names()))?;
+        Some(format!("did you mean \"{near}\"?"))
+    }
+}
+
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// Whether a value holds a template at one of its leaves.
+pub(super) fn has_template(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_template(text),
+        Value::Array(items) => items.iter().any(has_template),
+        Value::Object(map) => map.values().any(has_template),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}

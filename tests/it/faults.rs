@@ -1,0 +1,449 @@
+//! Hosts and networks that misbehave: each gets the right word, in time, and harms no other host.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fan::event::{Event, Fact, HostOutcome};
+use fan::model::outcome::{Kind, Status};
+use fan::sandbox::Behaviour;
+
+use crate::support::{Fan, eventually, sandbox};
+
+/// The deadline of greeting and key exchange, which no setting changes.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+
+/// What a deadline may be late on a busy machine.
+const LATE: Duration = Duration::from_secs(4);
+
+/// How each host ended.
+fn outcomes(events: &[Event]) -> BTreeMap<String, HostOutcome> {
+    let record = |event: &Event| match &event.fact {
+        Fact::HostFinished { host, outcome } => Some((host.to_string(), outcome.clone())),
+        _ => None,
+    };
+    events.iter().filter_map(record).collect()
+}
+
+fn retries(events: &[Event]) -> usize {
+    events.iter().filter(|event| matches!(event.fact, Fact::ConnectRetried { .. })).count()
+}
+
+/// A port on which nobody listens.
+fn closed_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A server that does one thing with each connection, for as long as the test's process lives.
+fn server(each: fn(TcpStream)) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || each(stream.unwrap()));
+        }
+    });
+    port
+}
+
+/// An inventory of ports on loopback.
+fn ports(hosts: &[(&str, u16)]) -> String {
+    let mut yaml = "defaults: {user: nobody, retries: 0}\nhosts:\n".to_owned();
+    for (name, port) in hosts {
+        writeln!(yaml, "  {name}: {{address: 127.0.0.1, port: {port}}}").unwrap();
+    }
+    yaml
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_has_its_word() {
+    let sandbox = sandbox([
+        ("http", Behaviour::NotSsh("HTTP/1.1 400 \x1b[31mBad Request\r\n\r\n".to_owned())),
+        ("reset", Behaviour::ResetDuringKex),
+        ("wrong-key", Behaviour::WrongKey),
+        ("unknown-key", Behaviour::UnknownKey),
+        ("revoked-key", Behaviour::RevokedKey),
+        ("other-type", Behaviour::OtherKeyType),
+        ("no-login", Behaviour::RefuseAuth),
+        ("no-channel", Behaviour::RefuseChannel),
+        ("no-exec", Behaviour::RefuseExec),
+        ("cut", Behaviour::CutAfterExec),
+        ("no-status", Behaviour::NoExitStatus),
+        ("good", Behaviour::Normal),
+    ])
+    .await;
+    let fan = Fan::of(&sandbox);
+    let mut inventory = std::fs::read_to_string(fan.work().join("inventory.yaml")).unwrap();
+    inventory = inventory.replace("defaults:\n", "defaults:\n  retries: 0\n");
+    writeln!(inventory, "  closed: {{address: 127.0.0.1, port: {}}}", closed_port()).unwrap();
+    let fan = fan.file("inventory.yaml", inventory);
+    let call = ["exec", "-z", "1", "-H", "all", "--", "echo here; echo $$ >> starts"];
+    // Which error a lost connection shows depends on who notices first; and ports differ.
+    let calm = |line: &str| {
+        let line = line.replace("the connection was lost: early eof", "the connection was lost");
+        let line = line.replace(
+            "the connection was lost: Connection reset by peer (os error 104)",
+            "the connection was lost",
+        );
+        line.split_once("ssh-keyscan -p").map(|(before, _)| format!("{before}...")).unwrap_or(line)
+    };
+    let shown: Vec<String> = fan.run(call).snapshot().lines().map(calm).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    exit code: 4
+    --- stdout
+    cut         | here
+    no-status   | here
+    good        | here
+    --- stderr
+    http: got "HTTP/1.1 400 \x1b[31mBad Request" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    hint: is this an SSH port?
+    reset: the connection broke during the key exchange (127.0.0.1:<port>) [connect_reset]
+    wrong-key: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    unknown-key: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: ...
+    revoked-key: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
+    hint: do not connect: the key is known to be stolen or retired
+    other-type: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
+    no-login: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
+    hint: is one of these keys in ~fan/.ssh/authorized_keys there?
+    no-channel: the server refused a session channel: connect failed [channel_refused]
+    hint: MaxSessions on the server may be reached
+    no-exec: the server refused to start the command [exec_refused]
+    hint: the account may be restricted to other uses (a forced command, SFTP only)
+    cut: the connection was lost [connection_lost]
+    no-status: the channel closed without an exit status: how the command ended is not known [connection_lost]
+    closed: connection refused (127.0.0.1:<port>) [connect_refused]
+    hint: is sshd running, and on this port?
+    exec echo here; echo $$ >> starts · 13 hosts · 1 ok, 10 unreachable, 2 unknown  <time>
+      good         ok
+      http         unreachable
+      reset        unreachable
+      wrong-key    unreachable
+      unknown-key  unreachable
+      revoked-key  unreachable
+      other-type   unreachable
+      no-login     unreachable
+      no-channel   unreachable
+      no-exec      unreachable
+      closed       unreachable
+      cut          unknown
+      no-status    unknown
+
+    http: got "HTTP/1.1 400 \x1b[31mBad Request" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    hint: is this an SSH port?
+
+    reset: the connection broke during the key exchange (127.0.0.1:<port>) [connect_reset]
+
+    wrong-key: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+
+    unknown-key: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: ...
+
+    revoked-key: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
+    hint: do not connect: the key is known to be stolen or retired
+
+    other-type: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+
+    no-login: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
+    hint: is one of these keys in ~fan/.ssh/authorized_keys there?
+
+    no-channel: the server refused a session channel: connect failed [channel_refused]
+    hint: MaxSessions on the server may be reached
+
+    no-exec: the server refused to start the command [exec_refused]
+    hint: the account may be restricted to other uses (a forced command, SFTP only)
+
+    closed: connection refused (127.0.0.1:<port>) [connect_refused]
+    hint: is sshd running, and on this port?
+
+    cut: unknown: the connection was lost [connection_lost]
+      | here
+
+    no-status: unknown: the channel closed without an exit status: how the command ended is not known [connection_lost]
+      | here
+
+    may still be running on cut
+    "#);
+    for host in sandbox.hosts() {
+        if ["wrong-key", "unknown-key", "revoked-key", "other-type"].contains(&host.name.as_str()) {
+            assert_eq!(host.auth_attempts(), 0, "{}", host.name);
+        }
+        let starts = std::fs::read_to_string(host.home.join("starts")).unwrap_or_default();
+        let expected = usize::from(["cut", "no-status", "good"].contains(&host.name.as_str()));
+        assert!(starts.lines().count() <= expected, "{}: {starts}", host.name);
+        assert!(host.execs() <= 1 && host.connections() == 1, "{}", host.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_after_the_start_is_unknown_and_never_repeated() {
+    let sandbox = sandbox([("cut", Behaviour::CutAfterExec), ("good", Behaviour::Normal)]).await;
+    let command = "echo x >> count; echo said; exec sleep 600";
+    let fan = Fan::of(&sandbox);
+    let ran = fan.run(["exec", "--format", "jsonl", "-H", "cut", "--", command]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    let outcome = &outcomes(&ran.events())["cut"];
+    assert_eq!((outcome.status, outcome.started, outcome.may_still_run), (Status::Unknown, true, true));
+    assert_eq!(outcome.failure.as_ref().unwrap().kind, Kind::ConnectionLost);
+    let host = &sandbox.hosts()[0];
+    assert_eq!((host.connections(), host.execs()), (1, 1));
+    assert_eq!(std::fs::read_to_string(host.home.join("count")).unwrap(), "x\n");
+    assert!(ran.stdout.contains("said"), "{}", ran.stdout);
+    // A later task does not go on with it, and does not begin elsewhere either.
+    let tasks = "tasks: {a: [{run: 'echo a >> count; echo'}], b: [{run: 'echo b >> count'}]}\n";
+    let ran = fan.file("tasks.yaml", tasks).run(["run", "a", "b", "-H", "all", "--format", "jsonl"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let ended = outcomes(&ran.events());
+    assert_eq!((ended["cut"].status, ended["good"].status), (Status::Unknown, Status::Skipped));
+    assert_eq!(std::fs::read_to_string(host.home.join("count")).unwrap(), "x\na\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_vanish_while_they_work() {
+    let sandbox =
+        sandbox([("a", Behaviour::Normal), ("b", Behaviour::Normal), ("c", Behaviour::Normal)]).await;
+    let fan = Fan::of(&sandbox);
+    let started = fan.start(["exec", "--format", "jsonl", "-H", "all", "--", "touch up; exec sleep 600"]);
+    let up = || sandbox.hosts().iter().all(|host| host.home.join("up").exists());
+    eventually("all are at work", || up().then_some(()));
+    sandbox.stop().await;
+    let ran = started.finish();
+    assert_eq!(ran.code, Some(1));
+    for (host, outcome) in outcomes(&ran.events()) {
+        // Its last word may have been that the command was killed.
+        let kind = outcome.failure.map(|failure| failure.kind);
+        let told = (outcome.status, kind) == (Status::Failed, Some(Kind::Signal));
+        assert!(
+            told || (outcome.status, outcome.may_still_run) == (Status::Unknown, true),
+            "{host}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_start_is_repeated() {
+    let sandbox = sandbox([("busy", Behaviour::Throttle { first: 2 }), ("good", Behaviour::Normal)]).await;
+    let ran = Fan::of(&sandbox).run(["exec", "--format", "jsonl", "-H", "all", "--", "echo in >> count"]);
+    let events = ran.events();
+    assert_eq!((ran.code, retries(&events)), (Some(0), 2), "{}", ran.stdout);
+    let busy = &sandbox.hosts()[0];
+    assert_eq!((busy.connections(), busy.execs()), (3, 1));
+    assert_eq!(std::fs::read_to_string(busy.home.join("count")).unwrap(), "in\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_greeting_is_waited_for() {
+    let pause = Duration::from_millis(20);
+    let sandbox = sandbox([("slow", Behaviour::SlowBanner { lines: 30, pause })]).await;
+    let ran = Fan::of(&sandbox).run(["exec", "-H", "slow", "--", "echo in"]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("slow | in\n", Some(0)), "{}", ran.snapshot());
+}
+
+/// What answers on a port and is no SSH server, whatever it sends.
+#[test]
+fn other_servers_and_floods() {
+    let hosts = [
+        ("hangs-up", server(drop)),
+        ("tls", server(|mut stream| drop(stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46")))),
+        ("redis", server(|mut stream| drop(stream.write_all(b"-ERR wrong number of arguments\r\n")))),
+        ("ssh1", server(|mut stream| drop(stream.write_all(b"SSH-1.5-OldServer\n")))),
+        ("flood", server(|mut stream| while stream.write_all(&[b'x'; 8192]).is_ok() {})),
+        ("lines", server(|mut stream| while stream.write_all(&b"hello there\r\n".repeat(500)).is_ok() {})),
+        (
+            "garbage",
+            server(|mut stream| {
+                let _ = stream.write_all(b"SSH-2.0-x\r\n");
+                while stream.write_all(&[0xA5; 8192]).is_ok() {}
+            }),
+        ),
+        (
+            "huge",
+            server(|mut stream| {
+                let _ = stream.write_all(b"SSH-2.0-x\r\n\xff\xff\xff\xff\x04");
+                while stream.write_all(&[0; 8192]).is_ok() {}
+            }),
+        ),
+    ];
+    let fan = Fan::new().file("inventory.yaml", ports(&hosts));
+    let before = Instant::now();
+    let mut peak = 0;
+    let started = fan.start(["exec", "--format", "jsonl", "-H", "all", "--", "true"]);
+    let ran = started.finish_watched(|pid| peak = peak.max(crate::support::peak_memory(pid)));
+    assert!(before.elapsed() < HANDSHAKE, "{:?}", before.elapsed());
+    assert!(peak < 64 << 20, "{} MiB", peak >> 20);
+    let events = ran.events();
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    let mut said = String::new();
+    for (host, outcome) in outcomes(&events) {
+        let failure = outcome.failure.unwrap();
+        assert_eq!((outcome.status, outcome.started), (Status::Unreachable, false), "{host}");
+        let message = failure.message;
+        writeln!(said, "{host}: {message} [{}]", failure.kind).unwrap();
+    }
+    insta::assert_snapshot!(crate::stable::stable(&said, &[]), @r#"
+    flood: got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    garbage: the server broke the SSH protocol: Bad packet size: 2779096485 (127.0.0.1:<port>) [protocol]
+    hangs-up: the server closed the connection before saying anything (127.0.0.1:<port>) [connect_reset]
+    huge: the server broke the SSH protocol: Bad packet size: 4294967295 (127.0.0.1:<port>) [protocol]
+    lines: got "hello there" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    redis: got "-ERR wrong number of arguments" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    ssh1: the server speaks only "SSH-1.5-OldServer", fan needs SSH-2 (127.0.0.1:<port>) [banner]
+    tls: got "\x15\x03\x01\x00\x02\x02F" instead of an SSH banner (127.0.0.1:<port>) [banner]
+    "#);
+}
+
+/// Beside each other, so that the fixed deadline is waited for once.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_say_nothing_or_little() {
+    let sandbox = sandbox([("silent", Behaviour::Silent), ("good", Behaviour::Normal)]).await;
+    let drip = |mut stream: TcpStream| {
+        // A byte now and then: the deadline is for the whole, not for each of them.
+        while stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(300));
+        }
+    };
+    let greets = |mut stream: TcpStream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n");
+        thread::sleep(Duration::from_secs(600));
+    };
+    let fan = Fan::of(&sandbox);
+    let mut inventory = std::fs::read_to_string(fan.work().join("inventory.yaml")).unwrap();
+    for (name, port) in [("drip", server(drip)), ("greets", server(greets))] {
+        writeln!(inventory, "  {name}: {{address: 127.0.0.1, port: {port}}}").unwrap();
+    }
+    let fan = fan.file("inventory.yaml", inventory);
+    let before = Instant::now();
+    let ran = fan.run(["exec", "--format", "jsonl", "-H", "all", "--", "true"]);
+    let took = before.elapsed();
+    assert!(took >= HANDSHAKE && took < HANDSHAKE + LATE, "{took:?}\n{}", ran.stdout);
+    assert_eq!(ran.code, Some(3), "{}", ran.stdout);
+    let events = ran.events();
+    for (host, outcome) in outcomes(&events) {
+        let kind = outcome.failure.as_ref().map(|failure| failure.kind);
+        match host.as_str() {
+            "good" => assert_eq!(outcome.status, Status::Ok),
+            _ => assert_eq!((outcome.status, kind), (Status::Unreachable, Some(Kind::Banner)), "{host}"),
+        }
+    }
+    let good = events
+        .iter()
+        .find(|event| matches!(&event.fact, Fact::HostFinished { host, .. } if host.as_str() == "good"));
+    assert!(good.unwrap().at < LATE, "a good host waited for a bad one: {:?}", good.unwrap().at);
+    assert_eq!(retries(&events), 0, "{}", ran.stdout);
+}
+
+/// A listener whose queue is full leaves the connect itself without an answer.
+#[test]
+fn a_connect_without_an_answer() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        queued.push(stream);
+        assert!(queued.len() < 10_000, "the queue is never full");
+    }
+    let fan = Fan::new().file("inventory.yaml", ports(&[("deaf", address.port())]));
+    let before = Instant::now();
+    let ran = fan.run(["exec", "-t", "1", "-H", "deaf", "--", "true"]);
+    let took = before.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(1) + LATE, "{took:?}");
+    insta::assert_snapshot!(ran.snapshot(), @"
+    exit code: 3
+    --- stderr
+    deaf: connect timed out after <time> (127.0.0.1:<port>) [connect_timeout]
+    hint: is the host up, and does a firewall drop the packets? -t sets the deadline
+    exec true · deaf · 1 unreachable  <time>
+      deaf  unreachable
+
+    deaf: connect timed out after <time> (127.0.0.1:<port>) [connect_timeout]
+    hint: is the host up, and does a firewall drop the packets? -t sets the deadline
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_host_that_hangs_holds_up_nobody() {
+    let names: Vec<String> = (1..=49).map(|number| format!("good{number}")).collect();
+    let good = names.iter().map(|name| (name.as_str(), Behaviour::Normal));
+    let sandbox = sandbox(good.chain([("stuck", Behaviour::StallAfterExec)])).await;
+    let fan = Fan::of(&sandbox);
+    let before = Instant::now();
+    let started = fan.start(["exec", "-T", "2", "-H", "all", "--", "echo done"]);
+    eventually("49 hosts are printed", || {
+        (started.stdout_so_far().lines().count() == names.len()).then_some(())
+    });
+    assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    let ran = started.finish();
+    // Its 2 s, then 5 s after TERM and 1 s after KILL.
+    assert!(before.elapsed() < Duration::from_secs(8) + LATE, "{:?}", before.elapsed());
+    assert_eq!(ran.stdout.lines().count(), names.len(), "{}", ran.snapshot());
+    let recap = &ran.stderr[ran.stderr.find("stuck: ").unwrap()..];
+    insta::assert_snapshot!(crate::stable::stable(recap, &[]), @"
+    stuck: still running after <time>; it may still be running there [timeout]
+    hint: raise the step's `timeout`, or -T
+    exec echo done · good[1-49],stuck · 49 ok, 1 failed  <time>
+      49 ok: good[1-49]
+      stuck  failed
+
+    stuck: still running after <time>; it may still be running there [timeout]
+    hint: raise the step's `timeout`, or -T
+
+    may still be running on stuck
+    ");
+    assert_eq!(ran.code, Some(1));
+}
+
+/// The command is stopped, and its end is seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_of_a_command() {
+    let sandbox = sandbox([("slow", Behaviour::Normal)]).await;
+    let before = Instant::now();
+    let ran =
+        Fan::of(&sandbox).run(["exec", "-T", "500ms", "-H", "slow", "--", "echo begun; exec sleep 600"]);
+    assert!(before.elapsed() < LATE, "{:?}", before.elapsed());
+    insta::assert_snapshot!(ran.snapshot(), @"
+    exit code: 1
+    --- stdout
+    slow | begun
+    --- stderr
+    slow: still running after <time>; ended [timeout]
+    hint: raise the step's `timeout`, or -T
+    exec echo begun; exec sleep 600 · slow · 1 failed  <time>
+      slow  failed
+
+    slow: still running after <time>; ended [timeout]
+      | begun
+    hint: raise the step's `timeout`, or -T
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_holds_the_output_open() {
+    let sandbox = sandbox([("host", Behaviour::Normal)]).await;
+    let before = Instant::now();
+    let ran = Fan::of(&sandbox).run(["exec", "-H", "host", "--", "sleep 600 & echo left"]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("host | left\n", Some(0)), "{}", ran.snapshot());
+    assert!(before.elapsed() < Duration::from_secs(2) + LATE, "{:?}", before.elapsed());
+}
+
+/// Every connection takes a descriptor: the run works on as many hosts at a time as there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_open_files() {
+    let names: Vec<String> = (10..40).map(|number| format!("h{number}")).collect();
+    let sandbox = sandbox(names.iter().map(|name| (name.as_str(), Behaviour::Normal))).await;
+    let fan = Fan::of(&sandbox).in_script("ulimit -n 40; exec \"$@\"");
+    let ran = fan.run(["exec", "--format", "jsonl", "-H", "all", "--", "true"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.events();
+    assert!(
+        ran.stderr.starts_with("warning: only 40 files may be open: working on 8 hosts at a time"),
+        "{}",
+        ran.stderr
+    );
+}
