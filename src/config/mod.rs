@@ -9,17 +9,24 @@
 //! A settings field is read from its literal text (`1.10`, `022`, `no` stay what was typed); only the values
 //! of variables are typed, by the rule in `scalar`.
 //!
+//! OpenSSH's client configuration has a reader of its own, [`ssh_config`].
+//!
 //! Refuses: defaults (they belong to `model` and `engine`), anything that depends on two files at a time
-//! (whether a task's role exists is the plan's question), and any code in a file: no lookups, no includes.
+//! (whether a task's role exists is the plan's question), and any code in a file: no lookups, and no includes but
+//! those of ssh_config.
 
 mod compose;
 mod fields;
 mod findings;
+mod gateway;
+mod host_keys;
 mod inventory;
 mod scalar;
 mod search;
+mod secret;
 mod settings;
 mod source;
+pub mod ssh_config;
 mod steps;
 mod syntax;
 mod tasks;

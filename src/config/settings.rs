@@ -4,12 +4,17 @@ use std::path::Path;
 
 use crate::config::fields::{self, flag, integer, literal, map, quote, time_limit};
 use crate::config::findings::Findings;
+use crate::config::gateway::Hop;
+use crate::config::host_keys;
 use crate::config::scalar;
+use crate::config::secret;
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::model::inventory::RoleName;
 use crate::model::name::check_user_name;
 use crate::model::position::Position;
-use crate::model::settings::{AgentSetting, Origin, Settings, Sourced, TimeLimit, Transport};
+use crate::model::settings::{
+    AgentSetting, GatewaySetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport,
+};
 
 /// Fields that are settings.
 pub(super) const KNOWN: &[&str] = &[
@@ -29,10 +34,18 @@ pub(super) const KNOWN: &[&str] = &[
     "env",
     "transport",
     "gateway",
+    "forward_agent",
+    "password",
+    "certificate",
+    "host_key",
+    "host_keys",
+    "host_key_alias",
+    "revoked_host_keys",
+    "on_disconnect",
 ];
 
 /// Settings that are not built yet.
-pub(super) const LATER: &[&str] = &["forward_agent", "password", "host_key", "host_keys", "sudo", "protect"];
+pub(super) const LATER: &[&str] = &["sudo", "protect"];
 
 /// What ssh_config and other tools call them.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[
@@ -54,6 +67,18 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("environment", "env"),
     ("connection", "transport"),
     ("variables", "vars"),
+    ("bastion", "gateway"),
+    ("jump_host", "gateway"),
+    ("proxy_jump", "gateway"),
+    ("proxyjump", "gateway"),
+    ("agent_forwarding", "forward_agent"),
+    ("forwardagent", "forward_agent"),
+    ("ansible_password", "password"),
+    ("certificates", "certificate"),
+    ("certificate_file", "certificate"),
+    ("fingerprint", "host_key"),
+    ("host_key_checking", "host_keys"),
+    ("strict_host_key_checking", "host_keys"),
 ];
 
 /// Most repeats of a connection attempt.
@@ -135,17 +160,21 @@ impl Layer<'_> {
                 }
             }
             "transport" => settings.transport = sourced(transport(node, findings), origin),
-            "gateway" => {
-                // Hosts are reached directly, so `none` says nothing new, and whatever else says too much.
-                let none = matches!(node, Node::Scalar(text) if &*text.text == "none");
-                if !none && !matches!(node, Node::Broken(_)) {
-                    findings.error_help(
-                        node.position(),
-                        "\"gateway\" is not supported by this version of fan",
-                        "only \"gateway: none\" is, which means a direct connection",
-                    );
-                }
+            "gateway" => settings.gateway = sourced(gateway(node, findings), origin),
+            "forward_agent" => settings.forward_agent = sourced(flag(node, field, findings), origin),
+            "password" => {
+                settings.password = sourced(secret::source(node, field, self.base, findings), origin);
             }
+            "certificate" => {
+                settings.certificates = sourced(paths(node, field, self.base, findings), origin);
+            }
+            "host_key" => settings.host_key = sourced(host_keys::keys(node, findings), origin),
+            "host_keys" => settings.host_keys = sourced(host_keys::policy(node, findings), origin),
+            "host_key_alias" => settings.host_key_alias = sourced(host_keys::alias(node, findings), origin),
+            "revoked_host_keys" => {
+                settings.revoked_host_keys = sourced(paths(node, field, self.base, findings), origin);
+            }
+            "on_disconnect" => settings.on_disconnect = sourced(on_disconnect(node, findings), origin),
             _ => return false,
         }
         true
@@ -200,7 +229,7 @@ fn paths(node: &Node, field: &str, base: &Path, findings: &mut Findings) -> Opti
 }
 
 /// A path relative to the inventory's folder; `~/...` stays for the one who knows the home folder.
-fn resolved(base: &Path, path: &str) -> String {
+pub(super) fn resolved(base: &Path, path: &str) -> String {
     if path.starts_with('~') {
         return path.to_owned();
     }
@@ -245,13 +274,18 @@ fn environment(entry: &Entry, findings: &mut Findings) -> Option<(String, String
     Some((name?, value.text.to_string()))
 }
 
-/// The name of an environment variable, as settings and steps write it.
+/// Whether a text can name an environment variable.
 ///
 /// Letters, digits and `_`, not a digit first: what every shell can assign (POSIX.1-2024, XBD section 8.1).
+pub(super) fn names_variable(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(known)
+}
+
+/// The name of an environment variable, as settings and steps write it.
 pub(super) fn environment_name(key: &Scalar, findings: &mut Findings) -> Option<String> {
     let text = &*key.text;
-    let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) || !text.chars().all(known) {
+    if !names_variable(text) {
         findings.error_help(
             &key.position,
             format!("{} cannot name an environment variable", quote(text)),
@@ -260,6 +294,52 @@ pub(super) fn environment_name(key: &Scalar, findings: &mut Findings) -> Option<
         return None;
     }
     Some(text.to_owned())
+}
+
+/// `none`, one hop or several with commas as `ssh -J` takes them, or a list of hops.
+fn gateway(node: &Node, findings: &mut Findings) -> Option<GatewaySetting> {
+    if let Node::List(list) = node {
+        if list.items.is_empty() {
+            let help = "write \"gateway: none\" for a direct connection";
+            findings.error_help(node.position(), "\"gateway\" is empty", help);
+            return None;
+        }
+        let hops = list.items.iter().map(|item| hop(literal(item, "gateway", findings)?, None, findings));
+        // All of them are read before one that is missing counts, so that each error is found.
+        let hops: Vec<_> = hops.collect();
+        return hops.into_iter().collect::<Option<_>>().map(GatewaySetting::Hops);
+    }
+    let scalar = literal(node, "gateway", findings)?;
+    if &*scalar.text == "none" {
+        return Some(GatewaySetting::Direct);
+    }
+    let hops: Vec<_> = scalar.text.split(',').map(|text| hop(scalar, Some(text.trim()), findings)).collect();
+    hops.into_iter().collect::<Option<_>>().map(GatewaySetting::Hops)
+}
+
+/// A hop: a whole text, or a part of one.
+fn hop(scalar: &Scalar, part: Option<&str>, findings: &mut Findings) -> Option<String> {
+    let text = part.unwrap_or(&scalar.text);
+    if text == "none" {
+        findings.error(&scalar.position, "\"none\" in \"gateway\" must stand alone");
+        return None;
+    }
+    let hop = Hop::parse(text).and_then(|hop| hop.check().map(|()| hop.to_string()));
+    let help = "write the name of a host, or [user@]address[:port]";
+    hop.map_err(|message| findings.error_help(&scalar.position, message, help)).ok()
+}
+
+fn on_disconnect(node: &Node, findings: &mut Findings) -> Option<OnDisconnect> {
+    let scalar = literal(node, "on_disconnect", findings)?;
+    match &*scalar.text {
+        "leave" => Some(OnDisconnect::Leave),
+        "kill" => Some(OnDisconnect::Kill),
+        other => {
+            let message = format!("\"on_disconnect\" must be leave or kill, got {}", quote(other));
+            findings.error(&scalar.position, message);
+            None
+        }
+    }
 }
 
 fn transport(node: &Node, findings: &mut Findings) -> Option<Transport> {

@@ -1,4 +1,4 @@
-//! Files as text: regular, bounded, UTF-8. Refuses everything else with a reason; knows nothing of YAML.
+//! Files as text: regular, bounded, UTF-8. Refuses everything else with a reason; knows nothing of formats.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -52,6 +52,11 @@ fn end_of(name: &Arc<str>, text: &str) -> Position {
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    drain(open(path)?)
+}
+
+/// Opens a regular file; the reason is a fragment that follows the file's name.
+pub(super) fn open(path: &Path) -> Result<File, String> {
     // The type is asked before opening: opening a FIFO would wait for a writer, and a device may never end.
     let kind = fs::metadata(path).map_err(|error| cannot_read(&error))?.file_type();
     if !kind.is_file() {
@@ -66,11 +71,14 @@ fn bytes(path: &Path) -> Result<Vec<u8>, String> {
         };
         return Err(format!("cannot read: {what}"));
     }
+    File::open(path).map_err(|error| cannot_read(&error))
+}
+
+/// Reads an open file to its end, up to [`MAX_BYTES`].
+pub(super) fn drain(file: File) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)
-        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| cannot_read(&error))?;
+    file.take(limit).read_to_end(&mut bytes).map_err(|error| cannot_read(&error))?;
     if bytes.len() > MAX_BYTES {
         return Err(format!("larger than {} MiB", MAX_BYTES / 1024 / 1024));
     }

@@ -13,7 +13,9 @@ use crate::config::{
 };
 use crate::model::inventory::Inventory;
 use crate::model::range::MAX_HOSTS;
-use crate::model::settings::{AgentSetting, Transport};
+use crate::model::settings::{
+    AgentSetting, GatewaySetting, HostKeyPolicy, OnDisconnect, SecretSource, Sourced, Transport,
+};
 use crate::model::task::{Action, Command, TaskFile, Template};
 use crate::model::value::Value;
 
@@ -80,7 +82,7 @@ fn settings_keep_their_literal_text_and_origin() {
     let text =
         |value: &Option<crate::model::settings::Sourced<String>>| value.as_ref().unwrap().value.clone();
 
-    assert_eq!(inventory.hosts.len(), 6);
+    assert_eq!(inventory.hosts.len(), 11);
     assert_eq!(host("web1").settings.port.as_ref().unwrap().value, 2222);
     assert_eq!(text(&host("1e3").settings.user), "123");
     assert_eq!(text(&host("local").settings.user), "no");
@@ -102,7 +104,7 @@ fn settings_keep_their_literal_text_and_origin() {
     let db = &inventory.roles[inventory.role_index("db").unwrap()];
     assert_eq!(
         db.settings.user.as_ref().unwrap().origin.to_string(),
-        "role db (tests/data/good/inventory/everything.yaml:25:22)"
+        "role db (tests/data/good/inventory/everything.yaml:38:22)"
     );
     assert_eq!(
         Value::Object(inventory.vars),
@@ -111,6 +113,44 @@ fn settings_keep_their_literal_text_and_origin() {
             "list": [1, "a"], "map": {"deep": {"er": true}}
         })
     );
+}
+
+#[test]
+fn the_way_to_a_host_and_who_it_is() {
+    let inventory =
+        load_inventory(Path::new("tests/data/good/inventory/everything.yaml"), MAX_HOSTS).unwrap().value;
+    let settings = |name: &str| &inventory.hosts[inventory.host_index(name).unwrap()].settings;
+    fn value<T>(setting: &Option<Sourced<T>>) -> &T {
+        &setting.as_ref().unwrap().value
+    }
+    let hops = |hops: &[&str]| GatewaySetting::Hops(hops.iter().map(ToString::to_string).collect());
+
+    assert_eq!(*value(&inventory.defaults.gateway), GatewaySetting::Direct);
+    let inner = settings("inner");
+    assert_eq!(*value(&inner.gateway), hops(&["jump@bastion:2222", "[2001:db8::2]:22"]));
+    assert!(value(&inner.forward_agent));
+    assert_eq!(*value(&inner.on_disconnect), OnDisconnect::Kill);
+    assert_eq!(*value(&inner.host_keys), HostKeyPolicy::Ask);
+    let deep = settings("deep");
+    assert_eq!(*value(&deep.gateway), hops(&["bastion", "inner", "root@192.0.2.9"]));
+    assert_eq!(*value(&deep.password), SecretSource::Env("DEPLOY_PASSWORD".into()));
+    assert_eq!(*value(&deep.certificates), ["tests/data/good/inventory/keys/deploy-cert.pub", "~/.ssh/c"]);
+    assert_eq!(*value(&deep.revoked_host_keys), ["tests/data/good/inventory/revoked"]);
+    assert_eq!(value(&deep.host_key_alias), "Inner-1");
+    assert_eq!(
+        *value(&deep.host_key),
+        [
+            "SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
+        ]
+    );
+    assert_eq!(*value(&settings("asked").password), SecretSource::Prompt("Password of asked: ".into()));
+    assert_eq!(*value(&settings("asked").host_keys), HostKeyPolicy::AcceptNew);
+    let filed = settings("filed");
+    assert_eq!(*value(&filed.password), SecretSource::File("tests/data/good/inventory/secrets/filed".into()));
+    assert_eq!(*value(&filed.on_disconnect), OnDisconnect::Leave);
+    assert_eq!(*value(&filed.host_keys), HostKeyPolicy::Strict);
+    assert_eq!(*value(&settings("told").password), SecretSource::Command("pass show told".into()));
 }
 
 #[test]

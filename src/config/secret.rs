@@ -1,0 +1,60 @@
+//! Where a secret comes from: `{env: NAME}`, `{file: PATH}`, `{command: "..."}` or `{prompt: "..."}`.
+//!
+//! Refuses a secret itself, and never repeats what stands in its place: it may be one.
+
+use std::path::Path;
+
+use crate::config::fields::{literal, map};
+use crate::config::findings::Findings;
+use crate::config::settings::{names_variable, resolved};
+use crate::config::yaml::Node;
+use crate::model::settings::SecretSource;
+use crate::model::suggest::did_you_mean;
+
+/// The ways.
+const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
+
+/// Reads the source of a secret.
+pub(super) fn source(node: &Node, field: &str, base: &Path, findings: &mut Findings) -> Option<SecretSource> {
+    let help = || {
+        format!("write {field}: {{env: NAME}}, {{file: PATH}}, {{command: \"...\"}} or {{prompt: \"...\"}}")
+    };
+    match node {
+        Node::Broken(_) => return None,
+        Node::Scalar(_) | Node::List(_) => {
+            let message = format!("\"{field}\" must not stand in the file: say where it comes from");
+            findings.error_help(node.position(), message, help());
+            return None;
+        }
+        Node::Map(_) => {}
+    }
+    let [entry] = map(node, "the source of a secret", "source", findings) else {
+        findings.error_help(node.position(), format!("\"{field}\" needs exactly one source"), help());
+        return None;
+    };
+    let key = &*entry.key.text;
+    if !SOURCES.contains(&key) {
+        let message = match did_you_mean(key, SOURCES) {
+            Some(near) => format!("unknown source of \"{field}\"; did you mean \"{near}\"?"),
+            None => format!("unknown source of \"{field}\""),
+        };
+        findings.error_help(&entry.key.position, message, help());
+        return None;
+    }
+    let text = literal(&entry.value, key, findings)?;
+    if text.text.trim().is_empty() {
+        findings.error(&text.position, format!("\"{key}\" is empty"));
+        return None;
+    }
+    Some(match key {
+        "env" if !names_variable(&text.text) => {
+            let message = "\"env\" must be the name of an environment variable";
+            findings.error_help(&text.position, message, "use letters, digits and _");
+            return None;
+        }
+        "env" => SecretSource::Env(text.text.to_string()),
+        "file" => SecretSource::File(resolved(base, &text.text)),
+        "command" => SecretSource::Command(text.text.to_string()),
+        _ => SecretSource::Prompt(text.text.to_string()),
+    })
+}

@@ -1,0 +1,124 @@
+//! OpenSSH's client configuration, read by fan itself: `~/.ssh/config`, `/etc/ssh/ssh_config` and what they include.
+//!
+//! ```text
+//! files ──lines──▶ words ──keywords, value, criteria──▶ file::Statement   once, for all hosts
+//! statements ──chosen──▶ first values of one host ──answer, tokens──▶ Settings, errors, warnings
+//! ```
+//!
+//! The measure is `ssh -G`: a test compares thousands of configurations with it. A keyword that matters for
+//! safety and that fan does not do is an error for the hosts that it touches (keywords.rs has them all); it is
+//! never passed by. docs/ssh-config.md is the manual.
+//!
+//! Refuses to run anything (`Match exec`, `ProxyCommand`, `KnownHostsCommand`), to ask DNS, and to fill in
+//! defaults, which belong to whoever merges the layers.
+
+mod answer;
+mod chosen;
+mod criteria;
+mod file;
+mod glob;
+mod keywords;
+mod lines;
+#[cfg(test)]
+mod oracle;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::findings::Diagnostics;
+use crate::config::ssh_config::chosen::Start;
+use crate::config::ssh_config::file::{ConfigFile, Loader, Side, Terms};
+use crate::model::position::Diagnostic;
+use crate::model::settings::Settings;
+
+/// Which files to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// The user's file and then the system's, as far as they exist. Others must not be able to write to the
+    /// user's one.
+    Standard {
+        /// `~/.ssh/config`.
+        user: PathBuf,
+        /// `/etc/ssh/ssh_config`; its relative includes start at its folder.
+        system: PathBuf,
+    },
+    /// This file alone, as with `ssh -F`. It has to exist; its relative includes start at `~/.ssh`.
+    File(PathBuf),
+}
+
+/// The operator and their machine, as far as tokens and conditions ask for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Login name.
+    pub user: String,
+    /// Numeric user id.
+    pub uid: u32,
+    /// Home folder.
+    pub home: PathBuf,
+    /// Name of the machine, as uname(2) has it.
+    pub host_name: String,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A configuration, read and without errors of its own.
+#[derive(Clone, Debug, Default)]
+pub struct SshConfig {
+    /// The user's file and the system's, in this order.
+    files: Vec<Arc<ConfigFile>>,
+}
+
+/// What a configuration says about one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The layer of settings, each with its line; tokens replaced, paths from the root on or as they were written.
+    ///
+    /// `identity` may be an empty list: `IdentityFile none`. `gateway` and `proxy_command` are never both there.
+    pub settings: Settings,
+    /// Why fan must not connect to the host by this configuration.
+    pub errors: Vec<Diagnostic>,
+    /// What fan does not do, without harm. The same for every host that the line touches: show each once.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl SshConfig {
+    /// Reads the files and everything that they include.
+    ///
+    /// Errors: everything because of which OpenSSH would refuse the files as well, all of it at once.
+    pub fn load(sources: &Sources, local: &Local) -> Result<Self, Diagnostics> {
+        let system = match sources {
+            Sources::Standard { system, .. } => system.parent(),
+            Sources::File(_) => None,
+        };
+        let mut loader = Loader::new(&local.home, local.uid, system.unwrap_or(Path::new("/etc/ssh")));
+        let files = match sources {
+            Sources::Standard { user, system } => vec![
+                loader.load(user, Side::User, Terms { safe: true, exists: false }),
+                loader.load(system, Side::System, Terms { safe: false, exists: false }),
+            ],
+            // OpenSSH does not ask who may write to a file that was named to it.
+            Sources::File(file) => vec![loader.load(file, Side::User, Terms { safe: false, exists: true })],
+        };
+        if loader.findings.any() {
+            return Err(loader.findings.take_errors());
+        }
+        Ok(Self { files })
+    }
+
+    /// What the configuration says about a host, as `ssh NAME` would see it.
+    ///
+    /// `host` is its name in the inventory. `above` are the merged settings of all higher layers: they decide
+    /// `Match user` and `Match host` and stand for the tokens `%h`, `%p` and `%r`, just as `-l`, `-p` and
+    /// `-o HostName=` do for ssh; and what they set is not looked for here, nor refused.
+    pub fn query(&self, host: &str, above: &Settings, local: &Local) -> Answer {
+        let files: Vec<&ConfigFile> = self.files.iter().map(|file| &**file).collect();
+        let chosen = chosen::choose(&files, &Start { host, above, local_user: &local.user });
+        answer::answer(host, above, local, chosen)
+    }
+}
