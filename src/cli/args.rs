@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::duration;
-use crate::model::settings::TimeLimit;
+use crate::model::settings::{HostKeyPolicy, TimeLimit};
 
 /// Runs commands and tasks on many hosts over SSH.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub(super) enum Command {
     Check(Check),
     /// Try to reach, verify, log in to and run a command on each host, with the time of each phase.
     Ping(Ping),
+    /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
+    Trust(Trust),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
     Demo(Demo),
 }
@@ -126,6 +128,23 @@ pub(super) struct Ping {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Trust {
+    /// Write the new keys without asking, for CI: this trusts the network as it is now.
+    #[arg(short, long, env = "FAN_YES")]
+    pub(super) yes: bool,
+    /// Write them to fan.known_hosts beside the inventory, for the whole team; made if need be.
+    #[arg(long)]
+    pub(super) project: bool,
+    /// As JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Tasks with their arguments; the example's `deploy` unless given.
     #[arg(value_name = "TASK[:ARGS]")]
@@ -196,6 +215,10 @@ pub(super) struct Connection {
     /// Deadline of each command: 5m, none; a bare number is seconds.
     #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
     pub(super) command_timeout: Option<TimeLimit>,
+    /// What to do about host keys that are not known: ask once (where there is a terminal, outside CI), else
+    /// strict. Changed and revoked keys are refused in any case.
+    #[arg(long, value_enum, value_name = "POLICY", env = "FAN_HOST_KEYS")]
+    pub(super) host_keys: Option<HostKeysArg>,
     /// Hosts at work at a time.
     #[arg(short = 'z', long, value_name = "N", env = "FAN_POOL", default_value = "128", value_parser = positive)]
     pub(super) pool: usize,
@@ -236,6 +259,26 @@ pub(super) struct Output {
     /// Also tell how each host was reached, and each step as it begins.
     #[arg(short, long, env = "FAN_VERBOSE")]
     pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HostKeysArg {
+    /// Refuse hosts whose key is not known.
+    Strict,
+    /// Ask once, about all new keys together, before the run.
+    Ask,
+    /// Write new keys down and go on.
+    AcceptNew,
+}
+
+impl HostKeysArg {
+    pub(super) fn policy(self) -> HostKeyPolicy {
+        match self {
+            Self::Strict => HostKeyPolicy::Strict,
+            Self::Ask => HostKeyPolicy::Ask,
+            Self::AcceptNew => HostKeyPolicy::AcceptNew,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -28,7 +28,7 @@ pub(super) fn check(args: &Check) -> Result<String, CliError> {
         warn_only: false,
         exclude: args.selection.exclude.clone(),
     }
-    .request();
+    .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     runner::keyring(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();

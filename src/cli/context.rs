@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use rand::seq::IteratorRandom;
 
-use crate::cli::args::{Connection, Selection, TasksFile};
-use crate::cli::clock;
+use crate::cli::args::{Connection, HostKeysArg, Selection, TasksFile};
 use crate::cli::error::{CliError, talk};
+use crate::cli::{ask, clock};
 use crate::config::{self, Loaded};
 use crate::engine::planner::{Operator, Request};
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
-use crate::model::settings::{GatewaySetting, Origin, Settings, Sourced, TimeLimit};
+use crate::model::settings::{GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit};
 use crate::model::target;
 use crate::model::task::TaskFile;
 use crate::model::template::{Builtins, Templates};
@@ -153,6 +153,14 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
     if let Some(limit) = args.command_timeout {
         settings.command_timeout = Some(Sourced::new(limit, Origin::CommandLine("--command-timeout")));
     }
+    if let Some(policy) = args.host_keys {
+        if policy == HostKeysArg::Ask && !ask::can_ask() {
+            return Err(Diagnostic::bare("--host-keys ask: there is no terminal to ask on, or CI is set")
+                .help("write --host-keys strict or accept-new, and see `fan trust`")
+                .into());
+        }
+        settings.host_keys = Some(Sourced::new(policy.policy(), Origin::CommandLine("--host-keys")));
+    }
     Ok(settings)
 }
 
@@ -176,8 +184,18 @@ pub(super) fn extra_vars(set: &[String]) -> Result<Vars, CliError> {
     Ok(vars)
 }
 
+/// The host keys of the project: this file beside the inventory.
+const PROJECT_KNOWN_HOSTS: &str = "fan.known_hosts";
+
+/// Where the host keys of the inventory's project are, or would be; none without an inventory on the disk.
+pub(super) fn project_known_hosts(inventory: &Inventory) -> Option<PathBuf> {
+    let file = Path::new(&*inventory.file);
+    let folder = if file.is_dir() { Some(file) } else { file.parent().filter(|_| file.is_file()) };
+    folder.map(|folder| folder.join(PROJECT_KNOWN_HOSTS))
+}
+
 /// What the run is to know of the operator's machine.
-pub(super) fn operator() -> Operator {
+pub(super) fn operator(inventory: &Inventory) -> Operator {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let ssh = home.as_ref().map(|home| home.join(".ssh"));
     let mut probe = Keyring::default();
@@ -194,6 +212,9 @@ pub(super) fn operator() -> Operator {
         agent_socket: env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from),
         default_identities,
         default_known_hosts: own_known_hosts.chain(system).collect(),
+        // Whatever stands there: a file that cannot be read is an error, not the absence of one.
+        project_known_hosts: project_known_hosts(inventory).filter(|path| path.symlink_metadata().is_ok()),
+        default_host_keys: if ask::can_ask() { HostKeyPolicy::Ask } else { HostKeyPolicy::Strict },
         home,
     }
 }
@@ -226,7 +247,7 @@ pub(super) struct Common {
 
 impl Common {
     /// Completes it with the moment, the operator and the template engine.
-    pub(super) fn request(self) -> Request {
+    pub(super) fn request(self, inventory: &Inventory) -> Request {
         let started_at = clock::now();
         let env = Arc::new(|name: &str| env::var(name).ok());
         let templates = Templates::new(&Builtins { env, now: started_at.clone() });
@@ -234,7 +255,7 @@ impl Common {
             run: Arc::from(clock::run_id()),
             title: self.title,
             started_at,
-            operator: operator(),
+            operator: operator(inventory),
             settings: self.settings,
             extra_vars: self.extra_vars,
             templates: Arc::new(templates),

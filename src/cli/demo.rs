@@ -12,6 +12,7 @@ use crate::config;
 use crate::engine::plan::Plan;
 use crate::engine::planner::{self, Call, DEFAULT_POOL};
 use crate::model::endpoint::Agent;
+use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
 use crate::model::outcome::ExitCode;
 use crate::model::range::MAX_HOSTS;
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         warn_only: false,
         exclude: Vec::new(),
     }
-    .request();
+    .request(&inventory);
     let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     let outputs = Outputs::new(&args.output, color)?;
     runner::runtime()?.block_on_then_leave(async {
@@ -144,6 +145,8 @@ fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
         endpoint.identities_only = true;
         endpoint.agent = Agent::Off;
         endpoint.known_hosts = Arc::clone(&known_hosts);
+        // Pins and policies are about the real host.
+        endpoint.host_key = HostKeyRules::default();
         endpoint.transport = Transport::Ssh;
         endpoint.gateway = None;
     }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         warn_only: execution.warn_only,
         exclude: Vec::new(),
     }
-    .request();
+    .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, &line)?;
     if args.plan {
         print(&plan_view::render(&plan))?;

@@ -2,6 +2,7 @@
 //! words and results into the exit code. One file per subcommand.
 
 mod args;
+mod ask;
 mod call;
 mod check;
 mod clock;
@@ -11,12 +12,14 @@ mod error;
 mod exec;
 mod hosts;
 mod list;
+mod new_keys;
 mod output;
 mod ping;
 mod plan_view;
 mod run;
 mod runner;
 mod signals;
+mod trust;
 
 use std::io;
 
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Hosts(args) => hosts::run(args),
         Command::Check(args) => check::run(args),
         Command::Ping(args) => ping::run(args, color),
+        Command::Trust(args) => trust::run(args),
         Command::Demo(args) => demo::run(args, color),
     };
     result.unwrap_or_else(|error: CliError| {

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
         warn_only: false,
         exclude: Vec::new(),
     }
-    .request();
+    .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, COMMAND)?;
     for task in &mut plan.tasks {
         task.name = Arc::from("ping");

@@ -24,7 +24,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         warn_only: execution.warn_only,
         exclude: args.selection.exclude.clone(),
     }
-    .request();
+    .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     if args.plan {
         print(&plan_view::render(&plan))?;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::{Outputs, ReportEnd};
-use crate::cli::signals;
+use crate::cli::{new_keys, signals};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
+use crate::ssh::host_key::HostKeys;
 use crate::ssh::keys::Keyring;
 use crate::ssh::transport::Transports;
 
@@ -82,7 +83,9 @@ pub(super) async fn carry_out(
 ) -> Result<ExitCode, CliError> {
     let keyring = keyring(&plan)?;
     fit_open_files(&mut plan);
-    let connector = SshConnector::new(keyring);
+    let host_keys = Arc::new(HostKeys::default());
+    new_keys::settle(&plan, &host_keys).await?;
+    let connector = SshConnector::new(keyring, host_keys);
     for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
         talk(&format!("warning: {warning}"));
     }
@@ -114,7 +117,7 @@ pub(super) fn keyring(plan: &Plan) -> Result<Keyring, CliError> {
 /// Lowers the pool, or the run, to what the limit of open files allows.
 ///
 /// A connection stays open until its host's last task, so a run of several tasks needs one per host.
-fn fit_open_files(plan: &mut Plan) {
+pub(super) fn fit_open_files(plan: &mut Plan) {
     let Some(limit) = signals::raise_open_files().and_then(|limit| usize::try_from(limit).ok()) else {
         return;
     };

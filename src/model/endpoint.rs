@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::HostName;
 use crate::model::settings::Transport;
 
@@ -56,7 +57,7 @@ pub enum Agent {
 pub struct Endpoint {
     /// The host's name in reports.
     pub name: HostName,
-    /// Host name or IP address to dial; also the name that host keys are looked up under.
+    /// Host name or IP address to dial; also the name that host keys are looked up under, without an alias.
     pub address: Arc<str>,
     /// TCP port.
     pub port: u16,
@@ -68,8 +69,10 @@ pub struct Endpoint {
     pub identities_only: bool,
     /// The agent.
     pub agent: Agent,
-    /// Files of known host keys; the ones that do not exist count as empty.
+    /// Files of known host keys; the ones that do not exist count as empty. New keys go to the first one.
     pub known_hosts: Arc<[PathBuf]>,
+    /// What else decides about its host key.
+    pub host_key: HostKeyRules,
     /// Deadlines of the phases.
     pub deadlines: Deadlines,
     /// Interval of keepalive requests, if any.

@@ -3,6 +3,7 @@
 
 pub mod duration;
 pub mod endpoint;
+pub mod host_key;
 pub mod inventory;
 pub mod name;
 pub mod outcome;

@@ -93,14 +93,29 @@ pub enum GatewaySetting {
 }
 
 /// What to do about a host whose key is not recorded. A changed or revoked key is refused in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostKeyPolicy {
     /// Refuse the host.
+    #[default]
     Strict,
     /// Ask the user once, about all new keys of the run together.
     Ask,
     /// Record the key and go on.
     AcceptNew,
+}
+
+impl HostKeyPolicy {
+    /// All of them, the most careful first.
+    pub const ALL: [Self; 3] = [Self::Strict, Self::Ask, Self::AcceptNew];
+
+    /// Its word in the inventory and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Ask => "ask",
+            Self::AcceptNew => "accept-new",
+        }
+    }
 }
 
 /// What becomes of a running command when the connection goes away.

@@ -4,37 +4,25 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::PublicKeyOrCertificate;
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Disconnect, Preferred, cipher, compression, kex, mac};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::net::TcpStream;
 
 use crate::event::Timings;
 use crate::model::endpoint::{Endpoint, KEEPALIVE_MAX};
-use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::Transport;
 use crate::ssh::exec::SshExec;
-use crate::ssh::gateway::{Gateways, Notices};
-use crate::ssh::keys::{Keyring, describe};
-use crate::ssh::known_hosts::{KnownHosts, Verdict};
-use crate::ssh::starts::{StartKey, Starts};
-use crate::ssh::{
-    ConnectError, Connected, Connector, ExecError, Notice, Session, auth, dial, failure, gateway, stream,
-    tunnel,
-};
-
-/// Bytes that a host may have in flight on a channel before it must wait for us.
-const WINDOW: u32 = 2 * 1024 * 1024;
+use crate::ssh::host_key::{Certificates, HostKeys, Judge, Wanted};
+use crate::ssh::keys::Keyring;
+use crate::ssh::starts::Starts;
+use crate::ssh::{ConnectError, Connected, Connector, ExecError, Session, auth, dial, failure, stream};
 
 /// Messages that russh may hold for a channel that is not being read. Each is at most 32 KiB, so a stalled
 /// reader costs half a megabyte and not three.
@@ -47,29 +35,17 @@ const MAX_LOGIN_BANNER: usize = 4 * 1024;
 pub struct SshConnector {
     keyring: Keyring,
     starts: Starts,
-    gateways: Gateways,
-    notices: Notices,
-    noticed: tokio::sync::Mutex<mpsc::UnboundedReceiver<Notice>>,
-    known_hosts: Mutex<HashMap<Arc<[PathBuf]>, Arc<KnownHosts>>>,
+    host_keys: Arc<HostKeys>,
     configs: Mutex<HashMap<ConfigKey, Arc<client::Config>>>,
 }
 
 /// What distinguishes the russh configurations of a run.
-type ConfigKey = (Vec<String>, Option<Duration>, bool);
+type ConfigKey = (Wanted, Option<Duration>);
 
 impl SshConnector {
-    /// A connector that proves itself with these keys.
-    pub fn new(keyring: Keyring) -> Self {
-        let (notices, noticed) = Notices::channel();
-        Self {
-            keyring,
-            starts: Starts::default(),
-            gateways: Gateways::default(),
-            notices,
-            noticed: tokio::sync::Mutex::new(noticed),
-            known_hosts: Mutex::default(),
-            configs: Mutex::default(),
-        }
+    /// A connector that proves itself with these keys, and tells hosts by what is known of theirs.
+    pub fn new(keyring: Keyring, host_keys: Arc<HostKeys>) -> Self {
+        Self { keyring, starts: Starts::default(), host_keys, configs: Mutex::default() }
     }
 
     /// Reads the files of known keys of these hosts, before anybody is contacted; gives what their author
@@ -78,64 +54,29 @@ impl SshConnector {
         let mut seen = HashSet::new();
         let over_ssh = endpoints.filter(|endpoint| endpoint.transport == Transport::Ssh);
         over_ssh
-            .flat_map(Endpoint::hops)
             .filter(|endpoint| seen.insert(Arc::clone(&endpoint.known_hosts)))
-            .flat_map(|endpoint| self.known_hosts(&endpoint.known_hosts).warnings().to_vec())
+            .flat_map(|endpoint| self.host_keys.warnings(&endpoint.known_hosts))
             .collect()
     }
 
-    /// The store of known keys for these files, read once.
-    fn known_hosts(&self, files: &Arc<[PathBuf]>) -> Arc<KnownHosts> {
-        // Held while reading on purpose: a thousand hosts share one read.
-        let mut stores = self.known_hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let store = stores.entry(Arc::clone(files)).or_insert_with(|| Arc::new(KnownHosts::load(files)));
-        Arc::clone(store)
-    }
-
-    fn config(&self, recorded: Vec<String>, endpoint: &Endpoint) -> Arc<client::Config> {
-        let behind = endpoint.gateway.is_some();
+    fn config(&self, wanted: Wanted, keepalive: Option<Duration>) -> Arc<client::Config> {
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (recorded, endpoint.keepalive, behind);
-        let config = configs.entry(key).or_insert_with_key(|(recorded, keepalive, behind)| {
-            Arc::new(client::Config {
-                client_id: russh::SshId::Standard(Cow::Borrowed(concat!(
-                    "SSH-2.0-fan_",
-                    env!("CARGO_PKG_VERSION")
-                ))),
-                preferred: preferred(recorded),
-                window_size: if *behind { tunnel::INNER_WINDOW } else { WINDOW },
-                channel_buffer_size: CHANNEL_BUFFER,
-                keepalive_interval: *keepalive,
-                keepalive_max: KEEPALIVE_MAX,
-                nodelay: true,
-                ..client::Config::default()
-            })
+        let config = configs.entry((wanted, keepalive)).or_insert_with_key(|(wanted, keepalive)| {
+            Arc::new(client::Config { keepalive_interval: *keepalive, ..plain_config(wanted) })
         });
         Arc::clone(config)
     }
 
-    /// Key exchange and host key over an open stream.
-    async fn handshake<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    async fn handshake(
         &self,
         endpoint: &Endpoint,
-        transport: S,
-        role: Role,
+        tcp: TcpStream,
     ) -> Result<(Handle<ClientHandler>, Arc<Story>), ConnectError> {
-        let store = self.known_hosts(&endpoint.known_hosts);
-        let recorded = store.recorded_types(&endpoint.address, endpoint.port);
-        let config = self.config(recorded, endpoint);
+        let judge = self.host_keys.judge(endpoint);
+        let config = self.config(judge.wanted(), endpoint.keepalive);
         let story = Arc::new(Story::default());
-        let handler = ClientHandler {
-            address: Arc::clone(&endpoint.address),
-            port: endpoint.port,
-            known_hosts: store,
-            story: Arc::clone(&story),
-            gateway: match role {
-                Role::Target => None,
-                Role::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
-            },
-        };
-        let (watched, guard) = stream::watch(transport);
+        let handler = ClientHandler { judge, story: Arc::clone(&story) };
+        let (watched, guard) = stream::watch(tcp);
         let deadline = endpoint.deadlines.handshake;
         match tokio::time::timeout(deadline, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
@@ -146,61 +87,27 @@ impl SshConnector {
             Ok(Err(HandlerError::Russh(error))) => {
                 Err(guard.refusal().unwrap_or_else(|| failure::handshake(&error)))
             }
-            Err(_) => Err(ConnectError::fatal(
-                Failure::new(
-                    Kind::Banner,
-                    format!("no complete SSH handshake within {} s", deadline.as_secs_f64()),
-                )
-                .hint("something accepts connections there and does not (or no longer) speak SSH"),
-            )),
+            Err(_) => Err(handshake_timeout(deadline)),
         }
     }
+}
 
-    /// Opens an authenticated connection, through gateways where the endpoint has them.
-    ///
-    /// Boxed because a gateway is logged in to in the same way.
-    fn login<'a>(&'a self, endpoint: &'a Endpoint, role: Role) -> BoxFuture<'a, Result<Login, ConnectError>> {
-        Box::pin(async move {
-            let mut timings = Timings::default();
-            let (start, (mut handle, story)) = match &endpoint.gateway {
-                None => self.direct(endpoint, role, &mut timings).await?,
-                Some(gateway) => self.through(gateway, endpoint, role, &mut timings).await?,
-            };
-            let proved = Instant::now();
-            let deadline = endpoint.deadlines.auth;
-            let auth = auth::authenticate(&mut handle, endpoint, &self.keyring);
-            let auth = match tokio::time::timeout(deadline, auth).await {
-                Ok(Ok(auth)) => auth,
-                Ok(Err(failure)) => return Err(ConnectError::fatal(story.explain_refusal(failure))),
-                Err(_) => {
-                    return Err(ConnectError::fatal(Failure::new(
-                        Kind::AuthFailed,
-                        format!("authentication did not end within {} s", deadline.as_secs_f64()),
-                    )));
-                }
-            };
-            timings.auth = proved.elapsed();
-            story.established.store(true, Ordering::Release);
-            Ok(Login { handle, story, timings, auth, start })
-        })
-    }
+impl Connector for SshConnector {
+    type Session = SshSession;
 
-    /// Dials and shakes hands.
-    async fn direct(
-        &self,
-        endpoint: &Endpoint,
-        role: Role,
-        timings: &mut Timings,
-    ) -> Result<Greeted, ConnectError> {
+    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
+        let mut timings = Timings::default();
         let deadline = endpoint.deadlines.connect;
+
         let started = Instant::now();
-        let resolving = dial::resolve(&endpoint.address, endpoint.port);
-        let addresses = within(deadline, resolving, || connect_timeout(deadline)).await?;
+        let addresses =
+            within(deadline, dial::resolve(&endpoint.address, endpoint.port), || connect_timeout(deadline))
+                .await?;
         let lookup = started.elapsed();
 
         let queued = Instant::now();
         let first = addresses.first().copied().ok_or_else(|| connect_timeout(deadline))?;
-        let start = self.starts.acquire(StartKey::Address(first)).await;
+        let start = self.starts.acquire(first).await;
         timings.queued = queued.elapsed();
 
         let dialled = Instant::now();
@@ -209,79 +116,32 @@ impl SshConnector {
         timings.connect = lookup + dialled.elapsed();
 
         let greeted = Instant::now();
-        let connection = self.handshake(endpoint, tcp, role).await?;
+        let (mut handle, story) = self.handshake(endpoint, tcp).await?;
         timings.handshake = greeted.elapsed();
-        Ok((start, connection))
-    }
 
-    /// Opens a channel through a gateway and shakes hands in it, end to end: the gateway sees ciphertext.
-    async fn through(
-        &self,
-        gateway: &Endpoint,
-        endpoint: &Endpoint,
-        role: Role,
-        timings: &mut Timings,
-    ) -> Result<Greeted, ConnectError> {
-        let queued = Instant::now();
-        let shared = self.gateways.get(gateway);
-        let link = shared.handle(gateway, &self.notices, || self.login(gateway, Role::Gateway)).await?;
-        let start = self.starts.acquire(StartKey::behind(gateway, endpoint)).await;
-        timings.queued = queued.elapsed();
+        let proved = Instant::now();
+        let deadline = endpoint.deadlines.auth;
+        let auth = auth::authenticate(&mut handle, endpoint, &self.keyring);
+        let auth = match tokio::time::timeout(deadline, auth).await {
+            Ok(Ok(auth)) => auth,
+            Ok(Err(failure)) => return Err(ConnectError::fatal(story.explain_refusal(failure))),
+            Err(_) => {
+                return Err(ConnectError::fatal(Failure::new(
+                    Kind::AuthFailed,
+                    format!("authentication did not end within {} s", deadline.as_secs_f64()),
+                )));
+            }
+        };
+        timings.auth = proved.elapsed();
+        drop(start);
 
-        let dialled = Instant::now();
-        let deadline = endpoint.deadlines.connect;
-        let opening = gateway::open(&link, &gateway.name, endpoint);
-        let tunnel = within(deadline, opening, || connect_timeout(deadline)).await?;
-        timings.connect = dialled.elapsed();
-
-        let greeted = Instant::now();
-        let connection = self.handshake(endpoint, tunnel, role).await?;
-        timings.handshake = greeted.elapsed();
-        Ok((start, connection))
-    }
-}
-
-/// A finished key exchange, and the start that it takes up until the login is done.
-type Greeted = (OwnedSemaphorePermit, (Handle<ClientHandler>, Arc<Story>));
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// Commands run on it.
-    Target,
-    /// It carries other connections.
-    Gateway,
-}
-
-/// An authenticated connection.
-pub(super) struct Login {
-    pub(super) handle: Handle<ClientHandler>,
-    story: Arc<Story>,
-    pub(super) timings: Timings,
-    pub(super) auth: String,
-    start: OwnedSemaphorePermit,
-}
-
-impl Connector for SshConnector {
-    type Session = SshSession;
-
-    async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
-        let Login { handle, story, timings, auth, start } = self.login(endpoint, Role::Target).await?;
-        let channel_deadline = endpoint.deadlines.channel;
-        let session = SshSession { handle, story, channel_deadline, start: Some(start) };
+        let session = SshSession { handle, story, channel_deadline: endpoint.deadlines.channel };
         Ok(Connected { session, timings, auth })
-    }
-
-    async fn notice(&self) -> Notice {
-        match self.noticed.lock().await.recv().await {
-            Some(notice) => notice,
-            None => std::future::pending().await,
-        }
     }
 }
 
 /// Runs a phase within its deadline.
-async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Duration,
     phase: impl Future<Output = Result<T, ConnectError>>,
     expired: impl FnOnce() -> ConnectError,
@@ -289,16 +149,35 @@ async fn within<T>(
     tokio::time::timeout(deadline, phase).await.unwrap_or_else(|_| Err(expired()))
 }
 
-fn connect_timeout(deadline: Duration) -> ConnectError {
+pub(super) fn connect_timeout(deadline: Duration) -> ConnectError {
     ConnectError::temporary(
         Failure::new(Kind::ConnectTimeout, format!("connect timed out after {:.1}s", deadline.as_secs_f64()))
             .hint("is the host up, and does a firewall drop the packets? -t sets the deadline"),
     )
 }
 
+pub(super) fn handshake_timeout(deadline: Duration) -> ConnectError {
+    ConnectError::fatal(
+        Failure::new(Kind::Banner, format!("no complete SSH handshake within {} s", deadline.as_secs_f64()))
+            .hint("something accepts connections there and does not (or no longer) speak SSH"),
+    )
+}
+
+/// russh's configuration for a server that is asked for these host keys, without keepalive.
+pub(super) fn plain_config(wanted: &Wanted) -> client::Config {
+    client::Config {
+        client_id: russh::SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-fan_", env!("CARGO_PKG_VERSION")))),
+        preferred: preferred(wanted),
+        channel_buffer_size: CHANNEL_BUFFER,
+        keepalive_max: KEEPALIVE_MAX,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
 /// Algorithms, best first. Those recorded for the host come first among the host key types, so that a server
 /// with several keys shows the one that we can check (as OpenSSH's `order_hostkeyalgs` does).
-fn preferred(recorded: &[String]) -> Preferred {
+fn preferred(wanted: &Wanted) -> Preferred {
     let mut host_keys = vec![
         Algorithm::Ed25519,
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
@@ -309,9 +188,16 @@ fn preferred(recorded: &[String]) -> Preferred {
     ];
     let is_recorded = |algorithm: &Algorithm| {
         let name = if algorithm.clone().is_rsa() { "ssh-rsa" } else { algorithm.as_str() };
-        recorded.iter().any(|recorded| recorded == name)
+        wanted.first.iter().any(|wanted| wanted == name)
     };
     host_keys.sort_by_key(|algorithm| !is_recorded(algorithm));
+    let certificates = match wanted.certificates {
+        Certificates::Unwanted => Vec::new(),
+        Certificates::OfFirst => {
+            host_keys.iter().filter(|algorithm| is_recorded(algorithm)).cloned().collect()
+        }
+        Certificates::OfAll => host_keys.clone(),
+    };
     let ciphers: &[cipher::Name] = if has_aes_instructions() {
         &[
             cipher::AES_256_GCM,
@@ -347,7 +233,7 @@ fn preferred(recorded: &[String]) -> Preferred {
             kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
         ]),
         key: Cow::Owned(host_keys),
-        host_key_certificates: Cow::Borrowed(&[]),
+        host_key_certificates: Cow::Owned(certificates),
         cipher: Cow::Owned(ciphers.to_vec()),
         mac: Cow::Borrowed(&[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512]),
         compression: Cow::Borrowed(&[compression::NONE]),
@@ -369,8 +255,6 @@ fn has_aes_instructions() -> bool {
 pub(super) struct Story {
     banner: Mutex<String>,
     end: Mutex<Option<Failure>>,
-    /// The login is done: an end from now on is a loss, and before it a failed attempt.
-    established: AtomicBool,
 }
 
 impl Story {
@@ -415,29 +299,17 @@ impl From<russh::Error> for HandlerError {
 
 /// The callbacks of one connection.
 pub(super) struct ClientHandler {
-    address: Arc<str>,
-    port: u16,
-    known_hosts: Arc<KnownHosts>,
+    judge: Judge,
     story: Arc<Story>,
-    /// Set on a gateway's connection: its end is told to all.
-    gateway: Option<(HostName, Notices)>,
 }
 
 impl client::Handler for ClientHandler {
     type Error = HandlerError;
 
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, HandlerError> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = key else {
-            // Certificates are not offered, so a server that shows one breaks the negotiation.
-            let failure = Failure::new(Kind::HostKeyUnknown, "the server showed a certificate unasked");
-            return Err(HandlerError::Refused(failure));
-        };
-        let blob = key.to_bytes().map_err(|error| {
-            HandlerError::Refused(Failure::new(Kind::Protocol, format!("unreadable host key: {error}")))
-        })?;
-        match self.known_hosts.check(&self.address, self.port, &blob) {
-            Verdict::Trusted(_) => Ok(true),
-            verdict => Err(HandlerError::Refused(refuse_key(&verdict, key, &self.address, self.port))),
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, HandlerError> {
+        match self.judge.admit(shown).await {
+            Ok(()) => Ok(true),
+            Err(failure) => Err(HandlerError::Refused(failure)),
         }
     }
 
@@ -482,45 +354,8 @@ impl client::Handler for ClientHandler {
             DisconnectReason::Error(HandlerError::Russh(error)) => failure::lost(&error),
             DisconnectReason::Error(HandlerError::Refused(failure)) => failure,
         };
-        if let Some((gateway, notices)) = &self.gateway
-            && self.story.established.load(Ordering::Acquire)
-        {
-            notices.tell(Notice::Failed { gateway: gateway.clone(), failure: end.clone() });
-        }
         *self.story.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         Ok(())
-    }
-}
-
-/// The message for a key that was not trusted.
-fn refuse_key(verdict: &Verdict, key: &PublicKey, address: &str, port: u16) -> Failure {
-    let shown = describe(key);
-    match verdict {
-        Verdict::Trusted(_) => Failure::new(Kind::Internal, "a trusted key was refused"),
-        Verdict::Unknown => Failure::new(
-            Kind::HostKeyUnknown,
-            format!("the host's key is not known: {shown}"),
-        )
-        .hint(format!(
-            "compare the fingerprint with one from a trusted source, then: ssh-keyscan -p {port} {address} >> ~/.ssh/known_hosts"
-        )),
-        Verdict::Changed { recorded } => {
-            let lines: Vec<String> = recorded
-                .iter()
-                .map(|known| format!("{} {} at {}", known.key_type, known.fingerprint, known.place))
-                .collect();
-            Failure::new(
-                Kind::HostKeyChanged,
-                format!("HOST KEY CHANGED: the host shows {shown}; recorded: {}", lines.join(", ")),
-            )
-            .hint("someone may be in the middle. If the host was reinstalled, remove the recorded line first")
-        }
-        Verdict::Revoked(place) => {
-            Failure::new(Kind::HostKeyRevoked, format!("HOST KEY REVOKED: {shown} is marked @revoked at {place}"))
-                .hint("do not connect: the key is known to be stolen or retired")
-        }
-        Verdict::Store(error) => Failure::new(Kind::HostKeyStore, format!("cannot check the host's key: {error}"))
-            .hint(error.hint()),
     }
 }
 
@@ -529,20 +364,13 @@ pub struct SshSession {
     handle: Handle<ClientHandler>,
     story: Arc<Story>,
     channel_deadline: Duration,
-    /// The place among the starts at the address; given back at the first answer of the session.
-    ///
-    /// sshd tells us of the login before it tells its own listener, which goes on counting the connection
-    /// against `MaxStartups` for some milliseconds (sshd.c, `startup_pipe`). It answers requests only after.
-    start: Option<OwnedSemaphorePermit>,
 }
 
 impl Session for SshSession {
     type Exec = SshExec;
 
     async fn exec(&mut self, command: Bytes) -> Result<SshExec, ExecError> {
-        let started = SshExec::start(&self.handle, &self.story, self.channel_deadline, command).await;
-        self.start = None;
-        started
+        SshExec::start(&self.handle, &self.story, self.channel_deadline, command).await
     }
 
     async fn close(self) {

@@ -7,11 +7,14 @@
 mod auth;
 pub mod backoff;
 mod banner;
+mod certificate;
 pub mod client;
+pub mod collect;
 mod dial;
 mod exec;
 mod failure;
 mod gateway;
+pub mod host_key;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;

@@ -16,6 +16,7 @@ mod cli;
 mod demo;
 mod faults;
 mod files;
+mod host_keys;
 mod logins;
 mod output;
 mod real;

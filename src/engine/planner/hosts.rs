@@ -1,15 +1,16 @@
 //! From a resolved host to all that a worker and the transport need: fan's defaults filled in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::plan::PlannedHost;
 use crate::engine::planner::Request;
 use crate::engine::planner::gateways::Known;
 use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL};
+use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory, ResolvedHost};
 use crate::model::position::Diagnostic;
-use crate::model::settings::{AgentSetting, Settings, Sourced, TimeLimit, Transport};
+use crate::model::settings::{AgentSetting, HostKeyPolicy, Settings, Sourced, TimeLimit, Transport};
 use crate::model::template::Layer;
 use crate::model::value::Vars;
 
@@ -35,6 +36,10 @@ pub struct Operator {
     pub default_identities: Vec<PathBuf>,
     /// OpenSSH's default known_hosts files.
     pub default_known_hosts: Vec<PathBuf>,
+    /// The host keys of the project, which are read before any other file.
+    pub project_known_hosts: Option<PathBuf>,
+    /// What to do about new host keys where nothing else is said.
+    pub default_host_keys: HostKeyPolicy,
 }
 
 impl Operator {
@@ -115,6 +120,7 @@ impl HostPlanner<'_> {
     /// The endpoint that settings describe, without its gateway.
     pub(super) fn endpoint(&mut self, name: HostName, settings: Settings) -> Endpoint {
         let operator = &self.request.operator;
+        let host_key = host_key(&settings, operator, &mut self.shared);
         let address = settings.address.map_or_else(|| name.to_string(), |address| address.value);
         let mut deadlines = Deadlines::default();
         if let Some(timeout) = &settings.connect_timeout {
@@ -133,10 +139,8 @@ impl HostPlanner<'_> {
             },
             identities_only: settings.identities_only.is_some_and(|only| only.value),
             agent: agent(settings.agent.as_ref(), operator),
-            known_hosts: match &settings.known_hosts {
-                Some(files) => self.shared.paths(&files.value, operator),
-                None => self.shared.default_known_hosts(operator),
-            },
+            known_hosts: self.shared.known_hosts(settings.known_hosts.as_ref(), operator),
+            host_key,
             deadlines,
             keepalive: match &settings.keepalive {
                 None => Some(KEEPALIVE_INTERVAL),
@@ -160,6 +164,19 @@ fn agent(setting: Option<&Sourced<AgentSetting>>, operator: &Operator) -> Agent 
     }
 }
 
+fn host_key(settings: &Settings, operator: &Operator, shared: &mut SharedPaths) -> HostKeyRules {
+    let pins = settings.host_key.iter().flat_map(|pins| &pins.value);
+    // Whoever read the setting refused what is no pin; kept as it stands, such a text matches no key.
+    let pin = |text: &String| Pin::parse(text).unwrap_or_else(|_| Pin::Fingerprint(Arc::from(text.as_str())));
+    let revoked = settings.revoked_host_keys.as_ref().map_or(&[][..], |files| files.value.as_slice());
+    HostKeyRules {
+        pins: pins.map(pin).collect(),
+        policy: settings.host_keys.as_ref().map_or(operator.default_host_keys, |policy| policy.value),
+        alias: settings.host_key_alias.as_ref().map(|alias| Arc::from(alias.value.as_str())),
+        revoked: shared.paths(revoked, operator),
+    }
+}
+
 /// Path lists that a thousand hosts have in common are stored once: the connector keys its caches by them.
 #[derive(Default)]
 struct SharedPaths {
@@ -180,7 +197,13 @@ impl SharedPaths {
         self.share(operator.default_identities.clone())
     }
 
-    fn default_known_hosts(&mut self, operator: &Operator) -> Arc<[PathBuf]> {
-        self.share(operator.default_known_hosts.iter().map(|path| Path::new(path).to_owned()).collect())
+    /// The project's file, then those that the settings name or OpenSSH would read.
+    fn known_hosts(&mut self, named: Option<&Sourced<Vec<String>>>, operator: &Operator) -> Arc<[PathBuf]> {
+        let mut files: Vec<PathBuf> = operator.project_known_hosts.iter().cloned().collect();
+        match named {
+            Some(named) => files.extend(named.value.iter().map(|text| operator.path(text))),
+            None => files.extend(operator.default_known_hosts.iter().cloned()),
+        }
+        self.share(files)
     }
 }

@@ -105,7 +105,11 @@ pub(super) fn word(verdict: &Verdict) -> String {
         Verdict::Revoked(place) => format!("revoked:{}", line(place)),
         Verdict::Store(StoreError::Line { place, .. }) => format!("store:{}", line(place)),
         Verdict::Store(
-            StoreError::Unreadable { .. } | StoreError::NotAFile { .. } | StoreError::TooLarge { .. },
+            StoreError::Unreadable { .. }
+            | StoreError::NotAFile { .. }
+            | StoreError::TooLarge { .. }
+            | StoreError::Revocation { .. }
+            | StoreError::BinaryRevocations { .. },
         ) => "store".to_owned(),
     }
 }

@@ -35,6 +35,15 @@ impl HostField {
         }
     }
 
+    /// Whether a line with this host field speaks for the name. In doubt it does not.
+    pub(super) fn names(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Names(names) => names.matches(name),
+            Self::Hashed(hashed) => hashed.matches(name),
+            Self::Unreadable => false,
+        }
+    }
+
     /// Whether a revocation with this host field concerns the name. In doubt it does.
     pub(super) fn concerns(&self, name: &[u8]) -> bool {
         match self {
@@ -180,7 +189,6 @@ pub(super) mod work {
 }
 
 /// Hashes a name as `ssh-keygen -H` does.
-#[cfg(test)]
 pub(super) fn hash_name(name: &str, salt: [u8; 20]) -> String {
     format!("|1|{}|{}", BASE64.encode(&salt), BASE64.encode(&hmac_of(&salt, name.as_bytes())))
 }

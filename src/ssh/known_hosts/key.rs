@@ -33,7 +33,7 @@ pub fn fingerprint(blob: &[u8]) -> String {
 }
 
 /// The type name inside a key, if it is one that can be printed.
-pub(super) fn type_name(blob: &[u8]) -> Option<&str> {
+pub fn type_name(blob: &[u8]) -> Option<&str> {
     let (name, _) = split_string(blob)?;
     printable_type(name)
 }
@@ -45,7 +45,7 @@ pub(super) fn printable_type(name: &[u8]) -> Option<&str> {
 }
 
 /// Whether the key is a certificate, which proves nothing by being equal to a recorded one.
-pub(super) fn is_certificate(type_name: &str) -> bool {
+pub fn is_certificate(type_name: &str) -> bool {
     type_name.contains("-cert-v")
 }
 

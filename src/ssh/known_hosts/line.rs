@@ -80,8 +80,8 @@ pub(super) enum Content {
         /// What to warn of.
         flaw: Option<Problem>,
     },
-    /// This key signs their certificates. Whole, but good for no plain key.
-    Authority,
+    /// This key signs their certificates; it is good for no plain key.
+    Authority(Vec<u8>),
     /// Nothing that can be relied on.
     Garbage(Problem),
 }
@@ -132,7 +132,7 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
     let content = match (marker, read_key(rest)) {
         (Err(problem), _) | (Ok(_), Err(problem)) => Content::Garbage(problem),
         (Ok(Some(Marker::Revoked)), Ok(blob)) => Content::Revoked { blob, flaw },
-        (Ok(Some(Marker::Authority)), Ok(_)) => flaw.map_or(Content::Authority, Content::Garbage),
+        (Ok(Some(Marker::Authority)), Ok(blob)) => flaw.map_or(Content::Authority(blob), Content::Garbage),
         (Ok(None), Ok(blob)) => flaw.map_or(Content::Key(blob), Content::Garbage),
     };
     Some(Line { hosts, content })

@@ -1,13 +1,14 @@
 //! Known host keys: reads OpenSSH's known_hosts files and judges the key that a host presents.
 //!
-//! Owns the question "is this the key of that host". Refuses policy: whether an unknown key may be accepted is
-//! the caller's to decide, and so is writing to the files. Fails closed: what cannot be read or understood is a
-//! [`StoreError`], never an unknown host. The rules, and where they are stricter than OpenSSH's:
+//! Owns the question "is this the key of that host", and how a new key is written down ([`Recorder`]). Refuses
+//! policy: whether an unknown key may be accepted is the caller's to decide. Fails closed: what cannot be read or
+//! understood is a [`StoreError`], never an unknown host. The rules, and where they are stricter than OpenSSH's:
 //! docs/design/host-keys.md.
 //!
 //! ```text
 //! file ──▶ line ──▶ index (plain names, patterns) ──▶ check ──▶ Verdict
-//!                     └─ hashed (names behind an HMAC)
+//!   ▲                 └─ hashed (names behind an HMAC)
+//! locked ◀── record ◀── keys to be trusted from now on
 //! ```
 
 mod file;
@@ -16,6 +17,9 @@ mod hosts;
 mod index;
 mod key;
 mod line;
+mod locked;
+mod record;
+mod revoked;
 mod verdict;
 
 #[cfg(test)]
@@ -24,6 +28,8 @@ mod cost;
 mod differential;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod tests;
 
@@ -37,8 +43,10 @@ use crate::ssh::known_hosts::index::HostIndex;
 use crate::ssh::known_hosts::key::{KeyId, Keys};
 use crate::ssh::known_hosts::line::Content;
 
-pub use crate::ssh::known_hosts::key::fingerprint;
+pub use crate::ssh::known_hosts::key::{fingerprint, is_certificate, type_name};
 pub use crate::ssh::known_hosts::line::Problem;
+pub use crate::ssh::known_hosts::record::{Beside, NewKey, RecordError, Recorder, Recording};
+pub use crate::ssh::known_hosts::revoked::RevokedKeys;
 pub use crate::ssh::known_hosts::verdict::{Place, Recorded, StoreError, Verdict};
 
 /// The port whose hosts are recorded by name alone.
@@ -56,6 +64,9 @@ pub struct KnownHosts {
     recorded: HostIndex,
     /// The types of keys on hashed lines, each once.
     hashed_types: Vec<String>,
+    /// How many of the lines have a hashed name.
+    hashed_lines: usize,
+    authorities: Vec<AuthorityLine>,
     revoked: HashMap<KeyId, Vec<Revocation>>,
     /// Lines that mean nothing, by the entry that `garbage` gives.
     broken: Vec<(Place, Problem)>,
@@ -70,6 +81,13 @@ pub struct KnownHosts {
 struct RecordedLine {
     file: u32,
     line: u32,
+    key: KeyId,
+}
+
+/// A `@cert-authority` line. There are few, so they are tried one by one.
+#[derive(Debug)]
+struct AuthorityLine {
+    hosts: HostField,
     key: KeyId,
 }
 
@@ -108,7 +126,7 @@ impl KnownHosts {
             match file::read(&path) {
                 Ok(contents) => {
                     known.warnings.extend(contents.warning);
-                    known.add_file(path, &contents.bytes, &mut flawed);
+                    known.add_lines(path, 1, &contents.bytes, &mut flawed);
                 }
                 Err(fault) => known.faults.push(fault),
             }
@@ -117,6 +135,13 @@ impl KnownHosts {
         if flawed.more > 0 {
             known.warnings.push(format!("{} more unusable lines in files of known hosts", flawed.more));
         }
+        known
+    }
+
+    /// A file's content, read already.
+    fn from_bytes(path: &Arc<Path>, bytes: &[u8]) -> Self {
+        let mut known = Self::default();
+        known.add_lines(Arc::clone(path), 1, bytes, &mut Flawed::default());
         known
     }
 
@@ -145,7 +170,7 @@ impl KnownHosts {
                 entries = self.recorded.hashed.find_some(name);
             }
             if !entries.is_empty() {
-                return self.types_of(&entries);
+                return self.types_of(&entries, &names);
             }
         }
         Vec::new()
@@ -182,16 +207,43 @@ impl KnownHosts {
         Verdict::Unknown
     }
 
-    fn add_file(&mut self, path: Arc<Path>, bytes: &[u8], flawed: &mut Flawed) {
+    /// The keys of the authorities that may certify this host, in the wire encoding.
+    pub fn authorities(&self, host: &str, port: u16) -> Vec<&[u8]> {
+        let names = lookup_names(host, port);
+        let speaks = |line: &&AuthorityLine| names.iter().any(|name| line.hosts.names(name));
+        self.authorities.iter().filter(speaks).map(|line| self.keys.blob(line.key)).collect()
+    }
+
+    /// The line that revokes this key for the host, if there is one.
+    pub fn revoked(&self, host: &str, port: u16, key_blob: &[u8]) -> Option<Place> {
+        self.revocation(&lookup_names(host, port), self.keys.find(key_blob)?)
+    }
+
+    /// Whether any line revokes a key for the host, whichever key it is.
+    pub fn has_revocations(&self, host: &str, port: u16) -> bool {
+        let names = lookup_names(host, port);
+        let concerned = |line: &Revocation| names.iter().any(|name| line.hosts.concerns(name));
+        self.revoked.values().flatten().any(concerned)
+    }
+
+    /// Whether names are only ever hashed here (`HashKnownHosts`, `ssh-keygen -H`), so that one in plain text
+    /// would give away what its author hides.
+    fn hides_names(&self) -> bool {
+        self.hashed_lines > 0 && self.hashed_lines == self.lines.len()
+    }
+
+    /// Adds lines of a file, the first of which has this number.
+    fn add_lines(&mut self, path: Arc<Path>, first: usize, bytes: &[u8], flawed: &mut Flawed) {
         let file = index_of(self.files.len());
         for (number, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let Some(parsed) = line::parse(raw) else { continue };
-            let line = index_of(number + 1);
+            let line = index_of(number + first);
             let place = || Place { file: Arc::clone(&path), line };
             match parsed.content {
                 Content::Key(blob) => {
                     let key = self.keys.intern(&blob);
                     if matches!(parsed.hosts, HostField::Hashed(_)) {
+                        self.hashed_lines += 1;
                         self.note_hashed_type(key);
                     }
                     self.recorded.insert(parsed.hosts, Some(key), index_of(self.lines.len()));
@@ -208,7 +260,10 @@ impl KnownHosts {
                     let revocation = Revocation { hosts: parsed.hosts, place: place() };
                     self.revoked.entry(key).or_default().push(revocation);
                 }
-                Content::Authority => {}
+                Content::Authority(blob) => {
+                    let key = self.keys.intern(&blob);
+                    self.authorities.push(AuthorityLine { hosts: parsed.hosts, key });
+                }
                 Content::Garbage(problem) => {
                     flawed.add(format_args!("{}: unusable line: {problem}", place()));
                     self.garbage.insert(parsed.hosts, None, index_of(self.broken.len()));
@@ -249,8 +304,10 @@ impl KnownHosts {
         line.or_else(hashed).map(|line| self.place(line))
     }
 
-    fn types_of(&self, entries: &[u32]) -> Vec<String> {
+    /// The types of these lines' keys. A key that is revoked would only be refused, so it is not asked for.
+    fn types_of(&self, entries: &[u32], names: &[Vec<u8>]) -> Vec<String> {
         let lines = entries.iter().filter_map(|entry| self.line(*entry));
+        let lines = lines.filter(|line| self.revocation(names, line.key).is_none());
         let mut types: Vec<&str> = lines.map(|line| self.keys.type_of(line.key)).collect();
         types.sort_unstable_by_key(|name| (key::preference(name), *name));
         types.dedup();

@@ -323,6 +323,7 @@ fn recorded_types_come_most_wanted_first() {
         ("plain", format!("h {RSA}\nh {ED}\nx {EC}\nh {ED2}\n"), 22, "ssh-ed25519 ssh-rsa"),
         ("patterns", format!("*,!x {EC}\n*,!h {ED}\n"), 22, "ecdsa-sha2-nistp256"),
         ("markers do not count", format!("@revoked h {ED}\n@cert-authority h {RSA}\n"), 22, ""),
+        ("revoked keys do not count", format!("h {ED}\nh {RSA}\n@revoked * {ED}\n"), 22, "ssh-rsa"),
         ("plain goes before hashed", format!("h {RSA}\n{h1} {ED}\n{x} {EC}\n"), 22, "ssh-rsa"),
         ("hashed of one type", format!("{x} {RSA}\n"), 22, "ssh-rsa"),
         ("hashed of two types", format!("{x} {RSA}\n{h1} {ED}\n"), 22, "ssh-ed25519"),

@@ -84,6 +84,20 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: Problem,
     },
+    /// A line of a file of revoked keys means nothing, so it is not known what it revokes.
+    #[error("{place}: a line of revoked keys is unusable: {problem}")]
+    Revocation {
+        /// The line.
+        place: Place,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// A revocation list in OpenSSH's binary form.
+    #[error("{} is a binary revocation list (KRL), which fan does not read", file.display())]
+    BinaryRevocations {
+        /// The file.
+        file: Arc<Path>,
+    },
 }
 
 impl StoreError {
@@ -96,7 +110,10 @@ impl StoreError {
             Self::NotAFile { .. } | Self::TooLarge { .. } => {
                 "name another file with `known_hosts`".to_owned()
             }
-            Self::Line { place, .. } => {
+            Self::BinaryRevocations { .. } => {
+                "list the revoked keys as text, one public key per line, or as @revoked lines".to_owned()
+            }
+            Self::Line { place, .. } | Self::Revocation { place, .. } => {
                 format!("correct or delete line {} of {}", place.line, place.file.display())
             }
         }

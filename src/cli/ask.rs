@@ -1,0 +1,117 @@
+//! Questions about host keys on the terminal: yes, no, or the names of those that are meant.
+
+use std::env;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use globset::GlobBuilder;
+
+/// Whether there is somebody to ask: a terminal on both ends, and no CI runner behind it.
+pub(super) fn can_ask() -> bool {
+    let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    io::stdin().is_terminal() && io::stderr().is_terminal() && !in_ci
+}
+
+/// What somebody answered about some hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// All of them.
+    All,
+    /// None of them, which is also what the end of the input means.
+    None,
+    /// Those at these places of the list.
+    Some(Vec<usize>),
+}
+
+/// Asks about these hosts until the answer can be understood.
+///
+/// # Errors
+///
+/// The terminal cannot be read.
+pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
+    let prompt = format!("{question} [yes/no/host patterns] ");
+    dialogue(&prompt, hosts, &mut io::stdin().lock(), &mut io::stderr().lock())
+}
+
+fn dialogue(
+    prompt: &str,
+    hosts: &[&str],
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+) -> io::Result<Answer> {
+    loop {
+        write!(output, "{prompt}")?;
+        output.flush()?;
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            writeln!(output)?;
+            return Ok(Answer::None);
+        }
+        match understand(&line, hosts) {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => writeln!(output, "{problem}")?,
+        }
+    }
+}
+
+/// Reads an answer. `y` alone is too easily typed for a question of trust.
+fn understand(line: &str, hosts: &[&str]) -> Result<Answer, String> {
+    let words: Vec<&str> = line.split([' ', '\t', ',', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        ["yes"] => return Ok(Answer::All),
+        ["no"] => return Ok(Answer::None),
+        [] => return Err("type yes, no, or names of hosts (web*, db1)".to_owned()),
+        _ => {}
+    }
+    let mut meant = Vec::new();
+    for word in words {
+        let glob = GlobBuilder::new(word).literal_separator(false).build();
+        let glob = glob.map_err(|_| format!("{word:?} is no pattern"))?.compile_matcher();
+        let before = meant.len();
+        meant.extend(
+            (0..hosts.len())
+                .filter(|&index| hosts.get(index).is_some_and(|host| *host == word || glob.is_match(host))),
+        );
+        if meant.len() == before {
+            return Err(format!("{word:?} is none of these hosts; type yes, no, or names of hosts"));
+        }
+    }
+    meant.sort_unstable();
+    meant.dedup();
+    Ok(Answer::Some(meant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTS: [&str; 4] = ["web1", "web2", "db1", "root@[::1]:22"];
+
+    #[test]
+    fn answers_are_whole_words_or_names() {
+        for (line, expected) in [
+            ("yes\n", Ok(Answer::All)),
+            (" no \r\n", Ok(Answer::None)),
+            ("web*", Ok(Answer::Some(vec![0, 1]))),
+            ("db1, web1 web?", Ok(Answer::Some(vec![0, 1, 2]))),
+            ("root@[::1]:22", Ok(Answer::Some(vec![3]))),
+            ("*", Ok(Answer::Some(vec![0, 1, 2, 3]))),
+        ] {
+            assert_eq!(understand(line, &HOSTS), expected, "{line:?}");
+        }
+        for line in ["", "\n", "y\n", "YES", "web1 nosuch", "web[", "yes web1"] {
+            assert!(understand(line, &HOSTS).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn it_asks_until_it_understands_and_silence_is_no() {
+        for (typed, expected, prompts) in
+            [("y\nwhat\nyes\n", Answer::All, 3), ("", Answer::None, 1), ("y\n", Answer::None, 2)]
+        {
+            let mut said = Vec::new();
+            let answer = dialogue("Trust? ", &HOSTS, &mut typed.as_bytes(), &mut said).unwrap();
+            assert_eq!(answer, expected);
+            assert_eq!(String::from_utf8(said).unwrap().matches("Trust? ").count(), prompts);
+        }
+    }
+}

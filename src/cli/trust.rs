@@ -1,0 +1,296 @@
+//! `fan trust`: collects the host keys of the selected hosts, compares them with what is recorded, shows them,
+//! and writes new ones after a yes. Never overwrites anything.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use serde_json::json;
+
+use crate::cli::args::Trust;
+use crate::cli::ask::{self, Answer};
+use crate::cli::context::{self, Common};
+use crate::cli::error::{CliError, talk};
+use crate::cli::{new_keys, print, runner};
+use crate::engine::plan::Plan;
+use crate::engine::planner;
+use crate::model::endpoint::Endpoint;
+use crate::model::inventory::Inventory;
+use crate::model::outcome::{ExitCode, Failure};
+use crate::model::position::Diagnostic;
+use crate::model::range;
+use crate::model::settings::Transport;
+use crate::model::value::Value;
+use crate::ssh::collect::{Direct, KeyTypes, collect};
+use crate::ssh::host_key::{HostKey, HostKeys, Judge, Standing};
+use crate::ssh::known_hosts::{Beside, NewKey};
+
+/// What was found out about a host.
+struct Finding {
+    host: String,
+    address: String,
+    /// Where its new keys would go.
+    file: Option<PathBuf>,
+    keys: Result<Vec<Found>, Failure>,
+}
+
+/// A key of a host.
+struct Found {
+    key: HostKey,
+    standing: Standing,
+    new: NewKey,
+    written: bool,
+}
+
+pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
+    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let selected = context::select_or_all(&mut inventory, &args.selection)?;
+    if !args.yes && !ask::can_ask() {
+        return Err(Diagnostic::bare("there is no terminal to ask on, or CI is set")
+            .help("write -y to trust the keys that the hosts show now")
+            .into());
+    }
+    let project = project_file(args, &inventory)?;
+    let request = Common {
+        title: "trust".to_owned(),
+        settings: context::settings(&args.connection)?,
+        extra_vars: Default::default(),
+        pool: args.connection.pool,
+        warn_only: false,
+        exclude: Vec::new(),
+    }
+    .request(&inventory);
+    let mut plan = planner::command(request, &inventory, &selected, "true");
+    runner::fit_open_files(&mut plan);
+    let runtime = runner::runtime()?;
+    runtime.block_on_then_leave(async {
+        let host_keys = HostKeys::default();
+        let mut findings = find(&plan, &host_keys, project.as_ref()).await;
+        talk(&table(&findings));
+        settle(args, &host_keys, &mut findings)?;
+        if args.json {
+            print(&format!("{:#}\n", Value::Array(findings.iter().map(describe).collect())))?;
+        }
+        Ok(verdict(&findings))
+    })
+}
+
+/// The file of `--project`.
+fn project_file(args: &Trust, inventory: &Inventory) -> Result<Option<PathBuf>, CliError> {
+    if !args.project {
+        return Ok(None);
+    }
+    match context::project_known_hosts(inventory) {
+        Some(file) => Ok(Some(file)),
+        None => Err(Diagnostic::bare("--project: there is no inventory to put fan.known_hosts beside")
+            .help("name one with -i, or leave --project out")
+            .into()),
+    }
+}
+
+/// Collects and compares the keys of all hosts, some hosts at a time, each host's keys one after the other.
+async fn find(plan: &Plan, host_keys: &HostKeys, project: Option<&PathBuf>) -> Vec<Finding> {
+    let direct = Direct::default();
+    let over_ssh =
+        plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
+    let judged: Vec<(&Endpoint, Arc<Judge>)> =
+        over_ssh.map(|endpoint| (endpoint, Arc::new(host_keys.judge(endpoint)))).collect();
+    let findings = futures::stream::iter(judged.into_iter().map(|(endpoint, judge)| {
+        let direct = &direct;
+        async move {
+            let collected = collect(endpoint, KeyTypes::All, || direct.dial(endpoint)).await;
+            let keys = collected.map_err(|error| error.failure).map(|keys| {
+                let standings = judge.standings(&keys);
+                let found = keys.into_iter().zip(standings).map(|(key, standing)| Found {
+                    new: judge.new_key(&key, Beside::OtherTypes),
+                    key,
+                    standing,
+                    written: false,
+                });
+                found.collect()
+            });
+            let file = project.cloned().or_else(|| judge.record_in().map(PathBuf::from));
+            Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys }
+        }
+    }));
+    findings.buffered(plan.pool).collect().await
+}
+
+/// Asks about the new keys, or takes the yes of the command line, and writes them.
+fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Result<(), CliError> {
+    let is_new = |found: &Found| found.standing == Standing::New;
+    let of = |finding: &Finding| {
+        finding.keys.as_ref().map_or(0, |keys| keys.iter().filter(|key| is_new(key)).count())
+    };
+    let asked: Vec<usize> =
+        (0..findings.len()).filter(|&at| findings.get(at).is_some_and(|f| of(f) > 0)).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let chosen: Vec<usize> = if args.yes {
+        asked
+    } else {
+        let names: Vec<&str> =
+            asked.iter().filter_map(|&at| findings.get(at)).map(|f| f.host.as_str()).collect();
+        let keys: usize = asked.iter().filter_map(|&at| findings.get(at)).map(of).sum();
+        let question = match keys {
+            1 => "Trust this new key?".to_owned(),
+            keys => format!("Trust these {keys} new keys?"),
+        };
+        let answer = tokio::task::block_in_place(|| ask::ask(&question, &names))
+            .map_err(|source| CliError::Local { doing: "cannot ask on the terminal".to_owned(), source })?;
+        match answer {
+            Answer::All => asked,
+            Answer::None => Vec::new(),
+            Answer::Some(places) => places.iter().filter_map(|&place| asked.get(place).copied()).collect(),
+        }
+    };
+    let mut orders = Vec::new();
+    for at in chosen {
+        let Some(finding) = findings.get_mut(at) else { continue };
+        let Some(file) = &finding.file else {
+            return Err(Diagnostic::bare(format!("{}: there is no file to write its keys to", finding.host))
+                .help("set HOME, name a file with `known_hosts`, or write --project")
+                .into());
+        };
+        for found in finding.keys.iter_mut().flatten().filter(|found| is_new(found)) {
+            orders.push((file.clone(), found.new.clone()));
+            found.written = true;
+        }
+    }
+    for (file, count) in new_keys::record(host_keys, orders.into_iter())? {
+        talk(&format!("{} written to {}", counted(count, "key"), file.display()));
+    }
+    Ok(())
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Alarms first, then hosts that were not reached, then keys that nobody wrote down.
+fn verdict(findings: &[Finding]) -> ExitCode {
+    let any = |wanted: fn(&Found) -> bool| findings.iter().flat_map(|f| f.keys.iter().flatten()).any(wanted);
+    if any(|found| matches!(found.standing, Standing::Changed(_) | Standing::Revoked(_))) {
+        ExitCode::HostKeyAlarm
+    } else if findings.iter().any(|finding| finding.keys.is_err())
+        || any(|found| matches!(found.standing, Standing::Unclear(_)))
+        || any(|found| found.standing == Standing::New && !found.written)
+    {
+        ExitCode::Unreachable
+    } else {
+        ExitCode::Ok
+    }
+}
+
+/// The word for a standing in the table; JSON has it in lower case.
+fn word(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Pinned => "pinned",
+        Standing::Unneeded => "unneeded",
+        Standing::Known(_) => "known",
+        Standing::New => "new",
+        Standing::Changed(_) => "CHANGED",
+        Standing::Revoked(_) => "REVOKED",
+        Standing::Unclear(_) => "unclear",
+    }
+}
+
+fn failure_of(standing: &Standing) -> Option<&Failure> {
+    match standing {
+        Standing::Changed(failure) | Standing::Revoked(failure) | Standing::Unclear(failure) => Some(failure),
+        Standing::Pinned | Standing::Unneeded | Standing::Known(_) | Standing::New => None,
+    }
+}
+
+/// Where a key is recorded already.
+fn recorded_at(standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::Known(place) => Some(place.to_string()),
+        Standing::Pinned
+        | Standing::Unneeded
+        | Standing::New
+        | Standing::Changed(_)
+        | Standing::Revoked(_)
+        | Standing::Unclear(_) => None,
+    }
+}
+
+/// Whether there is nothing to be done or said about a key.
+fn is_settled(standing: &Standing) -> bool {
+    match standing {
+        Standing::Pinned | Standing::Unneeded | Standing::Known(_) => true,
+        Standing::New | Standing::Changed(_) | Standing::Revoked(_) | Standing::Unclear(_) => false,
+    }
+}
+
+/// Every host with something to look at; the others on one line.
+fn table(findings: &[Finding]) -> String {
+    let settled = |finding: &&Finding| {
+        finding.keys.as_ref().is_ok_and(|keys| keys.iter().all(|found| is_settled(&found.standing)))
+    };
+    let known: Vec<&str> = findings.iter().filter(settled).map(|finding| finding.host.as_str()).collect();
+    let mut text = String::new();
+    if !known.is_empty() {
+        let _ = writeln!(text, "known: {} ({})", range::fold(&known), known.len());
+    }
+    for finding in findings.iter().filter(|finding| !settled(finding)) {
+        let _ = writeln!(text, "{}  {}", finding.host, finding.address);
+        match &finding.keys {
+            Ok(keys) => keys.iter().for_each(|found| line(&mut text, found)),
+            Err(failure) => explain(&mut text, failure),
+        }
+        // What to do is mostly the same for all keys of a host.
+        let failures = finding.keys.as_ref().map_or_else(
+            |failure| vec![failure],
+            |keys| keys.iter().filter_map(|found| failure_of(&found.standing)).collect(),
+        );
+        let mut hints: Vec<&str> = failures.iter().filter_map(|failure| failure.hint.as_deref()).collect();
+        hints.dedup();
+        for hint in hints {
+            let _ = writeln!(text, "  hint: {hint}");
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, found: &Found) {
+    let key = &found.key;
+    let place = recorded_at(&found.standing).unwrap_or_default();
+    let line = format!("  {:8}  {:19}  {}  {place}", word(&found.standing), key.key_type, key.fingerprint);
+    let _ = writeln!(text, "{}", line.trim_end());
+    if let Some(failure) = failure_of(&found.standing) {
+        explain(text, failure);
+    }
+}
+
+fn explain(text: &mut String, failure: &Failure) {
+    let _ = writeln!(text, "    {}: {}", failure.kind, failure.message);
+}
+
+fn describe(finding: &Finding) -> Value {
+    let failed =
+        |failure: &Failure| json!({"kind": failure.kind, "message": failure.message, "hint": failure.hint});
+    let file = finding.file.as_ref().map(|file| file.display().to_string());
+    let key = |found: &Found| {
+        json!({
+            "type": found.key.key_type,
+            "fingerprint": found.key.fingerprint,
+            "standing": word(&found.standing).to_lowercase(),
+            "recorded_at": recorded_at(&found.standing),
+            "written_to": file.as_ref().filter(|_| found.written),
+            "failure": failure_of(&found.standing).map(failed),
+        })
+    };
+    match &finding.keys {
+        Ok(keys) => json!({
+            "host": finding.host,
+            "address": finding.address,
+            "keys": keys.iter().map(key).collect::<Vec<_>>(),
+        }),
+        Err(failure) => {
+            json!({"host": finding.host, "address": finding.address, "failure": failed(failure)})
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Collects the keys that a host has, without ever logging in: the client notes the key that it is shown and
+//! refuses it, so that the connection ends before authentication.
+//!
+//! Owns the attempts, one after the other for each host. Takes connected streams from its caller, so that they
+//! may come through other hosts; [`Direct`] dials. Refuses to judge what it finds.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::AlgorithmKind;
+use russh::client;
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::model::endpoint::Endpoint;
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::client::{connect_timeout, handshake_timeout, plain_config, within};
+use crate::ssh::host_key::{HostKey, Wanted};
+use crate::ssh::starts::Starts;
+use crate::ssh::{ConnectError, dial, failure, stream};
+
+/// Which keys of a host are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTypes {
+    /// The one that it shows to a client who knows nothing of it.
+    Preferred,
+    /// One of each type, as `ssh-keyscan` collects them: a connection for each type.
+    All,
+}
+
+/// Collects keys of a host: at least one, the most wanted type first.
+///
+/// `dial` gives a connected stream and whatever must be held while the connection lasts.
+///
+/// # Errors
+///
+/// The host cannot be reached or does not speak SSH, at whichever attempt.
+pub async fn collect<D, F, S, G>(
+    endpoint: &Endpoint,
+    types: KeyTypes,
+    dial: D,
+) -> Result<Vec<HostKey>, ConnectError>
+where
+    D: Fn() -> F,
+    F: Future<Output = Result<(S, G), ConnectError>>,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut found = Vec::new();
+    for algorithms in types.attempts() {
+        let (stream, guard) = dial().await?;
+        found.extend(shown(endpoint, stream, algorithms).await?);
+        drop(guard);
+    }
+    if found.is_empty() {
+        let failure = Failure::new(Kind::Kex, "the server has no host key of a type that fan verifies");
+        return Err(ConnectError::fatal(failure.hint("add one there: ssh-keygen -A")));
+    }
+    Ok(found)
+}
+
+impl KeyTypes {
+    /// The algorithms of each attempt; `None` asks for all of them at once.
+    fn attempts(self) -> Vec<Option<Vec<Algorithm>>> {
+        let ecdsa = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
+        let rsa = [HashAlg::Sha512, HashAlg::Sha256];
+        match self {
+            Self::Preferred => vec![None],
+            Self::All => vec![
+                Some(vec![Algorithm::Ed25519]),
+                Some(ecdsa.map(|curve| Algorithm::Ecdsa { curve }).to_vec()),
+                Some(rsa.map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec()),
+            ],
+        }
+    }
+}
+
+/// Connections straight to hosts, few unauthenticated ones per address at a time.
+#[derive(Default)]
+pub struct Direct {
+    starts: Starts,
+}
+
+impl Direct {
+    /// Connects to a host.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connector::connect`](crate::ssh::Connector::connect), up to the point where SSH begins.
+    pub async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, OwnedSemaphorePermit), ConnectError> {
+        let deadline = endpoint.deadlines.connect;
+        let lookup = dial::resolve(&endpoint.address, endpoint.port);
+        let addresses = within(deadline, lookup, || connect_timeout(deadline)).await?;
+        let first = addresses.first().copied().ok_or_else(|| connect_timeout(deadline))?;
+        let permit = self.starts.acquire(first).await;
+        let tcp = within(deadline, dial::connect(&addresses), || connect_timeout(deadline)).await?;
+        Ok((tcp, permit))
+    }
+}
+
+/// The key that the server shows when asked for these algorithms; none when it has no such key.
+async fn shown<S>(
+    endpoint: &Endpoint,
+    stream: S,
+    algorithms: Option<Vec<Algorithm>>,
+) -> Result<Option<HostKey>, ConnectError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut config = plain_config(&Wanted::default());
+    if let Some(algorithms) = algorithms {
+        config.preferred.key = algorithms.into();
+    }
+    let slot = Arc::new(Mutex::new(None));
+    let (watched, cut) = stream::watch(stream);
+    let handshake = client::connect_stream(Arc::new(config), watched, Onlooker(Arc::clone(&slot)));
+    let deadline = endpoint.deadlines.handshake;
+    let Ok(ended) = tokio::time::timeout(deadline, handshake).await else {
+        return Err(handshake_timeout(deadline));
+    };
+    let noted = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (noted, ended) {
+        (Some(blob), _) => match HostKey::from_blob(blob) {
+            Some(key) => Ok(Some(key)),
+            None => Err(ConnectError::fatal(Failure::new(
+                Kind::Protocol,
+                "the server shows something that is no host key",
+            ))),
+        },
+        (None, Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })) => Ok(None),
+        (None, Err(error)) => Err(cut.refusal().unwrap_or_else(|| failure::handshake(&error))),
+        (None, Ok(_)) => {
+            Err(ConnectError::fatal(Failure::new(Kind::Protocol, "the server showed no host key")))
+        }
+    }
+}
+
+/// Looks at the key and turns away.
+struct Onlooker(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl client::Handler for Onlooker {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        // The server proved that it holds the key: its signature was checked before.
+        let blob = shown.public_key().to_bytes().ok();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = blob;
+        Ok(false)
+    }
+}
