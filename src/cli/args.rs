@@ -209,6 +209,12 @@ pub(super) struct Connection {
     /// Gateways (bastions), the nearest first: inventory names or [user@]address[:port]; none goes straight.
     #[arg(short, long, short_alias = 'J', value_name = "HOPS", env = "FAN_GATEWAY")]
     pub(super) gateway: Option<String>,
+    /// OpenSSH's client configuration: a FILE instead of the usual ones, or none.
+    #[arg(long, value_name = "FILE", env = "FAN_SSH_CONFIG")]
+    pub(super) ssh_config: Option<PathBuf>,
+    /// Ask once for a password to log in with, for hosts that take no key.
+    #[arg(short = 'k', long, env = "FAN_ASK_PASS")]
+    pub(super) ask_pass: bool,
     /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,

@@ -3,7 +3,7 @@
 use crate::cli::args::Check;
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
-use crate::cli::{print, run, runner};
+use crate::cli::{print, run, secrets};
 use crate::engine::planner;
 use crate::model::outcome::ExitCode;
 
@@ -27,10 +27,11 @@ pub(super) fn check(args: &Check) -> Result<String, CliError> {
         pool: args.connection.pool,
         warn_only: false,
         exclude: args.selection.exclude.clone(),
+        ssh_config: context::ssh_config(&args.connection)?,
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
-    runner::keyring(&plan)?;
+    secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
     Ok(format!("{summary}ok: {} tasks with {steps} steps on {} hosts\n", plan.tasks.len(), plan.hosts.len()))
 }

@@ -9,12 +9,15 @@ use rand::seq::IteratorRandom;
 use crate::cli::args::{Connection, HostKeysArg, Selection, TasksFile};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock};
+use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
-use crate::engine::planner::{Operator, Request};
+use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource};
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
-use crate::model::settings::{GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit};
+use crate::model::settings::{
+    GatewaySetting, HostKeyPolicy, Origin, SecretSource, Settings, Sourced, TimeLimit,
+};
 use crate::model::target;
 use crate::model::task::TaskFile;
 use crate::model::template::{Builtins, Templates};
@@ -141,6 +144,10 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
         let way = if hops == ["none"] { GatewaySetting::Direct } else { GatewaySetting::Hops(hops) };
         settings.gateway = Some(Sourced::new(way, Origin::CommandLine("--gateway")));
     }
+    if args.ask_pass {
+        let source = SecretSource::Prompt("SSH password".to_owned());
+        settings.password = Some(Sourced::new(source, Origin::CommandLine("--ask-pass")));
+    }
     match args.connect_timeout {
         None => {}
         Some(TimeLimit::After(timeout)) => {
@@ -235,6 +242,35 @@ fn local_user() -> String {
     })
 }
 
+/// OpenSSH's client configuration: the user's and the system's, a file of the user's choice, or none.
+pub(super) fn ssh_config(args: &Connection) -> Result<SshConfigSource, CliError> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let sources = match args.ssh_config.as_deref() {
+        Some(file) if file == Path::new("none") => return Ok(SshConfigSource::none()),
+        Some(file) => Sources::File(file.to_owned()),
+        None => Sources::Standard {
+            // Without a home there is no configuration of the user's.
+            user: home.as_ref().map(|home| home.join(".ssh/config")).unwrap_or_default(),
+            system: PathBuf::from("/etc/ssh/ssh_config"),
+        },
+    };
+    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let local = Local {
+        user: local_user(),
+        uid: rustix::process::getuid().as_raw(),
+        home: home.unwrap_or_else(|| PathBuf::from("/")),
+        host_name,
+        env: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    let config = SshConfig::load(&sources, &local)?;
+    Ok(SshConfigSource::new(move |name, above| {
+        let answer = config.query(name, above, &local);
+        Consulted { settings: answer.settings, errors: answer.errors, warnings: answer.warnings }
+    }))
+}
+
 /// The common part of all plans.
 pub(super) struct Common {
     pub(super) title: String,
@@ -243,6 +279,7 @@ pub(super) struct Common {
     pub(super) pool: usize,
     pub(super) warn_only: bool,
     pub(super) exclude: Vec<String>,
+    pub(super) ssh_config: SshConfigSource,
 }
 
 impl Common {
@@ -262,6 +299,7 @@ impl Common {
             pool: self.pool,
             warn_only: self.warn_only,
             exclude: self.exclude,
+            ssh_config: self.ssh_config,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::output::Outputs;
 use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::Plan;
-use crate::engine::planner::{self, Call, DEFAULT_POOL};
+use crate::engine::planner::{self, Call, DEFAULT_POOL, SshConfigSource};
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
@@ -52,6 +52,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         pool: DEFAULT_POOL,
         warn_only: false,
         exclude: Vec::new(),
+        ssh_config: SshConfigSource::none(),
     }
     .request(&inventory);
     let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
@@ -142,12 +143,17 @@ fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
         endpoint.port = double.address.port();
         endpoint.user = Arc::from(sandbox.user());
         endpoint.identities = Arc::clone(&identities);
+        endpoint.identities_named = true;
         endpoint.identities_only = true;
+        endpoint.certificates = Arc::from([]);
         endpoint.agent = Agent::Off;
+        endpoint.forward_agent = false;
+        endpoint.password = None;
         endpoint.known_hosts = Arc::clone(&known_hosts);
         // Pins and policies are about the real host.
         endpoint.host_key = HostKeyRules::default();
         endpoint.transport = Transport::Ssh;
+        endpoint.proxy_command = None;
         endpoint.gateway = None;
     }
 }

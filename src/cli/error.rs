@@ -23,6 +23,8 @@ pub(super) enum CliError {
         /// What happened.
         source: io::Error,
     },
+    /// The user left at a question; there is nothing to say about it.
+    Interrupted,
 }
 
 impl CliError {
@@ -36,6 +38,7 @@ impl CliError {
         match self {
             Self::Input(_) => ExitCode::Input,
             Self::Local { .. } => ExitCode::LocalIo,
+            Self::Interrupted => ExitCode::Interrupted,
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for CliError {
                     _ => Ok(()),
                 }
             }
+            Self::Interrupted => Ok(()),
             Self::Local { doing, source } => writeln!(f, "error: {doing}\n  caused by: {source}"),
         }
     }

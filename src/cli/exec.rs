@@ -28,6 +28,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
         exclude: Vec::new(),
+        ssh_config: context::ssh_config(&execution.connection)?,
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, &line)?;

@@ -16,8 +16,10 @@ mod new_keys;
 mod output;
 mod ping;
 mod plan_view;
+mod prompt;
 mod run;
 mod runner;
+mod secrets;
 mod signals;
 mod trust;
 

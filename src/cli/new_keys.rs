@@ -3,7 +3,7 @@
 //!
 //! What is not trusted here is refused by the run, host by host: this only writes down what the user trusts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -15,7 +15,8 @@ use crate::engine::plan::Plan;
 use crate::model::endpoint::Endpoint;
 use crate::model::range;
 use crate::model::settings::Transport;
-use crate::ssh::collect::{Direct, KeyTypes, collect};
+use crate::ssh::client::SshConnector;
+use crate::ssh::collect::{KeyTypes, collect};
 use crate::ssh::host_key::{Decision, HostKey, HostKeys, Judge};
 use crate::ssh::known_hosts::{Beside, NewKey, RecordError, Recording};
 
@@ -30,16 +31,35 @@ struct Stranger {
 
 /// Asks about the new keys of a plan, if its policy says so and there is somebody to ask.
 ///
+/// Gateways first: a host behind one can be looked at only once its gateway is trusted.
+///
 /// # Errors
 ///
 /// The terminal or the file of known hosts failed; nothing was started anywhere.
-pub(super) async fn settle(plan: &Plan, host_keys: &HostKeys) -> Result<(), CliError> {
+pub(super) async fn settle(plan: &Plan, connector: &SshConnector) -> Result<(), CliError> {
     if !ask::can_ask() {
         return Ok(());
     }
     let over_ssh =
         plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
-    let candidates: Vec<(&Endpoint, Judge)> = over_ssh
+    let mut seen = HashSet::new();
+    let all: Vec<&Endpoint> =
+        over_ssh.flat_map(Endpoint::hops).filter(|endpoint| seen.insert(endpoint.route())).collect();
+    let deepest = all.iter().map(|endpoint| endpoint.hops().count()).max().unwrap_or(0);
+    for depth in 1..=deepest {
+        let of_depth = all.iter().copied().filter(|endpoint| endpoint.hops().count() == depth);
+        settle_some(of_depth, plan.pool, connector).await?;
+    }
+    Ok(())
+}
+
+async fn settle_some(
+    endpoints: impl Iterator<Item = &Endpoint>,
+    pool: usize,
+    connector: &SshConnector,
+) -> Result<(), CliError> {
+    let host_keys = connector.host_keys();
+    let candidates: Vec<(&Endpoint, Judge)> = endpoints
         .map(|endpoint| (endpoint, host_keys.judge(endpoint)))
         .filter(|(_, judge)| judge.may_ask())
         .collect();
@@ -47,7 +67,7 @@ pub(super) async fn settle(plan: &Plan, host_keys: &HostKeys) -> Result<(), CliE
         return Ok(());
     }
     talk(&format!("looking at the host keys of {} hosts that are not known yet", candidates.len()));
-    let strangers = strangers(&candidates, plan.pool).await;
+    let strangers = strangers(&candidates, pool, connector).await;
     if strangers.is_empty() {
         return Ok(());
     }
@@ -71,23 +91,23 @@ pub(super) async fn settle(plan: &Plan, host_keys: &HostKeys) -> Result<(), CliE
 
 /// Collects the keys that nothing is known of. A host that cannot be reached is none of them: the run tries
 /// again, and tells.
-async fn strangers(candidates: &[(&Endpoint, Judge)], pool: usize) -> Vec<Stranger> {
-    let direct = Direct::default();
-    let found = futures::stream::iter(candidates.iter().map(|(endpoint, judge)| {
-        let direct = &direct;
-        async move {
-            let keys = collect(endpoint, KeyTypes::Preferred, || direct.dial(endpoint)).await.ok()?;
-            let key = keys.into_iter().next()?;
-            let file = judge.record_in()?.to_owned();
-            // Its name is new, but the key may be known under another port, or revoked everywhere.
-            matches!(judge.plain(&key), Decision::AskLater(_)).then(|| Stranger {
-                host: endpoint.name.to_string(),
-                address: address(endpoint),
-                new: judge.new_key(&key, Beside::Nothing),
-                key,
-                file,
-            })
-        }
+async fn strangers(
+    candidates: &[(&Endpoint, Judge)],
+    pool: usize,
+    connector: &SshConnector,
+) -> Vec<Stranger> {
+    let found = futures::stream::iter(candidates.iter().map(|(endpoint, judge)| async move {
+        let keys = collect(endpoint, KeyTypes::Preferred, || connector.dial(endpoint)).await.ok()?;
+        let key = keys.into_iter().next()?;
+        let file = judge.record_in()?.to_owned();
+        // Its name is new, but the key may be known under another port, or revoked everywhere.
+        matches!(judge.plain(&key), Decision::AskLater(_)).then(|| Stranger {
+            host: endpoint.name.to_string(),
+            address: address(endpoint),
+            new: judge.new_key(&key, Beside::Nothing),
+            key,
+            file,
+        })
     }));
     found.buffered(pool).filter_map(|stranger| async { stranger }).collect().await
 }

@@ -24,6 +24,7 @@ pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
         pool: args.connection.pool,
         warn_only: false,
         exclude: Vec::new(),
+        ssh_config: context::ssh_config(&args.connection)?,
     }
     .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, COMMAND)?;

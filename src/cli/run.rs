@@ -23,6 +23,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
         exclude: args.selection.exclude.clone(),
+        ssh_config: context::ssh_config(&execution.connection)?,
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;

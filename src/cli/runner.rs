@@ -1,6 +1,5 @@
 //! Carries a plan out: keys and stores read, signals caught, engine and readers running side by side.
 
-use std::collections::HashSet;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -8,14 +7,12 @@ use std::time::Duration;
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::{Outputs, ReportEnd};
-use crate::cli::{new_keys, signals};
+use crate::cli::prompt::Terminal;
+use crate::cli::{new_keys, secrets, signals};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
-use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
 use crate::ssh::host_key::HostKeys;
-use crate::ssh::keys::Keyring;
 use crate::ssh::transport::Transports;
 
 /// Threads that drive connections: more only cost memory, as the work is mostly waiting.
@@ -81,11 +78,13 @@ pub(super) async fn carry_out(
     outputs: Outputs,
     stopping: StopReceiver,
 ) -> Result<ExitCode, CliError> {
-    let keyring = keyring(&plan)?;
+    for warning in &plan.warnings {
+        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+    }
+    let keyring = secrets::prepare(&mut plan, &mut Terminal).await?;
     fit_open_files(&mut plan);
-    let host_keys = Arc::new(HostKeys::default());
-    new_keys::settle(&plan, &host_keys).await?;
-    let connector = SshConnector::new(keyring, host_keys);
+    let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
+    new_keys::settle(&plan, &connector).await?;
     for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
         talk(&format!("warning: {warning}"));
     }
@@ -93,25 +92,6 @@ pub(super) async fn carry_out(
     let report = spawn_reporters(outputs, deliveries)?;
     engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone()).await;
     finish(report, &stopping).await
-}
-
-/// Reads all key files that the plan's hosts name; what is wrong with them is bad input.
-pub(super) fn keyring(plan: &Plan) -> Result<Keyring, CliError> {
-    let mut keyring = Keyring::default();
-    let mut seen = HashSet::new();
-    let mut problems = Vec::new();
-    let over_ssh = plan.hosts.iter().filter(|host| host.endpoint.transport == Transport::Ssh);
-    for path in over_ssh.flat_map(|host| host.endpoint.hops()).flat_map(|hop| hop.identities.iter()) {
-        if !seen.insert(path) {
-            continue;
-        }
-        if let Err(error) = keyring.load(path) {
-            let mut problem = Diagnostic::bare(error.to_string());
-            problem.help = error.hint;
-            problems.push(problem);
-        }
-    }
-    if problems.is_empty() { Ok(keyring) } else { Err(CliError::Input(problems)) }
 }
 
 /// Lowers the pool, or the run, to what the limit of open files allows.

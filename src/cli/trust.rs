@@ -12,7 +12,8 @@ use crate::cli::args::Trust;
 use crate::cli::ask::{self, Answer};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
-use crate::cli::{new_keys, print, runner};
+use crate::cli::prompt::Terminal;
+use crate::cli::{new_keys, print, runner, secrets};
 use crate::engine::plan::Plan;
 use crate::engine::planner;
 use crate::model::endpoint::Endpoint;
@@ -22,7 +23,8 @@ use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::model::settings::Transport;
 use crate::model::value::Value;
-use crate::ssh::collect::{Direct, KeyTypes, collect};
+use crate::ssh::client::SshConnector;
+use crate::ssh::collect::{KeyTypes, collect};
 use crate::ssh::host_key::{HostKey, HostKeys, Judge, Standing};
 use crate::ssh::known_hosts::{Beside, NewKey};
 
@@ -59,16 +61,19 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         pool: args.connection.pool,
         warn_only: false,
         exclude: Vec::new(),
+        ssh_config: context::ssh_config(&args.connection)?,
     }
     .request(&inventory);
-    let mut plan = planner::command(request, &inventory, &selected, "true");
+    let mut plan = planner::command(request, &inventory, &selected, "true")?;
     runner::fit_open_files(&mut plan);
     let runtime = runner::runtime()?;
     runtime.block_on_then_leave(async {
-        let host_keys = HostKeys::default();
-        let mut findings = find(&plan, &host_keys, project.as_ref()).await;
+        // Hosts are never logged in to, but the gateways before them are.
+        let keyring = secrets::prepare(&mut plan, &mut Terminal).await?;
+        let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
+        let mut findings = find(&plan, &connector, project.as_ref()).await;
         talk(&table(&findings));
-        settle(args, &host_keys, &mut findings)?;
+        settle(args, connector.host_keys(), &mut findings)?;
         if args.json {
             print(&format!("{:#}\n", Value::Array(findings.iter().map(describe).collect())))?;
         }
@@ -90,29 +95,26 @@ fn project_file(args: &Trust, inventory: &Inventory) -> Result<Option<PathBuf>, 
 }
 
 /// Collects and compares the keys of all hosts, some hosts at a time, each host's keys one after the other.
-async fn find(plan: &Plan, host_keys: &HostKeys, project: Option<&PathBuf>) -> Vec<Finding> {
-    let direct = Direct::default();
+async fn find(plan: &Plan, connector: &SshConnector, project: Option<&PathBuf>) -> Vec<Finding> {
+    let host_keys = connector.host_keys();
     let over_ssh =
         plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
     let judged: Vec<(&Endpoint, Arc<Judge>)> =
         over_ssh.map(|endpoint| (endpoint, Arc::new(host_keys.judge(endpoint)))).collect();
-    let findings = futures::stream::iter(judged.into_iter().map(|(endpoint, judge)| {
-        let direct = &direct;
-        async move {
-            let collected = collect(endpoint, KeyTypes::All, || direct.dial(endpoint)).await;
-            let keys = collected.map_err(|error| error.failure).map(|keys| {
-                let standings = judge.standings(&keys);
-                let found = keys.into_iter().zip(standings).map(|(key, standing)| Found {
-                    new: judge.new_key(&key, Beside::OtherTypes),
-                    key,
-                    standing,
-                    written: false,
-                });
-                found.collect()
+    let findings = futures::stream::iter(judged.into_iter().map(|(endpoint, judge)| async move {
+        let collected = collect(endpoint, KeyTypes::All, || connector.dial(endpoint)).await;
+        let keys = collected.map_err(|error| error.failure).map(|keys| {
+            let standings = judge.standings(&keys);
+            let found = keys.into_iter().zip(standings).map(|(key, standing)| Found {
+                new: judge.new_key(&key, Beside::OtherTypes),
+                key,
+                standing,
+                written: false,
             });
-            let file = project.cloned().or_else(|| judge.record_in().map(PathBuf::from));
-            Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys }
-        }
+            found.collect()
+        });
+        let file = project.cloned().or_else(|| judge.record_in().map(PathBuf::from));
+        Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys }
     }));
     findings.buffered(plan.pool).collect().await
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::event::{StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
+use crate::model::position::Diagnostic;
 use crate::model::task::{Action, Command, Step};
 use crate::model::template::{Layer, Templates};
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub templates: Arc<Templates>,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
+    /// What the user should know before it begins.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A host of the run.

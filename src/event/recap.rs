@@ -376,7 +376,7 @@ mod tests {
     fn one_record_per_host() {
         let recap = fold(&[
             started(2),
-            at(1, Fact::HostConnecting { host: host(0), address: "10.0.0.1:22".into() }),
+            at(1, Fact::HostConnecting { host: host(0), address: "10.0.0.1:22".into(), via: None }),
             at(3, Fact::StepStarted { host: host(0), task: 0, step: 0 }),
             output(0, "hello\n"),
             step_finished(0, 0, StepStatus::Changed),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::HostName;
-use crate::model::settings::Transport;
+use crate::model::secret::Secret;
+use crate::model::settings::{SecretSource, Transport};
 
 /// Deadlines of the phases before a command runs. SPEC: every phase has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,25 @@ pub enum Agent {
     },
 }
 
+/// A password on its way from where it is kept to where it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Password {
+    /// Not fetched yet: whoever carries a plan out does so before any host is contacted.
+    At(SecretSource),
+    /// Fetched.
+    Known(Secret),
+}
+
+impl Password {
+    /// The password itself, once fetched.
+    pub fn known(&self) -> Option<&Secret> {
+        match self {
+            Self::At(_) => None,
+            Self::Known(secret) => Some(secret),
+        }
+    }
+}
+
 /// Everything needed to open a session on one host.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -65,10 +85,18 @@ pub struct Endpoint {
     pub user: Arc<str>,
     /// Key files, in the order in which they are offered. Missing default ones were left out.
     pub identities: Arc<[PathBuf]>,
+    /// The user named `identities`. Default ones that are of no use are passed over instead of being errors.
+    pub identities_named: bool,
     /// Offer only `identities`, whatever the agent holds.
     pub identities_only: bool,
+    /// Certificates for the keys, beside those that stand next to their key files.
+    pub certificates: Arc<[PathBuf]>,
     /// The agent.
     pub agent: Agent,
+    /// Give the host access to the agent.
+    pub forward_agent: bool,
+    /// Password of the login, for servers that take no key.
+    pub password: Option<Password>,
     /// Files of known host keys; the ones that do not exist count as empty. New keys go to the first one.
     pub known_hosts: Arc<[PathBuf]>,
     /// What else decides about its host key.
@@ -81,11 +109,38 @@ pub struct Endpoint {
     pub retries: u32,
     /// SSH or local.
     pub transport: Transport,
+    /// A local command that connects to it, by its standard input and output.
+    pub proxy_command: Option<Arc<str>>,
     /// The gateway that leads to it, with a gateway of its own perhaps. All hosts behind it share this.
     pub gateway: Option<Arc<Endpoint>>,
 }
 
 impl Endpoint {
+    /// An endpoint straight at an address, that nothing else is said about: no keys, no agent, no retries.
+    pub fn new(name: &str, address: &str, port: u16, user: &str) -> Self {
+        Self {
+            name: HostName::from(name),
+            address: Arc::from(address),
+            port,
+            user: Arc::from(user),
+            identities: Arc::from([]),
+            identities_named: true,
+            identities_only: false,
+            certificates: Arc::from([]),
+            agent: Agent::Off,
+            forward_agent: false,
+            password: None,
+            known_hosts: Arc::from([]),
+            host_key: HostKeyRules::default(),
+            deadlines: Deadlines::default(),
+            keepalive: None,
+            retries: 0,
+            transport: Transport::Ssh,
+            proxy_command: None,
+            gateway: None,
+        }
+    }
+
     /// This endpoint and the gateways on the way to it, the nearest to the operator last.
     pub fn hops(&self) -> impl Iterator<Item = &Endpoint> {
         std::iter::successors(Some(self), |endpoint| endpoint.gateway.as_deref())

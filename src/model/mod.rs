@@ -17,4 +17,5 @@ pub mod target;
 pub mod task;
 pub mod template;
 pub mod text;
+pub mod time;
 pub mod value;

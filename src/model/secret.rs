@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
-/// A secret value; `Debug`, `Display` and `Serialize` print a mask.
+/// A secret value; `Debug`, `Display` and `Serialize` print a mask. Its memory is overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 /// What stands in for a secret wherever one would be printed.
 pub const MASK: &str = "********";
@@ -14,7 +15,7 @@ pub const MASK: &str = "********";
 impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The value itself: only for the place that must send it.

@@ -92,7 +92,7 @@ fn started(title: &str, hosts: &[&str], steps: Vec<StepSummary>) -> Event {
 }
 
 pub(crate) fn connecting(ms: u64, name: &str, address: &str) -> Event {
-    event(ms, Fact::HostConnecting { host: host(name), address: address.into() })
+    event(ms, Fact::HostConnecting { host: host(name), address: address.into(), via: None })
 }
 
 pub(crate) fn connected(ms: u64, name: &str) -> Event {

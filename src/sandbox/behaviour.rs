@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::sandbox::login::Login;
+
 /// A host to start.
 #[derive(Clone, Debug)]
 pub struct HostSpec {
@@ -63,6 +65,8 @@ pub enum Behaviour {
 
     /// Accepts no login.
     RefuseAuth,
+    /// Works, and wants more or something else than the key.
+    Login(Login),
     /// Refuses to open a session channel, as sshd does beyond `MaxSessions`.
     RefuseChannel,
     /// Opens the channel, and answers `exec` with a failure; nothing is started.

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::command::{self, Fault};
 use crate::sandbox::host::Host;
+use crate::sandbox::login::Gate;
 use crate::sandbox::wire::Switch;
 
 /// The prefix of the variables that a client may set, as `AcceptEnv FAN_*` in sshd_config(5).
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     host: Arc<Host>,
     /// Cuts this connection.
     switch: Switch,
+    /// What is asked for besides the key, if anything.
+    gate: Option<Gate>,
     /// Who logged in.
     user: String,
     /// Channels on which nothing runs yet.
@@ -43,7 +46,9 @@ struct Idle {
 impl Connection {
     /// Makes the server's side of a connection to `host` that `switch` can cut.
     pub(super) fn new(host: Arc<Host>, switch: Switch) -> Self {
-        Self { host, switch, user: String::new(), idle: HashMap::new(), busy: JoinSet::new() }
+        let gate =
+            if let Behaviour::Login(login) = &host.behaviour { Some(Gate::new(login.clone())) } else { None };
+        Self { host, switch, gate, user: String::new(), idle: HashMap::new(), busy: JoinSet::new() }
     }
 
     fn is_welcome(&self, key: &PublicKey) -> bool {
@@ -74,6 +79,7 @@ impl Connection {
             | Behaviour::RevokedKey
             | Behaviour::OtherKeyType
             | Behaviour::RefuseAuth
+            | Behaviour::Login(_)
             | Behaviour::RefuseChannel => Fault::None,
         };
         // Nothing is idle under this number when the channel runs a command already: one per channel.
@@ -101,19 +107,25 @@ impl Handler for Connection {
         Ok(Auth::reject())
     }
 
-    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         self.host.counters.count_auth_attempt();
-        Ok(Auth::reject())
+        self.user = user.to_owned();
+        Ok(self.gate.as_mut().map_or_else(Auth::reject, |gate| gate.password(password)))
     }
 
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
-        _user: &str,
+        user: &str,
         _submethods: &str,
-        _response: Option<Response<'a>>,
+        response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
-        self.host.counters.count_auth_attempt();
-        Ok(Auth::reject())
+        if response.is_none() {
+            self.host.counters.count_auth_attempt();
+        }
+        self.user = user.to_owned();
+        let answers = response
+            .map(|answers| answers.map(|answer| String::from_utf8_lossy(&answer).into_owned()).collect());
+        Ok(self.gate.as_mut().map_or_else(Auth::reject, |gate| gate.dialogue(answers)))
     }
 
     async fn auth_publickey_offered(
@@ -123,7 +135,13 @@ impl Handler for Connection {
     ) -> Result<Auth, Self::Error> {
         // Counted here only: a key that is offered and then used to sign passes here once.
         self.host.counters.count_auth_attempt();
-        Ok(if self.is_welcome(offer.public_key) { Auth::Accept } else { Auth::reject() })
+        let welcome = self.is_welcome(offer.public_key);
+        Ok(match &self.gate {
+            Some(gate) if !(welcome && gate.takes_key()) => gate.refuse(),
+            Some(_) => Auth::Accept,
+            None if welcome => Auth::Accept,
+            None => Auth::reject(),
+        })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
@@ -131,7 +149,7 @@ impl Handler for Connection {
             return Ok(Auth::reject());
         }
         self.user = user.to_owned();
-        Ok(Auth::Accept)
+        Ok(self.gate.as_mut().map_or(Auth::Accept, Gate::key))
     }
 
     async fn channel_open_session(

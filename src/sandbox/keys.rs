@@ -29,6 +29,7 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::Throttle { .. }
         | Behaviour::ResetDuringKex
         | Behaviour::RefuseAuth
+        | Behaviour::Login(_)
         | Behaviour::RefuseChannel
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec

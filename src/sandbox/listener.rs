@@ -65,6 +65,7 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::RevokedKey
         | Behaviour::OtherKeyType
         | Behaviour::RefuseAuth
+        | Behaviour::Login(_)
         | Behaviour::RefuseChannel
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec

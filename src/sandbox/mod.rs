@@ -14,6 +14,7 @@ mod connection;
 mod host;
 mod keys;
 mod listener;
+mod login;
 mod process;
 mod spool;
 #[cfg(test)]
@@ -39,6 +40,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 pub use crate::sandbox::behaviour::{Behaviour, HostSpec};
+pub use crate::sandbox::login::Login;
+
 use crate::sandbox::host::{Counters, Host};
 use crate::sandbox::process::Processes;
 
@@ -98,12 +101,17 @@ impl Sandbox {
             let address = listener.local_addr()?;
             let key = keys::one_time()?;
             known.push_str(&keys::known_hosts(&behaviour, address, key.public_key())?);
+            let methods = if let Behaviour::Login(login) = &behaviour {
+                login.methods()
+            } else {
+                MethodSet::from(&[MethodKind::PublicKey][..])
+            };
             let counters = Arc::new(Counters::default());
             let host = Host {
                 home: home.clone(),
                 behaviour,
                 client_key: client.public_key().clone(),
-                config: Arc::new(server_config(key)),
+                config: Arc::new(server_config(key, methods)),
                 counters: counters.clone(),
                 processes: processes.clone(),
             };
@@ -189,10 +197,10 @@ fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
 }
 
-fn server_config(key: PrivateKey) -> Config {
+fn server_config(key: PrivateKey, methods: MethodSet) -> Config {
     Config {
         server_id: SshId::Standard("SSH-2.0-fan_sandbox".into()),
-        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        methods,
         // Hiding the reason of a refused login behind a delay would only slow the demo.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: None,

@@ -2,7 +2,7 @@
 //! refuses it, so that the connection ends before authentication.
 //!
 //! Owns the attempts, one after the other for each host. Takes connected streams from its caller, so that they
-//! may come through other hosts; [`Direct`] dials. Refuses to judge what it finds.
+//! may come through other hosts. Refuses to judge what it finds.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +11,12 @@ use russh::AlgorithmKind;
 use russh::client;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::client::{connect_timeout, handshake_timeout, plain_config, within};
+use crate::ssh::client::handshake_timeout;
 use crate::ssh::host_key::{HostKey, Wanted};
-use crate::ssh::starts::Starts;
-use crate::ssh::{ConnectError, dial, failure, stream};
+use crate::ssh::{ConnectError, algorithms, failure, stream};
 
 /// Which keys of a host are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,29 +73,6 @@ impl KeyTypes {
     }
 }
 
-/// Connections straight to hosts, few unauthenticated ones per address at a time.
-#[derive(Default)]
-pub struct Direct {
-    starts: Starts,
-}
-
-impl Direct {
-    /// Connects to a host.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connector::connect`](crate::ssh::Connector::connect), up to the point where SSH begins.
-    pub async fn dial(&self, endpoint: &Endpoint) -> Result<(TcpStream, OwnedSemaphorePermit), ConnectError> {
-        let deadline = endpoint.deadlines.connect;
-        let lookup = dial::resolve(&endpoint.address, endpoint.port);
-        let addresses = within(deadline, lookup, || connect_timeout(deadline)).await?;
-        let first = addresses.first().copied().ok_or_else(|| connect_timeout(deadline))?;
-        let permit = self.starts.acquire(first).await;
-        let tcp = within(deadline, dial::connect(&addresses), || connect_timeout(deadline)).await?;
-        Ok((tcp, permit))
-    }
-}
-
 /// The key that the server shows when asked for these algorithms; none when it has no such key.
 async fn shown<S>(
     endpoint: &Endpoint,
@@ -108,7 +82,7 @@ async fn shown<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut config = plain_config(&Wanted::default());
+    let mut config = algorithms::config(&Wanted::default());
     if let Some(algorithms) = algorithms {
         config.preferred.key = algorithms.into();
     }

@@ -1,19 +1,101 @@
-//! Name lookup and TCP connect: every address of a name gets its chance within one deadline (RFC 8305).
+//! The ways to a server up to the point where SSH begins: name lookup and TCP connect, tunnels, commands. For TCP: every address of a name gets its chance within one deadline (RFC 8305).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rustix::io::Errno;
+use tokio::io::{AsyncRead, AsyncWrite, Join, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::ConnectError;
+use crate::ssh::tunnel::Tunnel;
 
 /// Head start of each address over the next (RFC 8305 section 5 recommends 250 ms).
 const STAGGER: Duration = Duration::from_millis(250);
+
+/// A connected stream to a server, before SSH begins on it.
+pub enum Dialled {
+    /// Straight to it.
+    Tcp(TcpStream),
+    /// Through a gateway.
+    Tunnel(Tunnel),
+    /// Through a local command (`ProxyCommand`), which ends with the stream.
+    Command(Box<Proxy>),
+}
+
+/// A local command whose standard input and output are the connection.
+pub struct Proxy {
+    pipes: Join<ChildStdout, ChildStdin>,
+    _child: Child,
+}
+
+impl Dialled {
+    fn stream(&mut self) -> Pin<&mut dyn Duplex> {
+        Pin::new(match self {
+            Self::Tcp(stream) => stream,
+            Self::Tunnel(stream) => stream,
+            Self::Command(proxy) => &mut proxy.pipes,
+        })
+    }
+}
+
+/// Both directions of a stream.
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+impl AsyncRead for Dialled {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().stream().poll_read(context, out)
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().stream().poll_write(context, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream().poll_shutdown(context)
+    }
+}
+
+/// Starts a `ProxyCommand`, as ssh does: by the shell, which it replaces. What it says on stderr goes to ours.
+pub(super) fn by_command(command: &str) -> Result<Dialled, ConnectError> {
+    let failed = |why: String| {
+        ConnectError::fatal(Failure::new(Kind::LocalIo, format!("cannot start ProxyCommand: {why}")))
+    };
+    let mut child = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("exec {command}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    match (child.stdout.take(), child.stdin.take()) {
+        (Some(stdout), Some(stdin)) => {
+            Ok(Dialled::Command(Box::new(Proxy { pipes: tokio::io::join(stdout, stdin), _child: child })))
+        }
+        _ => Err(failed("it has no pipes".to_owned())),
+    }
+}
 
 /// Resolves a host name or address literal; never empty.
 pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {

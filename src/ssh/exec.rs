@@ -8,7 +8,7 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, Sig};
 
 use crate::model::outcome::{Exit, Failure, Kind};
-use crate::ssh::client::{ClientHandler, Story};
+use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::{Exec, ExecError, ExecEvent, Signal, failure};
 
 /// The type of extended data that carries standard error (RFC 4254 section 5.2).
@@ -29,6 +29,7 @@ impl SshExec {
         story: &Arc<Story>,
         deadline: Duration,
         command: Bytes,
+        forward_agent: bool,
     ) -> Result<Self, ExecError> {
         let not_started = |failure| ExecError { failure, may_have_started: false };
         let opening = tokio::time::timeout(deadline, handle.channel_open_session()).await;
@@ -41,7 +42,7 @@ impl SshExec {
             Err(_) => return Err(not_started(no_answer("to opening a channel", deadline))),
         };
         let mut exec = Self { channel, story: Arc::clone(story), closed: false };
-        let reply = tokio::time::timeout(deadline, exec.request(command)).await;
+        let reply = tokio::time::timeout(deadline, exec.request(command, forward_agent)).await;
         reply.unwrap_or_else(|_| {
             // The request is on its way; whether the command runs is not known.
             Err(ExecError {
@@ -52,9 +53,13 @@ impl SshExec {
         Ok(exec)
     }
 
-    async fn request(&mut self, command: Bytes) -> Result<(), ExecError> {
+    async fn request(&mut self, command: Bytes, forward_agent: bool) -> Result<(), ExecError> {
         let lost = |failure| ExecError { failure, may_have_started: true };
         let sent = async {
+            if forward_agent {
+                // Without a reply: a host that does not let us forward runs the command all the same.
+                self.channel.agent_forward(false).await?;
+            }
             self.channel.exec(true, command).await?;
             self.channel.eof().await
         };

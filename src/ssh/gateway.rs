@@ -14,7 +14,8 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::client::{ClientHandler, Login};
+use crate::ssh::client::Login;
+use crate::ssh::handler::ClientHandler;
 use crate::ssh::tunnel::{self, Tunnel};
 use crate::ssh::{ConnectError, Retry, backoff};
 

@@ -4,24 +4,29 @@
 //! operator's own machine ([`local`]) and a scripted fake stand behind it. Generics, not `dyn`: the set is
 //! closed. [`transport::Transports`] picks between the first two, host by host.
 
+pub mod agent;
+mod algorithms;
 mod auth;
 pub mod backoff;
 mod banner;
 mod certificate;
 pub mod client;
 pub mod collect;
-mod dial;
+pub mod dial;
 mod exec;
 mod failure;
 mod gateway;
+mod handler;
 pub mod host_key;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;
+pub mod session;
 mod starts;
 mod stream;
 pub mod transport;
 mod tunnel;
+mod wire;
 
 pub use gateway::Notice;
 

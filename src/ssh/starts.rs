@@ -20,11 +20,18 @@ pub(super) const MAX_STARTS: usize = 8;
 pub(super) enum StartKey {
     /// Dialled by us.
     Address(SocketAddr),
+    /// Reached by a local command.
+    Command(Arc<str>),
     /// Dialled by a gateway, which resolves the name.
     Behind(HostName, Arc<str>, u16),
 }
 
 impl StartKey {
+    /// The server that a command connects to: each text of it is one of its own.
+    pub(super) fn by_command(command: &Arc<str>) -> Self {
+        Self::Command(Arc::clone(command))
+    }
+
     /// The server of a host behind a gateway.
     pub(super) fn behind(gateway: &Endpoint, target: &Endpoint) -> Self {
         Self::Behind(gateway.name.clone(), Arc::clone(&target.address), target.port)

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
-use crate::ssh::client::{SshConnector, SshSession};
+use crate::ssh::client::SshConnector;
 use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
+use crate::ssh::session::SshSession;
 use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Notice, Session, Signal};
 
 /// All transports of a run.

@@ -26,7 +26,7 @@ pub(super) const INNER_WINDOW: u32 = 512 * 1024;
 const MAX_QUEUED: usize = 2 * INNER_WINDOW as usize;
 
 /// See the module's documentation.
-pub(super) struct Tunnel {
+pub struct Tunnel {
     arrived: mpsc::UnboundedReceiver<Bytes>,
     current: Bytes,
     queued: Arc<AtomicUsize>,

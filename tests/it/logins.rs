@@ -16,7 +16,7 @@ fn keyless(sshd: &Sshd) -> String {
 fn a_key_of_the_agent() {
     let sshd = Sshd::builder().counting_logins().start();
     let agent = Agent::start();
-    agent.add(&sshd.identity());
+    agent.add(&sshd.identity(), &[]);
     let fan = Fan::new().file("inventory.yaml", keyless(&sshd));
     let call = ["exec", "-v", "-H", "h1", "--", "true"];
     let without = fan.run(call);
@@ -305,7 +305,7 @@ fn a_server_that_loses_patience() {
     let (agent, fan) = (Agent::start(), Fan::at(&sshd));
     for name in ["one", "two", "three", "four"] {
         keygen(&fan.work().join(name), "ed25519");
-        agent.add(&fan.work().join(name));
+        agent.add(&fan.work().join(name), &[]);
     }
     let fan =
         fan.env("SSH_AUTH_SOCK", agent.socket().to_str().unwrap()).file("inventory.yaml", keyless(&sshd));

@@ -12,6 +12,7 @@
 )]
 
 mod agent;
+mod auth;
 mod cli;
 mod demo;
 mod faults;

@@ -86,7 +86,7 @@ impl HostPlanner<'_> {
                 let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
                 self.inventory.resolve(host, roles, &none)
             }
-            None => match ad_hoc(text, &none) {
+            None => match ad_hoc(text, matches!(origin, Origin::SshConfig(_))) {
                 Ok(host) => self.inventory.resolve(&host, &[], &none),
                 Err(message) => {
                     let problem = at(origin, message);
@@ -100,31 +100,41 @@ impl HostPlanner<'_> {
                 }
             },
         };
+        let alias = host_part(resolved.name.as_str());
+        let settings = self.over_ssh_config(alias, resolved.settings);
         let via = match over {
             Some(over) => Some(over),
-            None => self.way(&resolved.settings, path),
+            None => self.way(&settings, path),
         };
-        let mut endpoint = self.endpoint(resolved.name, resolved.settings);
+        let mut endpoint = self.endpoint(resolved.name.clone(), settings);
+        if endpoint.address.as_ref() == resolved.name.as_str() {
+            // Nobody knows better than the text itself.
+            endpoint.address = Arc::from(host_part(resolved.name.as_str()));
+        }
         endpoint.gateway = via;
         Some(endpoint)
     }
 }
 
-/// A gateway that is in no inventory: `[user@]address[:port]`. A plain word is a name that is missing there.
-fn ad_hoc(text: &str, none: &Settings) -> Result<Host, String> {
+/// A gateway that is in no inventory: `[user@]address[:port]`. A plain word is a name that is missing there,
+/// unless ssh_config wrote it (`alias`), whose names are its own.
+fn ad_hoc(text: &str, alias: bool) -> Result<Host, String> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
     let (address, port) = split_port(rest);
-    if user.is_none() && port.is_none() && !address.contains(['.', ':']) {
+    if !alias && user.is_none() && port.is_none() && !address.contains(['.', ':']) {
         return Err(format!("no host \"{text}\" in the inventory, to be a gateway"));
     }
     name::check_address(address)?;
     let origin = || Origin::CommandLine("--gateway");
-    let mut settings = none.clone();
-    settings.gateway = Some(Sourced::new(GatewaySetting::Direct, origin()));
-    settings.address = Some(Sourced::new(address.to_owned(), origin()));
+    let mut settings = Settings::default();
+    if !alias {
+        // ssh_config says where a name of its own leads.
+        settings.gateway = Some(Sourced::new(GatewaySetting::Direct, origin()));
+        settings.address = Some(Sourced::new(address.to_owned(), origin()));
+    }
     if let Some(user) = user {
         name::check_user_name(user)?;
         settings.user = Some(Sourced::new(user.to_owned(), origin()));
@@ -136,6 +146,12 @@ fn ad_hoc(text: &str, none: &Settings) -> Result<Host, String> {
     }
     let position = Position::new(POSITION_OF_FLAG, 1, 1);
     Ok(Host { name: HostName::from(text), settings, vars: Vars::new(), position })
+}
+
+/// The address of `[user@]address[:port]`, or the name of an inventory's host.
+fn host_part(text: &str) -> &str {
+    let rest = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    split_port(rest).0
 }
 
 /// `[::1]:22`, `host:22`, `::1`.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::engine::plan::PlannedHost;
 use crate::engine::planner::Request;
 use crate::engine::planner::gateways::Known;
-use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL};
+use crate::engine::planner::ssh_config::Consulted;
+use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Password};
 use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory, ResolvedHost};
 use crate::model::position::Diagnostic;
@@ -55,13 +56,19 @@ impl Operator {
 /// The "file" of what a flag defines.
 pub(super) const POSITION_OF_FLAG: &str = "--gateway";
 
-/// Plans the hosts with these ascending indices; beside each, its variables as they were written.
+/// Hosts, beside each its variables as they were written; and what the user should know about them.
+pub(super) struct Drafts {
+    pub(super) hosts: Vec<(PlannedHost, Vars)>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// Plans the hosts with these ascending indices.
 pub(super) fn plan(
     request: &Request,
     inventory: &Inventory,
     indices: &[usize],
     problems: &mut Vec<Diagnostic>,
-) -> Vec<(PlannedHost, Vars)> {
+) -> Drafts {
     let mut planner = HostPlanner {
         request,
         inventory,
@@ -69,10 +76,11 @@ pub(super) fn plan(
         shared: SharedPaths::default(),
         known: Known::default(),
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
-    let drafts = indices.iter().filter_map(|&index| planner.host(index)).collect();
+    let hosts = indices.iter().filter_map(|&index| planner.host(index)).collect();
     problems.append(&mut planner.problems);
-    drafts
+    Drafts { hosts, warnings: planner.warnings }
 }
 
 /// Plans one host after the other; what they share is made once.
@@ -84,6 +92,7 @@ pub(super) struct HostPlanner<'a> {
     shared: SharedPaths,
     pub(super) known: Known,
     problems: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl HostPlanner<'_> {
@@ -94,11 +103,29 @@ impl HostPlanner<'_> {
         }
     }
 
+    /// Lays a host's settings over what OpenSSH's client configuration says about its name.
+    pub(super) fn over_ssh_config(&mut self, name: &str, settings: Settings) -> Settings {
+        if settings.transport.as_ref().is_some_and(|transport| transport.value == Transport::Local) {
+            return settings;
+        }
+        let Consulted { settings: mut merged, errors, warnings } =
+            self.request.ssh_config.ask(name, &settings);
+        errors.into_iter().for_each(|error| self.problem(error));
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        merged.overlay(&settings);
+        merged
+    }
+
     fn host(&mut self, index: usize) -> Option<(PlannedHost, Vars)> {
         let host = self.inventory.hosts.get(index)?;
         let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
         let resolved = self.inventory.resolve(host, roles, &self.request.settings);
         let ResolvedHost { name, roles, settings, vars } = resolved;
+        let settings = self.over_ssh_config(name.as_str(), settings);
         let gateway = self.way(&settings, &mut vec![name.to_string()]);
         let limit =
             |setting: &Option<Sourced<TimeLimit>>| setting.as_ref().and_then(|limit| limit.value.duration());
@@ -137,8 +164,14 @@ impl HostPlanner<'_> {
                 Some(files) => self.shared.paths(&files.value, operator),
                 None => self.shared.default_identities(operator),
             },
+            identities_named: settings.identity.is_some(),
             identities_only: settings.identities_only.is_some_and(|only| only.value),
+            certificates: self
+                .shared
+                .paths(settings.certificates.as_ref().map_or(&[], |files| files.value.as_slice()), operator),
             agent: agent(settings.agent.as_ref(), operator),
+            forward_agent: settings.forward_agent.is_some_and(|forward| forward.value),
+            password: settings.password.map(|source| Password::At(source.value)),
             known_hosts: self.shared.known_hosts(settings.known_hosts.as_ref(), operator),
             host_key,
             deadlines,
@@ -148,6 +181,7 @@ impl HostPlanner<'_> {
             },
             retries: settings.retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
             transport: settings.transport.map_or(Transport::Ssh, |transport| transport.value),
+            proxy_command: settings.proxy_command.map(|command| Arc::from(command.value)),
             gateway: None,
         }
     }

@@ -3,6 +3,7 @@
 mod expand;
 mod gateways;
 mod hosts;
+mod ssh_config;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 pub use crate::engine::planner::hosts::Operator;
+pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::planner::variables::Variables;
@@ -62,6 +64,8 @@ pub struct Request {
     pub warn_only: bool,
     /// Target expressions that are left out where tasks name their own targets.
     pub exclude: Vec<String>,
+    /// OpenSSH's client configuration.
+    pub ssh_config: SshConfigSource,
 }
 
 /// Plans one command on the selected hosts, for the login shell as it is (`fan exec`).
@@ -104,10 +108,10 @@ pub fn command(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let hosts: Vec<PlannedHost> = drafts.into_iter().map(|(host, _)| host).collect();
+    let hosts: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let task = planned_task(&task, everyone, &hosts);
-    Ok(assemble(request, hosts, vec![task]))
+    Ok(assemble(request, hosts, vec![task], drafts.warnings))
 }
 
 /// Plans tasks, with those that must run before them.
@@ -145,7 +149,7 @@ pub fn tasks(
     all.sort_unstable();
     all.dedup();
     let drafts = hosts::plan(&request, inventory, &all, &mut problems);
-    let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts, &mut problems);
+    let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
     let mut tasks = Vec::new();
     for listed in &listed {
         let members: Vec<usize> =
@@ -153,7 +157,7 @@ pub fn tasks(
         let task_hosts = variables.task(listed.task, &listed.arguments, &members, &hosts, &mut problems);
         tasks.push(planned_task(listed.task, task_hosts, &hosts));
     }
-    if problems.is_empty() { Ok(assemble(request, hosts, tasks)) } else { Err(problems) }
+    if problems.is_empty() { Ok(assemble(request, hosts, tasks, drafts.warnings)) } else { Err(problems) }
 }
 
 /// The values of a task's parameters.
@@ -306,7 +310,12 @@ fn bind(task: &Task, call: &Call, extra: &Vars, problems: &mut Vec<Diagnostic>) 
     arguments
 }
 
-fn assemble(request: Request, hosts: Vec<PlannedHost>, tasks: Vec<PlannedTask>) -> Plan {
+fn assemble(
+    request: Request,
+    hosts: Vec<PlannedHost>,
+    tasks: Vec<PlannedTask>,
+    warnings: Vec<Diagnostic>,
+) -> Plan {
     Plan {
         run: request.run,
         title: request.title,
@@ -317,6 +326,7 @@ fn assemble(request: Request, hosts: Vec<PlannedHost>, tasks: Vec<PlannedTask>) 
         warn_only: request.warn_only,
         templates: request.templates,
         extra_vars: Layer::new(&request.extra_vars),
+        warnings,
     }
 }
 

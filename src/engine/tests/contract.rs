@@ -60,6 +60,7 @@ impl Story {
                 assert!(self.task.is_some(), "connections are opened for steps");
                 self.alive(host);
             }
+            Fact::GatewayConnected { .. } | Fact::GatewayFailed { .. } => {}
             Fact::StepStarted { host, task, step } => {
                 self.alive(host);
                 assert_eq!(self.task, Some(*task), "a step belongs to the task that is on");

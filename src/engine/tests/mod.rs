@@ -22,11 +22,10 @@ use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
 use crate::event::{Event, Fact, HostOutcome, StepOutcome};
-use crate::model::endpoint::{Agent, Deadlines, Endpoint};
-use crate::model::inventory::{HostName, RoleName};
+use crate::model::endpoint::Endpoint;
+use crate::model::inventory::RoleName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::position::{Located, Position};
-use crate::model::settings::Transport;
 use crate::model::task::{Action, Command, Step, TemplateText};
 use crate::model::template::{Builtins, Layer, Templates};
 use crate::model::value::{Value, Vars};
@@ -84,24 +83,15 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         warn_only: false,
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         extra_vars: Layer::default(),
+        warnings: Vec::new(),
     }
 }
 
 fn host(index: usize) -> PlannedHost {
     PlannedHost {
         endpoint: Endpoint {
-            name: HostName::from(format!("h{index}").as_str()),
-            address: Arc::from(format!("10.0.0.{index}")),
-            port: 22,
-            user: Arc::from("deploy"),
-            identities: Arc::from([]),
-            identities_only: false,
-            agent: Agent::Off,
-            known_hosts: Arc::from([]),
-            deadlines: Deadlines::default(),
-            keepalive: None,
             retries: 2,
-            transport: Transport::Ssh,
+            ..Endpoint::new(&format!("h{index}"), &format!("10.0.0.{index}"), 22, "deploy")
         },
         roles: vec![RoleName::from("web")],
         vars: Layer::default(),

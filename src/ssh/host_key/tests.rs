@@ -10,11 +10,10 @@ use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey, PublicKeyOrCertificate};
 use tempfile::TempDir;
 
-use crate::model::endpoint::{Agent, Deadlines, Endpoint};
-use crate::model::host_key::{HostKeyRules, Pin};
-use crate::model::inventory::HostName;
+use crate::model::endpoint::Endpoint;
+use crate::model::host_key::Pin;
 use crate::model::outcome::{Failure, Kind};
-use crate::model::settings::{HostKeyPolicy, Transport};
+use crate::model::settings::HostKeyPolicy;
 use crate::ssh::host_key::{Certificates, Decision, HostKey, HostKeys, Judge, Standing};
 
 const FROM: u64 = 1_700_000_000;
@@ -31,21 +30,8 @@ impl Host {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("known_hosts");
         fs::write(&file, known_hosts).unwrap();
-        let endpoint = Endpoint {
-            name: HostName::from("web1"),
-            address: Arc::from("h"),
-            port: 2222,
-            user: Arc::from("nobody"),
-            identities: Arc::from([]),
-            identities_only: true,
-            agent: Agent::Off,
-            known_hosts: Arc::from([file]),
-            host_key: HostKeyRules::default(),
-            deadlines: Deadlines::default(),
-            keepalive: None,
-            retries: 0,
-            transport: Transport::Ssh,
-        };
+        let endpoint =
+            Endpoint { known_hosts: Arc::from([file]), ..Endpoint::new("web1", "h", 2222, "nobody") };
         Self { folder, endpoint }
     }
 

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::engine::plan::Plan;
+use crate::engine::planner::SshConfigSource;
 use crate::engine::planner::{self, Call, Operator, Request};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::settings::HostKeyPolicy;
 use crate::model::settings::Settings;
 use crate::model::target;
 use crate::model::task::{Action, Command, Step, Task, TaskFile, TemplateText};
@@ -142,6 +144,8 @@ fn request() -> Request {
             agent_socket: Some(PathBuf::from("/run/agent")),
             default_identities: vec![PathBuf::from("/h/me/.ssh/id_ed25519")],
             default_known_hosts: vec![PathBuf::from("/h/me/.ssh/known_hosts")],
+            project_known_hosts: None,
+            default_host_keys: HostKeyPolicy::Strict,
         },
         settings: Settings::default(),
         extra_vars: Vars::new(),
@@ -149,6 +153,7 @@ fn request() -> Request {
         pool: 8,
         warn_only: false,
         exclude: Vec::new(),
+        ssh_config: SshConfigSource::none(),
     }
 }
 

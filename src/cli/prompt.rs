@@ -1,0 +1,182 @@
+//! Asks a person for a secret, on the terminal, without showing what is typed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::model::secret::Secret;
+use crate::model::text::{self, Sgr};
+
+/// Bytes of a secret that can be typed.
+const MAX_TYPED: usize = 1024;
+
+/// Somebody who answers questions.
+pub(super) trait Prompter {
+    /// Asks for a secret.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is there, or they would rather stop.
+    fn ask(&mut self, question: &str) -> Result<Secret, PromptError>;
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum PromptError {
+    /// There is no terminal, so nobody to ask.
+    NoTerminal,
+    /// Ctrl-C, Ctrl-D, or the terminal is gone.
+    Interrupted,
+    /// The terminal does not work.
+    Io(io::Error),
+}
+
+/// The person at the terminal that this process was started from, wherever its streams go.
+pub(super) struct Terminal;
+
+impl Prompter for Terminal {
+    fn ask(&mut self, question: &str) -> Result<Secret, PromptError> {
+        // A process whose streams are all elsewhere is somebody's child, even where it inherited a terminal:
+        // a question there would be a surprise, and a wait for ever.
+        let streams = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()];
+        if !streams.contains(&true) {
+            return Err(PromptError::NoTerminal);
+        }
+        let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
+        let terminal = terminal.map_err(|_| PromptError::NoTerminal)?;
+        let quiet = Quiet::new(&terminal).map_err(PromptError::Io)?;
+        // Asked when nothing is shown any more, so that an answer that comes at once is not shown either.
+        let question = text::sanitize(question.as_bytes(), Sgr::Escape);
+        (&terminal).write_all(format!("{question}: ").as_bytes()).map_err(PromptError::Io)?;
+        let answer = read_line(&mut &terminal);
+        drop(quiet);
+        (&terminal).write_all(b"\n").map_err(PromptError::Io)?;
+        answer
+    }
+}
+
+/// A terminal that shows nothing and sends no signals; it is as before when this is dropped.
+///
+/// Signals are off because one would end the process before the terminal is restored: Ctrl-C is read as a byte.
+struct Quiet<'a> {
+    terminal: &'a File,
+    before: Termios,
+}
+
+impl<'a> Quiet<'a> {
+    fn new(terminal: &'a File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+        let codes = &mut quiet.special_codes;
+        codes[SpecialCodeIndex::VMIN] = 1;
+        codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no restoring.
+        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
+    }
+}
+
+/// Reads what is typed up to the end of the line.
+fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
+    let mut line = Line::default();
+    loop {
+        let mut byte = [0];
+        match input.read(&mut byte) {
+            Ok(0) => return Err(PromptError::Interrupted),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(PromptError::Io(error)),
+        }
+        let typed = line.typed(byte.first().copied().unwrap_or_default());
+        byte.zeroize();
+        match typed {
+            Typed::More => {}
+            Typed::Interrupted => return Err(PromptError::Interrupted),
+            Typed::Done => {
+                let text = std::str::from_utf8(&line.bytes)
+                    .map_err(|_| PromptError::Io(io::Error::other("what was typed is not UTF-8")))?;
+                return Ok(Secret::new(text));
+            }
+        }
+    }
+}
+
+/// A line under construction: as much of a terminal's line editing as a hidden line needs.
+struct Line {
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        // All of it at once: a buffer that grows leaves copies behind.
+        Self { bytes: Zeroizing::new(Vec::with_capacity(MAX_TYPED)) }
+    }
+}
+
+/// What a key press led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Typed {
+    More,
+    Done,
+    Interrupted,
+}
+
+impl Line {
+    fn typed(&mut self, byte: u8) -> Typed {
+        const CTRL_C: u8 = 0x03;
+        const CTRL_D: u8 = 0x04;
+        const CTRL_U: u8 = 0x15;
+        const BACKSPACE: u8 = 0x08;
+        const DELETE: u8 = 0x7f;
+        match byte {
+            b'\n' | b'\r' => return Typed::Done,
+            CTRL_C => return Typed::Interrupted,
+            CTRL_D if self.bytes.is_empty() => return Typed::Interrupted,
+            CTRL_U => self.bytes.clear(),
+            BACKSPACE | DELETE => {
+                // A character of UTF-8 ends where a byte is no continuation.
+                while self.bytes.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            _ if self.bytes.len() < MAX_TYPED => self.bytes.push(byte),
+            _ => {}
+        }
+        Typed::More
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_line_can_be_corrected() {
+        for (typed, expected) in [
+            (&b"hunter2\n"[..], Some("hunter2")),
+            (b"hunter2\rrest", Some("hunter2")),
+            (b"wrong\x15right\n", Some("right")),
+            ("a\u{e9}\u{7f}b\u{7f}\u{7f}\u{7f}c\n".as_bytes(), Some("c")),
+            (b"\n", Some("")),
+            (b"half\x04\n", Some("half\x04")),
+            (b"\x04", None),
+            (b"half\x03\n", None),
+            (b"half", None),
+            (b"\xff\n", None),
+        ] {
+            let read = read_line(&mut &typed[..]).ok();
+            assert_eq!(read.as_ref().map(Secret::reveal), expected, "{typed:?}");
+        }
+        let long = [b'x'].repeat(5000).into_iter().chain([b'\n']).collect::<Vec<u8>>();
+        assert_eq!(read_line(&mut long.as_slice()).unwrap().reveal().len(), MAX_TYPED);
+    }
+}

@@ -1,0 +1,104 @@
+//! Passwords (RFC 4252 section 8) and dialogues (keyboard-interactive, RFC 4256).
+//!
+//! A dialogue gets the password as the answer to one question that is alone and hidden, and to no other: fan
+//! cannot know what else is asked, and a second hidden question is a second factor.
+
+use russh::MethodKind;
+use russh::client::KeyboardInteractiveAuthResponse as Reply;
+
+use crate::model::endpoint::Password;
+use crate::ssh::ConnectError;
+use crate::ssh::auth::Login;
+use crate::ssh::auth::attempts::{Answer, Step};
+use crate::ssh::auth::clock::Stage;
+
+/// Rounds of a dialogue in which nothing is asked, at most.
+const MAX_EMPTY_ROUNDS: usize = 5;
+
+/// A question of a server in a message: its first characters.
+const MAX_QUESTION: usize = 60;
+
+impl Login<'_> {
+    /// Sends the password by the one way that the server takes; `None` when there is none, or it was sent.
+    ///
+    /// A server with both ways gets it by the plain one. Sending it by the second as well when it was wrong
+    /// would count twice against the account.
+    pub(super) async fn try_password(&mut self) -> Result<Option<Step>, ConnectError> {
+        let Some(password) = self.endpoint.password.as_ref().and_then(Password::known) else {
+            return Ok(None);
+        };
+        if self.attempts.is_password_sent() {
+            return Ok(None);
+        }
+        let user = self.endpoint.user.as_ref();
+        if self.attempts.may(MethodKind::Password) {
+            self.clock.enter(Stage::Password);
+            self.attempts.password_sent();
+            let result = self.handle.authenticate_password(user, password.reveal()).await;
+            let answer = Answer::from(result.map_err(|_| self.broke())?);
+            return Ok(Some(self.attempts.judge("password".to_owned(), &answer)));
+        }
+        if self.attempts.may(MethodKind::KeyboardInteractive) {
+            self.clock.enter(Stage::Dialogue);
+            let answer = self.dialogue(password.reveal()).await?;
+            // A dialogue that ended without the question is not begun again.
+            self.attempts.password_sent();
+            return Ok(Some(self.attempts.judge("keyboard-interactive".to_owned(), &answer)));
+        }
+        Ok(None)
+    }
+
+    async fn dialogue(&mut self, password: &str) -> Result<Answer, ConnectError> {
+        let user = self.endpoint.user.as_ref();
+        let mut reply = self.handle.authenticate_keyboard_interactive_start(user, None).await;
+        let mut empty_rounds = 0;
+        let mut state = Dialogue::Open;
+        loop {
+            let prompts = match reply {
+                Ok(Reply::Success) => return Ok(Answer::Success),
+                Ok(Reply::Failure { remaining_methods, partial_success }) => {
+                    return Ok(Answer::Failure { allowed: remaining_methods, partial: partial_success });
+                }
+                Ok(Reply::InfoRequest { prompts, .. }) => prompts,
+                Err(_) => return Err(self.broke()),
+            };
+            let answers = match (prompts.as_slice(), state) {
+                (_, Dialogue::Refused) => return Err(self.endless()),
+                ([], _) if empty_rounds == MAX_EMPTY_ROUNDS => return Err(self.endless()),
+                ([], Dialogue::Open | Dialogue::Answered) => {
+                    empty_rounds += 1;
+                    Vec::new()
+                }
+                ([question], Dialogue::Open) if !question.echo => {
+                    state = Dialogue::Answered;
+                    vec![password.to_owned()]
+                }
+                ([question, ..], Dialogue::Open | Dialogue::Answered) => {
+                    let shown: String = question.prompt.trim().chars().take(MAX_QUESTION).collect();
+                    self.attempts.note(format!("the host asks {shown:?}, which fan does not answer"));
+                    state = Dialogue::Refused;
+                    // Too few answers are a refusal (RFC 4256 section 3.4): nothing is given away.
+                    Vec::new()
+                }
+            };
+            reply = self.handle.authenticate_keyboard_interactive_respond(answers).await;
+        }
+    }
+
+    /// The server goes on asking: there is no way to end a dialogue but to leave.
+    fn endless(&mut self) -> ConnectError {
+        self.attempts.note("the host's questions did not end".to_owned());
+        ConnectError::fatal(self.attempts.failure(self.endpoint))
+    }
+}
+
+/// Where a dialogue stands.
+#[derive(Clone, Copy)]
+enum Dialogue {
+    /// Nothing was answered yet.
+    Open,
+    /// The password was given.
+    Answered,
+    /// A question was refused.
+    Refused,
+}

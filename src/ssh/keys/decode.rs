@@ -1,0 +1,153 @@
+//! From the text of a key file to a key that can sign, or to what is needed to get there.
+//!
+//! Every sentence about a bad file is made here or in `pem` and `cost`, before the decoder is asked; the decoder
+//! only has to say yes or no. Nothing in a file may end the process: see [`guarded`].
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use russh::keys::key::parse_public_key;
+use russh::keys::signature::{Signer, Verifier};
+use russh::keys::{Algorithm, PrivateKey, PublicKey, decode_secret_key};
+
+use crate::model::secret::Secret;
+use crate::ssh::keys::container::Container;
+use crate::ssh::keys::pem::{Format, Pem, damaged, dsa};
+use crate::ssh::keys::{Problem, cost};
+use crate::ssh::wire::{is_plain_key, type_name};
+
+/// Bits of an RSA key at least; OpenSSH still takes 1024, which is within reach of those who try.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Bits of an RSA key at most, as in OpenSSH.
+const MAX_RSA_BITS: usize = 16_384;
+
+/// What a key file holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A key that can sign.
+    Open(Arc<PrivateKey>),
+    /// A handle for a key in hardware: the agent signs.
+    Hardware(PublicKey),
+    /// A key behind a passphrase; the public half, where the format leaves it open.
+    Locked(Pem, Option<PublicKey>),
+}
+
+/// Reads a key file's text.
+///
+/// # Errors
+///
+/// Why this is no usable key; see docs/authentication.md.
+pub(super) fn decode(text: &str) -> Result<Content, Problem> {
+    let pem = Pem::parse(text)?;
+    match pem.format {
+        Format::OpenSsh => {
+            let container = Container::parse(&pem.bytes)?;
+            check_type(container.public)?;
+            let public = guarded(|| parse_public_key(container.public).ok()).ok_or_else(damaged)?;
+            check_strength(&public)?;
+            if is_hardware(&public) {
+                return Ok(Content::Hardware(public));
+            }
+            if container.is_locked() {
+                return Ok(Content::Locked(pem, Some(public)));
+            }
+        }
+        Format::Der => {}
+        Format::Legacy => return Ok(Content::Locked(pem, None)),
+        Format::Pkcs8Encrypted => {
+            cost::pkcs8(&pem.bytes)?;
+            return Ok(Content::Locked(pem, None));
+        }
+    }
+    Ok(Content::Open(open(&pem, None)?.ok_or_else(damaged)?))
+}
+
+/// Opens a locked key; `None` when the passphrase is wrong.
+///
+/// # Errors
+///
+/// It opened, and what is in it cannot be used.
+pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<PrivateKey>>, Problem> {
+    open(pem, Some(passphrase))
+}
+
+/// Opens a key, or finds the passphrase wrong. Of other formats than OpenSSH's nobody can tell a wrong passphrase
+/// from damage.
+fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<PrivateKey>>, Problem> {
+    let key = match pem.format {
+        Format::OpenSsh => {
+            let container = Container::parse(&pem.bytes)?;
+            let opened = guarded(|| Some(container.open(passphrase))).ok_or_else(damaged)?;
+            let Some(plain) = opened? else { return Ok(None) };
+            Some(guarded(|| PrivateKey::from_bytes(&plain).ok()).ok_or_else(damaged)?)
+        }
+        Format::Der | Format::Legacy | Format::Pkcs8Encrypted => {
+            guarded(|| decode_secret_key(&pem.text, passphrase.map(Secret::reveal)).ok())
+        }
+    };
+    key.map(usable).transpose()
+}
+
+/// Runs a piece of a decoder on bytes from a file; `None` when it fails in any way.
+///
+/// The decoders are libraries that have panicked on such bytes before (a truncated PKCS#8 key). The checks
+/// around them leave them little to stumble over; this is the last net.
+fn guarded<T>(decoder: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(decoder)).ok().flatten()
+}
+
+fn usable(key: PrivateKey) -> Result<Arc<PrivateKey>, Problem> {
+    check_strength(key.public_key())?;
+    // A trial: halves that do not belong together would otherwise look like a refusal by every host.
+    const MESSAGE: &[u8] = b"fan: a key file is checked";
+    let proven = guarded(|| {
+        let signature = key.try_sign(MESSAGE).ok()?;
+        key.public_key().key_data().verify(MESSAGE, &signature).ok()
+    });
+    proven.map(|()| Arc::new(key)).ok_or_else(|| {
+        Problem::hinted("the key is damaged: its halves do not belong together", "copy the file again")
+    })
+}
+
+/// Refuses types that cannot be used, by name, before the decoder sees the key.
+fn check_type(blob: &[u8]) -> Result<(), Problem> {
+    match type_name(blob) {
+        Some("ssh-dss") => Err(dsa()),
+        Some(_) if is_plain_key(blob) => Ok(()),
+        Some(name) => {
+            let name: String = name.chars().take(40).collect();
+            Err(Problem::hinted(
+                format!("keys of type {name:?} are not supported"),
+                "make a new key: ssh-keygen -t ed25519",
+            ))
+        }
+        None => Err(damaged()),
+    }
+}
+
+fn check_strength(key: &PublicKey) -> Result<(), Problem> {
+    let renew = "make a new key: ssh-keygen -t ed25519";
+    if key.algorithm() == Algorithm::Dsa {
+        return Err(dsa());
+    }
+    let Some(rsa) = key.key_data().rsa() else { return Ok(()) };
+    let bits = rsa
+        .n()
+        .as_positive_bytes()
+        .map_or(0, |bytes| bytes.first().map_or(0, |&top| bytes.len() * 8 - top.leading_zeros() as usize));
+    if bits < MIN_RSA_BITS {
+        let message = format!("an RSA key of {bits} bits is too weak ({MIN_RSA_BITS} at least)");
+        return Err(Problem::hinted(message, renew));
+    }
+    if bits > MAX_RSA_BITS {
+        let message = format!("an RSA key of {bits} bits is too large ({MAX_RSA_BITS} at most)");
+        return Err(Problem::hinted(message, renew));
+    }
+    Ok(())
+}
+
+/// Whether a key lives in a FIDO token (PROTOCOL.u2f).
+pub(super) fn is_hardware(key: &PublicKey) -> bool {
+    matches!(key.algorithm(), Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
+}
