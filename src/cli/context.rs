@@ -112,8 +112,11 @@ fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Re
             let caret = error.caret();
             let mut problem = Diagnostic::from(error);
             if let Some(caret) = caret {
-                let pointed: String = caret.lines().map(|line| format!("\n    {line}")).collect();
-                problem.message += &pointed;
+                // The expression stands last, below what is to be said about it.
+                if let Some(help) = problem.help.take() {
+                    problem.message += &format!(" (help: {help})");
+                }
+                problem.message.extend(caret.lines().map(|line| format!("\n    {line}")));
             }
             problem
         });

@@ -278,35 +278,35 @@ fn hosts_that_are_not_there() {
     error: --limit and --pick need hosts to choose from: add -R or -H
 
     $ fan exec -R webs -- true
-    error: no role "webs"
+    error: no role "webs" (help: did you mean @web? roles: @db, @web)
         @webs
-        ^ (help: did you mean @web? roles: @db, @web)
+        ^
 
     $ fan exec -R web,dbs -H web9 -- true
-    error: no role "dbs"
+    error: no role "dbs" (help: did you mean @db? roles: @db, @web)
         @dbs
-        ^ (help: did you mean @db? roles: @db, @web)
-    error: no host matches "web9"
+        ^
+    error: no host matches "web9" (help: did you mean "web1"? roles: @db, @web)
         web9
-        ^ (help: did you mean "web1"? roles: @db, @web)
+        ^
 
     $ fan exec -H wbe1 -- true
-    error: no host matches "wbe1"
+    error: no host matches "wbe1" (help: did you mean "web1"? roles: @db, @web)
         wbe1
-        ^ (help: did you mean "web1"? roles: @db, @web)
+        ^
 
     $ fan exec -H nope* -- true
-    error: no host matches "nope*"
+    error: no host matches "nope*" (help: roles: @db, @web)
         nope*
-        ^ (help: roles: @db, @web)
+        ^
 
     $ fan exec -H @web&db1 -- true
     error: no host is left of the selection (help: `fan hosts` shows what there is to select)
 
     $ fan exec -H all -x db9 -- true
-    error: no host matches "db9"
+    error: no host matches "db9" (help: did you mean "db1"? roles: @db, @web)
         db9
-        ^ (help: did you mean "db1"? roles: @db, @web)
+        ^
 
     $ fan exec -H web1 -x web1 -- true
     error: no host is left of the selection (help: `fan hosts` shows what there is to select)
@@ -318,9 +318,9 @@ fn hosts_that_are_not_there() {
     tasks.yaml:9:3: error: no host matches "nope*" (help: roles: @db, @web)
 
     $ fan run deploy:version=1 -R wbe
-    error: no role "wbe"
+    error: no role "wbe" (help: did you mean @web? roles: @db, @web)
         @wbe
-        ^ (help: did you mean @web? roles: @db, @web)
+        ^
     "#);
 }
 
@@ -340,9 +340,9 @@ fn hosts_of_no_inventory_must_be_named() {
         ^
 
     $ fan exec -R web -- true
-    error: no role "web"
+    error: no role "web" (help: the inventory has no roles)
         @web
-        ^ (help: the inventory has no roles)
+        ^
 
     $ fan hosts
     error: no hosts selected (help: name them: -R ROLE, -H HOSTS, or -H all)
@@ -371,9 +371,9 @@ fn ranges() {
     );
     insta::assert_snapshot!(trap.refuses(&trap.fan(), calls), @r#"
     $ fan exec -H web[3-1] -- true
-    error: range runs backwards: 3-1
+    error: range runs backwards: 3-1 (help: write [1-3])
         web[3-1]
-            ^ (help: write [1-3])
+            ^
 
     $ fan exec -H web[1- -- true
     error: unclosed "["
@@ -381,9 +381,9 @@ fn ranges() {
            ^
 
     $ fan exec -H web[] -- true
-    error: empty range "[]"
+    error: empty range "[]" (help: write the numbers: web[1-3])
         web[]
-           ^ (help: write the numbers: web[1-3])
+           ^
 
     $ fan exec -H web] -- true
     error: "]" without "["
@@ -458,9 +458,9 @@ fn addresses() {
     said += &trap.refuses(&trap.fan(), [vec!["exec", "-H", "a b", "--", "true"]]);
     insta::assert_snapshot!(said, @r#"
     $ fan exec -H 10.0.0.5/24 -- true
-    error: 10.0.0.5/24 has host bits set
+    error: 10.0.0.5/24 has host bits set (help: did you mean 10.0.0.0/24?)
         10.0.0.5/24
-        ^ (help: did you mean 10.0.0.0/24?)
+        ^
 
     $ fan exec -H 10.0.0.0/33 -- true
     error: prefix length /33 is over /32
@@ -468,19 +468,19 @@ fn addresses() {
                  ^
 
     $ fan exec -H 10.0.0/24 -- true
-    error: "10.0.0" is not an IP address
+    error: "10.0.0" is not an IP address (help: write all four parts: 10.0.0.0/24)
         10.0.0/24
-        ^ (help: write all four parts: 10.0.0.0/24)
+        ^
 
     $ fan exec -H nobody@010.0.0.1 -- true
-    error: leading zero in 010.0.0.1, which some programs read as octal
+    error: leading zero in 010.0.0.1, which some programs read as octal (help: write 10.0.0.1)
         nobody@010.0.0.1
-               ^ (help: write 10.0.0.1)
+               ^
 
     $ fan exec -H nobody@::1:22 -- true
-    error: ::1:22 may be an address, or an address and a port
+    error: ::1:22 may be an address, or an address and a port (help: use [::1]:22, or [::1:22] without a port)
         nobody@::1:22
-               ^ (help: use [::1]:22, or [::1:22] without a port)
+               ^
 
     $ fan exec -H nobody@127.0.0.1:0 -- true
     error: port must be 1-65535, got 0
@@ -493,24 +493,24 @@ fn addresses() {
                          ^
 
     $ fan exec -H nobody:hunter2@web1 -- true
-    error: a target cannot hold a password
+    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
         nobody:
-               ^ (help: write user@host; a command line is seen by everyone on the machine)
+               ^
 
     $ fan exec -H ssh://nobody:hunter2@web1:22 -- true
-    error: a target cannot hold a password
+    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
         ssh://
-              ^ (help: write user@host; a command line is seen by everyone on the machine)
+              ^
 
     $ fan hosts -H nobody:hunter2@web1
-    error: a target cannot hold a password
+    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
         nobody:
-               ^ (help: write user@host; a command line is seen by everyone on the machine)
+               ^
 
     $ fan exec -H=-oProxyCommand=id -- true
-    error: no host matches "-oProxyCommand=id"
+    error: no host matches "-oProxyCommand=id" (help: roles: @db, @web)
         -oProxyCommand=id
-        ^ (help: roles: @db, @web)
+        ^
 
     $ fan exec -H nobody@-oProxyCommand=id -- true
     error: address "-oProxyCommand=id" starts with "-"
@@ -518,24 +518,24 @@ fn addresses() {
         ^
 
     $ fan exec -H host;id -- true
-    error: no host matches "host;id"
+    error: no host matches "host;id" (help: roles: @db, @web)
         host;id
-        ^ (help: roles: @db, @web)
+        ^
 
     $ fan exec -H $(id) -- true
-    error: no host matches "$(id)"
+    error: no host matches "$(id)" (help: roles: @db, @web)
         $(id)
-        ^ (help: roles: @db, @web)
+        ^
 
     $ fan exec -H `id` -- true
-    error: no host matches "`id`"
+    error: no host matches "`id`" (help: roles: @db, @web)
         `id`
-        ^ (help: roles: @db, @web)
+        ^
 
     $ fan exec -H nobody@../x -- true
-    error: ".." is not an IP address
+    error: ".." is not an IP address (help: a "/" stands only in a CIDR block such as 10.0.3.0/29)
         nobody@../x
-               ^ (help: a "/" stands only in a CIDR block such as 10.0.3.0/29)
+               ^
 
     $ fan exec -H nobody@bücher -- true
     error: address "bücher" is not ASCII; write its punycode form (xn--...)
@@ -566,9 +566,9 @@ fn addresses() {
         ^
 
     $ fan exec -H a b -- true
-    error: space in a target
+    error: space in a target (help: put a comma between targets)
         a b
-         ^ (help: put a comma between targets)
+         ^
     "#);
 }
 

@@ -101,13 +101,14 @@ async fn every_fault_has_its_word() {
     http: got "HTTP/1.1 400 \x1b[31mBad Request" instead of an SSH banner (127.0.0.1:<port>) [banner]
     hint: is this an SSH port?
     reset: the connection broke during the key exchange (127.0.0.1:<port>) [connect_reset]
-    wrong-key: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
-    unknown-key: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ...
-    revoked-key: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
+    wrong-key: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H wrong-key
+    unknown-key: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H unknown-key
+    revoked-key: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
-    other-type: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
+    other-type: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H other-type
     no-login: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
     hint: is one of these keys in ~fan/.ssh/authorized_keys there?
     no-channel: the server refused a session channel: connect failed [channel_refused]
@@ -138,17 +139,17 @@ async fn every_fault_has_its_word() {
 
     reset: the connection broke during the key exchange (127.0.0.1:<port>) [connect_reset]
 
-    wrong-key: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    wrong-key: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at <sandbox>/known_hosts:3 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H wrong-key
 
-    unknown-key: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ...
+    unknown-key: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H unknown-key
 
-    revoked-key: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
+    revoked-key: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
 
-    other-type: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    other-type: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H other-type
 
     no-login: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
     hint: is one of these keys in ~fan/.ssh/authorized_keys there?

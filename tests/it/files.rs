@@ -252,27 +252,25 @@ fn keys_that_cannot_be_used() {
     let calls = words("exec -H all -- true\nping -H open.pub\ncheck look -H all");
     insta::assert_snapshot!(trap.refuses(&fan, calls), @"
     $ fan exec -H all -- true
-    error: none: cannot read the key: No such file or directory (os error 2)
+    error: none: there is no such file (help: is the path right?)
     error: open.pub: this is a public key (help: use the private key: the same name without .pub)
     error: open: the key is readable by others (mode 0644) (help: chmod 600 the file)
     error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
-    error: empty: the file is empty (help: point `identity` at a private key)
-    error: folder: not a regular file
-    error: truncated: not a usable private key: SshKey: length invalid
-    error: locked: the key is encrypted (help: add it to the agent (ssh-add), and keep its .pub file beside it)
+    error: empty: the file is empty (help: is the path right?)
+    error: folder: this is a folder (help: name a file in it)
+    error: truncated: the key is damaged: its head cannot be read (help: copy the file again)
 
     $ fan ping -H open.pub
     error: open.pub: this is a public key (help: use the private key: the same name without .pub)
 
     $ fan check look -H all
-    error: none: cannot read the key: No such file or directory (os error 2)
+    error: none: there is no such file (help: is the path right?)
     error: open.pub: this is a public key (help: use the private key: the same name without .pub)
     error: open: the key is readable by others (mode 0644) (help: chmod 600 the file)
     error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
-    error: empty: the file is empty (help: point `identity` at a private key)
-    error: folder: not a regular file
-    error: truncated: not a usable private key: SshKey: length invalid
-    error: locked: the key is encrypted (help: add it to the agent (ssh-add), and keep its .pub file beside it)
+    error: empty: the file is empty (help: is the path right?)
+    error: folder: this is a folder (help: name a file in it)
+    error: truncated: the key is damaged: its head cannot be read (help: copy the file again)
     ");
 }
 
@@ -306,9 +304,9 @@ fn surroundings_that_are_missing() {
     insta::assert_snapshot!(
         trap.refuses(&trap.fan().file("inventory.yaml", inventory).homeless(), words("exec -H db1 -- true")),
         @"
-        $ fan exec -H db1 -- true
-        error: ~/.ssh/id: cannot read the key: No such file or directory (os error 2)
-        "
+    $ fan exec -H db1 -- true
+    error: ~/.ssh/id: there is no such file (help: is the path right?)
+    "
     );
 }
 

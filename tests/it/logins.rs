@@ -37,7 +37,7 @@ fn an_agent_that_does_not_answer() {
     let fan = Fan::new().file("inventory.yaml", keyless(&sshd)).env("SSH_AUTH_SOCK", "/nonexistent/agent");
     let ran = fan.run(["exec", "-H", "h1", "--", "true"]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
-    assert!(ran.stderr.contains("the agent at /nonexistent/agent does not answer"), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("there is no agent at /nonexistent/agent"), "{}", ran.snapshot());
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn keys_of_every_type() {
         std::fs::write(fan.work().join("inventory.yaml"), inventory).unwrap();
         let ran = fan.run(["exec", "-v", "-H", "h1", "--", "echo in"]);
         assert_eq!((ran.stdout.as_str(), ran.code), ("h1 | in\n", Some(0)), "{}", ran.snapshot());
-        assert!(ran.stderr.contains(&format!("publickey {shown} SHA256:")), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(&format!("by {shown} SHA256:")), "{}", ran.snapshot());
     }
 }
 
@@ -149,101 +149,101 @@ fn host_keys() {
     == nothing
     exit code: 3
     --- stderr
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
 
     == another port
     exit code: 3
     --- stderr
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
 
     == changed
     exit code: 4
     --- stderr
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
 
     == changed and hashed
     exit code: 4
     --- stderr
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-ed25519 SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
 
     == another type
     exit code: 4
     --- stderr
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-rsa SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-rsa SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: HOST KEY CHANGED: the host shows ED25519 SHA256:<fingerprint>; recorded: ssh-rsa SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
-    hint: someone may be in the middle. If the host was reinstalled, remove the recorded line first
+    h1: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ssh-rsa SHA256:<fingerprint> at known_hosts:1 (127.0.0.1:<port>) [host_key_changed]
+    hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f known_hosts; then fan trust -H h1
 
     == revoked
     exit code: 4
     --- stderr
-    h1: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
+    h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
+    h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
 
     == revoked everywhere
     exit code: 4
     --- stderr
-    h1: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
+    h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: HOST KEY REVOKED: ED25519 SHA256:<fingerprint> is marked @revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
+    h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
     hint: do not connect: the key is known to be stolen or retired
 
     == an authority's
     exit code: 3
     --- stderr
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host shows a key without a certificate: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host shows a key without a certificate: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
 
     == not for this one
     exit code: 3
     --- stderr
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
-    h1: the host's key is not known: ED25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: ssh-keyscan -p <port> 127.0.0.1 >> ~/.ssh/known_hosts
+    h1: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
+    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
 
     == a broken line
     exit code: 3

@@ -148,10 +148,10 @@ async fn streams_stay_apart() {
     --- stderr
     run <run>, 1 hosts at a time
     a: connecting to 127.0.0.1:<port>
-    a: connected (queued <time>, connect <time>, handshake <time>, auth <time>) by publickey ED25519 SHA256:<fingerprint>
+    a: connected (queued <time>, connect <time>, handshake <time>, auth <time>) by ED25519 SHA256:<fingerprint>
     a: warned: exit status 2
     b: connecting to 127.0.0.1:<port>
-    b: connected (queued <time>, connect <time>, handshake <time>, auth <time>) by publickey ED25519 SHA256:<fingerprint>
+    b: connected (queued <time>, connect <time>, handshake <time>, auth <time>) by ED25519 SHA256:<fingerprint>
     b: warned: exit status 2
     exec echo out; exit 2 · a,b · 2 ok  <time>
       a  ok  1 warned
@@ -262,7 +262,7 @@ async fn ping_tells_each_phase() {
     insta::assert_snapshot!(ran.snapshot(), @"
     exit code: 3
     --- stdout
-    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  publickey ED25519 SHA256:<fingerprint>
+    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  ED25519 SHA256:<fingerprint>
     shut  unreachable  auth_failed
     --- stderr
     shut: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]

@@ -55,7 +55,7 @@ fn ask(text: &str, host: &str) -> Answer {
 
 fn ask_below(text: &str, host: &str, above: &Settings) -> Answer {
     let folder = home(&[("c", text)]);
-    let local = local(Path::new("/home/me"));
+    let local = local(Path::new("/h/me"));
     let config = SshConfig::load(&Sources::File(folder.path().join("c")), &local);
     config.unwrap_or_else(|errors| panic!("{errors}")).query(host, above, &local)
 }
@@ -105,21 +105,21 @@ Host web1
     assert_eq!(value(settings.address), "web1.example.com");
     assert_eq!(value(settings.user), "deploy");
     assert_eq!(value(settings.port), 2222);
-    assert_eq!(value(settings.identity), ["/home/me/.ssh/deploy_key"]);
+    assert_eq!(value(settings.identity), ["/h/me/.ssh/deploy_key"]);
     assert!(value(settings.identities_only));
     assert_eq!(value(settings.agent), AgentSetting::Socket("/run/agent".into()));
-    assert_eq!(value(settings.certificates), ["/home/me/.ssh/c"]);
+    assert_eq!(value(settings.certificates), ["/h/me/.ssh/c"]);
     assert_eq!(
         value(settings.gateway),
         GatewaySetting::Hops(vec!["jump@web1.example.com-gate:22".into(), "[fd00::1]".into()])
     );
     assert_eq!(
         value(settings.known_hosts),
-        ["/k1", "/home/me/k 2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
+        ["/k1", "/h/me/k 2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"]
     );
     assert_eq!(value(settings.host_key_alias), "alias");
     assert_eq!(value(settings.host_keys), HostKeyPolicy::AcceptNew);
-    assert_eq!(value(settings.revoked_host_keys), ["/home/me/revoked"]);
+    assert_eq!(value(settings.revoked_host_keys), ["/h/me/revoked"]);
     assert_eq!(value(settings.connect_timeout), Duration::from_secs(60));
     assert_eq!(value(settings.keepalive), TimeLimit::After(Duration::from_secs(30)));
     assert!(value(settings.forward_agent));
@@ -309,7 +309,7 @@ Match user root host 10.0.0.1
     };
     let answer = ask_below(text, "web1", &above);
     assert_eq!(shown(&answer.errors), "");
-    assert_eq!(answer.settings.identity.as_ref().unwrap().value, ["/home/me/10.0.0.1_2200_root_web1"]);
+    assert_eq!(answer.settings.identity.as_ref().unwrap().value, ["/h/me/10.0.0.1_2200_root_web1"]);
     let rest = Settings { identity: None, ..answer.settings };
     assert_eq!(rest, Settings::default());
 }

@@ -171,7 +171,7 @@ mod tests {
             user,
             key_alias: "k",
             jump: "",
-            home: "/home/me",
+            home: "/h/me",
             local_user: "me",
             uid: 1000,
             local_host: "desk.example.com",
@@ -185,10 +185,10 @@ mod tests {
         let tokens = tokens("h%r", "u", &env);
         let path = |text| tokens.path(text).unwrap_or_else(|message| format!("error: {message}"));
         for (text, expected) in [
-            ("~/.ssh/%n", "/home/me/.ssh/n"),
-            ("~", "/home/me/"),
-            ("~//a", "/home/me/a"),
-            ("%h_%r_%p_%k_%d_%u_%i_%l_%L_%j", "h%r_u_22_k_/home/me_me_1000_desk.example.com_desk_"),
+            ("~/.ssh/%n", "/h/me/.ssh/n"),
+            ("~", "/h/me/"),
+            ("~//a", "/h/me/a"),
+            ("%h_%r_%p_%k_%d_%u_%i_%l_%L_%j", "h%r_u_22_k_/h/me_me_1000_desk.example.com_desk_"),
             ("100%%", "100%"),
             ("%%h", "%h"),
             ("${X}", "%h ~ ${X}"),
