@@ -156,7 +156,7 @@ pub(super) struct Demo {
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
     /// Your tasks instead of the example's.
-    #[arg(short = 'f', long, value_name = "FILE")]
+    #[arg(short = 'f', long = "tasks", value_name = "FILE")]
     pub(super) tasks_file: Option<PathBuf>,
     /// Roles to run on.
     #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',')]
@@ -295,7 +295,7 @@ pub(super) enum Format {
     Lines,
     /// One JSON object per event (docs/events.md).
     Jsonl,
-    /// Only the recap.
+    /// Only failures, at the end.
     Quiet,
 }
 

@@ -145,14 +145,6 @@ words! {
 }
 
 impl Kind {
-    /// Whether a connection attempt that ended this way may be repeated by itself.
-    ///
-    /// Only kinds that pass by themselves, and only before anything was started; never authentication,
-    /// host keys or an accepted command. `dns` is repeated only when the resolver called it temporary.
-    pub fn is_temporary(self) -> bool {
-        matches!(self, Self::ConnectTimeout | Self::ConnectReset | Self::Throttled)
-    }
-
     /// Whether it is a host-key alarm, which decides the exit code of the run.
     pub fn is_host_key_alarm(self) -> bool {
         matches!(self, Self::HostKeyChanged | Self::HostKeyRevoked)
