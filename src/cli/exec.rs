@@ -36,5 +36,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
+    // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
+    drop(inventory);
     runner::run(plan, &execution.output, color)
 }
