@@ -7,6 +7,7 @@ use crate::event::{StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::Diagnostic;
+use crate::model::settings::OnDisconnect;
 use crate::model::task::{Action, Command, Step};
 use crate::model::template::{Layer, Templates};
 
@@ -52,6 +53,8 @@ pub struct PlannedHost {
     pub command_timeout: Option<Duration>,
     /// Longest silence of a command.
     pub idle_timeout: Option<Duration>,
+    /// What becomes of a running command when the connection goes away.
+    pub on_disconnect: OnDisconnect,
 }
 
 /// A task of the run.

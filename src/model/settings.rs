@@ -119,9 +119,10 @@ impl HostKeyPolicy {
 }
 
 /// What becomes of a running command when the connection goes away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnDisconnect {
     /// It goes on, as with ssh.
+    #[default]
     Leave,
     /// It is killed by a watchdog beside it.
     Kill,

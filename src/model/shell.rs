@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+pub mod watchdog;
+
 /// The longest command line that a Linux host takes, in bytes.
 ///
 /// The kernel's `MAX_ARG_STRLEN` (`include/uapi/linux/binfmts.h`) is 32 pages for one argument with its NUL,
@@ -150,13 +152,9 @@ pub fn argv_line<S: AsRef<str>>(args: &[S]) -> Result<String, ShellError> {
 /// (`sh`, `bash`, `busybox sh`); `-c` and the script are added. A script without characters that some login
 /// shell treats specially inside single quotes stays readable; any other travels through `printf %b`.
 pub fn login_shell_line(interpreter: &str, script: &str) -> Result<String, ShellError> {
-    if interpreter.is_empty() || !interpreter.split(' ').all(|word| is_plain(word) && !word.contains('=')) {
-        return Err(ShellError::Interpreter(interpreter.to_owned()));
-    }
+    let interpreter = plain_interpreter(interpreter)?;
     refuse_nul("the script", script)?;
-    // `sh -c -x` would read the script as an option.
-    let script =
-        if script.starts_with(['-', '+']) { Cow::Owned(format!(" {script}")) } else { Cow::Borrowed(script) };
+    let script = unlike_option(script);
     let line = if script.bytes().all(is_quiet) {
         format!("exec {interpreter} -c '{script}'")
     } else {
@@ -165,11 +163,28 @@ pub fn login_shell_line(interpreter: &str, script: &str) -> Result<String, Shell
     if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
 }
 
+/// The interpreter, when it is one that every login shell reads as it stands.
+fn plain_interpreter(interpreter: &str) -> Result<&str, ShellError> {
+    let plain = interpreter.split(' ').all(|word| is_plain(word) && !word.contains('='));
+    if plain { Ok(interpreter) } else { Err(ShellError::Interpreter(interpreter.to_owned())) }
+}
+
+/// The script, spelled so that `sh -c` does not take it for an option.
+fn unlike_option(script: &str) -> Cow<'_, str> {
+    if script.starts_with(['-', '+']) { Cow::Owned(format!(" {script}")) } else { Cow::Borrowed(script) }
+}
+
 /// The line whose script is spelled in octal where a login shell might read it differently.
 ///
 /// The inner `sh` is the only one that decodes. `X` at the end keeps `$(...)` from dropping newlines, and `&&`
 /// keeps a host without a working `printf` from running nothing and calling it success.
 fn encoded_line(interpreter: &str, script: &str) -> String {
+    let octal = octal(script);
+    format!("exec sh -c '_fan=$(printf %b \"{octal}X\") && exec {interpreter} -c \"${{_fan%X}}\"'")
+}
+
+/// A script for `printf %b`, in double quotes inside single quotes, in ASCII.
+fn octal(script: &str) -> String {
     let mut octal = String::with_capacity(script.len() * 2);
     for byte in script.bytes() {
         match byte {
@@ -185,7 +200,7 @@ fn encoded_line(interpreter: &str, script: &str) -> String {
             }
         }
     }
-    format!("exec sh -c '_fan=$(printf %b \"{octal}X\") && exec {interpreter} -c \"${{_fan%X}}\"'")
+    octal
 }
 
 /// Whether every login shell reads the byte as itself inside single quotes.

@@ -8,8 +8,9 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, Sig};
 
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::model::shell::watchdog;
 use crate::ssh::handler::{ClientHandler, Story};
-use crate::ssh::{Exec, ExecError, ExecEvent, Signal, failure};
+use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Signal, Stdin, failure};
 
 /// The type of extended data that carries standard error (RFC 4254 section 5.2).
 const EXTENDED_DATA_STDERR: u32 = 1;
@@ -18,17 +19,18 @@ const EXTENDED_DATA_STDERR: u32 = 1;
 pub struct SshExec {
     channel: Channel<Msg>,
     story: Arc<Story>,
+    stdin: Stdin,
     /// The server closed the channel, so a following end of messages is not a loss.
     closed: bool,
 }
 
 impl SshExec {
-    /// Opens a channel and starts the command in it; the command's input is closed at once.
+    /// Opens a channel and starts the command in it.
     pub(super) async fn start(
         handle: &Handle<ClientHandler>,
         story: &Arc<Story>,
         deadline: Duration,
-        command: Bytes,
+        request: ExecRequest,
         forward_agent: bool,
     ) -> Result<Self, ExecError> {
         let not_started = |failure| ExecError { failure, may_have_started: false };
@@ -41,8 +43,8 @@ impl SshExec {
             Ok(Err(_)) => return Err(not_started(story.end())),
             Err(_) => return Err(not_started(no_answer("to opening a channel", deadline))),
         };
-        let mut exec = Self { channel, story: Arc::clone(story), closed: false };
-        let reply = tokio::time::timeout(deadline, exec.request(command, forward_agent)).await;
+        let mut exec = Self { channel, story: Arc::clone(story), stdin: request.stdin, closed: false };
+        let reply = tokio::time::timeout(deadline, exec.request(request.line, forward_agent)).await;
         reply.unwrap_or_else(|_| {
             // The request is on its way; whether the command runs is not known.
             Err(ExecError {
@@ -53,15 +55,18 @@ impl SshExec {
         Ok(exec)
     }
 
-    async fn request(&mut self, command: Bytes, forward_agent: bool) -> Result<(), ExecError> {
+    async fn request(&mut self, line: Bytes, forward_agent: bool) -> Result<(), ExecError> {
         let lost = |failure| ExecError { failure, may_have_started: true };
         let sent = async {
             if forward_agent {
                 // Without a reply: a host that does not let us forward runs the command all the same.
                 self.channel.agent_forward(false).await?;
             }
-            self.channel.exec(true, command).await?;
-            self.channel.eof().await
+            self.channel.exec(true, line).await?;
+            match self.stdin {
+                Stdin::Closed => self.channel.eof().await,
+                Stdin::Held => Ok(()),
+            }
         };
         if sent.await.is_err() {
             return Err(lost(self.story.end()));
@@ -105,12 +110,19 @@ impl Exec for SshExec {
     }
 
     async fn signal(&mut self, signal: Signal) {
-        let signal = match signal {
-            Signal::Term => Sig::TERM,
-            Signal::Kill => Sig::KILL,
-        };
         // Servers do not answer; a connection that is gone shows in `next`.
-        let _ = self.channel.signal(signal).await;
+        let _ = match (signal, self.stdin) {
+            (Signal::Term, Stdin::Closed) => self.channel.signal(Sig::TERM).await,
+            (Signal::Kill, Stdin::Closed) => self.channel.signal(Sig::KILL).await,
+            // Not by the server as well: some programs take a second TERM for impatience.
+            (Signal::Term, Stdin::Held) => self.channel.data(watchdog::ASK).await,
+            (Signal::Kill, Stdin::Held) => {
+                // By all means: when the watchdog is not there yet or any more, the server may help.
+                let _ = self.channel.signal(Sig::KILL).await;
+                let _ = self.channel.data(watchdog::ASK).await;
+                self.channel.eof().await
+            }
+        };
     }
 
     async fn close(&mut self) {

@@ -9,12 +9,14 @@ use std::process::{ExitStatus, Stdio};
 use bytes::{Bytes, BytesMut};
 use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
-use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Session, Signal};
+use crate::ssh::{
+    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Session, Signal, Stdin,
+};
 
 /// Bytes read from a pipe at a time.
 const READ_SIZE: usize = 32 * 1024;
@@ -39,11 +41,14 @@ pub struct LocalSession;
 impl Session for LocalSession {
     type Exec = LocalExec;
 
-    async fn exec(&mut self, command: Bytes) -> Result<LocalExec, ExecError> {
+    async fn exec(&mut self, request: ExecRequest) -> Result<LocalExec, ExecError> {
         let child = Command::new("/bin/sh")
             .arg("-c")
-            .arg(std::ffi::OsStr::from_bytes(&command))
-            .stdin(Stdio::null())
+            .arg(std::ffi::OsStr::from_bytes(&request.line))
+            .stdin(match request.stdin {
+                Stdin::Closed => Stdio::null(),
+                Stdin::Held => Stdio::piped(),
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in the terminal is for fan, which then ends the group in its own order.
@@ -72,6 +77,8 @@ fn spawn_failed(error: &io::Error) -> Failure {
 pub struct LocalExec {
     child: Child,
     group: Option<Pid>,
+    /// Held while the command runs. Out of `child`, which would close it as soon as its end is waited for.
+    stdin: Option<ChildStdin>,
     stdout: Pipe<ChildStdout>,
     stderr: Pipe<ChildStderr>,
     exited: bool,
@@ -106,9 +113,10 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
 impl LocalExec {
     fn new(mut child: Child) -> Self {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let stdin = child.stdin.take();
         let stdout = Pipe::new(child.stdout.take());
         let stderr = Pipe::new(child.stderr.take());
-        Self { child, group, stdout, stderr, exited: false }
+        Self { child, group, stdin, stdout, stderr, exited: false }
     }
 }
 
@@ -128,6 +136,7 @@ impl Exec for LocalExec {
                 },
                 status = self.child.wait(), if !self.exited => {
                     self.exited = true;
+                    self.stdin = None;
                     return match status {
                         Ok(status) => ExecEvent::Exit(exit_of(status)),
                         Err(error) => ExecEvent::Lost(Failure::new(
@@ -152,6 +161,7 @@ impl Exec for LocalExec {
     }
 
     async fn close(&mut self) {
+        self.stdin = None;
         self.stdout.source = None;
         self.stderr.source = None;
     }
@@ -187,8 +197,12 @@ fn signal_name(signal: i32) -> String {
 mod tests {
     use super::*;
 
+    fn request(line: &str) -> ExecRequest {
+        ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed }
+    }
+
     async fn run(command: &str) -> (String, String, Option<Exit>) {
-        let mut exec = LocalSession.exec(Bytes::copy_from_slice(command.as_bytes())).await.unwrap();
+        let mut exec = LocalSession.exec(request(command)).await.unwrap();
         let (mut out, mut err, mut exit) = (Vec::new(), Vec::new(), None);
         loop {
             match exec.next().await {
@@ -216,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_reaches_the_whole_group() {
-        let mut exec = LocalSession.exec(Bytes::from_static(b"sleep 100 | sleep 100")).await.unwrap();
+        let mut exec = LocalSession.exec(request("sleep 100 | sleep 100")).await.unwrap();
         exec.signal(Signal::Term).await;
         let mut exit = None;
         loop {

@@ -109,11 +109,31 @@ pub trait Session: Send + 'static {
     /// A command that runs in it.
     type Exec: Exec;
 
-    /// Starts a command. Its standard input is at its end.
-    fn exec(&mut self, command: Bytes) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
+    /// Starts a command.
+    fn exec(&mut self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
 
     /// Closes the connection in good order; does not wait for the other side.
     fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// A command to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecRequest {
+    /// The line for the login shell.
+    pub line: Bytes,
+    /// What its standard input is.
+    pub stdin: Stdin,
+}
+
+/// The standard input of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// At its end from the start.
+    Closed,
+    /// Open and silent for the watchdog of a [watched line], which is stopped through it.
+    ///
+    /// [watched line]: crate::model::shell::watchdog::watched_line
+    Held,
 }
 
 /// A running command.
@@ -123,7 +143,7 @@ pub trait Exec: Send {
     /// After [`ExecEvent::Closed`] or [`ExecEvent::Lost`] there is nothing more, and it is not called again.
     fn next(&mut self) -> impl Future<Output = ExecEvent> + Send;
 
-    /// Asks the host to signal the command. There is no reply: only an exit proves that it worked.
+    /// Asks the host, or the watchdog that holds the input, to signal the command. There is no reply: only an exit proves that it worked.
     fn signal(&mut self, signal: Signal) -> impl Future<Output = ()> + Send;
 
     /// Closes the channel without waiting for the command.

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use russh::Disconnect;
 use russh::client::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ssh::exec::SshExec;
 use crate::ssh::handler::{ClientHandler, Story};
-use crate::ssh::{ExecError, Session};
+use crate::ssh::{ExecError, ExecRequest, Session};
 
 /// An authenticated SSH connection.
 pub struct SshSession {
@@ -29,9 +28,9 @@ pub struct SshSession {
 impl Session for SshSession {
     type Exec = SshExec;
 
-    async fn exec(&mut self, command: Bytes) -> Result<SshExec, ExecError> {
+    async fn exec(&mut self, request: ExecRequest) -> Result<SshExec, ExecError> {
         let (handle, story) = (&self.handle, &self.story);
-        let started = SshExec::start(handle, story, self.channel_deadline, command, self.forward_agent).await;
+        let started = SshExec::start(handle, story, self.channel_deadline, request, self.forward_agent).await;
         self.start = None;
         started
     }

@@ -1,14 +1,14 @@
 //! Picks the transport of each host: SSH, or the operator's own machine.
 
-use bytes::Bytes;
-
 use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
 use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
 use crate::ssh::session::SshSession;
-use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Notice, Session, Signal};
+use crate::ssh::{
+    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Notice, Session, Signal,
+};
 
 /// All transports of a run.
 pub struct Transports {
@@ -63,10 +63,10 @@ impl<S> Connected<S> {
 impl Session for AnySession {
     type Exec = AnyExec;
 
-    async fn exec(&mut self, command: Bytes) -> Result<AnyExec, ExecError> {
+    async fn exec(&mut self, request: ExecRequest) -> Result<AnyExec, ExecError> {
         match self {
-            Self::Ssh(session) => session.exec(command).await.map(AnyExec::Ssh),
-            Self::Local(session) => session.exec(command).await.map(|exec| AnyExec::Local(Box::new(exec))),
+            Self::Ssh(session) => session.exec(request).await.map(AnyExec::Ssh),
+            Self::Local(session) => session.exec(request).await.map(|exec| AnyExec::Local(Box::new(exec))),
         }
     }
 

@@ -17,7 +17,7 @@ use fan::ssh::agent::Patience;
 use fan::ssh::client::SshConnector;
 use fan::ssh::keys::Keyring;
 use fan::ssh::session::SshSession;
-use fan::ssh::{Connector, Exec, ExecEvent, Session};
+use fan::ssh::{Connector, Exec, ExecEvent, ExecRequest, Session, Stdin};
 use tempfile::TempDir;
 
 use crate::agent::{self, Agent};
@@ -125,7 +125,8 @@ async fn session(endpoint: &Endpoint) -> SshSession {
 
 /// What a command prints.
 async fn says(session: &mut SshSession, command: &str) -> String {
-    let mut exec = session.exec(Bytes::from(command.to_owned())).await.unwrap();
+    let request = ExecRequest { line: Bytes::from(command.to_owned()), stdin: Stdin::Closed };
+    let mut exec = session.exec(request).await.unwrap();
     let mut said = Vec::new();
     loop {
         match exec.next().await {

@@ -25,6 +25,7 @@ mod sandbox;
 mod sshd;
 mod stable;
 mod stop;
+mod stopping;
 mod support;
 mod terminal;
 mod trap;

@@ -11,7 +11,9 @@ use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Pas
 use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory, ResolvedHost};
 use crate::model::position::Diagnostic;
-use crate::model::settings::{AgentSetting, HostKeyPolicy, Settings, Sourced, TimeLimit, Transport};
+use crate::model::settings::{
+    AgentSetting, HostKeyPolicy, OnDisconnect, Settings, Sourced, TimeLimit, Transport,
+};
 use crate::model::template::Layer;
 use crate::model::value::Vars;
 
@@ -139,6 +141,10 @@ impl HostPlanner<'_> {
             env: settings.env.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
             command_timeout: limit(&settings.command_timeout),
             idle_timeout: limit(&settings.idle_timeout),
+            on_disconnect: settings
+                .on_disconnect
+                .as_ref()
+                .map_or_else(OnDisconnect::default, |said| said.value),
             endpoint: Endpoint { gateway, ..self.endpoint(name, settings) },
         };
         Some((planned, vars))

@@ -9,7 +9,7 @@ use crate::model::outcome::{Failure, StepStatus};
 use crate::model::task::{Command, Step};
 use crate::model::template::Scope;
 use crate::ssh::local::LocalSession;
-use crate::ssh::{Connector, Session};
+use crate::ssh::{Connector, ExecRequest, Session, Stdin};
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
@@ -19,7 +19,9 @@ pub(super) async fn run<C: Connector>(
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
     let script = shared::script(worker, step, command, scope)?;
-    let exec = LocalSession.exec(Bytes::from(script)).await.map_err(|error| error.failure)?;
+    // `on_disconnect` is about the host's connection; this needs none.
+    let request = ExecRequest { line: Bytes::from(script), stdin: Stdin::Closed };
+    let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;
     let finished =
         command::watch(exec, shared::surroundings(worker, index), shared::limits(worker, step)).await;
     // What it did here says nothing about a change on the host.

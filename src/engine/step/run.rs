@@ -3,13 +3,16 @@
 use bytes::Bytes;
 
 use crate::engine::command;
+use crate::engine::plan::PlannedHost;
 use crate::engine::step::{StepResult, command as shared, interrupted};
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Failure, StepStatus};
+use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell;
+use crate::model::shell::watchdog::{Interpreter, watched_line};
 use crate::model::task::{Command, Step};
 use crate::model::template::Scope;
-use crate::ssh::{Connector, ExecError, Session};
+use crate::ssh::{Connector, ExecError, ExecRequest, Session, Stdin};
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
@@ -18,21 +21,18 @@ pub(super) async fn run<C: Connector>(
     command: &Command,
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let (line, success) = match command {
-        // For the login shell as it is, as `ssh HOST CMD` does.
-        Command::Raw(line) => (Bytes::copy_from_slice(line.as_bytes()), StepStatus::Ok),
+    let (request, success) = match command {
+        Command::Raw(line) => (raw(worker.planned, line)?, StepStatus::Ok),
         Command::Script(_) | Command::Argv(_) => {
             let script = shared::script(worker, step, command, scope)?;
-            let line = shell::login_shell_line(&worker.planned.shell, &script)
-                .map_err(|error| shared::unusable(&error))?;
-            (Bytes::from(line), StepStatus::Changed)
+            (scripted(worker.planned, &script)?, StepStatus::Changed)
         }
     };
     let mut stop = worker.shared.stop.clone();
     let session = worker.run.session.as_mut().expect("the worker opened a session for this action");
     let answer = tokio::select! {
         biased;
-        answer = session.exec(line) => answer,
+        answer = session.exec(request) => answer,
         reason = stop.asked_and_waited(|patience| patience.start) => {
             worker.run.started = true;
             return Ok(unanswered(StepStatus::Cancelled, interrupted(reason)));
@@ -50,6 +50,40 @@ pub(super) async fn run<C: Connector>(
     let finished =
         command::watch(exec, shared::surroundings(worker, index), shared::limits(worker, step)).await;
     Ok(shared::outcome(finished, success))
+}
+
+/// A line for the login shell as it is, as `ssh HOST CMD` does.
+fn raw(host: &PlannedHost, line: &str) -> Result<ExecRequest, Failure> {
+    match host.on_disconnect {
+        OnDisconnect::Leave => {
+            Ok(ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed })
+        }
+        OnDisconnect::Kill => watched(
+            match host.endpoint.transport {
+                Transport::Ssh => Interpreter::LoginShell,
+                // Whatever the operator's own shell is: commands on this machine are run by `sh`.
+                Transport::Local => Interpreter::Named("sh"),
+            },
+            line,
+        ),
+    }
+}
+
+/// A script for the host's interpreter.
+fn scripted(host: &PlannedHost, script: &str) -> Result<ExecRequest, Failure> {
+    match host.on_disconnect {
+        OnDisconnect::Leave => {
+            let line =
+                shell::login_shell_line(&host.shell, script).map_err(|error| shared::unusable(&error))?;
+            Ok(ExecRequest { line: Bytes::from(line), stdin: Stdin::Closed })
+        }
+        OnDisconnect::Kill => watched(Interpreter::Named(&host.shell), script),
+    }
+}
+
+fn watched(interpreter: Interpreter<'_>, script: &str) -> Result<ExecRequest, Failure> {
+    let line = watched_line(interpreter, script).map_err(|error| shared::unusable(&error))?;
+    Ok(ExecRequest { line: Bytes::from(line), stdin: Stdin::Held })
 }
 
 /// The start was asked for and its answer is not known: the command may run.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Fake, Obeys, Start};
-use crate::engine::tests::{Ran, ms, plan, raw, run};
+use crate::engine::tests::{Ran, ms, plan, raw, run, step, text};
 use crate::model::outcome::{Exit, Kind, Status, StepStatus};
-use crate::model::settings::TimeLimit;
-use crate::model::task::Step;
+use crate::model::settings::{OnDisconnect, TimeLimit};
+use crate::model::task::{Action, Command as TaskCommand, Step};
 use crate::ssh::{ExecEvent, Signal};
 
 async fn one(command: Command) -> Ran {
@@ -70,6 +70,21 @@ async fn a_session_lost_between_steps_fails_the_host_and_is_not_opened_again() {
         assert!(ran.host("h0").started && !ran.host("h0").may_still_run);
         assert_eq!(ran.tally.starts["h0"], ["a"]);
         assert_eq!(ran.tally.connects["h0"], 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_must_not_outlive_us_is_watched_through_its_input() {
+    for (on_disconnect, held) in [(OnDisconnect::Leave, 0), (OnDisconnect::Kill, 2)] {
+        let script = Action::Run(TaskCommand::Script(text("uptime")));
+        let mut plan = plan(1, vec![vec![raw("uptime"), step(script)]]);
+        plan.hosts[0].on_disconnect = on_disconnect;
+        let ran = run(plan, Fake::new()).await;
+        assert_eq!(ran.statuses(), [Status::Ok]);
+        assert_eq!(ran.tally.held, held);
+        let starts = &ran.tally.starts["h0"];
+        assert!(starts.iter().all(|line| line.contains("read -r") == (held > 0)), "{starts:?}");
+        assert_eq!(starts[0] == "uptime", held == 0, "{starts:?}");
     }
 }
 

@@ -12,7 +12,10 @@ use tokio::time::Instant;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
-use crate::ssh::{ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, Retry, Session, Signal};
+use crate::ssh::{
+    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Retry, Session, Signal,
+    Stdin,
+};
 
 /// What comes of one connection attempt.
 #[derive(Clone, Debug)]
@@ -124,6 +127,8 @@ pub(super) struct Tally {
     pub(super) connects: BTreeMap<String, usize>,
     /// Commands that were started or may have been, by host, in order.
     pub(super) starts: BTreeMap<String, Vec<String>>,
+    /// How many of them had their standard input held open.
+    pub(super) held: usize,
     /// Signals that were sent.
     pub(super) signals: Vec<(String, Signal, Duration)>,
     /// Channels that were closed by our side.
@@ -235,14 +240,17 @@ pub(super) struct FakeSession {
 impl Session for FakeSession {
     type Exec = FakeExec;
 
-    async fn exec(&mut self, command: Bytes) -> Result<FakeExec, ExecError> {
+    async fn exec(&mut self, request: ExecRequest) -> Result<FakeExec, ExecError> {
         let busy = Busy::new(&self.fake);
         let scripted = self.fake.scripted(&self.host, |script| script.commands.pop_front());
         let scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
         if !matches!(scripted.start, Start::Refused(_)) {
-            let command = String::from_utf8_lossy(&command).into_owned();
+            let command = String::from_utf8_lossy(&request.line).into_owned();
             let host = self.host.clone();
-            self.fake.count(|tally, _| tally.starts.entry(host).or_default().push(command));
+            self.fake.count(|tally, _| {
+                tally.held += usize::from(request.stdin == Stdin::Held);
+                tally.starts.entry(host).or_default().push(command);
+            });
         }
         match scripted.start {
             Start::Answered(after) => tokio::time::sleep(after).await,

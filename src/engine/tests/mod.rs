@@ -26,6 +26,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::inventory::RoleName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::position::{Located, Position};
+use crate::model::settings::OnDisconnect;
 use crate::model::task::{Action, Command, Step, TemplateText};
 use crate::model::template::{Builtins, Layer, Templates};
 use crate::model::value::{Value, Vars};
@@ -99,6 +100,7 @@ fn host(index: usize) -> PlannedHost {
         env: Vec::new(),
         command_timeout: None,
         idle_timeout: None,
+        on_disconnect: OnDisconnect::Leave,
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The shells that are on this machine, each with the arguments before `-c`; the required ones must be.
-fn installed(required: &[&str], others: &[&str]) -> Vec<Vec<String>> {
+pub(super) fn installed(required: &[&str], others: &[&str]) -> Vec<Vec<String>> {
     let exists = |shell: &&str| {
         let words: Vec<&str> = shell.split(' ').collect();
         Command::new(words[0])
@@ -43,7 +43,7 @@ fn stdout(output: &Output) -> String {
 }
 
 /// Texts that shells like to misread.
-fn hostile() -> impl Strategy<Value = String> {
+pub(super) fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         8 => "[ -~]{1,3}",
         8 => prop::sample::select(vec![
@@ -55,7 +55,7 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-const LOGIN_SHELLS: &[&str] = &["dash", "zsh", "fish", "tcsh", "csh", "busybox sh", "ksh", "mksh"];
+pub(super) const LOGIN_SHELLS: &[&str] = &["dash", "zsh", "fish", "tcsh", "csh", "busybox sh", "ksh", "mksh"];
 const POSIX_SHELLS: &[&str] = &["dash", "zsh", "busybox sh", "ksh", "mksh"];
 
 proptest! {

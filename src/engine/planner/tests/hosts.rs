@@ -10,7 +10,7 @@ use crate::engine::planner::{Operator, Request};
 use crate::model::endpoint::{Agent, Deadlines, KEEPALIVE_INTERVAL};
 use crate::model::inventory::Inventory;
 use crate::model::position::Position;
-use crate::model::settings::{AgentSetting, Origin, Settings, Sourced, TimeLimit, Transport};
+use crate::model::settings::{AgentSetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport};
 
 fn set<T>(value: T) -> Option<Sourced<T>> {
     Some(Sourced::new(value, Origin::Defaults(Position::new("inventory.yaml", 1, 1))))
@@ -42,6 +42,7 @@ fn what_nobody_said_is_filled_in() {
     assert_eq!((endpoint.keepalive, endpoint.retries), (Some(KEEPALIVE_INTERVAL), 2));
     assert_eq!((endpoint.deadlines, endpoint.transport), (Deadlines::default(), Transport::Ssh));
     assert_eq!((&*host.shell, host.command_timeout, host.idle_timeout), ("sh", None, None));
+    assert_eq!(host.on_disconnect, OnDisconnect::Leave);
     assert_eq!(host.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ["web"]);
 }
 
@@ -63,6 +64,7 @@ fn what_the_inventory_says_is_taken() {
         retries: set(0),
         shell: set("bash".to_owned()),
         transport: set(Transport::Local),
+        on_disconnect: set(OnDisconnect::Kill),
         ..Settings::default()
     };
     settings.env.extend(set("1".to_owned()).map(|value| ("B".to_owned(), value)));
@@ -77,6 +79,7 @@ fn what_the_inventory_says_is_taken() {
     assert_eq!(endpoint.deadlines, Deadlines { connect: seconds(3), ..Deadlines::default() });
     assert_eq!((host.command_timeout, host.idle_timeout), (Some(seconds(60)), None));
     assert_eq!((endpoint.keepalive, endpoint.retries, endpoint.transport), (None, 0, Transport::Local));
+    assert_eq!(host.on_disconnect, OnDisconnect::Kill);
     assert_eq!((&*host.shell, host.env), ("bash", vec![("B".to_owned(), "1".to_owned())]));
 }
 

@@ -1,0 +1,73 @@
+//! The command line that ties a command's life to its standard input: a watchdog beside it ends it when the
+//! input does. For servers that pass no signals on, and for the day the client is gone without a word.
+//!
+//! Owns the text and what fan has to write to its input; refuses to run anything.
+//!
+//! The command replaces the shell that started the watchdog, so its exit status, its signals and its process
+//! id are its own. What the watchdog does:
+//!
+//! | its input | meaning | what it does to the process group |
+//! |---|---|---|
+//! | a line | fan asks ([`ASK`]) | TERM |
+//! | its end after a line | fan insists | KILL |
+//! | its end without a line | the client is gone | TERM, KILL 4 s later |
+//! | its end when the command has ended | all is well | nothing; it goes away |
+//!
+//! A group whose leader obeyed TERM keeps 4 s for the rest of it to follow.
+
+use crate::model::shell::{MAX_LINE, ShellError, octal, plain_interpreter, refuse_nul, unlike_option};
+
+/// What makes the watchdog send TERM. The end of the input after it makes it send KILL.
+pub const ASK: &[u8] = b"\n";
+
+/// What interprets the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpreter<'a> {
+    /// A command with plain words, found on the host's `PATH`.
+    Named(&'a str),
+    /// The account's own shell, of which sshd tells in `SHELL`.
+    LoginShell,
+}
+
+/// Runs as `sh -c WATCH sh COMMAND…` in a shell that leads its process group.
+///
+/// `read` and not `cat`: no second process to get rid of. The watchdog holds the input only, and only as long
+/// as it reads: sshd's input and output may be one socket, which whoever holds it keeps open. `$$` is the
+/// command, also in subshells; as long as the watchdog is in its group, nobody else gets that number. The
+/// outer subshell ends at once, so that the command has no child that it does not know.
+const WATCH: &str = "exec 3<&0 </dev/null; \
+    ( exec >/dev/null 2>&1; trap \"\" HUP INT QUIT TERM; ( \
+    if read -r _fan <&3; then \
+    kill -TERM 0; read -r _fan <&3; exec 3<&-; kill -0 $$ || sleep 4; \
+    else \
+    exec 3<&-; kill -0 $$ || exit 0; kill -TERM 0; sleep 4; \
+    fi; kill -KILL 0 ) & ); \
+    exec 3<&-; exec \"$@\"";
+
+/// Composes the one line of ASCII that runs a script under an interpreter with a watchdog beside it, whatever
+/// the account's login shell.
+///
+/// Its standard input has to be held open while it runs. The script itself sees an empty one.
+pub fn watched_line(interpreter: Interpreter<'_>, script: &str) -> Result<String, ShellError> {
+    let interpreter = match interpreter {
+        Interpreter::Named(name) => plain_interpreter(name)?,
+        Interpreter::LoginShell => "\"${SHELL:-sh}\"",
+    };
+    refuse_nul("the script", script)?;
+    let script = octal(&unlike_option(script));
+    // Signals are for a whole group, so it must be the command's own. sshd makes one for each command; under a
+    // forced command, or another server, the shell may be in somebody else's. `kill -0 -$$` is the one
+    // spelling of "do I lead a group" that dash, bash and busybox share. `setsid` forks when called by a
+    // leader, which would lose the exit status.
+    let line = format!(
+        "exec sh -c '_fan=$(printf %b \"{script}X\") && \
+         set -- \"$1\" {interpreter} -c \"${{_fan%X}}\" && _fan=$1 && shift && \
+         if kill -0 -$$ 2>/dev/null; then eval \"$_fan\"; \
+         elif command -v setsid >/dev/null; then exec setsid sh -c \"$_fan\" sh \"$@\"; \
+         else echo \"fan: on_disconnect: kill needs setsid on this host\" >&2; exit 1; fi' sh '{WATCH}'"
+    );
+    if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
+}
+
+#[cfg(test)]
+mod tests;
