@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts in place what the tests need: OpenSSH's server and client, and the shells that quoting is tried in.
+# Puts in place what the tests need: OpenSSH's server and client, and the shells that quoting is tried in;
+# on Linux also dropbear and the tools for cutting a link.
 # Installs only what is missing; says what to do where it cannot. Never skips.
 set -eu
 
@@ -16,6 +17,9 @@ NEEDS='
 sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
 cc:gcc make:make bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox
 '
+
+# What macOS has no counterpart of.
+[ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux dropbear:dropbear-bin dropbearkey:dropbear-bin"
 
 missing_commands() {
     for need in $NEEDS; do

@@ -5,19 +5,25 @@ use std::fmt::{Display, Write};
 use serde_json::json;
 
 use crate::cli::args::Hosts;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, talk};
 use crate::cli::{context, print};
+use crate::engine::planner::SshConfigSource;
 use crate::model::duration;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::outcome::ExitCode;
-use crate::model::settings::{AgentSetting, Settings, Sourced, TimeLimit, Transport};
+use crate::model::position::Diagnostic;
+use crate::model::settings::{
+    AgentSetting, GatewaySetting, OnDisconnect, SecretSource, Settings, Sourced, TimeLimit, Transport,
+};
 use crate::model::value::Value;
 
 pub(super) fn run(args: &Hosts) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let settings = context::settings(&args.connection)?;
-    let hosts = resolve(&inventory, &selected, &settings);
+    // Names need no settings.
+    let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
+    let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);
     let text = if args.list {
         hosts.iter().map(|host| format!("{}\n", host.name)).collect()
     } else if args.json {
@@ -26,18 +32,38 @@ pub(super) fn run(args: &Hosts) -> Result<ExitCode, CliError> {
         hosts.iter().map(show).collect()
     };
     print(&text)?;
-    Ok(ExitCode::Ok)
+    // Shown all the same: whoever looks for a mistake wants to see the rest.
+    if errors.is_empty() { Ok(ExitCode::Ok) } else { Err(CliError::Input(errors)) }
 }
 
-fn resolve(inventory: &Inventory, selected: &[usize], settings: &Settings) -> Vec<ResolvedHost> {
+/// The hosts with all layers of their settings, and what makes some of them unusable. Warnings are told.
+fn resolve(
+    inventory: &Inventory,
+    selected: &[usize],
+    settings: &Settings,
+    ssh_config: &SshConfigSource,
+) -> (Vec<ResolvedHost>, Vec<Diagnostic>) {
     let roles = inventory.roles_of_hosts();
-    selected
-        .iter()
-        .filter_map(|&index| {
-            let roles = roles.get(index).map(Vec::as_slice).unwrap_or_default();
-            Some(inventory.resolve(inventory.hosts.get(index)?, roles, settings))
-        })
-        .collect()
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    let mut hosts = Vec::new();
+    for &index in selected {
+        let Some(host) = inventory.hosts.get(index) else { continue };
+        let roles = roles.get(index).map(Vec::as_slice).unwrap_or_default();
+        let mut host = inventory.resolve(host, roles, settings);
+        let consulted = ssh_config.under(host.name.as_str(), &host.settings);
+        host.settings = consulted.settings;
+        hosts.push(host);
+        // Many hosts share a line.
+        errors
+            .extend(consulted.errors.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
+        for warning in consulted.warnings {
+            if !warnings.contains(&warning) {
+                talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+                warnings.push(warning);
+            }
+        }
+    }
+    (hosts, errors)
 }
 
 /// Every setting that somebody made: name, value, origin.
@@ -66,6 +92,14 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
         AgentSetting::Environment => Value::from(true),
         AgentSetting::Socket(path) => Value::from(path.as_str()),
     });
+    row(&mut rows, "certificate", &settings.certificates, |files| json!(files));
+    row(&mut rows, "forward_agent", &settings.forward_agent, |forward| Value::from(*forward));
+    row(&mut rows, "password", &settings.password, |source| Value::from(password(source)));
+    row(&mut rows, "gateway", &settings.gateway, |gateway| match gateway {
+        GatewaySetting::Direct => Value::from("none"),
+        GatewaySetting::Hops(hops) => Value::from(hops.join(",")),
+    });
+    row(&mut rows, "proxy_command", &settings.proxy_command, text);
     row(&mut rows, "known_hosts", &settings.known_hosts, |files| json!(files));
     row(&mut rows, "host_key", &settings.host_key, |pins| json!(pins));
     row(&mut rows, "host_keys", &settings.host_keys, |policy| Value::from(policy.as_str()));
@@ -76,6 +110,10 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
     row(&mut rows, "idle_timeout", &settings.idle_timeout, limit);
     row(&mut rows, "keepalive", &settings.keepalive, limit);
     row(&mut rows, "retries", &settings.retries, |retries| Value::from(*retries));
+    row(&mut rows, "on_disconnect", &settings.on_disconnect, |then| match then {
+        OnDisconnect::Leave => Value::from("leave"),
+        OnDisconnect::Kill => Value::from("kill"),
+    });
     row(&mut rows, "shell", &settings.shell, text);
     row(&mut rows, "transport", &settings.transport, |transport| match transport {
         Transport::Ssh => Value::from("ssh"),
@@ -85,6 +123,16 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
         rows.push((format!("env.{name}"), Value::from(value.value.as_str()), value.origin.to_string()));
     }
     rows
+}
+
+/// Where a password comes from. A command is not shown: it may have a secret among its words.
+fn password(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(name) => format!("env {name}"),
+        SecretSource::File(path) => format!("file {path}"),
+        SecretSource::Command(_) => "command".to_owned(),
+        SecretSource::Prompt(_) => "prompt".to_owned(),
+    }
 }
 
 fn describe(host: &ResolvedHost) -> Value {

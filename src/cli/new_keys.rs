@@ -40,17 +40,23 @@ pub(super) async fn settle(plan: &Plan, connector: &SshConnector) -> Result<(), 
     if !ask::can_ask() {
         return Ok(());
     }
+    for endpoints in by_depth(plan) {
+        settle_some(endpoints.into_iter(), plan.pool, connector).await?;
+    }
+    Ok(())
+}
+
+/// All hosts of a plan and the gateways before them, each once: first those without a gateway, then those
+/// behind one, and so on.
+pub(super) fn by_depth(plan: &Plan) -> Vec<Vec<&Endpoint>> {
     let over_ssh =
         plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
     let mut seen = HashSet::new();
     let all: Vec<&Endpoint> =
         over_ssh.flat_map(Endpoint::hops).filter(|endpoint| seen.insert(endpoint.route())).collect();
     let deepest = all.iter().map(|endpoint| endpoint.hops().count()).max().unwrap_or(0);
-    for depth in 1..=deepest {
-        let of_depth = all.iter().copied().filter(|endpoint| endpoint.hops().count() == depth);
-        settle_some(of_depth, plan.pool, connector).await?;
-    }
-    Ok(())
+    let of_depth = |depth| all.iter().copied().filter(|endpoint| endpoint.hops().count() == depth).collect();
+    (1..=deepest).map(of_depth).collect()
 }
 
 async fn settle_some(

@@ -90,7 +90,12 @@ pub(super) async fn carry_out(
     }
     let (sink, deliveries) = engine::channel();
     let report = spawn_reporters(outputs, deliveries)?;
-    engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone()).await;
+    // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
+    let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone());
+    if tokio::spawn(run).await.is_err() {
+        talk("error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`");
+        return Ok(ExitCode::Bug);
+    }
     finish(report, &stopping).await
 }
 

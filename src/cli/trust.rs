@@ -14,14 +14,12 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::prompt::Terminal;
 use crate::cli::{new_keys, print, runner, secrets};
-use crate::engine::plan::Plan;
 use crate::engine::planner;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::{ExitCode, Failure};
 use crate::model::position::Diagnostic;
 use crate::model::range;
-use crate::model::settings::Transport;
 use crate::model::value::Value;
 use crate::ssh::client::SshConnector;
 use crate::ssh::collect::{KeyTypes, collect};
@@ -68,12 +66,16 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
     runner::fit_open_files(&mut plan);
     let runtime = runner::runtime()?;
     runtime.block_on_then_leave(async {
-        // Hosts are never logged in to, but the gateways before them are.
+        // Hosts are never logged in to, but the gateways before them are, once their keys are trusted.
         let keyring = secrets::prepare(&mut plan, &mut Terminal).await?;
         let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
-        let mut findings = find(&plan, &connector, project.as_ref()).await;
-        talk(&table(&findings));
-        settle(args, connector.host_keys(), &mut findings)?;
+        let mut findings = Vec::new();
+        for endpoints in new_keys::by_depth(&plan) {
+            let mut some = find(endpoints, plan.pool, &connector, project.as_ref()).await;
+            talk(&table(&some));
+            settle(args, connector.host_keys(), &mut some)?;
+            findings.extend(some);
+        }
         if args.json {
             print(&format!("{:#}\n", Value::Array(findings.iter().map(describe).collect())))?;
         }
@@ -94,13 +96,16 @@ fn project_file(args: &Trust, inventory: &Inventory) -> Result<Option<PathBuf>, 
     }
 }
 
-/// Collects and compares the keys of all hosts, some hosts at a time, each host's keys one after the other.
-async fn find(plan: &Plan, connector: &SshConnector, project: Option<&PathBuf>) -> Vec<Finding> {
+/// Collects and compares the keys of hosts, some hosts at a time, each host's keys one after the other.
+async fn find(
+    endpoints: Vec<&Endpoint>,
+    pool: usize,
+    connector: &SshConnector,
+    project: Option<&PathBuf>,
+) -> Vec<Finding> {
     let host_keys = connector.host_keys();
-    let over_ssh =
-        plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
-    let judged: Vec<(&Endpoint, Arc<Judge>)> =
-        over_ssh.map(|endpoint| (endpoint, Arc::new(host_keys.judge(endpoint)))).collect();
+    let judge = |endpoint| (endpoint, Arc::new(host_keys.judge(endpoint)));
+    let judged: Vec<(&Endpoint, Arc<Judge>)> = endpoints.into_iter().map(judge).collect();
     let findings = futures::stream::iter(judged.into_iter().map(|(endpoint, judge)| async move {
         let collected = collect(endpoint, KeyTypes::All, || connector.dial(endpoint)).await;
         let keys = collected.map_err(|error| error.failure).map(|keys| {
@@ -116,7 +121,7 @@ async fn find(plan: &Plan, connector: &SshConnector, project: Option<&PathBuf>) 
         let file = project.cloned().or_else(|| judge.record_in().map(PathBuf::from));
         Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys }
     }));
-    findings.buffered(plan.pool).collect().await
+    findings.buffered(pool).collect().await
 }
 
 /// Asks about the new keys, or takes the yes of the command line, and writes them.

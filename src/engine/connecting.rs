@@ -5,7 +5,7 @@ use crate::engine::sink::EventSink;
 use crate::engine::stop::StopReceiver;
 use crate::event::Fact;
 use crate::model::endpoint::Endpoint;
-use crate::model::outcome::{CancelReason, Failure};
+use crate::model::outcome::{CancelReason, Failure, Kind};
 use crate::ssh::{Connector, backoff};
 
 /// Why there is no session.
@@ -45,7 +45,10 @@ pub(super) async fn connect<C: Connector>(
             Err(error) => error,
         };
         let mut failure = error.failure;
-        failure.message = format!("{} ({address})", failure.message);
+        // A gateway's trouble is not at the host's address.
+        if failure.kind != Kind::Gateway {
+            failure.message = format!("{} ({address})", failure.message);
+        }
         let Some(delay) = backoff::pause(error.retry, attempt, endpoint.retries) else {
             if attempt > 1 {
                 failure.message = format!("{}, after {attempt} attempts", failure.message);

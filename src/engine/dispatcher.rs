@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::plan::Plan;
@@ -123,10 +124,14 @@ impl<C: Connector> Dispatcher<C> {
             tokio::select! {
                 biased;
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
-                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
+                // Before the end of the hosts that it explains.
                 notice = connector.notice() => self.note(notice),
+                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
                 _ = ticks.tick() => self.look_for_stragglers(),
             }
+        }
+        while let Some(notice) = connector.notice().now_or_never() {
+            self.note(notice);
         }
         self.shared.sink.tell(Fact::TaskFinished { task });
     }

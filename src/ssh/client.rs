@@ -22,7 +22,7 @@ use crate::ssh::handler::{ClientHandler, HandlerError, Story};
 use crate::ssh::host_key::{HostKeys, Wanted};
 use crate::ssh::keys::{Identity, Keyring};
 use crate::ssh::session::SshSession;
-use crate::ssh::starts::{StartKey, Starts};
+use crate::ssh::starts::{Start, StartKey, Starts};
 use crate::ssh::{
     ConnectError, Connected, Connector, algorithms, auth, dial, failure, gateway, stream, tunnel,
 };
@@ -65,7 +65,7 @@ pub(super) struct Login {
     story: Arc<Story>,
     pub(super) timings: Timings,
     pub(super) auth: String,
-    start: OwnedSemaphorePermit,
+    start: Start,
     forward_agent: bool,
 }
 
@@ -116,12 +116,12 @@ impl SshConnector {
 
     /// Connects to a host up to the point where SSH begins, through gateways where the endpoint has them.
     ///
-    /// The permit is the host's place among the unauthenticated connections of its server.
+    /// The start is the host's place among the unauthenticated connections of its server.
     ///
     /// # Errors
     ///
     /// As [`Connector::connect`], as far as it goes.
-    pub async fn dial(&self, endpoint: &Endpoint) -> Result<(Dialled, OwnedSemaphorePermit), ConnectError> {
+    pub async fn dial(&self, endpoint: &Endpoint) -> Result<(Dialled, Start), ConnectError> {
         self.dial_timed(endpoint, &mut Timings::default()).await
     }
 
@@ -129,7 +129,7 @@ impl SshConnector {
         &self,
         endpoint: &Endpoint,
         timings: &mut Timings,
-    ) -> Result<(Dialled, OwnedSemaphorePermit), ConnectError> {
+    ) -> Result<(Dialled, Start), ConnectError> {
         let deadline = endpoint.deadlines.connect;
         if let Some(gateway) = &endpoint.gateway {
             let queued = Instant::now();
@@ -237,7 +237,8 @@ impl SshConnector {
                 }
                 Agent::Socket { .. } | Agent::Off => None,
             };
-            let (mut handle, story) = self.handshake(endpoint, transport, role, forward.as_ref()).await?;
+            let shaken = self.handshake(endpoint, transport, role, forward.as_ref()).await;
+            let (mut handle, story) = shaken.inspect_err(|error| start.ended(error))?;
             timings.handshake = greeted.elapsed();
 
             let proved = Instant::now();
@@ -247,6 +248,7 @@ impl SshConnector {
                 retry: error.retry,
             })?;
             timings.auth = proved.elapsed();
+            start.logged_in();
             story.establish();
             drop(turn);
             Ok(Login { handle, story, timings, auth, start, forward_agent: forward.is_some() })

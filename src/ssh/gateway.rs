@@ -118,7 +118,7 @@ impl Gateway {
         }
         let gateway = &endpoint.name;
         if state.openings >= MAX_OPENINGS {
-            let failure = blame(gateway, Failure::new(Kind::Gateway, "the connection broke again"));
+            let failure = blame(endpoint, Failure::new(Kind::Gateway, "the connection broke again"));
             state.link = Link::Dead(failure.clone());
             return Err(ConnectError::fatal(failure));
         }
@@ -141,7 +141,7 @@ impl Gateway {
                     }
                     let failure = error.failure;
                     notices.tell(Notice::Failed { gateway: gateway.clone(), failure: failure.clone() });
-                    let failure = blame(gateway, failure);
+                    let failure = blame(endpoint, failure);
                     state.link = Link::Dead(failure.clone());
                     return Err(ConnectError::fatal(failure));
                 }
@@ -151,9 +151,11 @@ impl Gateway {
 }
 
 /// A gateway's failure as one of the hosts behind it. Alarms stay alarms.
-fn blame(gateway: &HostName, failure: Failure) -> Failure {
+fn blame(gateway: &Endpoint, failure: Failure) -> Failure {
+    let (name, address, port) = (&gateway.name, &gateway.address, gateway.port);
     let kind = if failure.kind.is_host_key_alarm() { failure.kind } else { Kind::Gateway };
-    Failure { kind, message: format!("gateway {gateway}: {}", failure.message), hint: failure.hint }
+    let message = format!("gateway {name} ({address} port {port}): {}", failure.message);
+    Failure { kind, message, hint: failure.hint }
 }
 
 /// Opens a stream to a host through a connected gateway.

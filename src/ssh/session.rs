@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use russh::client::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ssh::exec::SshExec;
 use crate::ssh::handler::{ClientHandler, Story};
+use crate::ssh::starts::Start;
 use crate::ssh::{ExecError, ExecRequest, Session};
 
 /// An authenticated SSH connection.
@@ -22,7 +22,7 @@ pub struct SshSession {
     ///
     /// sshd tells us of the login before it tells its own listener, which goes on counting the connection
     /// against `MaxStartups` for some milliseconds (sshd.c, `startup_pipe`). It answers requests only after.
-    pub(super) start: Option<OwnedSemaphorePermit>,
+    pub(super) start: Option<Start>,
 }
 
 impl Session for SshSession {

@@ -203,7 +203,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        // A peer that is gone already is no news, and russh would keep the reason of the end to itself.
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context).map(|_| Ok(()))
     }
 }
 

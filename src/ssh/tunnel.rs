@@ -4,7 +4,8 @@
 //! russh hands messages to a channel inside the loop that serves the whole connection, so one unread channel
 //! would stop every host behind the gateway. A task of its own therefore takes everything in at once. What
 //! piles up is bounded by the inner session's own flow control: a host may send one window before it must wait
-//! for us. A host that sends far more breaks the protocol and loses its tunnel.
+//! for us. A host that sends far more breaks the protocol and loses its tunnel. The same task closes the channel
+//! when either side is done.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +18,6 @@ use russh::client::Msg;
 use russh::{Channel, ChannelMsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 /// The window of sessions behind a gateway: what one of them may have in flight.
 pub(super) const INNER_WINDOW: u32 = 512 * 1024;
@@ -31,7 +31,6 @@ pub struct Tunnel {
     current: Bytes,
     queued: Arc<AtomicUsize>,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
-    drain: AbortHandle,
 }
 
 /// Makes a stream of an open channel.
@@ -40,28 +39,30 @@ pub(super) fn over(channel: Channel<Msg>) -> Tunnel {
     let (sender, arrived) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&queued);
-    let drain = tokio::spawn(async move {
-        while let Some(message) = reader.wait().await {
+    let writer = Box::pin(write_half.make_writer());
+    tokio::spawn(async move {
+        loop {
+            let message = tokio::select! {
+                message = reader.wait() => message,
+                () = sender.closed() => None,
+            };
             match message {
-                ChannelMsg::Data { data } => {
+                Some(ChannelMsg::Data { data }) => {
                     let before = counter.fetch_add(data.len(), Ordering::AcqRel);
                     if before + data.len() > MAX_QUEUED || sender.send(data).is_err() {
-                        return;
+                        break;
                     }
                 }
-                ChannelMsg::Eof | ChannelMsg::Close => return,
-                _ => {}
+                Some(ChannelMsg::Eof | ChannelMsg::Close) | None => break,
+                Some(_) => {}
             }
         }
+        drop(sender);
+        // Without it the gateway would keep its connection to a host that we turned away from, and the host
+        // would count it as a login that never comes.
+        let _ = write_half.close().await;
     });
-    let writer = Box::pin(write_half.make_writer());
-    Tunnel { arrived, current: Bytes::new(), queued, writer, drain: drain.abort_handle() }
-}
-
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.drain.abort();
-    }
+    Tunnel { arrived, current: Bytes::new(), queued, writer }
 }
 
 impl AsyncRead for Tunnel {

@@ -14,9 +14,12 @@
 mod agent;
 mod auth;
 mod cli;
+mod cut;
 mod demo;
+mod dropbear;
 mod faults;
 mod files;
+mod gateways;
 mod host_keys;
 mod logins;
 mod output;

@@ -282,6 +282,19 @@ fn sixty_names_of_one_server_are_no_crowd() {
     assert_eq!(sshd.connections(), 60);
 }
 
+/// A server that takes two at a time, and turns all others away.
+#[test]
+fn a_server_that_turns_connections_away_is_asked_more_slowly() {
+    let sshd = Sshd::builder().max_startups("2:100:4").start();
+    let fan = Fan::new().file("inventory.yaml", crowd(&sshd, 30));
+    let ran = fan.run(["exec", "-H", "all", "--format", "jsonl", "--", "echo in"]);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, sshd.log());
+    ran.events();
+    let drops = sshd.log().matches("drop connection").count();
+    // Six of the first eight, two of the next four; then one now and then, as the limit grows back to three.
+    assert!((1..=20).contains(&drops), "{drops} dropped:\n{}", sshd.log());
+}
+
 /// One connection for all tasks of a run, and none for tasks that need none.
 #[test]
 fn one_connection_per_host() {

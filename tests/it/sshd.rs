@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::stable::stable;
@@ -23,9 +24,9 @@ const PORTS: usize = 5;
 
 /// A running sshd. Dropping it kills it, and nothing else.
 pub struct Sshd {
-    _server: Server,
+    server: Server,
     port: u16,
-    hosts: u8,
+    ips: Vec<Ipv4Addr>,
     user: String,
     folder: TempDir,
 }
@@ -41,6 +42,7 @@ pub struct SshdBuilder {
     max_startups: Option<String>,
     log_level: &'static str,
     lines: Vec<String>,
+    namespace: Option<(String, Ipv4Addr)>,
 }
 
 impl Sshd {
@@ -52,6 +54,7 @@ impl Sshd {
             max_startups: None,
             log_level: "VERBOSE",
             lines: Vec::new(),
+            namespace: None,
         }
     }
 
@@ -66,7 +69,7 @@ impl Sshd {
 
     /// Where it listens: `127.0.0.1`, `127.0.0.2` and so on, on one port.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        (1..=self.hosts).map(|host| loopback(host, self.port)).collect()
+        self.ips.iter().map(|&ip| SocketAddr::from((ip, self.port))).collect()
     }
 
     /// The login name: whoever runs the test.
@@ -97,6 +100,13 @@ impl Sshd {
     /// TCP connections that it took in so far.
     pub fn connections(&self) -> usize {
         self.log().matches("Connection from ").count()
+    }
+
+    /// The processes that serve its connections, one for each.
+    pub fn connection_processes(&self) -> Vec<Pid> {
+        let server = self.server.0.id();
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect()
     }
 
     /// The methods of all requests to log in so far, of a server that is [`SshdBuilder::counting_logins`].
@@ -169,6 +179,18 @@ impl SshdBuilder {
         self
     }
 
+    /// Starts it inside this network namespace, where it listens at this address only.
+    pub fn inside(self, namespace: &str, address: Ipv4Addr) -> Self {
+        Self { namespace: Some((namespace.to_owned(), address)), ..self }
+    }
+
+    fn ips(&self) -> Vec<Ipv4Addr> {
+        match &self.namespace {
+            Some((_, address)) => vec![*address],
+            None => (1..=self.hosts).map(|host| Ipv4Addr::new(127, 0, 0, host)).collect(),
+        }
+    }
+
     /// Starts it, and waits until it listens everywhere.
     pub fn start(&self) -> Sshd {
         assert!(
@@ -191,9 +213,9 @@ impl SshdBuilder {
             let port = free_port();
             fs::write(folder.path().join("config"), self.config(folder.path(), port)).unwrap();
             fs::write(folder.path().join("known_hosts"), self.known_hosts(folder.path(), port)).unwrap();
-            let mut server = launch(folder.path());
+            let mut server = self.launch(folder.path());
             if self.listens(&mut server, folder.path(), port) {
-                return Sshd { _server: server, port, hosts: self.hosts, user, folder };
+                return Sshd { server, port, ips: self.ips(), user, folder };
             }
         }
         panic!("no free port after {PORTS} tries");
@@ -218,8 +240,8 @@ impl SshdBuilder {
         );
         // A bash that believes it is nested leaves ~/.bashrc alone, which may take half a second.
         config.push_str("SetEnv SHLVL=5\n");
-        for host in 1..=self.hosts {
-            writeln!(config, "ListenAddress {}", loopback(host, port).ip()).unwrap();
+        for ip in self.ips() {
+            writeln!(config, "ListenAddress {ip}").unwrap();
         }
         for key_type in &self.key_types {
             writeln!(config, "HostKey {folder}/host_{key_type}").unwrap();
@@ -238,10 +260,10 @@ impl SshdBuilder {
 
     fn known_hosts(&self, folder: &Path, port: u16) -> String {
         let mut text = String::new();
-        for host in 1..=self.hosts {
+        for ip in self.ips() {
             for key_type in &self.key_types {
                 let key = public_key(&folder.join(format!("host_{key_type}.pub")));
-                writeln!(text, "[{}]:{port} {key}", loopback(host, port).ip()).unwrap();
+                writeln!(text, "[{ip}]:{port} {key}").unwrap();
             }
         }
         text
@@ -259,9 +281,26 @@ impl SshdBuilder {
             if let Some(status) = server.0.try_wait().unwrap() {
                 panic!("sshd ended with {status}:\n{log}");
             }
-            let at = |host| format!("Server listening on {} port {port}.", loopback(host, port).ip());
-            (1..=self.hosts).all(|host| log.contains(&at(host))).then_some(true)
+            let at = |ip: &Ipv4Addr| format!("Server listening on {ip} port {port}.");
+            self.ips().iter().all(|ip| log.contains(&at(ip))).then_some(true)
         })
+    }
+
+    fn launch(&self, folder: &Path) -> Server {
+        let log = File::create(folder.join("log")).unwrap();
+        let mut command = match &self.namespace {
+            // It becomes sshd: the process that we know is the server.
+            Some((namespace, _)) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, SSHD]);
+                command
+            }
+            None => Command::new(SSHD),
+        };
+        // -e and -r: with a log file of its own (-E), what the per-connection processes say is lost before 9.8.
+        command.args(["-D", "-e", "-r", "-f"]).arg(folder.join("config"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Server(command.spawn().unwrap())
     }
 }
 
@@ -271,20 +310,6 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn launch(folder: &Path) -> Server {
-    let log = File::create(folder.join("log")).unwrap();
-    // -e and -r: with a log file of its own (-E), what the per-connection processes say is lost before 9.8.
-    let child = Command::new(SSHD)
-        .args(["-D", "-e", "-r", "-f"])
-        .arg(folder.join("config"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    Server(child)
 }
 
 /// Whether this sshd has `PerSourcePenalties` (OpenSSH 9.8 and later), which would punish the tests of bad logins.
@@ -315,10 +340,6 @@ fn said(command: Command) -> String {
 
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-fn loopback(host: u8, port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), port))
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! From what a host's `gateway` says to the endpoints on the way: named by the inventory, or written out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::planner::hosts::{HostPlanner, POSITION_OF_FLAG};
+use crate::engine::planner::hosts::HostPlanner;
 use crate::model::endpoint::Endpoint;
-use crate::model::inventory::{Host, HostName};
+use crate::model::inventory::HostName;
 use crate::model::name;
-use crate::model::position::{Diagnostic, Position};
+use crate::model::position::Diagnostic;
 use crate::model::settings::{GatewaySetting, Origin, Settings, Sourced};
 use crate::model::suggest::did_you_mean;
-use crate::model::value::Vars;
 
 /// Gateways one after the other, at most.
 const MAX_HOPS: usize = 4;
@@ -25,31 +25,23 @@ impl HostPlanner<'_> {
     pub(super) fn way(&mut self, settings: &Settings, path: &mut Vec<String>) -> Option<Arc<Endpoint>> {
         let gateway = settings.gateway.as_ref()?;
         let GatewaySetting::Hops(hops) = &gateway.value else { return None };
-        let own = path.last().map(String::as_str).unwrap_or_default();
-        if matches!(gateway.origin, Origin::CommandLine(_)) && hops.iter().any(|hop| hop == own) {
-            // `-g` is for the hosts behind it.
-            return None;
-        }
         let mut over: Option<Arc<Endpoint>> = None;
         for hop in hops {
-            if path.contains(hop) || path.len() > MAX_HOPS {
-                let cycle = path.contains(hop);
+            if path.contains(hop) {
                 let way = path.iter().chain([hop]).cloned().collect::<Vec<_>>().join(" → ");
-                let message = if cycle {
-                    format!("gateway cycle: {way}")
-                } else {
-                    format!("more than {MAX_HOPS} gateways: {way}")
-                };
-                let problem = at(&gateway.origin, message);
-                self.problem(if cycle {
-                    problem.help("set `gateway: none` on the gateway itself")
-                } else {
-                    problem
-                });
+                let problem = at(&gateway.origin, format!("gateway cycle: {way}"));
+                self.problem(problem.help("set `gateway: none` on the gateway itself"));
                 return None;
             }
             path.push(hop.clone());
-            over = Some(self.hop(hop, over, &gateway.origin, path)?);
+            let via = self.hop(hop, over, &gateway.origin, path)?;
+            // Counted on what came of it: a gateway that is known already brings its own way along.
+            if via.hops().count() > MAX_HOPS {
+                let way = via.route().replace('>', " → ");
+                self.problem(at(&gateway.origin, format!("more than {MAX_HOPS} gateways: {way}")));
+                return None;
+            }
+            over = Some(via);
         }
         over
     }
@@ -78,16 +70,16 @@ impl HostPlanner<'_> {
         origin: &Origin,
         path: &mut Vec<String>,
     ) -> Option<Endpoint> {
-        // Flags such as -u are about the targets; a gateway is described by its own entry.
-        let none = Settings::default();
-        let resolved = match self.inventory.host_index(text) {
+        let (name, settings) = match self.inventory.host_index(text) {
             Some(index) => {
                 let host = self.inventory.hosts.get(index)?;
                 let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
-                self.inventory.resolve(host, roles, &none)
+                let resolved = self.inventory.resolve(host, roles, &self.flags());
+                let settings = self.over_ssh_config(host_part(text), resolved.settings);
+                (resolved.name, settings)
             }
             None => match ad_hoc(text, matches!(origin, Origin::SshConfig(_))) {
-                Ok(host) => self.inventory.resolve(&host, &[], &none),
+                Ok((name, own)) => (name, self.outside(text, own, origin)),
                 Err(message) => {
                     let problem = at(origin, message);
                     let names = self.inventory.hosts.iter().map(|host| host.name.as_str());
@@ -100,25 +92,77 @@ impl HostPlanner<'_> {
                 }
             },
         };
-        let alias = host_part(resolved.name.as_str());
-        let settings = self.over_ssh_config(alias, resolved.settings);
         let via = match over {
             Some(over) => Some(over),
             None => self.way(&settings, path),
         };
-        let mut endpoint = self.endpoint(resolved.name.clone(), settings);
-        if endpoint.address.as_ref() == resolved.name.as_str() {
+        let mut endpoint = self.endpoint(name.clone(), settings);
+        if endpoint.address.as_ref() == name.as_str() {
             // Nobody knows better than the text itself.
-            endpoint.address = Arc::from(host_part(resolved.name.as_str()));
+            endpoint.address = Arc::from(host_part(name.as_str()));
         }
         endpoint.gateway = via;
         Some(endpoint)
+    }
+
+    /// All layers of a gateway that is no host of the inventory, `own` being what its text says.
+    ///
+    /// The inventory's defaults describe its hosts: where they listen, how they are reached and which secret
+    /// opens them is not to be said of a stranger. A name of ssh_config's is described there first.
+    fn outside(&mut self, text: &str, own: Settings, origin: &Origin) -> Settings {
+        let mut settings = Settings {
+            address: None,
+            port: None,
+            gateway: None,
+            proxy_command: None,
+            password: None,
+            host_key: None,
+            host_key_alias: None,
+            transport: None,
+            ..self.inventory.defaults.clone()
+        };
+        let flags = self.flags();
+        if matches!(origin, Origin::SshConfig(_)) {
+            settings.overlay(&self.over_ssh_config(host_part(text), own));
+            settings.overlay(&flags);
+            return settings;
+        }
+        settings.overlay(&own);
+        settings.overlay(&flags);
+        self.over_ssh_config(host_part(text), settings)
+    }
+
+    /// What the command line says of one host: `-g` is for the hosts behind it, and a host that it names is
+    /// reached over those before it; the first one in its own way.
+    pub(super) fn flags_of(&self, host: &HostName) -> Cow<'_, Settings> {
+        let flags = &self.request.settings;
+        let Some(Sourced { value: GatewaySetting::Hops(hops), origin }) = &flags.gateway else {
+            return Cow::Borrowed(flags);
+        };
+        let Some(before) = hops.iter().position(|hop| hop == host.as_str()) else {
+            return Cow::Borrowed(flags);
+        };
+        let before: Vec<String> = hops.iter().take(before).cloned().collect();
+        let gateway =
+            (!before.is_empty()).then(|| Sourced::new(GatewaySetting::Hops(before), origin.clone()));
+        Cow::Owned(Settings { gateway, ..flags.clone() })
+    }
+
+    /// What the command line says of gateways too: its logins are those of the targets, and a gateway is
+    /// described by its own entry, but how careful and how patient to be holds for the whole way.
+    fn flags(&self) -> Settings {
+        let flags = &self.request.settings;
+        Settings {
+            host_keys: flags.host_keys.clone(),
+            connect_timeout: flags.connect_timeout.clone(),
+            ..Settings::default()
+        }
     }
 }
 
 /// A gateway that is in no inventory: `[user@]address[:port]`. A plain word is a name that is missing there,
 /// unless ssh_config wrote it (`alias`), whose names are its own.
-fn ad_hoc(text: &str, alias: bool) -> Result<Host, String> {
+fn ad_hoc(text: &str, alias: bool) -> Result<(HostName, Settings), String> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
@@ -144,8 +188,7 @@ fn ad_hoc(text: &str, alias: bool) -> Result<Host, String> {
         let number = number.ok_or_else(|| format!("port \"{port}\" of gateway {address} is no port"))?;
         settings.port = Some(Sourced::new(number, origin()));
     }
-    let position = Position::new(POSITION_OF_FLAG, 1, 1);
-    Ok(Host { name: HostName::from(text), settings, vars: Vars::new(), position })
+    Ok((HostName::from(text), settings))
 }
 
 /// The address of `[user@]address[:port]`, or the name of an inventory's host.

@@ -55,9 +55,6 @@ impl Operator {
     }
 }
 
-/// The "file" of what a flag defines.
-pub(super) const POSITION_OF_FLAG: &str = "--gateway";
-
 /// Hosts, beside each its variables as they were written; and what the user should know about them.
 pub(super) struct Drafts {
     pub(super) hosts: Vec<(PlannedHost, Vars)>,
@@ -87,7 +84,7 @@ pub(super) fn plan(
 
 /// Plans one host after the other; what they share is made once.
 pub(super) struct HostPlanner<'a> {
-    request: &'a Request,
+    pub(super) request: &'a Request,
     pub(super) inventory: &'a Inventory,
     /// For each host of the inventory, the indices of its roles.
     pub(super) roles: Vec<Vec<usize>>,
@@ -107,25 +104,20 @@ impl HostPlanner<'_> {
 
     /// Lays a host's settings over what OpenSSH's client configuration says about its name.
     pub(super) fn over_ssh_config(&mut self, name: &str, settings: Settings) -> Settings {
-        if settings.transport.as_ref().is_some_and(|transport| transport.value == Transport::Local) {
-            return settings;
-        }
-        let Consulted { settings: mut merged, errors, warnings } =
-            self.request.ssh_config.ask(name, &settings);
+        let Consulted { settings: merged, errors, warnings } = self.request.ssh_config.under(name, &settings);
         errors.into_iter().for_each(|error| self.problem(error));
         for warning in warnings {
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }
         }
-        merged.overlay(&settings);
         merged
     }
 
     fn host(&mut self, index: usize) -> Option<(PlannedHost, Vars)> {
         let host = self.inventory.hosts.get(index)?;
         let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
-        let resolved = self.inventory.resolve(host, roles, &self.request.settings);
+        let resolved = self.inventory.resolve(host, roles, &self.flags_of(&host.name));
         let ResolvedHost { name, roles, settings, vars } = resolved;
         let settings = self.over_ssh_config(name.as_str(), settings);
         let gateway = self.way(&settings, &mut vec![name.to_string()]);

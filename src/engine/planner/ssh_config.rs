@@ -3,12 +3,12 @@
 use std::fmt;
 
 use crate::model::position::Diagnostic;
-use crate::model::settings::Settings;
+use crate::model::settings::{Settings, Transport};
 
 /// What it says about one host.
 #[derive(Clone, Debug, Default)]
 pub struct Consulted {
-    /// The lowest layer of settings but for fan's own.
+    /// Settings: from the source the lowest layer but for fan's own, from [`SshConfigSource::under`] all layers.
     pub settings: Settings,
     /// Why the host cannot be reached as configured.
     pub errors: Vec<Diagnostic>,
@@ -32,9 +32,13 @@ impl SshConfigSource {
         Self(None)
     }
 
-    /// What is said about a host.
-    pub(super) fn ask(&self, name: &str, above: &Settings) -> Consulted {
-        self.0.as_ref().map(|ask| ask(name, above)).unwrap_or_default()
+    /// Lays a host's settings over what the configuration says about its name.
+    pub fn under(&self, name: &str, above: &Settings) -> Consulted {
+        let is_local = above.transport.as_ref().is_some_and(|transport| transport.value == Transport::Local);
+        let asked = self.0.as_ref().filter(|_| !is_local).map(|ask| ask(name, above));
+        let mut consulted = asked.unwrap_or_default();
+        consulted.settings.overlay(above);
+        consulted
     }
 }
 

@@ -1,6 +1,7 @@
 //! From hand-made inventories and tasks to plans, and to the messages of those that cannot be planned.
 
 mod calls;
+mod gateways;
 mod hosts;
 mod targets;
 mod variables;
