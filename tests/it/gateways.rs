@@ -246,7 +246,8 @@ fn a_refused_target_is_let_go_by_its_gateway() {
     // t1 keeps the gateway's connection open.
     eventually("the refused host hears of its end", || {
         let log = target.log();
-        (log.contains("Accepted ") && log.contains("[preauth]")).then_some(())
+        let left = ["Connection closed by", "Connection reset by", "Received disconnect from"];
+        (log.contains("Accepted publickey") && left.iter().any(|sign| log.contains(sign))).then_some(())
     });
     fs::write(go, "").unwrap();
     assert_eq!(started.finish().code, Some(3));
@@ -401,6 +402,27 @@ fn a_gateway_that_dies_takes_running_commands_and_is_opened_once_more() {
     assert_eq!(ended(&events, Status::Ok, None), 3, "{}", ran.stdout);
     assert_eq!(ended(&events, Status::Unknown, Some(Kind::ConnectionLost)), 3, "{}", ran.stdout);
     assert_eq!((gateways(&events), bastion.connections()), ((2, 1), 2), "{}", ran.stdout);
+}
+
+#[test]
+fn a_gateway_that_dies_takes_the_one_behind_it_along_and_both_are_opened_once_more() {
+    let (outer, inner, target) = (Sshd::start(), Sshd::start(), Sshd::start());
+    let yaml = defaults(&target, "  gateway: inner\n")
+        + &entry("outer", &outer, "gateway: none")
+        + &entry("inner", &inner, "gateway: outer")
+        + "  t[1-4]: {address: 127.0.0.1}\n";
+    let waiting = Waiting::new();
+    let fan = fan(&yaml);
+    let started = fan.start(["exec", "-z", "2", "--format", "jsonl", "-H", "t*", "--", &waiting.command()]);
+    waiting.until(2);
+    cut(&outer);
+    waiting.until(4);
+    waiting.end();
+    let ran = started.finish();
+    let events = ran.events();
+    assert_eq!(ended(&events, Status::Ok, None), 2, "{}", ran.stdout);
+    assert_eq!(ended(&events, Status::Unknown, Some(Kind::ConnectionLost)), 2, "{}", ran.stdout);
+    assert_eq!((gateways(&events), outer.connections(), inner.connections()), ((4, 2), 2, 2));
 }
 
 #[test]
