@@ -35,10 +35,12 @@ pub(super) enum Command {
     List(List),
     /// Show the selected hosts, and where each setting came from.
     Hosts(Hosts),
-    /// Check the files, and a task with all its variables, without contacting anybody.
+    /// Check the files, and a task with all its variables, without contacting anybody unless told to.
     Check(Check),
     /// Try to reach, verify, log in to and run a command on each host, with the time of each phase.
     Ping(Ping),
+    /// Open an interactive shell on one host, through the same gateways and keys; ~. at the start of a line leaves.
+    Shell(Shell),
     /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
     Trust(Trust),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
@@ -106,6 +108,10 @@ pub(super) struct Check {
     /// A task to check with all its variables on all its hosts.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
+    /// Then also contact the hosts of the task, those of -R and -H, or all: reach, host key, login, a command,
+    /// and the interpreter of scripts, with the time of each.
+    #[arg(long, env = "FAN_CONNECT")]
+    pub(super) connect: bool,
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]
@@ -123,6 +129,21 @@ pub(super) struct Ping {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Shell {
+    /// A target expression that selects one host: web1, deploy@10.0.0.1:22
+    #[arg(value_name = "HOST")]
+    pub(super) host: String,
+    /// A command to run on the terminal instead of the login shell; its words are joined by spaces, as ssh does.
+    #[arg(value_name = "CMD", last = true)]
+    pub(super) command: Vec<String>,
+    /// The inventory; searched from the current folder upward.
+    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
+    pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
     pub(super) connection: Connection,
 }

@@ -1,13 +1,48 @@
-//! `fan check`: the files, and tasks with all their variables, without contacting anybody.
+//! `fan check`: the files, and tasks with all their variables, without contacting anybody; with `--connect` then
+//! also whether the hosts can be worked on.
 
-use crate::cli::args::Check;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::cli::args::{Check, Color};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
-use crate::cli::{print, run, secrets};
+use crate::cli::{ping, print, run, secrets};
+use crate::engine::plan::Plan;
 use crate::engine::planner;
+use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
+use crate::model::position::{Located, Position};
+use crate::model::task::{Action, Command, Step};
 
-pub(super) fn check(args: &Check) -> Result<String, CliError> {
+/// What the first step of a preflight does, for the message of a host that it fails on.
+const COMMAND: &str = "log in and run a command";
+
+/// What the second step of a preflight does, for the message of a host that lacks its interpreter.
+const INTERPRETER: &str = "start the interpreter of scripts (the setting `shell`)";
+
+pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
+    let checked = check(args)?;
+    print(&checked.summary)?;
+    if !args.connect {
+        return Ok(ExitCode::Ok);
+    }
+    if checked.hosts.is_empty() {
+        return Err(context::no_hosts());
+    }
+    let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection)?;
+    ping::carry_out(with_interpreter(plan), false, color)
+}
+
+/// What was found to be right.
+struct Checked {
+    summary: String,
+    inventory: Inventory,
+    /// The hosts that are meant, as indices into the inventory's.
+    hosts: Vec<usize>,
+}
+
+fn check(args: &Check) -> Result<Checked, CliError> {
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let calls = run::calls(&args.tasks)?;
     let selected = context::select(&mut inventory, &args.selection)?;
@@ -18,7 +53,12 @@ pub(super) fn check(args: &Check) -> Result<String, CliError> {
         file.tasks.len()
     );
     if calls.is_empty() {
-        return Ok(summary);
+        let hosts = match selected {
+            Some(selected) => selected,
+            None if args.connect => context::select_or_all(&mut inventory, &args.selection)?,
+            None => Vec::new(),
+        };
+        return Ok(Checked { summary, inventory, hosts });
     }
     let request = Common {
         title: "check".to_owned(),
@@ -33,10 +73,27 @@ pub(super) fn check(args: &Check) -> Result<String, CliError> {
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
-    Ok(format!("{summary}ok: {} tasks with {steps} steps on {} hosts\n", plan.tasks.len(), plan.hosts.len()))
+    let summary =
+        format!("{summary}ok: {} tasks with {steps} steps on {} hosts\n", plan.tasks.len(), plan.hosts.len());
+    let planned: HashSet<_> = plan.hosts.iter().map(|host| &host.endpoint.name).collect();
+    let hosts = inventory.hosts.iter().enumerate().filter(|(_, host)| planned.contains(&host.name));
+    let hosts = hosts.map(|(index, _)| index).collect();
+    Ok(Checked { summary, inventory, hosts })
 }
 
-pub(super) fn run(args: &Check) -> Result<ExitCode, CliError> {
-    print(&check(args)?)?;
-    Ok(ExitCode::Ok)
+/// Adds a script that does nothing: it is started as the scripts of tasks are, in any login shell.
+fn with_interpreter(mut plan: Plan) -> Plan {
+    let position = Position::new("", 0, 0);
+    let text = |text: &str| Located { value: Arc::from(text), position: position.clone() };
+    for task in &mut plan.tasks {
+        let Some(command) = task.steps.first_mut() else { continue };
+        command.name = Some(text(COMMAND));
+        let script = Step {
+            action: Action::Run(Command::Script(text(ping::COMMAND))),
+            name: Some(text(INTERPRETER)),
+            ..command.clone()
+        };
+        task.steps.push(script);
+    }
+    plan
 }

@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod demo;
 mod error;
+mod escape;
 mod exec;
 mod hosts;
 mod list;
@@ -20,8 +21,10 @@ mod prompt;
 mod run;
 mod runner;
 mod secrets;
+mod shell;
 mod signals;
 mod trust;
+mod tty;
 
 use std::io;
 
@@ -32,15 +35,17 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::error::{CliError, talk};
 use crate::model::outcome::ExitCode;
 
-/// Runs the command line that this process was started with; returns what it should exit with.
-pub fn main() -> ExitCode {
+/// Runs the command line that this process was started with; returns the number that it should exit with: an
+/// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
+pub fn main() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers; they go to stdout and are no error.
             let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             let printed = error.print();
-            return if answer && printed.is_ok() { ExitCode::Ok } else { ExitCode::Input };
+            let code = if answer && printed.is_ok() { ExitCode::Ok } else { ExitCode::Input };
+            return code.code();
         }
     };
     let color = cli.color;
@@ -49,15 +54,19 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(args, color),
         Command::List(args) => list::run(&args.tasks_file, args.json),
         Command::Hosts(args) => hosts::run(args),
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(args, color),
         Command::Ping(args) => ping::run(args, color),
         Command::Trust(args) => trust::run(args),
         Command::Demo(args) => demo::run(args, color),
+        Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
     };
-    result.unwrap_or_else(|error: CliError| {
-        talk(&error.to_string());
-        error.exit_code()
-    })
+    result.map_or_else(complain, ExitCode::code)
+}
+
+/// Tells an error; gives the number to exit with.
+fn complain(error: CliError) -> u8 {
+    talk(&error.to_string());
+    error.exit_code().code()
 }
 
 /// Prints data on stdout. A reader that went away is no error.

@@ -1,39 +1,58 @@
-//! `fan ping`: reach, host key, login and a command on each host, with the time of each phase.
+//! `fan ping`: reach, host key, login and a command on each host, with the time of each phase. `fan check
+//! --connect` does the same and a little more.
 
 use std::sync::Arc;
 
-use crate::cli::args::{Color, Ping};
+use crate::cli::args::{Color, Connection, Ping};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
 use crate::cli::runner;
+use crate::engine::plan::Plan;
 use crate::engine::planner;
+use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::report::{Composite, Phases};
 
 /// What is run: nothing, by every shell.
-const COMMAND: &str = "true";
+pub(super) const COMMAND: &str = "true";
 
 pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
+    let plan = plan("ping", &inventory, &selected, &args.connection)?;
+    carry_out(plan, args.json, color)
+}
+
+/// One task with one step on each of these hosts: the command [`COMMAND`].
+pub(super) fn plan(
+    title: &str,
+    inventory: &Inventory,
+    selected: &[usize],
+    connection: &Connection,
+) -> Result<Plan, CliError> {
     let request = Common {
-        title: "ping".to_owned(),
-        settings: context::settings(&args.connection)?,
+        title: title.to_owned(),
+        settings: context::settings(connection)?,
         extra_vars: Default::default(),
-        pool: args.connection.pool,
+        pool: connection.pool,
         warn_only: false,
         exclude: Vec::new(),
-        ssh_config: context::ssh_config(&args.connection)?,
+        ssh_config: context::ssh_config(connection)?,
     }
-    .request(&inventory);
-    let mut plan = planner::command(request, &inventory, &selected, COMMAND)?;
+    .request(inventory);
+    let mut plan = planner::command(request, inventory, selected, COMMAND)?;
     for task in &mut plan.tasks {
-        task.name = Arc::from("ping");
+        task.name = Arc::from(title);
     }
+    Ok(plan)
+}
+
+/// Carries such a plan out, with a line for each host.
+pub(super) fn carry_out(plan: Plan, as_json: bool, color: Color) -> Result<ExitCode, CliError> {
     let screen = Screen::find(color)?;
-    let phases = Phases::new(screen.out(), args.json);
+    let phases = Phases::new(screen.out(), as_json);
     let reporters = Composite::new(vec![Box::new(phases)]);
-    let outputs = if args.json { Outputs::only(reporters) } else { Outputs::with(reporters, screen, true) };
+    let outputs = if as_json { Outputs::only(reporters) } else { Outputs::with(reporters, screen, true) };
     runner::run_with(plan, outputs)
 }

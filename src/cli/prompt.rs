@@ -1,11 +1,12 @@
 //! Asks a person for a secret, on the terminal, without showing what is typed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::cli::tty::Changed;
 use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
 
@@ -46,7 +47,7 @@ impl Prompter for Terminal {
         }
         let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let terminal = terminal.map_err(|_| PromptError::NoTerminal)?;
-        let quiet = Quiet::new(&terminal).map_err(PromptError::Io)?;
+        let quiet = Changed::new(&terminal, OptionalActions::Flush, quiet).map_err(PromptError::Io)?;
         // Asked when nothing is shown any more, so that an answer that comes at once is not shown either.
         let question = text::sanitize(question.as_bytes(), Sgr::Escape);
         (&terminal).write_all(format!("{question}: ").as_bytes()).map_err(PromptError::Io)?;
@@ -57,34 +58,11 @@ impl Prompter for Terminal {
     }
 }
 
-/// A terminal that shows nothing and sends no signals; it is as before when this is dropped.
+/// Makes the terminal show nothing and send no signals.
 ///
 /// Signals are off because one would end the process before the terminal is restored: Ctrl-C is read as a byte.
-struct Quiet<'a> {
-    terminal: &'a File,
-    before: Termios,
-}
-
-impl<'a> Quiet<'a> {
-    fn new(terminal: &'a File) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut quiet = before.clone();
-        quiet
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        let codes = &mut quiet.special_codes;
-        codes[SpecialCodeIndex::VMIN] = 1;
-        codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Quiet<'_> {
-    fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
-    }
+fn quiet(modes: &mut Termios) {
+    modes.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
 }
 
 /// Reads what is typed up to the end of the line.

@@ -78,25 +78,34 @@ pub(super) async fn carry_out(
     outputs: Outputs,
     stopping: StopReceiver,
 ) -> Result<ExitCode, CliError> {
-    for warning in &plan.warnings {
-        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
-    }
-    let keyring = secrets::prepare(&mut plan, &mut Terminal).await?;
-    fit_open_files(&mut plan);
-    let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
-    new_keys::settle(&plan, &connector).await?;
-    for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
-        talk(&format!("warning: {warning}"));
-    }
+    let connector = prepare(&mut plan).await?;
     let (sink, deliveries) = engine::channel();
     let report = spawn_reporters(outputs, deliveries)?;
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
     let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone());
     if tokio::spawn(run).await.is_err() {
-        talk("error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`");
+        talk(
+            "error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`",
+        );
         return Ok(ExitCode::Bug);
     }
     finish(report, &stopping).await
+}
+
+/// Gets everything ready that a plan's hosts are reached with: secrets, keys, and what is known of host keys. Asks
+/// the user what must be asked, and passes on what they should know.
+pub(super) async fn prepare(plan: &mut Plan) -> Result<SshConnector, CliError> {
+    for warning in &plan.warnings {
+        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+    }
+    let keyring = secrets::prepare(plan, &mut Terminal).await?;
+    fit_open_files(plan);
+    let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
+    new_keys::settle(plan, &connector).await?;
+    for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
+        talk(&format!("warning: {warning}"));
+    }
+    Ok(connector)
 }
 
 /// Lowers the pool, or the run, to what the limit of open files allows.

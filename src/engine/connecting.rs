@@ -9,13 +9,20 @@ use crate::model::outcome::{CancelReason, Failure, Kind};
 use crate::ssh::{Connector, backoff};
 
 /// Why there is no session.
-pub(super) enum NotConnected {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotConnected {
+    /// Every attempt failed; this is the last one's failure.
     Failed(Failure),
+    /// The user asked to stop.
     Cancelled(CancelReason),
 }
 
 /// Connects, repeating what may be repeated; tells every step of it.
-pub(super) async fn connect<C: Connector>(
+///
+/// # Errors
+///
+/// There is no session; nothing was started on the host.
+pub async fn connect<C: Connector>(
     connector: &C,
     endpoint: &Endpoint,
     sink: &EventSink,

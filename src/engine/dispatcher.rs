@@ -24,6 +24,9 @@ const QUIET: Duration = Duration::from_secs(20);
 /// How often the quiet is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How often a run that waits for an agent says so, at most.
+const AGENT_AGAIN: Duration = Duration::from_secs(5);
+
 /// Stragglers named at a time, at most.
 const NAMED_STRAGGLERS: usize = 10;
 
@@ -72,6 +75,28 @@ struct Dispatcher<C: Connector> {
     /// Sessions on their way out.
     closing: JoinSet<()>,
     told_stop: Stop,
+    agent: AgentWatch,
+}
+
+/// What the last looks at the queue before the agent found.
+#[derive(Default)]
+struct AgentWatch {
+    /// Somebody waited at the last look.
+    awaited: bool,
+    /// When it was told last, on the run's clock.
+    told: Option<Duration>,
+}
+
+impl AgentWatch {
+    /// Whether to tell that so many hosts wait now. An agent without a person behind it is done by the second look.
+    fn is_due(&mut self, waiting: usize, now: Duration) -> bool {
+        let lasting = std::mem::replace(&mut self.awaited, waiting > 0) && waiting > 0;
+        let due = lasting && self.told.is_none_or(|told| now.saturating_sub(told) >= AGENT_AGAIN);
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
 }
 
 impl<C: Connector> Dispatcher<C> {
@@ -93,6 +118,7 @@ impl<C: Connector> Dispatcher<C> {
             at_work: HashMap::new(),
             closing: JoinSet::new(),
             told_stop: Stop::Run,
+            agent: AgentWatch::default(),
             shared,
         }
     }
@@ -127,7 +153,10 @@ impl<C: Connector> Dispatcher<C> {
                 // Before the end of the hosts that it explains.
                 notice = connector.notice() => self.note(notice),
                 Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
-                _ = ticks.tick() => self.look_for_stragglers(),
+                _ = ticks.tick() => {
+                    self.look_at_agent();
+                    self.look_for_stragglers();
+                }
             }
         }
         while let Some(notice) = connector.notice().now_or_never() {
@@ -225,6 +254,13 @@ impl<C: Connector> Dispatcher<C> {
         };
         *state = HostState::Finished(outcome.status);
         self.shared.sink.tell(Fact::HostFinished { host: planned.endpoint.name.clone(), outcome });
+    }
+
+    fn look_at_agent(&mut self) {
+        let hosts = self.shared.connector.waiting_for_agent();
+        if self.agent.is_due(hosts, self.shared.sink.elapsed()) {
+            self.shared.sink.tell(Fact::AgentAwaited { hosts });
+        }
     }
 
     fn look_for_stragglers(&self) {

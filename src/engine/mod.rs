@@ -17,6 +17,7 @@ mod stop;
 mod tests;
 mod worker;
 
+pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
 pub use sink::{Delivery, EventSink, channel};
 pub use stop::{Stop, StopReceiver, StopSender, stop_channel};

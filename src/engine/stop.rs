@@ -116,7 +116,7 @@ impl StopReceiver {
     }
 
     /// Resolves when the run is to stop, with the reason.
-    pub(super) async fn asked(&mut self) -> CancelReason {
+    pub async fn asked(&mut self) -> CancelReason {
         loop {
             if let Some(reason) = self.beyond(Stop::Run).await.reason() {
                 return reason;

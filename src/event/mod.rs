@@ -155,6 +155,12 @@ pub enum Fact {
         /// Hosts at work.
         hosts: Vec<Straggler>,
     },
+    /// Logins wait for an agent that a person answers for (a touch, a confirmation). Told again every few
+    /// seconds while that is so.
+    AgentAwaited {
+        /// How many hosts have no signature yet.
+        hosts: usize,
+    },
     /// The user asked the run to stop.
     StopRequested {
         /// By which signal.

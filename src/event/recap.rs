@@ -240,7 +240,8 @@ impl Recap {
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
             | Fact::TaskFinished { .. }
-            | Fact::StragglersNoticed { .. } => {}
+            | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. } => {}
         }
     }
 

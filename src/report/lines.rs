@@ -239,6 +239,7 @@ impl Reporter for Lines {
             }
             Fact::HostFinished { host, outcome } => self.host_finished(host, outcome),
             Fact::StragglersNoticed { hosts } => self.stragglers(hosts),
+            Fact::AgentAwaited { hosts } => self.say(&format!("waiting for the agent ({hosts} left)"), ""),
             Fact::StopRequested { reason: why, forced: false } => {
                 let why = reason(*why);
                 self.say(
@@ -343,6 +344,7 @@ mod tests {
                             .collect(),
                     },
                 ),
+                event(12, Fact::AgentAwaited { hosts: 37 }),
                 event(13, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
                 event(14, Fact::StopRequested { reason: CancelReason::Interrupt, forced: true }),
                 ok(15, "web1"),
@@ -366,6 +368,7 @@ mod tests {
         web4: connect timed out after 10.0s (10.0.0.4:22) [connect_timeout]
         hint: check the address, or raise --connect-timeout
         waiting for db0 (91 s, silent 40 s), db1 (91 s, silent 40 s), db2 (91 s, silent 40 s), db3 (91 s, silent 40 s), db4 (91 s, silent 40 s) and 2 more
+        waiting for the agent (37 left)
         stopping (Ctrl-C): running commands are ended; again to close all connections at once
         stopping now (Ctrl-C): all connections are closed
         "#);

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Lines`] | output as it comes: `web1 | text` |
 //! | [`Verbose`] | what `-v` adds to it |
-//! | [`Phases`] | the table of `fan ping` |
+//! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
 //! | [`Jsonl`] | every event as one JSON object, for programs |
 //! | [`recap::render`] | the table and the failures at the end |
@@ -38,6 +38,7 @@ pub use crate::report::queue::DroppingWriter;
 pub use crate::report::style::Style;
 pub use crate::report::terminal::Terminal;
 pub use crate::report::verbose::Verbose;
+pub use crate::report::words::failure_lines;
 
 use crate::event::Event;
 

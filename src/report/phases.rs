@@ -1,4 +1,4 @@
-//! `fan ping`: one line per host with the time of each phase of reaching it.
+//! `fan ping` and `fan check --connect`: one line per host with the time of each phase of reaching it.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use crate::report::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 
-/// Prints a host as soon as it is done.
+/// Prints a host as soon as it is done. The first step is told as `exec`, a second one as `shell`.
 pub struct Phases {
     out: Sink,
     as_json: bool,
@@ -27,6 +27,8 @@ struct Reached {
     timings: Option<Timings>,
     auth: String,
     exec: Duration,
+    /// The step after the command, where there is one.
+    shell: Option<Duration>,
 }
 
 impl Phases {
@@ -55,9 +57,11 @@ impl Phases {
             0 => String::new(),
             queued => format!("queued {queued} ms  "),
         };
+        let shell =
+            reached.shell.map(|shell| format!("shell {} ms  ", shell.as_millis())).unwrap_or_default();
         let auth = Style::default().text(&reached.auth).into_owned();
         format!(
-            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {auth}",
+            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{auth}",
             timings.connect.as_millis(),
             timings.handshake.as_millis(),
             timings.auth.as_millis(),
@@ -73,7 +77,11 @@ fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
     put("status", json!(outcome.status));
     if let Some(timings) = &reached.timings {
         put("timings", json!(timings));
-        put("exec_ms", json!(u64::try_from(reached.exec.as_millis()).unwrap_or(u64::MAX)));
+        let millis = |time: Duration| json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        put("exec_ms", millis(reached.exec));
+        if let Some(shell) = reached.shell {
+            put("shell_ms", millis(shell));
+        }
         put("auth", json!(reached.auth));
     }
     if let Some(failure) = &outcome.failure {
@@ -95,8 +103,12 @@ impl Reporter for Phases {
                 reached.auth.clone_from(auth);
                 Ok(())
             }
-            Fact::StepFinished { host, outcome, .. } => {
-                self.hosts.entry(host.clone()).or_default().exec = outcome.elapsed;
+            Fact::StepFinished { host, step, outcome, .. } => {
+                let reached = self.hosts.entry(host.clone()).or_default();
+                match step {
+                    0 => reached.exec = outcome.elapsed,
+                    _ => reached.shell = Some(outcome.elapsed),
+                }
                 Ok(())
             }
             Fact::HostFinished { host, outcome } => self.done(host, outcome),
@@ -109,6 +121,7 @@ impl Reporter for Phases {
             | Fact::Output { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),
         }

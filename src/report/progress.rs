@@ -113,6 +113,7 @@ impl Progress {
             | Fact::Output { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }

@@ -65,6 +65,7 @@ impl Reporter for Verbose {
             | Fact::HostFinished { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),
         }

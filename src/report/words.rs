@@ -45,6 +45,12 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     }
 }
 
+/// What went wrong with somebody, and what to do, as lines for the terminal. Unclean.
+pub fn failure_lines(who: &str, failure: &Failure) -> String {
+    let hint = failure.hint.iter().flat_map(|hint| hint_lines(hint)).map(|line| format!("\n{line}"));
+    format!("{who}: {}{}", failure_text(failure), hint.collect::<String>())
+}
+
 /// The lines of a hint: the first with `hint: `, the others indented below it. Unclean.
 pub(crate) fn hint_lines(hint: &str) -> impl Iterator<Item = String> {
     hint.lines().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { "hint: " } else { "      " }))

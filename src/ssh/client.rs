@@ -92,11 +92,6 @@ impl SshConnector {
         self
     }
 
-    /// How many hosts wait for the agent at this moment, because a person answers for it.
-    pub fn waiting_for_agent(&self) -> usize {
-        self.agents.turns.waiting()
-    }
-
     /// What is known of hosts' keys.
     pub fn host_keys(&self) -> &Arc<HostKeys> {
         &self.host_keys
@@ -283,6 +278,10 @@ impl Connector for SshConnector {
             Some(notice) => notice,
             None => std::future::pending().await,
         }
+    }
+
+    fn waiting_for_agent(&self) -> usize {
+        self.agents.turns.waiting()
     }
 }
 

@@ -1,9 +1,9 @@
 //! One command in a session channel: started, read to its end, signalled (RFC 4254 sections 6.5 to 6.10).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, Sig};
 
@@ -18,10 +18,8 @@ const EXTENDED_DATA_STDERR: u32 = 1;
 /// A running command over SSH.
 pub struct SshExec {
     channel: Channel<Msg>,
-    story: Arc<Story>,
     stdin: Stdin,
-    /// The server closed the channel, so a following end of messages is not a loss.
-    closed: bool,
+    translation: Translation,
 }
 
 impl SshExec {
@@ -33,78 +31,127 @@ impl SshExec {
         request: ExecRequest,
         forward_agent: bool,
     ) -> Result<Self, ExecError> {
-        let not_started = |failure| ExecError { failure, may_have_started: false };
-        let opening = tokio::time::timeout(deadline, handle.channel_open_session()).await;
-        let channel = match opening {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(russh::Error::ChannelOpenFailure(reason))) => {
-                return Err(not_started(failure::channel_refused(reason)));
+        let mut channel = open_channel(handle, story, deadline).await?;
+        let stdin = request.stdin;
+        let starting = send(&mut channel, story, request, forward_agent);
+        started(deadline, "to the start of the command", starting).await?;
+        Ok(Self { channel, stdin, translation: Translation::new(story) })
+    }
+}
+
+/// Sends the request for a command, and waits for the reply.
+async fn send(
+    channel: &mut Channel<Msg>,
+    story: &Story,
+    request: ExecRequest,
+    forward_agent: bool,
+) -> Result<(), ExecError> {
+    let sent = async {
+        if forward_agent {
+            // Without a reply: a host that does not let us forward runs the command all the same.
+            channel.agent_forward(false).await?;
+        }
+        channel.exec(true, request.line).await?;
+        match request.stdin {
+            Stdin::Closed => channel.eof().await,
+            Stdin::Held => Ok(()),
+        }
+    };
+    sent.await.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
+    accepted(channel, story, command_refused).await
+}
+
+/// Opens a session channel within its deadline.
+pub(super) async fn open_channel(
+    handle: &Handle<ClientHandler>,
+    story: &Story,
+    deadline: Duration,
+) -> Result<Channel<Msg>, ExecError> {
+    let failure = match tokio::time::timeout(deadline, handle.channel_open_session()).await {
+        Ok(Ok(channel)) => return Ok(channel),
+        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => failure::channel_refused(reason),
+        Ok(Err(_)) => story.end(),
+        Err(_) => no_answer("to opening a channel", deadline),
+    };
+    Err(ExecError { failure, may_have_started: false })
+}
+
+/// Waits for the start of something; without an answer its fate is not known, as the request is on its way.
+pub(super) async fn started(
+    deadline: Duration,
+    to_what: &str,
+    starting: impl Future<Output = Result<(), ExecError>>,
+) -> Result<(), ExecError> {
+    tokio::time::timeout(deadline, starting)
+        .await
+        .unwrap_or_else(|_| Err(ExecError { failure: no_answer(to_what, deadline), may_have_started: true }))
+}
+
+/// Waits for the reply to the last request on a channel.
+pub(super) async fn accepted(
+    channel: &mut Channel<Msg>,
+    story: &Story,
+    refused: fn() -> Failure,
+) -> Result<(), ExecError> {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return Ok(()),
+            Some(ChannelMsg::Failure) => {
+                return Err(ExecError { failure: refused(), may_have_started: false });
             }
-            Ok(Err(_)) => return Err(not_started(story.end())),
-            Err(_) => return Err(not_started(no_answer("to opening a channel", deadline))),
-        };
-        let mut exec = Self { channel, story: Arc::clone(story), stdin: request.stdin, closed: false };
-        let reply = tokio::time::timeout(deadline, exec.request(request.line, forward_agent)).await;
-        reply.unwrap_or_else(|_| {
-            // The request is on its way; whether the command runs is not known.
-            Err(ExecError {
-                failure: no_answer("to the start of the command", deadline),
-                may_have_started: true,
-            })
-        })?;
-        Ok(exec)
+            Some(ChannelMsg::Close) | None => {
+                return Err(ExecError { failure: story.end(), may_have_started: true });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The failure of a start that the server said no to.
+pub(super) fn command_refused() -> Failure {
+    Failure::new(Kind::ExecRefused, "the server refused to start the command")
+        .hint("the account may be restricted to other uses (a forced command, SFTP only)")
+}
+
+/// Turns the messages of a channel into events.
+pub(super) struct Translation {
+    story: Arc<Story>,
+    /// The server closed the channel, so a following end of messages is not a loss.
+    closed: bool,
+}
+
+impl Translation {
+    pub(super) fn new(story: &Arc<Story>) -> Self {
+        Self { story: Arc::clone(story), closed: false }
     }
 
-    async fn request(&mut self, line: Bytes, forward_agent: bool) -> Result<(), ExecError> {
-        let lost = |failure| ExecError { failure, may_have_started: true };
-        let sent = async {
-            if forward_agent {
-                // Without a reply: a host that does not let us forward runs the command all the same.
-                self.channel.agent_forward(false).await?;
+    /// The event of a message, if it is one; `None` is the end of messages, whose event is the last.
+    pub(super) fn event(&mut self, message: Option<ChannelMsg>) -> Option<ExecEvent> {
+        Some(match message {
+            Some(ChannelMsg::Data { data }) => ExecEvent::Stdout(data),
+            Some(ChannelMsg::ExtendedData { data, ext: EXTENDED_DATA_STDERR }) => ExecEvent::Stderr(data),
+            Some(ChannelMsg::ExitStatus { exit_status }) => ExecEvent::Exit(Exit::Status(exit_status)),
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                ExecEvent::Exit(Exit::Signal(signal_text(&signal_name)))
             }
-            self.channel.exec(true, line).await?;
-            match self.stdin {
-                Stdin::Closed => self.channel.eof().await,
-                Stdin::Held => Ok(()),
+            // Data may still be queued behind the close; only the end of messages is the end.
+            Some(ChannelMsg::Close) => {
+                self.closed = true;
+                return None;
             }
-        };
-        if sent.await.is_err() {
-            return Err(lost(self.story.end()));
-        }
-        loop {
-            match self.channel.wait().await {
-                Some(ChannelMsg::Success) => return Ok(()),
-                Some(ChannelMsg::Failure) => {
-                    let failure = Failure::new(Kind::ExecRefused, "the server refused to start the command")
-                        .hint("the account may be restricted to other uses (a forced command, SFTP only)");
-                    return Err(ExecError { failure, may_have_started: false });
-                }
-                Some(ChannelMsg::Close) | None => return Err(lost(self.story.end())),
-                Some(_) => {}
-            }
-        }
+            Some(_) => return None,
+            None if self.closed => ExecEvent::Closed,
+            None => ExecEvent::Lost(self.story.end()),
+        })
     }
 }
 
 impl Exec for SshExec {
     async fn next(&mut self) -> ExecEvent {
         loop {
-            match self.channel.wait().await {
-                Some(ChannelMsg::Data { data }) => return ExecEvent::Stdout(data),
-                Some(ChannelMsg::ExtendedData { data, ext: EXTENDED_DATA_STDERR }) => {
-                    return ExecEvent::Stderr(data);
-                }
-                Some(ChannelMsg::ExitStatus { exit_status }) => {
-                    return ExecEvent::Exit(Exit::Status(exit_status));
-                }
-                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    return ExecEvent::Exit(Exit::Signal(signal_text(&signal_name)));
-                }
-                // Data may still be queued behind the close; only the end of messages is the end.
-                Some(ChannelMsg::Close) => self.closed = true,
-                Some(_) => {}
-                None if self.closed => return ExecEvent::Closed,
-                None => return ExecEvent::Lost(self.story.end()),
+            let message = self.channel.wait().await;
+            if let Some(event) = self.translation.event(message) {
+                return event;
             }
         }
     }

@@ -22,8 +22,10 @@ pub mod keys;
 pub mod known_hosts;
 pub mod local;
 pub mod session;
+pub mod shell;
 mod starts;
 mod stream;
+mod terminal_modes;
 pub mod transport;
 mod tunnel;
 mod wire;
@@ -55,6 +57,11 @@ pub trait Connector: Send + Sync + 'static {
     /// Cancel-safe.
     fn notice(&self) -> impl Future<Output = Notice> + Send {
         std::future::pending()
+    }
+
+    /// How many hosts wait at this moment for an agent that a person answers for.
+    fn waiting_for_agent(&self) -> usize {
+        0
     }
 }
 

@@ -46,6 +46,10 @@ impl Connector for Transports {
         self.ssh.notice().await
     }
 
+    fn waiting_for_agent(&self) -> usize {
+        self.ssh.waiting_for_agent()
+    }
+
     async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<AnySession>, ConnectError> {
         Ok(match endpoint.transport {
             Transport::Ssh => self.ssh.connect(endpoint).await?.map(AnySession::Ssh),

@@ -1,10 +1,9 @@
 //! Logins by every kind of proof, against a real sshd, a real agent, and throw-away hosts.
 
 use std::fs;
-use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::agent::{self, Agent};
 use crate::sshd::Sshd;
-use crate::support::{Fan, output};
+use crate::support::{Fan, output, typed_on_terminal};
 
 /// Keys and certificates of one test.
 struct Keys(TempDir);
@@ -285,36 +284,7 @@ fn an_encrypted_default_key_is_no_obstacle_where_there_is_another_way() {
 
 /// Runs the binary on a terminal, answers each question, and gives its exit code and all that the terminal showed.
 fn on_terminal(fan: &Fan, args: &str, dialogue: &[(&str, &str)]) -> (Option<i32>, String) {
-    let line = format!("exec {} {args}", env!("CARGO_BIN_EXE_fan"));
-    let mut command = Command::new("script");
-    command.args(["-qefc", &line, "/dev/null"]).current_dir(fan.work()).env_clear().env("HOME", fan.home());
-    command
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("SHELL", "/bin/sh")
-        .env("TERM", "dumb");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let mut shown = String::new();
-    let mut dialogue = dialogue.iter();
-    let mut next = dialogue.next();
-    let mut seen = 0;
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stdout.read(&mut buffer).unwrap();
-        if count == 0 {
-            break;
-        }
-        shown += &String::from_utf8_lossy(&buffer[..count]);
-        while let Some((question, answer)) = next
-            && let Some(at) = shown[seen..].find(question)
-        {
-            seen += at + question.len();
-            stdin.write_all(answer.as_bytes()).unwrap();
-            next = dialogue.next();
-        }
-    }
-    assert!(next.is_none(), "never asked {next:?}:\n{shown}");
-    (child.wait().unwrap().code(), shown)
+    typed_on_terminal(fan, &format!("exec \"$BINARY\" {args}"), dialogue)
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod logins;
 mod output;
 mod real;
 mod sandbox;
+mod shell;
 mod sshd;
 mod stable;
 mod stop;

@@ -302,6 +302,46 @@ impl Ran {
     }
 }
 
+/// Runs a shell line on a terminal, in which the binary is `$BINARY`. Types each answer once its question is shown;
+/// gives the exit code and all that the terminal showed.
+pub fn typed_on_terminal(fan: &Fan, line: &str, dialogue: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new("timeout");
+    command.arg(DEADLINE.as_secs().to_string());
+    command
+        .args(["script", "-qefc", line, "/dev/null"])
+        .current_dir(fan.work())
+        .env_clear()
+        .env("HOME", fan.home());
+    command
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("BINARY", env!("CARGO_BIN_EXE_fan"))
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "dumb");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut shown = String::new();
+    let mut dialogue = dialogue.iter();
+    let mut next = dialogue.next();
+    let mut seen = 0;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stdout.read(&mut buffer).unwrap();
+        if count == 0 {
+            break;
+        }
+        shown += &String::from_utf8_lossy(&buffer[..count]);
+        while let Some((question, answer)) = next
+            && let Some(at) = shown[seen..].find(question)
+        {
+            seen += at + question.len();
+            stdin.write_all(answer.as_bytes()).unwrap();
+            next = dialogue.next();
+        }
+    }
+    assert!(next.is_none(), "never asked {next:?}:\n{shown}");
+    (child.wait().unwrap().code(), shown)
+}
+
 /// The most memory that a process had so far, in bytes; 0 when it is gone.
 pub fn peak_memory(process: Pid) -> u64 {
     let status =

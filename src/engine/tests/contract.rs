@@ -82,6 +82,10 @@ impl Story {
                 self.finished.insert(host.clone());
             }
             Fact::RunFinished { .. } => assert_eq!(self.task, None, "all tasks are over"),
+            Fact::AgentAwaited { hosts } => {
+                assert!(self.task.is_some(), "only logins wait for an agent");
+                assert!(*hosts > 0, "nobody is told that nobody waits");
+            }
             Fact::RunStarted { .. } | Fact::StragglersNoticed { .. } | Fact::StopRequested { .. } => {}
         }
     }

@@ -22,6 +22,8 @@ use crate::ssh::{
 pub(super) enum Connect {
     Works(Duration),
     Fails(Kind, Retry),
+    /// Works once a person has answered for the agent, which takes so long.
+    AwaitsAgent(Duration),
     Hangs,
     Panics,
 }
@@ -137,6 +139,8 @@ pub(super) struct Tally {
     pub(super) sessions_closed: BTreeMap<String, Vec<Duration>>,
     /// Hosts that are connecting or running something.
     busy: usize,
+    /// Hosts that wait for the agent.
+    awaiting: usize,
     /// The most that were so at a time.
     pub(super) busiest: usize,
 }
@@ -222,12 +226,21 @@ impl Connector for Fake {
         match connect.unwrap_or(Connect::Works(Duration::ZERO)) {
             Connect::Works(after) => tokio::time::sleep(after).await,
             Connect::Fails(kind, retry) => return Err(ConnectError { failure: failure(kind), retry }),
+            Connect::AwaitsAgent(after) => {
+                self.count(|tally, _| tally.awaiting += 1);
+                tokio::time::sleep(after).await;
+                self.count(|tally, _| tally.awaiting -= 1);
+            }
             Connect::Hangs => std::future::pending().await,
             // Without the noise of a panic's message.
             Connect::Panics => resume_unwind(Box::new("scripted")),
         }
         let session = FakeSession { host, fake: self.clone() };
         Ok(Connected { session, timings: Timings::default(), auth: "scripted".to_owned() })
+    }
+
+    fn waiting_for_agent(&self) -> usize {
+        self.tally().awaiting
     }
 }
 

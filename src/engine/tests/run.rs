@@ -128,3 +128,21 @@ async fn a_quiet_run_names_whom_it_waits_for() {
     assert_eq!((first.running.as_secs(), first.silent.as_secs()), (25, 20));
     assert_eq!(noticed[1].1.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_for_the_agent_says_so_every_few_seconds() {
+    let awaits = |after| [Connect::AwaitsAgent(ms(after))];
+    let fake =
+        Fake::new().connects("h0", awaits(3_500)).connects("h1", awaits(9_500)).connects("h2", awaits(500));
+    let ran = run(plan(3, vec![vec![raw("a")]]), fake).await;
+    let told: Vec<(u64, usize)> = ran
+        .events
+        .iter()
+        .filter_map(|event| match event.fact {
+            Fact::AgentAwaited { hosts } => Some((event.at.as_secs(), hosts)),
+            _ => None,
+        })
+        .collect();
+    // Not at the first look that finds somebody: an agent without a person is done by the next one.
+    assert_eq!(told, [(2, 2), (7, 1)]);
+}

@@ -1,0 +1,137 @@
+//! An interactive shell, or a command, on a terminal of the host (RFC 4254 sections 6.2 to 6.10). Knows nothing of
+//! the local terminal but what it was told.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use russh::client::Msg;
+use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
+use rustix::termios::Termios;
+
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::exec::{Translation, accepted, command_refused, open_channel, started};
+use crate::ssh::handler::Story;
+use crate::ssh::session::SshSession;
+use crate::ssh::{ExecError, ExecEvent, terminal_modes};
+
+/// The size of a terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Characters in a line.
+    pub columns: u32,
+    /// Lines.
+    pub rows: u32,
+    /// Pixels in a line, 0 when it is not known.
+    pub width: u32,
+    /// Pixels in a column, 0 when it is not known.
+    pub height: u32,
+}
+
+/// The terminal that the host is to give its side of.
+#[derive(Clone, Debug)]
+pub struct TerminalRequest {
+    /// Its type: `TERM`.
+    pub term: String,
+    /// Its size.
+    pub window: Window,
+    /// Its modes, before they were changed for the session.
+    pub modes: Termios,
+}
+
+/// What the host sends to the terminal.
+pub struct ShellOutput {
+    channel: ChannelReadHalf,
+    translation: Translation,
+}
+
+/// What the terminal sends to the host. A connection that is gone shows in [`ShellOutput::next`], not here.
+pub struct ShellInput {
+    channel: ChannelWriteHalf<Msg>,
+}
+
+impl SshSession {
+    /// Starts a command on a terminal of the host; without one, the user's login shell.
+    ///
+    /// # Errors
+    ///
+    /// The server refused a channel, a terminal or the command, or did not answer in time.
+    pub async fn shell(
+        &mut self,
+        terminal: &TerminalRequest,
+        command: Option<Bytes>,
+    ) -> Result<(ShellOutput, ShellInput), ExecError> {
+        let deadline = self.channel_deadline;
+        let mut channel = open_channel(&self.handle, &self.story, deadline).await?;
+        let starting = request(&mut channel, &self.story, terminal, command, self.forward_agent);
+        let answer = started(deadline, "to the start of a shell", starting).await;
+        self.start = None;
+        answer?;
+        let (reading, writing) = channel.split();
+        let output = ShellOutput { channel: reading, translation: Translation::new(&self.story) };
+        Ok((output, ShellInput { channel: writing }))
+    }
+}
+
+async fn request(
+    channel: &mut Channel<Msg>,
+    story: &Arc<Story>,
+    terminal: &TerminalRequest,
+    command: Option<Bytes>,
+    forward_agent: bool,
+) -> Result<(), ExecError> {
+    let TerminalRequest { term, window: Window { columns, rows, width, height }, modes } = terminal;
+    let modes = terminal_modes::encode(modes);
+    let asked = async {
+        if forward_agent {
+            // Without a reply: a host that does not let us forward gives a shell all the same.
+            channel.agent_forward(false).await?;
+        }
+        channel.request_pty(true, term, *columns, *rows, *width, *height, &modes).await
+    };
+    asked.await.map_err(|_| ExecError { failure: story.end(), may_have_started: false })?;
+    accepted(channel, story, terminal_refused).await.map_err(|error| {
+        // Nothing but a terminal was asked for so far.
+        ExecError { may_have_started: false, ..error }
+    })?;
+    let asked = match command {
+        Some(command) => channel.exec(true, command).await,
+        None => channel.request_shell(true).await,
+    };
+    asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
+    accepted(channel, story, command_refused).await
+}
+
+fn terminal_refused() -> Failure {
+    Failure::new(Kind::ExecRefused, "the server refused to give a terminal")
+        .hint("is there `PermitTTY no` or `no-pty` for this account? `fan exec` needs no terminal")
+}
+
+impl ShellOutput {
+    /// The next thing that came. Cancel-safe; not to be called again after `Closed` or `Lost`.
+    pub async fn next(&mut self) -> ExecEvent {
+        loop {
+            let message = self.channel.wait().await;
+            if let Some(event) = self.translation.event(message) {
+                return event;
+            }
+        }
+    }
+}
+
+impl ShellInput {
+    /// Sends what was typed; waits as long as the host takes nothing.
+    pub async fn send(&self, typed: Bytes) {
+        let _ = self.channel.data_bytes(typed).await;
+    }
+
+    /// Tells that nothing more will be typed.
+    pub async fn end(&self) {
+        let _ = self.channel.eof().await;
+    }
+
+    /// Tells the new size of the terminal.
+    pub async fn resize(&self, window: Window) {
+        let Window { columns, rows, width, height } = window;
+        let _ = self.channel.window_change(columns, rows, width, height).await;
+    }
+}

@@ -1,0 +1,225 @@
+//! `fan shell` on a real terminal and a real sshd, and `fan check --connect`.
+
+use std::fs;
+use std::process::Command;
+
+use fan::sandbox::Behaviour;
+
+use crate::sshd::Sshd;
+use crate::support::{Fan, eventually, output, sandbox, typed_on_terminal};
+
+/// A shell that says when it is ready, and reads no file of whoever runs the tests.
+const READY: &str = r#"-- "PS1='rea''dy> ' exec sh""#;
+
+/// Runs `fan shell` with these arguments on a terminal of 33 lines and 97 columns, which must be in the end as it was.
+fn shell(fan: &Fan, args: &str, dialogue: &[(&str, &str)]) -> (Option<i32>, String) {
+    let line = format!(
+        "stty rows 33 cols 97; stty -a > before; tty > tty; \
+         sh -c 'echo $$ > pid; exec \"$BINARY\" shell \"$@\"' sh {args}; \
+         code=$?; stty -a > after; exit $code"
+    );
+    let ended = typed_on_terminal(fan, &line, dialogue);
+    let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();
+    let after = read("after");
+    assert!(after.contains("icanon") && after.contains(" echo ") && !after.contains("-icanon"), "{after}");
+    assert_eq!(read("before").lines().skip(1).collect::<Vec<_>>(), after.lines().skip(1).collect::<Vec<_>>());
+    ended
+}
+
+#[test]
+fn what_is_typed_runs_there_and_the_exit_status_comes_back() {
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd);
+    let (code, shown) = shell(
+        &fan,
+        &format!("h1 {READY}"),
+        &[
+            ("ready> ", "echo si''ze $(stty size) $TERM\r"),
+            ("size 33 97 dumb", "printf 'no%s\\n' -escape ~.\r"),
+            ("no-escape\r\nno~.\r\nready> ", "cat\r"),
+            ("cat\r\n", "~~a\r"),
+            ("~a\r\n~a\r\n", "\u{4}exit 42\r"),
+        ],
+    );
+    assert_eq!(code, Some(42), "{shown}");
+    assert!(!shown.contains("h1:"), "a shell that ends by itself needs no words: {shown}");
+}
+
+#[test]
+fn the_login_shell_starts_where_no_command_is_given() {
+    let sshd = Sshd::start();
+    let (code, shown) = shell(&Fan::at(&sshd), "h1", &[("", "echo pla''in; exit 7\r"), ("plain", "")]);
+    assert_eq!(code, Some(7), "{shown}");
+}
+
+#[test]
+fn a_command_runs_on_a_terminal() {
+    let sshd = Sshd::start();
+    let (code, shown) = shell(&Fan::at(&sshd), "h1 -- test -t 1 '&&' echo yes, a terminal", &[]);
+    assert_eq!((code, shown.trim_end()), (Some(0), "yes, a terminal"));
+    let (code, shown) = shell(&Fan::at(&sshd), "h1 -- 'kill -KILL $$'", &[]);
+    assert_eq!((code, shown.trim_end()), (Some(1), "h1: killed by signal KILL [signal]"));
+}
+
+#[test]
+fn modes_of_the_terminal_go_along() {
+    let sshd = Sshd::start();
+    let line = "stty -echo intr ^G iutf8; exec \"$BINARY\" shell h1 -- stty -a";
+    let (code, shown) = typed_on_terminal(&Fan::at(&sshd), line, &[]);
+    assert_eq!(code, Some(0), "{shown}");
+    for mode in ["intr = ^G;", " -echo ", "iutf8"] {
+        assert!(shown.contains(mode), "{mode} in {shown}");
+    }
+}
+
+#[test]
+fn a_tilde_and_a_dot_disconnect_and_others_explain() {
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd);
+    let (code, shown) = shell(
+        &fan,
+        &format!("h1 {READY}"),
+        &[("ready> ", "~?"), ("~.  disconnect", "printf half; sleep 6''00\r"), ("half", "\r~.")],
+    );
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.ends_with("\nh1: disconnected\r\n"), "{shown:?}");
+}
+
+#[test]
+fn the_size_follows_the_terminal() {
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd);
+    let tty = fan.work().join("tty");
+    let resizing = std::thread::spawn({
+        let go = fan.work().join("go");
+        move || {
+            eventually("the shell runs", || go.exists().then_some(()));
+            let mut stty = Command::new("stty");
+            stty.arg("-F")
+                .arg(fs::read_to_string(tty).unwrap().trim_end())
+                .args(["rows", "40", "cols", "100"]);
+            assert_eq!(output(stty, b"").code, Some(0));
+        }
+    });
+    let command = format!(
+        "-- 'touch {}; until test \"$(stty size)\" = \"40 100\"; do sleep 0.02; done; echo followed'",
+        fan.work().join("go").display()
+    );
+    let line = format!("stty rows 33 cols 97; tty > tty; \"$BINARY\" shell h1 {command}");
+    let (code, shown) = typed_on_terminal(&fan, &line, &[]);
+    resizing.join().unwrap();
+    assert_eq!((code, shown.trim_end()), (Some(0), "followed"));
+}
+
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    let sshd = Sshd::start();
+    for (signal, code) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let fan = Fan::at(&sshd);
+        let pid = fan.work().join("pid");
+        let (pid, half) = (pid.display(), "stty -echo; printf half; read go");
+        let args = format!("h1 -- '{half}; kill -{signal} $(cat {pid}); sleep 600'");
+        let (ended, shown) = shell(&fan, &args, &[("half", "\r")]);
+        assert_eq!(ended, Some(code), "{shown}");
+        assert!(shown.starts_with(&format!("half\r\nh1: ended by {signal}")), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_told_on_a_line_of_its_own() {
+    let sshd = Sshd::start();
+    // The parent of the login shell is the session's sshd.
+    let args = "h1 -- 'stty -echo; printf half; read go; kill -KILL $PPID; sleep 600'";
+    let (code, shown) = shell(&Fan::at(&sshd), args, &[("half", "\r")]);
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(shown.starts_with("half\r\nh1: the connection was lost"), "{shown:?}");
+}
+
+#[test]
+fn through_a_gateway() {
+    let sshd = Sshd::builder().hosts(2).start();
+    let fan = Fan::at(&sshd);
+    let (code, shown) =
+        shell(&fan, &format!("h2 -g h1 {READY}"), &[("ready> ", "echo o''ver; exit 5\r"), ("over", "")]);
+    assert_eq!(code, Some(5), "{shown}");
+    assert_eq!(sshd.connections(), 2, "{}", sshd.log());
+}
+
+#[test]
+fn what_cannot_be_a_shell() {
+    let sshd = Sshd::builder().hosts(3).line("PermitTTY no").start();
+    let inventory =
+        sshd.inventory_yaml(3) + "  here: {transport: local}\n  shut: {address: 127.0.0.1, port: 1}\n";
+    let fan = Fan::at(&sshd).file("inventory.yaml", inventory);
+    let ran = fan.run(["shell", "h1"]);
+    insta::assert_snapshot!(ran.snapshot(), @r#"
+    exit code: 2
+    --- stderr
+    error: a shell needs a terminal as stdin and stdout (help: `fan exec -H HOST -- CMD` needs none)
+    "#);
+    let mut told = String::new();
+    for host in ["'h[1-3]'", "here", "shut", "h1", "h1 -- ''"] {
+        let (code, shown) = shell(&fan, host, &[]);
+        told += &format!("$ fan shell {host}\n{}exit code: {}\n", shown.replace('\r', ""), code.unwrap());
+    }
+    insta::assert_snapshot!(crate::stable::stable(&told, &[]), @r#"
+    $ fan shell 'h[1-3]'
+    error: "h[1-3]" selects 3 hosts, and a shell is opened on exactly one: h[1-3] (help: name one of them, or run a command on all: fan exec -H 'h[1-3]' -- CMD)
+    exit code: 2
+    $ fan shell here
+    error: here is this machine (`transport: local`): you have a shell here already
+    exit code: 2
+    $ fan shell shut
+    looking at the host keys of 1 hosts that are not known yet
+    shut: connection refused (127.0.0.1:<port>) [connect_refused]
+    hint: is sshd running, and on this port?
+    exit code: 3
+    $ fan shell h1
+    h1: the server refused to give a terminal [exec_refused]
+    hint: is there `PermitTTY no` or `no-pty` for this account? `fan exec` needs no terminal
+    exit code: 3
+    $ fan shell h1 -- ''
+    error: the command is empty
+    exit code: 2
+    "#);
+    assert_eq!(sshd.connections(), 1, "only h1 was contacted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_tells_each_phase() {
+    let sandbox =
+        sandbox([("good", Behaviour::Normal), ("odd", Behaviour::Normal), ("shut", Behaviour::RefuseAuth)])
+            .await;
+    let inventory =
+        crate::support::sandbox_inventory(&sandbox).replacen("odd: {", "odd: {shell: nosuch, ", 1);
+    let tasks = "tasks: {look: {hosts: [good], steps: [{run: touch ran}]}}\n";
+    let fan = Fan::of(&sandbox).file("inventory.yaml", inventory).file("tasks.yaml", tasks);
+    let ran = fan.run(["check", "--connect", "-z", "1"]);
+    insta::assert_snapshot!(ran.snapshot(), @r#"
+    exit code: 1
+    --- stdout
+    ok: 3 hosts, 0 roles, 1 tasks
+    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
+    odd   failed  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
+    shut  unreachable  auth_failed
+    --- stderr
+    odd: step 2 "start the interpreter of scripts (the setting `shell`)" exit status 127
+      | sh: 1: exec: nosuch: not found
+
+    shut: step 1 "log in and run a command" login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
+    hint: is one of these keys in ~fan/.ssh/authorized_keys there?
+    "#);
+    // The hosts of the task, which is not run.
+    let ran = fan.run(["check", "--connect", "look"]);
+    insta::assert_snapshot!(ran.snapshot(), @r#"
+    exit code: 0
+    --- stdout
+    ok: 3 hosts, 0 roles, 1 tasks
+    ok: 1 tasks with 1 steps on 1 hosts
+    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
+    "#);
+    assert!(!sandbox.hosts()[0].home.join("ran").exists());
+    let ran = fan.run(["check", "--connect", "-H", "shut"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(3), 2), "{}", ran.snapshot());
+    assert_eq!(fan.run(["check", "-H", "shut"]).code, Some(0));
+}
