@@ -66,6 +66,7 @@ fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory
     let mut reader = Reader {
         base,
         max_hosts,
+        silent: Arc::default(),
         findings,
         hosts: Vec::new(),
         index: HashMap::new(),
@@ -83,6 +84,8 @@ fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory
 struct Reader {
     base: PathBuf,
     max_hosts: usize,
+    /// The settings of hosts whose entries say nothing.
+    silent: Arc<Settings>,
     findings: Findings,
     hosts: Vec<Host>,
     /// Where a host stands in `hosts`.
@@ -292,6 +295,11 @@ impl Reader {
         vars: &Vars,
     ) {
         let mut again = None;
+        let shared = if *settings == Settings::default() {
+            Arc::clone(&self.silent)
+        } else {
+            Arc::new(settings.clone())
+        };
         for (number, name) in names.into_iter().enumerate() {
             let name = HostName(Arc::from(name));
             if let Some(&first) = self.index.get(&name) {
@@ -299,9 +307,11 @@ impl Reader {
                 again.get_or_insert((name, first));
                 continue;
             }
-            let mut settings = settings.clone();
+            let mut settings = Arc::clone(&shared);
             let address = addresses.get(number).or_else(|| addresses.first());
-            if let (Some(slot), Some(address)) = (&mut settings.address, address) {
+            if let Some(address) = address
+                && let Some(slot) = &mut Arc::make_mut(&mut settings).address
+            {
                 slot.value.clone_from(address);
             }
             self.index.insert(name.clone(), self.hosts.len());

@@ -54,8 +54,9 @@ name_type!(RoleName);
 pub struct Host {
     /// Its unique name.
     pub name: HostName,
-    /// Settings of its own entry.
-    pub settings: Settings,
+    /// Settings of its own entry. Shared where hosts say the same, most often nothing: ten thousand of them
+    /// would take tens of megabytes.
+    pub settings: Arc<Settings>,
     /// Variables of its own entry.
     pub vars: Vars,
     /// Where its entry stands.

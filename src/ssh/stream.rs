@@ -17,7 +17,7 @@ use crate::ssh::banner::{self, Greeting};
 
 /// Bytes read from the socket at a time. russh reads each packet in two small reads; one larger read saves
 /// most of those system calls.
-const READ_BUFFER: usize = 16 * 1024;
+const READ_BUFFER: usize = 8 * 1024;
 
 /// What the stream and its guard share.
 #[derive(Default)]

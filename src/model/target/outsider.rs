@@ -3,6 +3,7 @@
 //! Refuses passwords and `ssh://` addresses (see [`crate::model::target::parse`]).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::model::inventory::{Host, HostName};
 use crate::model::name::{check_user_name, port_lookalike};
@@ -68,7 +69,7 @@ pub(super) fn host(address: &str, login: Login, column: u32) -> Host {
         ..Settings::default()
     };
     login.apply(&mut settings);
-    Host { name, settings, vars: Vars::new(), position: Position::new(AD_HOC, 1, column) }
+    Host { name, settings: Arc::new(settings), vars: Vars::new(), position: Position::new(AD_HOC, 1, column) }
 }
 
 /// Takes `[user@]address[:port]` apart; the address may hold ranges, or be a CIDR block.

@@ -18,7 +18,7 @@ fn at(line: u32) -> Position {
 fn host(line: u32, name: &str, address: Option<&str>) -> Host {
     let address = address.map(|address| Sourced::new(address.to_owned(), Origin::Host(at(line))));
     let settings = Settings { address, ..Settings::default() };
-    Host { name: HostName::from(name), settings, vars: Vars::new(), position: at(line) }
+    Host { name: HostName::from(name), settings: Arc::new(settings), vars: Vars::new(), position: at(line) }
 }
 
 /// A role by its member expressions and its nested roles, both separated by blanks.

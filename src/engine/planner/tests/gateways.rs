@@ -1,5 +1,7 @@
 //! Gateways: what a name stands for, which ways are refused, and where that is said.
 
+use std::sync::Arc;
+
 use crate::engine::planner::tests::{call, file, inventory, plan_with, request, task};
 use crate::engine::planner::{Consulted, Request, SshConfigSource};
 use crate::model::endpoint::Endpoint;
@@ -24,7 +26,7 @@ fn with(ways: &[(&str, &[&str])]) -> Inventory {
     let mut inventory = inventory();
     for (line, (name, hops)) in ways.iter().enumerate() {
         let index = inventory.host_index(name).unwrap();
-        inventory.hosts[index].settings.gateway = via(hops, at(line as u32 + 1));
+        Arc::make_mut(&mut inventory.hosts[index].settings).gateway = via(hops, at(line as u32 + 1));
     }
     inventory
 }

@@ -114,7 +114,7 @@ fn settings_of_role_host_and_command_line_come_in_their_order() {
     let mut inventory = inventory();
     inventory.defaults.user = set("defaults".to_owned());
     inventory.roles[0].settings.user = set("role".to_owned());
-    inventory.hosts[2].settings.user = set("host".to_owned());
+    Arc::make_mut(&mut inventory.hosts[2].settings).user = set("host".to_owned());
     let users = |request: Request| {
         let plan = planned(request, inventory.clone());
         plan.hosts.iter().map(|host| host.endpoint.user.to_string()).collect::<Vec<_>>()

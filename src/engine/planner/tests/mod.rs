@@ -116,7 +116,7 @@ fn inventory() -> Inventory {
     let names = ["jump", "web1", "web2", "web3", "db1"];
     let host = |(line, name): (usize, &&str)| Host {
         name: HostName::from(*name),
-        settings: Settings::default(),
+        settings: Arc::default(),
         vars: Vars::new(),
         position: at(line + 2),
     };

@@ -342,7 +342,7 @@ impl Staged {
             if selected.contains(&index)
                 && let Some(host) = inventory.hosts.get_mut(index)
             {
-                login.apply(&mut host.settings);
+                login.apply(Arc::make_mut(&mut host.settings));
             }
         }
         let mut indices: Vec<usize> = selected.range(..known).copied().collect();
