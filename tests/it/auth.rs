@@ -573,3 +573,39 @@ async fn a_password_is_asked_for_on_the_terminal_once_for_all_hosts() {
     error: a password is needed ("SSH password"), and there is no terminal to ask on (help: name where it is kept: password: {env: NAME}, {file: PATH} or {command: LINE})
     "#);
 }
+
+/// A real sshd that takes passwords, and one that wants a key first and then the password.
+#[test]
+fn a_password_on_a_real_sshd() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("NOT RUN: only root can make a login with a password");
+        return;
+    }
+    for (line, keyed) in
+        [("PubkeyAuthentication no", false), ("AuthenticationMethods publickey,password", true)]
+    {
+        let sshd = Sshd::builder().stranger("hunter2").line(line).start();
+        let yaml = |from: &str| {
+            let yaml =
+                sshd.inventory_yaml(1).replace("defaults:\n", &format!("defaults:\n  password: {from}\n"));
+            if keyed {
+                yaml
+            } else {
+                yaml.replace(&format!("  identity: \"{}\"\n", sshd.identity().display()), "")
+            }
+        };
+        let good = Fan::at(&sshd).file("inventory.yaml", yaml("{env: PASSWORD}")).env("PASSWORD", "hunter2");
+        let ran = good.run(["exec", "-H", "all", "--", "id -un"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "h1 | fan-stranger\n"), "{}", ran.snapshot());
+        let bad = Fan::at(&sshd).file("inventory.yaml", yaml("{env: PASSWORD}")).env("PASSWORD", "wrong");
+        let ran = bad.run(["exec", "-H", "all", "--", "true"]);
+        assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+        assert!(
+            ran.stderr.contains("[auth_failed]") && !ran.stderr.contains("wrong\""),
+            "{}",
+            ran.snapshot()
+        );
+        // One wrong answer, and no second one.
+        assert_eq!(sshd.log().matches("Failed password").count(), 1, "{}", sshd.log());
+    }
+}

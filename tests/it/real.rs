@@ -348,3 +348,16 @@ fn a_host_that_freezes() {
     );
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+/// One session at a time is all that fan needs; a server that allows none says so, and nothing was started.
+#[test]
+fn few_sessions() {
+    let one = Sshd::builder().line("MaxSessions 1").start();
+    let fan = Fan::at(&one).file("tasks.yaml", "tasks: {two: [echo a, echo b]}\n");
+    let ran = fan.run(["run", "two", "-H", "all"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "h1 | a\nh1 | b\n"), "{}", ran.snapshot());
+    let none = Sshd::builder().line("MaxSessions 0").start();
+    let ran = Fan::at(&none).run(["exec", "-H", "all", "--", "true"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("[channel_refused]"), "{}", ran.snapshot());
+}

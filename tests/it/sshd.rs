@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -43,7 +44,12 @@ pub struct SshdBuilder {
     log_level: &'static str,
     lines: Vec<String>,
     namespace: Option<(String, Ipv4Addr)>,
+    stranger: Option<String>,
 }
+
+/// A login without privileges, that exists only in the eyes of one sshd.
+const STRANGER: &str = "fan-stranger";
+const STRANGER_ID: u32 = 54_321;
 
 impl Sshd {
     /// One host, an Ed25519 host key, sshd's own limits.
@@ -55,6 +61,7 @@ impl Sshd {
             log_level: "VERBOSE",
             lines: Vec::new(),
             namespace: None,
+            stranger: None,
         }
     }
 
@@ -80,6 +87,11 @@ impl Sshd {
     /// The private key that logs in.
     pub fn identity(&self) -> PathBuf {
         self.folder.path().join("identity")
+    }
+
+    /// The home of the stranger.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     /// All host keys at all addresses.
@@ -184,6 +196,33 @@ impl SshdBuilder {
         Self { namespace: Some((namespace.to_owned(), address)), ..self }
     }
 
+    /// Logs in as somebody without privileges and with this password, who exists only for this sshd: it sees
+    /// other /etc/passwd and /etc/shadow, in a mount namespace. Only for root; [`Sshd::home`] is the home.
+    pub fn stranger(self, password: &str) -> Self {
+        Self { stranger: Some(password.to_owned()), ..self }
+    }
+
+    /// Writes what makes the stranger.
+    fn make_stranger(&self, folder: &Path, password: &str) {
+        let mut crypt = Command::new("perl");
+        crypt.args(["-e", "print crypt($ARGV[0], '$6$saltsalt$')", password]);
+        let hash = said(crypt);
+        let home = folder.join("home");
+        fs::create_dir(&home).unwrap();
+        std::os::unix::fs::chown(&home, Some(STRANGER_ID), Some(STRANGER_ID)).unwrap();
+        let entry = format!("{STRANGER}:x:{STRANGER_ID}:{STRANGER_ID}::{}:/bin/sh\n", home.display());
+        fs::write(folder.join("passwd"), fs::read_to_string("/etc/passwd").unwrap() + &entry).unwrap();
+        fs::write(
+            folder.join("shadow"),
+            format!("{STRANGER}:{hash}:19000:0:99999:7:::\nsshd:*:19000::::::\n"),
+        )
+        .unwrap();
+        // The login reads the authorized keys with its own rights.
+        for (name, mode) in [("", 0o711), ("authorized_keys", 0o644), ("shadow", 0o600)] {
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
     fn ips(&self) -> Vec<Ipv4Addr> {
         match &self.namespace {
             Some((_, address)) => vec![*address],
@@ -203,11 +242,15 @@ impl SshdBuilder {
         let folder = tempfile::Builder::new().prefix("fan-sshd-").tempdir().unwrap();
         let mut id = Command::new("id");
         id.arg("-un");
-        let user = said(id);
+        let mut user = said(id);
         keygen(&folder.path().join("identity"), "ed25519");
         fs::copy(folder.path().join("identity.pub"), folder.path().join("authorized_keys")).unwrap();
         for key_type in &self.key_types {
             keygen(&folder.path().join(format!("host_{key_type}")), key_type);
+        }
+        if let Some(password) = &self.stranger {
+            self.make_stranger(folder.path(), password);
+            user = STRANGER.to_owned();
         }
         for _ in 0..PORTS {
             let port = free_port();
@@ -223,6 +266,7 @@ impl SshdBuilder {
 
     fn config(&self, folder: &Path, port: u16) -> String {
         let (folder, level) = (folder.display(), self.log_level);
+        let passwords = if self.stranger.is_some() { "yes" } else { "no" };
         let mut config = format!(
             "Port {port}\n\
              AuthorizedKeysFile {folder}/authorized_keys\n\
@@ -231,7 +275,7 @@ impl SshdBuilder {
              StrictModes no\n\
              PidFile none\n\
              UseDNS no\n\
-             PasswordAuthentication no\n\
+             PasswordAuthentication {passwords}\n\
              KbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\n\
              MaxSessions 100\n\
@@ -252,10 +296,8 @@ impl SshdBuilder {
         if knows_penalties(&format!("{folder}/identity")) {
             config.push_str("PerSourcePenalties no\n");
         }
-        for line in &self.lines {
-            writeln!(config, "{line}").unwrap();
-        }
-        config
+        // The first value counts: what a test says comes before what all have.
+        self.lines.iter().map(|line| format!("{line}\n")).collect::<String>() + &config
     }
 
     fn known_hosts(&self, folder: &Path, port: u16) -> String {
@@ -293,6 +335,15 @@ impl SshdBuilder {
             Some((namespace, _)) => {
                 let mut command = Command::new("ip");
                 command.args(["netns", "exec", namespace, SSHD]);
+                command
+            }
+            None if self.stranger.is_some() => {
+                let mut command = Command::new("unshare");
+                let script = "mount --bind \"$0/passwd\" /etc/passwd && mount --bind \"$0/shadow\" /etc/shadow && exec \"$@\"";
+                command
+                    .args(["--mount", "--propagation", "private", "sh", "-c", script])
+                    .arg(folder)
+                    .arg(SSHD);
                 command
             }
             None => Command::new(SSHD),

@@ -103,6 +103,25 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// A login without privileges takes signals, with and without the watchdog.
+#[test]
+fn ctrl_c_for_a_login_without_privileges_is_confirmed() {
+    if !is_root() {
+        eprintln!("NOT RUN: only root can make another login; as this user the other tests show the same");
+        return;
+    }
+    let sshd = Sshd::builder().stranger("hunter2").start();
+    for on_disconnect in ["leave", "kill"] {
+        let file = sshd.home().join(on_disconnect);
+        let started = at(&sshd, on_disconnect).start(exec(&[], &endless(&file)));
+        let commands = processes(&file);
+        started.signal(Signal::INT);
+        let ran = started.finish();
+        assert_eq!((ran.code, may_still_run(&ran)), (Some(130), false), "{}", ran.snapshot());
+        assert_gone(&commands);
+    }
+}
+
 /// What is claimed is true: not confirmed may be alive, confirmed is gone.
 #[test]
 fn ctrl_c_with_leave_claims_nothing_that_is_not_known() {
