@@ -47,10 +47,10 @@ fn check(args: &Check) -> Result<Checked, CliError> {
     let calls = run::calls(&args.tasks)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let summary = format!(
-        "ok: {} hosts, {} roles, {} tasks\n",
-        inventory.hosts.len(),
-        inventory.roles.len(),
-        file.tasks.len()
+        "ok: {}, {}, {}\n",
+        counted(inventory.hosts.len(), "host"),
+        counted(inventory.roles.len(), "role"),
+        counted(file.tasks.len(), "task")
     );
     if calls.is_empty() {
         let hosts = match selected {
@@ -73,12 +73,21 @@ fn check(args: &Check) -> Result<Checked, CliError> {
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
-    let summary =
-        format!("{summary}ok: {} tasks with {steps} steps on {} hosts\n", plan.tasks.len(), plan.hosts.len());
+    let summary = format!(
+        "{summary}ok: {} with {} on {}\n",
+        counted(plan.tasks.len(), "task"),
+        counted(steps, "step"),
+        counted(plan.hosts.len(), "host")
+    );
     let planned: HashSet<_> = plan.hosts.iter().map(|host| &host.endpoint.name).collect();
     let hosts = inventory.hosts.iter().enumerate().filter(|(_, host)| planned.contains(&host.name));
     let hosts = hosts.map(|(index, _)| index).collect();
     Ok(Checked { summary, inventory, hosts })
+}
+
+/// `1 host`, `4 hosts`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adds a script that does nothing: it is started as the scripts of tasks are, in any login shell.

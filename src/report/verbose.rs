@@ -6,7 +6,7 @@ use crate::event::{Event, Fact, TaskSummary};
 use crate::report::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
-use crate::report::words::step_label;
+use crate::report::words::{count_hosts, step_label};
 
 /// Tells what [`Lines`](crate::report::Lines) keeps to itself. Goes before it in a composite.
 pub struct Verbose {
@@ -34,7 +34,7 @@ impl Reporter for Verbose {
         match &event.fact {
             Fact::RunStarted { run, tasks, pool, .. } => {
                 self.tasks.clone_from(tasks);
-                self.say(&format!("run {run}, {pool} hosts at a time"))
+                self.say(&format!("run {run}, {} at a time", count_hosts(*pool)))
             }
             Fact::HostConnecting { host, address, via } => {
                 let via = via.as_ref().map(|gateway| format!(" via {gateway}")).unwrap_or_default();

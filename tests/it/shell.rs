@@ -198,7 +198,7 @@ async fn a_preflight_tells_each_phase() {
     insta::assert_snapshot!(ran.snapshot(), @r#"
     exit code: 1
     --- stdout
-    ok: 3 hosts, 0 roles, 1 tasks
+    ok: 3 hosts, 0 roles, 1 task
     good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
     odd   failed  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
     shut  unreachable  auth_failed
@@ -211,13 +211,13 @@ async fn a_preflight_tells_each_phase() {
     "#);
     // The hosts of the task, which is not run.
     let ran = fan.run(["check", "--connect", "look"]);
-    insta::assert_snapshot!(ran.snapshot(), @r#"
+    insta::assert_snapshot!(ran.snapshot(), @"
     exit code: 0
     --- stdout
-    ok: 3 hosts, 0 roles, 1 tasks
-    ok: 1 tasks with 1 steps on 1 hosts
+    ok: 3 hosts, 0 roles, 1 task
+    ok: 1 task with 1 step on 1 host
     good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
-    "#);
+    ");
     assert!(!sandbox.hosts()[0].home.join("ran").exists());
     let ran = fan.run(["check", "--connect", "-H", "shut"]);
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(3), 2), "{}", ran.snapshot());
