@@ -269,7 +269,8 @@ impl Connector for SshConnector {
         let Login { handle, story, timings, auth, start, forward_agent } =
             self.login(endpoint, Role::Target).await?;
         let channel_deadline = endpoint.deadlines.channel;
-        let session = SshSession { handle, story, channel_deadline, forward_agent, start: Some(start) };
+        let session =
+            SshSession { handle, story, channel_deadline, forward_agent, start: Some(start), used: false };
         Ok(Connected { session, timings, auth })
     }
 

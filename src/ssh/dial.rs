@@ -47,6 +47,19 @@ impl Dialled {
     }
 }
 
+/// Asks the kernel not to wait with the acknowledgement of what was just read.
+///
+/// sshd turns Nagle's algorithm off only for a terminal. With a delayed acknowledgement of ours it sits on its
+/// second small packet for 40 ms: after the login (`hostkeys-00@openssh.com`, then our channel) that would cost
+/// every host. The kernel forgets the wish, so it is said again at each read.
+fn acknowledge_at_once(tcp: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    // Without it all works, only later.
+    let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = tcp;
+}
+
 /// Both directions of a stream.
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
@@ -57,7 +70,12 @@ impl AsyncRead for Dialled {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().stream().poll_read(context, out)
+        let this = self.get_mut();
+        let read = this.stream().poll_read(context, out);
+        if let (Self::Tcp(tcp), Poll::Ready(Ok(()))) = (&*this, &read) {
+            acknowledge_at_once(tcp);
+        }
+        read
     }
 }
 
