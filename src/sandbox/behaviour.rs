@@ -67,8 +67,13 @@ pub enum Behaviour {
     RefuseAuth,
     /// Works, and wants more or something else than the key.
     Login(Login),
-    /// Refuses to open a session channel, as sshd does beyond `MaxSessions`.
-    RefuseChannel,
+    /// Refuses session channels, as sshd does beyond `MaxSessions`; others work.
+    RefuseChannels {
+        /// How many of a connection are opened before.
+        after: u32,
+        /// How many are refused.
+        count: u32,
+    },
     /// Opens the channel, and answers `exec` with a failure; nothing is started.
     RefuseExec,
 

@@ -32,6 +32,8 @@ pub(super) struct Connection {
     gate: Option<Gate>,
     /// Who logged in.
     user: String,
+    /// Session channels that were asked for.
+    channels_asked: u32,
     /// Channels on which nothing runs yet.
     idle: HashMap<ChannelId, Idle>,
     /// Tasks of the channels on which something runs; they end with the connection.
@@ -48,7 +50,15 @@ impl Connection {
     pub(super) fn new(host: Arc<Host>, switch: Switch) -> Self {
         let gate =
             if let Behaviour::Login(login) = &host.behaviour { Some(Gate::new(login.clone())) } else { None };
-        Self { host, switch, gate, user: String::new(), idle: HashMap::new(), busy: JoinSet::new() }
+        Self {
+            host,
+            switch,
+            gate,
+            user: String::new(),
+            channels_asked: 0,
+            idle: HashMap::new(),
+            busy: JoinSet::new(),
+        }
     }
 
     fn is_welcome(&self, key: &PublicKey) -> bool {
@@ -80,7 +90,7 @@ impl Connection {
             | Behaviour::OtherKeyType
             | Behaviour::RefuseAuth
             | Behaviour::Login(_)
-            | Behaviour::RefuseChannel => Fault::None,
+            | Behaviour::RefuseChannels { .. } => Fault::None,
         };
         // Nothing is idle under this number when the channel runs a command already: one per channel.
         let Some(idle) = self.idle.remove(&id) else { return false };
@@ -158,7 +168,11 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if self.host.behaviour == Behaviour::RefuseChannel {
+        let asked_before = self.channels_asked;
+        self.channels_asked += 1;
+        if let Behaviour::RefuseChannels { after, count } = self.host.behaviour
+            && (after..after.saturating_add(count)).contains(&asked_before)
+        {
             reply.reject(ChannelOpenFailure::ConnectFailed).await; // what sshd answers beyond MaxSessions
             return Ok(());
         }

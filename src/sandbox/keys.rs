@@ -30,7 +30,7 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::ResetDuringKex
         | Behaviour::RefuseAuth
         | Behaviour::Login(_)
-        | Behaviour::RefuseChannel
+        | Behaviour::RefuseChannels { .. }
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus

@@ -66,7 +66,7 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::OtherKeyType
         | Behaviour::RefuseAuth
         | Behaviour::Login(_)
-        | Behaviour::RefuseChannel
+        | Behaviour::RefuseChannels { .. }
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus

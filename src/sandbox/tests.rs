@@ -342,7 +342,7 @@ async fn lies_about_host_keys_end_before_any_login() {
 
 #[tokio::test]
 async fn refused_channels_and_commands() {
-    let no_channel = sandbox(Behaviour::RefuseChannel).await;
+    let no_channel = sandbox(Behaviour::RefuseChannels { after: 0, count: u32::MAX }).await;
     let handle = session(&no_channel, only(&no_channel)).await;
     let refused = handle.channel_open_session().await.unwrap_err();
     assert!(matches!(refused, russh::Error::ChannelOpenFailure(russh::ChannelOpenFailure::ConnectFailed)));

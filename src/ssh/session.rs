@@ -29,7 +29,7 @@ pub struct SshSession {
     pub(super) used: bool,
 }
 
-/// Pauses before a refused channel is asked for again: each is twice the one before, a second in all.
+/// Pauses before a refused channel is asked for again: each is twice the one before, 1.26 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_millis(640);
 

@@ -11,6 +11,8 @@ use fan::event::{Event, Fact, HostOutcome};
 use fan::model::outcome::{Kind, Status};
 use fan::sandbox::Behaviour;
 
+use tokio::net::TcpSocket;
+
 use crate::support::{Fan, eventually, sandbox};
 
 /// The deadline of greeting and key exchange, which no setting changes.
@@ -32,9 +34,12 @@ fn retries(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event.fact, Fact::ConnectRetried { .. })).count()
 }
 
-/// A port on which nobody listens.
-fn closed_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+/// A port on which nobody listens; nor can anyone, a server of another test say, while the socket is there.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// A server that does one thing with each connection, for as long as the test's process lives.
@@ -68,7 +73,7 @@ async fn every_fault_has_its_word() {
         ("revoked-key", Behaviour::RevokedKey),
         ("other-type", Behaviour::OtherKeyType),
         ("no-login", Behaviour::RefuseAuth),
-        ("no-channel", Behaviour::RefuseChannel),
+        ("no-channel", Behaviour::RefuseChannels { after: 0, count: u32::MAX }),
         ("no-exec", Behaviour::RefuseExec),
         ("cut", Behaviour::CutAfterExec),
         ("no-status", Behaviour::NoExitStatus),
@@ -78,7 +83,8 @@ async fn every_fault_has_its_word() {
     let fan = Fan::of(&sandbox);
     let mut inventory = std::fs::read_to_string(fan.work().join("inventory.yaml")).unwrap();
     inventory = inventory.replace("defaults:\n", "defaults:\n  retries: 0\n");
-    writeln!(inventory, "  closed: {{address: 127.0.0.1, port: {}}}", closed_port()).unwrap();
+    let (_held, closed) = closed_port();
+    writeln!(inventory, "  closed: {{address: 127.0.0.1, port: {closed}}}").unwrap();
     let fan = fan.file("inventory.yaml", inventory);
     let call = ["exec", "-z", "1", "-H", "all", "--", "echo here; echo $$ >> starts"];
     // Which error a lost connection shows depends on who notices first; and ports differ.
@@ -237,6 +243,30 @@ async fn a_throttled_start_is_repeated() {
     let busy = &sandbox.hosts()[0];
     assert_eq!((busy.connections(), busy.execs()), (3, 1));
     assert_eq!(std::fs::read_to_string(busy.home.join("count")).unwrap(), "in\n");
+}
+
+/// A server that still counts the command before against `MaxSessions` is asked again for a while; one that
+/// refuses the first channel means it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_refused_after_a_command_is_asked_for_again() {
+    let sandbox = sandbox([
+        ("busy", Behaviour::RefuseChannels { after: 1, count: 3 }),
+        ("full", Behaviour::RefuseChannels { after: 1, count: u32::MAX }),
+        ("closed", Behaviour::RefuseChannels { after: 0, count: 1 }),
+    ])
+    .await;
+    let tasks = "tasks: {two: [{run: 'echo a >> count'}, {run: 'echo b >> count'}]}\n";
+    let fan = Fan::of(&sandbox).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "two", "-H", "all", "--format", "jsonl"]);
+    let ended = outcomes(&ran.events());
+    let how = |host: &str| (ended[host].status, ended[host].failure.as_ref().map(|failure| failure.kind));
+    assert_eq!(how("busy"), (Status::Ok, None), "{}", ran.stdout);
+    assert_eq!(how("full"), (Status::Failed, Some(Kind::ChannelRefused)), "{}", ran.stdout);
+    assert_eq!(how("closed"), (Status::Unreachable, Some(Kind::ChannelRefused)), "{}", ran.stdout);
+    let counts: Vec<_> =
+        sandbox.hosts().iter().map(|host| std::fs::read_to_string(host.home.join("count")).ok()).collect();
+    assert_eq!(counts, [Some("a\nb\n".to_owned()), Some("a\n".to_owned()), None]);
+    assert!(sandbox.hosts().iter().all(|host| host.connections() == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

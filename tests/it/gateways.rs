@@ -178,7 +178,7 @@ fn ways_to_name_a_gateway() {
         assert_eq!(ran.code, Some(0), "{args:?} {}\n{}", ran.stdout, ran.stderr);
         assert_eq!(ended(&ran.events(), Status::Ok, None), 3);
         expected += connections;
-        assert_eq!(bastion.connections(), expected, "{args:?}");
+        assert_eq!(bastion.connections(), expected, "{args:?}\n{}\n{}", ran.stdout, bastion.log());
     }
 }
 

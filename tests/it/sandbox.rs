@@ -137,7 +137,7 @@ async fn openssh_names_our_faults() {
         (Behaviour::Throttle { first: 1 }, &["kex_exchange_identification"]),
         (Behaviour::ResetDuringKex, &lost),
         (Behaviour::RefuseAuth, &["Permission denied (publickey)"]),
-        (Behaviour::RefuseChannel, &["open failed: connect failed"]),
+        (Behaviour::RefuseChannels { after: 0, count: u32::MAX }, &["open failed: connect failed"]),
         (Behaviour::RefuseExec, &["exec request failed on channel 0"]),
         (Behaviour::CutAfterExec, &lost),
     ];
