@@ -7,6 +7,8 @@
 //!    ┌─────────┼──────────┐
 //!  engine    report    sandbox           2  meet only in `event`; sandbox is the throw-away SSH server
 //!    ├──────┐    │
+//!  files    │    │                       1½ moves files over `ssh`, and looks after them
+//!    │      │    │
 //!   ssh  config  event                   1  transport, file formats, facts (config serves cli only)
 //!    └──────┴────┬──
 //!              model                     0  pure types and functions: no I/O, no clock, no async
@@ -27,6 +29,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event;
+pub mod files;
 pub mod model;
 pub mod report;
 pub mod sandbox;

@@ -8,7 +8,7 @@ use crate::cli::args::{Check, Color};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{ping, print, run, secrets};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
@@ -66,6 +66,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         extra_vars: context::extra_vars(&args.variables.set)?,
         pool: args.connection.pool,
         warn_only: false,
+        changes: Changes::default(),
         exclude: args.selection.exclude.clone(),
         ssh_config: context::ssh_config(&args.connection)?,
     }

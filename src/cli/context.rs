@@ -11,6 +11,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
+use crate::engine::plan::Changes;
 use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource};
 use crate::model::inventory::Inventory;
 use crate::model::name;
@@ -281,6 +282,7 @@ pub(super) struct Common {
     pub(super) extra_vars: Vars,
     pub(super) pool: usize,
     pub(super) warn_only: bool,
+    pub(super) changes: Changes,
     pub(super) exclude: Vec<String>,
     pub(super) ssh_config: SshConfigSource,
 }
@@ -301,6 +303,7 @@ impl Common {
             templates: Arc::new(templates),
             pool: self.pool,
             warn_only: self.warn_only,
+            changes: self.changes,
             exclude: self.exclude,
             ssh_config: self.ssh_config,
         }

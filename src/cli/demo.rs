@@ -9,7 +9,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::output::Outputs;
 use crate::cli::{run, runner};
 use crate::config;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::{self, Call, DEFAULT_POOL, SshConfigSource};
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
@@ -51,6 +51,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: context::extra_vars(&args.variables.set)?,
         pool: DEFAULT_POOL,
         warn_only: false,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: SshConfigSource::none(),
     }

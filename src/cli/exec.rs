@@ -4,6 +4,7 @@ use crate::cli::args::{Color, Exec};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{plan_view, print, runner};
+use crate::engine::plan::Changes;
 use crate::engine::planner;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
@@ -27,6 +28,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: Default::default(),
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&execution.connection)?,
     }

@@ -8,7 +8,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
 use crate::cli::runner;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
@@ -37,6 +37,7 @@ pub(super) fn plan(
         extra_vars: Default::default(),
         pool: connection.pool,
         warn_only: false,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(connection)?,
     }

@@ -4,6 +4,7 @@ use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{call, list, plan_view, print, runner};
+use crate::engine::plan::Changes;
 use crate::engine::planner::{self, Call};
 use crate::model::outcome::ExitCode;
 
@@ -22,6 +23,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: context::extra_vars(&execution.variables.set)?,
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
+        changes: Changes::default(),
         exclude: args.selection.exclude.clone(),
         ssh_config: context::ssh_config(&execution.connection)?,
     }

@@ -20,7 +20,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::runner;
 use crate::cli::tty::Changed;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Exit, ExitCode, Failure, Kind};
@@ -99,6 +99,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         extra_vars: Default::default(),
         pool: 1,
         warn_only: false,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(connection)?,
     }

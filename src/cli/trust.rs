@@ -14,6 +14,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::prompt::Terminal;
 use crate::cli::{new_keys, print, runner, secrets};
+use crate::engine::plan::Changes;
 use crate::engine::planner;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
@@ -58,6 +59,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         extra_vars: Default::default(),
         pool: args.connection.pool,
         warn_only: false,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&args.connection)?,
     }

@@ -124,7 +124,18 @@ struct Keys {
 impl Keys {
     fn into_step(self, action: Action, position: &Position) -> Step {
         let Self { name, when, register, cd, env, timeout, warn_only } = self;
-        Step { action, name, when, register, cd, env, timeout, warn_only, position: position.clone() }
+        Step {
+            action,
+            name,
+            when,
+            register,
+            cd,
+            env,
+            timeout,
+            warn_only,
+            sudo: false,
+            position: position.clone(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a run will do, complete before anything is contacted: hosts, tasks, steps, values. Plain data.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::Diagnostic;
 use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Step};
+use crate::model::task::{Action, Command, Step, TemplateText};
 use crate::model::template::{Layer, Templates};
 
 /// A run, decided.
@@ -28,12 +29,23 @@ pub struct Plan {
     pub pool: usize,
     /// Every failed step is a warning (`-w`).
     pub warn_only: bool,
+    /// What becomes of changes to files.
+    pub changes: Changes,
     /// Renders templates.
     pub templates: Arc<Templates>,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
     /// What the user should know before it begins.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What becomes of changes to files of the hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// They are found, and not made (`--dry-run`).
+    pub dry_run: bool,
+    /// Changes to text are shown (`--diff`).
+    pub diff: bool,
 }
 
 /// A host of the run.
@@ -70,6 +82,8 @@ pub struct PlannedTask {
     pub host_names: Layer,
     /// Deadline of steps that have none; `Some(None)` is an explicit `none`.
     pub timeout: Option<Option<Duration>>,
+    /// Local paths of its steps that are relative begin here; empty for the folder that fan was started in.
+    pub folder: Arc<Path>,
 }
 
 /// A host in a task.
@@ -119,7 +133,20 @@ pub fn title(action: &Action) -> String {
         Action::Assert { that, .. } => {
             that.first().map(|expression| first_line(&expression.value)).unwrap_or_default()
         }
+        Action::Put(put) => moved(&put.from, &put.to),
+        Action::Get(get) => moved(&get.from, &get.to),
+        Action::Sync(sync) => moved(std::slice::from_ref(&sync.from), &sync.to),
+        Action::Template(file) => moved(std::slice::from_ref(&file.from), &file.to),
+        Action::File(file) => first_line(&file.path.value),
+        Action::Line(line) => first_line(&line.path.value),
+        Action::Stat(path) | Action::Ls(path) => first_line(&path.value),
     }
+}
+
+/// `a b → /srv`: what goes where.
+fn moved(from: &[TemplateText], to: &TemplateText) -> String {
+    let from: Vec<&str> = from.iter().map(|path| path.value.as_ref()).collect();
+    first_line(&format!("{} → {}", from.join(" "), to.value))
 }
 
 fn first_line(text: &str) -> String {

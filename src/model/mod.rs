@@ -3,6 +3,7 @@
 
 pub mod duration;
 pub mod endpoint;
+pub mod files;
 pub mod host_key;
 pub mod inventory;
 pub mod name;
@@ -18,4 +19,5 @@ pub mod task;
 pub mod template;
 pub mod text;
 pub mod time;
+pub mod tree;
 pub mod value;

@@ -125,6 +125,30 @@ words! {
         ConnectionLost = "connection_lost",
         /// The host stopped answering keepalive requests.
         Keepalive = "keepalive",
+        /// The server moves no files, not even through a command.
+        SftpUnavailable = "sftp_unavailable",
+        /// A path of the host is not what the step needs.
+        RemotePath = "remote_path",
+        /// The host does not allow it.
+        RemotePermission = "remote_permission",
+        /// The host's disk is full, or a quota is reached.
+        RemoteDiskFull = "remote_disk_full",
+        /// What arrived is not what was sent.
+        VerifyFailed = "verify_failed",
+        /// A host names a file in a way that would lead elsewhere.
+        UnsafeName = "unsafe_name",
+        /// More than a bound of fan's allows.
+        Limit = "limit",
+        /// The command that was to check a new file said no.
+        Validation = "validation",
+        /// sudo wants a password, and there is none.
+        SudoPasswordMissing = "sudo_password_missing",
+        /// sudo did not take the password.
+        SudoPasswordWrong = "sudo_password_wrong",
+        /// The user may not use sudo, or there is none.
+        SudoDenied = "sudo_denied",
+        /// sudo wants a terminal.
+        SudoTtyRequired = "sudo_tty_required",
         /// An `assert` step was false.
         Assert = "assert",
         /// A `fail` step said so.

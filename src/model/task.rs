@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::model::files::{FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
 use crate::model::settings::TimeLimit;
@@ -71,6 +72,8 @@ pub struct Step {
     pub timeout: Option<TimeLimit>,
     /// A failure is reported as a warning and the host goes on.
     pub warn_only: bool,
+    /// Files are put in place by root; only for actions on files.
+    pub sudo: bool,
     /// Where it stands.
     pub position: Position,
 }
@@ -95,6 +98,22 @@ pub enum Action {
         /// Message instead of the failing expression.
         message: Option<TemplateText>,
     },
+    /// Moves files and folders onto the host.
+    Put(Put),
+    /// Moves files and folders off the host.
+    Get(Get),
+    /// Makes a folder of the host like a local one.
+    Sync(Sync),
+    /// Fills in a local file's templates and moves it onto the host.
+    Template(TemplateFile),
+    /// Sees to what is at a path of the host.
+    File(FileStep),
+    /// Sees to a line in a text file of the host.
+    Line(LineStep),
+    /// Looks at a path of the host.
+    Stat(TemplateText),
+    /// Lists a folder of the host.
+    Ls(TemplateText),
 }
 
 /// A command to run.
@@ -131,6 +150,14 @@ impl Action {
             Self::Set(_) => "set",
             Self::Fail(_) => "fail",
             Self::Assert { .. } => "assert",
+            Self::Put(_) => "put",
+            Self::Get(_) => "get",
+            Self::Sync(_) => "sync",
+            Self::Template(_) => "template",
+            Self::File(_) => "file",
+            Self::Line(_) => "line",
+            Self::Stat(_) => "stat",
+            Self::Ls(_) => "ls",
         }
     }
 }

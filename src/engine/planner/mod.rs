@@ -9,6 +9,7 @@ mod tests;
 mod variables;
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,7 +17,7 @@ use indexmap::IndexMap;
 pub use crate::engine::planner::hosts::Operator;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 
-use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::planner::variables::Variables;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Position};
@@ -62,6 +63,8 @@ pub struct Request {
     pub pool: usize,
     /// `-w`.
     pub warn_only: bool,
+    /// What becomes of changes to files.
+    pub changes: Changes,
     /// Target expressions that are left out where tasks name their own targets.
     pub exclude: Vec<String>,
     /// OpenSSH's client configuration.
@@ -88,6 +91,7 @@ pub fn command(
         env: IndexMap::new(),
         timeout: None,
         warn_only: false,
+        sudo: false,
         position: Position::new("", 0, 0),
     };
     let task = Task {
@@ -110,7 +114,7 @@ pub fn command(
     }
     let hosts: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
-    let task = planned_task(&task, everyone, &hosts);
+    let task = planned_task(&task, everyone, &hosts, &Arc::from(Path::new("")));
     Ok(assemble(request, hosts, vec![task], drafts.warnings))
 }
 
@@ -150,12 +154,13 @@ pub fn tasks(
     all.dedup();
     let drafts = hosts::plan(&request, inventory, &all, &mut problems);
     let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
+    let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
     for listed in &listed {
         let members: Vec<usize> =
             listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
         let task_hosts = variables.task(listed.task, &listed.arguments, &members, &hosts, &mut problems);
-        tasks.push(planned_task(listed.task, task_hosts, &hosts));
+        tasks.push(planned_task(listed.task, task_hosts, &hosts, &folder));
     }
     if problems.is_empty() { Ok(assemble(request, hosts, tasks, drafts.warnings)) } else { Err(problems) }
 }
@@ -324,13 +329,19 @@ fn assemble(
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,
+        changes: request.changes,
         templates: request.templates,
         extra_vars: Layer::new(&request.extra_vars),
         warnings,
     }
 }
 
-fn planned_task(task: &Task, task_hosts: Vec<TaskHost>, hosts: &[PlannedHost]) -> PlannedTask {
+fn planned_task(
+    task: &Task,
+    task_hosts: Vec<TaskHost>,
+    hosts: &[PlannedHost],
+    folder: &Arc<Path>,
+) -> PlannedTask {
     let name_of = |host: &TaskHost| hosts.get(host.host).map(|host| Value::from(host.endpoint.name.as_str()));
     let names: Vec<Value> = task_hosts.iter().filter_map(name_of).collect();
     let mut host_names = Vars::new();
@@ -341,5 +352,6 @@ fn planned_task(task: &Task, task_hosts: Vec<TaskHost>, hosts: &[PlannedHost]) -
         hosts: task_hosts,
         host_names: Layer::new(&host_names),
         timeout: task.timeout.map(TimeLimit::duration),
+        folder: Arc::clone(folder),
     }
 }

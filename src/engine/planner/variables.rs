@@ -6,6 +6,9 @@ use crate::engine::plan::{PlannedHost, TaskHost};
 use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::{Arguments, Request};
 use crate::engine::step::BUILT_IN_NAMES;
+use crate::model::files::{
+    Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
+};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Action, Command, Step, Task, Template, TemplateText};
@@ -195,7 +198,19 @@ fn identity(host: &PlannedHost, request: &Request) -> Layer {
 fn definitions(step: &Step) -> impl Iterator<Item = &str> {
     let set = match &step.action {
         Action::Set(values) => Some(values.keys().map(String::as_str)),
-        Action::Run(_) | Action::Local(_) | Action::Echo(_) | Action::Fail(_) | Action::Assert { .. } => None,
+        Action::Run(_)
+        | Action::Local(_)
+        | Action::Echo(_)
+        | Action::Fail(_)
+        | Action::Assert { .. }
+        | Action::Put(_)
+        | Action::Get(_)
+        | Action::Sync(_)
+        | Action::Template(_)
+        | Action::File(_)
+        | Action::Line(_)
+        | Action::Stat(_)
+        | Action::Ls(_) => None,
     };
     let register = step.register.as_ref().map(|name| name.value.as_str());
     set.into_iter().flatten().chain(register)
@@ -246,8 +261,48 @@ fn texts(step: &Step) -> Vec<Text<'_>> {
             all.extend(that.iter().map(Text::expression));
             all.extend(message.as_ref().map(Text::plain));
         }
+        Action::Put(Put { from, to, tree: _, attributes, install }) => {
+            all.extend(from.iter().map(Text::plain));
+            all.push(Text::plain(to));
+            all.extend(placed(attributes, Some(install)));
+        }
+        Action::Get(Get { from, to, tree: _ }) => {
+            all.extend(from.iter().map(Text::plain));
+            all.push(Text::plain(to));
+        }
+        Action::Sync(Sync { from, to, delete: _, tree: _, attributes }) => {
+            all.extend([Text::plain(from), Text::plain(to)]);
+            all.extend(placed(attributes, None));
+        }
+        Action::Template(TemplateFile { from, to, attributes, install }) => {
+            all.extend([Text::plain(from), Text::plain(to)]);
+            all.extend(placed(attributes, Some(install)));
+        }
+        Action::File(FileStep { path, state, attributes }) => {
+            all.push(Text::plain(path));
+            if let FileState::Link { target } = state {
+                all.push(Text::plain(target));
+            }
+            all.extend(placed(attributes, None));
+        }
+        Action::Line(LineStep { path, edit, create: _, attributes, install }) => {
+            all.push(Text::plain(path));
+            if let LineEdit::Present { line, .. } = edit {
+                all.push(Text::plain(line));
+            }
+            all.extend(placed(attributes, Some(install)));
+        }
+        Action::Stat(path) | Action::Ls(path) => all.push(Text::plain(path)),
     }
     all
+}
+
+/// The templates of how a file is put in place.
+fn placed<'a>(attributes: &'a Attributes, install: Option<&'a Install>) -> impl Iterator<Item = Text<'a>> {
+    let validate = install.and_then(|install| install.validate.as_ref());
+    // A command: its values are quoted for the shell.
+    let validate = validate.map(|text| Text { text, syntax: Syntax::Shell, own: Vec::new() });
+    attributes.owner.iter().chain(&attributes.group).map(Text::plain).chain(validate)
 }
 
 fn leaves<'a>(template: &'a Template, all: &mut Vec<&'a TemplateText>) {

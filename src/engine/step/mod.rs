@@ -4,6 +4,7 @@ mod assert;
 mod command;
 mod echo;
 mod fail;
+mod files;
 mod local;
 mod run;
 mod set;
@@ -69,6 +70,14 @@ pub(super) async fn run<C: Connector>(
         Action::Set(values) => set::run(worker, values, scope),
         Action::Fail(message) => fail::run(worker, message, scope),
         Action::Assert { that, message } => assert::run(worker, that, message.as_ref(), scope),
+        Action::Put(_)
+        | Action::Get(_)
+        | Action::Sync(_)
+        | Action::Template(_)
+        | Action::File(_)
+        | Action::Line(_)
+        | Action::Stat(_)
+        | Action::Ls(_) => files::run(worker, index, step, scope).await,
     };
     result.unwrap_or_else(StepResult::failed)
 }
@@ -76,7 +85,15 @@ pub(super) async fn run<C: Connector>(
 /// Whether the action is done on the host.
 pub(super) fn needs_session(action: &Action) -> bool {
     match action {
-        Action::Run(_) => true,
+        Action::Run(_)
+        | Action::Put(_)
+        | Action::Get(_)
+        | Action::Sync(_)
+        | Action::Template(_)
+        | Action::File(_)
+        | Action::Line(_)
+        | Action::Stat(_)
+        | Action::Ls(_) => true,
         Action::Local(_) | Action::Echo(_) | Action::Set(_) | Action::Fail(_) | Action::Assert { .. } => {
             false
         }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
-use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
@@ -49,6 +49,7 @@ fn step(action: Action) -> Step {
         env: IndexMap::new(),
         timeout: None,
         warn_only: false,
+        sudo: false,
         position: Position::new("tasks.yaml", 7, 3),
     }
 }
@@ -73,6 +74,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         hosts: (0..hosts).map(|host| TaskHost { host, vars: Layer::default() }).collect(),
         host_names: host_names.clone(),
         timeout: None,
+        folder: Arc::from(std::path::Path::new("")),
     };
     Plan {
         run: Arc::from("01J"),
@@ -82,6 +84,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         hosts: planned,
         pool: 128,
         warn_only: false,
+        changes: Changes::default(),
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         extra_vars: Layer::default(),
         warnings: Vec::new(),

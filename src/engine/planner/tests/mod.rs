@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::SshConfigSource;
 use crate::engine::planner::{self, Call, Operator, Request};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
@@ -44,6 +44,7 @@ fn step(line: u32, action: Action) -> Step {
         env: IndexMap::new(),
         timeout: None,
         warn_only: false,
+        sudo: false,
         position: Position::new("tasks.yaml", line, 7),
     }
 }
@@ -153,6 +154,7 @@ fn request() -> Request {
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         pool: 8,
         warn_only: false,
+        changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: SshConfigSource::none(),
     }

@@ -1,0 +1,9 @@
+//! Floor 1½: moves files between this machine and a host, all or nothing, and looks after files of a host.
+//!
+//! - `local`: this machine's side: what is to be sent, and a folder that nothing gets out of
+//! - `select`: which names of a folder take part
+//!
+//! Refuses: runs, tasks, templates, and talking to people. Works over [`crate::ssh::Session`].
+
+pub mod local;
+pub mod select;

@@ -1,0 +1,1 @@
+//! Which names of a folder take part: globs, and `.fanignore` files.
