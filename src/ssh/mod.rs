@@ -22,6 +22,7 @@ pub mod keys;
 pub mod known_hosts;
 pub mod local;
 pub mod session;
+pub mod sftp;
 pub mod shell;
 mod starts;
 mod stream;

@@ -1,0 +1,3 @@
+//! SFTP: the protocol in `wire`.
+
+pub mod wire;
