@@ -31,7 +31,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("files", &["model", "ssh"]),
     ("engine", &["model", "event", "ssh", "files"]),
     ("report", &["model", "event"]),
-    ("sandbox", &["model"]),
+    ("sandbox", &["model", "ssh"]),
     ("cli", &["model", "event", "config", "ssh", "engine", "report", "sandbox"]),
     // The front doors: lib.rs declares the floors, main.rs hands over to cli.
     ("lib", &[]),

@@ -1,9 +1,12 @@
 //! The command line as clap reads it. Every flag has its environment variable, `FAN_<FLAG>`.
 
+mod files;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
 use crate::model::duration;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
 
@@ -31,6 +34,14 @@ pub(super) enum Command {
     Run(Run),
     /// Run one command on each host, handed to the login shell as ssh does.
     Exec(Exec),
+    /// Copy files and folders onto each host, all or nothing and only where they differ.
+    Put(Put),
+    /// Copy files and folders off each host.
+    Get(Get),
+    /// Make a folder of each host like a local one.
+    Sync(Sync),
+    /// List a folder of each host.
+    Ls(Ls),
     /// Show the tasks with their arguments and default roles.
     List(List),
     /// Show the selected hosts, and where each setting came from.
@@ -58,6 +69,8 @@ pub(super) struct Run {
     /// Print hosts and steps; contact nobody.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
+    #[command(flatten)]
+    pub(super) changes: ChangesArgs,
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]

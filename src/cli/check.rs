@@ -20,6 +20,7 @@ const COMMAND: &str = "log in and run a command";
 
 /// What the second step of a preflight does, for the message of a host that lacks its interpreter.
 const INTERPRETER: &str = "start the interpreter of scripts (the setting `shell`)";
+const FILES: &str = "look at a file, as steps on files do (SFTP, or commands)";
 
 pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
     let checked = check(args)?;
@@ -72,6 +73,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    context::preflight(&plan)?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
     let summary = format!(
@@ -91,7 +93,8 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Adds a script that does nothing: it is started as the scripts of tasks are, in any login shell.
+/// Adds a script that does nothing, which is started as the scripts of tasks are, in any login shell; and a look at a
+/// file, as steps on files see it.
 fn with_interpreter(mut plan: Plan) -> Plan {
     let position = Position::new("", 0, 0);
     let text = |text: &str| Located { value: Arc::from(text), position: position.clone() };
@@ -103,7 +106,8 @@ fn with_interpreter(mut plan: Plan) -> Plan {
             name: Some(text(INTERPRETER)),
             ..command.clone()
         };
-        task.steps.push(script);
+        let files = Step { action: Action::Stat(text(".")), name: Some(text(FILES)), ..command.clone() };
+        task.steps.extend([script, files]);
     }
     plan
 }

@@ -11,8 +11,9 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
-use crate::engine::plan::Changes;
+use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource};
+use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
@@ -273,6 +274,12 @@ pub(super) fn ssh_config(args: &Connection) -> Result<SshConfigSource, CliError>
         let answer = config.query(name, above, &local);
         Consulted { settings: answer.settings, errors: answer.errors, warnings: answer.warnings }
     }))
+}
+
+/// Looks at what a plan needs of this machine; all that is wrong in one pass.
+pub(super) fn preflight(plan: &Plan) -> Result<(), CliError> {
+    let problems = preflight::preflight(plan);
+    if problems.is_empty() { Ok(()) } else { Err(CliError::Input(problems)) }
 }
 
 /// The common part of all plans.

@@ -57,6 +57,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     }
     .request(&inventory);
     let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    context::preflight(&plan)?;
     let outputs = Outputs::new(&args.output, color)?;
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.

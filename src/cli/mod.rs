@@ -11,18 +11,23 @@ mod demo;
 mod error;
 mod escape;
 mod exec;
+mod get;
 mod hosts;
 mod list;
+mod ls;
 mod new_keys;
+mod one_step;
 mod output;
 mod ping;
 mod plan_view;
 mod prompt;
+mod put;
 mod run;
 mod runner;
 mod secrets;
 mod shell;
 mod signals;
+mod sync;
 mod trust;
 mod tty;
 
@@ -52,6 +57,10 @@ pub fn main() -> u8 {
     let result = match &cli.command {
         Command::Run(args) => run::run(args, color),
         Command::Exec(args) => exec::run(args, color),
+        Command::Put(args) => put::run(args, color),
+        Command::Get(args) => get::run(args, color),
+        Command::Sync(args) => sync::run(args, color),
+        Command::Ls(args) => ls::run(args, color),
         Command::List(args) => list::run(&args.tasks_file, args.json),
         Command::Hosts(args) => hosts::run(args),
         Command::Check(args) => check::run(args, color),

@@ -4,7 +4,6 @@ use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{call, list, plan_view, print, runner};
-use crate::engine::plan::Changes;
 use crate::engine::planner::{self, Call};
 use crate::model::outcome::ExitCode;
 
@@ -23,12 +22,13 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: context::extra_vars(&execution.variables.set)?,
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
-        changes: Changes::default(),
+        changes: args.changes.changes(),
         exclude: args.selection.exclude.clone(),
         ssh_config: context::ssh_config(&execution.connection)?,
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
+    context::preflight(&plan)?;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);

@@ -134,7 +134,7 @@ async fn open(
     stopping: &mut StopReceiver,
 ) -> Result<u8, CliError> {
     let host = endpoint.name.as_str();
-    let mut session = match connect(connector, endpoint, stopping).await? {
+    let session = match connect(connector, endpoint, stopping).await? {
         Ok(session) => session,
         Err(NotConnected::Failed(failure)) => return Ok(failed(host, &failure, false)),
         Err(NotConnected::Cancelled(reason)) => return Ok(reason.exit_code().code()),

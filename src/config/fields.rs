@@ -25,8 +25,23 @@ pub(super) struct Schema {
 }
 
 impl Schema {
+    /// Whether a name is read.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.iter().any(|names| names.contains(&name))
+    }
+
     /// Notes why a field that is not read is refused.
     pub(super) fn refuse(&self, key: &Scalar, findings: &mut Findings) {
+        self.refuse_among(key, self.known.iter().copied().flatten().copied(), findings);
+    }
+
+    /// Notes why a field that is not read is refused where only some of the known ones have a meaning.
+    pub(super) fn refuse_among(
+        &self,
+        key: &Scalar,
+        here: impl Iterator<Item = &'static str>,
+        findings: &mut Findings,
+    ) {
         let name = quote(&key.text);
         if self.later.contains(&&*key.text) {
             findings.error(&key.position, format!("{name} is not supported by this version of fan"));
@@ -42,7 +57,7 @@ impl Schema {
         if let Some(meant) = meant {
             findings.error(&key.position, format!("unknown field {name}; did you mean \"{meant}\"?"));
         } else {
-            let names = known().collect::<Vec<_>>().join(", ");
+            let names = here.collect::<Vec<_>>().join(", ");
             findings.error_help(
                 &key.position,
                 format!("unknown field {name}"),
@@ -181,6 +196,32 @@ pub(super) fn literal<'n>(node: &'n Node, field: &str, findings: &mut Findings) 
 /// Whether a text holds a sign that starts a template.
 pub(super) fn has_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(
+    node: &Node,
+    field: &str,
+    words: &[(&str, T)],
+    findings: &mut Findings,
+) -> Option<T> {
+    let scalar = text(node, field, findings)?;
+    let found = words.iter().find(|&&(word, _)| word == &*scalar.text).map(|&(_, value)| value);
+    if found.is_none() {
+        let names: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
+        let message = format!("\"{field}\" must be {}, got {}", joined(&names, "or"), quote(&scalar.text));
+        findings.error(&scalar.position, message);
+    }
+    found
+}
+
+/// `a, b and c`.
+pub(super) fn joined(names: &[&str], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
 }
 
 /// `true` or `false`.

@@ -41,5 +41,6 @@ pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
 pub use inventory::{load_inventory, load_inventory_text};
 pub use scalar::parse_value;
 pub use search::find_upwards;
+pub use steps::{check_glob, check_validate};
 pub use tasks::{load_tasks, load_tasks_text};
 pub use vars::load_vars_file;

@@ -11,12 +11,13 @@ use serde_json::json;
 use crate::config::{
     Diagnostics, Loaded, load_inventory, load_inventory_text, load_tasks, load_tasks_text, load_vars_file,
 };
+use crate::model::files::{LineEdit, LinePlace, Links, Mode};
 use crate::model::inventory::Inventory;
 use crate::model::range::MAX_HOSTS;
 use crate::model::settings::{
     AgentSetting, GatewaySetting, HostKeyPolicy, OnDisconnect, SecretSource, Sourced, Transport,
 };
-use crate::model::task::{Action, Command, TaskFile, Template};
+use crate::model::task::{Action, Command, Step, TaskFile, Template, TemplateText};
 use crate::model::value::Value;
 
 /// The YAML files of a folder below tests/data, sorted, as paths that do not depend on the machine.
@@ -411,4 +412,61 @@ fn ranges_expand_and_addresses_are_dealt_out() {
         ]
     );
     assert_eq!(inventory.members, [vec![0, 1, 2, 3, 4], vec![0, 1, 2], vec![3, 4]]);
+}
+
+#[test]
+fn steps_on_files_are_read_with_all_their_keys() {
+    let file = load_tasks(Path::new("tests/data/good/tasks/files.yaml")).unwrap().value;
+    let steps = &file.tasks["files"].steps;
+    let words = |texts: &[TemplateText]| {
+        texts.iter().map(|text| text.value.to_string()).collect::<Vec<_>>().join(" ")
+    };
+
+    let Action::Put(put) = &steps[0].action else { panic!("{:?}", steps[0].action) };
+    assert_eq!((words(&put.from).as_str(), &*put.to.value), ("dist/{{ host }}.tgz", "/srv/"));
+    assert_eq!(put.attributes.mode, Some(Mode(0o644)), "0644 without quotes too");
+    assert_eq!(&*put.attributes.group.as_ref().unwrap().value, "33");
+    assert!(put.install.backup && put.install.follow && !put.tree.times);
+    assert_eq!(&*put.install.validate.as_ref().unwrap().value, "tar -tf %s {{ host }}");
+    assert!(steps[0].sudo && steps[0].cd.is_some() && steps[0].timeout.is_some());
+
+    let Action::Put(put) = &steps[1].action else { panic!("{:?}", steps[1].action) };
+    assert_eq!(words(&put.from), "dist/ conf/*.conf");
+    assert_eq!((put.tree.links, put.tree.times), (Links::Follow, true));
+    assert_eq!((put.tree.exclude[0].value.as_str(), put.attributes.dir_mode), ("*.log", Some(Mode(0o2755))));
+
+    let Action::Get(get) = &steps[2].action else { panic!("{:?}", steps[2].action) };
+    let globs: Vec<&str> = get.tree.exclude.iter().map(|glob| glob.value.as_str()).collect();
+    assert_eq!(globs, ["*.gz", "!keep.gz", "/top", "tmp/"]);
+    assert_eq!(get.tree.links, Links::Skip);
+
+    for (index, delete, times) in [(3, true, true), (4, false, false)] {
+        let Action::Sync(sync) = &steps[index].action else { panic!("{:?}", steps[index].action) };
+        assert_eq!((sync.delete, sync.tree.times, sync.tree.links), (delete, times, Links::Keep));
+    }
+    assert!(matches!(&steps[5].action, Action::Template(file) if &*file.from.value == "nginx.conf.j2"));
+
+    let states = steps[6..10].iter().map(|step| match &step.action {
+        Action::File(file) => format!("{:?} {:?}", file.state, file.attributes.mode),
+        other => panic!("{other:?}"),
+    });
+    let states: Vec<String> = states.collect();
+    assert_eq!(&states[..3], ["Present None", "Absent { recurse: true } None", "Directory Some(Mode(488))"]);
+    assert!(states[3].starts_with("Link { target:"), "{}", states[3]);
+
+    let edit = |index: usize| match &steps[index].action {
+        Action::Line(line) => line.edit.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(
+        matches!(edit(10), LineEdit::Present { matching: Some(regex), place: LinePlace::After(_), .. } if regex.value == r"^web\d+\s")
+    );
+    assert!(matches!(edit(11), LineEdit::Present { matching: None, place: LinePlace::Before(_), .. }));
+    assert!(matches!(edit(12), LineEdit::Present { place: LinePlace::Start, .. }));
+    assert!(matches!(edit(13), LineEdit::Absent { matching } if matching.value == r"^a\.b \(c\)$"));
+    assert!(matches!(edit(14), LineEdit::Absent { matching } if matching.value == "(?i)x"));
+    assert!(
+        matches!(&steps[15], Step { action: Action::Stat(path), sudo: true, .. } if &*path.value == "/srv/{{ host }}")
+    );
+    assert!(matches!(&steps[16].action, Action::Ls(_)));
 }

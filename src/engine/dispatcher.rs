@@ -41,7 +41,13 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, s
         tasks: plan.summaries(),
         pool: plan.pool,
     });
-    let shared = Shared { plan: Arc::clone(&plan), connector: Arc::new(connector), sink, stop: stop.clone() };
+    let shared = Shared {
+        plan: Arc::clone(&plan),
+        connector: Arc::new(connector),
+        sink,
+        stop: stop.clone(),
+        files: Arc::default(),
+    };
     let mut dispatcher = Dispatcher::new(shared);
     for task in 0..plan.tasks.len() {
         if stop.current() != Stop::Run || dispatcher.broken() {

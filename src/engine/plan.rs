@@ -1,6 +1,6 @@
 //! What a run will do, complete before anything is contacted: hosts, tasks, steps, values. Plain data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct Plan {
     pub warn_only: bool,
     /// What becomes of changes to files.
     pub changes: Changes,
+    /// The operator's home, for `~/` in local paths.
+    pub home: Option<PathBuf>,
     /// Renders templates.
     pub templates: Arc<Templates>,
     /// Variables of the command line (`-e`): they win over everything.
@@ -109,6 +111,16 @@ impl Plan {
             hosts: task.hosts.iter().map(|host| host.host).collect(),
         };
         self.tasks.iter().map(summary).collect()
+    }
+
+    /// A path of this machine with the operator's home in the place of `~`.
+    pub fn local_path(&self, text: &str) -> String {
+        match (text.strip_prefix('~'), &self.home) {
+            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
+                format!("{}{rest}", home.display())
+            }
+            _ => text.to_owned(),
+        }
     }
 }
 

@@ -11,10 +11,12 @@ use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::engine::register;
+use crate::engine::scope;
 use crate::engine::sink::{EventSink, millis};
-use crate::engine::step::{self, StepResult};
+use crate::engine::step::{self, SharedFiles, StepResult};
 use crate::engine::stop::StopReceiver;
 use crate::event::{Fact, HostOutcome};
+use crate::files::remote::Remote;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
 use crate::model::task::Step;
 use crate::model::template::{Layer, Scope};
@@ -57,12 +59,13 @@ impl Activity {
 }
 
 /// What a host carries from task to task.
-#[derive(Debug)]
 pub(super) struct HostRun<S> {
     /// Index into [`Plan::hosts`].
     pub(super) host: usize,
     /// The open connection, once a step needed it.
-    pub(super) session: Option<S>,
+    pub(super) session: Option<Arc<S>>,
+    /// Its files, for each user that a step saw them as.
+    pub(super) files: Vec<Arc<Remote<S>>>,
     /// What `set` and `register` stored.
     vars: Vars,
     /// The same, as templates see it.
@@ -83,6 +86,7 @@ impl<S> HostRun<S> {
         Self {
             host,
             session: None,
+            files: Vec::new(),
             vars: Vars::new(),
             layer: Layer::default(),
             started: false,
@@ -124,6 +128,7 @@ pub(super) struct Shared<C> {
     pub(super) connector: Arc<C>,
     pub(super) sink: EventSink,
     pub(super) stop: StopReceiver,
+    pub(super) files: Arc<SharedFiles>,
 }
 
 impl<C> Clone for Shared<C> {
@@ -133,6 +138,7 @@ impl<C> Clone for Shared<C> {
             connector: Arc::clone(&self.connector),
             sink: self.sink.clone(),
             stop: self.stop.clone(),
+            files: Arc::clone(&self.files),
         }
     }
 }
@@ -205,7 +211,7 @@ impl<C: Connector> Worker<'_, C> {
         }
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
         if let Some(name) = &step.register {
-            let value = register::result(&result.outcome, &result.stdout, &result.stderr);
+            let value = register::result(&result);
             self.run.define(Vars::from_iter([(name.value.clone(), value)]));
         }
         self.run.may_still_run |= result.outcome.may_still_run;
@@ -214,17 +220,9 @@ impl<C: Connector> Worker<'_, C> {
         ended
     }
 
-    /// The variables that a template of this host sees now, lowest layer first (docs/templates.md).
+    /// The variables that a template of this host sees now.
     fn scope(&self) -> Scope {
-        let plan = &self.shared.plan;
-        let task_vars = self.task.hosts.get(self.position).map(|host| host.vars.clone()).unwrap_or_default();
-        Scope::new()
-            .with(Layer::new(&step::built_in(self)))
-            .with(self.task.host_names.clone())
-            .with(self.planned.vars.clone())
-            .with(task_vars)
-            .with(self.run.layer.clone())
-            .with(plan.extra_vars.clone())
+        scope::of(&self.shared.plan, self.task, self.position, self.run.layer.clone())
     }
 
     /// Makes sure that there is a session; the host ends here when there cannot be one.
@@ -235,7 +233,7 @@ impl<C: Connector> Worker<'_, C> {
         let Shared { connector, sink, stop, .. } = &mut self.shared;
         match connecting::connect(connector.as_ref(), &self.planned.endpoint, sink, stop).await {
             Ok(session) => {
-                self.run.session = Some(session);
+                self.run.session = Some(Arc::new(session));
                 Ok(())
             }
             Err(NotConnected::Failed(failure)) => {
@@ -271,7 +269,7 @@ impl<C: Connector> Worker<'_, C> {
 }
 
 /// Closes a session that is no longer needed; never waits long for the other side.
-pub(super) async fn close<S: Session>(session: S) {
+pub(super) async fn close<S: Session>(session: Arc<S>) {
     const CLOSING: Duration = Duration::from_millis(500);
     let _ = tokio::time::timeout(CLOSING, session.close()).await;
 }

@@ -127,6 +127,19 @@ pub enum Fact {
         #[serde(flatten, with = "output_data")]
         data: Bytes,
     },
+    /// A step that moves files has come further. Told a few times a second while that is so.
+    TransferAdvanced {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// Bytes moved, with those that an earlier transfer had left there.
+        done: u64,
+        /// Bytes to be moved in all, as far as is known.
+        total: u64,
+    },
     /// A step ended on a host.
     StepFinished {
         /// Who.
@@ -237,9 +250,12 @@ pub struct StepOutcome {
     /// How its command ended, when one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
-    /// A line to show for it: what `echo` prints.
+    /// A line to show for it: what `echo` prints, what a transfer moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What it changed in files, or would, when that was asked for: unified diffs of texts, and lists of paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
     /// The command was started and its end was not seen.
     #[serde(default)]
     pub may_still_run: bool,

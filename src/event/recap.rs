@@ -240,6 +240,7 @@ impl Recap {
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
             | Fact::TaskFinished { .. }
+            | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. } => {}
         }
@@ -350,6 +351,7 @@ mod tests {
             failure: None,
             exit: None,
             note: None,
+            difference: None,
             may_still_run: false,
             elapsed: Duration::from_millis(3),
         };

@@ -5,5 +5,12 @@
 //!
 //! Refuses: runs, tasks, templates, and talking to people. Works over [`crate::ssh::Session`].
 
+pub mod content;
+pub mod digest;
+pub mod get;
 pub mod local;
+pub mod meta;
+pub mod progress;
+pub mod put;
+pub mod remote;
 pub mod select;

@@ -90,6 +90,17 @@ pub(crate) fn single_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// Puts bytes in single quotes, as [`quote_word`] does with texts that need them.
+pub fn single_quoted_bytes(bytes: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(bytes.len() + 2);
+    quoted.push(b'\'');
+    for &byte in bytes {
+        if byte == b'\'' { quoted.extend_from_slice(b"'\\''") } else { quoted.push(byte) }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
 /// What surrounds the script of a step.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Prelude<'a> {

@@ -140,6 +140,24 @@ pub enum Template {
     Map(IndexMap<String, Template>),
 }
 
+impl Step {
+    /// A step without keys that stands in no file: the command line gave it.
+    pub fn bare(action: Action) -> Self {
+        Self {
+            action,
+            name: None,
+            when: None,
+            register: None,
+            cd: None,
+            env: IndexMap::new(),
+            timeout: None,
+            warn_only: false,
+            sudo: false,
+            position: Position::new("", 0, 0),
+        }
+    }
+}
+
 impl Action {
     /// The key that the action has in a tasks file.
     pub fn key(&self) -> &'static str {

@@ -164,7 +164,13 @@ impl Lines {
         step: (usize, usize),
         outcome: &StepOutcome,
     ) -> io::Result<()> {
+        let changed = outcome.difference.as_deref().map_or(Ok(()), |text| self.difference(host, text));
         let noted = match &outcome.note {
+            // What a step says of itself is no data.
+            Some(note) if !self.echoes(step) => {
+                let label = step_label(&self.tasks, Some(step));
+                self.say(&format!("{host}: {label}{note}"), "")
+            }
             Some(note) if self.layout == Layout::Verbatim => {
                 self.output(host, Stream::Stdout, format!("{note}\n").as_bytes())
             }
@@ -185,7 +191,18 @@ impl Lines {
             | (Some(_), StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped)
             | (None, _) => Ok(()),
         };
-        noted.and(said)
+        changed.and(noted).and(said)
+    }
+
+    /// Whether a step's note is what it was to print.
+    fn echoes(&self, (task, step): (usize, usize)) -> bool {
+        let found = self.tasks.get(task).and_then(|task| task.steps.get(step));
+        found.is_some_and(|step| step.action == "echo")
+    }
+
+    /// What a step changed in files, line by line.
+    fn difference(&mut self, host: &HostName, text: &str) -> io::Result<()> {
+        text.lines().try_for_each(|line| self.say(&format!("{host} | {line}"), ""))
     }
 
     fn host_finished(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
@@ -259,6 +276,7 @@ impl Reporter for Lines {
             | Fact::GatewayConnected { .. }
             | Fact::HostConnected { .. }
             | Fact::StepStarted { .. }
+            | Fact::TransferAdvanced { .. }
             | Fact::TaskFinished { .. }
             | Fact::RunFinished { .. } => Ok(()),
         }
@@ -285,8 +303,8 @@ mod tests {
     use crate::event::{Event, Fact, Straggler, Stream};
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
     use crate::report::samples::{
-        Broken, Captured, event, exec_started, failed, host, ok, output, run_finished, run_started,
-        step_finished, step_outcome, unreachable,
+        Broken, Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished,
+        run_started, step_finished, step_outcome, unreachable,
     };
     use crate::report::{Layout, Lines, Reporter, Style};
 
@@ -303,6 +321,15 @@ mod tests {
     fn print_text(events: &[Event], style: Style) -> String {
         let (out, talk) = print(events, Layout::Prefixed, style);
         format!("--- out\n{}--- talk\n{talk}", String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn what_echo_prints_is_data() {
+        let mut outcome = step_outcome(StepStatus::Ok, None);
+        outcome.note = Some("hello\x1b[2J".into());
+        let events = [echo_started(&["web1"]), step_finished(2, "web1", 0, outcome)];
+        let (out, talk) = print(&events, Layout::Prefixed, Style::default());
+        assert_eq!((String::from_utf8(out).unwrap().as_str(), talk.as_str()), ("web1 | hello\\x1b[2J\n", ""));
     }
 
     #[test]
@@ -358,11 +385,11 @@ mod tests {
         web1             | two
         web1             | 
         web1             | 10%\r20%\rno line end
-        web1             | version 1.2\x1b[2J
         --- talk
         deploy: 4 hosts
         database-primary | warning: \x1b]0;title\x07
         web4: connection reset (10.0.0.4:22) [connect_reset], attempt 2 in 0.5s
+        web1: step 1 "unpack" (tasks.yaml:12) version 1.2\x1b[2J
         web1: step 2 "sudo systemctl restart shop" (tasks.yaml:24) warned: exit status 1
         web3: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
         web4: connect timed out after 10.0s (10.0.0.4:22) [connect_timeout]

@@ -13,7 +13,8 @@ use crate::report::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 
-/// Prints a host as soon as it is done. The first step is told as `exec`, a second one as `shell`.
+/// Prints a host as soon as it is done. The first step is told as `exec`, those of a preflight
+/// behind it as `shell` and `files`.
 pub struct Phases {
     out: Sink,
     as_json: bool,
@@ -29,6 +30,8 @@ struct Reached {
     exec: Duration,
     /// The step after the command, where there is one.
     shell: Option<Duration>,
+    /// The step after that.
+    files: Option<Duration>,
 }
 
 impl Phases {
@@ -57,11 +60,13 @@ impl Phases {
             0 => String::new(),
             queued => format!("queued {queued} ms  "),
         };
-        let shell =
-            reached.shell.map(|shell| format!("shell {} ms  ", shell.as_millis())).unwrap_or_default();
+        let phase = |name: &str, time: Option<Duration>| {
+            time.map(|time| format!("{name} {} ms  ", time.as_millis())).unwrap_or_default()
+        };
+        let (shell, files) = (phase("shell", reached.shell), phase("files", reached.files));
         let auth = Style::default().text(&reached.auth).into_owned();
         format!(
-            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{auth}",
+            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{files}{auth}",
             timings.connect.as_millis(),
             timings.handshake.as_millis(),
             timings.auth.as_millis(),
@@ -81,6 +86,9 @@ fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
         put("exec_ms", millis(reached.exec));
         if let Some(shell) = reached.shell {
             put("shell_ms", millis(shell));
+        }
+        if let Some(files) = reached.files {
+            put("files_ms", millis(files));
         }
         put("auth", json!(reached.auth));
     }
@@ -107,7 +115,8 @@ impl Reporter for Phases {
                 let reached = self.hosts.entry(host.clone()).or_default();
                 match step {
                     0 => reached.exec = outcome.elapsed,
-                    _ => reached.shell = Some(outcome.elapsed),
+                    1 => reached.shell = Some(outcome.elapsed),
+                    _ => reached.files = Some(outcome.elapsed),
                 }
                 Ok(())
             }
@@ -120,6 +129,7 @@ impl Reporter for Phases {
             | Fact::StepStarted { .. }
             | Fact::Output { .. }
             | Fact::TaskFinished { .. }
+            | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }

@@ -13,7 +13,7 @@ use crate::model::outcome::Status;
 use crate::report::Reporter;
 use crate::report::style::Style;
 use crate::report::terminal::Terminal;
-use crate::report::words::{duration, is_single_command, shorten};
+use crate::report::words::{bytes, duration, is_single_command, shorten};
 
 /// Bars change this often at most, so that thousands of hosts cost little.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -56,7 +56,45 @@ struct Busy {
 
 enum Doing {
     Connecting { address: String },
-    Step { task: usize, step: usize },
+    Step { task: usize, step: usize, transfer: Option<Transfer> },
+}
+
+/// How far files have come.
+#[derive(Clone, Copy)]
+struct Transfer {
+    /// When the first of it was told, on our clock, and how much it was.
+    first: (Duration, u64),
+    done: u64,
+    total: u64,
+}
+
+impl Transfer {
+    /// Bytes in a second since it was first told of.
+    fn rate(&self, now: Duration) -> f64 {
+        let (since, had) = self.first;
+        let seconds = now.saturating_sub(since).as_secs_f64();
+        if seconds > 0.0 { float(self.done.saturating_sub(had)) / seconds } else { 0.0 }
+    }
+}
+
+/// A count of bytes for rates; what a float loses of it nobody sees.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// `45 % of 27.1 MiB, 10.2 MiB/s, 3s left`.
+fn transferred(done: u64, total: u64, rate: f64) -> String {
+    let share = (done.saturating_mul(100)).checked_div(total).unwrap_or(100).min(100);
+    let mut text = format!("{share} % of {}", bytes(float(total)));
+    if rate >= 1.0 {
+        text += &format!(", {}/s", bytes(rate));
+        let left = Duration::from_secs_f64((float(total.saturating_sub(done)) / rate).clamp(0.0, 1e9));
+        if done < total {
+            text += &format!(", {} left", duration(left));
+        }
+    }
+    text
 }
 
 impl Progress {
@@ -94,7 +132,14 @@ impl Progress {
                 self.set(host, Doing::Connecting { address: address.clone() });
             }
             Fact::StepStarted { host, task, step } => {
-                self.set(host, Doing::Step { task: *task, step: *step });
+                self.set(host, Doing::Step { task: *task, step: *step, transfer: None });
+            }
+            Fact::TransferAdvanced { host, done, total, .. } => {
+                let now = (self.clock)();
+                if let Some(Busy { doing: Doing::Step { transfer, .. }, .. }) = self.busy.get_mut(host) {
+                    let first = transfer.as_ref().map_or((now, *done), |transfer| transfer.first);
+                    *transfer = Some(Transfer { first, done: *done, total: *total });
+                }
             }
             Fact::StepFinished { host, task, step, .. } => {
                 // After its last step a host may wait for the others: it is not at work then.
@@ -148,26 +193,33 @@ impl Progress {
             .map(|(host, busy)| {
                 let name = shorten(host.as_str(), NAME_MAX);
                 let time = duration(now.saturating_sub(busy.since));
-                format!("  {name:width$}  {time:>6}  {}", self.doing(&busy.doing))
+                format!("  {name:width$}  {time:>6}  {}", self.doing(&busy.doing, now))
             })
             .collect();
         if shown < self.busy.len() && room > 0 {
             lines.push(format!("  and {} more", self.busy.len() - shown));
         }
-        lines.push(self.totals(size.columns));
+        lines.push(self.totals(size.columns, now));
         // Cleaned after everything else: a title may hold anything.
         lines.iter().map(|line| clip(&Style::default().text(line), size.columns.saturating_sub(1))).collect()
     }
 
-    fn doing(&self, doing: &Doing) -> String {
+    fn doing(&self, doing: &Doing, now: Duration) -> String {
         match doing {
             Doing::Connecting { address } => format!("connecting to {address}"),
-            Doing::Step { task, step } => match self.tasks.get(*task) {
+            Doing::Step { task, step, transfer } => match self.tasks.get(*task) {
                 Some(found) => {
                     let title = found.steps.get(*step).map(|step| step.title.as_str()).unwrap_or_default();
-                    match is_single_command(&self.tasks) {
+                    let what = match is_single_command(&self.tasks) {
                         true => title.to_owned(),
                         false => format!("{} {}/{}  {title}", found.name, step + 1, found.steps.len()),
+                    };
+                    match transfer {
+                        Some(transfer) => {
+                            let moved = transferred(transfer.done, transfer.total, transfer.rate(now));
+                            format!("{moved}  {what}")
+                        }
+                        None => what,
                     }
                 }
                 None => String::new(),
@@ -175,13 +227,21 @@ impl Progress {
         }
     }
 
-    fn totals(&self, columns: usize) -> String {
+    fn totals(&self, columns: usize, now: Duration) -> String {
         let ended: usize = self.ended.values().sum();
         let cells = (ended * BAR).checked_div(self.hosts).unwrap_or_default().min(BAR);
         let mut parts = vec![format!("running {}", self.busy.len())];
         let counted = |&(&word, &count): &(&&str, &usize)| count > 0 || word == Status::Ok.as_str();
         parts.extend(self.ended.iter().filter(counted).map(|(word, count)| format!("{word} {count}")));
-        let text = format!("{} / {}", parts.join(" · "), self.hosts);
+        let moving = self.busy.values().filter_map(|busy| match busy.doing {
+            Doing::Step { transfer, .. } => transfer,
+            Doing::Connecting { .. } => None,
+        });
+        let (done, total, rate) = moving.fold((0, 0, 0.0), |(done, total, rate), transfer| {
+            (done + transfer.done, total + transfer.total, rate + transfer.rate(now))
+        });
+        let moved = if total > 0 { format!(" · {}", transferred(done, total, rate)) } else { String::new() };
+        let text = format!("{} / {}{moved}", parts.join(" · "), self.hosts);
         let bar = format!("  [{}{}]", "=".repeat(cells), " ".repeat(BAR - cells));
         if cells_of(&text) + bar.len() < columns { text + &bar } else { text }
     }

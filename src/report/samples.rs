@@ -69,6 +69,12 @@ pub(crate) fn run_started(hosts: &[&str]) -> Event {
     started("deploy", hosts, vec![step("run", "unpack", 12), step("sudo", "sudo systemctl restart shop", 24)])
 }
 
+/// The start of `fan run` with one step that prints.
+pub(crate) fn echo_started(hosts: &[&str]) -> Event {
+    let position = Some(Position::new("tasks.yaml", 3, 7));
+    started("say", hosts, vec![StepSummary { action: "echo".into(), title: "hello".into(), position }])
+}
+
 /// The start of `fan exec`.
 pub(crate) fn exec_started(hosts: &[&str]) -> Event {
     let step = StepSummary { action: "run".into(), title: "uptime".into(), position: None };
@@ -114,6 +120,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
         failure,
         exit: None,
         note: None,
+        difference: None,
         may_still_run: false,
         elapsed: Duration::from_millis(100),
     }

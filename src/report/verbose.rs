@@ -64,6 +64,7 @@ impl Reporter for Verbose {
             | Fact::StepFinished { .. }
             | Fact::HostFinished { .. }
             | Fact::TaskFinished { .. }
+            | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }

@@ -56,6 +56,20 @@ pub(crate) fn hint_lines(hint: &str) -> impl Iterator<Item = String> {
     hint.lines().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { "hint: " } else { "      " }))
 }
 
+/// A count of bytes for people: `512 B`, `27.1 MiB`.
+pub(crate) fn bytes(count: f64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut count = count;
+    let mut units = UNITS.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    while count >= 1024.0 {
+        let Some(next) = units.next() else { break };
+        count /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{count:.0} {unit}") } else { format!("{count:.1} {unit}") }
+}
+
 /// A duration for people: `0.4s`, `59.9s`, `1m31s`, `2h05m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let tenths = duration.as_millis() / 100;

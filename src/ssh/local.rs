@@ -14,6 +14,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Session, Signal, Stdin,
 };
@@ -41,14 +42,33 @@ pub struct LocalSession;
 impl Session for LocalSession {
     type Exec = LocalExec;
 
-    async fn exec(&mut self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+    async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+        let stdin = match request.stdin {
+            Stdin::Closed => Stdio::null(),
+            Stdin::Held => Stdio::piped(),
+        };
+        LocalExec::start(&request.line, stdin)
+    }
+
+    async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
+        match program {
+            Program::Line(line) => LocalExec::start(&line, Stdio::piped()).map(Pipe::to_process),
+            Program::Subsystem(_) => {
+                let failure = Failure::new(Kind::SftpUnavailable, "this machine is no SFTP server to itself");
+                Err(ExecError { failure, may_have_started: false })
+            }
+        }
+    }
+
+    async fn close(&self) {}
+}
+
+impl LocalExec {
+    fn start(line: &[u8], stdin: Stdio) -> Result<Self, ExecError> {
         let child = Command::new("/bin/sh")
             .arg("-c")
-            .arg(std::ffi::OsStr::from_bytes(&request.line))
-            .stdin(match request.stdin {
-                Stdin::Closed => Stdio::null(),
-                Stdin::Held => Stdio::piped(),
-            })
+            .arg(std::ffi::OsStr::from_bytes(line))
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in the terminal is for fan, which then ends the group in its own order.
@@ -60,7 +80,10 @@ impl Session for LocalSession {
             .map_err(|error| ExecError { failure: spawn_failed(&error), may_have_started: false })
     }
 
-    async fn close(self) {}
+    /// Its input, for somebody else to write to.
+    pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.stdin.take()
+    }
 }
 
 fn spawn_failed(error: &io::Error) -> Failure {
@@ -79,19 +102,19 @@ pub struct LocalExec {
     group: Option<Pid>,
     /// Held while the command runs. Out of `child`, which would close it as soon as its end is waited for.
     stdin: Option<ChildStdin>,
-    stdout: Pipe<ChildStdout>,
-    stderr: Pipe<ChildStderr>,
+    stdout: Incoming<ChildStdout>,
+    stderr: Incoming<ChildStderr>,
     exited: bool,
 }
 
 /// One end of a pipe with the buffer it is read into; `source` goes away at the end of the stream.
 #[derive(Debug)]
-struct Pipe<R> {
+struct Incoming<R> {
     source: Option<R>,
     buffer: BytesMut,
 }
 
-impl<R: AsyncRead + Unpin> Pipe<R> {
+impl<R: AsyncRead + Unpin> Incoming<R> {
     fn new(source: Option<R>) -> Self {
         Self { source, buffer: BytesMut::new() }
     }
@@ -114,8 +137,8 @@ impl LocalExec {
     fn new(mut child: Child) -> Self {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let stdin = child.stdin.take();
-        let stdout = Pipe::new(child.stdout.take());
-        let stderr = Pipe::new(child.stderr.take());
+        let stdout = Incoming::new(child.stdout.take());
+        let stderr = Incoming::new(child.stderr.take());
         Self { child, group, stdin, stdout, stderr, exited: false }
     }
 }

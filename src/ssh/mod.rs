@@ -21,6 +21,7 @@ pub mod host_key;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;
+pub mod pipe;
 pub mod session;
 pub mod sftp;
 pub mod shell;
@@ -40,6 +41,7 @@ use bytes::Bytes;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure};
+use crate::ssh::pipe::{Pipe, Program};
 
 /// Opens sessions.
 pub trait Connector: Send + Sync + 'static {
@@ -112,16 +114,19 @@ pub enum Retry {
     Penalized,
 }
 
-/// An authenticated connection to a host.
-pub trait Session: Send + 'static {
+/// An authenticated connection to a host. Several things may run in it at a time.
+pub trait Session: Send + Sync + 'static {
     /// A command that runs in it.
     type Exec: Exec;
 
     /// Starts a command.
-    fn exec(&mut self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
+    fn exec(&self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
+
+    /// Starts a program whose input is written to while its output is read.
+    fn pipe(&self, program: Program) -> impl Future<Output = Result<Pipe, ExecError>> + Send;
 
     /// Closes the connection in good order; does not wait for the other side.
-    fn close(self) -> impl Future<Output = ()> + Send;
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// A command to start.

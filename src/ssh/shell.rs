@@ -56,7 +56,7 @@ impl SshSession {
     ///
     /// The server refused a channel, a terminal or the command, or did not answer in time.
     pub async fn shell(
-        &mut self,
+        &self,
         terminal: &TerminalRequest,
         command: Option<Bytes>,
     ) -> Result<(ShellOutput, ShellInput), ExecError> {
@@ -64,7 +64,7 @@ impl SshSession {
         let mut channel = open_channel(&self.handle, &self.story, deadline).await?;
         let starting = request(&mut channel, &self.story, terminal, command, self.forward_agent);
         let answer = started(deadline, "to the start of a shell", starting).await;
-        self.start = None;
+        self.answered();
         answer?;
         let (reading, writing) = channel.split();
         let output = ShellOutput { channel: reading, translation: Translation::new(&self.story) };

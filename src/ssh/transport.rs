@@ -5,6 +5,7 @@ use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
 use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
+use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::session::SshSession;
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Notice, Session, Signal,
@@ -67,14 +68,21 @@ impl<S> Connected<S> {
 impl Session for AnySession {
     type Exec = AnyExec;
 
-    async fn exec(&mut self, request: ExecRequest) -> Result<AnyExec, ExecError> {
+    async fn exec(&self, request: ExecRequest) -> Result<AnyExec, ExecError> {
         match self {
             Self::Ssh(session) => session.exec(request).await.map(AnyExec::Ssh),
             Self::Local(session) => session.exec(request).await.map(|exec| AnyExec::Local(Box::new(exec))),
         }
     }
 
-    async fn close(self) {
+    async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
+        match self {
+            Self::Ssh(session) => session.pipe(program).await,
+            Self::Local(session) => session.pipe(program).await,
+        }
+    }
+
+    async fn close(&self) {
         match self {
             Self::Ssh(session) => session.close().await,
             Self::Local(session) => session.close().await,

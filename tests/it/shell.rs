@@ -199,7 +199,7 @@ async fn a_preflight_tells_each_phase() {
     exit code: 1
     --- stdout
     ok: 3 hosts, 0 roles, 1 task
-    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
+    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  files <time>  ED25519 SHA256:<fingerprint>
     odd   failed  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
     shut  unreachable  auth_failed
     --- stderr
@@ -216,7 +216,7 @@ async fn a_preflight_tells_each_phase() {
     --- stdout
     ok: 3 hosts, 0 roles, 1 task
     ok: 1 task with 1 step on 1 host
-    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
+    good  ok  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  files <time>  ED25519 SHA256:<fingerprint>
     ");
     assert!(!sandbox.hosts()[0].home.join("ran").exists());
     let ran = fan.run(["check", "--connect", "-H", "shut"]);

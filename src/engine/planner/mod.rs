@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 
 pub use crate::engine::planner::hosts::Operator;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
+pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
 use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::planner::variables::Variables;
@@ -82,20 +83,23 @@ pub fn command(
     selected: &[usize],
     line: &str,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let step = Step {
-        action: Action::Run(Command::Raw(Arc::from(line))),
-        name: None,
-        when: None,
-        register: None,
-        cd: None,
-        env: IndexMap::new(),
-        timeout: None,
-        warn_only: false,
-        sudo: false,
-        position: Position::new("", 0, 0),
-    };
+    step(request, inventory, selected, Step::bare(Action::Run(Command::Raw(Arc::from(line)))), line)
+}
+
+/// Plans one step on the selected hosts, in a task of this title (`fan put`).
+///
+/// # Errors
+///
+/// Gateways that cannot be used.
+pub fn step(
+    request: Request,
+    inventory: &Inventory,
+    selected: &[usize],
+    step: Step,
+    title: &str,
+) -> Result<Plan, Vec<Diagnostic>> {
     let task = Task {
-        name: Arc::from(line),
+        name: Arc::from(title),
         desc: None,
         params: IndexMap::new(),
         roles: Vec::new(),
@@ -330,6 +334,7 @@ fn assemble(
         pool: request.pool,
         warn_only: request.warn_only,
         changes: request.changes,
+        home: request.operator.home,
         templates: request.templates,
         extra_vars: Layer::new(&request.extra_vars),
         warnings,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::engine::plan::{PlannedHost, TaskHost};
 use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::step::BUILT_IN_NAMES;
+use crate::engine::scope::BUILT_IN_NAMES;
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
 };
@@ -167,10 +167,15 @@ impl<'a> Variables<'a> {
             .chain(self.defined.get(host.host).into_iter().flatten().map(String::as_str))
             .chain(self.extra.names())
             .chain(BUILT_IN_NAMES);
-        match did_you_mean(name, known) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("define it in `vars:`, or with -e {name}=VALUE"),
-        }
+        suggest(name, known)
+    }
+}
+
+/// What to do about a name that is not among the known ones.
+pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    match did_you_mean(name, known) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("define it in `vars:`, or with -e {name}=VALUE"),
     }
 }
 
@@ -195,7 +200,7 @@ fn identity(host: &PlannedHost, request: &Request) -> Layer {
 }
 
 /// The names that a step defines for the ones after it.
-fn definitions(step: &Step) -> impl Iterator<Item = &str> {
+pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
     let set = match &step.action {
         Action::Set(values) => Some(values.keys().map(String::as_str)),
         Action::Run(_)
@@ -333,7 +338,8 @@ impl Grouped {
     }
 }
 
-fn name_hosts<'a>(hosts: impl ExactSizeIterator<Item = &'a str>) -> String {
+/// Hosts for a message: all of a few, the first of many.
+pub(in crate::engine) fn name_hosts<'a>(hosts: impl ExactSizeIterator<Item = &'a str>) -> String {
     let total = hosts.len();
     let named: Vec<&str> = hosts.take(NAMED_HOSTS).collect();
     if total > named.len() {

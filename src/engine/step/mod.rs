@@ -9,6 +9,10 @@ mod local;
 mod run;
 mod set;
 
+pub(super) use files::SharedFiles;
+
+use futures::FutureExt;
+
 use crate::engine::command::Captured;
 use crate::engine::worker::Worker;
 use crate::event::StepOutcome;
@@ -16,7 +20,7 @@ use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::position::Position;
 use crate::model::task::{Action, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
-use crate::model::value::{Value, Vars};
+use crate::model::value::Vars;
 use crate::ssh::Connector;
 
 /// A step's outcome with the output that `register` wants.
@@ -27,6 +31,8 @@ pub(super) struct StepResult {
     /// The host would not start the step's command, or could not any more: nothing of the step ran, and
     /// nothing after it could.
     pub(super) refused: bool,
+    /// What `register` stores besides.
+    pub(super) values: Vars,
 }
 
 impl StepResult {
@@ -37,10 +43,17 @@ impl StepResult {
             failure: None,
             exit: None,
             note: None,
+            difference: None,
             may_still_run: false,
             elapsed: std::time::Duration::ZERO,
         };
-        Self { outcome, stdout: Captured::default(), stderr: Captured::default(), refused: false }
+        Self {
+            outcome,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            refused: false,
+            values: Vars::new(),
+        }
     }
 
     /// A step that did not do what it should.
@@ -63,6 +76,11 @@ pub(super) async fn run<C: Connector>(
     step: &Step,
     scope: &Scope,
 ) -> StepResult {
+    if worker.shared.plan.changes.dry_run && matches!(step.action, Action::Run(_) | Action::Local(_)) {
+        let mut result = StepResult::of(StepStatus::Skipped);
+        result.outcome.note = Some("not run: nobody knows what a command would change".to_owned());
+        return result;
+    }
     let result = match &step.action {
         Action::Run(command) => run::run(worker, index, step, command, scope).await,
         Action::Local(command) => local::run(worker, index, step, command, scope).await,
@@ -77,7 +95,7 @@ pub(super) async fn run<C: Connector>(
         | Action::File(_)
         | Action::Line(_)
         | Action::Stat(_)
-        | Action::Ls(_) => files::run(worker, index, step, scope).await,
+        | Action::Ls(_) => files::run(worker, index, step, scope).boxed().await,
     };
     result.unwrap_or_else(StepResult::failed)
 }
@@ -109,28 +127,6 @@ pub(super) fn condition(templates: &Templates, step: &Step, scope: &Scope) -> Re
         }
     }
 }
-
-/// Variables that fan itself gives each template. The user's own of the same name win.
-pub(super) fn built_in<C: Connector>(worker: &Worker<'_, C>) -> Vars {
-    let endpoint = &worker.planned.endpoint;
-    let roles = worker.planned.roles.iter().map(|role| Value::from(role.as_str())).collect();
-    let mut vars = Vars::new();
-    let mut put = |name: &str, value: Value| vars.insert(name.to_owned(), value);
-    put("host", Value::from(endpoint.name.as_str()));
-    put("address", Value::from(endpoint.address.as_ref()));
-    put("port", Value::from(endpoint.port));
-    put("user", Value::from(endpoint.user.as_ref()));
-    put("roles", Value::Array(roles));
-    put("run_id", Value::from(worker.shared.plan.run.as_ref()));
-    put("task", Value::from(worker.task.name.as_ref()));
-    put("host_index", Value::from(worker.position));
-    put("host_count", Value::from(worker.task.hosts.len()));
-    vars
-}
-
-/// The names that [`built_in`] and the task give, for checks before the run.
-pub(super) const BUILT_IN_NAMES: [&str; 10] =
-    ["host", "address", "port", "user", "roles", "run_id", "task", "hosts", "host_index", "host_count"];
 
 /// A template's error as the failure of a step.
 pub(super) fn template_failed(error: &TemplateError, at: &Position) -> Failure {

@@ -6,7 +6,7 @@ use crate::engine::command;
 use crate::engine::plan::PlannedHost;
 use crate::engine::step::{StepResult, command as shared, interrupted};
 use crate::engine::worker::Worker;
-use crate::model::outcome::{Failure, StepStatus};
+use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
@@ -29,10 +29,20 @@ pub(super) async fn run<C: Connector>(
         }
     };
     let mut stop = worker.shared.stop.clone();
-    let session = worker.run.session.as_mut().expect("the worker opened a session for this action");
+    let session = worker.run.session.clone().expect("the worker opened a session for this action");
+    let starting = async {
+        match session.exec(request.clone()).await {
+            // The channels of file steps may be all that the server allows (`MaxSessions`).
+            Err(error) if error.failure.kind == Kind::ChannelRefused && !worker.run.files.is_empty() => {
+                worker.run.files.clear();
+                session.exec(request).await
+            }
+            answer => answer,
+        }
+    };
     let answer = tokio::select! {
         biased;
-        answer = session.exec(request) => answer,
+        answer = starting => answer,
         reason = stop.asked_and_waited(|patience| patience.start) => {
             worker.run.started = true;
             return Ok(unanswered(StepStatus::Cancelled, interrupted(reason)));

@@ -69,7 +69,7 @@ impl Story {
                 assert!(!self.steps_over.contains(&id), "{id:?} began twice");
                 self.steps_open.insert(id);
             }
-            Fact::Output { host, task, step, .. } => {
+            Fact::Output { host, task, step, .. } | Fact::TransferAdvanced { host, task, step, .. } => {
                 assert!(self.steps_open.contains(&(host.clone(), *task, *step)), "output belongs to a step");
             }
             Fact::StepFinished { host, task, step, .. } => {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Retry, Session, Signal,
     Stdin,
@@ -253,7 +254,7 @@ pub(super) struct FakeSession {
 impl Session for FakeSession {
     type Exec = FakeExec;
 
-    async fn exec(&mut self, request: ExecRequest) -> Result<FakeExec, ExecError> {
+    async fn exec(&self, request: ExecRequest) -> Result<FakeExec, ExecError> {
         let busy = Busy::new(&self.fake);
         let scripted = self.fake.scripted(&self.host, |script| script.commands.pop_front());
         let scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
@@ -279,7 +280,11 @@ impl Session for FakeSession {
         Ok(FakeExec { host: self.host.clone(), command: scripted, due: None, over: false, busy })
     }
 
-    async fn close(self) {
+    async fn pipe(&self, _program: Program) -> Result<Pipe, ExecError> {
+        Err(ExecError { failure: failure(Kind::SftpUnavailable), may_have_started: false })
+    }
+
+    async fn close(&self) {
         self.fake.count(|tally, at| tally.sessions_closed.entry(self.host.clone()).or_default().push(at));
     }
 }

@@ -7,6 +7,7 @@ mod fake;
 mod model;
 mod output;
 mod panic;
+mod preflight;
 mod run;
 mod steps;
 mod stop;
@@ -85,6 +86,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         pool: 128,
         warn_only: false,
         changes: Changes::default(),
+        home: None,
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         extra_vars: Layer::default(),
         warnings: Vec::new(),

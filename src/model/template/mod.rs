@@ -189,6 +189,15 @@ impl Templates {
 /// Sorted. Left out are built-in functions, and names that the text itself guards with `default` or
 /// `is defined`.
 pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
+    let guarded = source::guarded_names(text, syntax);
+    let mut needed = names(text, syntax)?;
+    needed.retain(|name| !guarded.contains(name.as_str()));
+    Ok(needed)
+}
+
+/// Checks the syntax of a text; returns the names of the variables that it looks at, also of those that may be
+/// undefined. Sorted, without built-in functions.
+pub fn names(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
     source::lint(text, syntax)?;
     let names = match syntax {
@@ -200,13 +209,16 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
         }
     };
     let names = names.map_err(|error| convert(&error, text, syntax, None))?;
-    let guarded = source::guarded_names(text, syntax);
-    let mut needed: Vec<String> = names
-        .into_iter()
-        .filter(|name| !filters::FUNCTIONS.contains(&name.as_str()) && !guarded.contains(name.as_str()))
-        .collect();
-    needed.sort();
-    Ok(needed)
+    let mut names: Vec<String> =
+        names.into_iter().filter(|name| !filters::FUNCTIONS.contains(&name.as_str())).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Where a text first uses a variable: line and character within it, from 1.
+pub fn place(text: &str, syntax: Syntax, name: &str) -> Option<(u32, u32)> {
+    let found = error::at(text, source::first_use(text, syntax, name)?, "", None);
+    Some((found.line, found.column.unwrap_or(1)))
 }
 
 /// An environment with fan's limits and without MiniJinja's own ways around the quoting.

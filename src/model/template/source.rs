@@ -117,6 +117,20 @@ pub(super) fn guarded_names(text: &str, syntax: Syntax) -> HashSet<&str> {
     guarded
 }
 
+/// The byte offset of the first use of a variable.
+pub(super) fn first_use(text: &str, syntax: Syntax, name: &str) -> Option<usize> {
+    segments(text, syntax).into_iter().find_map(|segment| {
+        let tokens = tokens(segment.code);
+        let mut before = None;
+        let used = tokens.iter().find(|token| {
+            let part_of_another =
+                before.replace(**token).is_some_and(|b: Token<'_>| b.is(b'.') || b.is(b'|'));
+            !part_of_another && token.word() == Some(name)
+        });
+        used.map(|token| segment.start + token.at)
+    })
+}
+
 fn lint_tag(
     text: &str,
     segment: &Segment<'_>,

@@ -569,7 +569,12 @@ fn put_attrs(to: &mut BytesMut, attrs: &Attrs) {
     }
 }
 
-fn take_attrs(from: &mut Bytes) -> Result<Attrs, Malformed> {
+/// Takes attributes off the front, as vendors' requests need it.
+///
+/// # Errors
+///
+/// There is less than they say.
+pub fn take_attrs(from: &mut Bytes) -> Result<Attrs, Malformed> {
     let flags = take_u32(from)?;
     let has = |bit: u32| flags & bit != 0;
     let attrs = Attrs {
@@ -604,6 +609,7 @@ impl Packets {
     /// # Errors
     ///
     /// Its length is beyond [`MAX_PACKET`]: what comes is not SFTP. Holds the bytes in place of the length.
+    #[allow(clippy::should_implement_trait, reason = "an iterator ends; this one has nothing for now")]
     pub fn next(&mut self) -> Result<Option<Bytes>, [u8; 4]> {
         let Some(&length) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let size = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);

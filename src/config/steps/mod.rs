@@ -1,86 +1,28 @@
 //! The steps of a task: exactly one action each, the keys around it, and every template in them checked.
+//!
+//! - `keys`: which actions and keys there are, and which key belongs to which action
+//! - `files`: actions on files
+
+mod files;
+mod keys;
+
+pub use files::{check_glob, check_validate};
 
 use indexmap::IndexMap;
 
 use crate::config::fields::{Schema, expected, flag, kind, list, map, text, time_limit};
 use crate::config::findings::Findings;
+use crate::config::scalar;
 use crate::config::settings::environment_name;
+use crate::config::steps::files::Fields;
+use crate::config::steps::keys::{ACTIONS, LATER_ACTIONS, OnFiles, STEP, actions_of};
 use crate::config::templates::{checked, template, value};
-use crate::config::yaml::{Entry, Map, Node, Scalar};
+use crate::config::yaml::{Entry, Map, Node};
 use crate::model::name::check_variable_name;
 use crate::model::position::{Located, Position};
 use crate::model::settings::TimeLimit;
 use crate::model::task::{Action, Command, Step, Template, TemplateText};
 use crate::model::template::Syntax;
-
-/// What a step can do.
-const ACTIONS: &[&str] = &["run", "local", "echo", "set", "fail", "assert"];
-
-/// What a step will be able to do.
-const LATER_ACTIONS: &[&str] = &[
-    "sudo", "script", "put", "get", "sync", "template", "task", "block", "confirm", "prompt", "facts",
-    "wait_for", "reboot", "barrier",
-];
-
-const STEP: Schema = Schema {
-    known: &[ACTIONS, &["name", "when", "register", "cd", "env", "timeout", "warn_only"]],
-    later: &[
-        "sudo",
-        "script",
-        "put",
-        "get",
-        "sync",
-        "template",
-        "task",
-        "block",
-        "confirm",
-        "prompt",
-        "facts",
-        "wait_for",
-        "reboot",
-        "barrier",
-        "each",
-        "lcd",
-        "user",
-        "idle_timeout",
-        "retries",
-        "delay",
-        "until",
-        "ok_codes",
-        "changed_when",
-        "creates",
-        "unless",
-        "onlyif",
-        "run_once",
-        "on",
-        "respond",
-        "hide",
-        "secret",
-        "pty",
-        "stdin",
-        "shell",
-        "notify",
-        "tags",
-        "rescue",
-        "always",
-    ],
-    synonyms: &[
-        ("command", "run"),
-        ("cmd", "run"),
-        ("exec", "run"),
-        ("debug", "echo"),
-        ("print", "echo"),
-        ("msg", "echo"),
-        ("set_fact", "set"),
-        ("ignore_errors", "warn_only"),
-        ("chdir", "cd"),
-        ("cwd", "cd"),
-        ("dir", "cd"),
-        ("environment", "env"),
-        ("if", "when"),
-        ("desc", "name"),
-    ],
-};
 
 const ASSERT: Schema = Schema {
     known: &[&["that", "message"]],
@@ -119,64 +61,53 @@ struct Keys {
     env: IndexMap<String, TemplateText>,
     timeout: Option<TimeLimit>,
     warn_only: bool,
+    sudo: bool,
 }
 
 impl Keys {
     fn into_step(self, action: Action, position: &Position) -> Step {
-        let Self { name, when, register, cd, env, timeout, warn_only } = self;
-        Step {
-            action,
-            name,
-            when,
-            register,
-            cd,
-            env,
-            timeout,
-            warn_only,
-            sudo: false,
-            position: position.clone(),
-        }
+        let Self { name, when, register, cd, env, timeout, warn_only, sudo } = self;
+        Step { action, name, when, register, cd, env, timeout, warn_only, sudo, position: position.clone() }
     }
 }
 
 fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Findings) -> Option<Step> {
     let mut keys = Keys::default();
-    let mut actions: Vec<(&str, Option<Action>)> = Vec::new();
-    let mut of_commands: Vec<&Scalar> = Vec::new();
+    let mut actions: Vec<&Entry> = Vec::new();
+    let mut of_some: Vec<&Entry> = Vec::new();
     let has = |names: &[&str]| at.entries.iter().any(|entry| names.contains(&&*entry.key.text));
-    let only_later = has(LATER_ACTIONS) && !has(ACTIONS);
+    // `sudo: true` shapes a step; `sudo: COMMAND` will be one.
+    let is_shaping = |entry: &Entry| &*entry.key.text == "sudo" && (has(ACTIONS) || is_flag(&entry.value));
+    let is_later = |entry: &Entry| LATER_ACTIONS.contains(&&*entry.key.text) && !is_shaping(entry);
+    let only_later = at.entries.iter().any(is_later) && !has(ACTIONS);
     let mut refused = false;
     for entry in map(node, "a step", "key", findings) {
         let (key, value) = (&*entry.key.text, &entry.value);
         match key {
-            "run" => actions.push((key, command(value, key, findings).map(Action::Run))),
-            "local" => actions.push((key, command(value, key, findings).map(Action::Local))),
-            "echo" => actions.push((key, template(value, key, Syntax::Text, findings).map(Action::Echo))),
-            "fail" => actions.push((key, template(value, key, Syntax::Text, findings).map(Action::Fail))),
-            "set" => actions.push((key, set(value, findings).map(Action::Set))),
-            "assert" => actions.push((key, assert(value, findings))),
             "name" => keys.name = template(value, key, Syntax::Text, findings),
             "when" => keys.when = template(value, key, Syntax::Expression, findings),
             "register" => keys.register = variable(value, key, findings),
+            "warn_only" => keys.warn_only = flag(value, key, findings).unwrap_or_default(),
             "cd" => keys.cd = template(value, key, Syntax::Text, findings),
             "env" => keys.env = environment(value, findings),
             "timeout" => keys.timeout = time_limit(value, key, findings),
-            "warn_only" => keys.warn_only = flag(value, key, findings).unwrap_or_default(),
-            _ => {
-                refused = true;
-                // Whoever wrote `put:` also wrote its `to:`; one message about the action says it all.
-                if !only_later || STEP.later.contains(&key) {
-                    STEP.refuse(&entry.key, findings);
-                }
-            }
+            _ => {}
         }
-        if matches!(key, "cd" | "env" | "timeout") {
-            of_commands.push(&entry.key);
+        if ACTIONS.contains(&key) {
+            actions.push(entry);
+        } else if actions_of(key).is_some() && !is_later(entry) {
+            of_some.push(entry);
+        } else if !STEP.knows(key) || is_later(entry) {
+            refused = true;
+            // Whoever wrote `script:` also wrote its keys; one message about the action says it all.
+            if !only_later || STEP.later.contains(&key) {
+                keys::refuse(&entry.key, has, findings);
+            }
         }
     }
     // A key that is refused may be the one that was to be the action.
     if actions.len() > 1 || (actions.is_empty() && !refused) {
-        let names: Vec<&str> = actions.iter().map(|&(name, _)| name).collect();
+        let names: Vec<&str> = actions.iter().map(|entry| &*entry.key.text).collect();
         let found = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
         findings.error(
             &at.position,
@@ -185,18 +116,37 @@ fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Fin
                 ACTIONS.join(", ")
             ),
         );
+        // What is wrong within them is told as well; what they lack is nobody's question now.
+        for entry in actions {
+            action(&Fields::new(entry, &[], true), findings);
+        }
         return None;
     }
-    let (name, action) = actions.pop()?;
-    if !matches!(name, "run" | "local") {
-        for key in of_commands {
-            findings.error(
-                &key.position,
-                format!("\"{}\" has no effect on \"{name}\"; only run and local start a command", key.text),
-            );
-        }
-    }
+    let entry = actions.pop()?;
+    let name = &*entry.key.text;
+    of_some.retain(|entry| keys::belongs(&entry.key, name, findings));
+    let fields = Fields::new(entry, &of_some, refused);
+    keys.sudo = fields.sudo(findings);
+    let action = action(&fields, findings);
     Some(keys.into_step(action?, &at.position))
+}
+
+fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+    let Entry { key, value } = fields.action;
+    let name = &*key.text;
+    match name {
+        "run" => command(value, name, findings).map(Action::Run),
+        "local" => command(value, name, findings).map(Action::Local),
+        "echo" => template(value, name, Syntax::Text, findings).map(Action::Echo),
+        "fail" => template(value, name, Syntax::Text, findings).map(Action::Fail),
+        "set" => set(value, findings).map(Action::Set),
+        "assert" => assert(value, findings),
+        name => OnFiles::named(name).and_then(|action| files::action(action, fields, findings)),
+    }
+}
+
+fn is_flag(node: &Node) -> bool {
+    matches!(node, Node::Scalar(scalar) if scalar::boolean(&scalar.text).is_some())
 }
 
 /// A script, or a program with its arguments.

@@ -1,0 +1,183 @@
+//! The subcommands that move files and look at them. Flags that shape one transfer have no environment
+//! variable: one that is set for all would change transfers that nobody thought of.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::cli::args::{Execution, Selection};
+use crate::config;
+use crate::model::files::{Links, Mode};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Put {
+    /// Local files, folders and globs; a folder that ends in / stands for what is in it. {host} is the host's name.
+    #[arg(value_name = "LOCAL", required = true, value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) local: Vec<String>,
+    /// Where they go; a folder when it ends in /, or when one is there. {host} is the host's name.
+    #[arg(value_name = "REMOTE", required = true, value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) remote: String,
+    #[command(flatten)]
+    pub(in crate::cli) tree: Tree,
+    /// Files keep their modification times.
+    #[arg(long)]
+    pub(in crate::cli) times: bool,
+    #[command(flatten)]
+    pub(in crate::cli) ownership: Ownership,
+    #[command(flatten)]
+    pub(in crate::cli) install: Install,
+    #[command(flatten)]
+    pub(in crate::cli) common: OnFiles,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Get {
+    /// Remote files, folders and globs (in quotes); a folder that ends in / stands for what is in it.
+    #[arg(value_name = "REMOTE", required = true, value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) remote: Vec<String>,
+    /// Where they go; a folder when it ends in /, or when one is there. {host} keeps hosts apart.
+    #[arg(value_name = "LOCAL", required = true, value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) local: String,
+    #[command(flatten)]
+    pub(in crate::cli) tree: Tree,
+    /// Files keep their modification times.
+    #[arg(long)]
+    pub(in crate::cli) times: bool,
+    #[command(flatten)]
+    pub(in crate::cli) common: OnFiles,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Sync {
+    /// The local folder. {host} is the host's name.
+    #[arg(value_name = "LOCAL", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) local: String,
+    /// The remote folder that becomes like it. {host} is the host's name.
+    #[arg(value_name = "REMOTE", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) remote: String,
+    /// Remove what is there and not here.
+    #[arg(long)]
+    pub(in crate::cli) delete: bool,
+    #[command(flatten)]
+    pub(in crate::cli) tree: Tree,
+    /// Files get new modification times instead of those here.
+    #[arg(long)]
+    pub(in crate::cli) no_times: bool,
+    #[command(flatten)]
+    pub(in crate::cli) ownership: Ownership,
+    #[command(flatten)]
+    pub(in crate::cli) common: OnFiles,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Ls {
+    /// The remote folder. {host} is the host's name.
+    #[arg(value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) path: String,
+    #[command(flatten)]
+    pub(in crate::cli) looking: Looking,
+}
+
+/// What all of these have in common.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct OnFiles {
+    #[command(flatten)]
+    pub(in crate::cli) changes: ChangesArgs,
+    #[command(flatten)]
+    pub(in crate::cli) looking: Looking,
+}
+
+/// What is left for those that change nothing.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Looking {
+    /// As root, with sudo on the host.
+    #[arg(short = 'S', long, env = "FAN_SUDO")]
+    pub(in crate::cli) sudo: bool,
+    /// Print hosts and what would be done; contact nobody.
+    #[arg(short = 'n', long, env = "FAN_PLAN")]
+    pub(in crate::cli) plan: bool,
+    #[command(flatten)]
+    pub(in crate::cli) selection: Selection,
+    #[command(flatten)]
+    pub(in crate::cli) execution: Execution,
+}
+
+/// What becomes of changes to files.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ChangesArgs {
+    /// Contact the hosts and compare files; change nothing.
+    #[arg(long, env = "FAN_DRY_RUN")]
+    pub(in crate::cli) dry_run: bool,
+    /// Show changes to text files.
+    #[arg(long, env = "FAN_DIFF")]
+    pub(in crate::cli) diff: bool,
+}
+
+/// What of folders is moved.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Tree {
+    /// A glob of files to leave out of folders, as in .fanignore (-x leaves out hosts).
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(in crate::cli) skip: Vec<String>,
+    /// What becomes of symbolic links in folders.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
+    pub(in crate::cli) links: LinksArg,
+}
+
+/// Modes and owners.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Ownership {
+    /// Mode of files: 0644. Otherwise that of the file in their place, else that of the local one.
+    #[arg(long, value_name = "MODE", value_parser = Mode::parse)]
+    pub(in crate::cli) mode: Option<Mode>,
+    /// Mode of folders that are made: 0755.
+    #[arg(long, value_name = "MODE", value_parser = Mode::parse)]
+    pub(in crate::cli) dir_mode: Option<Mode>,
+    /// Owner, by name or number; needs root or --sudo.
+    #[arg(long, value_name = "USER")]
+    pub(in crate::cli) owner: Option<String>,
+    /// Group, by name or number.
+    #[arg(long, value_name = "GROUP")]
+    pub(in crate::cli) group: Option<String>,
+}
+
+/// How new content takes the place of old.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Install {
+    /// Keep the old content beside the new one.
+    #[arg(long)]
+    pub(in crate::cli) backup: bool,
+    /// A command that must succeed on the host before; %s in it stands for the new content's file.
+    #[arg(long, value_name = "CMD", value_parser = validate)]
+    pub(in crate::cli) validate: Option<String>,
+    /// Follow a symbolic link in the target's place instead of replacing it.
+    #[arg(long)]
+    pub(in crate::cli) follow: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LinksArg {
+    /// Make them anew, pointing where they point.
+    Keep,
+    /// What they point at goes in their place.
+    Follow,
+    /// Leave them out.
+    Skip,
+}
+
+impl LinksArg {
+    pub(in crate::cli) fn links(self) -> Links {
+        match self {
+            Self::Keep => Links::Keep,
+            Self::Follow => Links::Follow,
+            Self::Skip => Links::Skip,
+        }
+    }
+}
+
+fn glob(text: &str) -> Result<String, String> {
+    config::check_glob(text).map(|()| text.to_owned())
+}
+
+fn validate(text: &str) -> Result<String, String> {
+    config::check_validate(text).map(|()| text.to_owned())
+}

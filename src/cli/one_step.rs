@@ -1,0 +1,195 @@
+//! What the subcommands on files share: a plan of one task with one step, and texts of the command line in it.
+
+use std::sync::Arc;
+
+use crate::cli::args::{ChangesArgs, Color, Looking, Ownership, Tree};
+use crate::cli::context::{self, Common};
+use crate::cli::error::CliError;
+use crate::cli::{plan_view, print, runner};
+use crate::engine::plan::Changes;
+use crate::engine::planner;
+use crate::model::files::{Attributes, TreeRules};
+use crate::model::outcome::ExitCode;
+use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::task::{Action, Step, TemplateText};
+
+/// What is done, and how to call it.
+pub(super) struct OneStep {
+    /// The subcommand.
+    pub(super) verb: &'static str,
+    /// What it is done to, as the user wrote it.
+    pub(super) subject: String,
+    pub(super) action: Action,
+    pub(super) changes: Changes,
+}
+
+/// Plans the step on the selected hosts and carries it out.
+pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCode, CliError> {
+    let OneStep { verb, subject, action, changes } = step;
+    let execution = &args.execution;
+    if !execution.variables.set.is_empty() {
+        return Err(Diagnostic::bare(format!("-e has no meaning for {verb}: its paths are no templates"))
+            .help("{host} stands for the host's name; use a task (`fan run`) for templates")
+            .into());
+    }
+    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
+    let title = format!("{verb} {subject}");
+    let request = Common {
+        title: title.clone(),
+        settings: context::settings(&execution.connection)?,
+        extra_vars: Default::default(),
+        pool: execution.connection.pool,
+        warn_only: execution.warn_only,
+        changes,
+        exclude: Vec::new(),
+        ssh_config: context::ssh_config(&execution.connection)?,
+    }
+    .request(&inventory);
+    let name = Some(at_no_place(subject.as_str()));
+    let step = Step { name, sudo: args.sudo, ..Step::bare(action) };
+    let plan = planner::step(request, &inventory, &selected, step, &title)?;
+    context::preflight(&plan)?;
+    if args.plan {
+        print(&plan_view::render(&plan))?;
+        return Ok(ExitCode::Ok);
+    }
+    drop(inventory);
+    runner::run(plan, &execution.output, color)
+}
+
+/// What goes where, for titles.
+pub(super) fn moved(from: &[String], to: &str) -> String {
+    format!("{} → {to}", from.join(" "))
+}
+
+/// A path of the command line as a template: `{host}` stands for the host's name, and all else for itself.
+pub(super) fn path(text: &str) -> TemplateText {
+    let mut template = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        let (before, after) = rest.split_at(open);
+        template.push_str(before);
+        rest = match after.strip_prefix("{host}") {
+            Some(rest) => {
+                template.push_str("{{ host }}");
+                rest
+            }
+            None => {
+                template.push_str(brace(after, r#"{{ "{" }}"#));
+                after.get(1..).unwrap_or_default()
+            }
+        };
+    }
+    template.push_str(rest);
+    at_no_place(&template)
+}
+
+/// A command of the command line as a template of a script: it stands for itself.
+pub(super) fn command(text: &str) -> TemplateText {
+    let mut template = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => template.push_str(brace(text.get(at..).unwrap_or_default(), r#"{{ "{" | raw }}"#)),
+            c => template.push(c),
+        }
+    }
+    at_no_place(&template)
+}
+
+/// A brace at the beginning of a text, written so that it opens no template.
+fn brace<'a>(text: &str, escaped: &'a str) -> &'a str {
+    if ["{{", "{%", "{#"].iter().any(|open| text.starts_with(open)) { escaped } else { "{" }
+}
+
+fn at_no_place(text: &str) -> TemplateText {
+    Located::new(Arc::from(text), Position::new("", 0, 0))
+}
+
+impl Tree {
+    /// What of folders is moved.
+    pub(super) fn rules(&self, times: bool) -> TreeRules {
+        let glob = |glob: &String| Located::new(glob.clone(), Position::new("", 0, 0));
+        TreeRules { exclude: self.skip.iter().map(glob).collect(), links: self.links.links(), times }
+    }
+}
+
+impl Ownership {
+    /// Modes and owners; the owner's name is data.
+    pub(super) fn attributes(&self) -> Attributes {
+        Attributes {
+            mode: self.mode,
+            dir_mode: self.dir_mode,
+            owner: self.owner.as_deref().map(path),
+            group: self.group.as_deref().map(path),
+        }
+    }
+}
+
+impl ChangesArgs {
+    /// What becomes of changes.
+    pub(super) fn changes(&self) -> Changes {
+        Changes { dry_run: self.dry_run, diff: self.diff }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::template::{Builtins, Layer, Scope, Templates};
+    use crate::model::value::Value;
+
+    fn templates() -> Templates {
+        Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })
+    }
+
+    fn scope() -> Scope {
+        let Value::Object(vars) = json!({"host": "web1", "x": "no"}) else { unreachable!() };
+        Scope::new().with(Layer::new(&vars))
+    }
+
+    fn rendered(text: &str) -> String {
+        templates().render_text(&path(text).value, &scope()).unwrap()
+    }
+
+    #[test]
+    fn the_host_is_named_and_all_else_is_data() {
+        for (text, expected) in [
+            ("logs/{host}/", "logs/web1/"),
+            ("{host}{host}", "web1web1"),
+            ("/a/{{ x }}/{% if x %}/{# x #}", "/a/{{ x }}/{% if x %}/{# x #}"),
+            ("{{host}}", "{web1}"),
+            ("{{{host}", "{{web1"),
+            ("{user} {", "{user} {"),
+            ("a}} \"{{\" 'ä", "a}} \"{{\" 'ä"),
+        ] {
+            assert_eq!(rendered(text), expected, "{text}");
+        }
+        assert_eq!(&*path("/srv/{a,b}").value, "/srv/{a,b}", "plain text stays plain");
+    }
+
+    #[test]
+    fn a_command_is_data() {
+        for text in ["nginx -t -c %s", "test '{{ x }}' = {host} && {% x \"{{\" #}", "echo ${#a} ${{a}"] {
+            assert_eq!(templates().render_script(&command(text).value, &scope()).unwrap(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_renders_to_itself(text in "([{}%#\"'\\\\ -]|[a-z]|\\{host\\}|ä|\n){0,24}") {
+            prop_assert_eq!(rendered(&text), text.replace("{host}", "web1"));
+        }
+
+        #[test]
+        fn any_command_renders_to_itself(text in "([{}%#$() -]|[a-z]){0,16}") {
+            // A text that is no shell syntax may be refused, but never changed.
+            if let Ok(script) = templates().render_script(&command(&text).value, &scope()) {
+                prop_assert_eq!(script, text);
+            }
+        }
+    }
+}

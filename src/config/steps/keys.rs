@@ -1,0 +1,234 @@
+//! Which actions and keys a step may have, and which key belongs to which action.
+
+use crate::config::fields::{Schema, joined};
+use crate::config::findings::Findings;
+use crate::config::yaml::Scalar;
+
+/// What a step can do.
+pub(super) const ACTIONS: &[&str] = &[
+    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
+    "stat", "ls",
+];
+
+/// What a step will be able to do.
+pub(super) const LATER_ACTIONS: &[&str] =
+    &["sudo", "script", "task", "block", "confirm", "prompt", "facts", "wait_for", "reboot", "barrier"];
+
+/// Keys that shape some actions only, and those actions. Any step may have the others.
+const KEYS: &[(&str, &[&str])] = &[
+    ("cd", &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("env", &["run", "local"]),
+    ("timeout", &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("sudo", &["put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("to", &["put", "get", "sync", "template"]),
+    ("in", &["line"]),
+    ("exclude", &["put", "get", "sync"]),
+    ("links", &["put", "get", "sync"]),
+    ("times", &["put", "get", "sync"]),
+    ("delete", &["sync"]),
+    ("mode", &["put", "sync", "template", "file", "line"]),
+    ("dir_mode", &["put", "sync"]),
+    ("owner", &["put", "sync", "template", "file", "line"]),
+    ("group", &["put", "sync", "template", "file", "line"]),
+    ("backup", &["put", "template", "line"]),
+    ("validate", &["put", "template", "line"]),
+    ("follow", &["put", "template", "line"]),
+    ("state", &["file", "line"]),
+    ("target", &["file"]),
+    ("recurse", &["file"]),
+    ("match", &["line"]),
+    ("after", &["line"]),
+    ("before", &["line"]),
+    ("at", &["line"]),
+    ("create", &["line"]),
+];
+
+/// Keys that any step may have.
+const COMMON: &[&str] = &["name", "when", "register", "warn_only"];
+
+/// All names of a step.
+pub(super) const STEP: Schema = Schema {
+    known: &[
+        ACTIONS,
+        COMMON,
+        &[
+            "cd", "env", "timeout", "sudo", "to", "in", "exclude", "links", "times", "delete", "mode",
+            "dir_mode",
+        ],
+        &["owner", "group", "backup", "validate", "follow", "state", "target", "recurse", "match", "after"],
+        &["before", "at", "create"],
+    ],
+    later: &[
+        "sudo",
+        "script",
+        "task",
+        "block",
+        "confirm",
+        "prompt",
+        "facts",
+        "wait_for",
+        "reboot",
+        "barrier",
+        "each",
+        "lcd",
+        "user",
+        "idle_timeout",
+        "retries",
+        "delay",
+        "until",
+        "ok_codes",
+        "changed_when",
+        "creates",
+        "unless",
+        "onlyif",
+        "run_once",
+        "on",
+        "respond",
+        "hide",
+        "secret",
+        "pty",
+        "stdin",
+        "shell",
+        "notify",
+        "tags",
+        "rescue",
+        "always",
+    ],
+    synonyms: &[
+        ("command", "run"),
+        ("cmd", "run"),
+        ("exec", "run"),
+        ("debug", "echo"),
+        ("print", "echo"),
+        ("msg", "echo"),
+        ("set_fact", "set"),
+        ("ignore_errors", "warn_only"),
+        ("chdir", "cd"),
+        ("cwd", "cd"),
+        ("dir", "cd"),
+        ("environment", "env"),
+        ("if", "when"),
+        ("desc", "name"),
+        ("copy", "put"),
+        ("upload", "put"),
+        ("download", "get"),
+        ("fetch", "get"),
+        ("rsync", "sync"),
+        ("synchronize", "sync"),
+        ("mirror", "sync"),
+        ("lineinfile", "line"),
+        ("dest", "to"),
+        ("destination", "to"),
+        ("path", "to"),
+        ("chmod", "mode"),
+        ("directory_mode", "dir_mode"),
+        ("regexp", "match"),
+        ("regex", "match"),
+        ("insertafter", "after"),
+        ("insertbefore", "before"),
+        ("recursive", "recurse"),
+        ("become", "sudo"),
+    ],
+};
+
+/// The actions that a key shapes, when those are not all.
+pub(super) fn actions_of(key: &str) -> Option<&'static [&'static str]> {
+    KEYS.iter().find(|&&(name, _)| name == key).map(|&(_, actions)| actions)
+}
+
+/// Whether a key has a meaning for an action; notes that it has none.
+pub(super) fn belongs(key: &Scalar, action: &str, findings: &mut Findings) -> bool {
+    let Some(actions) = actions_of(&key.text) else { return true };
+    if actions.contains(&action) {
+        return true;
+    }
+    if &*key.text == "sudo" && matches!(action, "run" | "local") {
+        findings.error(
+            &key.position,
+            format!("\"sudo\" of \"{action}\" is not supported by this version of fan"),
+        );
+        return false;
+    }
+    findings.error(
+        &key.position,
+        format!("\"{}\" has no effect on \"{action}\"; it belongs to {}", key.text, joined(actions, "and")),
+    );
+    false
+}
+
+/// Notes why a name that is not read is refused; `has` says which names stand beside it.
+pub(super) fn refuse(key: &Scalar, has: impl Fn(&[&str]) -> bool, findings: &mut Findings) {
+    let unknown = |rest: &str| format!("unknown field \"{}\"{rest}", key.text);
+    let has = |name: &str| has(&[name]);
+    match &*key.text {
+        // Here the source is the action's own value.
+        "src" | "source" => {
+            let action = ["put", "get", "sync", "template"].into_iter().find(|action| has(action));
+            let help = format!("write \"{}: PATH\" and \"to: PATH\"", action.unwrap_or("put"));
+            findings.error_help(&key.position, unknown(""), help);
+        }
+        "path" | "dest" if has("line") || has("lineinfile") => {
+            findings.error(&key.position, unknown("; did you mean \"in\"?"));
+        }
+        "path" | "dest" if has("file") => {
+            findings.error_help(&key.position, unknown(""), "write \"file: PATH\"");
+        }
+        _ => {
+            let action = ACTIONS.iter().find(|action| has(action));
+            // What has a meaning beside this action; without one, it is the action that is missing.
+            let shaping = KEYS.iter().filter(|(_, of)| action.is_some_and(|action| of.contains(action)));
+            let first: &[&str] = if action.is_some() { &[] } else { ACTIONS };
+            let here = first.iter().chain(COMMON).copied().chain(shaping.map(|&(key, _)| key));
+            STEP.refuse_among(key, here, findings);
+        }
+    }
+}
+
+/// An action on files.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OnFiles {
+    Put,
+    Get,
+    Sync,
+    Template,
+    File,
+    Line,
+    Stat,
+    Ls,
+}
+
+impl OnFiles {
+    /// The action of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "put" => Self::Put,
+            "get" => Self::Get,
+            "sync" => Self::Sync,
+            "template" => Self::Template,
+            "file" => Self::File,
+            "line" => Self::Line,
+            "stat" => Self::Stat,
+            "ls" => Self::Ls,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_is_known_and_belongs_to_actions_that_exist() {
+        for (key, actions) in KEYS {
+            assert!(STEP.knows(key), "{key}");
+            assert!(actions.iter().all(|action| ACTIONS.contains(action)), "{key}");
+        }
+        for action in LATER_ACTIONS {
+            assert!(STEP.later.contains(action) && !ACTIONS.contains(action), "{action}");
+        }
+        for (_, here) in STEP.synonyms {
+            assert!(STEP.knows(here), "{here}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What a plan's steps on files need of this machine, looked at before anything is contacted: sources that are
+//! there, templates in files that have all their variables, downloads that do not overwrite each other.
+//!
+//! - `disk`: looks at local files
+//! - `downloads`: who writes where
+//! - `known`: what a step's texts are on each host, as far as that is known before the run
+//!
+//! Refuses to write, and to guess: what depends on what a host will say is left to the run.
+
+mod disk;
+mod downloads;
+mod known;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use crate::engine::plan::{Plan, PlannedTask};
+use crate::engine::planner::{name_hosts, suggest};
+use crate::engine::preflight::disk::{Disk, Problem};
+use crate::engine::preflight::downloads::Downloads;
+use crate::engine::preflight::known::{Known, Member, Runs, Text};
+use crate::files::select::Selection;
+use crate::model::files::TreeRules;
+use crate::model::position::{Diagnostic, Position};
+use crate::model::task::{Action, Step, TemplateText};
+
+/// Looks at the local files that a plan needs; everything that is wrong in one pass.
+pub fn preflight(plan: &Plan) -> Vec<Diagnostic> {
+    let mut check = Preflight {
+        known: Known::new(plan),
+        disk: Disk::default(),
+        downloads: Downloads::default(),
+        found: Found::default(),
+        makes_files: false,
+    };
+    for task in &plan.tasks {
+        for step in &task.steps {
+            check.step(task, step);
+        }
+    }
+    check.found.finish()
+}
+
+struct Preflight<'a> {
+    known: Known<'a>,
+    disk: Disk,
+    downloads: Downloads,
+    found: Found,
+    /// An earlier step may make the local files that are missing now.
+    makes_files: bool,
+}
+
+impl<'a> Preflight<'a> {
+    fn step(&mut self, task: &'a PlannedTask, step: &'a Step) {
+        match &step.action {
+            Action::Put(put) => {
+                self.globs(&put.tree);
+                self.sources(task, step, &put.from);
+            }
+            Action::Sync(sync) => {
+                self.globs(&sync.tree);
+                self.synced(task, step, &sync.from);
+            }
+            Action::Template(file) => self.template(task, step, &file.from),
+            Action::Get(get) => {
+                self.globs(&get.tree);
+                let members = self.known.members(task, step);
+                self.downloads.step(&self.known, &mut self.disk, &mut self.found, task, &members, get);
+                if !self.makes_files {
+                    let missing = self.downloads.unwritable(&self.known, &mut self.disk, task, &members, get);
+                    for (member, problem) in missing {
+                        self.found.add(&get.to.position, problem, member, task);
+                    }
+                }
+                self.makes_files = true;
+            }
+            Action::Local(_) => self.makes_files = true,
+            Action::Run(_)
+            | Action::Echo(_)
+            | Action::Set(_)
+            | Action::Fail(_)
+            | Action::Assert { .. }
+            | Action::File(_)
+            | Action::Line(_)
+            | Action::Stat(_)
+            | Action::Ls(_) => {}
+        }
+        self.known.define(task, step);
+    }
+
+    /// What leaves files out must be readable.
+    fn globs(&mut self, rules: &TreeRules) {
+        for pattern in &rules.exclude {
+            if let Err(error) = Selection::new(&[&pattern.value]) {
+                self.found.whole((pattern.position.clone(), Problem::new(error.to_string())));
+            }
+        }
+    }
+
+    /// What is to be sent must be there.
+    fn sources(&mut self, task: &'a PlannedTask, step: &'a Step, from: &[TemplateText]) {
+        if self.makes_files {
+            return;
+        }
+        let texts: Vec<Text<'_>> = from.iter().map(Text::new).collect();
+        for member in self.known.members(task, step).iter().filter(|member| member.runs == Runs::Yes) {
+            let known = texts.iter().zip(from).filter_map(|(text, from)| {
+                let path = self.known.render(text, member)?;
+                Some((self.known.local(&path), &from.position))
+            });
+            let (mut texts, mut positions): (Vec<String>, Vec<&Position>) = known.unzip();
+            // All that is wrong: without what is, again.
+            while let Err(bad) = self.disk.sources(texts.clone(), &task.folder) {
+                if bad.index >= texts.len() {
+                    break;
+                }
+                texts.remove(bad.index);
+                self.found.add(positions.remove(bad.index), bad.problem, member, task);
+            }
+        }
+    }
+
+    /// A folder that is to be sent must be there.
+    fn synced(&mut self, task: &'a PlannedTask, step: &'a Step, from: &TemplateText) {
+        if self.makes_files {
+            return;
+        }
+        let members = self.known.members(task, step);
+        for (member, path) in self.paths(task, &members, from) {
+            if member.runs == Runs::Yes
+                && let Err(problem) = self.disk.folder(&path)
+            {
+                self.found.add(&from.position, problem, member, task);
+            }
+        }
+    }
+
+    /// A template's file must be one, and each of its hosts must have the variables that it needs.
+    fn template(&mut self, task: &'a PlannedTask, step: &'a Step, from: &TemplateText) {
+        let members = self.known.members(task, step);
+        let mut files: IndexMap<PathBuf, Vec<&Member<'a>>> = IndexMap::new();
+        for (member, path) in self.paths(task, &members, from) {
+            files.entry(path).or_default().push(member);
+        }
+        for (path, members) in files {
+            match self.disk.template(&path) {
+                Ok(file) => {
+                    if let Some(problem) = &file.problem {
+                        self.found.whole(problem.clone());
+                    }
+                    for (name, at) in &file.needed {
+                        let lacking: Vec<&Member<'_>> = members
+                            .iter()
+                            .copied()
+                            .filter(|member| !self.known.knows(name, member))
+                            .collect();
+                        let Some(first) = lacking.first() else { continue };
+                        let problem = Problem {
+                            message: format!("undefined variable \"{name}\""),
+                            help: Some(suggest(name, self.known.names(first))),
+                        };
+                        for member in lacking {
+                            self.found.add(at, problem.clone(), member, task);
+                        }
+                    }
+                }
+                Err(problem) if !self.makes_files => {
+                    for member in members.iter().filter(|member| member.runs == Runs::Yes) {
+                        self.found.add(&from.position, problem.clone(), member, task);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The local path that a text is on each host that may run the step, where that is known.
+    fn paths<'m>(
+        &self,
+        task: &'a PlannedTask,
+        members: &'m [Member<'a>],
+        text: &TemplateText,
+    ) -> Vec<(&'m Member<'a>, PathBuf)> {
+        let text = Text::new(text);
+        let running = members.iter().filter(|member| member.runs != Runs::No);
+        running
+            .filter_map(|member| {
+                let path = self.known.render(&text, member)?;
+                // An empty path would become the folder itself.
+                let path = self.known.local(&path);
+                let path = if path.is_empty() { PathBuf::new() } else { task.folder.join(path) };
+                Some((member, path))
+            })
+            .collect()
+    }
+}
+
+/// Problems, each with the hosts that have it.
+#[derive(Default)]
+struct Found(BTreeMap<(Position, Problem), Affected>);
+
+/// Who has a problem.
+#[derive(Default)]
+struct Affected {
+    hosts: Vec<String>,
+    /// Hosts of the task.
+    of: usize,
+}
+
+impl Found {
+    fn add(&mut self, at: &Position, problem: Problem, member: &Member<'_>, task: &PlannedTask) {
+        let affected = self.0.entry((at.clone(), problem)).or_default();
+        affected.of = task.hosts.len();
+        affected.hosts.push(member.name.to_owned());
+    }
+
+    /// A problem that is not about hosts.
+    fn whole(&mut self, (at, problem): (Position, Problem)) {
+        self.0.entry((at, problem)).or_default();
+    }
+
+    fn finish(self) -> Vec<Diagnostic> {
+        let told = |((position, problem), Affected { mut hosts, of }): ((Position, Problem), Affected)| {
+            let Problem { mut message, help } = problem;
+            hosts.dedup();
+            if hosts.len() < of {
+                message += &format!(" (on {})", name_hosts(hosts.iter().map(String::as_str)));
+            }
+            // What the command line gave stands in no file.
+            let position = (position.line > 0).then_some(position);
+            Diagnostic { position, message, help }
+        };
+        self.0.into_iter().map(told).collect()
+    }
+}

@@ -1,0 +1,43 @@
+//! The variables that a template of a host sees at a step: the same for the worker that runs it and for the
+//! checks before anything is contacted.
+
+use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::model::template::{Layer, Scope};
+use crate::model::value::{Value, Vars};
+
+/// The names that [`of`] always has, besides the user's.
+pub(super) const BUILT_IN_NAMES: [&str; 10] =
+    ["host", "address", "port", "user", "roles", "run_id", "task", "hosts", "host_index", "host_count"];
+
+/// The layers of variables of a task's host, the lowest first (docs/templates.md).
+///
+/// `position` is the host's place in the task's list; `learned` is what `set` and `register` gave so far.
+pub(super) fn of(plan: &Plan, task: &PlannedTask, position: usize, learned: Layer) -> Scope {
+    let member = task.hosts.get(position);
+    let host = member.and_then(|member| plan.hosts.get(member.host));
+    Scope::new()
+        .with(host.map(|host| Layer::new(&built_in(plan, task, host, position))).unwrap_or_default())
+        .with(task.host_names.clone())
+        .with(host.map(|host| host.vars.clone()).unwrap_or_default())
+        .with(member.map(|member| member.vars.clone()).unwrap_or_default())
+        .with(learned)
+        .with(plan.extra_vars.clone())
+}
+
+/// Variables that fan itself gives each template. The user's own of the same name win.
+fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize) -> Vars {
+    let endpoint = &host.endpoint;
+    let roles = host.roles.iter().map(|role| Value::from(role.as_str())).collect();
+    let mut vars = Vars::new();
+    let mut put = |name: &str, value: Value| vars.insert(name.to_owned(), value);
+    put("host", Value::from(endpoint.name.as_str()));
+    put("address", Value::from(endpoint.address.as_ref()));
+    put("port", Value::from(endpoint.port));
+    put("user", Value::from(endpoint.user.as_ref()));
+    put("roles", Value::Array(roles));
+    put("run_id", Value::from(plan.run.as_ref()));
+    put("task", Value::from(task.name.as_ref()));
+    put("host_index", Value::from(position));
+    put("host_count", Value::from(task.hosts.len()));
+    vars
+}

@@ -1,0 +1,258 @@
+//! What surrounds the work of a step on files: the user's stop, the deadline, progress, and what is left behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::engine::step::files::{Done, SharedFiles, Work};
+use crate::engine::step::{StepResult, interrupted};
+use crate::engine::worker::Worker;
+use crate::event::{Fact, Stream};
+use crate::files::progress::Progress;
+use crate::files::remote::{Privilege, Remote};
+use crate::model::duration;
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::settings::Transport;
+use crate::model::task::Step;
+use crate::ssh::Connector;
+
+/// How often progress is told.
+const TOLD: Duration = Duration::from_millis(250);
+
+/// Bytes that all hosts together may have on their way.
+const IN_FLIGHT: usize = 32 * 1024 * 1024;
+
+/// Bytes that one host may have on their way, at least and at most.
+const LEAST: usize = 256 * 1024;
+const MOST: usize = 8 * 1024 * 1024;
+
+/// What the work may use.
+pub(super) struct Context<'a> {
+    pub(super) host: &'a HostName,
+    pub(super) shared: &'a Arc<SharedFiles>,
+    pub(super) progress: &'a Progress,
+    /// Bytes that this host may have on their way.
+    pub(super) in_flight: usize,
+    /// More than one host is at this step.
+    pub(super) many: bool,
+    /// Changes to text are wanted.
+    pub(super) diff: bool,
+    /// Nothing is to be changed.
+    pub(super) dry_run: bool,
+}
+
+/// A task that ends with its owner.
+struct Owned(AbortHandle);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why the work was given up.
+enum Given {
+    Up(Failure, StepStatus),
+    Done(Result<Done, Failure>),
+}
+
+pub(super) async fn run<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    work: Work,
+) -> Result<StepResult, Failure> {
+    let privilege = if step.sudo { Privilege::Root } else { Privilege::Login };
+    let mut stop = worker.shared.stop.clone();
+    let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
+    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let late = || {
+        let message = format!("not done after {}", duration::show(limit.unwrap_or_default()));
+        Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`")
+    };
+    let mut by_commands = false;
+    let remote = match known(worker, privilege) {
+        Some(remote) => remote,
+        None => {
+            let session = worker.run.session.as_ref().expect("the worker opened a session for this action");
+            let session = Arc::clone(session);
+            let opened = tokio::select! {
+                biased;
+                reason = stop.asked() => {
+                    let mut result = StepResult::failed(interrupted(reason));
+                    result.outcome.status = StepStatus::Cancelled;
+                    return Ok(result);
+                }
+                opened = Remote::open(session, privilege) => opened,
+                () = reached(deadline) => Err(late()),
+            };
+            match opened {
+                Ok(remote) => {
+                    let remote = Arc::new(remote);
+                    let over_ssh = worker.planned.endpoint.transport == Transport::Ssh;
+                    by_commands = remote.sftp().is_none() && privilege == Privilege::Login && over_ssh;
+                    worker.run.files.push(Arc::clone(&remote));
+                    remote
+                }
+                Err(failure) => return Ok(StepResult::refused(failure)),
+            }
+        }
+    };
+    worker.run.started = true;
+    remote.begin();
+
+    let progress = Progress::default();
+    let hosts = worker.task.hosts.len().min(worker.shared.plan.pool).max(1);
+    let plan = Arc::clone(&worker.shared.plan);
+    let host = worker.planned.endpoint.name.clone();
+    let shared = Arc::clone(&worker.shared.files);
+    let context = Context {
+        host: &host,
+        shared: &shared,
+        progress: &progress,
+        in_flight: (IN_FLIGHT / hosts).clamp(LEAST, MOST),
+        many: worker.task.hosts.len() > 1,
+        diff: plan.changes.diff,
+        dry_run: plan.changes.dry_run,
+    };
+    // Transfers are counted by a shell, which is started while the host is looked at.
+    let _warming = work.counts().then(|| {
+        let remote = Arc::clone(&remote);
+        Owned(tokio::spawn(async move { remote.shell().await.is_ok() }).abort_handle())
+    });
+    let given = {
+        let telling = tell(worker, index, &progress).boxed();
+        tokio::select! {
+            biased;
+            reason = stop.asked() => Given::Up(interrupted(reason), StepStatus::Cancelled),
+            done = work.run::<C>(&context, &remote).boxed() => Given::Done(done),
+            () = reached(deadline) => Given::Up(late(), StepStatus::Failed),
+            () = telling => Given::Up(Failure::new(Kind::Internal, "progress ended"), StepStatus::Failed),
+        }
+    };
+    let undecided = remote.is_undecided();
+    match given {
+        Given::Done(Ok(mut done)) => {
+            if by_commands {
+                let sep = if done.note.is_empty() { "" } else { ", " };
+                done.note += &format!("{sep}by commands: the server has no SFTP");
+            }
+            if !done.output.is_empty() {
+                output(worker, index, &done.output).await;
+            }
+            Ok(finished(done))
+        }
+        Given::Done(Err(failure)) => {
+            let lost = is_loss(&failure);
+            // A server that does not answer may still have done what it was asked.
+            let blind = lost || failure.kind == Kind::Timeout;
+            let left = leave(&remote, &mut stop).await;
+            Ok(ended(failure, StepStatus::Failed, left, undecided && blind, lost))
+        }
+        Given::Up(failure, status) => {
+            let left = leave(&remote, &mut stop).await;
+            Ok(ended(failure, status, left, undecided, false))
+        }
+    }
+}
+
+/// The files of the host as a user sees them, when a step has asked for them before.
+fn known<C: Connector>(worker: &Worker<'_, C>, privilege: Privilege) -> Option<Arc<Remote<C::Session>>> {
+    worker.run.files.iter().find(|remote| remote.privilege() == privilege).map(Arc::clone)
+}
+
+/// Tells how far it has come, again and again; never ends.
+async fn tell<C: Connector>(worker: &Worker<'_, C>, index: usize, progress: &Progress) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + TOLD, TOLD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = (0, 0);
+    loop {
+        ticks.tick().await;
+        let now = progress.now();
+        if now == told {
+            continue;
+        }
+        told = now;
+        worker.run.activity.heard();
+        let (done, total) = now;
+        let (host, task) = (worker.planned.endpoint.name.clone(), worker.task_index);
+        worker.shared.sink.tell(Fact::TransferAdvanced { host, task, step: index, done, total });
+    }
+}
+
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Removes what is not in place; gives what could not be removed. A user who is in a hurry does not wait for it.
+async fn leave<S: crate::ssh::Session>(
+    remote: &Remote<S>,
+    stop: &mut crate::engine::stop::StopReceiver,
+) -> Vec<String> {
+    let seen = stop.current();
+    tokio::select! {
+        biased;
+        left = remote.cleanup() => left,
+        _ = stop.beyond(seen) => remote.left(),
+    }
+}
+
+/// Whether the connection, or the server at its end, is of no more use.
+fn is_loss(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Protocol)
+}
+
+fn finished(done: Done) -> StepResult {
+    let mut result = StepResult::of(if done.changed { StepStatus::Changed } else { StepStatus::Ok });
+    result.outcome.note = Some(done.note).filter(|note| !note.is_empty());
+    result.outcome.difference = done.difference;
+    result.stdout.data.extend_from_slice(&done.output);
+    result.values = done.values;
+    result
+}
+
+fn ended(
+    mut failure: Failure,
+    status: StepStatus,
+    left: Vec<String>,
+    undecided: bool,
+    lost: bool,
+) -> StepResult {
+    let status = if undecided {
+        failure.message += "; whether the new content is in place is not known";
+        StepStatus::Unknown
+    } else {
+        status
+    };
+    if !left.is_empty() {
+        failure.message += &format!("; left behind: {}", left.join(", "));
+    }
+    let mut result = StepResult::failed(failure);
+    result.outcome.status = status;
+    // Nothing more can be done on a connection that is gone.
+    result.refused = lost;
+    result
+}
+
+/// Data of a step for the readers, within the host's budget.
+async fn output<C: Connector>(worker: &Worker<'_, C>, index: usize, data: &[u8]) {
+    for piece in data.chunks(64 * 1024) {
+        let share = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        let Ok(hold) = Arc::clone(&worker.run.budget).acquire_many_owned(share).await else { return };
+        let fact = Fact::Output {
+            host: worker.planned.endpoint.name.clone(),
+            task: worker.task_index,
+            step: index,
+            stream: Stream::Stdout,
+            data: bytes::Bytes::copy_from_slice(piece),
+        };
+        worker.shared.sink.tell_output(fact, hold);
+    }
+}

@@ -1,0 +1,17 @@
+//! Contents off the host: what comes is exactly what was there, and goes nowhere but where it was to go.
+//!
+//! - `find`: what paths and globs of the host stand for
+//! - `file`: one file
+//! - `tree`: a folder
+//! - `receive`: the bytes of one file on their way
+
+mod file;
+mod find;
+mod receive;
+mod tree;
+
+pub use file::{GetJob, Got, get_file};
+pub use find::{Found, find};
+pub use tree::{GetTree, GetTreeJob, get_tree};
+
+pub(in crate::files) use receive::{Expected, receive};

@@ -1,0 +1,572 @@
+//! The host's side: what is there, and small changes to it. Over SFTP where the server has it and the login user does
+//! it; by commands of a shell elsewhere, and for root.
+//!
+//! - `shell`, `script`: small jobs
+//! - `privilege`: for whom
+//! - `temporary`: names of files that are not in place yet, and what becomes of them when all goes wrong
+
+pub mod privilege;
+mod script;
+mod shell;
+mod temporary;
+mod work;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+
+pub use privilege::Privilege;
+pub use shell::{JobEnd, Shell};
+pub use temporary::{Replaced, is_temporary, temporary_name};
+
+use script::{HASH, LOOK, LOOK_BEHIND, MISSING, Script};
+use temporary::{Asking, Displaced};
+pub(in crate::files) use work::Created;
+
+use crate::files::digest::Digest;
+use crate::files::meta::{Meta, MetaKind};
+use crate::model::outcome::{Failure, Kind};
+use crate::model::time::rfc3339;
+use crate::model::tree::TreePath;
+use crate::ssh::Session;
+use crate::ssh::pipe::Program;
+use crate::ssh::sftp::wire::{Attrs, Request};
+use crate::ssh::sftp::{Sftp, SftpError};
+
+/// How long a small job may take.
+const JOB: Duration = Duration::from_secs(60);
+
+/// Names of one folder that are read; a host could go on for ever.
+const MAX_NAMES: usize = 100_000;
+
+/// How long a folder may go on without a new name.
+const LISTING: Duration = Duration::from_secs(60);
+
+/// Bytes of paths in one job.
+const JOB_PATHS: usize = 256 * 1024;
+
+/// The files of a host, as one user sees them.
+pub struct Remote<S> {
+    session: Arc<S>,
+    privilege: Privilege,
+    sftp: Option<Sftp>,
+    shell: OnceCell<Result<Shell, Failure>>,
+    /// Files that are not in place yet.
+    temporary: Mutex<Vec<Vec<u8>>>,
+    /// Old contents that were taken out of the way of new ones.
+    displaced: Mutex<Vec<Displaced>>,
+    /// How long the host took for its last look, in microseconds.
+    round_trip: AtomicU64,
+    /// Requests that put something in place and have no answer.
+    undecided: AtomicUsize,
+}
+
+/// What is to be set of a file; what is not said stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Owner, by name or number.
+    pub owner: Option<String>,
+    /// Group, by name or number.
+    pub group: Option<String>,
+    /// Last modification.
+    pub mtime: Option<i64>,
+}
+
+impl Wanted {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl<S: Session> Remote<S> {
+    /// Finds out how files are moved to and from this host.
+    ///
+    /// # Errors
+    ///
+    /// There is no way, or the connection is gone.
+    pub async fn open(session: Arc<S>, privilege: Privilege) -> Result<Self, Failure> {
+        let sftp = match privilege {
+            Privilege::Login => sftp(session.as_ref()).await?,
+            Privilege::Root => None,
+        };
+        let remote = Self {
+            session,
+            privilege,
+            sftp,
+            shell: OnceCell::new(),
+            temporary: Mutex::default(),
+            displaced: Mutex::default(),
+            round_trip: AtomicU64::new(0),
+            undecided: AtomicUsize::new(0),
+        };
+        if remote.sftp.is_none() {
+            remote.shell().await?;
+        }
+        Ok(remote)
+    }
+
+    /// The connection below.
+    pub fn session(&self) -> &Arc<S> {
+        &self.session
+    }
+
+    /// For whom things are done.
+    pub fn privilege(&self) -> Privilege {
+        self.privilege
+    }
+
+    /// The SFTP client, where there is one.
+    pub fn sftp(&self) -> Option<&Sftp> {
+        self.sftp.as_ref()
+    }
+
+    /// The shell, started when it is first needed.
+    ///
+    /// # Errors
+    ///
+    /// The account has none, or it could not be started; the same each time.
+    pub async fn shell(&self) -> Result<&Shell, Failure> {
+        let started = self.shell.get_or_init(|| Shell::start(self.session.as_ref(), self.privilege)).await;
+        started.as_ref().map_err(Failure::clone)
+    }
+
+    /// How long the host took for its last look: about a round trip.
+    pub fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip.load(Ordering::Relaxed))
+    }
+
+    /// What is at a path; `None` when nothing is. Links are followed when asked to.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell.
+    pub async fn look(&self, path: &[u8], follow: bool) -> Result<Option<Meta>, Failure> {
+        if let Some(sftp) = &self.sftp {
+            let asked = Instant::now();
+            let looked = sftp.look(path, follow).await;
+            let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.round_trip.store(took, Ordering::Relaxed);
+            let attrs = looked.map_err(|error| error.about(&about("look at", path)))?;
+            return match attrs {
+                None => Ok(None),
+                Some(attrs) => Meta::of(&attrs).map(Some).ok_or_else(|| untold(path)),
+            };
+        }
+        let script = Script::new(MISSING).text(if follow { LOOK_BEHIND } else { LOOK });
+        let output = self.job(&about("look at", path), script.text("look").path(path)).await?;
+        match String::from_utf8_lossy(&output).trim() {
+            "-" => Ok(None),
+            line => Meta::of_line(line).map(Some).ok_or_else(|| untold(path)),
+        }
+    }
+
+    /// The names in a folder, with what is there; none of them can lead elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell, tells without end, or tells names that are none.
+    pub async fn list(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Meta)>, Failure> {
+        let named = match &self.sftp {
+            Some(sftp) => self.list_by_sftp(sftp, path).await?,
+            None => self.list_by_shell(path).await?,
+        };
+        for (name, _) in &named {
+            TreePath::root().join(name).map_err(|why| {
+                let name = String::from_utf8_lossy(name);
+                Failure::new(Kind::UnsafeName, format!("a name in {} {why}: {name:?}", shown(path)))
+                    .hint("the host's file server lies; do not trust it")
+            })?;
+        }
+        Ok(named)
+    }
+
+    async fn list_by_sftp(&self, sftp: &Sftp, path: &[u8]) -> Result<Vec<(Vec<u8>, Meta)>, Failure> {
+        let failed = |error: SftpError| error.about(&about("list", path));
+        let opened =
+            sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await.map_err(failed)?;
+        let handle = opened.handle().await.map_err(failed)?;
+        let mut named = Vec::new();
+        // One question is always on its way while an answer is read.
+        let mut ahead = sftp.ask_readdir(&handle).await.map_err(failed)?;
+        let mut since = Instant::now();
+        loop {
+            let pending = std::mem::replace(&mut ahead, sftp.ask_readdir(&handle).await.map_err(failed)?);
+            let Some(more) = pending.names().await.map_err(failed)? else { break };
+            // Endless empty answers are no names either.
+            if !more.is_empty() {
+                since = Instant::now();
+            } else if since.elapsed() > LISTING {
+                let message = format!("{}: no new name for {} s", about("list", path), LISTING.as_secs());
+                return Err(Failure::new(Kind::Limit, message));
+            } else {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            for entry in more.into_iter().filter(|entry| !matches!(entry.name.as_ref(), b"." | b"..")) {
+                let meta = match Meta::of(&entry.attrs) {
+                    Some(meta) => meta,
+                    // Not every server tells with the name.
+                    None => match self.look(&child(path, &entry.name), false).await? {
+                        Some(meta) => meta,
+                        None => continue,
+                    },
+                };
+                named.push((entry.name.to_vec(), meta));
+            }
+            if named.len() > MAX_NAMES {
+                let message = format!("{} has more than {MAX_NAMES} names", shown(path));
+                return Err(Failure::new(Kind::Limit, message));
+            }
+        }
+        // Whether it was closed does not matter to what was read.
+        sftp.ask(Request::Close { handle }).await.map_err(failed)?;
+        Ok(named)
+    }
+
+    async fn list_by_shell(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Meta)>, Failure> {
+        let script = Script::new(MISSING).text(LOOK).text("cd").path(path).text(
+            "|| exit 1\n[ -r . ] || { echo 'Permission denied'; exit 1; }\nfor name in * .[!.]* ..?*; do\n  [ -e \"./$name\" ] || [ -L \"./$name\" ] || continue\n  \
+             printf '%s\\0' \"$name\"; look \"./$name\"\ndone\n",
+        );
+        let output = self.job(&about("list", path), script).await?;
+        let mut named = Vec::new();
+        let mut rest = &output[..];
+        while let Some(end) = rest.iter().position(|&byte| byte == 0) {
+            let (name, behind) = rest.split_at(end);
+            let behind = behind.get(1..).unwrap_or_default();
+            let line_end = behind.iter().position(|&byte| byte == b'\n').unwrap_or(behind.len());
+            let (line, more) = behind.split_at(line_end);
+            if let Some(meta) = Meta::of_line(&String::from_utf8_lossy(line)) {
+                named.push((name.to_vec(), meta));
+            }
+            rest = more.get(1..).unwrap_or_default();
+        }
+        Ok(named)
+    }
+
+    /// SHA-256 of the contents of files, in order. `None` when the host has no shell to count them.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the connection is gone.
+    pub async fn digests(
+        &self,
+        paths: &[Vec<u8>],
+        patience: Duration,
+    ) -> Result<Option<Vec<Digest>>, Failure> {
+        self.digests_after(&Script::default(), paths, patience).await
+    }
+
+    async fn digests_after(
+        &self,
+        before: &Script,
+        paths: &[Vec<u8>],
+        patience: Duration,
+    ) -> Result<Option<Vec<Digest>>, Failure> {
+        let shell = match self.shell().await {
+            Ok(shell) => shell,
+            Err(failure) if is_no_shell(&failure) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let mut digests = Vec::with_capacity(paths.len());
+        let mut rest = paths;
+        while !rest.is_empty() {
+            let mut size = 0;
+            let fits = rest.iter().take_while(|path| {
+                size += path.len() + 8;
+                size <= JOB_PATHS
+            });
+            let (batch, more) = rest.split_at(fits.count().max(1));
+            let script = hashing(Script::new(HASH).raw(before.bytes()), batch);
+            let end = shell.run(script.bytes(), JOB + patience).await.map_err(uncounted)?;
+            let lines: Vec<&[u8]> =
+                end.output.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
+            if end.status != 0 {
+                // None of the programs is there, or none can read the file.
+                return Ok(None);
+            }
+            for line in &lines {
+                // A name that needs escapes has a backslash before the digits (GNU).
+                let hex = line.strip_prefix(b"\\").unwrap_or(line);
+                digests.push(hex.get(..64).and_then(Digest::parse).ok_or_else(|| odd_digest(line))?);
+            }
+            if lines.len() != batch.len() {
+                return Err(Failure::new(
+                    Kind::VerifyFailed,
+                    "the host counted other files than it was asked to",
+                ));
+            }
+            rest = more;
+        }
+        Ok(Some(digests))
+    }
+
+    /// Makes a folder; its parent must be there.
+    ///
+    /// # Errors
+    ///
+    /// The host does not.
+    pub async fn make_folder(&self, path: &[u8], mode: u32) -> Result<(), Failure> {
+        let what = about("make the folder", path);
+        if let Some(sftp) = &self.sftp {
+            let attrs = Attrs { permissions: Some(mode), ..Attrs::default() };
+            let asked = sftp.ask(Request::Mkdir { path: Bytes::copy_from_slice(path), attrs }).await;
+            let asked = asked.map_err(|error| error.about(&what))?;
+            return asked.done().await.map_err(|error| error.about(&what));
+        }
+        // As mkdir(2) does it: `-m` alone would set bits that the umask takes away.
+        let mkdir = format!("mkdir -m \"$(printf %o $((0{mode:o} & ~$(umask))))\"");
+        self.job(&what, Script::new(&mkdir).path(path)).await.map(drop)
+    }
+
+    /// Removes a file or a link.
+    ///
+    /// # Errors
+    ///
+    /// The host does not.
+    pub async fn remove(&self, path: &[u8]) -> Result<(), Failure> {
+        let what = about("remove", path);
+        if let Some(sftp) = &self.sftp {
+            let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await;
+            return asked
+                .map_err(|error| error.about(&what))?
+                .done()
+                .await
+                .map_err(|error| error.about(&what));
+        }
+        self.job(&what, Script::new("rm -f").path(path)).await.map(drop)
+    }
+
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    ///
+    /// The host does not.
+    pub async fn remove_folder(&self, path: &[u8]) -> Result<(), Failure> {
+        let what = about("remove the folder", path);
+        if let Some(sftp) = &self.sftp {
+            let asked = sftp.ask(Request::Rmdir { path: Bytes::copy_from_slice(path) }).await;
+            return asked
+                .map_err(|error| error.about(&what))?
+                .done()
+                .await
+                .map_err(|error| error.about(&what));
+        }
+        self.job(&what, Script::new("rmdir").path(path)).await.map(drop)
+    }
+
+    /// Where a link points.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell.
+    pub async fn link_target(&self, path: &[u8]) -> Result<Vec<u8>, Failure> {
+        let what = about("read the link", path);
+        if let Some(sftp) = &self.sftp {
+            return Ok(sftp.readlink(path).await.map_err(|error| error.about(&what))?.to_vec());
+        }
+        // A dot keeps line ends at the end of the target.
+        let output = self.job(&what, Script::new("readlink -n").path(path).text("&& echo .")).await?;
+        Ok(output.strip_suffix(b".\n").unwrap_or(&output).to_vec())
+    }
+
+    /// Makes a link where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// The host does not.
+    pub async fn make_link(&self, target: &[u8], path: &[u8]) -> Result<(), Failure> {
+        let what = about("make the link", path);
+        if let Some(sftp) = &self.sftp {
+            let (target, link) = (Bytes::copy_from_slice(target), Bytes::copy_from_slice(path));
+            let asked =
+                sftp.ask(Request::Symlink { target, link }).await.map_err(|error| error.about(&what))?;
+            return asked.done().await.map_err(|error| error.about(&what));
+        }
+        self.job(&what, Script::new("ln -s --").word(target).path(path)).await.map(drop)
+    }
+
+    /// Sets what is wanted of a file or folder.
+    ///
+    /// # Errors
+    ///
+    /// The host does not.
+    pub async fn set(&self, path: &[u8], wanted: &Wanted) -> Result<(), Failure> {
+        // chown first: it takes setuid bits away.
+        if wanted.owner.is_some() || wanted.group.is_some() {
+            let chown = Script::new("chown -h").word(whose(wanted).as_bytes()).path(path);
+            self.job(&about("change the owner of", path), chown).await?;
+        }
+        if let Some(sftp) = &self.sftp {
+            let attrs = attrs_of(wanted);
+            if attrs != Attrs::default() {
+                let what = about("set the attributes of", path);
+                let asked = sftp.ask(Request::Setstat { path: Bytes::copy_from_slice(path), attrs }).await;
+                let asked = asked.map_err(|error| error.about(&what))?;
+                asked.done().await.map_err(|error| error.about(&what))?;
+            }
+            return Ok(());
+        }
+        let mut script = Script::default();
+        if let Some(mode) = wanted.mode {
+            script = script.text(&format!("chmod {mode:o}")).path(path).text("|| exit 1\n");
+        }
+        if let Some(mtime) = wanted.mtime {
+            script = script.text(&touch(mtime)).path(path).text("|| exit 1\n");
+        }
+        if script.bytes().is_empty() {
+            return Ok(());
+        }
+        self.job(&about("set the attributes of", path), script).await.map(drop)
+    }
+
+    /// Runs a script of small jobs; a failing one is an error about `what` that tells what the host said.
+    async fn job(&self, what: &str, script: Script) -> Result<Bytes, Failure> {
+        let end = self
+            .shell()
+            .await?
+            .run(script.bytes(), JOB)
+            .await
+            .map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+        if end.status == 0 { Ok(end.output) } else { Err(refused(what, &end)) }
+    }
+
+    /// A request that puts something in place is about to go out.
+    pub(in crate::files) fn undecided(&self) -> Asking<'_> {
+        Asking::new(&self.undecided)
+    }
+
+    fn temporaries(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.temporary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the counting of files to a script. A name with a line end is not shown to the program that counts: not all of
+/// them write it in one line.
+fn hashing(script: Script, paths: &[Vec<u8>]) -> Script {
+    paths.chunk_by(|one, other| !is_two_lines(one) && !is_two_lines(other)).fold(script, |script, run| {
+        let script = script.text("hash");
+        let script = match run {
+            [path] if is_two_lines(path) => script.text(" <").path(path),
+            _ => run.iter().fold(script, |script, path| script.path(path)),
+        };
+        script.text("|| exit 1\n")
+    })
+}
+
+fn is_two_lines(path: &[u8]) -> bool {
+    path.contains(&b'\n')
+}
+
+/// Opens an SFTP client; none where the server has no SFTP.
+async fn sftp<S: Session>(session: &S) -> Result<Option<Sftp>, Failure> {
+    let pipe = match session.pipe(Program::Subsystem("sftp")).await {
+        Ok(pipe) => pipe,
+        Err(error) if error.failure.kind == Kind::SftpUnavailable => return Ok(None),
+        Err(error) => return Err(error.failure),
+    };
+    match Sftp::start(pipe).await {
+        Ok(sftp) => Ok(Some(sftp)),
+        // Its program could not be started. Text of a login is another matter, which its owner must know of.
+        Err(SftpError::Ended(failure)) if failure.kind == Kind::SftpUnavailable && failure.hint.is_none() => {
+            Ok(None)
+        }
+        Err(error) => Err(error.about("cannot open SFTP")),
+    }
+}
+
+/// `cannot WHAT /path`.
+pub(in crate::files) fn about(what: &str, path: &[u8]) -> String {
+    format!("cannot {what} {}", shown(path))
+}
+
+/// A path for messages.
+pub fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}
+
+/// The path of something in a folder.
+pub fn child(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    match folder {
+        b"" => name.to_vec(),
+        _ if folder.ends_with(b"/") => [folder, name].concat(),
+        _ => [folder, b"/", name].concat(),
+    }
+}
+
+/// The folder that a path is in, and its last name. Without a name for `/`, `.` and `..`.
+pub fn split(path: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |at| at + 1);
+    let trimmed = path.get(..end).unwrap_or_default();
+    let at = trimmed.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
+    let (folder, name) = trimmed.split_at(at);
+    match name {
+        b"" | b"." | b".." => (path.to_vec(), None),
+        _ if folder.is_empty() => (b".".to_vec(), Some(name.to_vec())),
+        _ if folder == b"/" => (b"/".to_vec(), Some(name.to_vec())),
+        _ => (folder.strip_suffix(b"/").unwrap_or(folder).to_vec(), Some(name.to_vec())),
+    }
+}
+
+/// The account has no shell, or may not have another channel for one.
+fn is_no_shell(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::ExecRefused | Kind::ChannelRefused)
+}
+
+/// `owner:group` as chown takes it.
+fn whose(wanted: &Wanted) -> String {
+    let owner = wanted.owner.as_deref().unwrap_or_default();
+    let group = wanted.group.as_ref().map(|group| format!(":{group}")).unwrap_or_default();
+    format!("{owner}{group}")
+}
+
+pub(in crate::files) fn attrs_of(wanted: &Wanted) -> Attrs {
+    let seconds = wanted.mtime.map(|mtime| u32::try_from(mtime.max(0)).unwrap_or(u32::MAX));
+    Attrs { permissions: wanted.mode, times: seconds.map(|seconds| (seconds, seconds)), ..Attrs::default() }
+}
+
+/// `touch` with a time that all of them read.
+fn touch(mtime: i64) -> String {
+    let digits: String = rfc3339(mtime.max(0).unsigned_abs()).chars().filter(char::is_ascii_digit).collect();
+    let (minutes, seconds) = digits.split_at(12);
+    format!("TZ=UTC0 touch -c -t {minutes}.{seconds}")
+}
+
+/// What a job's failure is, from what was said.
+fn refused(what: &str, end: &JobEnd) -> Failure {
+    let said = end.said();
+    let has = |words: &str| said.to_ascii_lowercase().contains(words);
+    let kind = if has("permission denied") || has("not permitted") || has("read-only file system") {
+        Kind::RemotePermission
+    } else if has("no space left") || has("quota exceeded") {
+        Kind::RemoteDiskFull
+    } else {
+        Kind::RemotePath
+    };
+    let told = if said.is_empty() { format!("exit status {}", end.status) } else { said };
+    Failure::new(kind, format!("{what}: {told}"))
+}
+
+fn untold(path: &[u8]) -> Failure {
+    Failure::new(Kind::Protocol, format!("the host does not tell what {} is", shown(path)))
+}
+
+/// A connection that broke while the host counted.
+fn uncounted(failure: Failure) -> Failure {
+    Failure { message: format!("cannot have files counted: {}", failure.message), ..failure }
+}
+
+fn odd_digest(line: &[u8]) -> Failure {
+    let line = shown(line.get(..80.min(line.len())).unwrap_or_default());
+    Failure::new(Kind::VerifyFailed, format!("the host's SHA-256 cannot be read: {line:?}"))
+}
+
+/// Whether something is a folder.
+pub fn is_folder(meta: Option<&Meta>) -> bool {
+    meta.is_some_and(|meta| meta.kind == MetaKind::Folder)
+}

@@ -1,0 +1,214 @@
+//! A POSIX shell on the host that does small jobs one after the other over one channel: no channel and no login for
+//! each of them. It speaks for the login user, or for root.
+//!
+//! Its scripts are ours and its output is taken apart by a marker that nobody can guess. What a login prints before
+//! the first marker is passed over.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Mutex;
+
+use crate::files::remote::privilege::Privilege;
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::pipe::{PipeReader, PipeWriter, Program};
+use crate::ssh::{ExecEvent, Session};
+
+/// Output of one job that is read, in bytes.
+const MAX_OUTPUT: usize = 16 * 1024 * 1024;
+
+/// How long the shell may take to begin.
+const START: Duration = Duration::from_secs(30);
+
+/// What a refusal quotes of what the shell said instead, in bytes.
+const MAX_SAID: usize = 200;
+
+/// A shell that waits for jobs.
+pub struct Shell {
+    writer: PipeWriter,
+    reading: Mutex<Reading>,
+    marker: String,
+    privilege: Privilege,
+}
+
+struct Reading {
+    reader: PipeReader,
+    buffer: BytesMut,
+    /// Number of the last job that was sent.
+    job: u64,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobEnd {
+    /// Its exit status.
+    pub status: u32,
+    /// What it printed, on both streams.
+    pub output: Bytes,
+}
+
+impl JobEnd {
+    /// The first line of what it printed, for messages.
+    pub fn said(&self) -> String {
+        said(&self.output)
+    }
+}
+
+impl Shell {
+    /// Starts a shell that speaks for the login user or for root.
+    ///
+    /// # Errors
+    ///
+    /// There is none: the account is restricted, sudo says no, or the connection is gone.
+    pub async fn start<S: Session>(session: &S, privilege: Privilege) -> Result<Self, Failure> {
+        let line = Bytes::from(privilege.line("sh"));
+        let pipe = session.pipe(Program::Line(line)).await.map_err(|error| error.failure)?;
+        let shell = Self {
+            writer: pipe.writer,
+            reading: Mutex::new(Reading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
+            marker: format!("fan-{:032x}", rand::random::<u128>()),
+            privilege,
+        };
+        let begun = shell.run("", START).await?;
+        if begun.status == 0 { Ok(shell) } else { Err(privilege.refused(&begun.said())) }
+    }
+
+    /// Runs a script and waits for its end. Its input is empty, and it cannot change the shell itself.
+    ///
+    /// # Errors
+    ///
+    /// The shell is gone, took longer than the deadline, or printed more than 16 MiB. A script that fails is no error.
+    pub async fn run(&self, script: impl AsRef<[u8]>, deadline: Duration) -> Result<JobEnd, Failure> {
+        let mut reading = self.reading.lock().await;
+        reading.job += 1;
+        let marker = format!("{} {}", self.marker, reading.job);
+        let end = format!("\n) </dev/null 2>&1\nprintf '\\n%s %s\\n' '{marker}' \"$?\"\n");
+        let job = [b"(\n:\n", script.as_ref(), end.as_bytes()].concat();
+        let work = async {
+            // A script longer than what the shell reads ahead is written while its output is read. A shell that
+            // takes nothing is gone or never came, and its reader knows why.
+            let sending = self.writer.send(Bytes::from(job));
+            let reading = self.read(&mut reading, &marker);
+            tokio::pin!(sending, reading);
+            tokio::select! {
+                biased;
+                end = &mut reading => end,
+                _ = &mut sending => reading.await,
+            }
+        };
+        tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| {
+            let message = format!("the host's shell did not answer within {} s", deadline.as_secs_f64());
+            Err(Failure::new(Kind::Timeout, message))
+        })
+    }
+
+    async fn read(&self, reading: &mut Reading, marker: &str) -> Result<JobEnd, Failure> {
+        let marker = format!("\n{marker} ");
+        let mut stderr = BytesMut::new();
+        loop {
+            if let Some(end) = take_job(&mut reading.buffer, marker.as_bytes()) {
+                return Ok(end);
+            }
+            match reading.reader.next().await {
+                ExecEvent::Stdout(data) => {
+                    if reading.buffer.len() + data.len() > MAX_OUTPUT {
+                        return Err(Failure::new(Kind::Limit, "the host's shell printed more than 16 MiB"));
+                    }
+                    reading.buffer.extend_from_slice(&data);
+                }
+                ExecEvent::Stderr(data) => {
+                    if stderr.len() < MAX_SAID {
+                        stderr.extend_from_slice(&data);
+                    }
+                }
+                ExecEvent::Exit(_) => {}
+                ExecEvent::Closed => {
+                    stderr.extend_from_slice(&reading.buffer);
+                    return Err(self.privilege.refused(&said(&stderr)));
+                }
+                ExecEvent::Lost(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Ends the shell.
+    pub async fn end(&self) {
+        self.writer.end().await;
+        self.writer.close().await;
+    }
+}
+
+/// Cuts a job's output and status off the buffer, once its marker's line is whole.
+fn take_job(buffer: &mut BytesMut, marker: &[u8]) -> Option<JobEnd> {
+    let at = find(buffer, marker)?;
+    let behind = at + marker.len();
+    let line_end = buffer.get(behind..)?.iter().position(|&byte| byte == b'\n')?;
+    let status = buffer.get(behind..behind + line_end)?;
+    let status = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+    let output = buffer.split_to(at).freeze();
+    let _ = buffer.split_to(marker.len() + line_end + 1);
+    Some(JobEnd { status, output })
+}
+
+fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = needle.first()?;
+    let mut from = 0;
+    while let Some(at) = hay.get(from..)?.iter().position(|byte| byte == first) {
+        let at = from + at;
+        if hay.get(at..)?.starts_with(needle) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+fn said(output: &[u8]) -> String {
+    let text =
+        String::from_utf8_lossy(output.get(..MAX_SAID.min(output.len())).unwrap_or_default()).into_owned();
+    text.trim().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::local::LocalSession;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn jobs_come_back_with_output_and_status() {
+        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let end = shell.run("printf 'a\\0b\\n\\n'; echo err >&2; exit 3", SOON).await.unwrap();
+        assert_eq!((end.status, &end.output[..]), (3, &b"a\0b\n\nerr\n"[..]));
+        let end = shell.run("cat; cd /; x=1", SOON).await.unwrap();
+        assert_eq!((end.status, &end.output[..]), (0, &b""[..]));
+        let end = shell.run("echo \"$x\" $(pwd | grep -c '^/$')", SOON).await.unwrap();
+        assert_eq!(&end.output[..], b" 0\n");
+        shell.end().await;
+    }
+
+    #[tokio::test]
+    async fn a_long_script_and_a_long_answer_do_not_wait_for_each_other() {
+        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let script = "echo 0123456789012345678901234567890123456789\n".repeat(20_000);
+        let end = shell.run(&script, SOON).await.unwrap();
+        assert_eq!(end.output.len(), 41 * 20_000);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_takes_too_long_is_given_up_and_the_next_is_not_confused() {
+        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let late = shell.run("sleep 0.3; echo late", Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(late.kind, Kind::Timeout);
+        let end = shell.run("echo next", SOON).await.unwrap();
+        assert!(end.output.ends_with(b"next\n"), "{end:?}");
+    }
+
+    #[tokio::test]
+    async fn a_shell_that_dies_says_so() {
+        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let gone = shell.run("kill -9 $$", SOON).await.unwrap_err();
+        assert_eq!(gone.kind, Kind::ExecRefused);
+    }
+}

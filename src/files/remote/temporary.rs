@@ -1,0 +1,345 @@
+//! Files of the host that are not in place yet: their names, their way into place, and what becomes of them when all
+//! goes wrong.
+//!
+//! A temporary file lies beside its target, so that it gets there by one rename(2), which shows either the old content
+//! or the new one. Its name has 128 random bits and it is made with `O_EXCL`: nobody on the host can prepare it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::files::remote::script::Script;
+use crate::files::remote::{Remote, about, child, shown, split};
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::Session;
+use crate::ssh::sftp::SftpError;
+use crate::ssh::sftp::wire::{Request, status};
+
+/// The longest name that file systems take, in bytes.
+const MAX_NAME: usize = 255;
+
+/// What stands between the target's name and the random part.
+const MARK: &[u8] = b".fan-";
+
+/// Hexadecimal digits of the random part.
+const DIGITS: usize = 32;
+
+/// How long removing what is left may take once the work has been given up: over SFTP, and then by commands.
+const CLEANUP: Duration = Duration::from_secs(1);
+
+/// Whether what took the old content's place did so at once. In order: of many, the last one says how all went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replaced {
+    /// By one rename: there was no moment without either.
+    Atomically,
+    /// The server renames only where nothing is: the old one was taken away first.
+    InTwoSteps,
+}
+
+/// An old content that was taken out of the new one's way.
+#[derive(Clone)]
+pub(super) struct Displaced {
+    /// Where it is.
+    aside: Vec<u8>,
+    /// Where it belongs until the new content is there.
+    target: Vec<u8>,
+}
+
+/// A new name for a temporary file beside a target: `.NAME.fan-` and 32 hexadecimal digits.
+pub fn temporary_name(name: &[u8]) -> Vec<u8> {
+    let kept = name.get(..name.len().min(MAX_NAME - 1 - MARK.len() - DIGITS)).unwrap_or_default();
+    let digits = format!("{:032x}", rand::random::<u128>());
+    [b".", kept, MARK, digits.as_bytes()].concat()
+}
+
+/// Whether a name is that of a temporary file for a target.
+pub fn is_temporary(name: &[u8], target: &[u8]) -> bool {
+    let model = temporary_name(target);
+    let fixed = model.len() - DIGITS;
+    name.len() == model.len()
+        && name.get(..fixed) == model.get(..fixed)
+        && name.get(fixed..).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+impl<S: Session> Remote<S> {
+    /// A path for a temporary file beside a target. It is removed when it never gets into place.
+    ///
+    /// # Errors
+    ///
+    /// The target has no name.
+    pub fn temporary(&self, target: &[u8]) -> Result<Vec<u8>, Failure> {
+        let (folder, name) = split(target);
+        let name = name.ok_or_else(|| {
+            Failure::new(Kind::RemotePath, format!("{} is no name for a file", shown(target)))
+        })?;
+        let path = child(&folder, &temporary_name(&name));
+        self.temporaries().push(path.clone());
+        Ok(path)
+    }
+
+    /// Takes over a temporary file of an earlier run.
+    pub fn adopt(&self, path: Vec<u8>) {
+        self.temporaries().push(path);
+    }
+
+    /// The file is in place, or gone.
+    pub fn settled(&self, path: &[u8]) {
+        self.temporaries().retain(|kept| kept != path);
+    }
+
+    fn displaced(&self) -> MutexGuard<'_, Vec<Displaced>> {
+        self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The old content is back in its place, or gone for good.
+    fn returned(&self, aside: &[u8]) {
+        self.displaced().retain(|displaced| displaced.aside != aside);
+    }
+
+    /// Puts a temporary file into its target's place.
+    ///
+    /// # Errors
+    ///
+    /// The host does not; the old content is there, but for a server that renames only in two steps. A failure of
+    /// the kind [`Kind::ConnectionLost`] says that it is not known.
+    pub async fn replace(&self, temporary: &[u8], target: &[u8]) -> Result<Replaced, Failure> {
+        let what = about("put a new file in place of", target);
+        let asking = self.undecided();
+        let how = asking.decided(self.rename_over(&what, temporary, target).await)?;
+        self.settled(temporary);
+        Ok(how)
+    }
+
+    async fn rename_over(&self, what: &str, temporary: &[u8], target: &[u8]) -> Result<Replaced, Failure> {
+        match self.sftp() {
+            None => self.replace_by_shell(what, temporary, target).await,
+            Some(sftp) if sftp.extensions().posix_rename => {
+                let asked = async { sftp.ask_posix_rename(temporary, target).await?.done().await };
+                asked.await.map_err(|error| error.about(what))?;
+                Ok(Replaced::Atomically)
+            }
+            Some(_) => self.replace_in_two_steps(temporary, target).await.map_err(|error| error.about(what)),
+        }
+    }
+
+    /// A server that does not rename at all must not cost the old content: it is kept until the new one is in place.
+    async fn replace_in_two_steps(&self, temporary: &[u8], target: &[u8]) -> Result<Replaced, SftpError> {
+        match self.rename(temporary, target).await {
+            // Some servers replace, as POSIX does.
+            Ok(()) => return Ok(Replaced::Atomically),
+            Err(SftpError::Status { code: status::FAILURE | status::PERMISSION_DENIED, .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let (folder, name) = split(target);
+        let aside = child(&folder, &temporary_name(&name.unwrap_or_default()));
+        self.displaced().push(Displaced { aside: aside.clone(), target: target.to_vec() });
+        if let Err(error) = self.rename(target, &aside).await {
+            if !error.is_end() {
+                self.returned(&aside);
+            }
+            return Err(error);
+        }
+        self.rename(temporary, target).await?;
+        self.ask_remove(&aside).await?;
+        self.returned(&aside);
+        Ok(Replaced::InTwoSteps)
+    }
+
+    /// Renames to where nothing is, over SFTP.
+    async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), SftpError> {
+        let Some(sftp) = self.sftp() else { return Ok(()) };
+        let (from, to) = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
+        sftp.ask(Request::Rename { from, to }).await?.done().await
+    }
+
+    async fn ask_remove(&self, path: &[u8]) -> Result<(), SftpError> {
+        let Some(sftp) = self.sftp() else { return Ok(()) };
+        sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?.done().await
+    }
+
+    async fn replace_by_shell(&self, what: &str, from: &[u8], to: &[u8]) -> Result<Replaced, Failure> {
+        // mv goes into a folder, and into one that a link in its way points at.
+        let script = Script::new("if [ -L")
+            .path(to)
+            .text("] && [ -d")
+            .path(to)
+            .text("]; then\n  mv -fT")
+            .path(from)
+            .path(to)
+            .text("2>/dev/null || mv -fh")
+            .path(from)
+            .path(to)
+            .text("2>/dev/null || { rm -f")
+            .path(to)
+            .text("&& mv -f")
+            .path(from)
+            .path(to)
+            .text("; }\nelif [ -d")
+            .path(to)
+            .text("]; then echo 'a folder is there'; exit 1\nelse mv -f")
+            .path(from)
+            .path(to)
+            .text("\nfi");
+        self.job(what, script).await.map(|_| Replaced::Atomically)
+    }
+
+    /// Removes a temporary file that will not get into place. One that cannot be removed is left to [`Self::cleanup`].
+    pub async fn discard(&self, temporary: &[u8]) {
+        if self.remove(temporary).await.is_ok() {
+            self.settled(temporary);
+        }
+    }
+
+    /// Removes all files that are not in place; gives those that could not be removed. Never takes long.
+    pub async fn cleanup(&self) -> Vec<String> {
+        let left = self.temporaries().clone();
+        let displaced = self.displaced().clone();
+        let removing = async {
+            for Displaced { aside, target } in displaced {
+                if self.restore(&aside, &target).await.is_ok() {
+                    self.returned(&aside);
+                }
+            }
+            for path in &left {
+                if self.clear(path).await.is_ok() {
+                    self.settled(path);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(CLEANUP, removing).await;
+        if self.sftp().is_some() {
+            // An SFTP server that hangs, ended or lost its way is not the end of the connection.
+            let _ = tokio::time::timeout(CLEANUP, self.clear_by_shell()).await;
+        }
+        self.left()
+    }
+
+    /// Removes by commands what SFTP did not. What is not there may yet come, and counts as left.
+    async fn clear_by_shell(&self) {
+        let displaced = self.displaced().clone();
+        for Displaced { aside, target } in displaced {
+            let script =
+                Script::new("if [ -e").path(&target).text("] || [ -L").path(&target).text("]; then rm");
+            let script = script.path(&aside).text("; else mv").path(&aside).path(&target).text("; fi");
+            if self.job(&about("restore", &target), script).await.is_ok() {
+                self.returned(&aside);
+            }
+        }
+        let left = self.temporaries().clone();
+        for path in &left {
+            if self.job(&about("remove", path), Script::new("rm -r").path(path)).await.is_ok() {
+                self.settled(path);
+            }
+        }
+    }
+
+    /// Puts an old content back into its place, or removes it where the new one is.
+    async fn restore(&self, aside: &[u8], target: &[u8]) -> Result<(), Failure> {
+        if self.look(aside, false).await?.is_none() {
+            return Ok(());
+        }
+        match self.look(target, false).await? {
+            Some(_) => self.remove(aside).await,
+            None => self.rename(aside, target).await.map_err(|error| error.about(&about("restore", target))),
+        }
+    }
+
+    /// The files that are not in place, as they are.
+    pub fn left(&self) -> Vec<String> {
+        let displaced = std::mem::take(&mut *self.displaced());
+        let displaced = displaced.iter().map(|Displaced { aside, target }| {
+            format!("{} (the old content of {})", shown(aside), shown(target))
+        });
+        let new: Vec<String> = self.temporaries().drain(..).map(|path| shown(&path)).collect();
+        displaced.chain(new).collect()
+    }
+
+    /// A step begins: what an earlier one left undecided was told of then.
+    pub fn begin(&self) {
+        self.undecided.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the host was asked to put something in place and has not answered.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided.load(Ordering::Relaxed) > 0
+    }
+
+    /// Removes whatever is at a path: a file, or a folder with all that is in it.
+    async fn clear(&self, path: &[u8]) -> Result<(), Failure> {
+        match self.look(path, false).await? {
+            None => Ok(()),
+            Some(meta) if crate::files::remote::is_folder(Some(&meta)) => self.remove_all(path).await,
+            Some(_) => self.remove(path).await,
+        }
+    }
+
+    /// Removes a folder with all that is in it; links in it are removed and not followed.
+    ///
+    /// # Errors
+    ///
+    /// The host does not; some of it may be gone.
+    pub async fn remove_all(&self, path: &[u8]) -> Result<(), Failure> {
+        if self.sftp().is_none() {
+            return self.job(&about("remove", path), Script::new("rm -rf").path(path)).await.map(drop);
+        }
+        // The folders below, each before what is in it.
+        let mut folders = vec![path.to_vec()];
+        let mut next = 0;
+        while let Some(folder) = folders.get(next).cloned() {
+            next += 1;
+            for (name, meta) in self.list(&folder).await? {
+                let inner = child(&folder, &name);
+                if crate::files::remote::is_folder(Some(&meta)) {
+                    folders.push(inner);
+                } else {
+                    self.remove(&inner).await?;
+                }
+            }
+        }
+        for folder in folders.iter().rev() {
+            self.remove_folder(folder).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A request that puts something in place, on its way. It counts as long as its answer is not known.
+pub(in crate::files) struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+
+    /// The host has answered, unless the connection was lost meanwhile.
+    pub(in crate::files) fn decided<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        let known = answer.as_ref().err().is_none_or(|failure| {
+            !matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Timeout | Kind::Protocol)
+        });
+        if known {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_hidden_random_and_never_too_long() {
+        let name = temporary_name(b"app.conf");
+        assert!(name.starts_with(b".app.conf.fan-"), "{}", shown(&name));
+        assert_ne!(name, temporary_name(b"app.conf"));
+        assert!(is_temporary(&name, b"app.conf"));
+        assert!(!is_temporary(&name, b"app.con"));
+        assert!(!is_temporary(b".app.conf.fan-zz", b"app.conf"));
+        let long = vec![b'x'; 255];
+        assert_eq!(temporary_name(&long).len(), MAX_NAME);
+        assert!(is_temporary(&temporary_name(&long), &long));
+    }
+}

@@ -1,1 +1,0 @@
-//! Which names of a folder take part: globs, and `.fanignore` files.

@@ -1,0 +1,171 @@
+//! A two-way byte stream to a program on the host: a command, or a subsystem such as SFTP. Unlike a watched command
+//! its input is written to while its output is read.
+//!
+//! Whoever holds the reader must read all the time: russh hands messages to a channel inside the loop that serves the
+//! whole connection, so that an unread channel stops every other one on it.
+
+use bytes::Bytes;
+use russh::client::{Handle, Msg};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::AsyncWriteExt;
+use tokio::process::ChildStdin;
+use tokio::sync::{Mutex, mpsc};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::exec::{Translation, command_refused, open_channel};
+use crate::ssh::handler::{ClientHandler, Story};
+use crate::ssh::local::LocalExec;
+use crate::ssh::{Exec, ExecError, ExecEvent};
+
+/// What is at the other end of a pipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A line for the login shell.
+    Line(Bytes),
+    /// A subsystem of the server, by name (RFC 4254 section 6.5).
+    Subsystem(&'static str),
+}
+
+/// Both ends of a pipe.
+pub struct Pipe {
+    /// What the program sends.
+    pub reader: PipeReader,
+    /// What it is sent.
+    pub writer: PipeWriter,
+}
+
+/// What the program at the other end sends.
+pub struct PipeReader(Reader);
+
+enum Reader {
+    Ssh {
+        channel: ChannelReadHalf,
+        translation: Translation,
+        /// What it means when the server says no to the request.
+        refusal: fn() -> Failure,
+    },
+    Local(Box<LocalExec>),
+    Memory(mpsc::Receiver<ExecEvent>),
+}
+
+/// What the program at the other end is sent.
+pub struct PipeWriter(Writer);
+
+enum Writer {
+    Ssh(ChannelWriteHalf<Msg>),
+    Local(Mutex<Option<ChildStdin>>),
+    Memory(Mutex<Option<mpsc::Sender<Bytes>>>),
+}
+
+/// The other end takes nothing more; why is told by its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl Pipe {
+    /// Opens a channel and asks for a program in it. The answer is not waited for, which would cost a round trip: a
+    /// program that was refused shows as the end of what it sends.
+    pub(super) async fn over(
+        handle: &Handle<ClientHandler>,
+        story: &Arc<Story>,
+        deadline: Duration,
+        program: Program,
+    ) -> Result<Self, ExecError> {
+        let channel = open_channel(handle, story, deadline).await?;
+        let (asked, refusal): (_, fn() -> Failure) = match program {
+            Program::Line(line) => (channel.exec(true, line).await, command_refused),
+            Program::Subsystem(name) => (channel.request_subsystem(true, name).await, no_subsystem),
+        };
+        asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
+        let (read_half, write_half) = channel.split();
+        let reader = Reader::Ssh { channel: read_half, translation: Translation::new(story), refusal };
+        Ok(Self { reader: PipeReader(reader), writer: PipeWriter(Writer::Ssh(write_half)) })
+    }
+
+    /// The pipe to a process of this machine.
+    pub(super) fn to_process(mut process: LocalExec) -> Self {
+        let stdin = Mutex::new(process.take_stdin());
+        Self {
+            reader: PipeReader(Reader::Local(Box::new(process))),
+            writer: PipeWriter(Writer::Local(stdin)),
+        }
+    }
+
+    /// A pipe to a program inside this process; gives its end: what it is sent, and where it sends.
+    pub fn in_memory() -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<ExecEvent>) {
+        let (sent, received) = mpsc::channel(64);
+        let (telling, told) = mpsc::channel(64);
+        let pipe = Self {
+            reader: PipeReader(Reader::Memory(told)),
+            writer: PipeWriter(Writer::Memory(Mutex::new(Some(sent)))),
+        };
+        (pipe, received, telling)
+    }
+}
+
+fn no_subsystem() -> Failure {
+    Failure::new(Kind::SftpUnavailable, "the server offers no SFTP")
+}
+
+impl PipeReader {
+    /// The next thing that came. Cancel-safe; not to be called again after `Closed` or `Lost`.
+    pub async fn next(&mut self) -> ExecEvent {
+        match &mut self.0 {
+            Reader::Ssh { channel, translation, refusal } => loop {
+                let message = channel.wait().await;
+                if matches!(message, Some(ChannelMsg::Failure)) {
+                    return ExecEvent::Lost(refusal());
+                }
+                if let Some(event) = translation.event(message) {
+                    return event;
+                }
+            },
+            Reader::Local(process) => process.next().await,
+            Reader::Memory(told) => told.recv().await.unwrap_or(ExecEvent::Closed),
+        }
+    }
+}
+
+impl PipeWriter {
+    /// Sends bytes; waits as long as the other end takes none.
+    ///
+    /// # Errors
+    ///
+    /// It takes none any more.
+    pub async fn send(&self, data: Bytes) -> Result<(), Gone> {
+        match &self.0 {
+            Writer::Ssh(channel) => channel.data_bytes(data).await.map_err(|_| Gone),
+            Writer::Local(stdin) => match &mut *stdin.lock().await {
+                Some(stdin) => stdin.write_all(&data).await.map_err(|_| Gone),
+                None => Err(Gone),
+            },
+            Writer::Memory(sender) => match &*sender.lock().await {
+                Some(sender) => sender.send(data).await.map_err(|_| Gone),
+                None => Err(Gone),
+            },
+        }
+    }
+
+    /// Tells that nothing more will be sent.
+    pub async fn end(&self) {
+        match &self.0 {
+            Writer::Ssh(channel) => {
+                let _ = channel.eof().await;
+            }
+            Writer::Local(stdin) => *stdin.lock().await = None,
+            Writer::Memory(sender) => *sender.lock().await = None,
+        }
+    }
+
+    /// Gives the program up: what it still sends is not wanted.
+    pub async fn close(&self) {
+        match &self.0 {
+            Writer::Ssh(channel) => {
+                let _ = channel.close().await;
+            }
+            Writer::Local(_) | Writer::Memory(_) => self.end().await,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Why a request was not done.
+
+use thiserror::Error;
+
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::sftp::wire::{Malformed, status};
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SftpError {
+    /// The server said no (draft-ietf-secsh-filexfer-02 section 7).
+    #[error("{}", status_text(*.code, .message))]
+    Status {
+        /// One of [`status`].
+        code: u32,
+        /// What it said, for people.
+        message: String,
+    },
+    /// The server is gone, or the connection is.
+    #[error("{}", .0.message)]
+    Ended(Failure),
+    /// The server does not keep to the protocol.
+    #[error("the SFTP server broke the protocol: {0}")]
+    Protocol(String),
+    /// The server made no progress for this many seconds.
+    #[error("the SFTP server made no progress for {0} s")]
+    Stalled(u64),
+}
+
+impl SftpError {
+    /// What is at the path does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Status { code: status::NO_SUCH_FILE, .. })
+    }
+
+    /// The server does not know the request.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Status { code: status::OP_UNSUPPORTED, .. })
+    }
+
+    /// Nothing more can be asked of this server.
+    pub fn is_end(&self) -> bool {
+        match self {
+            Self::Status { .. } => false,
+            Self::Ended(_) | Self::Protocol(_) | Self::Stalled(_) => true,
+        }
+    }
+
+    /// The failure of a step that was about `what`: `cannot write /srv/app.conf`.
+    pub fn about(&self, what: &str) -> Failure {
+        match self {
+            Self::Ended(failure) => {
+                Failure { message: format!("{what}: {}", failure.message), ..failure.clone() }
+            }
+            Self::Protocol(_) => Failure::new(Kind::Protocol, format!("{what}: {self}")),
+            Self::Stalled(_) => Failure::new(Kind::Timeout, format!("{what}: {self}")),
+            Self::Status { code, message } => {
+                let kind = match *code {
+                    status::NO_SUCH_FILE => Kind::RemotePath,
+                    status::PERMISSION_DENIED => Kind::RemotePermission,
+                    _ if speaks_of_space(message) => Kind::RemoteDiskFull,
+                    _ => Kind::RemotePath,
+                };
+                Failure::new(kind, format!("{what}: {self}"))
+            }
+        }
+    }
+}
+
+impl From<Malformed> for SftpError {
+    fn from(error: Malformed) -> Self {
+        Self::Protocol(format!("a packet cannot be read: {error}"))
+    }
+}
+
+/// Some servers say it in words; OpenSSH says only "Failure".
+fn speaks_of_space(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("no space") || message.contains("quota") || message.contains("disk full")
+}
+
+fn status_text(code: u32, message: &str) -> String {
+    match code {
+        status::NO_SUCH_FILE => "no such file or folder".to_owned(),
+        status::PERMISSION_DENIED => "permission denied".to_owned(),
+        status::OP_UNSUPPORTED => "the server does not do that".to_owned(),
+        _ if message.is_empty() => format!("the server says failure {code}"),
+        _ => format!("the server says {:?}", message.chars().take(200).collect::<String>()),
+    }
+}
