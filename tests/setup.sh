@@ -1,6 +1,6 @@
 #!/bin/sh
-# Puts in place what the tests need: OpenSSH's server and client, and the shells that quoting is tried in;
-# on Linux also dropbear and the tools for cutting a link.
+# Puts in place what the tests need: OpenSSH's server and client, the shells that quoting is tried in, and python3
+# for a hostile SFTP server; on Linux also dropbear and the tools for cutting a link.
 # Installs only what is missing; says what to do where it cannot. Never skips.
 set -eu
 
@@ -15,7 +15,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 # command:package of Debian and Ubuntu
 NEEDS='
 sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
-cc:gcc make:make bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox
+cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox
 '
 
 # What macOS has no counterpart of.
@@ -52,7 +52,7 @@ command -v cargo >/dev/null 2>&1 ||
 if [ "$(uname -s)" = Darwin ]; then
     missing=$(missing_commands | tr '\n' ' ')
     [ -z "$missing" ] && exit 0
-    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS; for others: brew install fish busybox)"
+    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox)"
 fi
 
 packages=$(missing_packages | tr '\n' ' ')

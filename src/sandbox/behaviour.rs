@@ -1,11 +1,12 @@
 //! What a throw-away host is asked to be: its name, and the one way in which it misbehaves.
 //!
 //! Each fault is one that a real host or network shows. The parts that play them are in `listener` (before
-//! SSH is spoken), `connection` (authentication, channels, requests) and `command` (a running command).
+//! SSH is spoken), `connection` (authentication, channels, requests), `command` (a running command) and `sftp`.
 
 use std::time::Duration;
 
 use crate::sandbox::login::Login;
+use crate::sandbox::sftp::SftpFault;
 
 /// A host to start.
 #[derive(Clone, Debug)]
@@ -84,4 +85,7 @@ pub enum Behaviour {
     NoExitStatus,
     /// Says that the command was started, does not start it, and ignores everything from then on.
     StallAfterExec,
+
+    /// Works, but for its SFTP.
+    Sftp(SftpFault),
 }

@@ -1,8 +1,8 @@
 //! One SSH connection to a throw-away host: who may log in, and which requests are served.
 //!
-//! Served: session channels with `env` of `FAN_*` variables, `exec` and signals. Everything else is refused
-//! in words, never left without an answer. Among it is OpenSSH's `eow@openssh.com`, which russh does not
-//! hand out: `ssh HOST yes | head` waits, where a real host would end `yes`.
+//! Served: session channels with `env` of `FAN_*` variables, `exec` and signals, and SFTP. Everything else is
+//! refused in words, never left without an answer. Among it is OpenSSH's `eow@openssh.com`, which russh does
+//! not hand out: `ssh HOST yes | head` waits, where a real host would end `yes`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::command::{self, Fault};
 use crate::sandbox::host::Host;
 use crate::sandbox::login::Gate;
+use crate::sandbox::sftp::{self, SftpFault};
 use crate::sandbox::wire::Switch;
 
 /// The prefix of the variables that a client may set, as `AcceptEnv FAN_*` in sshd_config(5).
@@ -90,7 +91,8 @@ impl Connection {
             | Behaviour::OtherKeyType
             | Behaviour::RefuseAuth
             | Behaviour::Login(_)
-            | Behaviour::RefuseChannels { .. } => Fault::None,
+            | Behaviour::RefuseChannels { .. }
+            | Behaviour::Sftp(_) => Fault::None,
         };
         // Nothing is idle under this number when the channel runs a command already: one per channel.
         let Some(idle) = self.idle.remove(&id) else { return false };
@@ -100,6 +102,20 @@ impl Connection {
         self.busy.spawn(async move {
             command::serve(running, idle.channel, client, &host.home, fault).await;
         });
+        true
+    }
+
+    /// Starts the subsystem of that name; false when it is refused.
+    fn subsystem(&mut self, id: ChannelId, name: &str, session: &Session) -> bool {
+        while self.busy.try_join_next().is_some() {}
+        let fault =
+            if let Behaviour::Sftp(fault) = &self.host.behaviour { Some(fault.clone()) } else { None };
+        if name != "sftp" || fault == Some(SftpFault::Missing) {
+            return false;
+        }
+        let Some(idle) = self.idle.remove(&id) else { return false };
+        let (client, home) = (session.handle(), self.host.home.clone());
+        self.busy.spawn(sftp::serve(idle.channel, client, home, self.switch.clone(), fault));
         true
     }
 }
@@ -220,10 +236,11 @@ impl Handler for Connection {
     async fn subsystem_request(
         &mut self,
         channel: ChannelId,
-        _name: &str,
+        name: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        answer(session, channel, false)
+        let granted = self.subsystem(channel, name, session);
+        answer(session, channel, granted)
     }
 
     async fn pty_request(

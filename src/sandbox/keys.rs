@@ -34,7 +34,8 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus
-        | Behaviour::StallAfterExec => line("", address, key),
+        | Behaviour::StallAfterExec
+        | Behaviour::Sftp(_) => line("", address, key),
     }
 }
 

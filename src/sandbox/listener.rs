@@ -70,7 +70,8 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus
-        | Behaviour::StallAfterExec => speak_ssh(stream, host).await,
+        | Behaviour::StallAfterExec
+        | Behaviour::Sftp(_) => speak_ssh(stream, host).await,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Floor 2: throw-away SSH hosts inside this process, on loopback, for `fan demo`, tests and benches.
 //!
 //! Each host has a port, a one-time host key and a folder of its own, which is the home of its commands.
-//! Commands really run, as the user of this process: a throw-away host is for rehearsal, it is no cage.
+//! Commands really run, and SFTP really moves files, as the user of this process: a throw-away host is for
+//! rehearsal, it is no cage.
 //! One one-time key logs in, under any user name; nothing but loopback can reach it. When the [`Sandbox`]
 //! is dropped, hosts, commands, keys and folders are gone.
 //!
 //! Where to go on: `listener` (the front door) → `connection` (requests) → `command` (a running command) →
-//! `process` (process groups). [`Behaviour`] lists the faults.
+//! `process` (process groups); `sftp` (files). [`Behaviour`] lists the faults, [`SftpFault`] those of SFTP.
 
 mod behaviour;
 mod command;
@@ -16,6 +17,7 @@ mod keys;
 mod listener;
 mod login;
 mod process;
+mod sftp;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ use tokio::task::JoinSet;
 
 pub use crate::sandbox::behaviour::{Behaviour, HostSpec};
 pub use crate::sandbox::login::Login;
+pub use crate::sandbox::sftp::SftpFault;
 
 use crate::sandbox::host::{Counters, Host};
 use crate::sandbox::process::Processes;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::sandbox::{Behaviour, HostSpec, Sandbox, SandboxHost, keys};
 
 /// Trusts what `known_hosts` says, read in the one form that the sandbox writes.
-struct Known(Vec<String>);
+pub(super) struct Known(Vec<String>);
 
 impl client::Handler for Known {
     type Error = russh::Error;
@@ -23,11 +23,11 @@ impl client::Handler for Known {
     }
 }
 
-async fn sandbox(behaviour: Behaviour) -> Sandbox {
+pub(super) async fn sandbox(behaviour: Behaviour) -> Sandbox {
     Sandbox::start(vec![HostSpec::new("web1").behaving(behaviour)]).await.unwrap()
 }
 
-fn only(sandbox: &Sandbox) -> &SandboxHost {
+pub(super) fn only(sandbox: &Sandbox) -> &SandboxHost {
     &sandbox.hosts()[0]
 }
 
@@ -44,7 +44,7 @@ async fn log_in(handle: &mut Handle<Known>, key: PrivateKey) -> AuthResult {
 }
 
 /// A session with a host that lets it in.
-async fn session(sandbox: &Sandbox, host: &SandboxHost) -> Handle<Known> {
+pub(super) async fn session(sandbox: &Sandbox, host: &SandboxHost) -> Handle<Known> {
     let mut handle = connect(sandbox, host).await.unwrap();
     let key = load_secret_key(sandbox.identity(), None).unwrap();
     assert!(log_in(&mut handle, key).await.success());
@@ -150,7 +150,7 @@ async fn only_fan_variables_are_accepted_and_other_requests_are_refused() {
     assert!(matches!(channel.wait().await, Some(ChannelMsg::Failure)));
     channel.request_shell(true).await.unwrap();
     assert!(matches!(channel.wait().await, Some(ChannelMsg::Failure)));
-    channel.request_subsystem(true, "sftp").await.unwrap();
+    channel.request_subsystem(true, "netconf").await.unwrap();
     assert!(matches!(channel.wait().await, Some(ChannelMsg::Failure)));
     channel.exec(true, "echo $FAN_HOST$LD_PRELOAD").await.unwrap();
     assert_eq!(hear(channel).await.stdout, b"web1\n");

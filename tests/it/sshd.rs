@@ -45,6 +45,7 @@ pub struct SshdBuilder {
     lines: Vec<String>,
     namespace: Option<(String, Ipv4Addr)>,
     stranger: Option<String>,
+    subsystem: Option<String>,
 }
 
 /// A login without privileges, that exists only in the eyes of one sshd.
@@ -62,6 +63,7 @@ impl Sshd {
             lines: Vec::new(),
             namespace: None,
             stranger: None,
+            subsystem: Some("internal-sftp".to_owned()),
         }
     }
 
@@ -191,6 +193,17 @@ impl SshdBuilder {
         self
     }
 
+    /// Serves SFTP that means harm, in one of the ways that `tests/data/sftp/hostile.py` lists.
+    pub fn subsystem(self, mode: &str) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sftp/hostile.py");
+        Self { subsystem: Some(format!("python3 {script} {mode}")), ..self }
+    }
+
+    /// Serves no SFTP.
+    pub fn without_sftp(self) -> Self {
+        Self { subsystem: None, ..self }
+    }
+
     /// Starts it inside this network namespace, where it listens at this address only.
     pub fn inside(self, namespace: &str, address: Ipv4Addr) -> Self {
         Self { namespace: Some((namespace.to_owned(), address)), ..self }
@@ -279,9 +292,11 @@ impl SshdBuilder {
              KbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\n\
              MaxSessions 100\n\
-             AcceptEnv FAN_*\n\
-             Subsystem sftp internal-sftp\n"
+             AcceptEnv FAN_*\n"
         );
+        if let Some(command) = &self.subsystem {
+            writeln!(config, "Subsystem sftp {command}").unwrap();
+        }
         // A bash that believes it is nested leaves ~/.bashrc alone, which may take half a second.
         config.push_str("SetEnv SHLVL=5\n");
         for ip in self.ips() {

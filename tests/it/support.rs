@@ -386,8 +386,29 @@ pub struct Login<'a> {
 
 /// The real `ssh`, with nothing of the operator's settings, keys and agents, and with strict host keys.
 pub fn ssh(login: &Login<'_>) -> Command {
-    let mut command = Command::new("ssh");
-    command.args(["-F", "none", "-T"]);
+    let mut command = client("ssh", "-p", login);
+    command.arg("-T").arg(format!("{}@{}", login.user, login.address.ip()));
+    command
+}
+
+/// The real `sftp`, told by its standard input what to do.
+pub fn sftp(login: &Login<'_>) -> Command {
+    let mut command = client("sftp", "-P", login);
+    command.args(["-b", "-"]).arg(format!("{}@{}", login.user, login.address.ip()));
+    command
+}
+
+/// The real `scp`, over SFTP, without what it is to copy.
+pub fn scp(login: &Login<'_>) -> Command {
+    let mut command = client("scp", "-P", login);
+    command.arg("-s");
+    command
+}
+
+/// A program of OpenSSH's client, up to and without the host.
+fn client(program: &str, port: &str, login: &Login<'_>) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-F", "none"]);
     for option in [
         "BatchMode=yes".to_owned(),
         "IdentitiesOnly=yes".to_owned(),
@@ -398,8 +419,7 @@ pub fn ssh(login: &Login<'_>) -> Command {
     ] {
         command.arg("-o").arg(option);
     }
-    command.arg("-i").arg(login.identity).arg("-p").arg(login.address.port().to_string());
-    command.arg(format!("{}@{}", login.user, login.address.ip()));
+    command.arg("-i").arg(login.identity).arg(port).arg(login.address.port().to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
