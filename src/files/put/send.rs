@@ -23,7 +23,7 @@ use crate::ssh::sftp::{Sftp, SftpError};
 use crate::ssh::{ExecEvent, Session};
 
 /// Round trips shorter than this fill a channel's window with ease.
-const LONG_LINE: Duration = Duration::from_millis(8);
+pub(super) const LONG_LINE: Duration = Duration::from_millis(8);
 
 /// Bytes that make another channel worth its opening.
 const PER_LANE: u64 = 8 * 1024 * 1024;

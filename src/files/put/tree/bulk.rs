@@ -27,8 +27,11 @@ use crate::ssh::Session;
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
-/// Files that are open on the host at a time, at most.
-const OPEN: usize = 512;
+/// Files that are open on the host at a time, at most: enough to fill a short line.
+const OPEN: usize = 128;
+
+/// The same on a long line. OpenSSH's server spends half as much time again on so many, which is less than the round trips.
+const OPEN_FAR: usize = 1000;
 
 /// Files that the host counts at a time.
 const COUNTED: usize = 500;
@@ -110,7 +113,8 @@ pub(super) async fn send<S: Session>(
     let Some(sftp) = remote.sftp() else { return Ok(Remarks::default()) };
     let Load { root, files, unseen, folders } = load;
     let room = Semaphore::new(job.in_flight.max(BLOCK));
-    let open = OPEN.min(sftp.limits().await.handles.saturating_sub(8)).max(1);
+    let most = if remote.round_trip() < send::LONG_LINE { OPEN } else { OPEN_FAR };
+    let open = most.min(sftp.limits().await.handles.saturating_sub(8)).max(1);
     let bulk = Bulk { remote, sftp, job, root, unseen, room: &room };
     let (sent, arrived) = mpsc::unbounded_channel();
     let sending = async move {
@@ -155,7 +159,7 @@ async fn keep_owners<S: Session>(
         }
         .boxed()
     });
-    let kept = futures::stream::iter(keeping.collect::<Vec<_>>()).buffer_unordered(OPEN);
+    let kept = futures::stream::iter(keeping.collect::<Vec<_>>()).buffer_unordered(OPEN_FAR);
     let lost = kept.try_fold(0, async |lost, given| Ok(lost + usize::from(!given))).await?;
     Ok((lost > 0).then(|| format!("the owner of {lost} could not be kept")).into_iter().collect())
 }
@@ -430,7 +434,7 @@ async fn put_in_place<S: Session>(
         return Ok(all);
     };
     let renaming: Vec<_> = sent.iter().map(|sent| put_one(remote, sftp, root, sent).boxed()).collect();
-    futures::stream::iter(renaming).buffer_unordered(OPEN).try_collect::<()>().await?;
+    futures::stream::iter(renaming).buffer_unordered(OPEN_FAR).try_collect::<()>().await?;
     Ok(Replaced::Atomically)
 }
 
