@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
+use crate::engine::planner::Tags;
 use crate::model::duration;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
+use crate::model::task::Share;
 
 /// Runs commands and tasks on many hosts over SSH.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) changes: ChangesArgs,
     #[command(flatten)]
+    pub(super) tags: TagsArgs,
+    #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]
     pub(super) selection: Selection,
@@ -118,6 +122,8 @@ pub(super) struct Hosts {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) tags: TagsArgs,
     /// A task to check with all its variables on all its hosts.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
@@ -278,6 +284,25 @@ pub(super) struct Execution {
     /// A failed step is a warning; the host goes on.
     #[arg(short = 'w', long, env = "FAN_WARN_ONLY")]
     pub(super) warn_only: bool,
+    /// Batches of so many hosts (2, 25%); a list gives each its size, the last repeated: 1,25%.
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = share, env = "FAN_SERIAL")]
+    pub(super) serial: Vec<Share>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TagsArgs {
+    /// Only the steps with one of these tags.
+    #[arg(long = "tags", value_name = "TAG", value_delimiter = ',', env = "FAN_TAGS")]
+    only: Vec<String>,
+    /// All steps but those with one of these tags.
+    #[arg(long = "skip-tags", value_name = "TAG", value_delimiter = ',', env = "FAN_SKIP_TAGS")]
+    skip: Vec<String>,
+}
+
+impl TagsArgs {
+    pub(super) fn tags(&self) -> Tags {
+        Tags { only: self.only.clone(), skip: self.skip.clone() }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -348,6 +373,17 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(number) if (1..=1_000_000).contains(&number) => Ok(number),
         _ => Err("must be a number from 1 to 1000000".to_owned()),
     }
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    let wrong = || format!("must be a number of hosts, or 1%–100%, got {text:?}");
+    let share = match text.strip_suffix('%') {
+        Some(percent) => {
+            percent.parse().ok().filter(|percent| (1..=100).contains(percent)).map(Share::Percent)
+        }
+        None => positive(text).ok().map(Share::Hosts),
+    };
+    share.ok_or_else(wrong)
 }
 
 fn time(text: &str) -> Result<TimeLimit, String> {

@@ -8,7 +8,7 @@ use crate::cli::args::{Check, Color};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{ping, print, run, secrets};
-use crate::engine::plan::{Changes, Plan};
+use crate::engine::plan::{Body, Changes, Plan, PlannedStep};
 use crate::engine::planner;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
@@ -70,6 +70,8 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         changes: Changes::default(),
         exclude: args.selection.exclude.clone(),
         ssh_config: context::ssh_config(&args.connection)?,
+        tags: args.tags.tags(),
+        serial: Vec::new(),
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
@@ -100,14 +102,14 @@ fn with_interpreter(mut plan: Plan) -> Plan {
     let text = |text: &str| Located { value: Arc::from(text), position: position.clone() };
     for task in &mut plan.tasks {
         let Some(command) = task.steps.first_mut() else { continue };
-        command.name = Some(text(COMMAND));
-        let script = Step {
-            action: Action::Run(Command::Script(text(ping::COMMAND))),
-            name: Some(text(INTERPRETER)),
-            ..command.clone()
+        command.step.name = Some(text(COMMAND));
+        let like = |action: Action, name: &str| {
+            PlannedStep::plain(Step { action, name: Some(text(name)), ..command.step.clone() })
         };
-        let files = Step { action: Action::Stat(text(".")), name: Some(text(FILES)), ..command.clone() };
+        let script = like(Action::Run(Command::Script(text(ping::COMMAND))), INTERPRETER);
+        let files = like(Action::Stat(text(".")), FILES);
         task.steps.extend([script, files]);
+        task.body = Body::sequence(task.steps.len());
     }
     plan
 }

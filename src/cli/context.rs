@@ -12,7 +12,7 @@ use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource};
+use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource, Tags};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
@@ -21,7 +21,7 @@ use crate::model::settings::{
     GatewaySetting, HostKeyPolicy, Origin, SecretSource, Settings, Sourced, TimeLimit,
 };
 use crate::model::target;
-use crate::model::task::TaskFile;
+use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
 use crate::model::value::Vars;
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
@@ -292,6 +292,8 @@ pub(super) struct Common {
     pub(super) changes: Changes,
     pub(super) exclude: Vec<String>,
     pub(super) ssh_config: SshConfigSource,
+    pub(super) tags: Tags,
+    pub(super) serial: Vec<Share>,
 }
 
 impl Common {
@@ -313,6 +315,8 @@ impl Common {
             changes: self.changes,
             exclude: self.exclude,
             ssh_config: self.ssh_config,
+            tags: self.tags,
+            serial: self.serial,
         }
     }
 }

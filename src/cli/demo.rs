@@ -10,7 +10,7 @@ use crate::cli::output::Outputs;
 use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{self, Call, DEFAULT_POOL, SshConfigSource};
+use crate::engine::planner::{self, Call, DEFAULT_POOL, SshConfigSource, Tags};
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
@@ -54,6 +54,8 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: SshConfigSource::none(),
+        tags: Tags::default(),
+        serial: Vec::new(),
     }
     .request(&inventory);
     let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;

@@ -5,7 +5,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner;
+use crate::engine::planner::{self, Tags};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 
@@ -31,6 +31,8 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&execution.connection)?,
+        tags: Tags::default(),
+        serial: execution.serial.clone(),
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, &line)?;

@@ -17,7 +17,7 @@ pub(super) fn run(args: &TasksFile, as_json: bool) -> Result<ExitCode, CliError>
         let tasks: Vec<Value> = file.tasks.values().map(describe).collect();
         format!("{:#}\n", Value::Array(tasks))
     } else {
-        table(file.tasks.values())
+        table(file.tasks.values().filter(|task| !task.private))
     };
     print(&text)?;
     Ok(ExitCode::Ok)
@@ -35,6 +35,7 @@ fn describe(task: &Task) -> Value {
         "roles": task.roles.iter().map(|role| role.value.as_str()).collect::<Vec<_>>(),
         "hosts": task.hosts.iter().map(|hosts| hosts.value.as_str()).collect::<Vec<_>>(),
         "before": task.before.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(),
+        "private": task.private,
         "steps": task.steps.len(),
         "file": task.position.file,
         "line": task.position.line,

@@ -7,7 +7,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner;
+use crate::engine::planner::{self, Tags};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Located, Position};
@@ -44,6 +44,8 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
         changes,
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&execution.connection)?,
+        tags: Tags::default(),
+        serial: execution.serial.clone(),
     }
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));

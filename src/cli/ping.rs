@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
 use crate::cli::runner;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner;
+use crate::engine::planner::{self, Tags};
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::report::{Composite, Phases};
@@ -40,6 +40,8 @@ pub(super) fn plan(
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(connection)?,
+        tags: Tags::default(),
+        serial: Vec::new(),
     }
     .request(inventory);
     let mut plan = planner::command(request, inventory, selected, COMMAND)?;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::engine::plan::{Plan, title};
+use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask, title};
 use crate::model::duration;
 use crate::model::files::{Attributes, FileState, Install, LineEdit, Links, TreeRules};
 use crate::model::range;
-use crate::model::task::{Action, Step};
+use crate::model::task::{Action, Each, Guards, Repeat, Step, Strategy};
 
 /// The tasks in order, each with its hosts and steps.
 pub(super) fn render(plan: &Plan) -> String {
@@ -17,18 +17,80 @@ pub(super) fn render(plan: &Plan) -> String {
             .iter()
             .filter_map(|host| plan.hosts.get(host.host).map(|host| host.endpoint.name.as_str()))
             .collect();
-        let _ = writeln!(text, "{} on {} ({})", task.name, range::fold(&hosts), hosts.len());
-        for (index, step) in task.steps.iter().enumerate() {
-            let number = index + 1;
-            let what = step.name.as_ref().map_or_else(|| title(&step.action), |name| name.value.to_string());
-            let _ = write!(text, "  {number}. {}: {what}", step.action.key());
-            for note in notes(plan, step) {
-                let _ = write!(text, "  [{note}]");
-            }
-            text.push('\n');
+        let _ = write!(text, "{} on {} ({})", task.name, range::fold(&hosts), hosts.len());
+        for note in of_task(task) {
+            let _ = write!(text, "  [{note}]");
+        }
+        text.push('\n');
+        let mut view = View { plan, task, text: &mut text };
+        view.body(&task.body, 1);
+        for handler in &task.handlers {
+            view.section(&format!("when notified, {}:", handler.name), &handler.items, 1);
         }
     }
     text
+}
+
+/// How the hosts go through a task.
+fn of_task(task: &PlannedTask) -> Vec<String> {
+    let mut notes = Vec::new();
+    if task.batches.len() > 1 {
+        let sizes: Vec<String> = task.batches.iter().map(|batch| batch.len().to_string()).collect();
+        notes.push(format!("batches {}", sizes.join(", ")));
+    }
+    notes.extend(task.max_fail.map(|most| format!("max_fail {most}")));
+    notes.extend((task.strategy == Strategy::Linear).then(|| "linear".to_owned()));
+    notes.extend(task.run_once.then(|| "run once".to_owned()));
+    notes
+}
+
+/// A task on its way to the page.
+struct View<'a> {
+    plan: &'a Plan,
+    task: &'a PlannedTask,
+    text: &'a mut String,
+}
+
+impl View<'_> {
+    fn body(&mut self, body: &Body, depth: usize) {
+        let Body { main, rescue, always } = body;
+        self.items(main, depth);
+        self.section("rescue:", rescue, depth);
+        self.section("always:", always, depth);
+    }
+
+    fn section(&mut self, title: &str, items: &[Item], depth: usize) {
+        if !items.is_empty() {
+            let _ = writeln!(self.text, "{}{title}", "  ".repeat(depth));
+            self.items(items, depth + 1);
+        }
+    }
+
+    fn items(&mut self, items: &[Item], depth: usize) {
+        for item in items {
+            match item {
+                Item::Step(index) => self.step(*index, depth),
+                Item::Block(block) => {
+                    let condition = block.when.as_ref().map(|when| format!("when {}:", when.value.trim()));
+                    if let Some(condition) = &condition {
+                        let _ = writeln!(self.text, "{}{condition}", "  ".repeat(depth));
+                    }
+                    self.body(&block.body, depth + usize::from(condition.is_some()));
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize, depth: usize) {
+        let Some(PlannedStep { step, .. }) = self.task.steps.get(index) else { return };
+        let what = step.name.as_ref().map_or_else(|| title(&step.action), |name| name.value.to_string());
+        let (indent, number, key) = ("  ".repeat(depth), index + 1, step.action.key());
+        let _ = write!(self.text, "{indent}{number}. {key}: {what}");
+        for note in notes(self.plan, step) {
+            let _ = write!(self.text, "  [{note}]");
+        }
+        self.text.push('\n');
+    }
 }
 
 /// What shapes a step, besides its title.
@@ -43,6 +105,7 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     if let Some(when) = &step.when {
         notes.push(format!("when {}", when.value.trim()));
     }
+    notes.extend(control(step));
     if let Some(limit) = step.timeout.and_then(|limit| limit.duration()) {
         notes.push(format!("timeout {}", duration::show(limit)));
     }
@@ -51,6 +114,33 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     }
     if plan.changes.dry_run && moves_or_changes_files(&step.action) {
         notes.push("dry run".to_owned());
+    }
+    notes
+}
+
+/// How often and where it is done, and what its result means.
+fn control(step: &Step) -> Vec<String> {
+    let mut notes = Vec::new();
+    match &step.each {
+        Some(Each::Expression(list)) => notes.push(format!("each {}", list.value.trim())),
+        Some(Each::Items(items)) => notes.push(format!("each of {}", items.len())),
+        None => {}
+    }
+    let Guards { creates, unless, onlyif } = &step.guards;
+    for (word, guard) in [("creates", creates), ("unless", unless), ("onlyif", onlyif)] {
+        notes.extend(guard.as_ref().map(|guard| format!("{word} {}", guard.value.trim())));
+    }
+    if let Some(Repeat { retries, delay, until }) = &step.repeat {
+        let until = until.as_ref().map(|until| format!(" until {}", until.value.trim())).unwrap_or_default();
+        notes.push(format!("retries {retries} every {}{until}", duration::show(*delay)));
+    }
+    notes.extend(step.run_once.then(|| "run once".to_owned()));
+    if !step.notify.is_empty() {
+        let names: Vec<&str> = step.notify.iter().map(|name| name.value.as_str()).collect();
+        notes.push(format!("notify {}", names.join(", ")));
+    }
+    if !step.tags.is_empty() {
+        notes.push(format!("tags {}", step.tags.join(", ")));
     }
     notes
 }
@@ -70,7 +160,10 @@ fn moves_or_changes_files(action: &Action) -> bool {
         | Action::Fail(_)
         | Action::Assert { .. }
         | Action::Stat(_)
-        | Action::Ls(_) => false,
+        | Action::Ls(_)
+        | Action::Barrier
+        | Action::Block(_)
+        | Action::Task(_) => false,
     }
 }
 
@@ -117,7 +210,10 @@ fn on_files(action: &Action) -> Vec<String> {
         | Action::Fail(_)
         | Action::Assert { .. }
         | Action::Stat(_)
-        | Action::Ls(_) => {}
+        | Action::Ls(_)
+        | Action::Barrier
+        | Action::Block(_)
+        | Action::Task(_) => {}
     }
     notes
 }

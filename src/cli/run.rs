@@ -25,6 +25,8 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         changes: args.changes.changes(),
         exclude: args.selection.exclude.clone(),
         ssh_config: context::ssh_config(&execution.connection)?,
+        tags: args.tags.tags(),
+        serial: execution.serial.clone(),
     }
     .request(&inventory);
     let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;

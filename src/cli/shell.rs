@@ -21,6 +21,7 @@ use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::runner;
 use crate::cli::tty::Changed;
 use crate::engine::plan::{Changes, Plan};
+use crate::engine::planner::Tags;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Exit, ExitCode, Failure, Kind};
@@ -102,6 +103,8 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(connection)?,
+        tags: Tags::default(),
+        serial: Vec::new(),
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, command)?;

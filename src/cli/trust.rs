@@ -15,7 +15,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::prompt::Terminal;
 use crate::cli::{new_keys, print, runner, secrets};
 use crate::engine::plan::Changes;
-use crate::engine::planner;
+use crate::engine::planner::{self, Tags};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::{ExitCode, Failure};
@@ -62,6 +62,8 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&args.connection)?,
+        tags: Tags::default(),
+        serial: Vec::new(),
     }
     .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, "true")?;

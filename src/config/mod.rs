@@ -21,6 +21,8 @@ mod findings;
 mod gateway;
 mod host_keys;
 mod inventory;
+mod order;
+mod rollout;
 mod scalar;
 mod search;
 mod secret;

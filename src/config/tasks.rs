@@ -1,32 +1,31 @@
-//! `tasks.yaml` into `model::task`: tasks with their defaults, and the order that `before` asks for.
+//! `tasks.yaml` into `model::task`: tasks with their defaults.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use crate::config::compose::compose;
-use crate::config::fields::{Schema, expected, map, quote, text, texts, time_limit};
+use crate::config::fields::{Schema, expected, flag, map, quote, text, texts, time_limit};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::inventory::{patterns, roles};
 use crate::config::source;
-use crate::config::steps::steps;
+use crate::config::steps::{one_step, steps};
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Entry, Node};
+use crate::config::{order, rollout};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::{Diagnostic, Located};
-use crate::model::suggest::did_you_mean;
-use crate::model::task::{Task, TaskFile};
+use crate::model::task::{Step, Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
 const FILE: Schema = Schema { known: &[&["vars", "tasks"]], later: &["secrets"], synonyms: &[] };
 const TASK: Schema = Schema {
-    known: &[&["desc", "params", "roles", "hosts", "exclude", "vars", "before", "steps", "timeout"]],
-    later: &[
-        "after", "serial", "max_fail", "strategy", "run_once", "lock", "handlers", "rescue", "always",
-        "private",
+    known: &[
+        &["desc", "params", "roles", "hosts", "exclude", "vars", "before", "after", "steps", "timeout"],
+        &["serial", "max_fail", "strategy", "run_once", "handlers", "rescue", "always", "private"],
     ],
+    later: &["lock"],
     synonyms: &[
         ("description", "desc"),
         ("name", "desc"),
@@ -35,6 +34,11 @@ const TASK: Schema = Schema {
         ("depends", "before"),
         ("args", "params"),
         ("parameters", "params"),
+        ("max_fail_percentage", "max_fail"),
+        ("batch", "serial"),
+        ("batches", "serial"),
+        ("hidden", "private"),
+        ("finally", "always"),
     ],
 };
 
@@ -82,7 +86,7 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
                 .help("name them below \"tasks:\", for example \"  uptime: [run: uptime]\""),
         );
     }
-    check_order(&tasks.tasks, &mut findings);
+    order::check(&tasks.tasks, &mut findings);
     findings.finish(tasks)
 }
 
@@ -91,19 +95,7 @@ fn task(entry: &Entry, findings: &mut Findings) -> Task {
     if let Err(message) = check_task_name(&key.text) {
         findings.error(&key.position, message);
     }
-    let mut task = Task {
-        name: Arc::clone(&key.text),
-        desc: None,
-        params: IndexMap::new(),
-        roles: Vec::new(),
-        hosts: Vec::new(),
-        exclude: Vec::new(),
-        vars: Vars::new(),
-        before: Vec::new(),
-        steps: Vec::new(),
-        timeout: None,
-        position: key.position.clone(),
-    };
+    let mut task = Task { position: key.position.clone(), ..Task::bare(&key.text, Vec::new()) };
     let mut has_steps = true;
     match &entry.value {
         Node::Map(_) => {
@@ -111,11 +103,11 @@ fn task(entry: &Entry, findings: &mut Findings) -> Task {
             for field in map(&entry.value, "a task", "field", findings) {
                 // A field that is refused may be the one that was to hold them.
                 let refused = !field_of(&mut task, field, findings);
-                has_steps |=
-                    refused || (matches!(&*field.key.text, "steps" | "before") && !is_empty(&field.value));
+                has_steps |= refused
+                    || (matches!(&*field.key.text, "steps" | "before" | "after") && !is_empty(&field.value));
             }
         }
-        Node::List(_) => task.steps = steps(&entry.value, &task.name, findings),
+        Node::List(_) => task.steps = steps(&entry.value, &whose(&task), findings),
         Node::Scalar(scalar) if !scalar.is_null() => {
             let help = format!("write \"- run: {}\" on the line below", first_line(&scalar.text));
             expected(&entry.value, "a list of steps", Some(help), findings);
@@ -152,14 +144,17 @@ fn field_of(task: &mut Task, field: &Entry, findings: &mut Findings) -> bool {
         "hosts" => task.hosts = patterns(node, findings),
         "exclude" => task.exclude = patterns(node, findings),
         "vars" => task.vars = vars(node, Braces::Template, findings),
-        "before" => {
-            let names = texts(node, name, "a list of tasks", findings);
-            task.before = names
-                .into_iter()
-                .map(|text| Located::new(text.text.to_string(), text.start.clone()))
-                .collect();
-        }
-        "steps" => task.steps = steps(node, &task.name, findings),
+        "before" => task.before = others(node, name, findings),
+        "after" => task.after = others(node, name, findings),
+        "steps" => task.steps = steps(node, &whose(task), findings),
+        "rescue" => task.rescue = steps(node, &format!("\"rescue\" of {}", whose(task)), findings),
+        "always" => task.always = steps(node, &format!("\"always\" of {}", whose(task)), findings),
+        "handlers" => task.handlers = handlers(node, findings),
+        "serial" => task.rollout.serial = rollout::serial(node, findings),
+        "max_fail" => task.rollout.max_fail = rollout::max_fail(node, findings),
+        "strategy" => task.rollout.strategy = rollout::strategy(node, findings),
+        "run_once" => task.run_once = flag(node, name, findings).unwrap_or_default(),
+        "private" => task.private = flag(node, name, findings).unwrap_or_default(),
         "timeout" => task.timeout = time_limit(node, name, findings),
         _ => {
             TASK.refuse(&field.key, findings);
@@ -167,6 +162,30 @@ fn field_of(task: &mut Task, field: &Entry, findings: &mut Findings) -> bool {
         }
     }
     true
+}
+
+fn whose(task: &Task) -> String {
+    format!("task {}", quote(&task.name))
+}
+
+/// Names of other tasks.
+fn others(node: &Node, field: &str, findings: &mut Findings) -> Vec<Located<String>> {
+    let names = texts(node, field, "a list of tasks", findings);
+    names.into_iter().map(|text| Located::new(text.text.to_string(), text.start.clone())).collect()
+}
+
+/// Handlers: names, each with a step or a list of them.
+fn handlers(node: &Node, findings: &mut Findings) -> IndexMap<String, Vec<Step>> {
+    let mut handlers = IndexMap::new();
+    for entry in map(node, "a map of handlers", "handler", findings) {
+        let whose = format!("handler {}", quote(&entry.key.text));
+        let own = match &entry.value {
+            Node::List(_) => steps(&entry.value, &whose, findings),
+            single => one_step(single, &whose, findings).into_iter().collect(),
+        };
+        handlers.insert(entry.key.text.to_string(), own);
+    }
+    handlers
 }
 
 /// Parameters with their defaults; null means that there is none.
@@ -186,60 +205,4 @@ fn params(node: &Node, findings: &mut Findings) -> IndexMap<String, Option<Value
         params.insert(entry.key.text.to_string(), default);
     }
     params
-}
-
-/// Where the search for cycles is with a task.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
-    /// On the way from the task at which the search began.
-    Open,
-    /// Everything before it was looked at.
-    Done,
-}
-
-/// Notes tasks in `before` that do not exist, and cycles.
-///
-/// Without recursion: a file may name a chain of thousands of tasks.
-fn check_order(tasks: &IndexMap<String, Task>, findings: &mut Findings) {
-    let mut visits: HashMap<&str, Visit> = HashMap::new();
-    for start in tasks.keys() {
-        if visits.contains_key(start.as_str()) {
-            continue;
-        }
-        visits.insert(start, Visit::Open);
-        let mut path: Vec<(&str, usize)> = vec![(start, 0)];
-        while let Some((name, next)) = path.last_mut() {
-            let before = tasks.get(*name).map_or(&[][..], |task| &task.before);
-            let Some(edge) = before.get(*next) else {
-                visits.insert(name, Visit::Done);
-                path.pop();
-                continue;
-            };
-            *next += 1;
-            match visits.get(edge.value.as_str()) {
-                Some(Visit::Done) => {}
-                Some(Visit::Open) => {
-                    let round = path.iter().map(|&(name, _)| name).skip_while(|&name| name != edge.value);
-                    let round: Vec<&str> = round.chain([edge.value.as_str()]).collect();
-                    findings.error(&edge.position, format!("task cycle: {}", round.join(" -> ")));
-                }
-                None => match tasks.get_key_value(&edge.value) {
-                    Some((known, _)) => {
-                        visits.insert(known, Visit::Open);
-                        path.push((known, 0));
-                    }
-                    None => unknown_task(tasks, edge, findings),
-                },
-            }
-        }
-    }
-}
-
-fn unknown_task(tasks: &IndexMap<String, Task>, edge: &Located<String>, findings: &mut Findings) {
-    let names = tasks.keys().map(String::as_str);
-    let message = match did_you_mean(&edge.value, names) {
-        Some(meant) => format!("unknown task {}; did you mean \"{meant}\"?", quote(&edge.value)),
-        None => format!("unknown task {}", quote(&edge.value)),
-    };
-    findings.error(&edge.position, message);
 }

@@ -45,6 +45,8 @@ pub(super) struct Surroundings {
     pub(super) budget: Arc<Semaphore>,
     pub(super) activity: Arc<Activity>,
     pub(super) stop: StopReceiver,
+    /// Its output is told.
+    pub(super) shown: bool,
 }
 
 /// Bounds of one command.
@@ -93,6 +95,12 @@ pub(super) struct Captured {
 }
 
 impl Captured {
+    /// Adds what was kept of another.
+    pub(super) fn append(&mut self, other: Self) {
+        self.push(&other.data.freeze());
+        self.truncated |= other.truncated;
+    }
+
     fn push(&mut self, data: &Bytes) {
         let room = MAX_CAPTURE.saturating_sub(self.data.len());
         self.truncated |= room < data.len();
@@ -401,6 +409,9 @@ impl<E: Exec> Watch<E> {
 
 impl Surroundings {
     fn tell(&self, stream: Stream, data: Bytes, permit: OwnedSemaphorePermit) {
+        if !self.shown {
+            return;
+        }
         let (host, task, step) = (self.host.clone(), self.task, self.step);
         self.sink.tell_output(Fact::Output { host, task, step, stream, data }, permit);
     }

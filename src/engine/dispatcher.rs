@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, PlannedTask};
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
 use crate::engine::stop::{Stop, StopReceiver};
+use crate::engine::together::{Batch, Once, Together};
 use crate::engine::worker::{self, Activity, HostRun, Shared, TaskEnd};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION, Straggler};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
@@ -47,13 +49,17 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, s
         sink,
         stop: stop.clone(),
         files: Arc::default(),
+        pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
     let mut dispatcher = Dispatcher::new(shared);
-    for task in 0..plan.tasks.len() {
-        if stop.current() != Stop::Run || dispatcher.broken() {
+    let mut budget = 0;
+    for (index, task) in plan.tasks.iter().enumerate() {
+        // What one task may lose, the ones after it may do without.
+        budget = budget.max(task.max_fail.unwrap_or(0));
+        if stop.current() != Stop::Run || dispatcher.lost() > budget {
             break;
         }
-        dispatcher.task(task).await;
+        dispatcher.task(index).await;
     }
     dispatcher.finish().await;
 }
@@ -77,11 +83,24 @@ struct Dispatcher<C: Connector> {
     last_task: Vec<Option<usize>>,
     workers: JoinSet<WorkerEnd<C::Session>>,
     /// Which host each worker has: known also when the worker panics.
-    at_work: HashMap<Id, usize>,
+    at_work: HashMap<Id, Member>,
     /// Sessions on their way out.
     closing: JoinSet<()>,
     told_stop: Stop,
     agent: AgentWatch,
+    /// Steps that one host does for all.
+    once: Arc<Once>,
+}
+
+/// A host in a batch.
+#[derive(Clone, Copy)]
+struct Member {
+    /// Index into the plan's hosts.
+    host: usize,
+    /// Its place in the task's list.
+    position: usize,
+    /// Its place in the batch.
+    member: usize,
 }
 
 /// What the last looks at the queue before the agent found.
@@ -125,31 +144,72 @@ impl<C: Connector> Dispatcher<C> {
             closing: JoinSet::new(),
             told_stop: Stop::Run,
             agent: AgentWatch::default(),
+            once: Arc::default(),
             shared,
         }
     }
 
-    /// A host did not end well, so no further task begins: its hosts might depend on what failed.
-    fn broken(&self) -> bool {
-        self.hosts.iter().any(|host| matches!(host, HostState::Finished(status) if *status != Status::Ok))
+    /// How many hosts did not end well: others might depend on what failed there.
+    fn lost(&self) -> usize {
+        let lost = |host: &&HostState<C::Session>| match host {
+            HostState::Finished(status) => {
+                matches!(status, Status::Failed | Status::Unreachable | Status::Unknown)
+            }
+            HostState::Waiting(_) | HostState::AtWork(_) => false,
+        };
+        self.hosts.iter().filter(lost).count()
     }
 
-    /// Runs one task on all its hosts that are still in the run; returns when no worker is left.
+    /// Runs one task on all its hosts that are still in the run, batch by batch.
     async fn task(&mut self, task: usize) {
         self.shared.sink.tell(Fact::TaskStarted { task });
         let plan = Arc::clone(&self.shared.plan);
-        let hosts = plan.tasks.get(task).map(|planned| planned.hosts.as_slice()).unwrap_or_default();
-        let mut queue: VecDeque<(usize, usize)> =
-            hosts.iter().enumerate().map(|(position, host)| (position, host.host)).collect();
+        let Some(planned) = plan.tasks.get(task) else { return };
+        let of = planned.batches.len();
+        for (number, batch) in planned.batches.iter().enumerate() {
+            let over_budget = self.lost() > planned.max_fail.unwrap_or(0);
+            if self.told_stop != Stop::Run || (number > 0 && over_budget) {
+                break;
+            }
+            let hosts = planned.hosts.get(batch.clone()).unwrap_or_default();
+            if of > 1 {
+                let hosts = hosts.iter().map(|host| host.host).collect();
+                self.shared.sink.tell(Fact::BatchStarted { task, batch: number + 1, of, hosts });
+            }
+            let queue = hosts.iter().enumerate().map(|(member, host)| Member {
+                host: host.host,
+                position: batch.start + member,
+                member,
+            });
+            self.batch(task, planned, queue.collect()).await;
+        }
+        self.shared.sink.tell(Fact::TaskFinished { task });
+    }
+
+    /// Runs one task on the hosts of a batch; returns when no worker is left.
+    async fn batch(&mut self, task: usize, planned: &PlannedTask, mut queue: VecDeque<Member>) {
+        let batch = Arc::new(Batch::new(queue.len()));
+        let once = Arc::clone(&self.once);
         let mut ticks = tokio::time::interval(TICK);
         let mut stop = self.shared.stop.clone();
         let connector = Arc::clone(&self.shared.connector);
+        let pool = Arc::clone(&self.shared.pool);
         loop {
-            while self.workers.len() < plan.pool.max(1) && self.told_stop == Stop::Run {
-                let Some((position, host)) = queue.pop_front() else { break };
-                self.start(task, position, host);
+            if self.told_stop != Stop::Run || planned.max_fail.is_some_and(|most| self.lost() > most) {
+                // Nobody waits for those that do not begin.
+                queue.drain(..).for_each(|left| batch.leave(left.member));
             }
-            if self.workers.is_empty() {
+            while let Some(next) = queue.front()
+                && let Ok(permit) = Arc::clone(&pool).try_acquire_owned()
+            {
+                let together =
+                    Together { batch: Arc::clone(&batch), member: next.member, once: Arc::clone(&once) };
+                if !self.start(task, next, permit, together) {
+                    batch.leave(next.member);
+                }
+                queue.pop_front();
+            }
+            if self.workers.is_empty() && queue.is_empty() {
                 break;
             }
             let told = self.told_stop;
@@ -158,7 +218,9 @@ impl<C: Connector> Dispatcher<C> {
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
                 // Before the end of the hosts that it explains.
                 notice = connector.notice() => self.note(notice),
-                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined),
+                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined, &batch),
+                // A host that waits for others gives its place up.
+                permit = Arc::clone(&pool).acquire_owned(), if !queue.is_empty() => drop(permit),
                 _ = ticks.tick() => {
                     self.look_at_agent();
                     self.look_for_stragglers();
@@ -168,19 +230,31 @@ impl<C: Connector> Dispatcher<C> {
         while let Some(notice) = connector.notice().now_or_never() {
             self.note(notice);
         }
-        self.shared.sink.tell(Fact::TaskFinished { task });
     }
 
-    fn start(&mut self, task: usize, position: usize, host: usize) {
-        let Some(state) = self.hosts.get_mut(host) else { return };
+    /// Puts a worker on a host that is still in the run.
+    fn start(
+        &mut self,
+        task: usize,
+        member: &Member,
+        permit: OwnedSemaphorePermit,
+        together: Together,
+    ) -> bool {
+        let Some(state) = self.hosts.get_mut(member.host) else { return false };
         match std::mem::replace(state, HostState::Finished(Status::Ok)) {
-            HostState::Waiting(run) => {
+            HostState::Waiting(mut run) => {
+                run.permit = Some(permit);
+                run.begun = true;
                 *state = HostState::AtWork(Arc::clone(&run.activity));
-                let work = worker::run_task(self.shared.clone(), run, task, position);
+                let work = worker::run_task(self.shared.clone(), run, task, member.position, together);
                 let id = self.workers.spawn(work).id();
-                self.at_work.insert(id, host);
+                self.at_work.insert(id, *member);
+                true
             }
-            other => *state = other,
+            other => {
+                *state = other;
+                false
+            }
         }
     }
 
@@ -200,10 +274,13 @@ impl<C: Connector> Dispatcher<C> {
         self.told_stop = wanted;
     }
 
-    fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>) {
+    fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>, batch: &Batch) {
         match joined {
-            Ok((id, (run, end))) => {
-                self.at_work.remove(&id);
+            Ok((id, (mut run, end))) => {
+                if let Some(member) = self.at_work.remove(&id) {
+                    batch.leave(member.member);
+                }
+                run.permit = None;
                 match end {
                     TaskEnd::Done if self.is_last(run.host, task) => {
                         let outcome = run.outcome(Status::Ok, None, None);
@@ -211,6 +288,7 @@ impl<C: Connector> Dispatcher<C> {
                     }
                     TaskEnd::Done => {
                         let host = run.host;
+                        self.share(task, &run);
                         if let Some(state) = self.hosts.get_mut(host) {
                             *state = HostState::Waiting(run);
                         }
@@ -219,13 +297,14 @@ impl<C: Connector> Dispatcher<C> {
                 }
             }
             Err(error) => {
-                if let Some(host) = self.at_work.remove(&error.id()) {
+                if let Some(member) = self.at_work.remove(&error.id()) {
+                    batch.leave(member.member);
                     // The panic took the host's run with it: what it had started is not known.
                     let failure =
                         Failure::new(Kind::Internal, "fan's worker for this host failed; this is a bug")
                             .hint("please report it, with the output of `fan --version`");
                     self.tell_finished(
-                        host,
+                        member.host,
                         HostOutcome {
                             status: Status::Unknown,
                             failure: Some(failure),
@@ -235,6 +314,18 @@ impl<C: Connector> Dispatcher<C> {
                         },
                     );
                 }
+            }
+        }
+    }
+
+    /// What the one host of a `run_once` task has learned is known to all.
+    fn share(&mut self, task: usize, run: &HostRun<C::Session>) {
+        if !self.shared.plan.tasks.get(task).is_some_and(|planned| planned.run_once) {
+            return;
+        }
+        for host in &mut self.hosts {
+            if let HostState::Waiting(other) = host {
+                other.define(run.vars.clone());
             }
         }
     }
@@ -291,11 +382,7 @@ impl<C: Connector> Dispatcher<C> {
         if wanted > self.told_stop {
             self.hear_stop(wanted);
         }
-        let troubled = self
-            .hosts
-            .iter()
-            .filter(|host| matches!(host, HostState::Finished(status) if *status != Status::Ok));
-        let troubled = troubled.count();
+        let troubled = self.lost();
         for host in 0..self.hosts.len() {
             let Some(state) = self.hosts.get_mut(host) else { continue };
             match std::mem::replace(state, HostState::Finished(Status::Skipped)) {
@@ -326,7 +413,8 @@ impl<C: Connector> Dispatcher<C> {
             Some(reason) => (Status::Cancelled, interrupted(reason)),
             None => {
                 let total = self.hosts.len();
-                let message = format!("not continued: {troubled} of {total} hosts did not end well");
+                let what = if run.begun { "continued" } else { "begun" };
+                let message = format!("not {what}: {troubled} of {total} hosts did not end well");
                 (Status::Skipped, Failure::new(Kind::Dependency, message))
             }
         };

@@ -3,6 +3,7 @@
 //!
 //! Refuses: terminals, files of reports, process exit, file formats.
 
+mod attempt;
 mod command;
 mod connecting;
 mod dispatcher;
@@ -17,6 +18,8 @@ mod step;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod together;
+mod walk;
 mod worker;
 
 pub use connecting::{NotConnected, connect};

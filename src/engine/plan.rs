@@ -1,16 +1,20 @@
 //! What a run will do, complete before anything is contacted: hosts, tasks, steps, values. Plain data.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{StepSummary, TaskSummary};
+use indexmap::IndexMap;
+
+use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Step, TemplateText};
+use crate::model::task::{Action, Command, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Templates};
+use crate::model::value::Vars;
 
 /// A run, decided.
 #[derive(Debug)]
@@ -76,8 +80,22 @@ pub struct PlannedHost {
 pub struct PlannedTask {
     /// Its name; for `fan exec` the command.
     pub name: Arc<str>,
-    /// Its steps.
-    pub steps: Vec<Step>,
+    /// Its steps, also those of its blocks and of the tasks that it calls, in the order in which they stand.
+    pub steps: Vec<PlannedStep>,
+    /// How a host goes through them.
+    pub body: Body,
+    /// Steps that run at the end of a host that notified them, in this order.
+    pub handlers: Vec<Handler>,
+    /// The groups that its hosts go through it in, one after the other, as ranges of `hosts`.
+    pub batches: Vec<Range<usize>>,
+    /// How many hosts of the run may end badly before nobody else begins; see [`Rollout::max_fail`].
+    ///
+    /// [`Rollout::max_fail`]: crate::model::task::Rollout::max_fail
+    pub max_fail: Option<usize>,
+    /// Whether a host waits for the others before each step.
+    pub strategy: Strategy,
+    /// What its host learns is known to all hosts of the run.
+    pub run_once: bool,
     /// Its hosts, as ascending indices into [`Plan::hosts`], each with its variables for this task.
     pub hosts: Vec<TaskHost>,
     /// Names of its hosts: the template variable `hosts`.
@@ -86,6 +104,84 @@ pub struct PlannedTask {
     pub timeout: Option<Option<Duration>>,
     /// Local paths of its steps that are relative begin here; empty for the folder that fan was started in.
     pub folder: Arc<Path>,
+}
+
+/// A step of a task, with the keys of the blocks around it.
+#[derive(Clone, Debug)]
+pub struct PlannedStep {
+    /// The step; never a block or a call of another task.
+    pub step: Step,
+    /// When it runs.
+    pub section: Section,
+    /// Names that only steps in the same place see: arguments of a called task, the item of a loop.
+    pub locals: Arc<[String]>,
+}
+
+/// Steps in the order in which a host goes through them, and what to do when that fails.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// What is done.
+    pub main: Vec<Item>,
+    /// What is done when that fails.
+    pub rescue: Vec<Item>,
+    /// What is done at the end in any case.
+    pub always: Vec<Item>,
+}
+
+/// A part of a body.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// One step: its index in [`PlannedTask::steps`].
+    Step(usize),
+    /// A block, or the steps of a called task.
+    Block(PlannedBlock),
+}
+
+/// A block in a body.
+#[derive(Clone, Debug)]
+pub struct PlannedBlock {
+    /// Expression: its steps are skipped when it is false.
+    pub when: Option<TemplateText>,
+    /// Variables that its steps see, when it is a called task.
+    pub call: Option<Arc<Call>>,
+    /// Names that only what stands in the same place sees, `when` and arguments of a call too.
+    pub locals: Arc<[String]>,
+    /// Its steps.
+    pub body: Body,
+}
+
+/// The variables of a called task.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Where the call stands.
+    pub position: Position,
+    /// Arguments as the caller wrote them, in the caller's words.
+    pub args: IndexMap<String, Template>,
+    /// Defaults of parameters and variables of the task: text in them may be templates over all that it sees.
+    pub vars: Vars,
+}
+
+/// Steps that run at the end when they were notified.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// The name that `notify` calls it by.
+    pub name: String,
+    /// What it does.
+    pub items: Vec<Item>,
+}
+
+impl Body {
+    /// So many steps, one after the other.
+    pub fn sequence(steps: usize) -> Self {
+        Self { main: (0..steps).map(Item::Step).collect(), ..Self::default() }
+    }
+}
+
+impl PlannedStep {
+    /// A step by itself.
+    pub fn plain(step: Step) -> Self {
+        Self { step, section: Section::Steps, locals: Arc::default() }
+    }
 }
 
 /// A host in a task.
@@ -124,11 +220,13 @@ impl Plan {
     }
 }
 
-fn summarize(step: &Step) -> StepSummary {
+/// A step as the event stream announces it.
+pub(super) fn summarize(planned: &PlannedStep) -> StepSummary {
+    let step = &planned.step;
     let title = step.name.as_ref().map_or_else(|| title(&step.action), |name| first_line(&name.value));
     // The command of `fan exec` stands in no file.
     let position = (step.position.line > 0).then(|| step.position.clone());
-    StepSummary { action: step.action.key().to_owned(), title, position }
+    StepSummary { action: step.action.key().to_owned(), title, section: planned.section, position }
 }
 
 /// The first line of what an action does, as it was written.
@@ -152,6 +250,9 @@ pub fn title(action: &Action) -> String {
         Action::File(file) => first_line(&file.path.value),
         Action::Line(line) => first_line(&line.path.value),
         Action::Stat(path) | Action::Ls(path) => first_line(&path.value),
+        Action::Barrier => "wait for all hosts".to_owned(),
+        Action::Block(_) => String::new(),
+        Action::Task(include) => include.task.value.clone(),
     }
 }
 
@@ -161,7 +262,8 @@ fn moved(from: &[TemplateText], to: &TemplateText) -> String {
     first_line(&format!("{} → {}", from.join(" "), to.value))
 }
 
-fn first_line(text: &str) -> String {
+/// The first line that says something.
+pub(super) fn first_line(text: &str) -> String {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default().trim();
     if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }

@@ -2,7 +2,7 @@
 
 use crate::engine::command::Captured;
 use crate::engine::step::StepResult;
-use crate::model::outcome::{Exit, StepStatus};
+use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::value::{Value, Vars};
 
 /// A registered result: `stdout stderr lines rc ok changed skipped failed`, and what the step's action adds.
@@ -29,6 +29,65 @@ pub(super) fn result(step: &StepResult) -> Value {
     result.insert("failed".to_owned(), Value::from(!ok && outcome.status != StepStatus::Skipped));
     result.extend(step.values.clone());
     Value::Object(result)
+}
+
+/// The result of a loop: `results`, a list of each item's result with the `item`, and in the outcome the worst.
+///
+/// Its own `stdout` is that of all items, one after the other.
+pub(super) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
+    let mut all = StepResult::of(StepStatus::Skipped);
+    let mut results = Vec::with_capacity(done.len());
+    let mut notes = Vec::new();
+    let mut differences = Vec::new();
+    for (item, mut one) in done {
+        let item = item.unwrap_or(Value::Null);
+        let mut value = result(&one);
+        if let Value::Object(value) = &mut value {
+            value.insert("item".to_owned(), item.clone());
+        }
+        results.push(value);
+        notes.extend(one.outcome.note.take());
+        differences.extend(one.outcome.difference.take());
+        all.stdout.append(one.stdout);
+        all.stderr.append(one.stderr);
+        all.refused |= one.refused;
+        all.outcome.may_still_run |= one.outcome.may_still_run;
+        if rank(one.outcome.status) > rank(all.outcome.status) {
+            all.outcome.status = one.outcome.status;
+            all.outcome.exit = one.outcome.exit;
+            all.outcome.failure = one.outcome.failure.map(|failure| named(failure, &item));
+        }
+    }
+    all.outcome.note = (!notes.is_empty()).then(|| notes.join("\n"));
+    all.outcome.difference = (!differences.is_empty()).then(|| differences.concat());
+    all.values.insert("results".to_owned(), Value::Array(results));
+    all
+}
+
+/// How much a status says about the whole.
+fn rank(status: StepStatus) -> u8 {
+    match status {
+        StepStatus::Skipped => 0,
+        StepStatus::Ok => 1,
+        StepStatus::Changed => 2,
+        StepStatus::Warned => 3,
+        StepStatus::Failed => 4,
+        StepStatus::Cancelled => 5,
+        StepStatus::Unknown => 6,
+    }
+}
+
+/// A failure with the item that it is about.
+fn named(mut failure: Failure, item: &Value) -> Failure {
+    const LONGEST: usize = 60;
+    let text = match item {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let short: String = text.chars().take(LONGEST).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    failure.message = format!("item {short}{dots}: {}", failure.message);
+    failure
 }
 
 fn text(captured: &Captured) -> String {

@@ -6,22 +6,43 @@ use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
 /// The names that [`of`] always has, besides the user's.
-pub(super) const BUILT_IN_NAMES: [&str; 10] =
-    ["host", "address", "port", "user", "roles", "run_id", "task", "hosts", "host_index", "host_count"];
+pub(super) const BUILT_IN_NAMES: [&str; 11] = [
+    "host",
+    "address",
+    "port",
+    "user",
+    "roles",
+    "run_id",
+    "task",
+    "hosts",
+    "host_index",
+    "host_count",
+    "batch",
+];
+
+/// The result of the step itself, in `until` and `changed_when`.
+pub(super) const RESULT: &str = "result";
 
 /// The layers of variables of a task's host, the lowest first (docs/templates.md).
 ///
-/// `position` is the host's place in the task's list; `learned` is what `set` and `register` gave so far.
-pub(super) fn of(plan: &Plan, task: &PlannedTask, position: usize, learned: Layer) -> Scope {
+/// `position` is the host's place in the task's list; `learned` is what `set` and `register` gave so far, and
+/// `frames` what the called tasks around the step were called with, the outermost first.
+pub(super) fn of(
+    plan: &Plan,
+    task: &PlannedTask,
+    position: usize,
+    learned: Layer,
+    frames: impl IntoIterator<Item = Layer>,
+) -> Scope {
     let member = task.hosts.get(position);
     let host = member.and_then(|member| plan.hosts.get(member.host));
-    Scope::new()
+    let scope = Scope::new()
         .with(host.map(|host| Layer::new(&built_in(plan, task, host, position))).unwrap_or_default())
         .with(task.host_names.clone())
         .with(host.map(|host| host.vars.clone()).unwrap_or_default())
         .with(member.map(|member| member.vars.clone()).unwrap_or_default())
-        .with(learned)
-        .with(plan.extra_vars.clone())
+        .with(learned);
+    frames.into_iter().fold(scope, Scope::with).with(plan.extra_vars.clone())
 }
 
 /// Variables that fan itself gives each template. The user's own of the same name win.
@@ -39,5 +60,7 @@ fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize
     put("task", Value::from(task.name.as_ref()));
     put("host_index", Value::from(position));
     put("host_count", Value::from(task.hosts.len()));
+    let batch = task.batches.iter().position(|batch| batch.contains(&position));
+    put("batch", batch.map_or(Value::Null, |batch| Value::from(batch + 1)));
     vars
 }

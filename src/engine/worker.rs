@@ -1,24 +1,26 @@
-//! One host's life in one task: connected when a step first needs it, steps in order, the first failure is
-//! the end.
+//! One host's life in one task: what it carries from step to step, the session that it opens when a step first
+//! needs one, and the record that it ends with. `walk` takes it through its steps, `attempt` through one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
-use crate::engine::register;
-use crate::engine::scope;
 use crate::engine::sink::{EventSink, millis};
 use crate::engine::step::{self, SharedFiles, StepResult};
 use crate::engine::stop::StopReceiver;
-use crate::event::{Fact, HostOutcome};
+use crate::engine::together::Together;
+use crate::engine::walk::Halt;
+use crate::engine::{attempt, planner, scope};
+use crate::event::HostOutcome;
 use crate::files::remote::Remote;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
-use crate::model::task::Step;
+use crate::model::task::{Shown, Step};
 use crate::model::template::{Layer, Scope};
 use crate::model::value::Vars;
 use crate::ssh::{Connector, Session};
@@ -39,7 +41,7 @@ impl Activity {
     }
 
     /// The host begins something new.
-    fn begin(&self) {
+    pub(super) fn begin(&self) {
         let now = millis(self.sink.elapsed());
         self.since.store(now, Ordering::Relaxed);
         self.heard.store(now, Ordering::Relaxed);
@@ -67,13 +69,17 @@ pub(super) struct HostRun<S> {
     /// Its files, for each user that a step saw them as.
     pub(super) files: Vec<Arc<Remote<S>>>,
     /// What `set` and `register` stored.
-    vars: Vars,
+    pub(super) vars: Vars,
     /// The same, as templates see it.
     layer: Layer,
+    /// It has been at work.
+    pub(super) begun: bool,
     /// A command has been started there.
     pub(super) started: bool,
     /// A command was started there whose end was not seen.
-    may_still_run: bool,
+    pub(super) may_still_run: bool,
+    /// Its place among the hosts at work, while it is.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
     /// The host's share of output in flight.
     pub(super) budget: Arc<Semaphore>,
     /// For the dispatcher's look from outside.
@@ -89,8 +95,10 @@ impl<S> HostRun<S> {
             files: Vec::new(),
             vars: Vars::new(),
             layer: Layer::default(),
+            begun: false,
             started: false,
             may_still_run: false,
+            permit: None,
             budget: Arc::new(Semaphore::new(OUTPUT_BUDGET)),
             activity: Arc::new(Activity::new(sink.clone())),
         }
@@ -129,6 +137,8 @@ pub(super) struct Shared<C> {
     pub(super) sink: EventSink,
     pub(super) stop: StopReceiver,
     pub(super) files: Arc<SharedFiles>,
+    /// Places for hosts at work.
+    pub(super) pool: Arc<Semaphore>,
 }
 
 impl<C> Clone for Shared<C> {
@@ -139,6 +149,7 @@ impl<C> Clone for Shared<C> {
             sink: self.sink.clone(),
             stop: self.stop.clone(),
             files: Arc::clone(&self.files),
+            pool: Arc::clone(&self.pool),
         }
     }
 }
@@ -151,7 +162,15 @@ pub(super) struct Worker<'a, C: Connector> {
     pub(super) task_index: usize,
     /// Position of the host among the task's hosts, from 0.
     pub(super) position: usize,
+    /// The others that it goes through the task with.
+    pub(super) together: Together,
     pub(super) run: HostRun<C::Session>,
+    /// Variables of the called tasks that it is in, the outermost first.
+    pub(super) frames: Vec<Vars>,
+    /// Handlers that its steps asked for.
+    pub(super) notified: BTreeSet<String>,
+    /// A step of the task changed something there, or may have.
+    pub(super) changed: bool,
 }
 
 /// Runs one task on one host.
@@ -162,71 +181,55 @@ pub(super) async fn run_task<C: Connector>(
     run: HostRun<C::Session>,
     task_index: usize,
     position: usize,
+    together: Together,
 ) -> (HostRun<C::Session>, TaskEnd) {
     let plan = Arc::clone(&shared.plan);
     let task = plan.tasks.get(task_index).expect("the dispatcher runs planned tasks");
     let planned = plan.hosts.get(run.host).expect("the plan's tasks name its hosts");
-    let mut worker = Worker { shared, planned, task, task_index, position, run };
-    let end = worker.steps().await;
+    let mut worker = Worker {
+        shared,
+        planned,
+        task,
+        task_index,
+        position,
+        together,
+        run,
+        frames: Vec::new(),
+        notified: BTreeSet::new(),
+        changed: false,
+    };
+    let end = worker.walk().await;
     (worker.run, end)
 }
 
 impl<C: Connector> Worker<'_, C> {
-    async fn steps(&mut self) -> TaskEnd {
-        for (index, step) in self.task.steps.iter().enumerate() {
-            if let Some(reason) = self.shared.stop.current().reason() {
-                return TaskEnd::Ended(self.cancelled(index, reason));
-            }
-            if let Some(outcome) = self.step(index, step).await {
-                return TaskEnd::Ended(outcome);
-            }
-        }
-        TaskEnd::Done
-    }
-
-    /// Runs one step; gives the host's final record when the host ends here.
-    async fn step(&mut self, index: usize, step: &Step) -> Option<HostOutcome> {
-        self.run.activity.begin();
-        let host = self.planned.endpoint.name.clone();
-        let scope = self.scope();
-        let wanted = step::condition(&self.shared.plan.templates, step, &scope);
-        if matches!(wanted, Ok(true))
-            && step::needs_session(&step.action)
-            && let Err(outcome) = self.open_session(index).await
-        {
-            return Some(outcome);
-        }
-        let sink = self.shared.sink.clone();
-        let begun = sink.elapsed();
-        sink.tell(Fact::StepStarted { host: host.clone(), task: self.task_index, step: index });
-        let mut result = match wanted {
-            Ok(true) => step::run(self, index, step, &scope).await,
-            Ok(false) => StepResult::of(StepStatus::Skipped),
-            Err(failure) => StepResult::failed(failure),
-        };
-        let may_pass = step.warn_only || self.shared.plan.warn_only;
-        // A host that starts nothing cannot go on, and must not end as ok.
-        if result.outcome.status == StepStatus::Failed && may_pass && !result.refused {
-            result.outcome.status = StepStatus::Warned;
-        }
-        result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
-        if let Some(name) = &step.register {
-            let value = register::result(&result);
-            self.run.define(Vars::from_iter([(name.value.clone(), value)]));
-        }
-        self.run.may_still_run |= result.outcome.may_still_run;
-        let ended = self.verdict(index, &result);
-        sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome: result.outcome });
-        ended
-    }
-
     /// The variables that a template of this host sees now.
-    fn scope(&self) -> Scope {
-        scope::of(&self.shared.plan, self.task, self.position, self.run.layer.clone())
+    pub(super) fn scope(&self) -> Scope {
+        let frames = self.frames.iter().map(Layer::new);
+        scope::of(&self.shared.plan, self.task, self.position, self.run.layer.clone(), frames)
+    }
+
+    /// Stores variables for the host's later steps; in a called task they take the place of its own.
+    pub(super) fn define(&mut self, vars: Vars) {
+        for frame in &mut self.frames {
+            for (name, value) in &vars {
+                if let Some(own) = frame.get_mut(name) {
+                    own.clone_from(value);
+                }
+            }
+        }
+        self.run.define(vars);
+    }
+
+    /// What a step has defined by now.
+    pub(super) fn definitions_of(&self, step: &Step) -> Vars {
+        let known = planner::definitions(step)
+            .filter_map(|name| Some((name.to_owned(), self.run.vars.get(name)?.clone())));
+        known.collect()
     }
 
     /// Makes sure that there is a session; the host ends here when there cannot be one.
-    async fn open_session(&mut self, step: usize) -> Result<(), HostOutcome> {
+    pub(super) async fn open_session(&mut self, step: usize) -> Result<(), Halt> {
         if self.run.session.is_some() {
             return Ok(());
         }
@@ -240,30 +243,37 @@ impl<C: Connector> Worker<'_, C> {
                 // Earlier steps may have run commands elsewhere (`local`), but none on this host.
                 let status =
                     if failure.kind == Kind::Internal { Status::Failed } else { Status::Unreachable };
-                Err(self.ended(status, Some(failure), step))
+                Err(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
             }
-            Err(NotConnected::Cancelled(reason)) => Err(self.cancelled(step, reason)),
+            Err(NotConnected::Cancelled(reason)) => Err(self.halt_cancelled(step, reason)),
         }
     }
 
     /// Whether a step's outcome is the end of the host, and which.
-    fn verdict(&self, step: usize, result: &StepResult) -> Option<HostOutcome> {
-        let status = match result.outcome.status {
-            StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => return None,
+    pub(super) fn verdict(&self, step: usize, result: &StepResult) -> Result<(), Halt> {
+        let (status, can_go_on) = match result.outcome.status {
+            StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => return Ok(()),
             // Safe to run again: nothing was ever started there.
-            StepStatus::Failed if result.refused && !self.run.started => Status::Unreachable,
-            StepStatus::Failed => Status::Failed,
-            StepStatus::Unknown => Status::Unknown,
-            StepStatus::Cancelled => Status::Cancelled,
+            StepStatus::Failed if result.refused && !self.run.started => (Status::Unreachable, false),
+            StepStatus::Failed => (Status::Failed, !result.refused),
+            StepStatus::Unknown => (Status::Unknown, false),
+            StepStatus::Cancelled => (Status::Cancelled, false),
         };
-        Some(self.ended(status, result.outcome.failure.clone(), step))
+        let shown = self.task.steps.get(step).map(|planned| planned.step.shown);
+        let mut failure = result.outcome.failure.clone();
+        if shown == Some(Shown::StatusOnly) {
+            failure = failure.map(|failure| attempt::concealed(failure.kind));
+        }
+        let can_go_on = can_go_on && self.shared.stop.current().reason().is_none();
+        Err(Halt { outcome: self.ended(status, failure, step), can_go_on })
     }
 
-    fn cancelled(&self, step: usize, reason: CancelReason) -> HostOutcome {
-        self.ended(Status::Cancelled, Some(step::interrupted(reason)), step)
+    pub(super) fn halt_cancelled(&self, step: usize, reason: CancelReason) -> Halt {
+        let outcome = self.ended(Status::Cancelled, Some(step::interrupted(reason)), step);
+        Halt { outcome, can_go_on: false }
     }
 
-    fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
+    pub(super) fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
         self.run.outcome(status, failure, Some((self.task_index, step)))
     }
 }

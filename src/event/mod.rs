@@ -57,6 +57,17 @@ pub enum Fact {
         /// Index into `RunStarted.tasks`.
         task: usize,
     },
+    /// The next hosts of a task began. Told of tasks in more than one batch only.
+    BatchStarted {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Number of the batch, from 1.
+        batch: usize,
+        /// How many batches the task has.
+        of: usize,
+        /// Its hosts: indices into `RunStarted.hosts`.
+        hosts: Vec<usize>,
+    },
     /// A worker began to open a connection.
     HostConnecting {
         /// Who.
@@ -140,6 +151,22 @@ pub enum Fact {
         /// Bytes to be moved in all, as far as is known.
         total: u64,
     },
+    /// A step did not go as it should, and will be tried again.
+    StepRetried {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// Number of the attempt that failed, from 1.
+        attempt: u32,
+        /// Why it was not enough.
+        failure: Failure,
+        /// Pause before the next attempt.
+        #[serde(rename = "delay_ms", with = "millis")]
+        delay: Duration,
+    },
     /// A step ended on a host.
     StepFinished {
         /// Who.
@@ -207,9 +234,38 @@ pub struct StepSummary {
     pub action: String,
     /// Its `name`, or the first line of what it does, unrendered.
     pub title: String,
+    /// When it runs.
+    #[serde(default, skip_serializing_if = "Section::is_steps")]
+    pub section: Section,
     /// Where it stands, when it comes from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+}
+
+/// When a step runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Section {
+    /// In its turn.
+    #[default]
+    Steps,
+    /// When a step before it failed.
+    Rescue,
+    /// At the end, whatever came before.
+    Always,
+    /// At the end, when a step that changed something asked for it.
+    Handlers,
+}
+
+impl Section {
+    fn is_steps(&self) -> bool {
+        *self == Self::Steps
+    }
+
+    /// Whether every host that ends well goes through its steps.
+    pub fn is_for_all(self) -> bool {
+        matches!(self, Self::Steps | Self::Always)
+    }
 }
 
 /// How long each phase of opening a connection took.

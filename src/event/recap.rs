@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Event, Fact, HostOutcome, StepOutcome, TaskSummary};
+use crate::event::{Event, Fact, HostOutcome, Section, StepOutcome, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 
@@ -66,8 +66,10 @@ pub struct HostRecord {
     pub elapsed: Duration,
     /// The step at which it ended, as (task, step), when it did not end well there.
     pub failed_step: Option<(usize, usize)>,
-    /// Its last output in the current step, or in the one at which it ended; empty when it ended well.
+    /// Its last output in the step at which it ended; empty when it ended well.
     pub tail: Tail,
+    /// Output of the step that is under way.
+    current: Tail,
     first_seen: Option<Duration>,
 }
 
@@ -85,6 +87,10 @@ impl Tail {
         kept.split_inclusive(|&byte| byte == b'\n')
             .skip(count.saturating_sub(TAIL_LINES))
             .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     fn push(&mut self, data: &[u8]) {
@@ -123,6 +129,7 @@ impl HostRecord {
             elapsed: Duration::ZERO,
             failed_step: None,
             tail: Tail::default(),
+            current: Tail::default(),
             first_seen: None,
         }
     }
@@ -142,35 +149,43 @@ impl HostRecord {
         self.outcome.as_ref().map_or(self.begun, |outcome| outcome.started)
     }
 
-    fn step_finished(&mut self, step: (usize, usize), outcome: &StepOutcome) {
+    fn step_finished(&mut self, step: (usize, usize), section: Section, outcome: &StepOutcome) {
         self.may_still_run |= outcome.may_still_run;
-        match outcome.status {
-            StepStatus::Ok | StepStatus::Skipped => self.steps_done += 1,
+        let passed = match outcome.status {
+            StepStatus::Ok | StepStatus::Skipped => true,
             StepStatus::Changed => {
-                self.steps_done += 1;
                 self.changed += 1;
+                true
             }
             StepStatus::Warned => {
-                self.steps_done += 1;
                 self.warned += 1;
+                true
             }
-            StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
-                self.failed_step = Some(step);
-                self.tail.seal();
-                return;
-            }
+            StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => false,
+        };
+        let output = std::mem::take(&mut self.current);
+        if passed {
+            self.steps_done += usize::from(section.is_for_all());
+        } else {
+            self.failed_step = Some(step);
+            self.tail = output;
+            self.tail.seal();
         }
-        self.tail = Tail::default();
     }
 
     fn host_finished(&mut self, outcome: &HostOutcome) {
         self.may_still_run |= outcome.may_still_run;
+        let output = std::mem::take(&mut self.current);
         if outcome.status == Status::Ok {
+            // What failed was put right by `rescue`.
             self.failed_step = None;
             self.tail = Tail::default();
         } else {
             self.failed_step = outcome.step.or(self.failed_step);
-            self.tail.seal();
+            if self.tail.is_empty() {
+                self.tail = output;
+                self.tail.seal();
+            }
         }
         self.outcome = Some(outcome.clone());
     }
@@ -192,7 +207,8 @@ impl Recap {
                 for task in tasks {
                     for &host in &task.hosts {
                         if let Some(record) = self.hosts.get_mut(host) {
-                            record.steps_total += task.steps.len();
+                            let all = task.steps.iter().filter(|step| step.section.is_for_all());
+                            record.steps_total += all.count();
                         }
                     }
                 }
@@ -206,17 +222,19 @@ impl Recap {
             Fact::StepStarted { host, task: _, step: _ } => {
                 if let Some(record) = self.seen(host, at) {
                     record.begun = true;
-                    record.tail = Tail::default();
+                    record.current = Tail::default();
                 }
             }
             Fact::Output { host, task: _, step: _, stream: _, data } => {
                 if let Some(record) = self.seen(host, at) {
-                    record.tail.push(data);
+                    record.current.push(data);
                 }
             }
             Fact::StepFinished { host, task, step, outcome } => {
+                let summary = self.tasks.get(*task).and_then(|task| task.steps.get(*step));
+                let section = summary.map(|step| step.section).unwrap_or_default();
                 if let Some(record) = self.seen(host, at) {
-                    record.step_finished((*task, *step), outcome);
+                    record.step_finished((*task, *step), section, outcome);
                 }
             }
             Fact::HostFinished { host, outcome } => {
@@ -235,7 +253,9 @@ impl Recap {
                 self.finished = true;
             }
             Fact::TaskStarted { .. }
+            | Fact::BatchStarted { .. }
             | Fact::ConnectRetried { .. }
+            | Fact::StepRetried { .. }
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
@@ -307,7 +327,7 @@ mod tests {
 
     use crate::event::recap::{Recap, TAIL_BYTES, TAIL_LINES};
     use crate::event::{
-        Event, Fact, HostOutcome, SCHEMA_VERSION, StepOutcome, StepSummary, Stream, TaskSummary,
+        Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary,
     };
     use crate::model::inventory::HostName;
     use crate::model::outcome::{CancelReason, ExitCode, Failure, Kind, Status, StepStatus};
@@ -318,7 +338,12 @@ mod tests {
     }
 
     fn started(hosts: usize) -> Event {
-        let step = |title: &str| StepSummary { action: "run".into(), title: title.into(), position: None };
+        let step = |title: &str| StepSummary {
+            action: "run".into(),
+            title: title.into(),
+            section: Section::Steps,
+            position: None,
+        };
         at(
             0,
             Fact::RunStarted {

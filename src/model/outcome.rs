@@ -151,6 +151,8 @@ words! {
         SudoTtyRequired = "sudo_tty_required",
         /// An `assert` step was false.
         Assert = "assert",
+        /// An `until` never came true.
+        Until = "until",
         /// A `fail` step said so.
         Fail = "fail",
         /// A template or expression could not be evaluated.

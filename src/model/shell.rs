@@ -175,7 +175,7 @@ pub fn login_shell_line(interpreter: &str, script: &str) -> Result<String, Shell
 }
 
 /// The interpreter, when it is one that every login shell reads as it stands.
-fn plain_interpreter(interpreter: &str) -> Result<&str, ShellError> {
+pub(crate) fn plain_interpreter(interpreter: &str) -> Result<&str, ShellError> {
     let plain = interpreter.split(' ').all(|word| is_plain(word) && !word.contains('='));
     if plain { Ok(interpreter) } else { Err(ShellError::Interpreter(interpreter.to_owned())) }
 }

@@ -1,6 +1,7 @@
 //! Tasks as the user wrote them: steps, their actions and keys, templates not yet rendered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -33,6 +34,8 @@ pub struct Task {
     pub name: Arc<str>,
     /// One line for `fan list`.
     pub desc: Option<String>,
+    /// Only other tasks may call it.
+    pub private: bool,
     /// Parameters with their defaults; `None` means required.
     pub params: IndexMap<String, Option<Value>>,
     /// Roles that it runs on unless the command line names targets.
@@ -45,12 +48,65 @@ pub struct Task {
     pub vars: Vars,
     /// Tasks that run before it, each once in a run.
     pub before: Vec<Located<String>>,
-    /// Steps in order; never empty unless `before` is not.
+    /// Tasks that run after it, each once in a run.
+    pub after: Vec<Located<String>>,
+    /// How its hosts go through it.
+    pub rollout: Rollout,
+    /// It runs on the first of its hosts only; all others see its variables.
+    pub run_once: bool,
+    /// Steps in order; never empty unless `before` or `after` is not.
     pub steps: Vec<Step>,
+    /// Steps for a host whose steps failed after something was changed there.
+    pub rescue: Vec<Step>,
+    /// Steps for every host at the end, however its steps ended.
+    pub always: Vec<Step>,
+    /// Steps that run at the end of a host when a step that changed something there named them in `notify`.
+    pub handlers: IndexMap<String, Vec<Step>>,
     /// Deadline of each step that has none of its own.
     pub timeout: Option<TimeLimit>,
     /// Where it stands.
     pub position: Position,
+}
+
+/// How the hosts of a task go through it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rollout {
+    /// Sizes of the batches, the last one repeated; empty for one batch of all hosts.
+    pub serial: Vec<Share>,
+    /// How many hosts of the run may end badly before nobody else begins; without one, a task is begun by all
+    /// of a batch whatever happens, and nothing after it by anybody when one host ends badly.
+    pub max_fail: Option<Share>,
+    /// Whether a host waits for the others before each step.
+    pub strategy: Strategy,
+}
+
+/// A number of hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// So many.
+    Hosts(usize),
+    /// So many in a hundred of the task's hosts.
+    Percent(u8),
+}
+
+impl Share {
+    /// How many of `total` hosts that is, rounded down.
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Self::Hosts(hosts) => hosts,
+            Self::Percent(percent) => total.saturating_mul(usize::from(percent)) / 100,
+        }
+    }
+}
+
+/// Whether a host waits for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Each goes on by itself.
+    #[default]
+    Free,
+    /// Nobody begins a step before all are done with the one before.
+    Linear,
 }
 
 /// One step of a task: exactly one action, and the keys that shape it.
@@ -62,20 +118,92 @@ pub struct Step {
     pub name: Option<TemplateText>,
     /// Expression: the step is skipped when it is false.
     pub when: Option<TemplateText>,
+    /// The action is done for each item of a list.
+    pub each: Option<Each>,
     /// Variable that receives the result.
     pub register: Option<Located<String>>,
     /// Folder to run in.
     pub cd: Option<TemplateText>,
     /// Environment of the command.
     pub env: IndexMap<String, TemplateText>,
+    /// Interpreter of scripts instead of the host's.
+    pub shell: Option<Located<String>>,
     /// Deadline of the command; beats the task's and the host's.
     pub timeout: Option<TimeLimit>,
+    /// Longest silence of the command; beats the host's.
+    pub idle_timeout: Option<TimeLimit>,
+    /// Conditions on the host that make the step superfluous.
+    pub guards: Guards,
+    /// It is done again while it fails.
+    pub repeat: Option<Repeat>,
+    /// Exit statuses that mean success, instead of 0.
+    pub ok_codes: Option<Vec<u32>>,
+    /// Expression: whether the step changed something.
+    pub changed_when: Option<TemplateText>,
     /// A failure is reported as a warning and the host goes on.
     pub warn_only: bool,
     /// Files are put in place by root; only for actions on files.
     pub sudo: bool,
+    /// One host does it for all.
+    pub run_once: bool,
+    /// What of it is told.
+    pub shown: Shown,
+    /// Handlers to run at the end when it changed something.
+    pub notify: Vec<Located<String>>,
+    /// Words that `--tags` picks steps by.
+    pub tags: Vec<String>,
     /// Where it stands.
     pub position: Position,
+}
+
+/// A list whose items a step is done for; in its templates each is `item`, and its number from 0 `item_index`.
+#[derive(Clone, Debug)]
+pub enum Each {
+    /// An expression that gives a list, or a map (whose items are `{key, value}`).
+    Expression(TemplateText),
+    /// Items with templates in them.
+    Items(Vec<Template>),
+}
+
+/// Conditions on the host that make a step superfluous, all looked at just before it.
+#[derive(Clone, Debug, Default)]
+pub struct Guards {
+    /// The step is skipped when there is something at this path.
+    pub creates: Option<TemplateText>,
+    /// The step is skipped when this script succeeds.
+    pub unless: Option<TemplateText>,
+    /// The step is skipped when this script fails.
+    pub onlyif: Option<TemplateText>,
+}
+
+impl Guards {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.creates.is_none() && self.unless.is_none() && self.onlyif.is_none()
+    }
+}
+
+/// When a step is done again.
+#[derive(Clone, Debug)]
+pub struct Repeat {
+    /// How often after the first time, at most.
+    pub retries: u32,
+    /// Pause before each.
+    pub delay: Duration,
+    /// Expression over the step's result that must be true; without one the step must succeed.
+    pub until: Option<TemplateText>,
+}
+
+/// What of a step is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shown {
+    /// All of it.
+    #[default]
+    All,
+    /// Its output is not (`hide`).
+    NoOutput,
+    /// Only how it ended (`secret`).
+    StatusOnly,
 }
 
 /// What a step does.
@@ -114,6 +242,32 @@ pub enum Action {
     Stat(TemplateText),
     /// Lists a folder of the host.
     Ls(TemplateText),
+    /// Waits until all hosts of the batch have come here.
+    Barrier,
+    /// Steps that belong together.
+    Block(Block),
+    /// The steps of another task.
+    Task(Include),
+}
+
+/// Steps that belong together. Keys of the block hold for its steps unless these have their own.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// What it does.
+    pub steps: Vec<Step>,
+    /// What to do when one of them fails; when these succeed, the host goes on.
+    pub rescue: Vec<Step>,
+    /// What to do at the end in any case.
+    pub always: Vec<Step>,
+}
+
+/// A call of another task.
+#[derive(Clone, Debug)]
+pub struct Include {
+    /// Its name.
+    pub task: Located<String>,
+    /// Values of its parameters.
+    pub args: IndexMap<String, Template>,
 }
 
 /// A command to run.
@@ -140,6 +294,32 @@ pub enum Template {
     Map(IndexMap<String, Template>),
 }
 
+impl Task {
+    /// A task without keys that stands in no file: the command line gave it.
+    pub fn bare(name: &str, steps: Vec<Step>) -> Self {
+        Self {
+            name: Arc::from(name),
+            desc: None,
+            private: false,
+            params: IndexMap::new(),
+            roles: Vec::new(),
+            hosts: Vec::new(),
+            exclude: Vec::new(),
+            vars: Vars::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            rollout: Rollout::default(),
+            run_once: false,
+            steps,
+            rescue: Vec::new(),
+            always: Vec::new(),
+            handlers: IndexMap::new(),
+            timeout: None,
+            position: Position::new("", 0, 0),
+        }
+    }
+}
+
 impl Step {
     /// A step without keys that stands in no file: the command line gave it.
     pub fn bare(action: Action) -> Self {
@@ -147,12 +327,23 @@ impl Step {
             action,
             name: None,
             when: None,
+            each: None,
             register: None,
             cd: None,
             env: IndexMap::new(),
+            shell: None,
             timeout: None,
+            idle_timeout: None,
+            guards: Guards::default(),
+            repeat: None,
+            ok_codes: None,
+            changed_when: None,
             warn_only: false,
             sudo: false,
+            run_once: false,
+            shown: Shown::All,
+            notify: Vec::new(),
+            tags: Vec::new(),
             position: Position::new("", 0, 0),
         }
     }
@@ -176,6 +367,9 @@ impl Action {
             Self::Line(_) => "line",
             Self::Stat(_) => "stat",
             Self::Ls(_) => "ls",
+            Self::Barrier => "barrier",
+            Self::Block(_) => "block",
+            Self::Task(_) => "task",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use crate::event::{Event, Fact, HostOutcome, StepOutcome, Straggler, Stream, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::model::range;
 use crate::model::text::RESET;
 use crate::report::Reporter;
 use crate::report::sink::Sink;
@@ -51,6 +52,7 @@ pub struct Lines {
     layout: Layout,
     style: Style,
     tasks: Vec<TaskSummary>,
+    hosts: Vec<HostName>,
     width: usize,
     /// Hosts whose failure was said with the step that failed.
     said: HashSet<HostName>,
@@ -72,6 +74,7 @@ impl Lines {
             layout,
             style,
             tasks: Vec::new(),
+            hosts: Vec::new(),
             width: 0,
             said: HashSet::new(),
             hints: HashSet::new(),
@@ -241,6 +244,7 @@ impl Reporter for Lines {
         match &event.fact {
             Fact::RunStarted { hosts, tasks, .. } => {
                 self.tasks.clone_from(tasks);
+                self.hosts.clone_from(hosts);
                 let longest = hosts.iter().map(|host| self.style.text(host.as_str()).chars().count()).max();
                 self.width = longest.unwrap_or_default().min(PREFIX_MAX);
                 Ok(())
@@ -250,6 +254,16 @@ impl Reporter for Lines {
             Fact::ConnectRetried { host, attempt, failure, delay } => {
                 let (next, pause) = (attempt + 1, duration(*delay));
                 self.say(&format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)), "")
+            }
+            Fact::StepRetried { host, task: _, step: _, attempt, failure, delay } => {
+                let (next, pause) = (attempt + 1, duration(*delay));
+                self.say(&format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)), "")
+            }
+            Fact::BatchStarted { task: _, batch, of, hosts } => {
+                let names: Vec<&str> =
+                    hosts.iter().filter_map(|host| self.hosts.get(*host)).map(HostName::as_str).collect();
+                let text = format!("batch {batch} of {of}: {}", range::fold(&names));
+                self.say(&text, "")
             }
             Fact::StepFinished { host, task, step, outcome } => {
                 self.step_finished(host, (*task, *step), outcome)

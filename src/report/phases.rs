@@ -125,6 +125,8 @@ impl Reporter for Phases {
             | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::BatchStarted { .. }
+            | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepStarted { .. }
             | Fact::Output { .. }

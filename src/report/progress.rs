@@ -153,6 +153,8 @@ impl Progress {
                 *self.ended.entry(outcome.status.as_str()).or_default() += 1;
             }
             Fact::TaskStarted { .. }
+            | Fact::BatchStarted { .. }
+            | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::HostConnected { .. }
             | Fact::Output { .. }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::event::{
-    Event, Fact, HostOutcome, SCHEMA_VERSION, StepOutcome, StepSummary, Stream, TaskSummary, Timings,
+    Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary, Timings,
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -64,6 +64,7 @@ pub(crate) fn run_started(hosts: &[&str]) -> Event {
     let step = |action: &str, title: &str, line| StepSummary {
         action: action.into(),
         title: title.into(),
+        section: Section::Steps,
         position: Some(Position::new("tasks.yaml", line, 7)),
     };
     started("deploy", hosts, vec![step("run", "unpack", 12), step("sudo", "sudo systemctl restart shop", 24)])
@@ -72,12 +73,17 @@ pub(crate) fn run_started(hosts: &[&str]) -> Event {
 /// The start of `fan run` with one step that prints.
 pub(crate) fn echo_started(hosts: &[&str]) -> Event {
     let position = Some(Position::new("tasks.yaml", 3, 7));
-    started("say", hosts, vec![StepSummary { action: "echo".into(), title: "hello".into(), position }])
+    started(
+        "say",
+        hosts,
+        vec![StepSummary { action: "echo".into(), title: "hello".into(), section: Section::Steps, position }],
+    )
 }
 
 /// The start of `fan exec`.
 pub(crate) fn exec_started(hosts: &[&str]) -> Event {
-    let step = StepSummary { action: "run".into(), title: "uptime".into(), position: None };
+    let step =
+        StepSummary { action: "run".into(), title: "uptime".into(), section: Section::Steps, position: None };
     started("exec uptime", hosts, vec![step])
 }
 

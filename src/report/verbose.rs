@@ -58,6 +58,8 @@ impl Reporter for Verbose {
                 if label.is_empty() { Ok(()) } else { self.say(&format!("{host}: {}", label.trim_end())) }
             }
             Fact::TaskStarted { .. }
+            | Fact::BatchStarted { .. }
+            | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::Output { .. }
             | Fact::GatewayFailed { .. }

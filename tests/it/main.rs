@@ -35,6 +35,7 @@ mod stable;
 mod stop;
 mod stopping;
 mod support;
+mod task_language;
 mod tended;
 mod terminal;
 mod transfer_faults;

@@ -30,11 +30,11 @@ impl<'n> Fields<'n> {
         Self { action, entries, refused }
     }
 
-    fn entry(&self, key: &str) -> Option<&'n Entry> {
+    pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().copied().find(|entry| &*entry.key.text == key)
     }
 
-    fn node(&self, key: &str) -> Option<&'n Node> {
+    pub(super) fn node(&self, key: &str) -> Option<&'n Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 

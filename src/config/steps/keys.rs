@@ -7,19 +7,58 @@ use crate::config::yaml::Scalar;
 /// What a step can do.
 pub(super) const ACTIONS: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls",
+    "stat", "ls", "barrier", "block", "task",
 ];
 
 /// What a step will be able to do.
 pub(super) const LATER_ACTIONS: &[&str] =
-    &["sudo", "script", "task", "block", "confirm", "prompt", "facts", "wait_for", "reboot", "barrier"];
+    &["sudo", "script", "confirm", "prompt", "facts", "wait_for", "reboot"];
+
+/// Actions that do something by themselves: all but those that stand for other steps.
+const SINGLE: &[&str] = &[
+    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
+    "stat", "ls",
+];
+
+/// Actions that start a command.
+const COMMANDS: &[&str] = &["run", "local"];
+
+/// Actions that can go wrong: all but a barrier.
+const WORKING: &[&str] = &[
+    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
+    "stat", "ls", "block", "task",
+];
+
+/// Actions that may take long.
+const TIMED: &[&str] =
+    &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "block", "task"];
 
 /// Keys that shape some actions only, and those actions. Any step may have the others.
 const KEYS: &[(&str, &[&str])] = &[
-    ("cd", &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls"]),
-    ("env", &["run", "local"]),
-    ("timeout", &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("cd", TIMED),
+    ("env", &["run", "local", "block", "task"]),
+    ("shell", &["run", "block", "task"]),
+    ("timeout", TIMED),
+    ("idle_timeout", &["run", "local", "block", "task"]),
     ("sudo", &["put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("each", SINGLE),
+    ("register", SINGLE),
+    ("retries", SINGLE),
+    ("delay", SINGLE),
+    ("until", SINGLE),
+    ("notify", SINGLE),
+    ("changed_when", SINGLE),
+    ("ok_codes", COMMANDS),
+    ("creates", COMMANDS),
+    ("unless", COMMANDS),
+    ("onlyif", COMMANDS),
+    ("hide", &["run", "local", "block", "task"]),
+    ("secret", WORKING),
+    ("warn_only", WORKING),
+    ("run_once", WORKING),
+    ("rescue", &["block"]),
+    ("always", &["block"]),
+    ("with", &["task"]),
     ("to", &["put", "get", "sync", "template"]),
     ("in", &["line"]),
     ("exclude", &["put", "get", "sync"]),
@@ -44,13 +83,35 @@ const KEYS: &[(&str, &[&str])] = &[
 ];
 
 /// Keys that any step may have.
-const COMMON: &[&str] = &["name", "when", "register", "warn_only"];
+const COMMON: &[&str] = &["name", "when", "tags"];
 
 /// All names of a step.
 pub(super) const STEP: Schema = Schema {
     known: &[
         ACTIONS,
         COMMON,
+        &[
+            "each",
+            "register",
+            "retries",
+            "delay",
+            "until",
+            "notify",
+            "ok_codes",
+            "changed_when",
+            "creates",
+            "unless",
+            "onlyif",
+            "hide",
+            "secret",
+            "warn_only",
+            "run_once",
+            "shell",
+            "idle_timeout",
+            "rescue",
+            "always",
+            "with",
+        ],
         &[
             "cd", "env", "timeout", "sudo", "to", "in", "exclude", "links", "times", "delete", "mode",
             "dir_mode",
@@ -59,40 +120,8 @@ pub(super) const STEP: Schema = Schema {
         &["before", "at", "create"],
     ],
     later: &[
-        "sudo",
-        "script",
-        "task",
-        "block",
-        "confirm",
-        "prompt",
-        "facts",
-        "wait_for",
-        "reboot",
-        "barrier",
-        "each",
-        "lcd",
-        "user",
-        "idle_timeout",
-        "retries",
-        "delay",
-        "until",
-        "ok_codes",
-        "changed_when",
-        "creates",
-        "unless",
-        "onlyif",
-        "run_once",
-        "on",
-        "respond",
-        "hide",
-        "secret",
-        "pty",
-        "stdin",
-        "shell",
-        "notify",
-        "tags",
-        "rescue",
-        "always",
+        "sudo", "script", "confirm", "prompt", "facts", "wait_for", "reboot", "lcd", "user", "on", "respond",
+        "pty", "stdin",
     ],
     synonyms: &[
         ("command", "run"),
@@ -128,6 +157,20 @@ pub(super) const STEP: Schema = Schema {
         ("insertbefore", "before"),
         ("recursive", "recurse"),
         ("become", "sudo"),
+        ("loop", "each"),
+        ("with_items", "each"),
+        ("for", "each"),
+        ("failed_when", "ok_codes"),
+        ("no_log", "secret"),
+        ("include", "task"),
+        ("include_tasks", "task"),
+        ("import_tasks", "task"),
+        ("removes", "onlyif"),
+        ("onfail", "rescue"),
+        ("finally", "always"),
+        ("tag", "tags"),
+        ("args", "with"),
+        ("retry", "retries"),
     ],
 };
 

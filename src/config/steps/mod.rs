@@ -2,25 +2,29 @@
 //!
 //! - `keys`: which actions and keys there are, and which key belongs to which action
 //! - `files`: actions on files
+//! - `control`: whether, how often and for which items a step is done, and what its result means
+//! - `nested`: blocks, calls of other tasks
 
+mod control;
 mod files;
 mod keys;
+mod nested;
 
 pub use files::{check_glob, check_validate};
 
 use indexmap::IndexMap;
 
-use crate::config::fields::{Schema, expected, flag, kind, list, map, text, time_limit};
+use crate::config::fields::{Schema, expected, kind, list, map, text, time_limit};
 use crate::config::findings::Findings;
 use crate::config::scalar;
 use crate::config::settings::environment_name;
+use crate::config::steps::control::Control;
 use crate::config::steps::files::Fields;
 use crate::config::steps::keys::{ACTIONS, LATER_ACTIONS, OnFiles, STEP, actions_of};
 use crate::config::templates::{checked, template, value};
 use crate::config::yaml::{Entry, Map, Node};
 use crate::model::name::check_variable_name;
-use crate::model::position::{Located, Position};
-use crate::model::settings::TimeLimit;
+use crate::model::position::Located;
 use crate::model::task::{Action, Command, Step, Template, TemplateText};
 use crate::model::template::Syntax;
 
@@ -30,18 +34,23 @@ const ASSERT: Schema = Schema {
     synonyms: &[("msg", "message"), ("fail_msg", "message")],
 };
 
-/// Reads the steps of a task.
-pub(super) fn steps(node: &Node, task: &str, findings: &mut Findings) -> Vec<Step> {
+/// Reads a list of steps; `whose` says whose they are: `task "deploy"`.
+pub(super) fn steps(node: &Node, whose: &str, findings: &mut Findings) -> Vec<Step> {
     let items = list(node, "a list of steps", findings);
-    items.iter().enumerate().filter_map(|(index, item)| step(item, index + 1, task, findings)).collect()
+    items.iter().enumerate().filter_map(|(index, item)| step(item, index + 1, whose, findings)).collect()
 }
 
-fn step(node: &Node, number: usize, task: &str, findings: &mut Findings) -> Option<Step> {
+/// Reads a step that stands alone.
+pub(super) fn one_step(node: &Node, whose: &str, findings: &mut Findings) -> Option<Step> {
+    step(node, 1, whose, findings)
+}
+
+fn step(node: &Node, number: usize, whose: &str, findings: &mut Findings) -> Option<Step> {
     match node {
-        Node::Map(map) => from_map(node, map, number, task, findings),
+        Node::Map(map) => from_map(node, map, number, whose, findings),
         Node::Scalar(scalar) if !scalar.is_null() => {
             let script = script(node, "run", findings)?;
-            Some(Keys::default().into_step(Action::Run(script), &scalar.position))
+            Some(Step { position: scalar.position.clone(), ..Step::bare(Action::Run(script)) })
         }
         Node::Scalar(_) | Node::List(_) | Node::Broken(_) => {
             let help = "write \"- run: COMMAND\"".to_owned();
@@ -51,28 +60,9 @@ fn step(node: &Node, number: usize, task: &str, findings: &mut Findings) -> Opti
     }
 }
 
-/// The keys of a step besides its action.
-#[derive(Default)]
-struct Keys {
-    name: Option<TemplateText>,
-    when: Option<TemplateText>,
-    register: Option<Located<String>>,
-    cd: Option<TemplateText>,
-    env: IndexMap<String, TemplateText>,
-    timeout: Option<TimeLimit>,
-    warn_only: bool,
-    sudo: bool,
-}
-
-impl Keys {
-    fn into_step(self, action: Action, position: &Position) -> Step {
-        let Self { name, when, register, cd, env, timeout, warn_only, sudo } = self;
-        Step { action, name, when, register, cd, env, timeout, warn_only, sudo, position: position.clone() }
-    }
-}
-
-fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Findings) -> Option<Step> {
-    let mut keys = Keys::default();
+fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Findings) -> Option<Step> {
+    let mut step = Step { position: at.position.clone(), ..Step::bare(Action::Barrier) };
+    let mut control = Control::default();
     let mut actions: Vec<&Entry> = Vec::new();
     let mut of_some: Vec<&Entry> = Vec::new();
     let has = |names: &[&str]| at.entries.iter().any(|entry| names.contains(&&*entry.key.text));
@@ -84,13 +74,13 @@ fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Fin
     for entry in map(node, "a step", "key", findings) {
         let (key, value) = (&*entry.key.text, &entry.value);
         match key {
-            "name" => keys.name = template(value, key, Syntax::Text, findings),
-            "when" => keys.when = template(value, key, Syntax::Expression, findings),
-            "register" => keys.register = variable(value, key, findings),
-            "warn_only" => keys.warn_only = flag(value, key, findings).unwrap_or_default(),
-            "cd" => keys.cd = template(value, key, Syntax::Text, findings),
-            "env" => keys.env = environment(value, findings),
-            "timeout" => keys.timeout = time_limit(value, key, findings),
+            "name" => step.name = template(value, key, Syntax::Text, findings),
+            "when" => step.when = template(value, key, Syntax::Expression, findings),
+            "register" => step.register = variable(value, key, findings),
+            "cd" => step.cd = template(value, key, Syntax::Text, findings),
+            "env" => step.env = environment(value, findings),
+            "timeout" => step.timeout = time_limit(value, key, findings),
+            _ if control.read(key, value, &mut step, findings) => {}
             _ => {}
         }
         if ACTIONS.contains(&key) {
@@ -112,7 +102,7 @@ fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Fin
         findings.error(
             &at.position,
             format!(
-                "step {number} of task \"{task}\": exactly one of {} expected, found {found}",
+                "step {number} of {whose}: exactly one of {} expected, found {found}",
                 ACTIONS.join(", ")
             ),
         );
@@ -126,9 +116,10 @@ fn from_map(node: &Node, at: &Map, number: usize, task: &str, findings: &mut Fin
     let name = &*entry.key.text;
     of_some.retain(|entry| keys::belongs(&entry.key, name, findings));
     let fields = Fields::new(entry, &of_some, refused);
-    keys.sudo = fields.sudo(findings);
-    let action = action(&fields, findings);
-    Some(keys.into_step(action?, &at.position))
+    step.sudo = fields.sudo(findings);
+    control.finish(&mut step, findings);
+    step.action = action(&fields, findings)?;
+    Some(step)
 }
 
 fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
@@ -141,6 +132,9 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
         "fail" => template(value, name, Syntax::Text, findings).map(Action::Fail),
         "set" => set(value, findings).map(Action::Set),
         "assert" => assert(value, findings),
+        "barrier" => nested::barrier(value, findings),
+        "block" => nested::block(fields, findings),
+        "task" => nested::include(fields, findings),
         name => OnFiles::named(name).and_then(|action| files::action(action, fields, findings)),
     }
 }

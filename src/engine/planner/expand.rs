@@ -12,11 +12,11 @@ const MAX_DEPTH: usize = 16;
 
 /// Why a variable has no value.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Problem {
+pub(in crate::engine) struct Problem {
     /// A lowercase fragment that names the variable.
-    pub(super) message: String,
+    pub(in crate::engine) message: String,
     /// What to write instead.
-    pub(super) help: Option<String>,
+    pub(in crate::engine) help: Option<String>,
 }
 
 impl Problem {
@@ -33,7 +33,7 @@ impl Problem {
 ///
 /// They see the layers `below` them, each other, and the layers `above`. Those that a layer above defines too
 /// are left out: nobody sees them.
-pub(super) fn expand(
+pub(in crate::engine) fn expand(
     templates: &Templates,
     vars: &Vars,
     below: &[Layer],

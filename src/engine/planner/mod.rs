@@ -3,6 +3,8 @@
 mod expand;
 mod gateways;
 mod hosts;
+mod outline;
+mod rollout;
 mod ssh_config;
 #[cfg(test)]
 mod tests;
@@ -12,20 +14,21 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
+pub(super) use crate::engine::planner::expand::expand;
 pub use crate::engine::planner::hosts::Operator;
+pub use crate::engine::planner::outline::Tags;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
 use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::variables::Variables;
 use crate::model::inventory::Inventory;
-use crate::model::position::{Diagnostic, Position};
+use crate::model::position::{Diagnostic, Located};
 use crate::model::settings::{Settings, TimeLimit};
 use crate::model::suggest::did_you_mean;
 use crate::model::target;
-use crate::model::task::{Action, Command, Step, Task, TaskFile};
+use crate::model::task::{Action, Command, Share, Step, Task, TaskFile};
 use crate::model::template::{Layer, Templates};
 use crate::model::value::{Value, Vars};
 
@@ -68,6 +71,10 @@ pub struct Request {
     pub changes: Changes,
     /// Target expressions that are left out where tasks name their own targets.
     pub exclude: Vec<String>,
+    /// Which steps are picked.
+    pub tags: Tags,
+    /// Sizes of the batches instead of the tasks' own.
+    pub serial: Vec<Share>,
     /// OpenSSH's client configuration.
     pub ssh_config: SshConfigSource,
 }
@@ -98,19 +105,7 @@ pub fn step(
     step: Step,
     title: &str,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let task = Task {
-        name: Arc::from(title),
-        desc: None,
-        params: IndexMap::new(),
-        roles: Vec::new(),
-        hosts: Vec::new(),
-        exclude: Vec::new(),
-        vars: Vars::new(),
-        before: Vec::new(),
-        steps: vec![step],
-        timeout: None,
-        position: Position::new("", 0, 0),
-    };
+    let task = Task::bare(title, vec![step]);
     let mut problems = Vec::new();
     let drafts = hosts::plan(&request, inventory, selected, &mut problems);
     if !problems.is_empty() {
@@ -118,7 +113,8 @@ pub fn step(
     }
     let hosts: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
-    let task = planned_task(&task, everyone, &hosts, &Arc::from(Path::new("")));
+    let outline = outline(&task, None, &Tags::default());
+    let task = planned_task(&task, outline, everyone, &hosts, &Arc::from(Path::new("")));
     Ok(assemble(request, hosts, vec![task], drafts.warnings))
 }
 
@@ -163,8 +159,20 @@ pub fn tasks(
     for listed in &listed {
         let members: Vec<usize> =
             listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
-        let task_hosts = variables.task(listed.task, &listed.arguments, &members, &hosts, &mut problems);
-        tasks.push(planned_task(listed.task, task_hosts, &hosts, &folder));
+        let outline = outline(listed.task, Some(file), &request.tags);
+        outline.check_notify(&mut problems);
+        let task_hosts =
+            variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
+        tasks.push(planned_task(listed.task, outline, task_hosts, &hosts, &folder));
+    }
+    if !request.tags.is_empty() && tasks.iter().all(|task| task.steps.is_empty()) {
+        problems
+            .push(Diagnostic::bare("no step is left: none has such tags").help("`--plan` shows the steps"));
+    }
+    if !request.serial.is_empty() {
+        for task in &mut tasks {
+            task.batches = rollout::batches(&request.serial, task.hosts.len());
+        }
     }
     if problems.is_empty() { Ok(assemble(request, hosts, tasks, drafts.warnings)) } else { Err(problems) }
 }
@@ -211,24 +219,31 @@ impl<'a> TaskList<'a, '_> {
             self.problems.push(problem.help("add -R ROLE or -H HOSTS, or give the task `roles:`"));
             Vec::new()
         });
-        self.before(task, &targets, extra);
+        if task.private {
+            let problem = Diagnostic::at(&task.position, format!("task \"{}\" is private", task.name));
+            self.problems.push(problem.help("it is there for other tasks to call"));
+        }
+        self.others(&task.before, &targets, extra);
         self.seen.insert(&task.name);
-        self.tasks.push(Listed { task, arguments, targets });
+        self.tasks.push(Listed { task, arguments, targets: doers(task, &targets) });
+        self.others(&task.after, &targets, extra);
     }
 
-    /// Lists what must run before a task, each once in a run. The tasks file has been checked for cycles.
-    fn before(&mut self, task: &'a Task, targets: &[usize], extra: &Vars) {
+    /// Lists what a task wants before or after itself, each once in a run. The tasks file has been checked for
+    /// cycles.
+    fn others(&mut self, names: &'a [Located<String>], targets: &[usize], extra: &Vars) {
         let file = self.file;
-        for name in &task.before {
-            let Some(earlier) = file.tasks.get(&name.value) else { continue };
-            if !self.seen.insert(&earlier.name) {
+        for name in names {
+            let Some(other) = file.tasks.get(&name.value) else { continue };
+            if !self.seen.insert(&other.name) {
                 continue;
             }
-            let own = self.targets(earlier).unwrap_or_else(|| targets.to_vec());
-            self.before(earlier, &own, extra);
-            let call = Call { task: earlier.name.to_string(), positional: Vec::new(), named: Vars::new() };
-            let arguments = bind(earlier, &call, extra, &mut self.problems);
-            self.tasks.push(Listed { task: earlier, arguments, targets: own });
+            let own = self.targets(other).unwrap_or_else(|| targets.to_vec());
+            self.others(&other.before, &own, extra);
+            let call = Call { task: other.name.to_string(), positional: Vec::new(), named: Vars::new() };
+            let arguments = bind(other, &call, extra, &mut self.problems);
+            self.tasks.push(Listed { task: other, arguments, targets: doers(other, &own) });
+            self.others(&other.after, &own, extra);
         }
     }
 
@@ -264,6 +279,12 @@ impl<'a> TaskList<'a, '_> {
             }
         }
     }
+}
+
+/// The hosts that do a task: its first one, when one is enough.
+fn doers(task: &Task, targets: &[usize]) -> Vec<usize> {
+    let count = if task.run_once { 1 } else { targets.len() };
+    targets.iter().copied().take(count).collect()
 }
 
 fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
@@ -343,6 +364,7 @@ fn assemble(
 
 fn planned_task(
     task: &Task,
+    outline: Outline,
     task_hosts: Vec<TaskHost>,
     hosts: &[PlannedHost],
     folder: &Arc<Path>,
@@ -351,9 +373,16 @@ fn planned_task(
     let names: Vec<Value> = task_hosts.iter().filter_map(name_of).collect();
     let mut host_names = Vars::new();
     host_names.insert("hosts".to_owned(), Value::Array(names));
+    let Outline { steps, body, handlers } = outline;
     PlannedTask {
         name: Arc::clone(&task.name),
-        steps: task.steps.clone(),
+        steps,
+        body,
+        handlers,
+        batches: rollout::batches(&task.rollout.serial, task_hosts.len()),
+        max_fail: task.rollout.max_fail.map(|share| share.of(task_hosts.len())),
+        strategy: task.rollout.strategy,
+        run_once: task.run_once,
         hosts: task_hosts,
         host_names: Layer::new(&host_names),
         timeout: task.timeout.map(TimeLimit::duration),

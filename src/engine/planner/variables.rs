@@ -1,17 +1,19 @@
 //! Variables of a plan, host by host and task by task, and every name that a step needs shown to exist.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use crate::engine::plan::{PlannedHost, TaskHost};
+use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
 use crate::engine::planner::expand::{Problem, expand, has_template};
+use crate::engine::planner::outline::Outline;
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::scope::BUILT_IN_NAMES;
+use crate::engine::scope::{BUILT_IN_NAMES, RESULT};
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
 };
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Located};
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{Action, Command, Step, Task, Template, TemplateText};
+use crate::model::task::{Action, Command, Each, Guards, Step, Task, Template, TemplateText};
 use crate::model::template::{self, Layer, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -60,6 +62,7 @@ impl<'a> Variables<'a> {
     pub(super) fn task(
         &mut self,
         task: &Task,
+        outline: &Outline,
         arguments: &Arguments,
         members: &[usize],
         hosts: &[PlannedHost],
@@ -90,42 +93,104 @@ impl<'a> Variables<'a> {
             planned.push(TaskHost { host: member, vars });
         }
         problems.extend(found.finish());
-        self.check(task, &planned, hosts, problems);
+        self.check(outline, &planned, hosts, problems);
+        if task.run_once {
+            // What its host learns, all others know.
+            let learned = outline.steps.iter().flat_map(|planned| definitions(&planned.step));
+            let learned: Vec<String> = learned.map(str::to_owned).collect();
+            self.defined.iter_mut().for_each(|defined| defined.extend(learned.iter().cloned()));
+        }
         planned
     }
 
     /// Every name that a template of the task needs must exist on every host, at that step.
     fn check(
         &mut self,
-        task: &Task,
+        outline: &Outline,
         task_hosts: &[TaskHost],
         hosts: &[PlannedHost],
         problems: &mut Vec<Diagnostic>,
     ) {
-        for (index, step) in task.steps.iter().enumerate() {
-            for Text { text, syntax, own } in texts(step) {
-                // A file's syntax was checked when it was loaded.
-                let Ok(needed) = template::check(&text.value, syntax) else { continue };
-                for name in needed.into_iter().filter(|name| !own.contains(&name.as_str())) {
-                    let lacking: Vec<&TaskHost> =
-                        task_hosts.iter().filter(|host| !self.knows(&name, host, hosts)).collect();
-                    if lacking.is_empty() {
+        let mut check = Check { outline, task_hosts, hosts, problems };
+        let Body { main, rescue, always } = &outline.body;
+        for items in [main, rescue, always] {
+            self.check_items(items, &mut check);
+        }
+        for handler in &outline.handlers {
+            self.check_items(&handler.items, &mut check);
+        }
+    }
+
+    fn check_items(&mut self, items: &[Item], check: &mut Check<'_>) {
+        for item in items {
+            match item {
+                Item::Step(index) => {
+                    let Some(PlannedStep { step, locals, .. }) = check.outline.steps.get(*index) else {
                         continue;
+                    };
+                    for text in texts(step) {
+                        self.check_text(&text, locals, *index, check);
                     }
-                    problems.push(match defined_later(&name, task, index) {
-                        Some(number) => Diagnostic::at(
-                            &text.position,
-                            format!("variable \"{name}\" is used before step {number} defines it"),
-                        ),
-                        None => self.undefined(&name, text, &lacking, task_hosts.len(), hosts),
-                    });
+                    for host in check.task_hosts {
+                        if let Some(defined) = self.defined.get_mut(host.host) {
+                            defined.extend(definitions(step).map(str::to_owned));
+                        }
+                    }
+                }
+                Item::Block(PlannedBlock { when, call, locals, body }) => {
+                    let next = first_step(items, item);
+                    if let Some(when) = when {
+                        self.check_text(&Text::expression(when), locals, next, check);
+                    }
+                    if let Some(call) = call {
+                        self.check_call(call, locals, next, check);
+                    }
+                    let Body { main, rescue, always } = body;
+                    for items in [main, rescue, always] {
+                        self.check_items(items, check);
+                    }
                 }
             }
-            for host in task_hosts {
-                if let Some(defined) = self.defined.get_mut(host.host) {
-                    defined.extend(definitions(step).map(str::to_owned));
-                }
+        }
+    }
+
+    fn check_call(&self, call: &Call, locals: &[String], step: usize, check: &mut Check<'_>) {
+        let mut args = Vec::new();
+        call.args.values().for_each(|value| leaves(value, &mut args));
+        for text in args {
+            self.check_text(&Text::plain(text), locals, step, check);
+        }
+        let mut inner = locals.to_vec();
+        inner.extend(call.args.keys().chain(call.vars.keys()).cloned());
+        let mut templates = Vec::new();
+        call.vars.values().for_each(|value| strings(value, &mut templates));
+        for text in templates {
+            let text = Located::new(Arc::from(text), call.position.clone());
+            self.check_text(&Text::plain(&text), &inner, step, check);
+        }
+    }
+
+    fn check_text(&self, text: &Text<'_>, locals: &[String], step: usize, check: &mut Check<'_>) {
+        let Text { text, syntax, own } = text;
+        // A file's syntax was checked when it was loaded.
+        let Ok(needed) = template::check(&text.value, *syntax) else { return };
+        for name in needed {
+            if own.contains(&name.as_str()) || locals.contains(&name) {
+                continue;
             }
+            let lacking: Vec<&TaskHost> =
+                check.task_hosts.iter().filter(|host| !self.knows(&name, host, check.hosts)).collect();
+            if lacking.is_empty() {
+                continue;
+            }
+            let problem = match defined_later(&name, check.outline, step) {
+                Some(number) => Diagnostic::at(
+                    &text.position,
+                    format!("variable \"{name}\" is used before step {number} defines it"),
+                ),
+                None => self.undefined(&name, text, &lacking, check.task_hosts.len(), check.hosts),
+            };
+            check.problems.push(problem);
         }
     }
 
@@ -179,10 +244,42 @@ pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a
     }
 }
 
+/// A task whose templates are looked at.
+struct Check<'c> {
+    outline: &'c Outline,
+    task_hosts: &'c [TaskHost],
+    hosts: &'c [PlannedHost],
+    problems: &'c mut Vec<Diagnostic>,
+}
+
+/// The first step in a block, or the one after it when it is empty; for messages only.
+fn first_step(items: &[Item], block: &Item) -> usize {
+    let mut left = items.iter().skip_while(|item| !std::ptr::eq(*item, block));
+    left.find_map(|item| match item {
+        Item::Step(index) => Some(*index),
+        Item::Block(PlannedBlock { body, .. }) => {
+            body.main.first().map(|first| first_step(&body.main, first))
+        }
+    })
+    .unwrap_or_default()
+}
+
+/// The texts in a value that hold a template.
+fn strings<'v>(value: &'v Value, all: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) if has_template(value) => all.push(text),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, all)),
+        Value::Object(map) => map.values().for_each(|item| strings(item, all)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// The number of the step, this one or one after it, that defines a name.
-fn defined_later(name: &str, task: &Task, step: usize) -> Option<usize> {
-    let mut later = task.steps.iter().enumerate().skip(step);
-    later.find(|(_, step)| definitions(step).any(|defined| defined == name)).map(|(index, _)| index + 1)
+fn defined_later(name: &str, outline: &Outline, step: usize) -> Option<usize> {
+    let mut later = outline.steps.iter().enumerate().skip(step);
+    later
+        .find(|(_, planned)| definitions(&planned.step).any(|defined| defined == name))
+        .map(|(index, _)| index + 1)
 }
 
 /// The built-in variables that are known before a task runs.
@@ -215,7 +312,10 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
         | Action::File(_)
         | Action::Line(_)
         | Action::Stat(_)
-        | Action::Ls(_) => None,
+        | Action::Ls(_)
+        | Action::Barrier
+        | Action::Block(_)
+        | Action::Task(_) => None,
     };
     let register = step.register.as_ref().map(|name| name.value.as_str());
     set.into_iter().flatten().chain(register)
@@ -237,6 +337,10 @@ impl<'a> Text<'a> {
     fn plain(text: &'a TemplateText) -> Self {
         Self { text, syntax: Syntax::Text, own: Vec::new() }
     }
+
+    fn script(text: &'a TemplateText) -> Self {
+        Self { text, syntax: Syntax::Shell, own: Vec::new() }
+    }
 }
 
 /// All templates of a step.
@@ -245,9 +349,30 @@ fn texts(step: &Step) -> Vec<Text<'_>> {
     all.extend(step.when.as_ref().map(Text::expression));
     all.extend(step.cd.as_ref().map(Text::plain));
     all.extend(step.env.values().map(Text::plain));
+    match &step.each {
+        Some(Each::Expression(list)) => all.push(Text::expression(list)),
+        Some(Each::Items(items)) => {
+            let mut found = Vec::new();
+            items.iter().for_each(|item| leaves(item, &mut found));
+            all.extend(found.into_iter().map(Text::plain));
+        }
+        None => {}
+    }
+    let Guards { creates, unless, onlyif } = &step.guards;
+    all.extend(creates.as_ref().map(Text::plain));
+    all.extend(unless.iter().chain(onlyif).map(Text::script));
+    let until = step.repeat.as_ref().and_then(|repeat| repeat.until.as_ref());
+    let mut own = vec![RESULT];
+    own.extend(step.register.as_ref().map(|name| name.value.as_str()));
+    all.extend(
+        until
+            .into_iter()
+            .chain(&step.changed_when)
+            .map(|text| Text { own: own.clone(), ..Text::expression(text) }),
+    );
     match &step.action {
         Action::Run(command) | Action::Local(command) => match command {
-            Command::Script(text) => all.push(Text { text, syntax: Syntax::Shell, own: Vec::new() }),
+            Command::Script(text) => all.push(Text::script(text)),
             Command::Argv(words) => all.extend(words.iter().map(Text::plain)),
             Command::Raw(_) => {}
         },
@@ -298,6 +423,8 @@ fn texts(step: &Step) -> Vec<Text<'_>> {
             all.extend(placed(attributes, Some(install)));
         }
         Action::Stat(path) | Action::Ls(path) => all.push(Text::plain(path)),
+        // Opened up by now: their steps stand for them.
+        Action::Barrier | Action::Block(_) | Action::Task(_) => {}
     }
     all
 }
@@ -306,7 +433,7 @@ fn texts(step: &Step) -> Vec<Text<'_>> {
 fn placed<'a>(attributes: &'a Attributes, install: Option<&'a Install>) -> impl Iterator<Item = Text<'a>> {
     let validate = install.and_then(|install| install.validate.as_ref());
     // A command: its values are quoted for the shell.
-    let validate = validate.map(|text| Text { text, syntax: Syntax::Shell, own: Vec::new() });
+    let validate = validate.map(Text::script);
     attributes.owner.iter().chain(&attributes.group).map(Text::plain).chain(validate)
 }
 

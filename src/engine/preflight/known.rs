@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use crate::engine::plan::{Plan, PlannedTask, TaskHost};
+use crate::engine::plan::{Plan, PlannedStep, PlannedTask, TaskHost};
 use crate::engine::planner::definitions;
 use crate::engine::scope::{self, BUILT_IN_NAMES};
-use crate::model::task::{Step, TemplateText};
+use crate::event::Section;
+use crate::model::task::TemplateText;
 use crate::model::template::{self, Layer, Scope, Syntax};
 
 /// What is known while one walks through a plan's steps.
@@ -27,6 +28,7 @@ pub(super) struct Member<'a> {
     /// Whether the step is run there.
     pub(super) runs: Runs,
     task: &'a PlannedTask,
+    step: &'a PlannedStep,
     of: &'a TaskHost,
     /// Its place in the task's list.
     position: usize,
@@ -70,15 +72,17 @@ impl<'a> Known<'a> {
     }
 
     /// The hosts of a step.
-    pub(super) fn members(&self, task: &'a PlannedTask, step: &'a Step) -> Vec<Member<'a>> {
-        let when = step.when.as_ref().map(|when| Text::of(when, Syntax::Expression));
+    pub(super) fn members(&self, task: &'a PlannedTask, step: &'a PlannedStep) -> Vec<Member<'a>> {
+        let when = step.step.when.as_ref().map(|when| Text::of(when, Syntax::Expression));
         let member = |(position, of): (usize, &'a TaskHost)| {
             let host = self.plan.hosts.get(of.host)?;
             let mut member = Member {
                 host: of.host,
                 name: host.endpoint.name.as_str(),
-                runs: Runs::Yes,
+                // A block's own condition is looked at when the host comes there.
+                runs: if step.section == Section::Steps { Runs::Yes } else { Runs::Perhaps },
                 task,
+                step,
                 of,
                 position,
                 scope: OnceCell::new(),
@@ -97,10 +101,10 @@ impl<'a> Known<'a> {
     }
 
     /// Takes note of what a step will define.
-    pub(super) fn define(&mut self, task: &'a PlannedTask, step: &'a Step) {
+    pub(super) fn define(&mut self, task: &'a PlannedTask, step: &'a PlannedStep) {
         for member in &task.hosts {
             if let Some(later) = self.later.get_mut(member.host) {
-                later.extend(definitions(step));
+                later.extend(definitions(&step.step));
             }
         }
     }
@@ -134,6 +138,7 @@ impl<'a> Known<'a> {
             .flatten()
             .chain(member.of.vars.names())
             .chain(later)
+            .chain(member.step.locals.iter().map(String::as_str))
             .chain(self.plan.extra_vars.names())
             .chain(BUILT_IN_NAMES)
     }
@@ -142,11 +147,16 @@ impl<'a> Known<'a> {
         let Some(names) = &text.names else { return false };
         let later = self.later.get(member.host);
         // Those of the command line win over what steps define.
-        let open = |name: &str| later.is_some_and(|later| later.contains(name));
+        let open = |name: &str| {
+            later.is_some_and(|later| later.contains(name))
+                || member.step.locals.iter().any(|local| local == name)
+        };
         names.iter().all(|name| self.plan.extra_vars.contains(name) || !open(name))
     }
 
     fn scope<'m>(&self, member: &'m Member<'a>) -> &'m Scope {
-        member.scope.get_or_init(|| scope::of(self.plan, member.task, member.position, Layer::default()))
+        member
+            .scope
+            .get_or_init(|| scope::of(self.plan, member.task, member.position, Layer::default(), None))
     }
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
-use crate::engine::plan::{Plan, PlannedTask};
+use crate::engine::plan::{Plan, PlannedStep, PlannedTask};
 use crate::engine::planner::{name_hosts, suggest};
 use crate::engine::preflight::disk::{Disk, Problem};
 use crate::engine::preflight::downloads::Downloads;
@@ -24,7 +24,7 @@ use crate::engine::preflight::known::{Known, Member, Runs, Text};
 use crate::files::select::Selection;
 use crate::model::files::TreeRules;
 use crate::model::position::{Diagnostic, Position};
-use crate::model::task::{Action, Step, TemplateText};
+use crate::model::task::{Action, TemplateText};
 
 /// Looks at the local files that a plan needs; everything that is wrong in one pass.
 pub fn preflight(plan: &Plan) -> Vec<Diagnostic> {
@@ -53,8 +53,8 @@ struct Preflight<'a> {
 }
 
 impl<'a> Preflight<'a> {
-    fn step(&mut self, task: &'a PlannedTask, step: &'a Step) {
-        match &step.action {
+    fn step(&mut self, task: &'a PlannedTask, step: &'a PlannedStep) {
+        match &step.step.action {
             Action::Put(put) => {
                 self.globs(&put.tree);
                 self.sources(task, step, &put.from);
@@ -85,7 +85,10 @@ impl<'a> Preflight<'a> {
             | Action::File(_)
             | Action::Line(_)
             | Action::Stat(_)
-            | Action::Ls(_) => {}
+            | Action::Ls(_)
+            | Action::Barrier
+            | Action::Block(_)
+            | Action::Task(_) => {}
         }
         self.known.define(task, step);
     }
@@ -100,7 +103,7 @@ impl<'a> Preflight<'a> {
     }
 
     /// What is to be sent must be there.
-    fn sources(&mut self, task: &'a PlannedTask, step: &'a Step, from: &[TemplateText]) {
+    fn sources(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &[TemplateText]) {
         if self.makes_files {
             return;
         }
@@ -123,7 +126,7 @@ impl<'a> Preflight<'a> {
     }
 
     /// A folder that is to be sent must be there.
-    fn synced(&mut self, task: &'a PlannedTask, step: &'a Step, from: &TemplateText) {
+    fn synced(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &TemplateText) {
         if self.makes_files {
             return;
         }
@@ -138,7 +141,7 @@ impl<'a> Preflight<'a> {
     }
 
     /// A template's file must be one, and each of its hosts must have the variables that it needs.
-    fn template(&mut self, task: &'a PlannedTask, step: &'a Step, from: &TemplateText) {
+    fn template(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &TemplateText) {
         let members = self.known.members(task, step);
         let mut files: IndexMap<PathBuf, Vec<&Member<'a>>> = IndexMap::new();
         for (member, path) in self.paths(task, &members, from) {

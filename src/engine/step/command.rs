@@ -9,8 +9,9 @@ use crate::engine::step::{StepResult, interrupted, template_failed};
 use crate::engine::worker::Worker;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
+use crate::model::settings::TimeLimit;
 use crate::model::shell::{self, Prelude, ShellError};
-use crate::model::task::{Command, Step, TemplateText};
+use crate::model::task::{Command, Shown, Step, TemplateText};
 use crate::model::template::Scope;
 use crate::ssh::Connector;
 
@@ -70,13 +71,19 @@ pub(super) fn limits<C: Connector>(worker: &Worker<'_, C>, step: &Step) -> Limit
     let own = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
     Limits {
         timeout: own.unwrap_or(worker.planned.command_timeout),
-        idle: worker.planned.idle_timeout,
-        capture: step.register.is_some(),
+        idle: step.idle_timeout.map_or(worker.planned.idle_timeout, TimeLimit::duration),
+        capture: reads_result(step),
     }
 }
 
+/// Whether anything of the step looks at its output.
+fn reads_result(step: &Step) -> bool {
+    let until = step.repeat.as_ref().is_some_and(|repeat| repeat.until.is_some());
+    step.register.is_some() || step.changed_when.is_some() || until
+}
+
 /// What surrounds the command of this step.
-pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize) -> Surroundings {
+pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize, step: &Step) -> Surroundings {
     Surroundings {
         sink: worker.shared.sink.clone(),
         host: worker.planned.endpoint.name.clone(),
@@ -85,6 +92,7 @@ pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize) -
         budget: Arc::clone(&worker.run.budget),
         activity: Arc::clone(&worker.run.activity),
         stop: worker.shared.stop.clone(),
+        shown: step.shown == Shown::All,
     }
 }
 

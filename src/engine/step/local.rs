@@ -23,7 +23,7 @@ pub(super) async fn run<C: Connector>(
     let request = ExecRequest { line: Bytes::from(script), stdin: Stdin::Closed };
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;
     let finished =
-        command::watch(exec, shared::surroundings(worker, index), shared::limits(worker, step)).await;
+        command::watch(exec, shared::surroundings(worker, index, step), shared::limits(worker, step)).await;
     // What it did here says nothing about a change on the host.
     Ok(shared::outcome(finished, StepStatus::Ok))
 }

@@ -16,9 +16,9 @@ use futures::FutureExt;
 use crate::engine::command::Captured;
 use crate::engine::worker::Worker;
 use crate::event::StepOutcome;
-use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
+use crate::model::outcome::{CancelReason, Exit, Failure, Kind, StepStatus};
 use crate::model::position::Position;
-use crate::model::task::{Action, Step};
+use crate::model::task::{Action, Command, Shown, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
 use crate::model::value::Vars;
 use crate::ssh::Connector;
@@ -31,6 +31,8 @@ pub(super) struct StepResult {
     /// The host would not start the step's command, or could not any more: nothing of the step ran, and
     /// nothing after it could.
     pub(super) refused: bool,
+    /// Another host did it, and what it gave is known already.
+    pub(super) done_elsewhere: bool,
     /// What `register` stores besides.
     pub(super) values: Vars,
 }
@@ -52,6 +54,7 @@ impl StepResult {
             stdout: Captured::default(),
             stderr: Captured::default(),
             refused: false,
+            done_elsewhere: false,
             values: Vars::new(),
         }
     }
@@ -96,6 +99,9 @@ pub(super) async fn run<C: Connector>(
         | Action::Line(_)
         | Action::Stat(_)
         | Action::Ls(_) => files::run(worker, index, step, scope).boxed().await,
+        // The hosts have met by now.
+        Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
+        Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
     };
     result.unwrap_or_else(StepResult::failed)
 }
@@ -112,10 +118,51 @@ pub(super) fn needs_session(action: &Action) -> bool {
         | Action::Line(_)
         | Action::Stat(_)
         | Action::Ls(_) => true,
-        Action::Local(_) | Action::Echo(_) | Action::Set(_) | Action::Fail(_) | Action::Assert { .. } => {
-            false
-        }
+        Action::Local(_)
+        | Action::Echo(_)
+        | Action::Set(_)
+        | Action::Fail(_)
+        | Action::Assert { .. }
+        | Action::Barrier
+        | Action::Block(_)
+        | Action::Task(_) => false,
     }
+}
+
+/// What a command's success means for the host.
+pub(super) fn success(action: &Action) -> StepStatus {
+    match action {
+        Action::Run(Command::Script(_) | Command::Argv(_)) => StepStatus::Changed,
+        _ => StepStatus::Ok,
+    }
+}
+
+/// What a look at the host found.
+pub(super) enum Probe {
+    Yes,
+    No,
+    /// The look itself did not go well.
+    Ended(Box<StepResult>),
+}
+
+/// Runs a script where the step's own command would run, to see whether it succeeds. Nothing of it is told.
+pub(super) async fn probe<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    command: &Command,
+    scope: &Scope,
+) -> Result<Probe, Failure> {
+    let quiet = Step { shown: step.shown.max(Shown::NoOutput), register: None, ..step.clone() };
+    let result = match &step.action {
+        Action::Local(_) => local::run(worker, index, &quiet, command, scope).await?,
+        _ => run::run(worker, index, &quiet, command, scope).await?,
+    };
+    Ok(match &result.outcome.exit {
+        Some(Exit::Status(0)) => Probe::Yes,
+        Some(Exit::Status(_)) if result.outcome.status == StepStatus::Failed => Probe::No,
+        Some(_) | None => Probe::Ended(Box::new(result)),
+    })
 }
 
 /// Whether the step is to be run: its `when`.

@@ -25,7 +25,7 @@ pub(super) async fn run<C: Connector>(
         Command::Raw(line) => (raw(worker.planned, line)?, StepStatus::Ok),
         Command::Script(_) | Command::Argv(_) => {
             let script = shared::script(worker, step, command, scope)?;
-            (scripted(worker.planned, &script)?, StepStatus::Changed)
+            (scripted(worker.planned, step, &script)?, StepStatus::Changed)
         }
     };
     let mut stop = worker.shared.stop.clone();
@@ -58,7 +58,7 @@ pub(super) async fn run<C: Connector>(
     };
     worker.run.started = true;
     let finished =
-        command::watch(exec, shared::surroundings(worker, index), shared::limits(worker, step)).await;
+        command::watch(exec, shared::surroundings(worker, index, step), shared::limits(worker, step)).await;
     Ok(shared::outcome(finished, success))
 }
 
@@ -80,14 +80,15 @@ fn raw(host: &PlannedHost, line: &str) -> Result<ExecRequest, Failure> {
 }
 
 /// A script for the host's interpreter.
-fn scripted(host: &PlannedHost, script: &str) -> Result<ExecRequest, Failure> {
+fn scripted(host: &PlannedHost, step: &Step, script: &str) -> Result<ExecRequest, Failure> {
+    let interpreter = step.shell.as_ref().map_or(&*host.shell, |shell| shell.value.as_str());
     match host.on_disconnect {
         OnDisconnect::Leave => {
             let line =
-                shell::login_shell_line(&host.shell, script).map_err(|error| shared::unusable(&error))?;
+                shell::login_shell_line(interpreter, script).map_err(|error| shared::unusable(&error))?;
             Ok(ExecRequest { line: Bytes::from(line), stdin: Stdin::Closed })
         }
-        OnDisconnect::Kill => watched(Interpreter::Named(&host.shell), script),
+        OnDisconnect::Kill => watched(Interpreter::Named(interpreter), script),
     }
 }
 

@@ -26,6 +26,6 @@ pub(super) fn run<C: Connector>(
             .map_err(|error| template_failed(&error.value, &error.position))?;
         fresh.insert(name.clone(), value);
     }
-    worker.run.define(fresh);
+    worker.define(fresh);
     Ok(StepResult::of(StepStatus::Ok))
 }

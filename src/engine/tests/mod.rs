@@ -15,10 +15,9 @@ mod stop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use tokio::time::Instant;
 
-use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::plan::{Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, TaskHost};
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
@@ -28,7 +27,7 @@ use crate::model::inventory::RoleName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::position::{Located, Position};
 use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Step, TemplateText};
+use crate::model::task::{Action, Command, Step, Strategy, TemplateText};
 use crate::model::template::{Builtins, Layer, Templates};
 use crate::model::value::{Value, Vars};
 
@@ -41,18 +40,7 @@ fn text(text: &str) -> TemplateText {
 }
 
 fn step(action: Action) -> Step {
-    Step {
-        action,
-        name: None,
-        when: None,
-        register: None,
-        cd: None,
-        env: IndexMap::new(),
-        timeout: None,
-        warn_only: false,
-        sudo: false,
-        position: Position::new("tasks.yaml", 7, 3),
-    }
+    Step { position: Position::new("tasks.yaml", 7, 3), ..Step::bare(action) }
 }
 
 /// A step whose command reaches the transport as it is.
@@ -69,9 +57,15 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
     let planned: Vec<PlannedHost> = (0..hosts).map(host).collect();
     let names = planned.iter().map(|host| Value::from(host.endpoint.name.as_str())).collect();
     let host_names = Layer::new(&Vars::from_iter([("hosts".to_owned(), Value::Array(names))]));
-    let task = |(index, steps)| PlannedTask {
+    let task = |(index, steps): (usize, Vec<Step>)| PlannedTask {
         name: Arc::from(format!("t{index}")),
-        steps,
+        body: Body::sequence(steps.len()),
+        steps: steps.into_iter().map(PlannedStep::plain).collect(),
+        handlers: Vec::new(),
+        batches: std::iter::once(0..hosts).collect(),
+        max_fail: None,
+        strategy: Strategy::Free,
+        run_once: false,
         hosts: (0..hosts).map(|host| TaskHost { host, vars: Layer::default() }).collect(),
         host_names: host_names.clone(),
         timeout: None,

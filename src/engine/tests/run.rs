@@ -35,6 +35,7 @@ async fn tasks_run_in_order_within_the_pool_over_one_session_per_host() {
 async fn a_session_is_closed_after_its_hosts_last_task() {
     let mut plan = plan(2, vec![vec![raw("a")], vec![raw("b")]]);
     plan.tasks[1].hosts.remove(0);
+    plan.tasks[1].batches = std::iter::once(0..1).collect();
     let fake = Fake::new().runs("h1", [Command::exits(0, 0), Command::exits(5_000, 0)]);
     let ran = run(plan, fake).await;
     assert_eq!(ran.statuses(), [Status::Ok; 2]);
@@ -61,6 +62,7 @@ async fn a_failed_step_ends_its_host_and_only_that() {
 async fn after_a_failed_task_the_others_are_not_continued() {
     let mut plan = plan(3, vec![vec![raw("a")], vec![raw("b")], vec![raw("c")]]);
     plan.tasks[0].hosts.truncate(2);
+    plan.tasks[0].batches = std::iter::once(0..2).collect();
     let fake = Fake::new().connects("h0", [Connect::Fails(Kind::ConnectRefused, crate::ssh::Retry::Never)]);
     let ran = run(plan, fake).await;
     assert_eq!(ran.statuses(), [Status::Unreachable, Status::Skipped, Status::Skipped]);

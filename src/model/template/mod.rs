@@ -151,6 +151,11 @@ impl Templates {
         }
     }
 
+    /// Evaluates an expression.
+    pub fn eval_value(&self, expression: &str, scope: &Scope) -> Result<Value, TemplateError> {
+        self.eval(expression, scope)
+    }
+
     fn render_leaf(&self, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
         source::lint(text, Syntax::Text)?;
         match source::single_output(text) {

@@ -59,6 +59,11 @@ impl Scope {
         self
     }
 
+    /// Its layers, the lowest first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
     /// The names that can be looked up, the highest layer first; a name can come more than once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().rev().flat_map(|layer| layer.0.keys().map(String::as_str))

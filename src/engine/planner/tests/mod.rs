@@ -9,10 +9,9 @@ mod variables;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::SshConfigSource;
+use crate::engine::planner::Tags;
 use crate::engine::planner::{self, Call, Operator, Request};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
@@ -35,18 +34,7 @@ fn text(line: u32, text: &str) -> TemplateText {
 }
 
 fn step(line: u32, action: Action) -> Step {
-    Step {
-        action,
-        name: None,
-        when: None,
-        register: None,
-        cd: None,
-        env: IndexMap::new(),
-        timeout: None,
-        warn_only: false,
-        sudo: false,
-        position: Position::new("tasks.yaml", line, 7),
-    }
+    Step { position: Position::new("tasks.yaml", line, 7), ..Step::bare(action) }
 }
 
 fn echo(line: u32, said: &str) -> Step {
@@ -66,17 +54,9 @@ fn registered(name: &str, step: Step) -> Step {
 fn task(line: u32, name: &str) -> Task {
     let position = Position::new("tasks.yaml", line, 3);
     Task {
-        name: Arc::from(name),
-        desc: None,
-        params: IndexMap::new(),
         roles: vec![Located::new(RoleName::from("web"), position.clone())],
-        hosts: Vec::new(),
-        exclude: Vec::new(),
-        vars: Vars::new(),
-        before: Vec::new(),
-        steps: vec![echo(line + 1, "hello")],
-        timeout: None,
         position,
+        ..Task::bare(name, vec![echo(line + 1, "hello")])
     }
 }
 
@@ -157,6 +137,8 @@ fn request() -> Request {
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: SshConfigSource::none(),
+        tags: Tags::default(),
+        serial: Vec::new(),
     }
 }
 
@@ -203,7 +185,7 @@ fn says(plan: &Plan, task: usize, host: &str, template: &str) -> String {
 fn a_command_is_planned_for_the_login_shell_as_it_is() {
     let plan = planner::command(request(), &inventory(), &[1, 4], "echo {{ nope }}; true").unwrap();
     assert_eq!(outline(&plan), "echo {{ nope }}; true: web1 db1");
-    let step = &plan.tasks[0].steps[0];
+    let step = &plan.tasks[0].steps[0].step;
     assert!(matches!(&step.action, Action::Run(Command::Raw(line)) if &**line == "echo {{ nope }}; true"));
     let summary = &plan.summaries()[0];
     assert_eq!((summary.steps[0].action.as_str(), &summary.hosts[..]), ("run", &[0, 1][..]));

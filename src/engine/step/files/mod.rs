@@ -82,7 +82,10 @@ impl Work {
             | Action::Echo(_)
             | Action::Set(_)
             | Action::Fail(_)
-            | Action::Assert { .. } => {
+            | Action::Assert { .. }
+            | Action::Barrier
+            | Action::Block(_)
+            | Action::Task(_) => {
                 return Err(Failure::new(
                     Kind::Internal,
                     format!("{} is no step on files", step.action.key()),

@@ -1,0 +1,446 @@
+//! One step on one host: whether it is wanted, for which items, how often it is tried, and what its result means.
+//! What the action itself does is in `step`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::plan;
+use crate::engine::register;
+use crate::engine::scope::RESULT;
+use crate::engine::step::{self, Probe, StepResult, template_failed};
+use crate::engine::together::{Claim, Claimed, Done};
+use crate::engine::walk::Halt;
+use crate::engine::worker::Worker;
+use crate::event::{Fact, StepOutcome};
+use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
+use crate::model::position::Located;
+use crate::model::task::{Action, Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
+use crate::model::template::{Layer, Scope};
+use crate::model::value::{Value, Vars, type_name};
+use crate::ssh::Connector;
+
+/// One time that the action is to be done.
+struct Turn {
+    /// The item that it is for, in a loop.
+    item: Option<Value>,
+    scope: Scope,
+    wanted: Result<bool, Failure>,
+}
+
+impl<C: Connector> Worker<'_, C> {
+    /// Runs one step; the host ends here when it does not go well.
+    pub(super) async fn step(&mut self, index: usize) -> Result<(), Halt> {
+        let task = self.task;
+        let planned = task.steps.get(index).expect("the plan's bodies name its steps");
+        let step = &planned.step;
+        if let Some(reason) = self.shared.stop.current().reason() {
+            return Err(self.halt_cancelled(index, reason));
+        }
+        self.meet(index, step).await?;
+        self.run.activity.begin();
+        let claim = if step.run_once { Some(self.claim(index).await?) } else { None };
+        let turns = match claim {
+            Some(Claim::Done(_)) => Ok(Vec::new()),
+            Some(Claim::Mine(_)) | None => self.turns(step),
+        };
+        if let Ok(turns) = &turns
+            && turns.iter().any(|turn| matches!(turn.wanted, Ok(true)))
+            && step::needs_session(&step.action)
+        {
+            self.open_session(index).await?;
+        }
+        let host = self.planned.endpoint.name.clone();
+        let sink = self.shared.sink.clone();
+        let begun = sink.elapsed();
+        sink.tell(Fact::StepStarted { host: host.clone(), task: self.task_index, step: index });
+        let mut result = match (claim, turns) {
+            (Some(Claim::Done(done)), _) => self.learn(done),
+            (_, Err(failure)) => StepResult::failed(failure),
+            (None, Ok(turns)) => self.all_turns(index, step, turns).await,
+            (Some(Claim::Mine(claimed)), Ok(turns)) => {
+                let result = self.all_turns(index, step, turns).await;
+                self.pass_on(claimed, step, &result);
+                result
+            }
+        };
+        let may_pass = step.warn_only || self.shared.plan.warn_only;
+        // A host that starts nothing cannot go on, and must not end as ok.
+        if result.outcome.status == StepStatus::Failed && may_pass && !result.refused {
+            result.outcome.status = StepStatus::Warned;
+        }
+        result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
+        self.take_note(step, &result);
+        let ended = self.verdict(index, &result);
+        let outcome = told(result.outcome, step.shown);
+        sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
+        ended
+    }
+
+    /// What the rest of the task has to know of a step that is over.
+    fn take_note(&mut self, step: &Step, result: &StepResult) {
+        if let Some(name) = &step.register
+            && !result.done_elsewhere
+        {
+            let value = register::result(result);
+            self.define(Vars::from_iter([(name.value.clone(), value)]));
+        }
+        self.run.may_still_run |= result.outcome.may_still_run;
+        let changed = result.outcome.status == StepStatus::Changed;
+        // A command that failed half-way may have changed anything.
+        let perhaps = result.outcome.exit.is_some() && result.outcome.status == StepStatus::Failed;
+        self.changed |= changed || perhaps;
+        if changed {
+            self.notified.extend(step.notify.iter().map(|name| name.value.clone()));
+        }
+    }
+
+    /// Waits for the other hosts of the batch where they go together.
+    async fn meet(&mut self, index: usize, step: &Step) -> Result<(), Halt> {
+        self.together.batch.come_to(self.together.member, index);
+        if self.task.strategy == Strategy::Free && !matches!(step.action, Action::Barrier) {
+            return Ok(());
+        }
+        let (batch, mut stop) = (self.together.batch.clone(), self.shared.stop.clone());
+        let met = batch.all_at(index);
+        tokio::pin!(met);
+        let at_once = futures::poll!(&mut met).is_ready();
+        if !at_once {
+            // Others may need the place to come here.
+            self.run.permit = None;
+            tokio::select! {
+                biased;
+                reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
+                () = met => {}
+            }
+            let pool = self.shared.pool.clone();
+            tokio::select! {
+                biased;
+                reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
+                permit = pool.acquire_owned() => {
+                    self.run.permit = Some(permit.expect("the pool is never closed"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the action is to be done, and with which variables.
+    fn turns(&self, step: &Step) -> Result<Vec<Turn>, Failure> {
+        let scope = self.scope();
+        let templates = &self.shared.plan.templates;
+        let Some(each) = &step.each else {
+            let wanted = step::condition(templates, step, &scope);
+            return Ok(vec![Turn { item: None, scope, wanted }]);
+        };
+        let items = match each {
+            Each::Expression(text) => {
+                let value = templates.eval_value(&text.value, &scope);
+                items(value.map_err(|error| template_failed(&error, &text.position))?, text)?
+            }
+            Each::Items(list) => {
+                let mut items = Vec::with_capacity(list.len());
+                for template in list {
+                    let value = templates.render_value(template, &scope);
+                    items.push(value.map_err(|error| template_failed(&error.value, &error.position))?);
+                }
+                items
+            }
+        };
+        let turns = items.into_iter().enumerate().map(|(index, item)| {
+            let locals = Vars::from_iter([
+                ("item".to_owned(), item.clone()),
+                ("item_index".to_owned(), Value::from(index)),
+            ]);
+            let scope = scope.clone().with(Layer::new(&locals));
+            let wanted = step::condition(templates, step, &scope);
+            Turn { item: Some(item), scope, wanted }
+        });
+        Ok(turns.collect())
+    }
+
+    async fn all_turns(&mut self, index: usize, step: &Step, turns: Vec<Turn>) -> StepResult {
+        let mut done: Vec<(Option<Value>, StepResult)> = Vec::with_capacity(turns.len());
+        for Turn { item, scope, wanted } in turns {
+            if !done.is_empty() && self.shared.stop.current().reason().is_some() {
+                break;
+            }
+            let result = match wanted {
+                Ok(true) => self.tries(index, step, &scope).await,
+                Ok(false) => StepResult::of(StepStatus::Skipped),
+                Err(failure) => StepResult::failed(failure),
+            };
+            let goes_on = match result.outcome.status {
+                StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,
+                StepStatus::Failed => step.warn_only && !result.refused,
+                StepStatus::Unknown | StepStatus::Cancelled => false,
+            };
+            done.push((item, result));
+            if !goes_on {
+                break;
+            }
+        }
+        if step.each.is_some() { register::of_all(done) } else { only(done) }
+    }
+
+    /// Does the action until it went as it should, as often as the step allows.
+    async fn tries(&mut self, index: usize, step: &Step, scope: &Scope) -> StepResult {
+        match self.guarded(index, step, scope).await {
+            Ok(None) => {}
+            Ok(Some(result)) => return result,
+            Err(failure) => return StepResult::failed(failure),
+        }
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let result = step::run(self, index, step, scope).await;
+            let mut result = self.judged(step, scope, result);
+            let Some(repeat) = &step.repeat else { return result };
+            match result.outcome.status {
+                StepStatus::Ok | StepStatus::Changed | StepStatus::Failed => {}
+                // Nobody knows what a second time would do.
+                StepStatus::Unknown | StepStatus::Cancelled | StepStatus::Skipped | StepStatus::Warned => {
+                    return result;
+                }
+            }
+            match self.is_enough(step, repeat, scope, &result) {
+                Ok(true) => return result,
+                Ok(false) if result.refused => return result,
+                Ok(false) => {}
+                Err(failure) => return StepResult::failed(failure),
+            }
+            let failure = result.outcome.failure.take().unwrap_or_else(|| unsatisfied(repeat, attempt));
+            if attempt > repeat.retries
+                || !self.pause(index, attempt, repeat.delay, &failure, step.shown).await
+            {
+                result.outcome.status = StepStatus::Failed;
+                result.outcome.failure = Some(failure);
+                return result;
+            }
+        }
+    }
+
+    /// Whether a result needs no further try.
+    fn is_enough(
+        &self,
+        step: &Step,
+        repeat: &Repeat,
+        scope: &Scope,
+        result: &StepResult,
+    ) -> Result<bool, Failure> {
+        match &repeat.until {
+            None => Ok(result.outcome.status != StepStatus::Failed),
+            Some(until) => {
+                let scope = scope.clone().with(own_result(step, result));
+                let verdict = self.shared.plan.templates.eval_bool(&until.value, &scope);
+                verdict.map_err(|error| template_failed(&error, &until.position))
+            }
+        }
+    }
+
+    /// Waits before the next try; false when the user stopped the run meanwhile.
+    async fn pause(
+        &mut self,
+        index: usize,
+        attempt: u32,
+        delay: Duration,
+        failure: &Failure,
+        shown: Shown,
+    ) -> bool {
+        let host = self.planned.endpoint.name.clone();
+        let mut failure = failure.clone();
+        if shown == Shown::StatusOnly {
+            failure = concealed(failure.kind);
+        }
+        self.shared.sink.tell(Fact::StepRetried {
+            host,
+            task: self.task_index,
+            step: index,
+            attempt,
+            failure,
+            delay,
+        });
+        let mut stop = self.shared.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.asked() => false,
+            () = tokio::time::sleep(delay) => true,
+        }
+    }
+
+    /// A result as `ok_codes` and `changed_when` want it read.
+    fn judged(&self, step: &Step, scope: &Scope, mut result: StepResult) -> StepResult {
+        if let (Some(codes), Some(Exit::Status(status))) = (&step.ok_codes, result.outcome.exit.clone()) {
+            let outcome = &mut result.outcome;
+            match (outcome.status, codes.contains(&status)) {
+                (StepStatus::Failed, true)
+                    if outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Exit) =>
+                {
+                    outcome.failure = None;
+                    outcome.status = step::success(&step.action);
+                }
+                (StepStatus::Ok | StepStatus::Changed, false) => {
+                    outcome.status = StepStatus::Failed;
+                    outcome.failure = Some(Failure::new(Kind::Exit, format!("exit status {status}")));
+                }
+                _ => {}
+            }
+        }
+        if let Some(changed_when) = &step.changed_when
+            && matches!(result.outcome.status, StepStatus::Ok | StepStatus::Changed)
+        {
+            let scope = scope.clone().with(own_result(step, &result));
+            match self.shared.plan.templates.eval_bool(&changed_when.value, &scope) {
+                Ok(changed) => {
+                    result.outcome.status = if changed { StepStatus::Changed } else { StepStatus::Ok };
+                }
+                Err(error) => return StepResult::failed(template_failed(&error, &changed_when.position)),
+            }
+        }
+        result
+    }
+
+    /// The result of a step that `creates`, `unless` or `onlyif` make superfluous.
+    async fn guarded(
+        &mut self,
+        index: usize,
+        step: &Step,
+        scope: &Scope,
+    ) -> Result<Option<StepResult>, Failure> {
+        let skipped = |why: String| {
+            let mut result = StepResult::of(StepStatus::Skipped);
+            result.outcome.note = Some(why);
+            Ok(Some(result))
+        };
+        if self.shared.plan.changes.dry_run || step.guards.is_empty() {
+            return Ok(None);
+        }
+        if let Some(creates) = &step.guards.creates {
+            let word = |text: &str| Located::new(Arc::from(text), creates.position.clone());
+            let command = Command::Argv(vec![word("test"), word("-e"), creates.clone()]);
+            match step::probe(self, index, step, &command, scope).await? {
+                Probe::Yes => return skipped(format!("creates: {} is there", creates.value.trim())),
+                Probe::No => {}
+                Probe::Ended(result) => return Ok(Some(*result)),
+            }
+        }
+        for (guard, skips) in [(&step.guards.unless, true), (&step.guards.onlyif, false)] {
+            let Some(script) = guard else { continue };
+            let command = Command::Script(script.clone());
+            let yes = match step::probe(self, index, step, &command, scope).await? {
+                Probe::Yes => true,
+                Probe::No => false,
+                Probe::Ended(result) => return Ok(Some(*result)),
+            };
+            if yes == skips {
+                let word = if skips { "unless" } else { "onlyif" };
+                return skipped(format!("{word}: {}", plan::first_line(&script.value)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a step that one host does for all, or waits for whoever has it.
+    async fn claim(&self, index: usize) -> Result<Claim, Halt> {
+        let mut stop = self.shared.stop.clone();
+        tokio::select! {
+            biased;
+            reason = stop.asked() => Err(self.halt_cancelled(index, reason)),
+            claim = self.together.once.claim(self.task_index, index) => Ok(claim),
+        }
+    }
+
+    /// Another host did it: its variables are this one's too.
+    fn learn(&mut self, Done { by, result }: Done) -> StepResult {
+        match result {
+            Ok(vars) => {
+                self.define(vars);
+                let mut result = StepResult::of(StepStatus::Ok);
+                result.outcome.note = Some(format!("done by {by}"));
+                result.done_elsewhere = true;
+                result
+            }
+            Err(failure) => {
+                let message = format!("{by} was to do it for all hosts: {}", failure.message);
+                StepResult::failed(Failure::new(Kind::Dependency, message))
+            }
+        }
+    }
+
+    /// Lets the others know what came of a step. One that was not begun goes to the next host.
+    fn pass_on(&mut self, claimed: Claimed, step: &Step, result: &StepResult) {
+        if result.refused || result.outcome.status == StepStatus::Cancelled {
+            return;
+        }
+        let passes = step.warn_only || self.shared.plan.warn_only;
+        let failed = result.outcome.failure.clone();
+        let result = match failed.filter(|_| !passes || result.outcome.status == StepStatus::Unknown) {
+            Some(failure) => Err(failure),
+            None => {
+                let mut vars = self.definitions_of(step);
+                vars.extend(
+                    step.register.as_ref().map(|name| (name.value.clone(), register::result(result))),
+                );
+                Ok(vars)
+            }
+        };
+        claimed.finish(Done { by: self.planned.endpoint.name.clone(), result });
+    }
+}
+
+/// The only result there is.
+fn only(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
+    let last = done.into_iter().next_back();
+    last.map_or_else(|| StepResult::of(StepStatus::Skipped), |(_, result)| result)
+}
+
+/// The items of a list, or of a map.
+fn items(value: Value, text: &TemplateText) -> Result<Vec<Value>, Failure> {
+    match value {
+        Value::Array(items) => Ok(items),
+        Value::Object(map) => {
+            let pair = |(key, value): (String, Value)| {
+                Value::Object(Vars::from_iter([
+                    ("key".to_owned(), Value::from(key)),
+                    ("value".to_owned(), value),
+                ]))
+            };
+            Ok(map.into_iter().map(pair).collect())
+        }
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            let (at, found) = (&text.position, type_name(&other));
+            let message = format!("\"each\" needs a list, found {found} ({}:{})", at.file, at.line);
+            Err(Failure::new(Kind::Template, message))
+        }
+    }
+}
+
+/// The result of a step by its own names.
+fn own_result(step: &Step, result: &StepResult) -> Layer {
+    let value = register::result(result);
+    let mut vars = Vars::from_iter([(RESULT.to_owned(), value.clone())]);
+    if let Some(name) = &step.register {
+        vars.insert(name.value.clone(), value);
+    }
+    Layer::new(&vars)
+}
+
+fn unsatisfied(repeat: &Repeat, attempt: u32) -> Failure {
+    let until = repeat.until.as_ref().map(|until| until.value.trim().to_owned()).unwrap_or_default();
+    let times = if attempt == 1 { "once".to_owned() } else { format!("{attempt} times") };
+    Failure::new(Kind::Until, format!("tried {times}, and `{until}` is still false"))
+}
+
+/// What readers are told of a step's outcome.
+fn told(mut outcome: StepOutcome, shown: Shown) -> StepOutcome {
+    if shown == Shown::StatusOnly {
+        outcome.note = None;
+        outcome.difference = None;
+        outcome.failure = outcome.failure.map(|failure| concealed(failure.kind));
+    }
+    outcome
+}
+
+/// The failure of a secret step.
+pub(super) fn concealed(kind: Kind) -> Failure {
+    Failure::new(kind, "the step is secret: what happened is not told")
+}

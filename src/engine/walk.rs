@@ -1,0 +1,198 @@
+//! How a host goes through the steps of a task: blocks with their `rescue` and `always`, calls of other tasks, and
+//! the handlers that it notified. Refuses to know what a step does.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::engine::plan::{Body, Call, Item, PlannedBlock};
+use crate::engine::planner;
+use crate::engine::step::{StepResult, template_failed};
+use crate::engine::worker::{TaskEnd, Worker};
+use crate::event::{Fact, HostOutcome};
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::model::position::Diagnostic;
+use crate::model::template::Layer;
+use crate::model::value::{Value, Vars};
+use crate::ssh::Connector;
+
+/// Why a host does not go on with its steps.
+#[derive(Debug)]
+pub(super) struct Halt {
+    /// Its final record, unless somebody puts it right.
+    pub(super) outcome: HostOutcome,
+    /// The host can be worked on: `rescue` and `always` can run.
+    pub(super) can_go_on: bool,
+}
+
+type Walked = Result<(), Halt>;
+
+impl<C: Connector> Worker<'_, C> {
+    /// Takes the host through the whole task.
+    pub(super) async fn walk(&mut self) -> TaskEnd {
+        let Body { main, rescue, always } = &self.task.body;
+        let mut end = self.items(main).await;
+        if end.is_ok() {
+            end = self.notified_handlers().await;
+        }
+        if let Some(halt) = going_on(&end)
+            && self.changed
+            && !rescue.is_empty()
+        {
+            self.learn_failure(&halt.outcome);
+            // The task has failed there, however well the way back went.
+            let _ = self.items(rescue).await;
+        }
+        if end.is_ok() || going_on(&end).is_some() {
+            end = first_error(end, self.items(always).await);
+        }
+        match end {
+            Ok(()) => TaskEnd::Done,
+            Err(halt) => TaskEnd::Ended(halt.outcome),
+        }
+    }
+
+    /// Boxed, as blocks stand in blocks.
+    fn items<'w>(&'w mut self, items: &'w [Item]) -> BoxFuture<'w, Walked> {
+        async move {
+            for item in items {
+                match item {
+                    Item::Step(index) => self.step(*index).await?,
+                    Item::Block(block) => self.block(block).await?,
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    async fn block(&mut self, block: &PlannedBlock) -> Walked {
+        match self.wanted(block) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.skip(&block.body);
+                return Ok(());
+            }
+            Err(failure) => return self.fail_first(&block.body, failure),
+        }
+        let Some(call) = &block.call else { return self.body(&block.body).await };
+        match self.frame(call) {
+            Ok(frame) => {
+                self.frames.push(frame);
+                let end = self.body(&block.body).await;
+                self.frames.pop();
+                end
+            }
+            Err(failure) => self.fail_first(&block.body, failure),
+        }
+    }
+
+    async fn body(&mut self, body: &Body) -> Walked {
+        let mut end = self.items(&body.main).await;
+        if let Some(halt) = going_on(&end)
+            && !body.rescue.is_empty()
+        {
+            self.learn_failure(&halt.outcome);
+            end = self.items(&body.rescue).await;
+        }
+        if end.is_ok() || going_on(&end).is_some() {
+            end = first_error(end, self.items(&body.always).await);
+        }
+        end
+    }
+
+    /// Runs the handlers that steps asked for, in the order in which the task has them, each once. One that asks
+    /// for an earlier one gets it in another round, of which there is one at most.
+    async fn notified_handlers(&mut self) -> Walked {
+        for _ in 0..2 {
+            for handler in &self.task.handlers {
+                if self.notified.remove(&handler.name) {
+                    self.items(&handler.items).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, block: &PlannedBlock) -> Result<bool, Failure> {
+        let Some(when) = &block.when else { return Ok(true) };
+        let verdict = self.shared.plan.templates.eval_bool(&when.value, &self.scope());
+        verdict.map_err(|error| template_failed(&error, &when.position))
+    }
+
+    /// The variables that a called task sees.
+    fn frame(&self, call: &Call) -> Result<Vars, Failure> {
+        let (plan, scope) = (&self.shared.plan, self.scope());
+        let mut args = Vars::new();
+        for (name, value) in &call.args {
+            let value = plan.templates.render_value(value, &scope);
+            args.insert(name.clone(), value.map_err(|error| template_failed(&error.value, &error.position))?);
+        }
+        let above = [Layer::new(&args), plan.extra_vars.clone()];
+        let expanded = planner::expand(&plan.templates, &call.vars, scope.layers(), &above);
+        let mut frame = expanded.map_err(|problem| {
+            let at = Diagnostic::at(&call.position, problem.message).to_string();
+            let failure = Failure::new(Kind::Template, at.replacen(" error: ", " ", 1));
+            Failure { hint: problem.help, ..failure }
+        })?;
+        frame.extend(args);
+        Ok(frame)
+    }
+
+    /// Tells of steps that are not wanted.
+    fn skip(&self, body: &Body) {
+        let Body { main, rescue: _, always } = body;
+        for item in main.iter().chain(always) {
+            match item {
+                Item::Step(index) => self.tell_unrun(*index, StepResult::of(StepStatus::Skipped)),
+                Item::Block(block) => self.skip(&block.body),
+            }
+        }
+    }
+
+    /// A block that cannot be begun fails at its first step.
+    fn fail_first(&self, body: &Body, failure: Failure) -> Walked {
+        let Some(index) = first_step(&body.main) else { return Ok(()) };
+        let outcome = self.ended(Status::Failed, Some(failure.clone()), index);
+        self.tell_unrun(index, StepResult::failed(failure));
+        Err(Halt { outcome, can_go_on: true })
+    }
+
+    fn tell_unrun(&self, index: usize, result: StepResult) {
+        let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
+        let sink = &self.shared.sink;
+        sink.tell(Fact::StepStarted { host: host.clone(), task, step });
+        sink.tell(Fact::StepFinished { host, task, step, outcome: result.outcome });
+    }
+
+    /// What failed, for the steps that deal with it: the variable `failure`.
+    fn learn_failure(&mut self, outcome: &HostOutcome) {
+        let mut failure = Vars::new();
+        if let Some(known) = &outcome.failure {
+            failure.insert("kind".to_owned(), Value::from(known.kind.as_str()));
+            failure.insert("message".to_owned(), Value::from(known.message.clone()));
+        }
+        let step = outcome.step.and_then(|(_, step)| self.task.steps.get(step));
+        let title = step.map(|planned| crate::engine::plan::summarize(planned).title);
+        failure.insert("step".to_owned(), Value::from(title));
+        self.run.define(Vars::from_iter([("failure".to_owned(), Value::Object(failure))]));
+    }
+}
+
+/// The failure after which the host can be worked on.
+fn going_on(end: &Walked) -> Option<&Halt> {
+    end.as_ref().err().filter(|halt| halt.can_go_on)
+}
+
+fn first_error(first: Walked, second: Walked) -> Walked {
+    match (first, second) {
+        (Err(first), _) => Err(first),
+        (Ok(()), second) => second,
+    }
+}
+
+fn first_step(items: &[Item]) -> Option<usize> {
+    items.iter().find_map(|item| match item {
+        Item::Step(index) => Some(*index),
+        Item::Block(block) => first_step(&block.body.main),
+    })
+}

@@ -1,0 +1,405 @@
+//! What tasks do: loops, conditions, retries, blocks, calls, batches. On hosts that are this machine, with its `sh`.
+
+use std::collections::BTreeMap;
+
+use fan::event::Fact;
+use fan::model::outcome::StepStatus;
+
+use crate::support::{Fan, Ran};
+
+/// Hosts `h1` to `h4`, all of them this machine, and these tasks.
+fn fan(tasks: &str) -> Fan {
+    const HOSTS: &str = "hosts:\n  h[1-4]: {transport: local}\n";
+    Fan::new().file("inventory.yaml", HOSTS).file("tasks.yaml", tasks)
+}
+
+fn run(tasks: &str, args: &[&str]) -> Ran {
+    fan(tasks).run(["run"].iter().chain(args))
+}
+
+/// What `h1` said in its steps, with its notes; and the exit code.
+fn said(tasks: &str, args: &[&str]) -> (Vec<String>, i32) {
+    let ran = run(tasks, &[&["t", "-H", "h1", "-N", "--format", "lines"], args].concat());
+    (ran.stdout.lines().map(str::to_owned).collect(), ran.code.expect("it was not killed"))
+}
+
+/// The status of each step of each host, by the step's number from 1.
+fn statuses(ran: &Ran) -> BTreeMap<String, Vec<(usize, StepStatus)>> {
+    let mut found: BTreeMap<String, Vec<(usize, StepStatus)>> = BTreeMap::new();
+    for event in ran.events() {
+        if let Fact::StepFinished { host, step, outcome, .. } = event.fact {
+            found.entry(host.to_string()).or_default().push((step + 1, outcome.status));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_loop_goes_over_lists_and_maps() {
+    let tasks = r#"
+tasks:
+  t:
+    vars: {ports: {web: 80, db: 5432}, names: [b c, d]}
+    steps:
+      - {echo: "{{ item_index }}={{ item }}", each: [a, "{{ host }}", 3]}
+      - {run: "printf '%s\n' {{ item }}", each: names, when: item != "d", register: out}
+      - {echo: "{{ item.key }}:{{ item.value }}", each: ports}
+      - echo: "{{ out.results | length }} {{ out.results[0].stdout }} {{ out.results[1].skipped }} {{ out.changed }}"
+"#;
+    let expected = ["0=a", "1=h1", "2=3", "b c", "web:80", "db:5432", "2 b c true true"];
+    assert_eq!(said(tasks, &[]), (expected.map(str::to_owned).to_vec(), 0));
+}
+
+#[test]
+fn a_loop_ends_at_the_first_item_that_fails() {
+    let tasks = "tasks:\n  t:\n    - {run: 'echo {{ item }}; test {{ item }} -lt 2', each: [1, 2, 3]}\n    - echo: never\n";
+    let (lines, code) = said(tasks, &[]);
+    assert_eq!((lines, code), (vec!["1".to_owned(), "2".to_owned()], 1));
+    let ran = run(tasks, &["t", "-H", "h1"]);
+    assert!(ran.stderr.contains("item 2: exit status 1"), "{}", ran.stderr);
+    let tasks = tasks.replace("[1, 2, 3]}", "[1, 2, 3], warn_only: true}");
+    assert_eq!(said(&tasks, &[]).0, ["1", "2", "3", "never"], "a warning lets the others have their turn");
+}
+
+#[test]
+fn a_step_is_tried_again_until_it_is_as_it_should_be() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: 'echo x >> tries; test "$(wc -l < tries)" -ge 3', retries: 5, delay: 1ms}
+    - {run: 'echo x >> tries; wc -l < tries', until: result.stdout | trim | int >= 5, delay: 1ms, register: out}
+    - {echo: "{{ out.stdout | trim }}"}
+    - {run: 'echo y >> more; echo never', until: '"x" in out.stdout', retries: 2, delay: 1ms, register: out}
+"#;
+    let ran = run(tasks, &["t", "-H", "h1", "--format", "jsonl"]);
+    let retried = ran.events().iter().filter(|event| matches!(event.fact, Fact::StepRetried { .. })).count();
+    assert_eq!(retried, 2 + 1 + 2);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stdout.contains(
+            r#""kind":"until","message":"tried 3 times, and `\"x\" in out.stdout` is still false""#
+        )
+    );
+    assert!(ran.stdout.contains(r#""note":"5""#), "{}", ran.stdout);
+}
+
+#[test]
+fn exit_statuses_and_changes_are_read_as_the_step_says() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: exit 3, ok_codes: [0, 3], register: a}
+    - {run: "true", ok_codes: 1, warn_only: true, register: b}
+    - {run: echo same, changed_when: '"same" not in result.stdout', register: c}
+    - {run: "true", changed_when: false, register: d}
+    - {local: "true", changed_when: true, register: e}
+    - {echo: "{{ a.ok }} {{ a.rc }} {{ b.failed }} {{ c.changed }} {{ d.changed }} {{ e.changed }}"}
+"#;
+    let (lines, code) = said(tasks, &[]);
+    assert_eq!((lines.last().map(String::as_str), code), (Some("true 3 true false false true"), 0));
+}
+
+#[test]
+fn guards_make_steps_superfluous() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: "touch 'a b'; echo made", creates: "{{ 'a b' }}"}
+    - {run: echo made again, creates: a b}
+    - {run: echo one, unless: test -e gone}
+    - {run: echo two, unless: "test -e 'a b'"}
+    - {run: echo three, onlyif: "echo noise; test -e 'a b'"}
+    - {run: echo four, onlyif: test -e gone}
+    - {local: echo five, creates: tasks.yaml}
+"#;
+    let (lines, code) = said(tasks, &[]);
+    let output: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.contains(": ")).collect();
+    assert_eq!((output, code), (vec!["made", "one", "three"], 0), "{lines:?}");
+}
+
+#[test]
+fn hidden_output_is_kept_for_later_and_secret_steps_tell_nothing() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: echo hidden, hide: true, register: out}
+    - {echo: "{{ out.stdout | upper }}"}
+    - {run: "echo s3cret; echo s3cret >&2; exit 4", secret: true, name: quiet}
+"#;
+    let ran = run(tasks, &["t", "-H", "h1", "-v"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("HIDDEN") && !ran.stdout.contains("hidden"), "{}", ran.stdout);
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!all.contains("s3cret") && all.contains("what happened is not told"), "{all}");
+}
+
+#[test]
+fn a_block_that_fails_is_rescued_and_always_ends_the_same_way() {
+    let tasks = r#"
+tasks:
+  t:
+    - block:
+        - echo: one
+        - {run: exit 7, name: break it}
+        - echo: not reached
+      rescue:
+        - echo: "rescued from {{ failure.step }}: {{ failure.message }}"
+      always:
+        - echo: always
+    - block:
+        - {echo: "in {{ cd_is }}", when: "false"}
+        - run: pwd
+      cd: /
+      when: go
+      env: {A: b}
+    - echo: end
+    - block: [{fail: again}]
+      always: [{echo: still always}]
+    - echo: not reached
+"#;
+    let (lines, code) = said(tasks, &["-e", "go=true", "-e", "cd_is=x"]);
+    let expected = ["one", "rescued from break it: exit status 7", "always", "/", "end", "still always"];
+    assert_eq!((lines, code), (expected.map(str::to_owned).to_vec(), 1));
+    let (lines, _) = said(tasks, &["-e", "go=false", "-e", "cd_is=x"]);
+    assert!(!lines.contains(&"/".to_owned()) && lines.contains(&"end".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn the_rescue_of_a_task_is_for_hosts_that_were_changed_and_they_have_failed_all_the_same() {
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - {assert: host != "h2"}
+      - {run: "true", name: change}
+      - {assert: host != "h1"}
+    rescue: [{echo: "{{ host }} back"}]
+    always: [{echo: "{{ host }} always"}]
+"#;
+    let ran = run(tasks, &["t", "-H", "h[1-3]", "-N", "--format", "lines"]);
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1 always", "h1 back", "h2 always", "h3 always"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("1 ok, 2 failed"), "{}", ran.stderr);
+}
+
+#[test]
+fn handlers_run_once_at_the_end_where_something_changed() {
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - {run: "true", notify: [second, first]}
+      - {run: "true", notify: first}
+      - {run: "true", changed_when: false, notify: third}
+      - echo: steps are over
+    handlers:
+      first: {echo: first}
+      second: [{run: "echo second", notify: last}]
+      third: {echo: third}
+      last: {echo: last}
+"#;
+    assert_eq!(said(tasks, &[]).0, ["steps are over", "first", "second", "last"]);
+    let wrong = tasks.replace("notify: first}", "notify: frist}");
+    let ran = run(&wrong, &["t", "-H", "h1"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains(r#"tasks.yaml:6:31: error: no handler "frist""#), "{}", ran.stderr);
+}
+
+#[test]
+fn a_called_task_has_its_own_arguments_and_variables() {
+    let tasks = r#"
+vars: {greeting: hi}
+tasks:
+  t:
+    vars: {name: outer}
+    steps:
+      - {task: greet, with: {name: "{{ host }}"}}
+      - {task: greet, with: {name: you, times: 2}, when: host == "h1"}
+      - {task: greet, with: {name: nobody}, when: host == "h9"}
+      - echo: "{{ name }} {{ said }}"
+  greet:
+    private: true
+    params: {name: null, times: 1}
+    vars: {line: "{{ greeting }} {{ name }} x{{ times }}"}
+    steps:
+      - echo: "{{ line }}"
+      - set: {said: "{{ line }}!", name: changed}
+      - echo: "{{ name }}"
+"#;
+    let expected = ["hi h1 x1", "changed", "hi you x2", "changed", "outer hi you x2!"];
+    let (lines, code) = said(tasks, &[]);
+    assert_eq!((&lines[..4], code), (&expected.map(str::to_owned)[..4], 0));
+    let ran = run(tasks, &["greet:x", "-H", "h1"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("task \"greet\" is private"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_host_does_it_for_all() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: "echo x >> count; date +%N", run_once: true, register: stamp}
+    - {run: "echo {{ stamp.stdout }} >> stamps", hide: true}
+"#;
+    let fan = fan(tasks);
+    let ran = fan.run(["run", "t", "-H", "h[1-4]"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let read = |name: &str| {
+        std::fs::read_to_string(fan.home().join(name))
+            .or_else(|_| std::fs::read_to_string(fan.work().join(name)))
+            .unwrap()
+    };
+    assert_eq!(read("count").lines().count(), 1);
+    let stamps = read("stamps");
+    let mut lines: Vec<&str> = stamps.lines().collect();
+    assert_eq!(lines.len(), 4);
+    lines.dedup();
+    assert_eq!(lines.len(), 1, "all have the same result");
+}
+
+#[test]
+fn a_task_that_runs_once_tells_all_what_it_learned() {
+    let tasks = r#"
+tasks:
+  build:
+    run_once: true
+    steps: [{local: "echo x >> built; echo v7", register: built}]
+  t:
+    before: [build]
+    after: [done]
+    steps: [{echo: "{{ host }} {{ built.stdout }}"}]
+  done: [{echo: "{{ host }} done"}]
+"#;
+    let ran = run(tasks, &["t", "-H", "h[1-2]", "-N", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1 done", "h1 v7", "h2 done", "h2 v7", "v7"]);
+}
+
+#[test]
+fn batches_go_one_after_the_other_and_stop_when_too_many_fail() {
+    let tasks = r#"
+tasks:
+  t:
+    hosts: [all]
+    serial: [1, 2]
+    steps:
+      - {run: "echo {{ host }} in {{ batch }} >> order; test {{ host }} != {{ bad }}", hide: true}
+"#;
+    let order = |bad: &str, args: &[&str]| {
+        let fan = fan(tasks);
+        let bad = format!("bad={bad}");
+        let ran = fan.run(["run", "t", "-e", &bad].iter().chain(args));
+        let path = [fan.home(), fan.work()]
+            .map(|folder| folder.join("order"))
+            .into_iter()
+            .find(|path| path.exists());
+        let text = std::fs::read_to_string(path.expect("a host ran")).unwrap();
+        let batches: Vec<String> =
+            text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+        (batches.concat(), ran)
+    };
+    assert_eq!(order("none", &[]).0, "1223");
+    let (batches, ran) = order("h1", &[]);
+    assert_eq!(batches, "1", "the canary died");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("not begun: 1 of 4 hosts did not end well"), "{}", ran.stderr);
+    assert_eq!(order("h2", &[]).0, "122");
+    assert_eq!(order("none", &["--serial", "50%"]).0, "1122");
+}
+
+#[test]
+fn a_budget_of_failures_lets_the_run_go_on() {
+    let tasks = r#"
+tasks:
+  t: {hosts: [all], serial: 1, max_fail: 1, after: [next], steps: [{assert: host not in bad}]}
+  next: [{echo: "{{ host }}"}]
+"#;
+    let ran = run(tasks, &["t", "-e", "bad=[h2]", "-N", "--format", "lines"]);
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!((lines, ran.code), (vec!["h1", "h3", "h4"], Some(1)));
+    let ran = run(tasks, &["t", "-e", "bad=[h2, h3]", "-N", "--format", "lines"]);
+    assert_eq!(ran.stdout, "", "two are too many");
+    assert!(ran.stderr.contains("not begun: 2 of 4"), "{}", ran.stderr);
+}
+
+#[test]
+fn hosts_keep_in_step_where_they_are_told_to() {
+    // Each host writes its step's number; in step, the numbers only grow.
+    let steps: String =
+        (1..=3).map(|n| format!("      - run: sleep 0.0$(( {n} * 2 )); echo {n} >> order\n")).collect();
+    for (key, pool) in [("strategy: linear", "4"), ("strategy: linear", "1")] {
+        let fan = fan(&format!("tasks:\n  t:\n    {key}\n    steps:\n{steps}"));
+        let ran = fan.run(["run", "t", "-H", "all", "-z", pool]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let path = [fan.home(), fan.work()]
+            .map(|folder| folder.join("order"))
+            .into_iter()
+            .find(|path| path.exists());
+        let order = std::fs::read_to_string(path.unwrap()).unwrap().replace('\n', "");
+        assert_eq!(order, "111122223333", "{key} with {pool} at a time");
+    }
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - {run: "echo 1 >> order", when: host != "h2"}
+      - {fail: out, when: host == "h3"}
+      - barrier:
+      - run: echo 2 >> order
+"#;
+    let fan = fan(tasks);
+    let ran = fan.run(["run", "t", "-H", "all", "-z", "1"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let path =
+        [fan.home(), fan.work()].map(|folder| folder.join("order")).into_iter().find(|path| path.exists());
+    assert_eq!(
+        std::fs::read_to_string(path.unwrap()).unwrap().replace('\n', ""),
+        "111222",
+        "nobody waits for the lost one"
+    );
+}
+
+#[test]
+fn tags_pick_steps() {
+    let tasks = r#"
+tasks:
+  t:
+    - {echo: a, tags: [one]}
+    - {block: [{echo: b}, {echo: c, tags: slow}], tags: two}
+    - {echo: d, tags: always}
+    - echo: e
+"#;
+    let picked = |args: &[&str]| said(tasks, args).0.concat();
+    assert_eq!(picked(&[]), "abcde");
+    assert_eq!(picked(&["--tags", "one"]), "ad");
+    assert_eq!(picked(&["--tags", "two"]), "bcd");
+    assert_eq!(picked(&["--tags", "one,two", "--skip-tags", "slow"]), "abd");
+    assert_eq!(picked(&["--skip-tags", "two,always"]), "ae");
+    let ran = run(&tasks.replace("tags: always", "tags: x"), &["t", "-H", "h1", "--tags", "nope"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
+
+#[test]
+fn steps_count_where_they_stand() {
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - block: [{fail: x}, {echo: b}]
+        rescue: [{echo: c}]
+      - block: [{echo: d}]
+        when: "false"
+    handlers: {h: {echo: e}}
+"#;
+    let ran = run(tasks, &["t", "-H", "h1", "--format", "jsonl"]);
+    assert_eq!(ran.code, Some(0));
+    let of_h1 = statuses(&ran).remove("h1").unwrap();
+    assert_eq!(of_h1, [(1, StepStatus::Failed), (3, StepStatus::Ok), (4, StepStatus::Skipped)]);
+    assert!(ran.stdout.contains(r#""section":"rescue""#) && ran.stdout.contains(r#""section":"handlers""#));
+}
