@@ -10,6 +10,7 @@ pub mod name;
 pub mod outcome;
 pub mod position;
 pub mod range;
+pub mod redact;
 pub mod secret;
 pub mod settings;
 pub mod shell;

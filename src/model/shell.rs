@@ -195,7 +195,7 @@ fn encoded_line(interpreter: &str, script: &str) -> String {
 }
 
 /// A script for `printf %b`, in double quotes inside single quotes, in ASCII.
-fn octal(script: &str) -> String {
+pub(crate) fn octal(script: &str) -> String {
     let mut octal = String::with_capacity(script.len() * 2);
     for byte in script.bytes() {
         match byte {

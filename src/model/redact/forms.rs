@@ -1,0 +1,139 @@
+//! The spellings in which a secret may turn up: as it is, in base64, in URLs, in JSON, quoted for a shell, and line by
+//! line.
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
+use zeroize::Zeroizing;
+
+use crate::model::redact::MIN_SECRET;
+use crate::model::shell::{octal, single_quoted};
+
+/// Bytes that a line of a secret needs to be looked for by itself. Shorter ones are likely elsewhere, too: `}`, `end`.
+const MIN_LINE: usize = 8;
+
+/// A longer secret is a file: it is looked for as it is, line by line, in base64 and in JSON.
+const MAX_ALL_FORMS: usize = 4 * 1024;
+
+/// Adds all forms of a secret; some may come twice.
+pub(super) fn of(secret: &str, forms: &mut Vec<Zeroizing<Vec<u8>>>) {
+    let mut add = |form: String| {
+        if form.len() >= MIN_SECRET {
+            forms.push(Zeroizing::new(form.into_bytes()));
+        }
+    };
+    one(secret, &mut add);
+    let mut lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LINE).peekable();
+    if secret.contains('\n') && lines.peek().is_some() {
+        // As a terminal on the host writes it.
+        add(secret.replace('\n', "\r\n"));
+        // The first and last lines of keys and certificates are no secrets.
+        lines.filter(|line| !line.starts_with("-----")).for_each(|line| one(line, &mut add));
+    }
+}
+
+/// All forms of one text.
+fn one(text: &str, add: &mut impl FnMut(String)) {
+    add(text.to_owned());
+    base64(text.as_bytes(), add);
+    json(text, add);
+    if text.len() <= MAX_ALL_FORMS {
+        urls(text, add);
+        quoted(text, add);
+    }
+}
+
+/// The characters of base64 that depend on nothing but the text, for each of the three ways in which it may stand in
+/// what is encoded: `user:password` in a header is one.
+fn base64(text: &[u8], add: &mut impl FnMut(String)) {
+    const ALPHABETS: [Encoding; 2] = [BASE64_NOPAD, BASE64URL_NOPAD];
+    for (before, mixed) in [(0, 0), (1, 2), (2, 3)] {
+        let mut padded = Zeroizing::new(vec![0; before]);
+        padded.extend_from_slice(text);
+        // The character that the end shares with what comes behind is left out.
+        let whole = padded.len() * 8 / 6;
+        for alphabet in &ALPHABETS {
+            let encoded = Zeroizing::new(alphabet.encode(&padded));
+            add(encoded.get(mixed..whole).unwrap_or_default().to_owned());
+        }
+    }
+}
+
+/// JSON strings without their quotes, as serde, Python, PHP and Go write them, and Rust's messages.
+fn json(text: &str, add: &mut impl FnMut(String)) {
+    let plain = serde_json::Value::from(text).to_string();
+    let plain = plain.get(1..plain.len() - 1).unwrap_or_default().to_owned();
+    for upper in [false, true] {
+        let code = |c: char, out: &mut String| {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") });
+            }
+        };
+        let written = |special: &dyn Fn(char) -> bool| {
+            plain.chars().fold(String::new(), |mut out, c| {
+                if special(c) {
+                    code(c, &mut out)
+                } else {
+                    out.push(c)
+                }
+                out
+            })
+        };
+        add(written(&|c| !c.is_ascii()));
+        add(written(&|c| matches!(c, '<' | '>' | '&')));
+        add(written(&|c| matches!(c, '<' | '>' | '&' | '\'') || !c.is_ascii()));
+    }
+    add(plain.replace('/', "\\/"));
+    add(text.escape_debug().to_string());
+    add(plain);
+}
+
+/// Percent-encoded: RFC 3986's unreserved characters, the same with slashes, a browser's `encodeURIComponent`, forms.
+fn urls(text: &str, add: &mut impl FnMut(String)) {
+    for (unreserved, space) in [("-._~", "%20"), ("-._~/", "%20"), ("-._~!*'()", "%20"), ("-._*", "+")] {
+        for upper in [false, true] {
+            let mut encoded = String::new();
+            for byte in text.bytes() {
+                match byte {
+                    b' ' => encoded.push_str(space),
+                    byte if byte.is_ascii_alphanumeric() || unreserved.contains(char::from(byte)) => {
+                        encoded.push(char::from(byte));
+                    }
+                    byte if upper => encoded.push_str(&format!("%{byte:02X}")),
+                    byte => encoded.push_str(&format!("%{byte:02x}")),
+                }
+            }
+            add(encoded);
+        }
+    }
+}
+
+/// Within the quotes that fan writes, once and twice, and as shells print words (`set -x`, `printf %q`).
+fn quoted(text: &str, add: &mut impl FnMut(String)) {
+    let within = |quoted: String| quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
+    let single = |text: &str| within(single_quoted(text));
+    let words = [
+        text.to_owned(),
+        single(text),
+        // Double quotes and heredocs.
+        escaped(text, |c| "\\\"$`".contains(c)),
+        escaped(text, |c| "\\$`".contains(c)),
+    ];
+    for word in words {
+        // As a script is put on the line for a login shell, and as it is in quotes of the script.
+        add(octal(&word));
+        add(single(&word));
+        add(word);
+    }
+    add(text.replace('\'', "'\"'\"'"));
+    add(escaped(text, |c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_./:@%+-=,".contains(c)));
+}
+
+fn escaped(text: &str, special: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if special(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
