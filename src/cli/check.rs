@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::cli::args::{Check, Color};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
 use crate::engine::plan::{Body, Changes, Plan, PlannedStep};
-use crate::engine::planner;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Located, Position};
@@ -61,7 +61,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         };
         return Ok(Checked { summary, inventory, hosts });
     }
-    let request = Common {
+    let common = Common {
         title: "check".to_owned(),
         settings: context::settings(&args.connection)?,
         extra_vars: context::extra_vars(&args.variables.set)?,
@@ -72,10 +72,8 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         ssh_config: context::ssh_config(&args.connection)?,
         tags: args.tags.tags(),
         serial: Vec::new(),
-    }
-    .request(&inventory);
-    let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
-    context::preflight(&plan)?;
+    };
+    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
     let summary = format!(

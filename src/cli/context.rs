@@ -17,6 +17,7 @@ use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
+use crate::model::secret::Secrets;
 use crate::model::settings::{
     GatewaySetting, HostKeyPolicy, Origin, SecretSource, Settings, Sourced, TimeLimit,
 };
@@ -283,6 +284,7 @@ pub(super) fn preflight(plan: &Plan) -> Result<(), CliError> {
 }
 
 /// The common part of all plans.
+#[derive(Clone)]
 pub(super) struct Common {
     pub(super) title: String,
     pub(super) settings: Settings,
@@ -309,6 +311,7 @@ impl Common {
             operator: operator(inventory),
             settings: self.settings,
             extra_vars: self.extra_vars,
+            secrets: Secrets::default(),
             templates: Arc::new(templates),
             pool: self.pool,
             warn_only: self.warn_only,

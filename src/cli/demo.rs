@@ -7,10 +7,11 @@ use crate::cli::args::{Color, Demo};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::Outputs;
+use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{self, Call, DEFAULT_POOL, SshConfigSource, Tags};
+use crate::engine::planner::{Call, DEFAULT_POOL, SshConfigSource, Tags};
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
@@ -45,7 +46,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     };
     let selected = roles(&mut inventory, &args.roles)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
-    let request = Common {
+    let common = Common {
         title: format!("demo of {}", names.join(", ")),
         settings: Settings::default(),
         extra_vars: context::extra_vars(&args.variables.set)?,
@@ -56,10 +57,8 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),
         serial: Vec::new(),
-    }
-    .request(&inventory);
-    let mut plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
-    context::preflight(&plan)?;
+    };
+    let mut plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values)?;
     let outputs = Outputs::new(&args.output, color)?;
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::panic;
+use std::sync::{PoisonError, RwLock};
 
 use crate::config::Diagnostics;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
+use crate::model::redact::Redactor;
 use crate::model::text::{self, Sgr};
 
 /// Problems shown at a time; the rest is counted.
@@ -79,8 +82,24 @@ impl fmt::Display for CliError {
     }
 }
 
-/// Prints text for the user on stderr, made safe for a terminal line by line.
+/// What is hidden in all that is said. The process has one stderr, and so one of these.
+static HIDDEN: RwLock<Option<Redactor>> = RwLock::new(None);
+
+/// Hides secrets in all that is said from now on, also by panics.
+pub(super) fn hide(redactor: &Redactor) {
+    if redactor.is_empty() {
+        return;
+    }
+    let before = HIDDEN.write().unwrap_or_else(PoisonError::into_inner).replace(redactor.clone());
+    if before.is_none() {
+        panic::set_hook(Box::new(|panicked| talk(&panicked.to_string())));
+    }
+}
+
+/// Prints text for the user on stderr, made safe for a terminal line by line, and without secrets.
 pub(super) fn talk(message: &str) {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    let message = hidden.redact(message);
     let mut stderr = io::stderr().lock();
     for line in message.lines() {
         // Nobody is left to tell when stderr is gone.

@@ -3,8 +3,9 @@
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, print, runner};
-use crate::engine::planner::{self, Call};
+use crate::engine::planner::Call;
 use crate::model::outcome::ExitCode;
 
 pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
@@ -16,7 +17,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
-    let request = Common {
+    let common = Common {
         title: names.join(", "),
         settings: context::settings(&execution.connection)?,
         extra_vars: context::extra_vars(&execution.variables.set)?,
@@ -27,10 +28,9 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: args.tags.tags(),
         serial: execution.serial.clone(),
-    }
-    .request(&inventory);
-    let plan = planner::tasks(request, &mut inventory, selected.as_deref(), &file, &calls)?;
-    context::preflight(&plan)?;
+    };
+    let need = if args.plan { Need::Nothing } else { Need::Values };
+    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);

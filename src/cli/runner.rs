@@ -8,9 +8,11 @@ use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::{Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
+use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, secrets, signals};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::model::outcome::ExitCode;
+use crate::model::redact::Redactor;
 use crate::ssh::client::SshConnector;
 use crate::ssh::host_key::HostKeys;
 use crate::ssh::transport::Transports;
@@ -78,8 +80,8 @@ pub(super) async fn carry_out(
     outputs: Outputs,
     stopping: StopReceiver,
 ) -> Result<ExitCode, CliError> {
-    let connector = prepare(&mut plan).await?;
-    let (sink, deliveries) = engine::channel();
+    let Ready { connector, redactor } = prepare(&mut plan).await?;
+    let (sink, deliveries) = engine::channel(&redactor);
     let report = spawn_reporters(outputs, deliveries)?;
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
     let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone());
@@ -92,20 +94,26 @@ pub(super) async fn carry_out(
     finish(report, &stopping).await
 }
 
+/// What a plan's hosts are reached with, and what must not be shown of it.
+pub(super) struct Ready {
+    pub(super) connector: SshConnector,
+    pub(super) redactor: Redactor,
+}
+
 /// Gets everything ready that a plan's hosts are reached with: secrets, keys, and what is known of host keys. Asks
 /// the user what must be asked, and passes on what they should know.
-pub(super) async fn prepare(plan: &mut Plan) -> Result<SshConnector, CliError> {
+pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
     for warning in &plan.warnings {
         talk(&warning.to_string().replacen("error: ", "warning: ", 1));
     }
-    let keyring = secrets::prepare(plan, &mut Terminal).await?;
+    let Prepared { keyring, redactor } = secrets::prepare(plan, &mut Terminal).await?;
     fit_open_files(plan);
     let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
     new_keys::settle(plan, &connector).await?;
     for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
         talk(&format!("warning: {warning}"));
     }
-    Ok(connector)
+    Ok(Ready { connector, redactor })
 }
 
 /// Lowers the pool, or the run, to what the limit of open files allows.

@@ -18,7 +18,7 @@ use crate::cli::args::{Selection, Shell};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
-use crate::cli::runner;
+use crate::cli::runner::{self, Ready};
 use crate::cli::tty::Changed;
 use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::Tags;
@@ -29,7 +29,6 @@ use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::model::settings::Transport;
 use crate::report::{Layout, Lines, Reporter, Style, failure_lines};
-use crate::ssh::client::SshConnector;
 use crate::ssh::session::SshSession;
 use crate::ssh::shell::{ShellInput, ShellOutput, TerminalRequest, Window};
 use crate::ssh::{ExecEvent, Session};
@@ -61,9 +60,9 @@ pub(super) fn run(args: &Shell) -> Result<u8, CliError> {
     let command = command.map(Bytes::from);
     runner::runtime()?.block_on_then_leave(async {
         let mut stopping = runner::listen()?;
-        let connector = runner::prepare(&mut plan).await?;
+        let ready = runner::prepare(&mut plan).await?;
         let Some(planned) = plan.hosts.first() else { return Err(context::no_hosts()) };
-        open(&connector, &planned.endpoint, command, &mut stopping).await
+        open(&ready, &planned.endpoint, command, &mut stopping).await
     })
 }
 
@@ -131,13 +130,13 @@ enum End {
 
 /// Connects, lends the terminal to the host until the end, and tells how it ended.
 async fn open(
-    connector: &SshConnector,
+    ready: &Ready,
     endpoint: &Endpoint,
     command: Option<Bytes>,
     stopping: &mut StopReceiver,
 ) -> Result<u8, CliError> {
     let host = endpoint.name.as_str();
-    let session = match connect(connector, endpoint, stopping).await? {
+    let session = match connect(ready, endpoint, stopping).await? {
         Ok(session) => session,
         Err(NotConnected::Failed(failure)) => return Ok(failed(host, &failure, false)),
         Err(NotConnected::Cancelled(reason)) => return Ok(reason.exit_code().code()),
@@ -167,15 +166,15 @@ async fn open(
 
 /// Opens the session as runs do, with the same repeats; they are told as they happen.
 async fn connect(
-    connector: &SshConnector,
+    ready: &Ready,
     endpoint: &Endpoint,
     stopping: &mut StopReceiver,
 ) -> Result<Result<SshSession, NotConnected>, CliError> {
-    let (sink, deliveries) = engine::channel();
+    let (sink, deliveries) = engine::channel(&ready.redactor);
     let reader = thread::Builder::new().name("reporter".to_owned()).spawn(move || report(&deliveries));
     let reader =
         reader.map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })?;
-    let connected = engine::connect(connector, endpoint, &sink, stopping).await;
+    let connected = engine::connect(&ready.connector, endpoint, &sink, stopping).await;
     drop(sink);
     // It ends with the sink, and has said everything before the terminal is somebody else's.
     let _ = reader.join();

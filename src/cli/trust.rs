@@ -13,6 +13,7 @@ use crate::cli::ask::{self, Answer};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::prompt::Terminal;
+use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, print, runner, secrets};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self, Tags};
@@ -71,7 +72,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
     let runtime = runner::runtime()?;
     runtime.block_on_then_leave(async {
         // Hosts are never logged in to, but the gateways before them are, once their keys are trusted.
-        let keyring = secrets::prepare(&mut plan, &mut Terminal).await?;
+        let Prepared { keyring, redactor: _ } = secrets::prepare(&mut plan, &mut Terminal).await?;
         let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
         let mut findings = Vec::new();
         for endpoints in new_keys::by_depth(&plan) {

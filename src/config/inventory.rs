@@ -8,20 +8,21 @@ use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::settings::{self, Layer, Owner};
-use crate::config::source;
 use crate::config::vars::{Braces, vars};
 use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::{secret, source};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::name::{check_address, check_host_name, check_role_name};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::range::{MAX_HOSTS, expand};
+use crate::model::secret::SecretSources;
 use crate::model::settings::Settings;
 use crate::model::target::role_members;
 use crate::model::value::Vars;
 
 const FILE: Schema = Schema {
-    known: &[&["vars", "defaults", "hosts", "roles"]],
-    later: &["secrets"],
+    known: &[&["vars", "secrets", "defaults", "hosts", "roles"]],
+    later: &[],
     synonyms: &[("groups", "roles")],
 };
 const DEFAULTS: Schema =
@@ -73,6 +74,7 @@ fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory
         full: false,
         roles: Vec::new(),
         vars: Vars::new(),
+        secrets: SecretSources::new(),
         defaults: Settings::default(),
     };
     if let Some(root) = &root {
@@ -94,20 +96,26 @@ struct Reader {
     full: bool,
     roles: Vec<Role>,
     vars: Vars,
+    secrets: SecretSources,
     defaults: Settings,
 }
 
 impl Reader {
     fn file(&mut self, root: &Node) {
-        let mut roles = None;
+        let (mut roles, mut secrets) = (None, None);
         for entry in map(root, "a map with \"hosts\"", "key", &mut self.findings) {
             match &*entry.key.text {
                 "vars" => self.vars = vars(&entry.value, Braces::Template, &mut self.findings),
                 "defaults" => self.defaults(&entry.value),
                 "hosts" => self.hosts(&entry.value),
+                "secrets" => secrets = Some(&entry.value),
                 "roles" => roles = Some(&entry.value),
                 _ => FILE.refuse(&entry.key, &mut self.findings),
             }
+        }
+        // After the variables, with whose names theirs are compared.
+        if let Some(node) = secrets {
+            self.secrets = secret::secrets(node, &self.base, &self.vars, &mut self.findings);
         }
         // Roles come last, wherever they stand: a warning about them looks at the hosts.
         if let Some(roles) = roles {
@@ -133,8 +141,8 @@ impl Reader {
                 }
             }
         }
-        let Self { findings, hosts, roles, vars, defaults, .. } = self;
-        findings.finish(Inventory { file, hosts, roles, members, vars, defaults })
+        let Self { findings, hosts, roles, vars, secrets, defaults, .. } = self;
+        findings.finish(Inventory { file, hosts, roles, members, vars, secrets, defaults })
     }
 
     fn defaults(&mut self, node: &Node) {

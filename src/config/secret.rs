@@ -1,5 +1,7 @@
 //! Where a secret comes from: `{env: NAME}`, `{file: PATH}`, `{command: "..."}` or `{prompt: "..."}`.
 //!
+//! And the map of them, `secrets:`.
+//!
 //! Refuses a secret itself, and never repeats what stands in its place: it may be one.
 
 use std::path::Path;
@@ -8,11 +10,33 @@ use crate::config::fields::{literal, map};
 use crate::config::findings::Findings;
 use crate::config::settings::{names_variable, resolved};
 use crate::config::yaml::Node;
+use crate::model::name::check_variable_name;
+use crate::model::position::Located;
+use crate::model::secret::SecretSources;
 use crate::model::settings::SecretSource;
 use crate::model::suggest::did_you_mean;
+use crate::model::value::Vars;
 
 /// The ways.
 const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
+
+/// Reads the secrets of a file. `vars` are its variables, which cannot have the same names.
+pub(super) fn secrets(node: &Node, base: &Path, vars: &Vars, findings: &mut Findings) -> SecretSources {
+    let mut secrets = SecretSources::new();
+    for entry in map(node, "a map of secrets", "secret", findings) {
+        let (name, at) = (&*entry.key.text, &entry.key.position);
+        if let Err(message) = check_variable_name(name) {
+            findings.error(at, message);
+        } else if vars.contains_key(name) {
+            let help = "remove one of them: nobody could tell which is meant";
+            findings.error_help(at, format!("\"{name}\" is both a variable and a secret"), help);
+        }
+        if let Some(source) = source(&entry.value, name, base, findings) {
+            secrets.insert(name.to_owned(), Located::new(source, at.clone()));
+        }
+    }
+    secrets
+}
 
 /// Reads the source of a secret.
 pub(super) fn source(node: &Node, field: &str, base: &Path, findings: &mut Findings) -> Option<SecretSource> {

@@ -9,17 +9,17 @@ use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, map, quote, text, texts, time_limit};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::inventory::{patterns, roles};
-use crate::config::source;
 use crate::config::steps::{one_step, steps};
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Entry, Node};
-use crate::config::{order, rollout};
+use crate::config::{order, rollout, secret, source};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::{Diagnostic, Located};
+use crate::model::secret::SecretSources;
 use crate::model::task::{Step, Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
-const FILE: Schema = Schema { known: &[&["vars", "tasks"]], later: &["secrets"], synonyms: &[] };
+const FILE: Schema = Schema { known: &[&["vars", "secrets", "tasks"]], later: &[], synonyms: &[] };
 const TASK: Schema = Schema {
     known: &[
         &["desc", "params", "roles", "hosts", "exclude", "vars", "before", "after", "steps", "timeout"],
@@ -65,12 +65,19 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
     if root.is_none() && findings.any() {
         return Err(findings.take_errors());
     }
-    let mut tasks = TaskFile { file: Arc::clone(&file), vars: Vars::new(), tasks: IndexMap::new() };
+    let mut tasks = TaskFile {
+        file: Arc::clone(&file),
+        vars: Vars::new(),
+        secrets: SecretSources::new(),
+        tasks: IndexMap::new(),
+    };
+    let mut secrets = None;
     let entries =
         root.as_ref().map_or(&[][..], |root| map(root, "a map with \"tasks\"", "key", &mut findings));
     for entry in entries {
         match &*entry.key.text {
             "vars" => tasks.vars = vars(&entry.value, Braces::Template, &mut findings),
+            "secrets" => secrets = Some(&entry.value),
             "tasks" => {
                 for entry in map(&entry.value, "a map of tasks", "task", &mut findings) {
                     let task = task(entry, &mut findings);
@@ -79,6 +86,11 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
             }
             _ => FILE.refuse(&entry.key, &mut findings),
         }
+    }
+    // Last, wherever they stand: their names are compared with those of the variables.
+    if let Some(node) = secrets {
+        let base = Path::new(&*file).parent().unwrap_or(Path::new(""));
+        tasks.secrets = secret::secrets(node, base, &tasks.vars, &mut findings);
     }
     if tasks.tasks.is_empty() && !findings.any() {
         findings.push(

@@ -6,6 +6,7 @@
 mod attempt;
 mod command;
 mod connecting;
+mod discretion;
 mod dispatcher;
 mod lines;
 pub mod plan;

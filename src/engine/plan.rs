@@ -11,6 +11,7 @@ use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
+use crate::model::secret::Secrets;
 use crate::model::settings::OnDisconnect;
 use crate::model::task::{Action, Command, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Templates};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub home: Option<PathBuf>,
     /// Renders templates.
     pub templates: Arc<Templates>,
+    /// Secrets that its templates need.
+    pub secrets: Secrets,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
     /// What the user should know before it begins.
@@ -174,6 +177,11 @@ impl Body {
     /// So many steps, one after the other.
     pub fn sequence(steps: usize) -> Self {
         Self { main: (0..steps).map(Item::Step).collect(), ..Self::default() }
+    }
+
+    /// All its parts, not those within blocks.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.main.iter().chain(&self.rescue).chain(&self.always)
     }
 }
 

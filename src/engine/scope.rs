@@ -39,6 +39,7 @@ pub(super) fn of(
     let scope = Scope::new()
         .with(host.map(|host| Layer::new(&built_in(plan, task, host, position))).unwrap_or_default())
         .with(task.host_names.clone())
+        .with(plan.secrets.known().clone())
         .with(host.map(|host| host.vars.clone()).unwrap_or_default())
         .with(member.map(|member| member.vars.clone()).unwrap_or_default())
         .with(learned);

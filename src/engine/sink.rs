@@ -1,5 +1,7 @@
 //! Where facts go. Facts about hosts and steps never wait: their number is bounded by the plan. Output waits
 //! for its host's budget, so that a slow reader holds back the hosts that talk much, and only those.
+//!
+//! It is the only way to the readers, and so the place where secrets are taken out of facts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -8,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::engine::discretion::Discretion;
 use crate::event::{Event, Fact};
+use crate::model::redact::Redactor;
 
 /// An event on its way to the readers.
 #[derive(Debug)]
@@ -26,12 +30,17 @@ pub struct EventSink {
     started: Instant,
     /// Milliseconds from `started` to the last fact.
     last: Arc<AtomicU64>,
+    /// None when there is nothing to hide.
+    discretion: Option<Arc<Discretion>>,
 }
 
 /// A sink and its receiving end, which readers wait on in a thread of their own. The run's clock starts now.
-pub fn channel() -> (EventSink, mpsc::Receiver<Delivery>) {
+///
+/// No reader sees what the redactor looks for.
+pub fn channel(redactor: &Redactor) -> (EventSink, mpsc::Receiver<Delivery>) {
     let (sender, receiver) = mpsc::channel();
-    (EventSink { sender, started: Instant::now(), last: Arc::default() }, receiver)
+    let discretion = (!redactor.is_empty()).then(|| Arc::new(Discretion::new(redactor.clone())));
+    (EventSink { sender, started: Instant::now(), last: Arc::default(), discretion }, receiver)
 }
 
 impl EventSink {
@@ -45,11 +54,16 @@ impl EventSink {
         self.send(fact, Some(hold));
     }
 
-    fn send(&self, fact: Fact, hold: Option<OwnedSemaphorePermit>) {
+    fn send(&self, fact: Fact, mut hold: Option<OwnedSemaphorePermit>) {
         let at = self.elapsed();
         self.last.store(millis(at), Ordering::Relaxed);
         // Readers that are gone do not stop a run.
-        let _ = self.sender.send(Delivery { event: Event { at, fact }, hold });
+        let mut deliver =
+            |fact| drop(self.sender.send(Delivery { event: Event { at, fact }, hold: hold.take() }));
+        match &self.discretion {
+            None => deliver(fact),
+            Some(discretion) => discretion.pass(fact, deliver),
+        }
     }
 
     /// Time since the run started.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::position::{Located, Position};
+use crate::model::secret::SecretSources;
 use crate::model::settings::{Origin, Settings};
 use crate::model::target::AD_HOC;
 use crate::model::value::Vars;
@@ -93,6 +94,8 @@ pub struct Inventory {
     pub members: Vec<Vec<usize>>,
     /// Variables of every host.
     pub vars: Vars,
+    /// Secrets of every task that runs on its hosts.
+    pub secrets: SecretSources,
     /// Settings of every host.
     pub defaults: Settings,
 }
@@ -119,6 +122,7 @@ impl Inventory {
             roles: Vec::new(),
             members: Vec::new(),
             vars: Vars::new(),
+            secrets: SecretSources::new(),
             defaults: Settings::default(),
         }
     }

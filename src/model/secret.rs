@@ -1,9 +1,18 @@
-//! A string that does not show itself: passwords and whatever else must not be printed.
+//! A string that does not show itself: passwords and whatever else must not be printed. And the secrets of a run by
+//! name, as templates see them.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
+
+use crate::model::position::Located;
+use crate::model::settings::SecretSource;
+use crate::model::template::Layer;
+use crate::model::value::{Value, Vars};
 
 /// A secret value; `Debug`, `Display` and `Serialize` print a mask. Its memory is overwritten when it goes.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +51,50 @@ impl Serialize for Secret {
     }
 }
 
+/// What a file's `secrets:` says: names, each with the place where its value is.
+pub type SecretSources = IndexMap<String, Located<SecretSource>>;
+
+/// The secrets of a run: all that its files name, and the values of those that it needs.
+///
+/// Variables may be built on secrets, and are expanded when a run is planned. For that, one without a value has a mask;
+/// a step that asks for it finds nothing, and fails rather than to work with a mask.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    values: Arc<BTreeMap<String, Secret>>,
+    known: Layer,
+    named: Layer,
+}
+
+impl Secrets {
+    /// These names, with values for some of them.
+    pub fn new<'n>(
+        names: impl IntoIterator<Item = &'n str>,
+        values: impl IntoIterator<Item = (String, Secret)>,
+    ) -> Self {
+        let values: BTreeMap<String, Secret> = values.into_iter().collect();
+        let value = |secret: &Secret| Value::from(secret.reveal());
+        let known: Vars = values.iter().map(|(name, secret)| (name.clone(), value(secret))).collect();
+        let mut named: Vars = names.into_iter().map(|name| (name.to_owned(), Value::from(MASK))).collect();
+        named.extend(known.clone());
+        Self { values: Arc::new(values), known: Layer::new(&known), named: Layer::new(&named) }
+    }
+
+    /// The values that are known.
+    pub fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.values.values()
+    }
+
+    /// The secrets with values, for the templates of steps.
+    pub fn known(&self) -> &Layer {
+        &self.known
+    }
+
+    /// All secrets, for templates in variables.
+    pub fn named(&self) -> &Layer {
+        &self.named
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +105,15 @@ mod tests {
         let shown = format!("{secret} {secret:?} {}", serde_json::to_string(&secret).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
         assert_eq!(secret.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn named_secrets_show_names_only_and_those_without_a_value_are_masked() {
+        let secrets = Secrets::new(["a", "b"], [("b".to_owned(), Secret::new("hunter2"))]);
+        let shown = format!("{secrets:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(secrets.known().names().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(secrets.named().names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(secrets.values().map(Secret::reveal).collect::<Vec<_>>(), ["hunter2"]);
     }
 }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::model::files::{FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
+use crate::model::secret::SecretSources;
 use crate::model::settings::TimeLimit;
 use crate::model::value::{Value, Vars};
 
@@ -23,6 +24,8 @@ pub struct TaskFile {
     pub file: Arc<str>,
     /// Variables of every task.
     pub vars: Vars,
+    /// Secrets of every task.
+    pub secrets: SecretSources,
     /// Tasks by name, in file order.
     pub tasks: IndexMap<String, Task>,
 }

@@ -29,6 +29,7 @@ mod output;
 mod real;
 mod sandbox;
 mod sandbox_sftp;
+mod secrets;
 mod shell;
 mod sshd;
 mod stable;

@@ -8,6 +8,7 @@ mod rollout;
 mod ssh_config;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod variables;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ pub(super) use crate::engine::planner::expand::expand;
 pub use crate::engine::planner::hosts::Operator;
 pub use crate::engine::planner::outline::Tags;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
+pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
 use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
@@ -25,6 +27,7 @@ use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::variables::Variables;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
+use crate::model::secret::Secrets;
 use crate::model::settings::{Settings, TimeLimit};
 use crate::model::suggest::did_you_mean;
 use crate::model::target;
@@ -61,6 +64,8 @@ pub struct Request {
     pub settings: Settings,
     /// Variables of the command line.
     pub extra_vars: Vars,
+    /// Secrets that the files name.
+    pub secrets: Secrets,
     /// Renders templates.
     pub templates: Arc<Templates>,
     /// Hosts at work at a time.
@@ -357,6 +362,7 @@ fn assemble(
         changes: request.changes,
         home: request.operator.home,
         templates: request.templates,
+        secrets: request.secrets,
         extra_vars: Layer::new(&request.extra_vars),
         warnings,
     }

@@ -1,6 +1,7 @@
 //! What OpenSSH's client configuration says about a host, asked through a seam: the engine knows no file formats.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::position::Diagnostic;
 use crate::model::settings::{Settings, Transport};
@@ -19,12 +20,13 @@ pub struct Consulted {
 type Ask = dyn Fn(&str, &Settings) -> Consulted + Send + Sync;
 
 /// Answers for a host's name, given what higher layers say of it.
-pub struct SshConfigSource(Option<Box<Ask>>);
+#[derive(Clone)]
+pub struct SshConfigSource(Option<Arc<Ask>>);
 
 impl SshConfigSource {
     /// A configuration.
     pub fn new(ask: impl Fn(&str, &Settings) -> Consulted + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(ask)))
+        Self(Some(Arc::new(ask)))
     }
 
     /// No configuration at all.

@@ -39,12 +39,13 @@ impl<'a> Variables<'a> {
     ) -> (Self, Vec<PlannedHost>) {
         let extra = Layer::new(&request.extra_vars);
         let mut found = Grouped::default();
+        let secrets = request.secrets.named();
         let mut hosts = Vec::with_capacity(drafts.len());
         for (mut host, own) in drafts {
             let mut vars = file_vars.clone();
             vars.extend(own);
             let above = std::slice::from_ref(&extra);
-            match expand(&request.templates, &vars, &[identity(&host, request)], above) {
+            match expand(&request.templates, &vars, &[identity(&host, request), secrets.clone()], above) {
                 Ok(expanded) => host.vars = Layer::new(&expanded),
                 Err(problem) => {
                     // Still defined: one mistake is told once.
@@ -84,7 +85,8 @@ impl<'a> Variables<'a> {
             let Some(host) = hosts.get(member) else { continue };
             let mut vars = shared.clone();
             if !plain {
-                let below = [identity(host, self.request), host.vars.clone()];
+                let secrets = self.request.secrets.named().clone();
+                let below = [identity(host, self.request), secrets, host.vars.clone()];
                 match expand(&self.request.templates, &own, &below, &above) {
                     Ok(expanded) => vars = with_given(expanded),
                     Err(problem) => found.add(problem, host),
@@ -197,6 +199,7 @@ impl<'a> Variables<'a> {
     fn knows(&self, name: &str, host: &TaskHost, hosts: &[PlannedHost]) -> bool {
         BUILT_IN_NAMES.contains(&name)
             || self.extra.contains(name)
+            || self.request.secrets.named().contains(name)
             || host.vars.contains(name)
             || hosts.get(host.host).is_some_and(|planned| planned.vars.contains(name))
             || self.defined.get(host.host).is_some_and(|defined| defined.contains(name))
@@ -231,6 +234,7 @@ impl<'a> Variables<'a> {
             .chain(host.vars.names())
             .chain(self.defined.get(host.host).into_iter().flatten().map(String::as_str))
             .chain(self.extra.names())
+            .chain(self.request.secrets.named().names())
             .chain(BUILT_IN_NAMES);
         suggest(name, known)
     }
@@ -322,9 +326,9 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
 }
 
 /// A template of a step.
-struct Text<'a> {
-    text: &'a TemplateText,
-    syntax: Syntax,
+pub(super) struct Text<'a> {
+    pub(super) text: &'a TemplateText,
+    pub(super) syntax: Syntax,
     /// Names that the step itself has defined when it is rendered.
     own: Vec<&'a str>,
 }
@@ -344,7 +348,7 @@ impl<'a> Text<'a> {
 }
 
 /// All templates of a step.
-fn texts(step: &Step) -> Vec<Text<'_>> {
+pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
     let mut all = Vec::new();
     all.extend(step.when.as_ref().map(Text::expression));
     all.extend(step.cd.as_ref().map(Text::plain));
@@ -437,7 +441,7 @@ fn placed<'a>(attributes: &'a Attributes, install: Option<&'a Install>) -> impl 
     attributes.owner.iter().chain(&attributes.group).map(Text::plain).chain(validate)
 }
 
-fn leaves<'a>(template: &'a Template, all: &mut Vec<&'a TemplateText>) {
+pub(super) fn leaves<'a>(template: &'a Template, all: &mut Vec<&'a TemplateText>) {
     match template {
         Template::Text(text) => all.push(text),
         Template::Literal(_) => {}

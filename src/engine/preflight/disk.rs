@@ -35,6 +35,8 @@ pub(super) struct TemplateFile {
     pub(super) problem: Option<(Position, Problem)>,
     /// The variables that it needs, each with the place of its first use.
     pub(super) needed: Vec<(String, Position)>,
+    /// All variables that it looks at, also those that may be missing.
+    pub(super) names: Vec<String>,
 }
 
 /// Local files, looked at once.
@@ -139,12 +141,13 @@ fn read_template(path: &Path) -> Result<TemplateFile, Problem> {
                 let place = template::place(&text, Syntax::Text, &name).unwrap_or((1, 1));
                 (name, at(place))
             });
-            TemplateFile { problem: None, needed: placed.collect() }
+            let names = template::names(&text, Syntax::Text).unwrap_or_default();
+            TemplateFile { problem: None, needed: placed.collect(), names }
         }
         Err(error) => {
             let place = at((error.line, error.column.unwrap_or(1)));
             let problem = Problem { message: error.message, help: error.help };
-            TemplateFile { problem: Some((place, problem)), needed: Vec::new() }
+            TemplateFile { problem: Some((place, problem)), ..TemplateFile::default() }
         }
     })
 }

@@ -140,6 +140,7 @@ impl<'a> Known<'a> {
             .chain(later)
             .chain(member.step.locals.iter().map(String::as_str))
             .chain(self.plan.extra_vars.names())
+            .chain(self.plan.secrets.named().names())
             .chain(BUILT_IN_NAMES)
     }
 

@@ -11,7 +11,7 @@ mod disk;
 mod downloads;
 mod known;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -41,6 +41,25 @@ pub fn preflight(plan: &Plan) -> Vec<Diagnostic> {
         }
     }
     check.found.finish()
+}
+
+/// The names that the local files of a plan's `template` steps look at; none when that cannot be said before the run.
+pub(super) fn names_in_files(plan: &Plan) -> Option<BTreeSet<String>> {
+    let (mut known, mut disk) = (Known::new(plan), Disk::default());
+    let mut names = BTreeSet::new();
+    for task in &plan.tasks {
+        for step in &task.steps {
+            if let Action::Template(file) = &step.step.action {
+                let text = Text::new(&file.from);
+                for member in known.members(task, step).iter().filter(|member| member.runs != Runs::No) {
+                    let path = known.local(&known.render(&text, member)?);
+                    names.extend(disk.template(&task.folder.join(path)).ok()?.names.iter().cloned());
+                }
+            }
+            known.define(task, step);
+        }
+    }
+    Some(names)
 }
 
 struct Preflight<'a> {

@@ -26,6 +26,8 @@ use crate::model::endpoint::Endpoint;
 use crate::model::inventory::RoleName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::position::{Located, Position};
+use crate::model::redact::Redactor;
+use crate::model::secret::Secrets;
 use crate::model::settings::OnDisconnect;
 use crate::model::task::{Action, Command, Step, Strategy, TemplateText};
 use crate::model::template::{Builtins, Layer, Templates};
@@ -82,6 +84,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         changes: Changes::default(),
         home: None,
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
+        secrets: Secrets::default(),
         extra_vars: Layer::default(),
         warnings: Vec::new(),
     }
@@ -187,7 +190,7 @@ async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
     let plan = Arc::new(plan);
     let (stop, stopping) = engine::stop_channel();
     let user = tokio::spawn(ask(stop, around.stops));
-    let (sink, deliveries) = engine::channel();
+    let (sink, deliveries) = engine::channel(&Redactor::default());
     let began = Instant::now();
     let running = engine::run(Arc::clone(&plan), fake.clone(), sink, stopping);
     tokio::pin!(running);

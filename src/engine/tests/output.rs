@@ -12,6 +12,7 @@ use crate::engine::tests::{Around, Ran, ms, plan, raw, run, run_and_stop, run_wi
 use crate::engine::{self, plan::Plan};
 use crate::event::{Fact, Stream};
 use crate::model::outcome::{Kind, Status};
+use crate::model::redact::Redactor;
 use crate::ssh::{ExecEvent, Signal};
 
 /// A chunk as SSH carries them: numbered lines, 16 KiB of them.
@@ -130,7 +131,7 @@ fn a_flood_does_not_outrun_its_deadline() {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (sink, deliveries) = engine::channel();
+            let (sink, deliveries) = engine::channel(&Redactor::default());
             let (_stop, stopping) = engine::stop_channel();
             sender.send(deliveries).unwrap();
             let flood = Command::runs().says(0, "y\ny\ny\ny\n").endless();

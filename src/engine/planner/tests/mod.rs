@@ -3,6 +3,7 @@
 mod calls;
 mod gateways;
 mod hosts;
+mod secrets;
 mod targets;
 mod variables;
 
@@ -15,6 +16,7 @@ use crate::engine::planner::Tags;
 use crate::engine::planner::{self, Call, Operator, Request};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::secret::{SecretSources, Secrets};
 use crate::model::settings::HostKeyPolicy;
 use crate::model::settings::Settings;
 use crate::model::target;
@@ -84,7 +86,7 @@ impl Task {
 
 fn file(tasks: Vec<Task>) -> TaskFile {
     let tasks = tasks.into_iter().map(|task| (task.name.to_string(), task)).collect();
-    TaskFile { file: Arc::from("tasks.yaml"), vars: Vars::new(), tasks }
+    TaskFile { file: Arc::from("tasks.yaml"), vars: Vars::new(), secrets: SecretSources::new(), tasks }
 }
 
 fn call(name: &str) -> Call {
@@ -131,6 +133,7 @@ fn request() -> Request {
         },
         settings: Settings::default(),
         extra_vars: Vars::new(),
+        secrets: Secrets::default(),
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         pool: 8,
         warn_only: false,

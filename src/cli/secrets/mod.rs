@@ -1,35 +1,34 @@
 //! All that a plan needs to log in, gathered before any host is contacted: key files, agents, passphrases,
 //! passwords. What is wrong is said in one pass; what a person has to type is asked once.
 //!
+//! - `named`: the secrets of templates, and plans that have them
+//! - `source`: environment, files and commands
+//! - `memory`: what is done so that a secret does not leave the process by a side door
+//!
 //! Secrets come from the environment, files, commands and the terminal. They are never arguments, and go into
 //! no message.
 
+mod memory;
+mod named;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::process::Command;
-use zeroize::Zeroizing;
+pub(super) use named::{Need, plan_tasks};
 
-use crate::cli::error::{CliError, talk};
+use crate::cli::error::{CliError, hide, talk};
 use crate::cli::prompt::{PromptError, Prompter};
+use crate::cli::secrets::source::{Purpose, read_now, run};
 use crate::engine::plan::Plan;
 use crate::model::endpoint::{Agent, Endpoint, Password};
 use crate::model::position::Diagnostic;
+use crate::model::redact::{MIN_SECRET, Redactor};
 use crate::model::secret::Secret;
 use crate::model::settings::{SecretSource, Transport};
 use crate::ssh::agent::{self, Held, Patience};
-use crate::ssh::keys::{Identity, KeyError, Keyring, read_private};
-
-/// How long a command may take to print a secret.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-
-/// Bytes of a secret's file, and of what a command prints.
-const MAX_SECRET: u64 = 64 * 1024;
+use crate::ssh::keys::{Identity, KeyError, Keyring};
 
 /// How often a passphrase may be wrong.
 const TRIES: usize = 3;
@@ -53,7 +52,7 @@ pub(super) fn check(plan: &Plan) -> Result<Keyring, CliError> {
     for source in sources(plan) {
         match source {
             SecretSource::Env(_) | SecretSource::File(_) => {
-                problems.extend(read_source(source).err());
+                problems.extend(read_now(source, Purpose::Password).err());
             }
             SecretSource::Command(_) | SecretSource::Prompt(_) => {}
         }
@@ -64,18 +63,28 @@ pub(super) fn check(plan: &Plan) -> Result<Keyring, CliError> {
     if problems.is_empty() { Ok(keyring) } else { Err(CliError::Input(problems)) }
 }
 
+/// What a plan logs in with, and what must not be shown of it.
+pub(super) struct Prepared {
+    pub(super) keyring: Keyring,
+    /// Looks for the passwords and passphrases, and for the secrets of the plan's templates.
+    pub(super) redactor: Redactor,
+}
+
 /// Gathers everything, and puts the passwords into the plan.
 ///
 /// Agents that do not answer are taken out of the plan with one warning, unless the user named them.
-pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Result<Keyring, CliError> {
+pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Result<Prepared, CliError> {
+    if !sources(plan).is_empty() {
+        memory::close();
+    }
     let mut keyring = check(plan)?;
     let held = survey(plan, &keyring).await?;
     let mut secrets = HashMap::new();
     let mut problems = Vec::new();
     for source in sources(plan) {
         let read = match source {
-            SecretSource::Env(_) | SecretSource::File(_) => read_source(source),
-            SecretSource::Command(line) => run(line, COMMAND_LIMIT).await,
+            SecretSource::Env(_) | SecretSource::File(_) => read_now(source, Purpose::Password),
+            SecretSource::Command(line) => run(line, Purpose::Password, source::COMMAND_LIMIT).await,
             SecretSource::Prompt(_) => continue,
         };
         match read {
@@ -88,6 +97,7 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
     }
     let mut opened = Vec::new();
     for path in locked(plan, &mut keyring, &held) {
+        memory::close();
         match open(&path, &mut keyring, &mut opened, prompter)? {
             None => {}
             Some(problem) => problems.push(problem),
@@ -113,10 +123,17 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
             endpoint.password = secrets.get(source).cloned().map(Password::Known);
         }
     });
+    let redactor = Redactor::new(secrets.values().chain(&opened).chain(plan.secrets.values()));
+    hide(&redactor);
     for warning in keyring.take_warnings() {
         talk(&format!("warning: {warning}"));
     }
-    Ok(keyring)
+    if secrets.values().any(|secret| secret.reveal().len() < MIN_SECRET) {
+        talk(&format!(
+            "warning: a password has fewer than {MIN_SECRET} bytes: it is not hidden when a host prints it"
+        ));
+    }
+    Ok(Prepared { keyring, redactor })
 }
 
 /// All endpoints that are logged in to: hosts, and the gateways on the way to them.
@@ -321,107 +338,9 @@ fn unanswered(error: PromptError, problem: impl FnOnce() -> Diagnostic) -> Resul
     }
 }
 
-/// Reads a secret that is there already.
-fn read_source(source: &SecretSource) -> Result<Secret, Diagnostic> {
-    match source {
-        SecretSource::Env(name) => {
-            let value = env::var(name).map(Zeroizing::new).map_err(|error| {
-                let what = match error {
-                    env::VarError::NotPresent => "is not set",
-                    env::VarError::NotUnicode(_) => "is not UTF-8",
-                };
-                Diagnostic::bare(format!("the password's environment variable {name} {what}"))
-                    .help(format!("export {name} before, or name another source"))
-            })?;
-            first_line(&value, || format!("the environment variable {name}"))
-        }
-        SecretSource::File(path) => {
-            let path = expanded(path);
-            let text = read_private(&path, MAX_SECRET).map_err(|refusal| {
-                let (message, hint) = refusal.explain("the password file");
-                let mut problem = Diagnostic::bare(format!("{}: {message}", path.display()));
-                problem.help = hint;
-                problem
-            })?;
-            first_line(&text, || path.display().to_string())
-        }
-        SecretSource::Command(_) | SecretSource::Prompt(_) => {
-            Err(Diagnostic::bare("this secret is not there to be read"))
-        }
-    }
-}
-
-/// A path with `~/` expanded, as in all settings.
-fn expanded(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), env::var_os("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
-    }
-}
-
-fn first_line(text: &str, from: impl FnOnce() -> String) -> Result<Secret, Diagnostic> {
-    let line = text.lines().next().unwrap_or_default();
-    if line.is_empty() || line.contains('\0') {
-        let what = if line.is_empty() { "its first line is empty" } else { "it holds a NUL" };
-        return Err(Diagnostic::bare(format!("{}: no password in it: {what}", from())));
-    }
-    Ok(Secret::new(line))
-}
-
-/// Runs a command for the first line that it prints. It may ask on the terminal; its input is empty.
-async fn run(line: &str, limit: Duration) -> Result<Secret, Diagnostic> {
-    let shown = || format!("the password's command {line:?}");
-    let failed = |what: String| {
-        Diagnostic::bare(format!("{} {what}", shown()))
-            .help("try it in a shell: its first line is the password")
-    };
-    let running = async {
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(line)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (stdout, stderr) = tokio::join!(drain(stdout), drain(stderr));
-        Ok::<_, std::io::Error>((child.wait().await?, stdout, stderr))
-    };
-    let (status, stdout, stderr) = match tokio::time::timeout(limit, running).await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(error)) => return Err(failed(format!("cannot be run: {error}"))),
-        Err(_) => return Err(failed(format!("did not end within {} s", limit.as_secs_f64()))),
-    };
-    if !status.success() {
-        // What it prints may be the secret; what it complains about is not.
-        let complaint = String::from_utf8_lossy(&stderr);
-        let complaint = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-        let complaint: String = complaint.trim().chars().take(200).collect();
-        let because = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
-        return Err(failed(format!("failed ({status}){because}")));
-    }
-    let text =
-        std::str::from_utf8(&stdout).map_err(|_| failed("printed something that is not UTF-8".to_owned()))?;
-    first_line(text, shown)
-}
-
-/// Reads a stream to its end and keeps its beginning.
-async fn drain(stream: Option<impl tokio::io::AsyncRead + Unpin>) -> Zeroizing<Vec<u8>> {
-    let mut kept = Zeroizing::new(Vec::new());
-    if let Some(mut stream) = stream {
-        // A stream that breaks is at its end.
-        let _ = (&mut stream).take(MAX_SECRET).read_to_end(&mut kept).await;
-        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use tempfile::TempDir;
 
@@ -494,6 +413,7 @@ mod tests {
         let (mut keyring, [path, ..]) = ring(&folder);
         let mut said = |answers: &[&'static str]| {
             let mut prompter = Scripted::saying(answers);
+            memory::close();
             match open(&path, &mut keyring, &mut Vec::new(), &mut prompter) {
                 Ok(problem) => problem.unwrap().message.replace(&path.display().to_string(), "KEY"),
                 Err(error) => format!("{:?}", error.exit_code()),
@@ -505,43 +425,5 @@ mod tests {
             "KEY: the key is encrypted, and there is no terminal to ask for its passphrase on"
         );
         assert_eq!(said(&["^C"]), "Interrupted");
-    }
-
-    #[test]
-    fn a_secret_is_the_first_line_of_a_file_of_one_s_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        let source = SecretSource::File(path.display().to_string());
-        let read = |content: &str, mode| {
-            fs::write(&path, content).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            read_source(&source)
-                .map(|secret| secret.reveal().to_owned())
-                .map_err(|problem| problem.message.replace(&path.display().to_string(), "FILE"))
-        };
-        assert_eq!(read("hunter2\r\nsecond\n", 0o600).unwrap(), "hunter2");
-        assert_eq!(read(" with spaces ", 0o400).unwrap(), " with spaces ");
-        assert_eq!(read("\nhunter2", 0o600).unwrap_err(), "FILE: no password in it: its first line is empty");
-        assert_eq!(
-            read("hunter2", 0o644).unwrap_err(),
-            "FILE: the password file is readable by others (mode 0644)"
-        );
-        let missing = SecretSource::Env("FAN_TEST_THIS_IS_NOT_SET".to_owned());
-        assert_eq!(
-            read_source(&missing).unwrap_err().message,
-            "the password's environment variable FAN_TEST_THIS_IS_NOT_SET is not set"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_the_first_line_that_a_command_prints() {
-        let limit = Duration::from_secs(20);
-        assert_eq!(run("printf 'hunter2\\nsecond'", limit).await.unwrap().reveal(), "hunter2");
-        let failed = run("echo hunter2; echo 'no such entry' >&2; exit 3", limit).await.unwrap_err();
-        assert!(failed.message.ends_with("failed (exit status: 3): no such entry"), "{}", failed.message);
-        let silent = run("true", limit).await.unwrap_err();
-        assert!(silent.message.ends_with("no password in it: its first line is empty"), "{}", silent.message);
-        let slow = run("sleep 60", Duration::from_millis(50)).await.unwrap_err();
-        assert!(slow.message.ends_with("did not end within 0.05 s"), "{}", slow.message);
     }
 }

@@ -1,0 +1,96 @@
+//! Which secrets a plan needs: those that its steps name, and those that the variables are built on which its steps
+//! name.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::engine::plan::{Item, Plan};
+use crate::engine::planner::expand::has_template;
+use crate::engine::planner::variables::{leaves as template_leaves, texts};
+use crate::engine::preflight;
+use crate::model::inventory::Inventory;
+use crate::model::task::TaskFile;
+use crate::model::template::{self, Syntax};
+use crate::model::value::{Value, Vars};
+
+/// The names of the secrets that a plan needs.
+///
+/// A variable counts for each host that has one of that name: rather one secret too many than one too few. When it
+/// cannot be said before the run what a `template` step will read, all are needed.
+pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTreeSet<String> {
+    let declared: BTreeSet<&str> =
+        inventory.secrets.keys().chain(file.secrets.keys()).map(String::as_str).collect();
+    let Some(in_files) = preflight::names_in_files(plan) else {
+        return declared.into_iter().map(str::to_owned).collect();
+    };
+    let mut open: Vec<String> = in_files.into_iter().collect();
+    for task in &plan.tasks {
+        for text in task.steps.iter().flat_map(|planned| texts(&planned.step)) {
+            open.extend(names(&text.text.value, text.syntax));
+        }
+        let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
+        items(task.body.items().chain(handlers), &mut open);
+    }
+    let built_on = dependencies(inventory, file);
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        // What the command line gives wins over both.
+        if seen.contains(&name) || plan.extra_vars.contains(&name) {
+            continue;
+        }
+        open.extend(built_on.get(name.as_str()).into_iter().flatten().cloned());
+        seen.insert(name);
+    }
+    seen.retain(|name| declared.contains(name.as_str()));
+    seen
+}
+
+/// The names that blocks look at, and calls of tasks.
+fn items<'a>(items_of: impl Iterator<Item = &'a Item>, found: &mut Vec<String>) {
+    for item in items_of {
+        let Item::Block(block) = item else { continue };
+        found.extend(block.when.iter().flat_map(|when| names(&when.value, Syntax::Expression)));
+        if let Some(call) = &block.call {
+            let mut args = Vec::new();
+            call.args.values().for_each(|value| template_leaves(value, &mut args));
+            found.extend(args.into_iter().flat_map(|text| names(&text.value, Syntax::Text)));
+            let mut vars = BTreeSet::new();
+            call.vars.values().for_each(|value| leaves(value, &mut vars));
+            found.extend(vars);
+        }
+        items(&mut block.body.items(), found);
+    }
+}
+
+/// For each name of a variable with templates in it: the names that these look at, wherever it has them.
+fn dependencies<'a>(inventory: &'a Inventory, file: &'a TaskFile) -> HashMap<&'a str, BTreeSet<String>> {
+    let of_hosts = inventory.hosts.iter().map(|host| &host.vars);
+    let of_roles = inventory.roles.iter().map(|role| &role.vars);
+    let of_tasks = file.tasks.values().map(|task| &task.vars);
+    let all = [&inventory.vars, &file.vars].into_iter().chain(of_roles).chain(of_hosts).chain(of_tasks);
+    let vars = all.flat_map(Vars::iter).map(|(name, value)| (name, Some(value)));
+    let params =
+        file.tasks.values().flat_map(|task| task.params.iter().map(|(name, value)| (name, value.as_ref())));
+    let mut found: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    for (name, value) in vars.chain(params) {
+        if let Some(value) = value.filter(|value| has_template(value)) {
+            leaves(value, found.entry(name).or_default());
+        }
+    }
+    found
+}
+
+/// The names that the templates in a value look at.
+fn leaves(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => found.extend(names(text, Syntax::Text)),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
+        Value::Object(map) => map.values().for_each(|item| leaves(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The names that a text looks at, also where it has a default for them.
+fn names(text: &str, syntax: Syntax) -> Vec<String> {
+    // One that cannot be read was an error when its file was loaded.
+    template::names(text, syntax).unwrap_or_default()
+}

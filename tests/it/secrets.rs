@@ -1,0 +1,410 @@
+//! Secrets end to end: canaries from every source, in everything that a run does with them, and nowhere in what it shows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use fan::event::Fact;
+use fan::model::outcome::Kind;
+use rustix::process::Pid;
+
+use crate::sshd::Sshd;
+use crate::support::{Fan, Ran, eventually, typed_on_terminal};
+
+/// In each secret. In URLs, in JSON and in quotes it stands as it is.
+const CANARY: &str = "c4n4ry-t";
+
+/// From the environment: everything that shells, JSON and URLs treat specially.
+const TOKEN: &str = "c4n4ry-t0ken'$x \"q\" \\b/+&<\u{e4}>%";
+
+/// From a file: a key.
+const KEY: &str = "-----BEGIN KEY-----\nc4n4ry-tkeyAAAAB3NzaC1yc2E\nc4n4ry-tlast==\n-----END KEY-----";
+
+/// From a command.
+const PIN: &str = "c4n4ry-tpin:word";
+
+const SECRETS: &str = "
+secrets:
+  token: {env: TOKEN}
+  key: {file: key}
+  pin: {command: 'cat pin'}
+  unused: {env: NOBODY_SETS_THIS}
+  unasked: {prompt: nobody asks this}
+";
+
+/// All forms in which the canary would show.
+fn forms() -> Vec<String> {
+    let mut forms = vec![CANARY.to_owned()];
+    for (before, cut) in [("", 0), ("x", 2), ("xx", 3)] {
+        let text = format!("{before}{CANARY}");
+        let whole = text.len() * 8 / 6;
+        forms.push(BASE64_NOPAD.encode(text.as_bytes())[cut..whole].to_owned());
+        forms.push(BASE64URL_NOPAD.encode(text.as_bytes())[cut..whole].to_owned());
+    }
+    forms
+}
+
+fn is_clean(what: &str, text: &str) {
+    for form in forms() {
+        assert!(!text.contains(&form), "{what} shows {form}:\n{text}");
+    }
+}
+
+fn ran_clean(ran: &Ran) {
+    is_clean("stdout", &ran.stdout);
+    is_clean("stderr", &ran.stderr);
+}
+
+/// The binary with the secrets at hand, an sshd, and a tasks file.
+fn fan(sshd: &Sshd, tasks: &str) -> Fan {
+    let fan = Fan::at(sshd).file("key", KEY.to_owned() + "\n").file("pin", PIN.to_owned() + "\n");
+    fs::set_permissions(fan.work().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
+    fan.file("tasks.yaml", format!("{SECRETS}{tasks}")).env("TOKEN", TOKEN)
+}
+
+const SHOWING: &str = r#"
+vars:
+  url: "db://{{ pin }}@h/{{ key }}"
+tasks:
+  show:
+    hosts: [all]
+    steps:
+      - name: plain and to both streams
+        run: |
+          printf '%s\n' {{ token }} {{ key }} {{ pin }} '{{ url }}'
+          printf '%s\n' "{{ token }}" >&2
+          cat <<EOF
+          {{ pin }}
+          EOF
+      - name: traced
+        run: |
+          set -x
+          : {{ token }} {{ pin }}
+      - name: encoded
+        run: |
+          printf 'user:%s' {{ pin }} | base64
+          printf 'x%s' {{ pin }} | base64 | tr +/ -_
+          printf '%s' {{ token }} | base64 | tr -d '\n'
+          printf '%s\n' {{ {"k": token, "l": [key]} | tojson }}
+      - name: in pieces
+        run: |
+          rest={{ pin }}
+          while [ -n "$rest" ]; do
+            printf %s "${rest%"${rest#?}"}"
+            rest=${rest#?}
+          done
+          echo
+      - {echo: "{{ token }} {{ url }}"}
+      - {set: {copied: "{{ pin }}!"}}
+      - {run: "echo {{ copied }} >&2; exit 3", register: out, warn_only: true}
+      - {echo: "{{ out.stderr }}", name: what it said}
+      - {assert: {that: [pin == ""], message: "not {{ pin }}"}, warn_only: true}
+      - {run: pwd, cd: "/no/{{ pin }}", warn_only: true}
+      - {run: [printf, "%s\n", "{{ token }}"]}
+      - {local: "printf '%s\n' \"$TOKEN\" {{ pin }}"}
+      - {local: "printf '%s\n' \"$TOKEN\"; cat pin key"}
+      - {template: shop.conf, to: "{{ folder }}/shop.conf", mode: "0600"}
+      - {line: "again={{ token }}", in: "{{ folder }}/shop.conf"}
+      - {stat: "{{ folder }}/{{ pin }}", warn_only: true}
+      - {put: shop.conf, to: "/no/{{ pin }}/x", warn_only: true}
+      - {echo: "{{ pin | int }}", warn_only: true}
+      - {fail: "the end of {{ token }} and {{ key }}"}
+"#;
+
+/// A run of the task that does everything, with these flags.
+fn shown(fan: &Fan, flags: &[&str]) -> (Ran, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder_flag = format!("folder={}", folder.path().display());
+    let ran = fan.run([&["run", "show", "--diff", "-e", &folder_flag], flags].concat());
+    let written = fs::read_to_string(folder.path().join("shop.conf"));
+    (ran, written.unwrap_or_default())
+}
+
+#[test]
+fn no_reader_sees_a_secret_whatever_a_run_does_with_it() {
+    let sshd = Sshd::start();
+    let fan = fan(&sshd, SHOWING).file("shop.conf", "token={{ token }}\nkey={{ key }}\n# {{ pin }}\n");
+    for flags in [&[][..], &["-v"], &["--format", "jsonl"], &["--format", "quiet"], &["--no-prefix"]] {
+        let (ran, written) = shown(&fan, flags);
+        assert_eq!(ran.code, Some(1), "{flags:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran_clean(&ran);
+        // It was there, and the host got it.
+        assert!(ran.stderr.contains("the end of ********") || flags.contains(&"jsonl"), "{}", ran.stderr);
+        assert_eq!(written, format!("token={TOKEN}\nkey={KEY}\n# {PIN}\nagain={TOKEN}\n"), "{flags:?}");
+    }
+    let (ran, _) = shown(&fan, &["--format", "jsonl"]);
+    let events = ran.events();
+    let said: Vec<u8> = events
+        .iter()
+        .filter_map(|event| match &event.fact {
+            Fact::Output { data, .. } => Some(data.to_vec()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let said = String::from_utf8(said).unwrap();
+    for line in [
+        "********\n********\n********\ndb://********@h/********\n",
+        "\n********!\n",
+        "dXNlcjp********",
+        "********{\"k\":\"********\",\"l\":[\"********\"]}\n",
+    ] {
+        assert!(said.contains(line), "{line:?} in\n{said}");
+    }
+    let differences: Vec<&String> = events
+        .iter()
+        .filter_map(|event| match &event.fact {
+            Fact::StepFinished { outcome, .. } => outcome.difference.as_ref(),
+            _ => None,
+        })
+        .collect();
+    assert!(differences[0].contains("+token=********\n+key="), "{}", differences[0]);
+    let host_failed = events.iter().any(|event| {
+        matches!(&event.fact, Fact::HostFinished { outcome, .. } if outcome.failure.as_ref().is_some_and(
+            |failure| failure.kind == Kind::Fail && failure.message == "the end of ******** and ********"))
+    });
+    assert!(host_failed, "{}", ran.stdout);
+}
+
+#[test]
+fn a_step_has_its_secret_wherever_it_stands() {
+    let sshd = Sshd::start();
+    let tasks = r#"
+tasks:
+  callee: {private: true, params: {p: "{{ key }}", q: null}, steps: [{echo: "{{ p == k }} {{ q | length }}"}]}
+  t:
+    hosts: [all]
+    steps:
+      - block:
+          - {run: "test {{ in_block | length }} = 15", when: in_block != ""}
+          - {fail: no}
+        when: in_when | length == 15
+        rescue: [{echo: "{{ in_rescue | length }}"}]
+        always: [{run: "true", notify: handler, env: {X: "{{ in_env }}"}}]
+      - {task: callee, with: {q: "{{ in_call }}"}}
+      - {echo: "{{ item | length }}", each: ["{{ in_each }}"]}
+      - {run: "echo {{ in_until }}; false", retries: 1, delay: 10ms, until: result.stdout == in_until, warn_only: true, register: r}
+      - {echo: "{{ r.stdout == in_until }}"}
+      - {run: "echo {{ in_env }}", secret: true}
+    handlers: {handler: [{echo: "{{ in_handler | length }}"}]}
+"#;
+    let names =
+        ["in_block", "in_when", "in_rescue", "in_env", "in_call", "in_each", "in_until", "in_handler"];
+    let sources: String =
+        names.iter().map(|name| format!("  {name}: {{command: 'printf c4n4ry-t-secret'}}\n")).collect();
+    let fan =
+        fan(&sshd, "").file("tasks.yaml", format!("vars: {{k: \"{{{{ key }}}}\"}}{SECRETS}{sources}{tasks}"));
+    let ran = fan.run(["run", "t", "--format", "jsonl"]);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    ran_clean(&ran);
+    let events = ran.events();
+    let notes: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match &event.fact {
+            Fact::StepFinished { outcome, .. } => outcome.note.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(notes, ["15", "true 15", "15", "true", "15"]);
+}
+
+#[test]
+fn looking_at_a_plan_reads_no_secret() {
+    let sshd = Sshd::start();
+    let fan = fan(&sshd, SHOWING).file("shop.conf", "{{ token }}\n");
+    let traced = |line: &str| line.replace("{command: 'cat pin'}", "{command: 'touch ran; cat pin'}");
+    let fan = fan.file("tasks.yaml", traced(&format!("{SECRETS}{SHOWING}")));
+    for args in [
+        &["run", "show", "--plan", "-e", "folder=/tmp"][..],
+        &["check", "show", "-e", "folder=/tmp"],
+        &["list"],
+        &["list", "--json"],
+        &["hosts", "-H", "all", "--json"],
+    ] {
+        let ran = fan.run(args);
+        assert_eq!(ran.code, Some(0), "{args:?}\n{}", ran.snapshot());
+        ran_clean(&ran);
+        assert!(!fan.work().join("ran").exists(), "{args:?}");
+    }
+}
+
+#[test]
+fn messages_of_a_run_that_does_not_begin_show_no_secret() {
+    let sshd = Sshd::start();
+    let tasks = "
+tasks:
+  put: {hosts: [all], steps: [{put: 'no/{{ pin }}/{{ token }}', to: /tmp/x}]}
+";
+    let ran = fan(&sshd, tasks).run(["run", "put"]);
+    assert_eq!(ran.code, Some(2));
+    ran_clean(&ran);
+    assert!(ran.stderr.contains("no/********/********"), "{}", ran.stderr);
+    // A command that fails may complain about what another gave.
+    let tasks = "
+tasks:
+  t: {hosts: [all], steps: [{echo: '{{ token }} {{ bad }}'}]}
+";
+    let fan = fan(&sshd, tasks);
+    let secrets = SECRETS.to_owned() + "  bad: {command: 'printf \"no %s\" \"$TOKEN\" >&2; exit 1'}\n";
+    let ran = fan.file("tasks.yaml", secrets + tasks).run(["run", "t"]);
+    assert_eq!(ran.code, Some(2));
+    ran_clean(&ran);
+    assert!(ran.stderr.contains("its command failed (exit status: 1): no ********"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_wrong_with_secrets_is_told_before_contact_and_all_at_once() {
+    // No server at all: nothing may be contacted.
+    let fan = Fan::new()
+        .file(
+            "inventory.yaml",
+            "secrets: {far: {file: far.key}}\nhosts: {h1: {address: 127.0.0.1, port: 1}}\n",
+        )
+        .file("far.key", "hunter2")
+        .file(
+            "tasks.yaml",
+            "secrets:
+  unset: {env: NOT_SET}
+  failing: {command: 'echo hunter2; exit 3'}
+  asked: {prompt: Q}
+  idle: {env: NOT_SET_EITHER}
+tasks:
+  t: {hosts: [all], steps: [{echo: '{{ unset }} {{ failing }} {{ asked }} {{ far }}'}]}
+  asks: {hosts: [all], steps: [{run: 'echo {{ asked }}'}]}
+",
+        );
+    fs::set_permissions(fan.work().join("far.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = fan.run(["run", "t"]);
+    assert_eq!(
+        ran.snapshot(),
+        "exit code: 2
+--- stderr
+inventory.yaml:1:11: error: secret \"far\": far.key: the file is readable by others (mode 0644) (help: chmod 600 the file)
+tasks.yaml:2:3: error: secret \"unset\": its environment variable NOT_SET is not set (help: export NOT_SET before, or name another source)
+tasks.yaml:3:3: error: secret \"failing\": its command failed (exit status: 3) (help: try it in a shell: what it prints is the secret)
+"
+    );
+    let ran = fan.run(["check", "t"]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(2), 2), "{}", ran.snapshot());
+    let ran = fan.run(["run", "asks"]);
+    assert_eq!(
+        ran.snapshot(),
+        "exit code: 2
+--- stderr
+tasks.yaml:4:3: error: secret \"asked\" is to be typed, and there is no terminal to ask on (help: name where it is kept: asked: {env: NAME}, {file: PATH} or {command: LINE})
+"
+    );
+}
+
+#[test]
+fn a_question_is_asked_once_for_all_hosts_after_all_else_was_found_right() {
+    let sshd = Sshd::builder().hosts(3).start();
+    let tasks = "
+tasks:
+  ask: {hosts: [all], steps: [{run: 'printf \"%s\\n\" {{ unasked }}'}, {echo: '<{{ unasked }}>'}]}
+  wrong: {hosts: [all], steps: [{echo: '{{ unasked }} {{ nobody }}'}]}
+";
+    let fan = fan(&sshd, tasks);
+    let question = "nobody asks this: ";
+    let (code, shown) = typed_on_terminal(&fan, "exec \"$BINARY\" run ask", &[(question, "c4n4ry-typed\r")]);
+    assert_eq!((code, shown.matches(question).count()), (Some(0), 1), "{shown}");
+    is_clean("the terminal", &shown);
+    assert_eq!(shown.matches("<********>").count(), 3, "{shown}");
+    let (code, shown) = typed_on_terminal(&fan, "exec \"$BINARY\" run wrong", &[]);
+    assert_eq!(code, Some(2));
+    assert!(shown.contains("undefined variable \"nobody\"") && !shown.contains(question), "{shown}");
+}
+
+#[test]
+fn short_secrets_are_warned_about_and_passwords_are_hidden_like_secrets() {
+    let sshd = Sshd::start();
+    let tasks = "tasks: {t: {hosts: [all], steps: [{run: 'echo {{ short }}; echo c4n4ry-tpassword'}]}}\n";
+    let inventory =
+        sshd.inventory_yaml(1).replacen("defaults:\n", "defaults:\n  password: {env: PASSWORD}\n", 1);
+    let ran = Fan::new()
+        .file("inventory.yaml", inventory)
+        .file("tasks.yaml", format!("secrets: {{short: {{env: SHORT}}}}\n{tasks}"))
+        .env("SHORT", "12345")
+        .env("PASSWORD", "c4n4ry-tpassword")
+        .run(["run", "t"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    ran_clean(&ran);
+    assert!(ran.stdout.contains("12345\n") && ran.stdout.contains("********\n"), "{}", ran.stdout);
+    let warning = "warning: secret \"short\" has fewer than 6 bytes: it is not hidden in what is shown\n";
+    assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+}
+
+/// A process and all that it started: command lines, and the environments of those that it started.
+fn family(of: Pid) -> (Vec<String>, Vec<String>) {
+    let stat = |pid: &str| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let parents: Vec<(String, String)> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+        .filter_map(|pid| {
+            let stat = stat(&pid);
+            let (_, behind_name) = stat.rsplit_once(") ")?;
+            Some((behind_name.split(' ').nth(1)?.to_owned(), pid))
+        })
+        .collect();
+    let mut members = BTreeSet::from([of.as_raw_nonzero().to_string()]);
+    loop {
+        let before = members.len();
+        members.extend(
+            parents
+                .iter()
+                .filter(|(parent, _)| members.contains(parent))
+                .map(|(_, pid)| pid.clone())
+                .collect::<Vec<_>>(),
+        );
+        if members.len() == before {
+            break;
+        }
+    }
+    let read = |pid: &String, name: &str| {
+        String::from_utf8_lossy(&fs::read(Path::new("/proc").join(pid).join(name)).unwrap_or_default())
+            .into_owned()
+    };
+    let lines = members.iter().map(|pid| read(pid, "cmdline")).collect();
+    let own = of.as_raw_nonzero().to_string();
+    let environments = members.iter().filter(|pid| **pid != own).map(|pid| read(pid, "environ")).collect();
+    (lines, environments)
+}
+
+#[test]
+fn processes_that_fan_starts_are_not_given_secrets_and_it_leaves_no_dump() {
+    let sshd = Sshd::start();
+    let tasks = "
+tasks:
+  t:
+    hosts: [all]
+    steps:
+      - run: 'test -n {{ token }}{{ key }}{{ pin }}'
+      - local: 'touch waiting; while [ ! -e looked ]; do sleep 0.02; done; echo done'
+";
+    let fan = fan(&sshd, tasks);
+    let work = fan.work();
+    let mut looked = false;
+    let ran = fan.start(["run", "t"]).finish_watched(|pid| {
+        if looked || !work.join("waiting").exists() {
+            return;
+        }
+        let (lines, environments) = family(pid);
+        assert!(lines.iter().any(|line| line.contains("waiting")), "{lines:?}");
+        is_clean("a command line", &lines.join("\n"));
+        // What fan itself was given is passed on, and nothing of what it read.
+        let environments = environments.join("\n").replace(&format!("TOKEN={TOKEN}"), "");
+        assert!(environments.contains("PATH="));
+        is_clean("an environment", &environments);
+        let limits = fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        fs::write(work.join("looked"), "").unwrap();
+        looked = true;
+    });
+    assert!(looked && ran.code == Some(0), "{}", ran.snapshot());
+    eventually("the server has seen the end", || sshd.log().contains("Disconnected").then_some(()));
+    ran_clean(&ran);
+}
