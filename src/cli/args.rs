@@ -71,6 +71,9 @@ pub(super) struct Run {
     /// Print hosts and steps; contact nobody.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
+    /// Answer yes to what `confirm` steps ask, and take the defaults of `prompt` steps.
+    #[arg(short, long, env = "FAN_YES")]
+    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) changes: ChangesArgs,
     #[command(flatten)]

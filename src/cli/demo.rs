@@ -7,6 +7,7 @@ use crate::cli::args::{Color, Demo};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::Outputs;
+use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
             plan.hosts.len()
         ));
-        let result = runner::carry_out(plan, outputs, stopping).await;
+        let result = runner::carry_out(plan, outputs, Answers::Person, stopping).await;
         sandbox.stop().await;
         result
     })

@@ -9,6 +9,7 @@ use crate::config::Diagnostics;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
+use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
 
 /// Problems shown at a time; the rest is counted.
@@ -94,6 +95,12 @@ pub(super) fn hide(redactor: &Redactor) {
     if before.is_none() {
         panic::set_hook(Box::new(|panicked| talk(&panicked.to_string())));
     }
+}
+
+/// Hides one more secret.
+pub(super) fn hide_also(secret: &Secret) {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    hide(&hidden.and(secret));
 }
 
 /// Prints text for the user on stderr, made safe for a terminal line by line, and without secrets.

@@ -22,6 +22,7 @@ mod ping;
 mod plan_view;
 mod prompt;
 mod put;
+mod questions;
 mod run;
 mod runner;
 mod secrets;

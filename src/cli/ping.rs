@@ -7,6 +7,7 @@ use crate::cli::args::{Color, Connection, Ping};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
+use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::{self, Tags};
@@ -57,5 +58,5 @@ pub(super) fn carry_out(plan: Plan, as_json: bool, color: Color) -> Result<ExitC
     let phases = Phases::new(screen.out(), as_json);
     let reporters = Composite::new(vec![Box::new(phases)]);
     let outputs = if as_json { Outputs::only(reporters) } else { Outputs::with(reporters, screen, true) };
-    runner::run_with(plan, outputs)
+    runner::run_with(plan, outputs, Answers::Person)
 }

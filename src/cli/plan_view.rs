@@ -161,6 +161,10 @@ fn moves_or_changes_files(action: &Action) -> bool {
         | Action::Assert { .. }
         | Action::Stat(_)
         | Action::Ls(_)
+        | Action::WaitFor(_)
+        | Action::Confirm(_)
+        | Action::Prompt(_)
+        | Action::Reboot(_)
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => false,
@@ -211,6 +215,10 @@ fn on_files(action: &Action) -> Vec<String> {
         | Action::Assert { .. }
         | Action::Stat(_)
         | Action::Ls(_)
+        | Action::WaitFor(_)
+        | Action::Confirm(_)
+        | Action::Prompt(_)
+        | Action::Reboot(_)
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => {}

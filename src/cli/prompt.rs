@@ -1,8 +1,9 @@
-//! Asks a person for a secret, on the terminal, without showing what is typed.
+//! Asks a person on the terminal: for a secret without showing what is typed, or for a line.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::termios::{LocalModes, OptionalActions, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -39,6 +40,17 @@ pub(super) struct Terminal;
 
 impl Prompter for Terminal {
     fn ask(&mut self, question: &str) -> Result<Secret, PromptError> {
+        self.open()?.ask_secret(question, &|| false)
+    }
+}
+
+impl Terminal {
+    /// Finds the person.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is there.
+    pub(super) fn open(&self) -> Result<OpenTerminal, PromptError> {
         // A process whose streams are all elsewhere is somebody's child, even where it inherited a terminal:
         // a question there would be a surprise, and a wait for ever.
         let streams = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()];
@@ -46,15 +58,77 @@ impl Prompter for Terminal {
             return Err(PromptError::NoTerminal);
         }
         let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty");
-        let terminal = terminal.map_err(|_| PromptError::NoTerminal)?;
-        let quiet = Changed::new(&terminal, OptionalActions::Flush, quiet).map_err(PromptError::Io)?;
+        terminal.map(OpenTerminal).map_err(|_| PromptError::NoTerminal)
+    }
+}
+
+/// Whether there is a person to ask.
+pub(super) fn is_somebody_there() -> bool {
+    Terminal.open().is_ok()
+}
+
+/// A terminal to ask on.
+pub(super) struct OpenTerminal(File);
+
+impl OpenTerminal {
+    /// Asks for a secret, until an answer is not wanted any more.
+    ///
+    /// # Errors
+    ///
+    /// They would rather stop, or the answer is not wanted any more.
+    pub(super) fn ask_secret(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<Secret, PromptError> {
+        let quiet = Changed::new(&self.0, OptionalActions::Flush, quiet).map_err(PromptError::Io)?;
         // Asked when nothing is shown any more, so that an answer that comes at once is not shown either.
-        let question = text::sanitize(question.as_bytes(), Sgr::Escape);
-        (&terminal).write_all(format!("{question}: ").as_bytes()).map_err(PromptError::Io)?;
-        let answer = read_line(&mut &terminal);
+        self.show(question)?;
+        let answer = read_line(&mut Patient { terminal: &self.0, moot });
         drop(quiet);
-        (&terminal).write_all(b"\n").map_err(PromptError::Io)?;
+        (&self.0).write_all(b"\n").map_err(PromptError::Io)?;
         answer
+    }
+
+    /// Asks for a line that is shown while it is typed.
+    ///
+    /// # Errors
+    ///
+    /// They would rather stop, or the answer is not wanted any more.
+    pub(super) fn ask_line(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<String, PromptError> {
+        // What was typed before the question was there answers something else.
+        let fresh = Changed::new(&self.0, OptionalActions::Flush, |_| {}).map_err(PromptError::Io)?;
+        self.show(question)?;
+        let answer = read_line(&mut Patient { terminal: &self.0, moot });
+        drop(fresh);
+        if answer.is_err() {
+            (&self.0).write_all(b"\n").map_err(PromptError::Io)?;
+        }
+        answer.map(|line| line.reveal().to_owned())
+    }
+
+    fn show(&self, question: &str) -> Result<(), PromptError> {
+        let question = text::sanitize(question.as_bytes(), Sgr::Escape);
+        (&self.0).write_all(format!("{question}: ").as_bytes()).map_err(PromptError::Io)
+    }
+}
+
+/// A terminal that is read as long as the answer is wanted.
+struct Patient<'t> {
+    terminal: &'t File,
+    moot: &'t dyn Fn() -> bool,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        /// How often to look whether the answer is still wanted.
+        const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        loop {
+            if (self.moot)() {
+                // The end of the input, to whoever reads.
+                return Ok(0);
+            }
+            let mut ready = [PollFd::new(self.terminal, PollFlags::IN)];
+            if rustix::event::poll(&mut ready, Some(&LOOK))? > 0 {
+                return self.terminal.read(buffer);
+            }
+        }
     }
 }
 

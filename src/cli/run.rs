@@ -3,6 +3,8 @@
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::output::Outputs;
+use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, print, runner};
 use crate::engine::planner::Call;
@@ -37,7 +39,8 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     }
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
-    runner::run(plan, &execution.output, color)
+    let answers = if args.yes { Answers::Yes } else { Answers::Person };
+    runner::run_with(plan, Outputs::new(&execution.output, color)?, answers)
 }
 
 /// Reads the calls; all that is wrong with them in one pass.

@@ -8,6 +8,7 @@ use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::{Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
+use crate::cli::questions::{self, Answers};
 use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, secrets, signals};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
@@ -34,12 +35,12 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a plan with the reporters that the flags ask for.
 pub(super) fn run(plan: Plan, output: &Output, color: Color) -> Result<ExitCode, CliError> {
-    run_with(plan, Outputs::new(output, color)?)
+    run_with(plan, Outputs::new(output, color)?, Answers::Person)
 }
 
-/// Runs a plan with these reporters.
-pub(super) fn run_with(plan: Plan, outputs: Outputs) -> Result<ExitCode, CliError> {
-    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, listen()?).await })
+/// Runs a plan with these reporters, and these answers to what it asks.
+pub(super) fn run_with(plan: Plan, outputs: Outputs, answers: Answers) -> Result<ExitCode, CliError> {
+    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, answers, listen()?).await })
 }
 
 /// A runtime whose end does not wait for name lookups that hang.
@@ -78,13 +79,20 @@ pub(super) fn listen() -> Result<StopReceiver, CliError> {
 pub(super) async fn carry_out(
     mut plan: Plan,
     outputs: Outputs,
+    answers: Answers,
     stopping: StopReceiver,
 ) -> Result<ExitCode, CliError> {
+    let unanswerable = questions::unanswerable(&plan, answers);
+    if !unanswerable.is_empty() {
+        return Err(CliError::Input(unanswerable));
+    }
     let Ready { connector, redactor } = prepare(&mut plan).await?;
     let (sink, deliveries) = engine::channel(&redactor);
     let report = spawn_reporters(outputs, deliveries)?;
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
-    let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone());
+    let (asker, asked) = engine::questions();
+    tokio::spawn(questions::answer_all(asked, answers));
+    let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone(), asker);
     if tokio::spawn(run).await.is_err() {
         talk(
             "error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`",

@@ -8,7 +8,7 @@ use crate::engine::plan;
 use crate::engine::register;
 use crate::engine::scope::RESULT;
 use crate::engine::step::{self, Probe, StepResult, template_failed};
-use crate::engine::together::{Claim, Claimed, Done};
+use crate::engine::together::{Claim, Claimed, Done, Place};
 use crate::engine::walk::Halt;
 use crate::engine::worker::Worker;
 use crate::event::{Fact, StepOutcome};
@@ -38,7 +38,7 @@ impl<C: Connector> Worker<'_, C> {
         }
         self.meet(index, step).await?;
         self.run.activity.begin();
-        let claim = if step.run_once { Some(self.claim(index).await?) } else { None };
+        let claim = if step.run_once { Some(self.claim(index, step).await?) } else { None };
         let turns = match claim {
             Some(Claim::Done(_)) => Ok(Vec::new()),
             Some(Claim::Mine(_)) | None => self.turns(step),
@@ -97,7 +97,8 @@ impl<C: Connector> Worker<'_, C> {
     /// Waits for the other hosts of the batch where they go together.
     async fn meet(&mut self, index: usize, step: &Step) -> Result<(), Halt> {
         self.together.batch.come_to(self.together.member, index);
-        if self.task.strategy == Strategy::Free && !matches!(step.action, Action::Barrier) {
+        let meets = matches!(step.action, Action::Barrier | Action::Confirm(_) | Action::Prompt(_));
+        if self.task.strategy == Strategy::Free && !meets {
             return Ok(());
         }
         let (batch, mut stop) = (self.together.batch.clone(), self.shared.stop.clone());
@@ -340,12 +341,15 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Takes a step that one host does for all, or waits for whoever has it.
-    async fn claim(&self, index: usize) -> Result<Claim, Halt> {
+    async fn claim(&self, index: usize, step: &Step) -> Result<Claim, Halt> {
+        // Whether to go on is asked again for each batch.
+        let batch = matches!(step.action, Action::Confirm(_)).then_some(self.together.number);
+        let place = Place { task: self.task_index, step: index, batch };
         let mut stop = self.shared.stop.clone();
         tokio::select! {
             biased;
             reason = stop.asked() => Err(self.halt_cancelled(index, reason)),
-            claim = self.together.once.claim(self.task_index, index) => Ok(claim),
+            claim = self.together.once.claim(place) => Ok(claim),
         }
     }
 
@@ -355,8 +359,12 @@ impl<C: Connector> Worker<'_, C> {
             Ok(vars) => {
                 self.define(vars);
                 let mut result = StepResult::of(StepStatus::Ok);
-                result.outcome.note = Some(format!("done by {by}"));
                 result.done_elsewhere = true;
+                result
+            }
+            Err(failure) if failure.kind == Kind::Declined => {
+                let mut result = StepResult::failed(failure);
+                result.outcome.status = StepStatus::Cancelled;
                 result
             }
             Err(failure) => {
@@ -368,7 +376,8 @@ impl<C: Connector> Worker<'_, C> {
 
     /// Lets the others know what came of a step. One that was not begun goes to the next host.
     fn pass_on(&mut self, claimed: Claimed, step: &Step, result: &StepResult) {
-        if result.refused || result.outcome.status == StepStatus::Cancelled {
+        let declined = result.outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Declined);
+        if result.refused || (result.outcome.status == StepStatus::Cancelled && !declined) {
             return;
         }
         let passes = step.warn_only || self.shared.plan.warn_only;

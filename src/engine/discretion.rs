@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -14,11 +14,12 @@ use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::redact::{RedactedStream, Redactor};
+use crate::model::secret::Secret;
 
 /// Stands between a run and its readers.
 #[derive(Debug)]
 pub(super) struct Discretion {
-    redactor: Redactor,
+    redactor: RwLock<Redactor>,
     streams: Mutex<HashMap<Place, Streams>>,
 }
 
@@ -41,12 +42,27 @@ struct Redacted {
 
 impl Discretion {
     pub(super) fn new(redactor: Redactor) -> Self {
-        Self { redactor, streams: Mutex::default() }
+        Self { redactor: RwLock::new(redactor), streams: Mutex::default() }
+    }
+
+    /// Hides one more secret; output that has begun goes on as it was.
+    pub(super) fn learn(&self, secret: &Secret) {
+        let mut redactor = self.redactor.write().unwrap_or_else(PoisonError::into_inner);
+        *redactor = redactor.and(secret);
+    }
+
+    /// What is hidden now. A clone is cheap.
+    fn redactor(&self) -> Redactor {
+        self.redactor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Passes a fact on without secrets. Output may be held back; what is left of it comes out before the fact that ends
     /// its step.
     pub(super) fn pass(&self, fact: Fact, mut deliver: impl FnMut(Fact)) {
+        let redactor = self.redactor();
+        if redactor.is_empty() {
+            return deliver(fact);
+        }
         match fact {
             Fact::Output { host, task, step, stream, data } => {
                 if let Some(data) = self.output((host.clone(), task, step), stream, data) {
@@ -81,8 +97,10 @@ impl Discretion {
             Stream::Stdout => &mut streams.stdout,
             Stream::Stderr => &mut streams.stderr,
         };
-        let Redacted { stream, lines } = stream
-            .get_or_insert_with(|| Redacted { stream: self.redactor.stream(), lines: LineBlocks::default() });
+        let Redacted { stream, lines } = stream.get_or_insert_with(|| Redacted {
+            stream: self.redactor().stream(),
+            lines: LineBlocks::default(),
+        });
         let decided = match stream.push(&data) {
             Cow::Borrowed(same) => data.slice_ref(same),
             Cow::Owned(changed) => Bytes::from(changed),
@@ -127,6 +145,9 @@ impl Discretion {
             Fact::StepRetried { host, task, step, attempt, failure, delay } => {
                 Fact::StepRetried { host, task, step, attempt, failure: self.failure(failure), delay }
             }
+            Fact::QuestionAsked { host, task, step, question } => {
+                Fact::QuestionAsked { host, task, step, question: self.text(question) }
+            }
             Fact::StepFinished { host, task, step, outcome } => {
                 let StepOutcome { status, failure, exit, note, difference, may_still_run, elapsed } = outcome;
                 let outcome = StepOutcome {
@@ -152,6 +173,7 @@ impl Discretion {
             | Fact::StepStarted { .. }
             | Fact::Output { .. }
             | Fact::TransferAdvanced { .. }
+            | Fact::QuestionAnswered { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
@@ -161,7 +183,7 @@ impl Discretion {
     }
 
     fn text(&self, text: String) -> String {
-        match self.redactor.redact(&text) {
+        match self.redactor().redact(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(redacted) => redacted,
         }
@@ -187,7 +209,6 @@ mod tests {
 
     use super::*;
     use crate::model::outcome::{Kind, Status, StepStatus};
-    use crate::model::secret::Secret;
 
     const CANARY: &str = "c4nary-s3cret";
 

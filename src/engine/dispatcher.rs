@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::plan::{Plan, PlannedTask};
+use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
 use crate::engine::stop::{Stop, StopReceiver};
@@ -33,7 +34,13 @@ const AGENT_AGAIN: Duration = Duration::from_secs(5);
 const NAMED_STRAGGLERS: usize = 10;
 
 /// Runs a plan to its end and tells all of it.
-pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, stop: StopReceiver) {
+pub async fn run<C: Connector>(
+    plan: Arc<Plan>,
+    connector: C,
+    sink: EventSink,
+    stop: StopReceiver,
+    questions: QuestionSender,
+) {
     sink.tell(Fact::RunStarted {
         schema: SCHEMA_VERSION,
         run: Arc::clone(&plan.run),
@@ -48,6 +55,7 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, s
         connector: Arc::new(connector),
         sink,
         stop: stop.clone(),
+        questions,
         files: Arc::default(),
         pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
@@ -56,7 +64,7 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, s
     for (index, task) in plan.tasks.iter().enumerate() {
         // What one task may lose, the ones after it may do without.
         budget = budget.max(task.max_fail.unwrap_or(0));
-        if stop.current() != Stop::Run || dispatcher.lost() > budget {
+        if stop.current() != Stop::Run || dispatcher.declined || dispatcher.lost() > budget {
             break;
         }
         dispatcher.task(index).await;
@@ -90,6 +98,8 @@ struct Dispatcher<C: Connector> {
     agent: AgentWatch,
     /// Steps that one host does for all.
     once: Arc<Once>,
+    /// The user said no: nobody else begins.
+    declined: bool,
 }
 
 /// A host in a batch.
@@ -145,6 +155,7 @@ impl<C: Connector> Dispatcher<C> {
             told_stop: Stop::Run,
             agent: AgentWatch::default(),
             once: Arc::default(),
+            declined: false,
             shared,
         }
     }
@@ -168,7 +179,7 @@ impl<C: Connector> Dispatcher<C> {
         let of = planned.batches.len();
         for (number, batch) in planned.batches.iter().enumerate() {
             let over_budget = self.lost() > planned.max_fail.unwrap_or(0);
-            if self.told_stop != Stop::Run || (number > 0 && over_budget) {
+            if self.told_stop != Stop::Run || self.declined || (number > 0 && over_budget) {
                 break;
             }
             let hosts = planned.hosts.get(batch.clone()).unwrap_or_default();
@@ -181,13 +192,19 @@ impl<C: Connector> Dispatcher<C> {
                 position: batch.start + member,
                 member,
             });
-            self.batch(task, planned, queue.collect()).await;
+            self.batch(task, number, planned, queue.collect()).await;
         }
         self.shared.sink.tell(Fact::TaskFinished { task });
     }
 
     /// Runs one task on the hosts of a batch; returns when no worker is left.
-    async fn batch(&mut self, task: usize, planned: &PlannedTask, mut queue: VecDeque<Member>) {
+    async fn batch(
+        &mut self,
+        task: usize,
+        number: usize,
+        planned: &PlannedTask,
+        mut queue: VecDeque<Member>,
+    ) {
         let batch = Arc::new(Batch::new(queue.len()));
         let once = Arc::clone(&self.once);
         let mut ticks = tokio::time::interval(TICK);
@@ -202,8 +219,8 @@ impl<C: Connector> Dispatcher<C> {
             while let Some(next) = queue.front()
                 && let Ok(permit) = Arc::clone(&pool).try_acquire_owned()
             {
-                let together =
-                    Together { batch: Arc::clone(&batch), member: next.member, once: Arc::clone(&once) };
+                let (batch_of, once) = (Arc::clone(&batch), Arc::clone(&once));
+                let together = Together { batch: batch_of, number, member: next.member, once };
                 if !self.start(task, next, permit, together) {
                     batch.leave(next.member);
                 }
@@ -350,6 +367,7 @@ impl<C: Connector> Dispatcher<C> {
             return;
         };
         *state = HostState::Finished(outcome.status);
+        self.declined |= outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined);
         self.shared.sink.tell(Fact::HostFinished { host: planned.endpoint.name.clone(), outcome });
     }
 
@@ -361,7 +379,7 @@ impl<C: Connector> Dispatcher<C> {
     }
 
     fn look_for_stragglers(&self) {
-        if self.shared.sink.silence() < QUIET {
+        if self.shared.sink.silence() < QUIET || self.shared.questions.is_busy() {
             return;
         }
         let mut stragglers: Vec<Straggler> = Vec::new();
@@ -411,6 +429,11 @@ impl<C: Connector> Dispatcher<C> {
     ) -> HostOutcome {
         let (status, failure) = match cancelled {
             Some(reason) => (Status::Cancelled, interrupted(reason)),
+            None if self.declined => {
+                let what = if run.begun { "continued" } else { "begun" };
+                let message = format!("not {what}: the answer to a question was no");
+                (Status::Skipped, Failure::new(Kind::Declined, message))
+            }
             None => {
                 let total = self.hosts.len();
                 let what = if run.begun { "continued" } else { "begun" };

@@ -12,6 +12,7 @@ mod lines;
 pub mod plan;
 pub mod planner;
 pub mod preflight;
+mod questions;
 mod register;
 mod scope;
 mod sink;
@@ -25,5 +26,6 @@ mod worker;
 
 pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
+pub use questions::{Question, QuestionSender, Reply, Wanted, questions};
 pub use sink::{Delivery, EventSink, channel};
 pub use stop::{Stop, StopReceiver, StopSender, stop_channel};

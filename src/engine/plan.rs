@@ -13,7 +13,7 @@ use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::secret::Secrets;
 use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Step, Strategy, Template, TemplateText};
+use crate::model::task::{Action, Command, Condition, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Templates};
 use crate::model::value::Vars;
 
@@ -259,6 +259,16 @@ pub fn title(action: &Action) -> String {
         Action::Line(line) => first_line(&line.path.value),
         Action::Stat(path) | Action::Ls(path) => first_line(&path.value),
         Action::Barrier => "wait for all hosts".to_owned(),
+        Action::WaitFor(wait) => match &wait.condition {
+            Condition::Port { port, address: None } => format!("port {}", port.value),
+            Condition::Port { port, address: Some(address) } => format!("{}:{}", address.value, port.value),
+            Condition::Path(path) => first_line(&path.value),
+            Condition::Http { url, .. } => first_line(&url.value),
+            Condition::Command(script) => first_line(&script.value),
+        },
+        Action::Confirm(text) => first_line(&text.value),
+        Action::Prompt(prompt) => first_line(&prompt.ask.value),
+        Action::Reboot(_) => "restart the host".to_owned(),
         Action::Block(_) => String::new(),
         Action::Task(include) => include.task.value.clone(),
     }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::engine::discretion::Discretion;
 use crate::event::{Event, Fact};
 use crate::model::redact::Redactor;
+use crate::model::secret::Secret;
 
 /// An event on its way to the readers.
 #[derive(Debug)]
@@ -30,8 +31,7 @@ pub struct EventSink {
     started: Instant,
     /// Milliseconds from `started` to the last fact.
     last: Arc<AtomicU64>,
-    /// None when there is nothing to hide.
-    discretion: Option<Arc<Discretion>>,
+    discretion: Arc<Discretion>,
 }
 
 /// A sink and its receiving end, which readers wait on in a thread of their own. The run's clock starts now.
@@ -39,7 +39,7 @@ pub struct EventSink {
 /// No reader sees what the redactor looks for.
 pub fn channel(redactor: &Redactor) -> (EventSink, mpsc::Receiver<Delivery>) {
     let (sender, receiver) = mpsc::channel();
-    let discretion = (!redactor.is_empty()).then(|| Arc::new(Discretion::new(redactor.clone())));
+    let discretion = Arc::new(Discretion::new(redactor.clone()));
     (EventSink { sender, started: Instant::now(), last: Arc::default(), discretion }, receiver)
 }
 
@@ -58,12 +58,14 @@ impl EventSink {
         let at = self.elapsed();
         self.last.store(millis(at), Ordering::Relaxed);
         // Readers that are gone do not stop a run.
-        let mut deliver =
+        let deliver =
             |fact| drop(self.sender.send(Delivery { event: Event { at, fact }, hold: hold.take() }));
-        match &self.discretion {
-            None => deliver(fact),
-            Some(discretion) => discretion.pass(fact, deliver),
-        }
+        self.discretion.pass(fact, deliver);
+    }
+
+    /// Hides a secret in all that is told from now on.
+    pub(super) fn hide(&self, secret: &Secret) {
+        self.discretion.learn(secret);
     }
 
     /// Time since the run started.

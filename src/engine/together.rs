@@ -71,9 +71,18 @@ impl Batch {
     }
 }
 
-/// Steps that one host does for all, by task and step.
+/// Steps that one host does for all.
 #[derive(Debug, Default)]
-pub(super) struct Once(Mutex<HashMap<(usize, usize), watch::Sender<Turn>>>);
+pub(super) struct Once(Mutex<HashMap<Place, watch::Sender<Turn>>>);
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) task: usize,
+    pub(super) step: usize,
+    /// The batch that it is done for; none when it is done for the whole run.
+    pub(super) batch: Option<usize>,
+}
 
 /// What has become of such a step.
 #[derive(Clone, Debug, Default)]
@@ -109,8 +118,8 @@ pub(super) struct Claimed(watch::Sender<Turn>);
 
 impl Once {
     /// Takes the step, or waits for whoever has it.
-    pub(super) async fn claim(&self, task: usize, step: usize) -> Claim {
-        let turn = lock(&self.0).entry((task, step)).or_insert_with(|| watch::channel(Turn::Free).0).clone();
+    pub(super) async fn claim(&self, place: Place) -> Claim {
+        let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
         let mut changes = turn.subscribe();
         loop {
             let mut found = Turn::Taken;
@@ -157,6 +166,8 @@ impl Drop for Claimed {
 pub(super) struct Together {
     /// The batch that is at work.
     pub(super) batch: Arc<Batch>,
+    /// Its number in the task, from 0.
+    pub(super) number: usize,
     /// The host's place in it.
     pub(super) member: usize,
     /// Steps that one host does for all.
@@ -191,13 +202,14 @@ mod tests {
     #[test]
     fn a_step_that_was_not_done_goes_to_the_next_host() {
         let once = Once::default();
-        let Some(Claim::Mine(first)) = once.claim(0, 1).now_or_never() else { panic!("nobody has it") };
-        assert!(once.claim(0, 1).now_or_never().is_none(), "somebody is at it");
-        assert!(matches!(once.claim(0, 2).now_or_never(), Some(Claim::Mine(_))), "another step");
+        let at = |step| Place { task: 0, step, batch: None };
+        let Some(Claim::Mine(first)) = once.claim(at(1)).now_or_never() else { panic!("nobody has it") };
+        assert!(once.claim(at(1)).now_or_never().is_none(), "somebody is at it");
+        assert!(matches!(once.claim(at(2)).now_or_never(), Some(Claim::Mine(_))), "another step");
         drop(first);
-        let Some(Claim::Mine(second)) = once.claim(0, 1).now_or_never() else { panic!("it is free again") };
+        let Some(Claim::Mine(second)) = once.claim(at(1)).now_or_never() else { panic!("it is free again") };
         second.finish(Done { by: HostName::from("web2"), result: Ok(Vars::new()) });
-        let Some(Claim::Done(done)) = once.claim(0, 1).now_or_never() else { panic!("it is done") };
+        let Some(Claim::Done(done)) = once.claim(at(1)).now_or_never() else { panic!("it is done") };
         assert_eq!(done.by.as_str(), "web2");
     }
 }

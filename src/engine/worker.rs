@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
 use crate::engine::step::{self, SharedFiles, StepResult};
 use crate::engine::stop::StopReceiver;
@@ -136,6 +137,7 @@ pub(super) struct Shared<C> {
     pub(super) connector: Arc<C>,
     pub(super) sink: EventSink,
     pub(super) stop: StopReceiver,
+    pub(super) questions: QuestionSender,
     pub(super) files: Arc<SharedFiles>,
     /// Places for hosts at work.
     pub(super) pool: Arc<Semaphore>,
@@ -148,6 +150,7 @@ impl<C> Clone for Shared<C> {
             connector: Arc::clone(&self.connector),
             sink: self.sink.clone(),
             stop: self.stop.clone(),
+            questions: self.questions.clone(),
             files: Arc::clone(&self.files),
             pool: Arc::clone(&self.pool),
         }
@@ -257,7 +260,8 @@ impl<C: Connector> Worker<'_, C> {
             StepStatus::Failed if result.refused && !self.run.started => (Status::Unreachable, false),
             StepStatus::Failed => (Status::Failed, !result.refused),
             StepStatus::Unknown => (Status::Unknown, false),
-            StepStatus::Cancelled => (Status::Cancelled, false),
+            // Who says no half-way wants what was begun to be put right.
+            StepStatus::Cancelled => (Status::Cancelled, declined(result)),
         };
         let shown = self.task.steps.get(step).map(|planned| planned.step.shown);
         let mut failure = result.outcome.failure.clone();
@@ -276,6 +280,11 @@ impl<C: Connector> Worker<'_, C> {
     pub(super) fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
         self.run.outcome(status, failure, Some((self.task_index, step)))
     }
+}
+
+/// Whether the user said no to the step.
+fn declined(result: &StepResult) -> bool {
+    result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined)
 }
 
 /// Closes a session that is no longer needed; never waits long for the other side.

@@ -167,6 +167,26 @@ pub enum Fact {
         #[serde(rename = "delay_ms", with = "millis")]
         delay: Duration,
     },
+    /// A step asked the user something; the run waits for the answer.
+    QuestionAsked {
+        /// For which host, and all others of its batch.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// What was asked.
+        question: String,
+    },
+    /// The question was answered, or is moot.
+    QuestionAnswered {
+        /// For which host it was asked.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+    },
     /// A step ended on a host.
     StepFinished {
         /// Who.

@@ -262,6 +262,8 @@ impl Recap {
             | Fact::TaskFinished { .. }
             | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::QuestionAsked { .. }
+            | Fact::QuestionAnswered { .. }
             | Fact::AgentAwaited { .. } => {}
         }
     }

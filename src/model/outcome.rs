@@ -161,6 +161,8 @@ words! {
         LocalIo = "local_io",
         /// This machine's limits (open files, processes) are exhausted.
         LocalLimits = "local_limits",
+        /// The user was asked, and said no.
+        Declined = "declined",
         /// The user stopped the run.
         Interrupted = "interrupted",
         /// Not run because something before it did not end well.

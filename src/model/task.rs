@@ -247,10 +247,80 @@ pub enum Action {
     Ls(TemplateText),
     /// Waits until all hosts of the batch have come here.
     Barrier,
+    /// Waits until something holds on the host.
+    WaitFor(WaitFor),
+    /// Asks the user whether to go on, once for all hosts.
+    Confirm(TemplateText),
+    /// Asks the user for a value, once for all hosts.
+    Prompt(Prompt),
+    /// Restarts the host and waits until it is back.
+    Reboot(Reboot),
     /// Steps that belong together.
     Block(Block),
     /// The steps of another task.
     Task(Include),
+}
+
+/// Something to wait for.
+#[derive(Clone, Debug)]
+pub struct WaitFor {
+    /// What.
+    pub condition: Condition,
+    /// For how long.
+    pub timeout: TimeLimit,
+    /// Pause between two looks.
+    pub interval: Duration,
+    /// Wait until it does not hold any more.
+    pub gone: bool,
+}
+
+/// What may hold on a host.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Something listens on a TCP port.
+    Port {
+        /// Its number.
+        port: TemplateText,
+        /// Where, as seen from the host; the host itself when there is none.
+        address: Option<TemplateText>,
+    },
+    /// There is something at a path.
+    Path(TemplateText),
+    /// A web server answers.
+    Http {
+        /// What is asked for, as seen from the host.
+        url: TemplateText,
+        /// Statuses that are right; any from 200 to 399 when there are none.
+        status: Vec<u16>,
+        /// What its body must match.
+        body: Option<Located<String>>,
+    },
+    /// A script succeeds.
+    Command(TemplateText),
+}
+
+/// A question to the user.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// What is asked.
+    pub ask: TemplateText,
+    /// The variable that receives the answer.
+    pub set: Located<String>,
+    /// The answer when nothing is typed.
+    pub default: Option<TemplateText>,
+    /// What is typed is not shown.
+    pub secret: bool,
+}
+
+/// A restart.
+#[derive(Clone, Debug)]
+pub struct Reboot {
+    /// What restarts the host, instead of its own `reboot`.
+    pub command: Option<TemplateText>,
+    /// What prints something that is another after each start, instead of the kernel's boot id.
+    pub boot_id: Option<TemplateText>,
+    /// How long it may take until the host is back.
+    pub timeout: TimeLimit,
 }
 
 /// Steps that belong together. Keys of the block hold for its steps unless these have their own.
@@ -371,6 +441,10 @@ impl Action {
             Self::Stat(_) => "stat",
             Self::Ls(_) => "ls",
             Self::Barrier => "barrier",
+            Self::WaitFor(_) => "wait_for",
+            Self::Confirm(_) => "confirm",
+            Self::Prompt(_) => "prompt",
+            Self::Reboot(_) => "reboot",
             Self::Block(_) => "block",
             Self::Task(_) => "task",
         }

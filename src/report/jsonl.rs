@@ -128,6 +128,11 @@ mod tests {
                     }],
                 },
             ),
+            event(
+                11,
+                Fact::QuestionAsked { host: host("web2"), task: 0, step: 0, question: "Go on?".into() },
+            ),
+            event(11, Fact::QuestionAnswered { host: host("web2"), task: 0, step: 0 }),
             event(11, Fact::AgentAwaited { hosts: 37 }),
             event(11, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
             event(12, Fact::TaskFinished { task: 0 }),
@@ -159,6 +164,8 @@ mod tests {
         {"at_ms":8,"event":"step_finished","host":"web1","task":0,"step":0,"outcome":{"status":"failed","failure":{"kind":"exit","message":"exit status 1","hint":"look at the log"},"exit":{"status":1},"note":"a note","may_still_run":false,"elapsed_ms":100}}
         {"at_ms":9,"event":"host_finished","host":"web1","outcome":{"status":"failed","failure":{"kind":"exit","message":"exit status 1","hint":"look at the log"},"step":[0,0],"started":true,"may_still_run":false}}
         {"at_ms":10,"event":"stragglers_noticed","hosts":[{"host":"web2","running_ms":91000,"silent_ms":40000}]}
+        {"at_ms":11,"event":"question_asked","host":"web2","task":0,"step":0,"question":"Go on?"}
+        {"at_ms":11,"event":"question_answered","host":"web2","task":0,"step":0}
         {"at_ms":11,"event":"agent_awaited","hosts":37}
         {"at_ms":11,"event":"stop_requested","reason":"interrupt","forced":false}
         {"at_ms":12,"event":"task_finished","task":0}

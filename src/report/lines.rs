@@ -265,6 +265,9 @@ impl Reporter for Lines {
                 let text = format!("batch {batch} of {of}: {}", range::fold(&names));
                 self.say(&text, "")
             }
+            // The terminal is somebody else's until the answer.
+            Fact::QuestionAsked { .. } => self.idle(),
+            Fact::QuestionAnswered { .. } => Ok(()),
             Fact::StepFinished { host, task, step, outcome } => {
                 self.step_finished(host, (*task, *step), outcome)
             }

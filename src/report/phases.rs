@@ -133,6 +133,8 @@ impl Reporter for Phases {
             | Fact::TaskFinished { .. }
             | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::QuestionAsked { .. }
+            | Fact::QuestionAnswered { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),

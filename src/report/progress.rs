@@ -18,6 +18,9 @@ use crate::report::words::{bytes, duration, is_single_command, shorten};
 /// Bars change this often at most, so that thousands of hosts cost little.
 const INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long a terminal may take to show everything before a question.
+const CLEARING: Duration = Duration::from_millis(500);
+
 /// Lines of the screen that bars leave to output, at least.
 const LEFT_FREE: usize = 4;
 
@@ -46,6 +49,8 @@ pub struct Progress {
     hosts: usize,
     ended: IndexMap<&'static str, usize>,
     busy: IndexMap<HostName, Busy>,
+    /// How many questions wait for the user.
+    questions: usize,
 }
 
 /// What a host is doing, and since when on our clock.
@@ -118,6 +123,7 @@ impl Progress {
             hosts: 0,
             ended: IndexMap::new(),
             busy: IndexMap::new(),
+            questions: 0,
         }
     }
 
@@ -152,6 +158,11 @@ impl Progress {
                 self.busy.shift_remove(host);
                 *self.ended.entry(outcome.status.as_str()).or_default() += 1;
             }
+            Fact::QuestionAsked { .. } => {
+                self.questions += 1;
+                self.terminal.clear(CLEARING);
+            }
+            Fact::QuestionAnswered { .. } => self.questions = self.questions.saturating_sub(1),
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
             | Fact::StepRetried { .. }
@@ -177,7 +188,9 @@ impl Progress {
 
     fn draw_if_due(&mut self) {
         let now = (self.clock)();
-        if self.hosts > 0 && self.drawn.is_none_or(|drawn| now.saturating_sub(drawn) >= INTERVAL) {
+        // Bars would be drawn over what the user types.
+        let free = self.hosts > 0 && self.questions == 0;
+        if free && self.drawn.is_none_or(|drawn| now.saturating_sub(drawn) >= INTERVAL) {
             self.drawn = Some(now);
             self.terminal.show(&self.picture((self.size)(), now));
         }

@@ -81,6 +81,14 @@ impl DroppingWriter {
         self.shared.changed.notify_all();
     }
 
+    /// Waits for the terminal to take everything, `patience` at most.
+    pub fn settle(&self, patience: Duration) {
+        let queue = self.shared.lock();
+        let left = |queue: &mut Queue| queue.waiting + queue.in_flight > 0 && !queue.broken;
+        let waited = self.shared.changed.wait_timeout_while(queue, patience, left);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Closes the queue and waits for the terminal to take what is left, `patience` at most.
     ///
     /// Returns whether it took everything. The thread stays behind when it did not: nothing can free it

@@ -61,6 +61,12 @@ impl Terminal {
         }
     }
 
+    /// Takes the bars away and waits for the terminal to take everything, `patience` at most.
+    pub fn clear(&self, patience: Duration) {
+        self.hide();
+        self.lock().queue.settle(patience);
+    }
+
     /// Takes the bars away and waits for the terminal to take everything, `patience` at most; nothing can
     /// be written after that. Returns whether it did.
     pub fn finish(&self, patience: Duration) -> bool {

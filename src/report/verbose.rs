@@ -68,6 +68,8 @@ impl Reporter for Verbose {
             | Fact::TaskFinished { .. }
             | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::QuestionAsked { .. }
+            | Fact::QuestionAnswered { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),

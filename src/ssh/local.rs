@@ -8,7 +8,8 @@ use std::process::{ExitStatus, Stdio};
 
 use bytes::{Bytes, BytesMut};
 use rustix::process::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::event::Timings;
@@ -53,6 +54,7 @@ impl Session for LocalSession {
     async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
         match program {
             Program::Line(line) => LocalExec::start(&line, Stdio::piped()).map(Pipe::to_process),
+            Program::Tcp { address, port } => to_port(&address, port).await,
             Program::Subsystem(_) => {
                 let failure = Failure::new(Kind::SftpUnavailable, "this machine is no SFTP server to itself");
                 Err(ExecError { failure, may_have_started: false })
@@ -84,6 +86,47 @@ impl LocalExec {
     pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.stdin.take()
     }
+}
+
+/// A connection of this machine.
+async fn to_port(address: &str, port: u16) -> Result<Pipe, ExecError> {
+    let stream = TcpStream::connect((address, port)).await.map_err(|error| {
+        let message = format!("port {port} of {address}: {}", lowercase(&error));
+        ExecError { failure: Failure::new(Kind::ConnectRefused, message), may_have_started: false }
+    })?;
+    let (pipe, mut to_send, telling) = Pipe::in_memory();
+    let (mut read_half, mut write_half) = stream.into_split();
+    // Both end when the pipe is dropped, or the other side hangs up.
+    tokio::spawn(async move {
+        while let Some(data) = to_send.recv().await {
+            if write_half.write_all(&data).await.is_err() {
+                break;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        loop {
+            let mut data = BytesMut::with_capacity(READ_SIZE);
+            match read_half.read_buf(&mut data).await {
+                Ok(read) if read > 0 => {
+                    if telling.send(ExecEvent::Stdout(data.freeze())).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(_) | Err(_) => {
+                    let _ = telling.send(ExecEvent::Closed).await;
+                    break;
+                }
+            }
+        }
+    });
+    Ok(pipe)
+}
+
+/// An error's text as a fragment, without its number.
+fn lowercase(error: &io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn spawn_failed(error: &io::Error) -> Failure {

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, mpsc};
@@ -27,6 +27,13 @@ pub enum Program {
     Line(Bytes),
     /// A subsystem of the server, by name (RFC 4254 section 6.5).
     Subsystem(&'static str),
+    /// Whatever listens on a TCP port, as seen from the host (RFC 4254 section 7.2).
+    Tcp {
+        /// Name or address.
+        address: Arc<str>,
+        /// Its port.
+        port: u16,
+    },
 }
 
 /// Both ends of a pipe.
@@ -73,15 +80,49 @@ impl Pipe {
         deadline: Duration,
         program: Program,
     ) -> Result<Self, ExecError> {
+        if let Program::Tcp { address, port } = program {
+            return Self::to_port(handle, story, deadline, &address, port).await;
+        }
         let channel = open_channel(handle, story, deadline).await?;
         let (asked, refusal): (_, fn() -> Failure) = match program {
             Program::Line(line) => (channel.exec(true, line).await, command_refused),
             Program::Subsystem(name) => (channel.request_subsystem(true, name).await, no_subsystem),
+            Program::Tcp { .. } => unreachable!("a port takes a channel of its own kind"),
         };
         asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
         let (read_half, write_half) = channel.split();
         let reader = Reader::Ssh { channel: read_half, translation: Translation::new(story), refusal };
         Ok(Self { reader: PipeReader(reader), writer: PipeWriter(Writer::Ssh(write_half)) })
+    }
+
+    /// Has the server connect to a port. Nothing is started by that.
+    async fn to_port(
+        handle: &Handle<ClientHandler>,
+        story: &Arc<Story>,
+        deadline: Duration,
+        address: &str,
+        port: u16,
+    ) -> Result<Self, ExecError> {
+        let opening = handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0);
+        let failure = match tokio::time::timeout(deadline, opening).await {
+            Ok(Ok(channel)) => {
+                let (read_half, write_half) = channel.split();
+                let translation = Translation::new(story);
+                let reader = Reader::Ssh { channel: read_half, translation, refusal: command_refused };
+                return Ok(Self { reader: PipeReader(reader), writer: PipeWriter(Writer::Ssh(write_half)) });
+            }
+            Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))) => {
+                Failure::new(Kind::ConnectRefused, format!("nothing listens on port {port} of {address}"))
+            }
+            Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
+                let message = format!("the server opens no connection to port {port} of {address}");
+                Failure::new(Kind::ChannelRefused, message)
+                    .hint("`AllowTcpForwarding` or `PermitOpen` of its sshd_config; or wait for a `command`")
+            }
+            Ok(Err(_)) => story.end(),
+            Err(_) => Failure::new(Kind::ConnectTimeout, format!("no answer from port {port} of {address}")),
+        };
+        Err(ExecError { failure, may_have_started: false })
     }
 
     /// The pipe to a process of this machine.

@@ -99,7 +99,7 @@ fn both_files_are_told_in_one_pass() {
     inventory.yaml:2:10: error: unknown field "prot"; did you mean "port"?
     inventory.yaml:3:16: error: port must be 1–65535, got 70000
     inventory.yaml:4:3: error: duplicate host "web1" (first at 2:3)
-    tasks.yaml:2:7: error: step 1 of task "a": exactly one of run, local, echo, set, fail, assert, put, get, sync, template, file, line, stat, ls, barrier, block, task expected, found run and echo
+    tasks.yaml:2:7: error: step 1 of task "a" has more than one action: run and echo (help: make them two steps, or a block)
     tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}")
     tasks.yaml:3:16: error: unknown task "c"
     tasks.yaml:3:20: error: unknown field "stpes"; did you mean "steps"?
@@ -108,7 +108,7 @@ fn both_files_are_told_in_one_pass() {
     inventory.yaml:2:10: error: unknown field "prot"; did you mean "port"?
     inventory.yaml:3:16: error: port must be 1–65535, got 70000
     inventory.yaml:4:3: error: duplicate host "web1" (first at 2:3)
-    tasks.yaml:2:7: error: step 1 of task "a": exactly one of run, local, echo, set, fail, assert, put, get, sync, template, file, line, stat, ls, barrier, block, task expected, found run and echo
+    tasks.yaml:2:7: error: step 1 of task "a" has more than one action: run and echo (help: make them two steps, or a block)
     tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}")
     tasks.yaml:3:16: error: unknown task "c"
     tasks.yaml:3:20: error: unknown field "stpes"; did you mean "steps"?

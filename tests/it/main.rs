@@ -42,4 +42,5 @@ mod terminal;
 mod transfer_faults;
 mod transfers;
 mod trap;
+mod waiting;
 mod ways;

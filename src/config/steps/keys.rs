@@ -7,17 +7,16 @@ use crate::config::yaml::Scalar;
 /// What a step can do.
 pub(super) const ACTIONS: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "barrier", "block", "task",
+    "stat", "ls", "wait_for", "confirm", "prompt", "reboot", "barrier", "block", "task",
 ];
 
 /// What a step will be able to do.
-pub(super) const LATER_ACTIONS: &[&str] =
-    &["sudo", "script", "confirm", "prompt", "facts", "wait_for", "reboot"];
+pub(super) const LATER_ACTIONS: &[&str] = &["sudo", "script", "facts"];
 
 /// Actions that do something by themselves: all but those that stand for other steps.
 const SINGLE: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls",
+    "stat", "ls", "wait_for", "reboot",
 ];
 
 /// Actions that start a command.
@@ -26,7 +25,7 @@ const COMMANDS: &[&str] = &["run", "local"];
 /// Actions that can go wrong: all but a barrier.
 const WORKING: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "block", "task",
+    "stat", "ls", "wait_for", "reboot", "confirm", "prompt", "block", "task",
 ];
 
 /// Actions that may take long.
@@ -35,8 +34,14 @@ const TIMED: &[&str] =
 
 /// Keys that shape some actions only, and those actions. Any step may have the others.
 const KEYS: &[(&str, &[&str])] = &[
-    ("cd", TIMED),
-    ("env", &["run", "local", "block", "task"]),
+    (
+        "cd",
+        &[
+            "run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for",
+            "block", "task",
+        ],
+    ),
+    ("env", &["run", "local", "wait_for", "reboot", "block", "task"]),
     ("shell", &["run", "block", "task"]),
     ("timeout", TIMED),
     ("idle_timeout", &["run", "local", "block", "task"]),
@@ -119,10 +124,7 @@ pub(super) const STEP: Schema = Schema {
         &["owner", "group", "backup", "validate", "follow", "state", "target", "recurse", "match", "after"],
         &["before", "at", "create"],
     ],
-    later: &[
-        "sudo", "script", "confirm", "prompt", "facts", "wait_for", "reboot", "lcd", "user", "on", "respond",
-        "pty", "stdin",
-    ],
+    later: &["sudo", "script", "facts", "lcd", "user", "on", "respond", "pty", "stdin"],
     synonyms: &[
         ("command", "run"),
         ("cmd", "run"),
@@ -168,6 +170,10 @@ pub(super) const STEP: Schema = Schema {
         ("removes", "onlyif"),
         ("onfail", "rescue"),
         ("finally", "always"),
+        ("pause", "confirm"),
+        ("ask", "prompt"),
+        ("vars_prompt", "prompt"),
+        ("wait", "wait_for"),
         ("tag", "tags"),
         ("args", "with"),
         ("retry", "retries"),

@@ -4,11 +4,13 @@
 //! - `files`: actions on files
 //! - `control`: whether, how often and for which items a step is done, and what its result means
 //! - `nested`: blocks, calls of other tasks
+//! - `waiting`: actions that wait for the host or for the user
 
 mod control;
 mod files;
 mod keys;
 mod nested;
+mod waiting;
 
 pub use files::{check_glob, check_validate};
 
@@ -98,14 +100,15 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     // A key that is refused may be the one that was to be the action.
     if actions.len() > 1 || (actions.is_empty() && !refused) {
         let names: Vec<&str> = actions.iter().map(|entry| &*entry.key.text).collect();
-        let found = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
-        findings.error(
-            &at.position,
-            format!(
-                "step {number} of {whose}: exactly one of {} expected, found {found}",
-                ACTIONS.join(", ")
-            ),
-        );
+        let step = format!("step {number} of {whose}");
+        if names.is_empty() {
+            let help = format!("one of {}", ACTIONS.join(", "));
+            findings.error_help(&at.position, format!("{step} has no action"), help);
+        } else {
+            let found = names.join(" and ");
+            let help = "make them two steps, or a block";
+            findings.error_help(&at.position, format!("{step} has more than one action: {found}"), help);
+        }
         // What is wrong within them is told as well; what they lack is nobody's question now.
         for entry in actions {
             action(&Fields::new(entry, &[], true), findings);
@@ -119,6 +122,8 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     step.sudo = fields.sudo(findings);
     control.finish(&mut step, findings);
     step.action = action(&fields, findings)?;
+    // One answer is for all hosts.
+    step.run_once |= matches!(step.action, Action::Confirm(_) | Action::Prompt(_));
     Some(step)
 }
 
@@ -132,6 +137,10 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
         "fail" => template(value, name, Syntax::Text, findings).map(Action::Fail),
         "set" => set(value, findings).map(Action::Set),
         "assert" => assert(value, findings),
+        "wait_for" => waiting::wait_for(value, findings),
+        "confirm" => template(value, name, Syntax::Text, findings).map(Action::Confirm),
+        "prompt" => waiting::prompt(value, findings),
+        "reboot" => waiting::reboot(value, findings),
         "barrier" => nested::barrier(value, findings),
         "block" => nested::block(fields, findings),
         "task" => nested::include(fields, findings),

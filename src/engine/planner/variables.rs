@@ -13,7 +13,9 @@ use crate::model::files::{
 };
 use crate::model::position::{Diagnostic, Located};
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{Action, Command, Each, Guards, Step, Task, Template, TemplateText};
+use crate::model::task::{
+    Action, Command, Condition, Each, Guards, Prompt, Reboot, Step, Task, Template, TemplateText,
+};
 use crate::model::template::{self, Layer, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -302,8 +304,13 @@ fn identity(host: &PlannedHost, request: &Request) -> Layer {
 
 /// The names that a step defines for the ones after it.
 pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
+    let mut asked = None;
     let set = match &step.action {
         Action::Set(values) => Some(values.keys().map(String::as_str)),
+        Action::Prompt(prompt) => {
+            asked = Some(prompt.set.value.as_str());
+            None
+        }
         Action::Run(_)
         | Action::Local(_)
         | Action::Echo(_)
@@ -317,12 +324,15 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
         | Action::Line(_)
         | Action::Stat(_)
         | Action::Ls(_)
+        | Action::WaitFor(_)
+        | Action::Confirm(_)
+        | Action::Reboot(_)
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => None,
     };
     let register = step.register.as_ref().map(|name| name.value.as_str());
-    set.into_iter().flatten().chain(register)
+    set.into_iter().flatten().chain(asked).chain(register)
 }
 
 /// A template of a step.
@@ -427,6 +437,22 @@ pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
             all.extend(placed(attributes, Some(install)));
         }
         Action::Stat(path) | Action::Ls(path) => all.push(Text::plain(path)),
+        Action::Confirm(text) => all.push(Text::plain(text)),
+        Action::Prompt(Prompt { ask, set: _, default, secret: _ }) => {
+            all.extend([ask].into_iter().chain(default).map(Text::plain));
+        }
+        Action::Reboot(Reboot { command, boot_id, timeout: _ }) => {
+            all.extend(command.iter().chain(boot_id).map(Text::script));
+        }
+        Action::WaitFor(wait) => match &wait.condition {
+            Condition::Port { port, address } => {
+                all.extend([port].into_iter().chain(address).map(Text::plain))
+            }
+            Condition::Path(text) | Condition::Http { url: text, status: _, body: _ } => {
+                all.push(Text::plain(text))
+            }
+            Condition::Command(script) => all.push(Text::script(script)),
+        },
         // Opened up by now: their steps stand for them.
         Action::Barrier | Action::Block(_) | Action::Task(_) => {}
     }

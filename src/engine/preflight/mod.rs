@@ -105,6 +105,10 @@ impl<'a> Preflight<'a> {
             | Action::Line(_)
             | Action::Stat(_)
             | Action::Ls(_)
+            | Action::WaitFor(_)
+            | Action::Confirm(_)
+            | Action::Prompt(_)
+            | Action::Reboot(_)
             | Action::Barrier
             | Action::Block(_)
             | Action::Task(_) => {}

@@ -1,13 +1,16 @@
 //! What a step does, one file per kind of action; here the parts that all kinds share.
 
+mod ask;
 mod assert;
 mod command;
 mod echo;
 mod fail;
 mod files;
 mod local;
+mod reboot;
 mod run;
 mod set;
+mod wait_for;
 
 pub(super) use files::SharedFiles;
 
@@ -17,7 +20,7 @@ use crate::engine::command::Captured;
 use crate::engine::worker::Worker;
 use crate::event::StepOutcome;
 use crate::model::outcome::{CancelReason, Exit, Failure, Kind, StepStatus};
-use crate::model::position::Position;
+use crate::model::position::{Located, Position};
 use crate::model::task::{Action, Command, Shown, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
 use crate::model::value::Vars;
@@ -79,7 +82,8 @@ pub(super) async fn run<C: Connector>(
     step: &Step,
     scope: &Scope,
 ) -> StepResult {
-    if worker.shared.plan.changes.dry_run && matches!(step.action, Action::Run(_) | Action::Local(_)) {
+    let changes = matches!(step.action, Action::Run(_) | Action::Local(_) | Action::Reboot(_));
+    if worker.shared.plan.changes.dry_run && changes {
         let mut result = StepResult::of(StepStatus::Skipped);
         result.outcome.note = Some("not run: nobody knows what a command would change".to_owned());
         return result;
@@ -99,6 +103,10 @@ pub(super) async fn run<C: Connector>(
         | Action::Line(_)
         | Action::Stat(_)
         | Action::Ls(_) => files::run(worker, index, step, scope).boxed().await,
+        Action::WaitFor(wait) => wait_for::run(worker, index, step, wait, scope).boxed().await,
+        Action::Confirm(text) => ask::confirm(worker, index, text, scope).boxed().await,
+        Action::Prompt(prompt) => ask::prompt(worker, index, prompt, scope).boxed().await,
+        Action::Reboot(reboot) => reboot::run(worker, index, step, reboot, scope).boxed().await,
         // The hosts have met by now.
         Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
@@ -117,12 +125,16 @@ pub(super) fn needs_session(action: &Action) -> bool {
         | Action::File(_)
         | Action::Line(_)
         | Action::Stat(_)
-        | Action::Ls(_) => true,
+        | Action::Ls(_)
+        | Action::WaitFor(_)
+        | Action::Reboot(_) => true,
         Action::Local(_)
         | Action::Echo(_)
         | Action::Set(_)
         | Action::Fail(_)
         | Action::Assert { .. }
+        | Action::Confirm(_)
+        | Action::Prompt(_)
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => false,
@@ -153,16 +165,29 @@ pub(super) async fn probe<C: Connector>(
     command: &Command,
     scope: &Scope,
 ) -> Result<Probe, Failure> {
-    let quiet = Step { shown: step.shown.max(Shown::NoOutput), register: None, ..step.clone() };
-    let result = match &step.action {
-        Action::Local(_) => local::run(worker, index, &quiet, command, scope).await?,
-        _ => run::run(worker, index, &quiet, command, scope).await?,
-    };
+    let result = look(worker, index, step, command, scope).await?;
     Ok(match &result.outcome.exit {
         Some(Exit::Status(0)) => Probe::Yes,
         Some(Exit::Status(_)) if result.outcome.status == StepStatus::Failed => Probe::No,
         Some(_) | None => Probe::Ended(Box::new(result)),
     })
+}
+
+/// The result of such a script, with its output.
+async fn look<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    command: &Command,
+    scope: &Scope,
+) -> Result<StepResult, Failure> {
+    // Output is kept for those who read it.
+    let register = Some(Located::new(String::new(), step.position.clone()));
+    let quiet = Step { shown: step.shown.max(Shown::NoOutput), register, ..step.clone() };
+    match &step.action {
+        Action::Local(_) => local::run(worker, index, &quiet, command, scope).await,
+        _ => run::run(worker, index, &quiet, command, scope).await,
+    }
 }
 
 /// Whether the step is to be run: its `when`.

@@ -74,6 +74,8 @@ impl Story {
             }
             Fact::Output { host, task, step, .. }
             | Fact::StepRetried { host, task, step, .. }
+            | Fact::QuestionAsked { host, task, step, .. }
+            | Fact::QuestionAnswered { host, task, step }
             | Fact::TransferAdvanced { host, task, step, .. } => {
                 assert!(self.steps_open.contains(&(host.clone(), *task, *step)), "output belongs to a step");
             }

@@ -192,7 +192,7 @@ async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
     let user = tokio::spawn(ask(stop, around.stops));
     let (sink, deliveries) = engine::channel(&Redactor::default());
     let began = Instant::now();
-    let running = engine::run(Arc::clone(&plan), fake.clone(), sink, stopping);
+    let running = engine::run(Arc::clone(&plan), fake.clone(), sink, stopping, engine::questions().0);
     tokio::pin!(running);
     let mut events = Vec::new();
     loop {

@@ -135,7 +135,14 @@ fn a_flood_does_not_outrun_its_deadline() {
             let (_stop, stopping) = engine::stop_channel();
             sender.send(deliveries).unwrap();
             let flood = Command::runs().says(0, "y\ny\ny\ny\n").endless();
-            engine::run(Arc::new(plan), Fake::new().runs("h0", [flood]), sink, stopping).await;
+            engine::run(
+                Arc::new(plan),
+                Fake::new().runs("h0", [flood]),
+                sink,
+                stopping,
+                engine::questions().0,
+            )
+            .await;
         });
     });
     let deliveries = receiver.recv().unwrap();

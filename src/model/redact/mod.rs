@@ -37,6 +37,20 @@ impl Redactor {
                 forms::of(secret.reveal(), &mut forms);
             }
         }
+        Self::of(forms)
+    }
+
+    /// Looks for one more.
+    #[must_use]
+    pub fn and(&self, secret: &Secret) -> Self {
+        let mut forms = self.0.as_ref().map(|search| search.forms.clone()).unwrap_or_default();
+        if secret.reveal().len() >= MIN_SECRET {
+            forms::of(secret.reveal(), &mut forms);
+        }
+        Self::of(forms)
+    }
+
+    fn of(mut forms: Vec<Zeroizing<Vec<u8>>>) -> Self {
         forms.sort_unstable_by(|a, b| a.as_slice().cmp(b));
         forms.dedup();
         Self((!forms.is_empty()).then(|| Arc::new(Search::new(forms))))

@@ -83,6 +83,10 @@ impl Work {
             | Action::Set(_)
             | Action::Fail(_)
             | Action::Assert { .. }
+            | Action::WaitFor(_)
+            | Action::Confirm(_)
+            | Action::Prompt(_)
+            | Action::Reboot(_)
             | Action::Barrier
             | Action::Block(_)
             | Action::Task(_) => {

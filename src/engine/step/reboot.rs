@@ -1,0 +1,188 @@
+//! `reboot`: restarts the host and waits until it is back, which its boot id proves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::engine::plan::title;
+use crate::engine::step::{StepResult, interrupted, look, run as command};
+use crate::engine::worker::{self, Worker};
+use crate::model::duration;
+use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
+use crate::model::position::Located;
+use crate::model::settings::{TimeLimit, Transport};
+use crate::model::task::{Action, Command, Reboot, Step, TemplateText};
+use crate::model::template::Scope;
+use crate::ssh::Connector;
+
+/// Prints something that is another after each start: Linux, then the BSDs and macOS.
+const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime";
+
+/// Restarts the host. `sbin` is not on every user's path.
+const RESTART: &str = "PATH=$PATH:/sbin:/usr/sbin; shutdown -r now";
+
+/// How long the command may take to end or to lose the connection.
+const GOING_DOWN: Duration = Duration::from_secs(60);
+
+/// Pause between two attempts to get back in. Long enough for a server that punishes failed logins by seconds.
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    reboot: &Reboot,
+    scope: &Scope,
+) -> Result<StepResult, Failure> {
+    if worker.planned.endpoint.transport == Transport::Local {
+        let failure = Failure::new(Kind::Template, "this is the machine that fan runs on");
+        return Err(failure.hint("leave it out of the task's hosts"));
+    }
+    let before = match boot_id(worker, index, step, reboot, scope).await? {
+        Ok(id) => id,
+        Err(result) => return Ok(*result),
+    };
+    let begun = Instant::now();
+    let restart = script(reboot.command.as_ref(), RESTART, step);
+    let bounded = Step { timeout: Some(TimeLimit::After(GOING_DOWN)), ..step.clone() };
+    let mut result = command::run(worker, index, &bounded, &restart, scope).await?;
+    match result.outcome.status {
+        StepStatus::Failed => {
+            // It may have been asked for and take its time.
+            let timed_out = result.outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Timeout);
+            let killed = matches!(result.outcome.exit, Some(Exit::Signal(_)));
+            if result.refused || !(timed_out || killed) {
+                return Ok(result);
+            }
+        }
+        // Only a host that goes down loses its connections: that is what was asked for.
+        StepStatus::Unknown if worker.run.started => {}
+        StepStatus::Unknown | StepStatus::Cancelled | StepStatus::Skipped | StepStatus::Warned => {
+            return Ok(result);
+        }
+        StepStatus::Ok | StepStatus::Changed => {}
+    }
+    leave(worker);
+    result = match come_back(worker, index, step, reboot, scope, &before).await? {
+        None => StepResult::of(StepStatus::Changed),
+        Some(ended) => return Ok(*ended),
+    };
+    result.outcome.note = Some(format!("back after {}", duration::show(whole_seconds(begun.elapsed()))));
+    Ok(result)
+}
+
+/// Lets go of a connection that is about to break.
+fn leave<C: Connector>(worker: &mut Worker<'_, C>) {
+    worker.run.files.clear();
+    if let Some(session) = worker.run.session.take() {
+        tokio::spawn(worker::close(session));
+    }
+}
+
+/// Connects until the boot id is another; gives a result when that does not come about.
+async fn come_back<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    reboot: &Reboot,
+    scope: &Scope,
+    before: &str,
+) -> Result<Option<Box<StepResult>>, Failure> {
+    let deadline = reboot.timeout.duration().map(|limit| (Instant::now() + limit, limit));
+    let mut stop = worker.shared.stop.clone();
+    let connector = Arc::clone(&worker.shared.connector);
+    let mut why = "it has not gone down".to_owned();
+    loop {
+        worker.run.activity.heard();
+        let attempt = tokio::select! {
+            biased;
+            reason = stop.asked() => return Ok(Some(cancelled(interrupted(reason)))),
+            attempt = connector.connect(&worker.planned.endpoint) => attempt,
+        };
+        match attempt {
+            Ok(connected) => {
+                worker.run.session = Some(Arc::new(connected.session));
+                match boot_id(worker, index, step, reboot, scope).await? {
+                    Ok(id) if id != before => return Ok(None),
+                    Ok(_) => "it has not gone down".clone_into(&mut why),
+                    Err(ended) if ended.outcome.status == StepStatus::Cancelled => return Ok(Some(ended)),
+                    Err(ended) => {
+                        why = ended.outcome.failure.map_or_else(String::new, |failure| failure.message);
+                    }
+                }
+                leave(worker);
+            }
+            // Somebody else may have come up in its place.
+            Err(error) if is_identity(error.failure.kind) => {
+                return Ok(Some(Box::new(StepResult::refused(error.failure))));
+            }
+            // Logins may be refused while a host goes down or comes up (`pam_nologin`); this one was right before.
+            Err(error) => why = error.failure.message,
+        }
+        let now = Instant::now();
+        let mut next = now + PAUSE;
+        if let Some((deadline, limit)) = deadline {
+            if now >= deadline {
+                let message = format!("not back within {}: {why}", duration::show(limit));
+                let hint = "raise `timeout` of `reboot`, or look at its console";
+                let failure = Failure::new(Kind::Timeout, message).hint(hint);
+                return Ok(Some(Box::new(StepResult::refused(failure))));
+            }
+            next = next.min(deadline);
+        }
+        tokio::select! {
+            biased;
+            reason = stop.asked() => return Ok(Some(cancelled(interrupted(reason)))),
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+}
+
+/// Verdicts about who the host is, which time does not change.
+fn is_identity(kind: Kind) -> bool {
+    matches!(kind, Kind::HostKeyUnknown | Kind::HostKeyChanged | Kind::HostKeyRevoked | Kind::HostKeyStore)
+}
+
+fn cancelled(failure: Failure) -> Box<StepResult> {
+    let mut result = StepResult::failed(failure);
+    result.outcome.status = StepStatus::Cancelled;
+    Box::new(result)
+}
+
+/// What the host prints as its boot id, or the result of a look that did not go well.
+async fn boot_id<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    reboot: &Reboot,
+    scope: &Scope,
+) -> Result<Result<String, Box<StepResult>>, Failure> {
+    let asked = script(reboot.boot_id.as_ref(), BOOT_ID, step);
+    let result = look(worker, index, step, &asked, scope).await?;
+    if result.outcome.exit != Some(Exit::Status(0)) {
+        return Ok(Err(Box::new(result)));
+    }
+    let id = String::from_utf8_lossy(&result.stdout.data).trim().to_owned();
+    if id.is_empty() {
+        let failure = Failure::new(Kind::Exit, format!("no boot id: `{}` prints nothing", asked_for(&asked)));
+        return Err(
+            failure.hint("set `boot_id` of `reboot` to a command that prints something new after each start")
+        );
+    }
+    Ok(Ok(id))
+}
+
+fn asked_for(command: &Command) -> String {
+    title(&Action::Run(command.clone()))
+}
+
+/// The user's script, or ours.
+fn script(own: Option<&TemplateText>, otherwise: &str, step: &Step) -> Command {
+    let fallback = || Located::new(Arc::from(otherwise), step.position.clone());
+    Command::Script(own.cloned().unwrap_or_else(fallback))
+}
+
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs().max(1))
+}

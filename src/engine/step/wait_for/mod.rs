@@ -1,0 +1,259 @@
+//! `wait_for`: looks at the host again and again until something holds, or the time is up.
+//!
+//! Ports and web servers are looked at from the host, through a connection that its SSH server opens for us
+//! (`direct-tcpip`, RFC 4254 section 7.2): nothing is needed there. Paths and commands take a command.
+
+mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+use tokio::time::Instant;
+
+use crate::engine::step::wait_for::http::Url;
+use crate::engine::step::{Probe, StepResult, interrupted, probe, template_failed};
+use crate::engine::worker::Worker;
+use crate::model::duration;
+use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::position::Located;
+use crate::model::settings::TimeLimit;
+use crate::model::shell::quote_word;
+use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor};
+use crate::model::template::Scope;
+use crate::ssh::pipe::Program;
+use crate::ssh::{Connector, Session};
+
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How long the last look may take, even when that is longer than there is to wait: one that is cut off says nothing.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// What is looked at, its texts filled in.
+enum Look {
+    Port {
+        address: String,
+        port: u16,
+    },
+    Http {
+        url: Url,
+        status: Vec<u16>,
+        body: Option<Regex>,
+    },
+    /// A command whose success is the answer.
+    Command(Command),
+}
+
+/// What one look found.
+enum Seen {
+    Holds,
+    /// It does not, and why.
+    Not(String),
+    /// The look was not over in time, and why.
+    Undecided(String),
+    /// The host cannot be looked at any more, or the step makes no sense.
+    Over(Box<StepResult>),
+}
+
+pub(super) async fn run<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    wait: &WaitFor,
+    scope: &Scope,
+) -> Result<StepResult, Failure> {
+    let look = Look::prepare(worker, wait, scope)?;
+    let deadline = wait.timeout.duration().map(|limit| Instant::now() + limit);
+    let mut stop = worker.shared.stop.clone();
+    loop {
+        let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let why = match look.once(worker, index, step, scope, left.clamp(LAST_LOOK, LOOK)).await {
+            Seen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            Seen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            Seen::Holds => "it is still there".to_owned(),
+            Seen::Not(why) | Seen::Undecided(why) => why,
+            Seen::Over(result) => return Ok(*result),
+        };
+        worker.run.activity.heard();
+        let now = Instant::now();
+        let mut next = now + wait.interval;
+        if let (Some(deadline), Some(limit)) = (deadline, wait.timeout.duration()) {
+            if now >= deadline {
+                let shown = duration::show(limit);
+                let failure = Failure::new(Kind::Timeout, format!("waited for {shown} in vain: {why}"));
+                return Ok(StepResult::failed(failure.hint("raise `timeout` of `wait_for`, or look why")));
+            }
+            next = next.min(deadline);
+        }
+        tokio::select! {
+            biased;
+            reason = stop.asked() => {
+                let mut result = StepResult::failed(interrupted(reason));
+                result.outcome.status = StepStatus::Cancelled;
+                return Ok(result);
+            }
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+}
+
+impl Look {
+    fn prepare<C: Connector>(worker: &Worker<'_, C>, wait: &WaitFor, scope: &Scope) -> Result<Self, Failure> {
+        let templates = &worker.shared.plan.templates;
+        let text = |text: &TemplateText| {
+            let rendered = templates.render_text(&text.value, scope);
+            rendered.map_err(|error| template_failed(&error, &text.position))
+        };
+        let wrong = |at: &TemplateText, why: String| {
+            let (file, line) = (&at.position.file, at.position.line);
+            Failure::new(Kind::Template, format!("{why} ({file}:{line})"))
+        };
+        Ok(match &wait.condition {
+            Condition::Port { port, address } => {
+                let number = text(port)?;
+                let parsed = number.trim().parse().ok().filter(|port| *port != 0);
+                let parsed =
+                    parsed.ok_or_else(|| wrong(port, format!("port must be 1–65535, got {number:?}")))?;
+                let address = address.as_ref().map(text).transpose()?;
+                Self::Port { address: address.unwrap_or_else(|| "localhost".to_owned()), port: parsed }
+            }
+            Condition::Path(path) => {
+                let word = |text: &str| Located::new(Arc::from(text), path.position.clone());
+                Self::Command(Command::Argv(vec![word("test"), word("-e"), path.clone()]))
+            }
+            Condition::Command(script) => Self::Command(Command::Script(script.clone())),
+            Condition::Http { url, status, body } => {
+                let parsed = Url::parse(&text(url)?).map_err(|why| wrong(url, why))?;
+                if parsed.tls && body.is_some() {
+                    let failure = wrong(url, "\"body\" is for http:// only".to_owned());
+                    return Err(failure.hint("use `command: curl ... | grep ...`"));
+                }
+                let body = body.as_ref().map(|body| Regex::new(&body.value)).transpose();
+                let body = body.map_err(|error| wrong(url, error.to_string()))?;
+                Self::Http { url: parsed, status: status.clone(), body }
+            }
+        })
+    }
+
+    async fn once<C: Connector>(
+        &self,
+        worker: &mut Worker<'_, C>,
+        index: usize,
+        step: &Step,
+        scope: &Scope,
+        limit: Duration,
+    ) -> Seen {
+        match self {
+            Self::Port { address, port } => {
+                let asked = tokio::time::timeout(limit, connect(worker, address, *port)).await;
+                match asked {
+                    Ok(Ok(pipe)) => {
+                        pipe.writer.close().await;
+                        Seen::Holds
+                    }
+                    Ok(Err(seen)) => seen,
+                    Err(_) => silent(address, *port, limit),
+                }
+            }
+            Self::Http { url, status, body } if !url.tls => {
+                let asking = async {
+                    let mut pipe = connect(worker, &url.host, url.port).await?;
+                    let answer = http::get(&mut pipe, url, body.is_some()).await;
+                    pipe.writer.close().await;
+                    answer.map_err(Seen::Not)
+                };
+                match tokio::time::timeout(limit, asking).await {
+                    Ok(Ok(answer)) => judge(&answer, status, body.as_ref()),
+                    Ok(Err(seen)) => seen,
+                    Err(_) => silent(&url.host, url.port, limit),
+                }
+            }
+            Self::Http { url, status, body: _ } => {
+                let script = https(url, status);
+                let at = Located::new(Arc::from(script), step.position.clone());
+                command(worker, index, step, &Command::Script(at), scope, limit).await
+            }
+            Self::Command(look) => command(worker, index, step, look, scope, limit).await,
+        }
+    }
+}
+
+/// A port from which nothing came: as good as closed when it had the full time.
+fn silent(address: &str, port: u16, limit: Duration) -> Seen {
+    let why = format!("no answer from port {port} of {address}");
+    if limit == LOOK { Seen::Not(why) } else { Seen::Undecided(why) }
+}
+
+/// Whether an answer is the right one.
+fn judge(answer: &http::Answer, status: &[u16], body: Option<&Regex>) -> Seen {
+    let right =
+        if status.is_empty() { (200..400).contains(&answer.status) } else { status.contains(&answer.status) };
+    if !right {
+        return Seen::Not(format!("it answers with status {}", answer.status));
+    }
+    match body {
+        Some(body) if !body.is_match(&answer.body) => {
+            Seen::Not(format!("it answers with status {}, and its body does not match", answer.status))
+        }
+        Some(_) | None => Seen::Holds,
+    }
+}
+
+/// A script that asks a web server over TLS, which takes a program on the host.
+fn https(url: &Url, status: &[u16]) -> String {
+    let wanted = match status {
+        [] => "[23]??".to_owned(),
+        codes => codes.iter().map(u16::to_string).collect::<Vec<_>>().join("|"),
+    };
+    let address = quote_word(&url.to_string()).into_owned();
+    format!(
+        "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 1; }}\n\
+         got=$(curl -s -S -m 10 -o /dev/null -w '%{{http_code}}' {address})\n\
+         case $got in {wanted}) ;; *) exit 1 ;; esac"
+    )
+}
+
+async fn connect<C: Connector>(
+    worker: &Worker<'_, C>,
+    address: &str,
+    port: u16,
+) -> Result<crate::ssh::pipe::Pipe, Seen> {
+    let session = worker.run.session.as_ref().expect("the worker opened a session for this action");
+    let opened = session.pipe(Program::Tcp { address: Arc::from(address), port }).await;
+    opened.map_err(|error| match error.failure.kind {
+        Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message),
+        Kind::ChannelRefused => Seen::Over(Box::new(StepResult::failed(error.failure))),
+        _ => {
+            let mut result = StepResult::failed(error.failure);
+            result.outcome.status = StepStatus::Unknown;
+            Seen::Over(Box::new(result))
+        }
+    })
+}
+
+async fn command<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    look: &Command,
+    scope: &Scope,
+    limit: Duration,
+) -> Seen {
+    let bounded = Step { timeout: Some(TimeLimit::After(limit)), ..step.clone() };
+    match probe(worker, index, &bounded, look, scope).await {
+        Ok(Probe::Yes) => Seen::Holds,
+        Ok(Probe::No) => Seen::Not("the command fails".to_owned()),
+        Ok(Probe::Ended(result)) => {
+            let timed_out =
+                result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Timeout);
+            let confirmed = timed_out && !result.outcome.may_still_run;
+            if confirmed {
+                Seen::Undecided("the command does not end".to_owned())
+            } else {
+                Seen::Over(result)
+            }
+        }
+        Err(failure) => Seen::Over(Box::new(StepResult::failed(failure))),
+    }
+}

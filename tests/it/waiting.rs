@@ -1,0 +1,298 @@
+//! Steps that wait: for the host (`wait_for`, `reboot`) and for the user (`confirm`, `prompt`).
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use fan::event::Fact;
+use fan::model::outcome::{Kind, Status};
+
+use crate::sshd::Sshd;
+use crate::support::{Fan, Ran, typed_on_terminal};
+
+const HOSTS: &str = "hosts:\n  h[1-4]: {transport: local}\n";
+
+fn fan(tasks: &str) -> Fan {
+    Fan::new().file("inventory.yaml", HOSTS).file("tasks.yaml", tasks)
+}
+
+/// What became of each host: its status, and why.
+fn ends(ran: &Ran) -> Vec<(String, Status, Option<Kind>)> {
+    let of = |fact| match fact {
+        Fact::HostFinished { host, outcome } => {
+            Some((host.to_string(), outcome.status, outcome.failure.map(|failure| failure.kind)))
+        }
+        _ => None,
+    };
+    let mut found: Vec<_> = ran.events().into_iter().filter_map(|event| of(event.fact)).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// A web server that gives these answers, one to each connection, the last one for ever; its port.
+fn web(answers: &[&str]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answers: Vec<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
+    thread::spawn(move || {
+        for (number, peer) in listener.incoming().enumerate() {
+            let mut peer = peer.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if peer.read(&mut byte).unwrap_or(0) == 0 {
+                    break;
+                }
+                request.extend(byte);
+            }
+            let answer = answers.get(number).or(answers.last()).unwrap();
+            // Who only looks whether the port is open reads no answer.
+            let _ = peer.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+/// A port that nobody listens on, as far as a port can be kept free.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn waits_until_it_holds() {
+    let unwell = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n";
+    let wrong = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"o\r\n3\r\nk\":\r\n2\r\n1}\r\n0\r\n\r\n";
+    let (health, open, closed) = (web(&[unwell, moved, wrong, chunked]), web(&[""]), closed_port());
+    let tasks = format!(
+        r#"
+vars: {{port: {open}}}
+tasks:
+  t:
+    - wait_for: {{port: "{{{{ port }}}}", address: 127.0.0.1}}
+    - wait_for: {{port: {closed}, gone: true}}
+    - wait_for: {{http: "http://localhost:{health}/x?y", status: 200, body: '^\{{"ok":1', interval: 10ms}}
+    - run: (sleep 0.2; touch 'b c') >/dev/null 2>&1 &
+    - wait_for: {{path: "{{{{ 'b c' }}}}", interval: 10ms}}
+    - run: mkdir sub; (sleep 0.2; rm 'b c') >/dev/null 2>&1 &
+    - {{wait_for: {{path: ../b c, gone: true, interval: 10ms}}, cd: sub}}
+    - wait_for: {{command: "echo x >> tries; test $(wc -l < tries) -ge {{{{ 3 }}}}", interval: 10ms}}
+    - echo: done
+"#
+    );
+    let ran = fan(&tasks).run(["run", "t", "-H", "h1", "-N", "--format", "lines"]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("done\n", Some(0)), "{}", ran.snapshot());
+}
+
+#[test]
+fn says_what_it_waited_for_in_vain() {
+    let unwell = web(&["HTTP/1.1 503 Busy\r\n\r\n"]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (silent, closed) = (silent.local_addr().unwrap().port(), closed_port());
+    let waits = [
+        (format!("{{http: 'http://127.0.0.1:{unwell}/', timeout: 50ms}}"), "it answers with status 503"),
+        (
+            format!("{{http: 'http://127.0.0.1:{unwell}/', gone: true, status: 503, timeout: 50ms}}"),
+            "still there",
+        ),
+        (format!("{{http: 'http://127.0.0.1:{silent}/', timeout: 50ms}}"), "no answer"),
+        (format!("{{port: {closed}, timeout: 50ms}}"), "refused"),
+        ("{path: nosuch, timeout: 50ms}".to_owned(), "in vain: the command fails"),
+        ("{command: 'false', timeout: 50ms}".to_owned(), "the command fails"),
+        ("{command: 'sleep 60', timeout: 50ms}".to_owned(), "the command does not end"),
+        ("{path: '{{ nosuch | default(\"/\") }}', gone: true, timeout: 1ms}".to_owned(), "it is still there"),
+    ];
+    for (wait, why) in waits {
+        let tasks = format!("tasks:\n  t:\n    - wait_for: {wait}\n    - echo: never\n");
+        let ran = fan(&tasks).run(["run", "t", "-H", "h1", "--format", "jsonl"]);
+        assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Timeout))], "{wait}");
+        assert!(ran.stdout.contains(why), "{wait}: {}", ran.stdout);
+        assert!(!ran.stdout.contains("never\"") || ran.code == Some(1), "{wait}");
+    }
+}
+
+#[test]
+fn looks_through_the_servers_own_connection() {
+    let open = web(&["HTTP/1.0 204 Fine\r\n\r\n"]);
+    let closed = closed_port();
+    let tasks = format!(
+        "tasks:\n  t:\n    - wait_for: {{port: {open}}}\n    - wait_for: {{http: 'http://127.0.0.1:{open}'}}\n    - wait_for: {{port: {closed}, gone: true}}\n    - echo: done\n"
+    );
+    let sshd = Sshd::start();
+    let ran =
+        Fan::at(&sshd).file("tasks.yaml", &tasks).run(["run", "t", "-H", "h1", "-N", "--format", "lines"]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("done\n", Some(0)), "{}", ran.snapshot());
+    let strict = Sshd::builder().line("AllowTcpForwarding no").start();
+    let ran = Fan::at(&strict).file("tasks.yaml", &tasks).run(["run", "t", "-H", "h1", "--format", "jsonl"]);
+    assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::ChannelRefused))]);
+}
+
+#[test]
+fn a_stop_ends_the_waiting() {
+    let fan = fan("tasks:\n  t:\n    - run: touch begun\n    - wait_for: {path: nosuch}\n");
+    let began = fan.work().join("begun");
+    let running = fan.start(["run", "t", "-H", "h1", "--format", "jsonl"]);
+    crate::support::eventually("the wait begins", || began.exists().then_some(()));
+    running.signal(rustix::process::Signal::TERM);
+    let ran = running.finish();
+    assert_eq!(ran.code, Some(143));
+    assert_eq!(ends(&ran), [("h1".to_owned(), Status::Cancelled, Some(Kind::Interrupted))]);
+}
+
+/// A server whose connection ends with the command, as that of a host that goes down, and whose boot id is a file.
+const REBOOT: &str = r#"
+tasks:
+  t:
+    - run: echo 1 > boot
+    - reboot: {boot_id: cat boot, command: "echo 2 > boot; kill -KILL $PPID"}
+      register: restart
+    - run: cat boot
+    - echo: "{{ restart.changed }}"
+  stuck:
+    - run: echo 1 > boot
+    - reboot: {boot_id: cat boot, command: "true", timeout: 1s}
+    - echo: never
+  refused:
+    - reboot: {boot_id: echo 1, command: "echo no right >&2; exit 3"}
+  blind:
+    - reboot: {boot_id: "true", command: "touch restarted"}
+"#;
+
+#[test]
+fn a_restart_is_proven_by_the_boot_id() {
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd).file("tasks.yaml", REBOOT);
+    let ran = fan.run(["run", "t", "-H", "h1", "-N", "--format", "lines"]);
+    assert!(ran.stdout.ends_with("2\ntrue\n"), "{}", ran.snapshot());
+    assert_eq!(ran.code, Some(0));
+    assert!(ran.stderr.contains("back after"), "{}", ran.snapshot());
+    assert_eq!(sshd.connections(), 2, "one before and one after");
+
+    let ran = fan.run(["run", "stuck", "-H", "h1", "--format", "jsonl"]);
+    assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Timeout))]);
+    assert!(ran.stdout.contains("not back within 1.0s: it has not gone down"), "{}", ran.stdout);
+
+    let ran = fan.run(["run", "refused", "-H", "h1", "--format", "jsonl"]);
+    assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Exit))]);
+    assert!(ran.stdout.contains("no right"));
+
+    let ran = fan.run(["run", "blind", "-H", "h1", "--format", "jsonl"]);
+    assert!(ran.stdout.contains("no boot id: `true` prints nothing"), "{}", ran.stdout);
+    assert!(!sshd.home().join("restarted").exists(), "a restart that nothing can prove is not begun");
+
+    let ran = fan.run(["run", "t", "-H", "h1", "--dry-run", "--format", "jsonl"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
+#[test]
+fn the_operators_machine_is_not_restarted() {
+    let ran = fan("tasks:\n  t:\n    - reboot: {command: touch restarted}\n").run(["run", "t", "-H", "h1"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("this is the machine that fan runs on"), "{}", ran.stderr);
+}
+
+const QUESTIONS: &str = r#"
+tasks:
+  t:
+    serial: [1, 100%]
+    steps:
+      - prompt: {ask: Which branch?, set: branch, default: "{{ 'main' }}"}
+      - run: echo {{ host }} {{ branch }} >> done
+      - confirm: "Batch {{ batch }} ({{ branch }})?"
+      - run: echo {{ host }} live >> done
+    rescue:
+      - run: echo {{ host }} back >> done
+  u:
+    - echo: later
+"#;
+
+/// The lines of the file `done`, sorted.
+fn done(fan: &Fan) -> Vec<String> {
+    let text = std::fs::read_to_string(fan.work().join("done")).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn one_answer_is_for_all_hosts() {
+    let fan = fan(QUESTIONS);
+    let line = "\"$BINARY\" run t -H 'h[1-3]'";
+    let answers = [
+        ("Which branch? [main]: ", "x; y\n"),
+        ("Batch 1 (x; y)? [yes/no]: ", "what\n"),
+        ("[yes/no]: ", "YES\n"),
+        ("Batch 2 (x; y)? [yes/no]: ", "y\n"),
+    ];
+    let (code, shown) = typed_on_terminal(&fan, line, &answers);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(done(&fan), ["h1 live", "h1 x; y", "h2 live", "h2 x; y", "h3 live", "h3 x; y"]);
+    assert_eq!(shown.matches("Which branch?").count(), 1, "{shown}");
+}
+
+#[test]
+fn after_a_no_nobody_begins_anything() {
+    let fan = fan(QUESTIONS);
+    let line = "\"$BINARY\" run t u -H 'h[1-3]' --format jsonl > events";
+    let (code, shown) =
+        typed_on_terminal(&fan, line, &[("Which branch?", "\n"), ("Batch 1 (main)?", "no\n")]);
+    assert_eq!(code, Some(1), "{shown}");
+    assert_eq!(done(&fan), ["h1 back", "h1 main"], "what was begun is put right");
+    let events = std::fs::read_to_string(fan.work().join("events")).unwrap();
+    for (host, status) in [("h1", "cancelled"), ("h2", "skipped"), ("h3", "skipped")] {
+        let line = events.lines().find(|line| line.contains("host_finished") && line.contains(host)).unwrap();
+        assert!(
+            line.contains(&format!("\"status\":\"{status}\"")) && line.contains("\"kind\":\"declined\""),
+            "{line}"
+        );
+    }
+    assert!(!events.contains("later\"}"), "no later task runs");
+}
+
+#[test]
+fn leaving_at_a_question_is_no_answer() {
+    let fan = fan(QUESTIONS);
+    let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" run t -H h1", &[("Which branch?", "\x04")]);
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(shown.contains("the answer was no"), "{shown}");
+    let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" run t -H h1", &[("Which branch?", "\x03")]);
+    assert_eq!(code, Some(130), "{shown}");
+    assert_eq!(done(&fan), [""; 0]);
+}
+
+#[test]
+fn what_is_typed_as_a_secret_is_never_shown() {
+    let tasks = r#"
+tasks:
+  t:
+    - prompt: {ask: Token?, set: token, secret: true}
+    - run: echo "got {{ token }}"; printf %s {{ token }} > token
+    - fail: "bad {{ token }}"
+"#;
+    let fan = fan(tasks);
+    let (code, shown) =
+        typed_on_terminal(&fan, "\"$BINARY\" run t -H 'h[1-2]'", &[("Token?: ", "c4nary-t0ken\n")]);
+    assert_eq!(code, Some(1), "{shown}");
+    assert_eq!(std::fs::read_to_string(fan.work().join("token")).unwrap(), "c4nary-t0ken");
+    assert!(!shown.contains("c4nary") && shown.contains("got ****") && shown.contains("bad ****"), "{shown}");
+}
+
+#[test]
+fn without_a_terminal_nobody_is_contacted() {
+    let fan = fan(QUESTIONS);
+    let ran = fan.run(["run", "t", "-H", "h1"]);
+    insta::assert_snapshot!(ran.snapshot(), @r#"
+    exit code: 2
+    --- stderr
+    tasks.yaml:6:9: error: "prompt" needs a terminal to ask on (help: give the answer with -e branch=..., or take the defaults with -y)
+    tasks.yaml:8:9: error: "confirm" needs a terminal to ask on (help: answer yes to all questions with -y)
+    "#);
+    let ran = fan.run(["run", "t", "-H", "h1", "-y"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("Batch 1 (main)? yes (-y)"), "{}", ran.stderr);
+    let ran = fan.run(["run", "t", "-H", "h1", "-y", "-e", "branch=other"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert_eq!(done(&fan), ["h1 live", "h1 live", "h1 main", "h1 other"]);
+}
