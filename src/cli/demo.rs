@@ -1,5 +1,6 @@
 //! `fan demo`: throw-away SSH hosts inside the process, and a task run on them: the example, or your own.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,7 +65,9 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;
-        let specs = plan.hosts.iter().map(|host| HostSpec::new(host.endpoint.name.as_str())).collect();
+        // A host may also do the steps of others.
+        let names: BTreeSet<&str> = plan.endpoints().map(|endpoint| endpoint.name.as_str()).collect();
+        let specs = names.into_iter().map(HostSpec::new).collect();
         let sandbox = Sandbox::start(specs).await.map_err(|source| CliError::Local {
             doing: "cannot start the throw-away hosts".to_owned(),
             source,
@@ -72,7 +75,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         move_into(&mut plan, &sandbox);
         talk(&format!(
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
-            plan.hosts.len()
+            sandbox.hosts().len()
         ));
         let result = runner::carry_out(plan, outputs, Answers::Person, stopping).await;
         sandbox.stop().await;
@@ -141,8 +144,9 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
 fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
     let identities: Arc<[_]> = Arc::from([sandbox.identity().to_owned()]);
     let known_hosts: Arc<[_]> = Arc::from([sandbox.known_hosts().to_owned()]);
-    for (host, double) in plan.hosts.iter_mut().zip(sandbox.hosts()) {
-        let endpoint = &mut host.endpoint;
+    for endpoint in plan.endpoints_mut() {
+        let double = sandbox.hosts().iter().find(|double| double.name == endpoint.name.as_str());
+        let double = double.expect("each of them has one");
         endpoint.address = Arc::from(double.address.ip().to_string());
         endpoint.port = double.address.port();
         endpoint.user = Arc::from(sandbox.user());

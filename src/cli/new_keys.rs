@@ -49,8 +49,7 @@ pub(super) async fn settle(plan: &Plan, connector: &SshConnector) -> Result<(), 
 /// All hosts of a plan and the gateways before them, each once: first those without a gateway, then those
 /// behind one, and so on.
 pub(super) fn by_depth(plan: &Plan) -> Vec<Vec<&Endpoint>> {
-    let over_ssh =
-        plan.hosts.iter().map(|host| &host.endpoint).filter(|host| host.transport == Transport::Ssh);
+    let over_ssh = plan.endpoints().filter(|host| host.transport == Transport::Ssh);
     let mut seen = HashSet::new();
     let all: Vec<&Endpoint> =
         over_ssh.flat_map(Endpoint::hops).filter(|endpoint| seen.insert(endpoint.route())).collect();

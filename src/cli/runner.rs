@@ -118,7 +118,7 @@ pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
     fit_open_files(plan);
     let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
     new_keys::settle(plan, &connector).await?;
-    for warning in connector.read_known_hosts(plan.hosts.iter().map(|host| &host.endpoint)) {
+    for warning in connector.read_known_hosts(plan.endpoints()) {
         talk(&format!("warning: {warning}"));
     }
     Ok(Ready { connector, redactor })

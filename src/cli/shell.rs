@@ -174,7 +174,7 @@ async fn connect(
     let reader = thread::Builder::new().name("reporter".to_owned()).spawn(move || report(&deliveries));
     let reader =
         reader.map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })?;
-    let connected = engine::connect(&ready.connector, endpoint, &sink, stopping).await;
+    let connected = engine::connect(&ready.connector, endpoint, Some(&sink), stopping).await;
     drop(sink);
     // It ends with the sink, and has said everything before the terminal is somebody else's.
     let _ = reader.join();

@@ -43,11 +43,12 @@ impl<C: Connector> Worker<'_, C> {
             Some(Claim::Done(_)) => Ok(Vec::new()),
             Some(Claim::Mine(_)) | None => self.turns(step),
         };
+        let mut away = None;
         if let Ok(turns) = &turns
             && turns.iter().any(|turn| matches!(turn.wanted, Ok(true)))
             && step::needs_session(&step.action)
         {
-            self.open_session(index).await?;
+            away = self.go(index, planned).await?;
         }
         let host = self.planned.endpoint.name.clone();
         let sink = self.shared.sink.clone();
@@ -63,6 +64,7 @@ impl<C: Connector> Worker<'_, C> {
                 result
             }
         };
+        self.come_back(away);
         let may_pass = step.warn_only || self.shared.plan.warn_only;
         // A host that starts nothing cannot go on, and must not end as ok.
         if result.outcome.status == StepStatus::Failed && may_pass && !result.refused {

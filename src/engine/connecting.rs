@@ -17,7 +17,7 @@ pub enum NotConnected {
     Cancelled(CancelReason),
 }
 
-/// Connects, repeating what may be repeated; tells every step of it.
+/// Connects, repeating what may be repeated; tells every step of it to `sink`.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub enum NotConnected {
 pub async fn connect<C: Connector>(
     connector: &C,
     endpoint: &Endpoint,
-    sink: &EventSink,
+    sink: Option<&EventSink>,
     stop: &mut StopReceiver,
 ) -> Result<C::Session, NotConnected> {
     let host = &endpoint.name;
@@ -35,7 +35,12 @@ pub async fn connect<C: Connector>(
         format!("{}:{}", endpoint.address, endpoint.port)
     };
     let via = endpoint.gateway.as_ref().map(|gateway| gateway.name.clone());
-    sink.tell(Fact::HostConnecting { host: host.clone(), address: address.clone(), via });
+    let tell = |fact| {
+        if let Some(sink) = sink {
+            sink.tell(fact);
+        }
+    };
+    tell(Fact::HostConnecting { host: host.clone(), address: address.clone(), via });
     let mut attempt = 1;
     loop {
         let attempted = tokio::select! {
@@ -46,7 +51,7 @@ pub async fn connect<C: Connector>(
         let error = match attempted {
             Ok(connected) => {
                 let (timings, auth) = (connected.timings, connected.auth);
-                sink.tell(Fact::HostConnected { host: host.clone(), timings, auth });
+                tell(Fact::HostConnected { host: host.clone(), timings, auth });
                 return Ok(connected.session);
             }
             Err(error) => error,
@@ -62,7 +67,7 @@ pub async fn connect<C: Connector>(
             }
             return Err(NotConnected::Failed(failure));
         };
-        sink.tell(Fact::ConnectRetried { host: host.clone(), attempt, failure, delay });
+        tell(Fact::ConnectRetried { host: host.clone(), attempt, failure, delay });
         tokio::select! {
             biased;
             reason = stop.asked() => return Err(NotConnected::Cancelled(reason)),

@@ -10,6 +10,8 @@ use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use crate::engine::delegates::{self, Delegates};
+use crate::engine::learned::Learned;
 use crate::engine::plan::{Plan, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
@@ -57,6 +59,8 @@ pub async fn run<C: Connector>(
         stop: stop.clone(),
         questions,
         files: Arc::default(),
+        delegates: Arc::new(Delegates::of(&plan)),
+        learned: Learned::of(&plan),
         pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
     let mut dispatcher = Dispatcher::new(shared);
@@ -416,7 +420,10 @@ impl<C: Connector> Dispatcher<C> {
             self.hosts.iter().any(|host| matches!(host, HostState::Finished(Status::Cancelled)));
         let cancelled = wanted.reason().filter(|_| ended_early);
         self.shared.sink.tell(Fact::RunFinished { cancelled });
-        let goodbyes = async { while self.closing.join_next().await.is_some() {} };
+        let goodbyes = async {
+            delegates::close(&self.shared.delegates).await;
+            while self.closing.join_next().await.is_some() {}
+        };
         let _ = tokio::time::timeout(wanted.patience().sessions, goodbyes).await;
     }
 

@@ -6,8 +6,10 @@
 mod attempt;
 mod command;
 mod connecting;
+mod delegates;
 mod discretion;
 mod dispatcher;
+mod learned;
 mod lines;
 pub mod plan;
 pub mod planner;

@@ -1,5 +1,6 @@
 //! What a run will do, complete before anything is contacted: hosts, tasks, steps, values. Plain data.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::model::position::{Diagnostic, Position};
 use crate::model::secret::Secrets;
 use crate::model::settings::OnDisconnect;
 use crate::model::task::{Action, Command, Condition, Step, Strategy, Template, TemplateText};
-use crate::model::template::{Layer, Templates};
+use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
 
 /// A run, decided.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub started_at: String,
     /// Hosts in inventory order.
     pub hosts: Vec<PlannedHost>,
+    /// Hosts that steps of others are done on (`on`).
+    pub delegates: Vec<PlannedHost>,
     /// Tasks in order. A task is a barrier: the next starts when no host is at work in it.
     pub tasks: Vec<PlannedTask>,
     /// Hosts at work at a time, at most.
@@ -44,6 +47,8 @@ pub struct Plan {
     pub secrets: Secrets,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
+    /// The variables of each host of the inventory, when a step may look at those of others.
+    pub host_vars: Arc<HashMap<String, Scope>>,
     /// What the user should know before it begins.
     pub warnings: Vec<Diagnostic>,
 }
@@ -118,6 +123,9 @@ pub struct PlannedStep {
     pub section: Section,
     /// Names that only steps in the same place see: arguments of a called task, the item of a loop.
     pub locals: Arc<[String]>,
+    /// For each host of the task where the step is done: an index into [`Plan::delegates`], or none for the host itself.
+    /// Empty when all of them do it themselves.
+    pub places: Arc<[Option<usize>]>,
 }
 
 /// Steps in the order in which a host goes through them, and what to do when that fails.
@@ -188,7 +196,7 @@ impl Body {
 impl PlannedStep {
     /// A step by itself.
     pub fn plain(step: Step) -> Self {
-        Self { step, section: Section::Steps, locals: Arc::default() }
+        Self { step, section: Section::Steps, locals: Arc::default(), places: Arc::default() }
     }
 }
 
@@ -202,6 +210,16 @@ pub struct TaskHost {
 }
 
 impl Plan {
+    /// All that is logged in to by itself: hosts, and those that steps of others are done on.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.hosts.iter().chain(&self.delegates).map(|host| &host.endpoint)
+    }
+
+    /// The same, to be changed.
+    pub fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        self.hosts.iter_mut().chain(&mut self.delegates).map(|host| &mut host.endpoint)
+    }
+
     /// The hosts' names, in order.
     pub fn host_names(&self) -> Vec<HostName> {
         self.hosts.iter().map(|host| host.endpoint.name.clone()).collect()

@@ -6,7 +6,7 @@ use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
 /// The names that [`of`] always has, besides the user's.
-pub(super) const BUILT_IN_NAMES: [&str; 11] = [
+pub(super) const BUILT_IN_NAMES: [&str; 12] = [
     "host",
     "address",
     "port",
@@ -18,25 +18,31 @@ pub(super) const BUILT_IN_NAMES: [&str; 11] = [
     "host_index",
     "host_count",
     "batch",
+    HOST_VARS,
 ];
+
+/// Variables of other hosts.
+pub(super) const HOST_VARS: &str = "hostvars";
 
 /// The result of the step itself, in `until` and `changed_when`.
 pub(super) const RESULT: &str = "result";
 
 /// The layers of variables of a task's host, the lowest first (docs/templates.md).
 ///
-/// `position` is the host's place in the task's list; `learned` is what `set` and `register` gave so far, and
+/// `position` is the host's place in the task's list; `host_vars` has [`HOST_VARS`], `learned` is what `set` and `register` gave so far, and
 /// `frames` what the called tasks around the step were called with, the outermost first.
 pub(super) fn of(
     plan: &Plan,
     task: &PlannedTask,
     position: usize,
+    host_vars: Layer,
     learned: Layer,
     frames: impl IntoIterator<Item = Layer>,
 ) -> Scope {
     let member = task.hosts.get(position);
     let host = member.and_then(|member| plan.hosts.get(member.host));
     let scope = Scope::new()
+        .with(host_vars)
         .with(host.map(|host| Layer::new(&built_in(plan, task, host, position))).unwrap_or_default())
         .with(task.host_names.clone())
         .with(plan.secrets.known().clone())

@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
+use crate::engine::delegates::Delegates;
+use crate::engine::learned::Learned;
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
@@ -132,18 +134,22 @@ pub(super) enum TaskEnd {
 }
 
 /// What all workers of a run share.
-pub(super) struct Shared<C> {
+pub(super) struct Shared<C: Connector> {
     pub(super) plan: Arc<Plan>,
     pub(super) connector: Arc<C>,
     pub(super) sink: EventSink,
     pub(super) stop: StopReceiver,
     pub(super) questions: QuestionSender,
     pub(super) files: Arc<SharedFiles>,
+    /// Hosts that steps of others are done on.
+    pub(super) delegates: Arc<Delegates<C::Session>>,
+    /// What hosts know, for others.
+    pub(super) learned: Learned,
     /// Places for hosts at work.
     pub(super) pool: Arc<Semaphore>,
 }
 
-impl<C> Clone for Shared<C> {
+impl<C: Connector> Clone for Shared<C> {
     fn clone(&self) -> Self {
         Self {
             plan: Arc::clone(&self.plan),
@@ -152,6 +158,8 @@ impl<C> Clone for Shared<C> {
             stop: self.stop.clone(),
             questions: self.questions.clone(),
             files: Arc::clone(&self.files),
+            delegates: Arc::clone(&self.delegates),
+            learned: self.learned.clone(),
             pool: Arc::clone(&self.pool),
         }
     }
@@ -160,7 +168,10 @@ impl<C> Clone for Shared<C> {
 /// A worker at its task: everything a step may use.
 pub(super) struct Worker<'a, C: Connector> {
     pub(super) shared: Shared<C>,
+    pub(super) plan: &'a Plan,
     pub(super) planned: &'a PlannedHost,
+    /// Where the step's commands run: the host itself, unless the step is handed to another one.
+    pub(super) place: &'a PlannedHost,
     pub(super) task: &'a PlannedTask,
     pub(super) task_index: usize,
     /// Position of the host among the task's hosts, from 0.
@@ -191,7 +202,9 @@ pub(super) async fn run_task<C: Connector>(
     let planned = plan.hosts.get(run.host).expect("the plan's tasks name its hosts");
     let mut worker = Worker {
         shared,
+        plan: &plan,
         planned,
+        place: planned,
         task,
         task_index,
         position,
@@ -209,7 +222,8 @@ impl<C: Connector> Worker<'_, C> {
     /// The variables that a template of this host sees now.
     pub(super) fn scope(&self) -> Scope {
         let frames = self.frames.iter().map(Layer::new);
-        scope::of(&self.shared.plan, self.task, self.position, self.run.layer.clone(), frames)
+        let (host_vars, learned) = (self.shared.learned.layer(), self.run.layer.clone());
+        scope::of(&self.shared.plan, self.task, self.position, host_vars, learned, frames)
     }
 
     /// Stores variables for the host's later steps; in a called task they take the place of its own.
@@ -222,6 +236,7 @@ impl<C: Connector> Worker<'_, C> {
             }
         }
         self.run.define(vars);
+        self.shared.learned.tell(self.planned.endpoint.name.as_str(), &self.run.layer);
     }
 
     /// What a step has defined by now.
@@ -237,7 +252,7 @@ impl<C: Connector> Worker<'_, C> {
             return Ok(());
         }
         let Shared { connector, sink, stop, .. } = &mut self.shared;
-        match connecting::connect(connector.as_ref(), &self.planned.endpoint, sink, stop).await {
+        match connecting::connect(connector.as_ref(), &self.planned.endpoint, Some(&*sink), stop).await {
             Ok(session) => {
                 self.run.session = Some(Arc::new(session));
                 Ok(())

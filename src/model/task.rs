@@ -127,6 +127,10 @@ pub struct Step {
     pub register: Option<Located<String>>,
     /// Folder to run in.
     pub cd: Option<TemplateText>,
+    /// Folder of the operator's machine: where local commands run and relative local paths begin.
+    pub lcd: Option<TemplateText>,
+    /// The host that the step is done on, instead of the one that it is done for.
+    pub on: Option<TemplateText>,
     /// Environment of the command.
     pub env: IndexMap<String, TemplateText>,
     /// Interpreter of scripts instead of the host's.
@@ -403,6 +407,8 @@ impl Step {
             each: None,
             register: None,
             cd: None,
+            lcd: None,
+            on: None,
             env: IndexMap::new(),
             shell: None,
             timeout: None,

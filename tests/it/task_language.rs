@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fan::event::Fact;
 use fan::model::outcome::StepStatus;
 
+use crate::sshd::Sshd;
 use crate::support::{Fan, Ran};
 
 /// Hosts `h1` to `h4`, all of them this machine, and these tasks.
@@ -402,4 +403,164 @@ tasks:
     let of_h1 = statuses(&ran).remove("h1").unwrap();
     assert_eq!(of_h1, [(1, StepStatus::Failed), (3, StepStatus::Ok), (4, StepStatus::Skipped)]);
     assert!(ran.stdout.contains(r#""section":"rescue""#) && ran.stdout.contains(r#""section":"handlers""#));
+}
+
+/// A load balancer beside the hosts; its commands say who they are.
+const BALANCED: &str = r#"
+vars: {balancer: lb}
+hosts:
+  h[1-3]: {transport: local, env: {WHO: web}}
+  lb: {transport: local, env: {WHO: balancer}}
+"#;
+
+#[test]
+fn a_step_is_done_on_another_host() {
+    let tasks = r#"
+tasks:
+  t:
+    - run: echo "$WHO $FAN_HOST {{ host }}"
+    - {run: 'echo "$WHO $FAN_HOST {{ host }}"', on: "{{ balancer }}", register: out}
+    - {put: tasks.yaml, to: "copy-{{ host }}", on: lb}
+    - {run: echo once, on: lb, run_once: true}
+    - block:
+        - run: echo "$WHO"
+        - {run: echo "$WHO", on: "{{ host }}"}
+      on: lb
+    - echo: "{{ out.stdout }}"
+  nowhere:
+    - {run: "true", on: nosuch}
+  many:
+    - {run: "true", on: "h[1-2]"}
+  late:
+    - {run: echo lb, register: found}
+    - {run: "true", on: "{{ found.stdout }}"}
+"#;
+    let fan = Fan::new().file("inventory.yaml", BALANCED).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "t", "-H", "h[1-2]", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let expected = [
+        "h1 | balancer",
+        "h1 | balancer h1 h1",
+        "h1 | once",
+        "h1 | web",
+        "h1 | web h1 h1",
+        "h2 | balancer",
+        "h2 | balancer h2 h2",
+        "h2 | web",
+        "h2 | web h2 h2",
+    ];
+    let mut lines: Vec<&str> = ran.stdout.lines().filter(|line| !line.contains("once")).collect();
+    lines.sort_unstable();
+    let expected: Vec<&str> = expected.into_iter().filter(|line| !line.contains("once")).collect();
+    let mut unique = lines.clone();
+    unique.dedup();
+    assert_eq!(unique, expected, "{}", ran.snapshot());
+    assert_eq!(ran.stdout.matches("once").count(), 1);
+    for (task, problem) in [
+        ("nowhere", "tasks.yaml:14:25: error: no host matches \"nosuch\""),
+        ("many", "\"on\" means one host, and \"h[1-2]\" is 2"),
+        ("late", "must be known before the run: \"found\" is not"),
+    ] {
+        let ran = fan.run(["run", task, "-H", "h1"]);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(problem), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn all_steps_on_another_host_share_one_connection() {
+    let sshd = Sshd::start();
+    let yaml = sshd.inventory_yaml(1);
+    let yaml = format!("{yaml}  l[1-20]: {{transport: local}}\n");
+    let tasks = r#"
+tasks:
+  t:
+    - {run: 'echo {{ host }} >> seen', on: h1, cd: "{{ dir }}"}
+    - barrier: true
+    - {get: "{{ dir }}/seen", to: "seen-{{ host }}", on: h1}
+  lost:
+    steps:
+      - {run: "true", on: gone}
+    always:
+      - local: touch always-{{ host }}
+"#;
+    let fan = Fan::at(&sshd)
+        .file("inventory.yaml", format!("{yaml}  gone: {{address: 127.0.0.1, port: 1}}\n"))
+        .file("tasks.yaml", tasks);
+    let dir = format!("dir={}", fan.work().display());
+    let ran = fan.run(["run", "t", "-H", "l*", "-e", &dir]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let seen = std::fs::read_to_string(fan.work().join("seen-l7")).unwrap();
+    assert_eq!(seen.lines().count(), 20);
+    assert_eq!(sshd.connections(), 1);
+    let ran = fan.run(["run", "lost", "-H", "l[1-2]", "-e", &dir]);
+    assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("gone: connection refused"), "{}", ran.stderr);
+    assert!(fan.work().join("always-l2").exists(), "the host itself can be worked on");
+}
+
+#[test]
+fn local_things_begin_at_the_tasks_file_or_below() {
+    let tasks = r#"
+vars: {dist: dist}
+tasks:
+  t:
+    - local: mkdir -p "dist/a b"; echo built > "dist/a b/x"
+    - {local: cat x; pwd, lcd: "{{ dist }}/a b"}
+    - block:
+        - {put: x, to: put-x}
+        - {get: put-x, to: got-x}
+        - {local: cat got-x}
+      lcd: dist/a b
+      cd: .
+"#;
+    let fan = Fan::new().file("inventory.yaml", BALANCED).file("proj/tasks.yaml", tasks);
+    let ran = fan.run(["run", "t", "-H", "h1", "-N", "--format", "lines", "-f", "proj/tasks.yaml"]);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!((lines[0], lines[2], lines.len()), ("built", "built", 3), "{}", ran.snapshot());
+    assert!(lines[1].ends_with("/proj/dist/a b"), "{}", lines[1]);
+    let ran = fan.file("proj/tasks.yaml", "tasks:\n  t:\n    - {put: x, to: y, lcd: nosuch}\n");
+    let ran = ran.run(["run", "t", "-H", "h1", "-f", "proj/tasks.yaml"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("proj/nosuch/x"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_step_looks_at_what_other_hosts_know() {
+    let hosts = r#"
+vars: {env: staging}
+hosts:
+  h1: {transport: local, vars: {zone: a}}
+  h2: {transport: local, vars: {zone: "b-{{ env }}"}}
+  db: {address: 10.0.0.9, port: 5432, user: postgres, vars: {primary: true}}
+"#;
+    let tasks = r#"
+tasks:
+  t:
+    strategy: linear
+    steps:
+      - {run: 'echo "from {{ host }}"', register: out}
+      - set: {mine: "{{ host }}!"}
+      - echo: "{{ hostvars['h1'].out.stdout }} {{ hostvars.h2.mine }} {{ hostvars['h2'].zone }}"
+      - echo: "{{ hostvars.db.address }}:{{ hostvars.db.port }} {{ hostvars.db.user }} {{ hostvars.db.primary }} {{ hostvars.db.env }}"
+      - echo: "{{ hostvars | list | join(' ') }} {{ hostvars.nosuch is defined }}"
+      - {template: t.j2, to: "out-{{ host }}"}
+      - run: cat out-{{ host }}
+      - echo: "{{ hostvars.db.nothing }}"
+"#;
+    let fan = Fan::new()
+        .file("inventory.yaml", hosts)
+        .file("tasks.yaml", tasks)
+        .file("t.j2", "{% for name in hosts %}{{ name }}={{ hostvars[name].zone }};{% endfor %}\n");
+    let ran = fan.run(["run", "t", "-H", "h1,h2", "--format", "lines"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    for line in [
+        "h1 | h1=a;h2=b-staging;",
+        "h2 | from h1 h2! b-staging",
+        "h2 | 10.0.0.9:5432 postgres true staging",
+        "h1 | db h1 h2 false",
+    ] {
+        assert!(ran.stdout.contains(line), "{line}: {}", ran.snapshot());
+    }
+    assert!(ran.stderr.contains("undefined variable \"hostvars.db.nothing\" (tasks.yaml:13)"), "{}", ran.stderr);
 }

@@ -145,44 +145,46 @@ fn a_stop_ends_the_waiting() {
 const REBOOT: &str = r#"
 tasks:
   t:
-    - run: echo 1 > boot
-    - reboot: {boot_id: cat boot, command: "echo 2 > boot; kill -KILL $PPID"}
+    - run: echo 1 > {{ dir }}/boot
+    - reboot: {boot_id: "cat {{ dir }}/boot", command: "echo 2 > {{ dir }}/boot; kill -KILL $PPID"}
       register: restart
-    - run: cat boot
+    - run: cat {{ dir }}/boot
     - echo: "{{ restart.changed }}"
   stuck:
-    - run: echo 1 > boot
-    - reboot: {boot_id: cat boot, command: "true", timeout: 1s}
+    - run: echo 1 > {{ dir }}/boot
+    - reboot: {boot_id: "cat {{ dir }}/boot", command: "true", timeout: 1s}
     - echo: never
   refused:
     - reboot: {boot_id: echo 1, command: "echo no right >&2; exit 3"}
   blind:
-    - reboot: {boot_id: "true", command: "touch restarted"}
+    - reboot: {boot_id: "true", command: "touch {{ dir }}/restarted"}
 "#;
 
 #[test]
 fn a_restart_is_proven_by_the_boot_id() {
     let sshd = Sshd::start();
     let fan = Fan::at(&sshd).file("tasks.yaml", REBOOT);
-    let ran = fan.run(["run", "t", "-H", "h1", "-N", "--format", "lines"]);
+    let dir = format!("dir={}", fan.work().display());
+    let run = |task: &str, args: &[&str]| fan.run([&["run", task, "-H", "h1", "-e", &dir], args].concat());
+    let ran = run("t", &["-N", "--format", "lines"]);
     assert!(ran.stdout.ends_with("2\ntrue\n"), "{}", ran.snapshot());
     assert_eq!(ran.code, Some(0));
     assert!(ran.stderr.contains("back after"), "{}", ran.snapshot());
     assert_eq!(sshd.connections(), 2, "one before and one after");
 
-    let ran = fan.run(["run", "stuck", "-H", "h1", "--format", "jsonl"]);
+    let ran = run("stuck", &["--format", "jsonl"]);
     assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Timeout))]);
     assert!(ran.stdout.contains("not back within 1.0s: it has not gone down"), "{}", ran.stdout);
 
-    let ran = fan.run(["run", "refused", "-H", "h1", "--format", "jsonl"]);
+    let ran = run("refused", &["--format", "jsonl"]);
     assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Exit))]);
     assert!(ran.stdout.contains("no right"));
 
-    let ran = fan.run(["run", "blind", "-H", "h1", "--format", "jsonl"]);
+    let ran = run("blind", &["--format", "jsonl"]);
     assert!(ran.stdout.contains("no boot id: `true` prints nothing"), "{}", ran.stdout);
-    assert!(!sshd.home().join("restarted").exists(), "a restart that nothing can prove is not begun");
+    assert!(!fan.work().join("restarted").exists(), "a restart that nothing can prove is not begun");
 
-    let ran = fan.run(["run", "t", "-H", "h1", "--dry-run", "--format", "jsonl"]);
+    let ran = run("t", &["--dry-run", "--format", "jsonl"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
 }
 

@@ -138,8 +138,7 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
 
 /// All endpoints that are logged in to: hosts, and the gateways on the way to them.
 fn endpoints(plan: &Plan) -> impl Iterator<Item = &Endpoint> {
-    let hosts = plan.hosts.iter().map(|host| &host.endpoint);
-    hosts.filter(|endpoint| endpoint.transport == Transport::Ssh).flat_map(Endpoint::hops)
+    plan.endpoints().filter(|endpoint| endpoint.transport == Transport::Ssh).flat_map(Endpoint::hops)
 }
 
 /// Changes every endpoint, gateways included; hosts that share a gateway share it afterwards, too.
@@ -161,11 +160,11 @@ fn each_hop(plan: &mut Plan, mut change: impl FnMut(&mut Endpoint)) {
         fresh
     }
     // The old ones live to the end, so that no address is that of two.
-    let old: Vec<_> = plan.hosts.iter().map(|host| host.endpoint.gateway.clone()).collect();
+    let old: Vec<_> = plan.endpoints().map(|endpoint| endpoint.gateway.clone()).collect();
     let mut done = HashMap::new();
-    for (host, gateway) in plan.hosts.iter_mut().zip(&old) {
-        host.endpoint.gateway = gateway.as_ref().map(|gateway| changed(gateway, &mut done, &mut change));
-        change(&mut host.endpoint);
+    for (endpoint, gateway) in plan.endpoints_mut().zip(&old) {
+        endpoint.gateway = gateway.as_ref().map(|gateway| changed(gateway, &mut done, &mut change));
+        change(endpoint);
     }
 }
 

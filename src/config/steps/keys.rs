@@ -36,10 +36,12 @@ const TIMED: &[&str] =
 const KEYS: &[(&str, &[&str])] = &[
     (
         "cd",
-        &[
-            "run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for",
-            "block", "task",
-        ],
+        &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"],
+    ),
+    ("lcd", &["local", "put", "get", "sync", "template", "block", "task"]),
+    (
+        "on",
+        &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"],
     ),
     ("env", &["run", "local", "wait_for", "reboot", "block", "task"]),
     ("shell", &["run", "block", "task"]),
@@ -118,13 +120,13 @@ pub(super) const STEP: Schema = Schema {
             "with",
         ],
         &[
-            "cd", "env", "timeout", "sudo", "to", "in", "exclude", "links", "times", "delete", "mode",
-            "dir_mode",
+            "cd", "lcd", "on", "env", "timeout", "sudo", "to", "in", "exclude", "links", "times", "delete",
+            "mode", "dir_mode",
         ],
         &["owner", "group", "backup", "validate", "follow", "state", "target", "recurse", "match", "after"],
         &["before", "at", "create"],
     ],
-    later: &["sudo", "script", "facts", "lcd", "user", "on", "respond", "pty", "stdin"],
+    later: &["sudo", "script", "facts", "user", "respond", "pty", "stdin"],
     synonyms: &[
         ("command", "run"),
         ("cmd", "run"),
@@ -159,6 +161,7 @@ pub(super) const STEP: Schema = Schema {
         ("insertbefore", "before"),
         ("recursive", "recurse"),
         ("become", "sudo"),
+        ("delegate_to", "on"),
         ("loop", "each"),
         ("with_items", "each"),
         ("for", "each"),

@@ -80,6 +80,8 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
             "when" => step.when = template(value, key, Syntax::Expression, findings),
             "register" => step.register = variable(value, key, findings),
             "cd" => step.cd = template(value, key, Syntax::Text, findings),
+            "lcd" => step.lcd = template(value, key, Syntax::Text, findings),
+            "on" => step.on = template(value, key, Syntax::Text, findings),
             "env" => step.env = environment(value, findings),
             "timeout" => step.timeout = time_limit(value, key, findings),
             _ if control.read(key, value, &mut step, findings) => {}

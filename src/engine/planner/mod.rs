@@ -1,7 +1,9 @@
 //! From what the user wrote to a [`Plan`]: pure, and everything that can be wrong is said in one pass.
 
+mod delegates;
 mod expand;
 mod gateways;
+mod host_vars;
 mod hosts;
 mod outline;
 mod rollout;
@@ -161,6 +163,7 @@ pub fn tasks(
     let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
     let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
+    let mut delegations = Vec::new();
     for listed in &listed {
         let members: Vec<usize> =
             listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
@@ -168,6 +171,7 @@ pub fn tasks(
         outline.check_notify(&mut problems);
         let task_hosts =
             variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
+        delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
         tasks.push(planned_task(listed.task, outline, task_hosts, &hosts, &folder));
     }
     if !request.tags.is_empty() && tasks.iter().all(|task| task.steps.is_empty()) {
@@ -179,7 +183,19 @@ pub fn tasks(
             task.batches = rollout::batches(&request.serial, task.hosts.len());
         }
     }
-    if problems.is_empty() { Ok(assemble(request, hosts, tasks, drafts.warnings)) } else { Err(problems) }
+    let (delegates, warnings) =
+        delegates::plan(&request, inventory, &delegations, &hosts, &mut tasks, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let host_vars =
+        uses::uses_host_vars(&tasks).then(|| host_vars::of_all(&request, inventory, &file.vars, &hosts));
+    let mut plan = assemble(request, hosts, tasks, drafts.warnings);
+    plan.host_vars = Arc::new(host_vars.unwrap_or_default());
+    plan.delegates = delegates;
+    let new = warnings.into_iter().filter(|warning| !plan.warnings.contains(warning)).collect::<Vec<_>>();
+    plan.warnings.extend(new);
+    Ok(plan)
 }
 
 /// The values of a task's parameters.
@@ -356,6 +372,7 @@ fn assemble(
         title: request.title,
         started_at: request.started_at,
         hosts,
+        delegates: Vec::new(),
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,
@@ -364,6 +381,7 @@ fn assemble(
         templates: request.templates,
         secrets: request.secrets,
         extra_vars: Layer::new(&request.extra_vars),
+        host_vars: Arc::default(),
         warnings,
     }
 }

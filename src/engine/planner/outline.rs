@@ -142,7 +142,8 @@ impl Opening<'_> {
                 if step.each.is_some() {
                     locals.extend(LOOP_NAMES.map(str::to_owned));
                 }
-                self.steps.push(PlannedStep { step, section: place.section, locals: locals.into() });
+                let (section, locals) = (place.section, locals.into());
+                self.steps.push(PlannedStep { step, section, locals, places: Arc::default() });
                 Some(Item::Step(self.steps.len() - 1))
             }
         }
@@ -210,6 +211,8 @@ fn hand_down(outer: &Step, step: &mut Step) {
         }
     }
     put(&mut step.cd, &outer.cd);
+    put(&mut step.lcd, &outer.lcd);
+    put(&mut step.on, &outer.on);
     put(&mut step.shell, &outer.shell);
     put(&mut step.timeout, &outer.timeout);
     put(&mut step.idle_timeout, &outer.idle_timeout);

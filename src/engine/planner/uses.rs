@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::engine::plan::{Item, Plan};
+use crate::engine::plan::{Item, Plan, PlannedTask};
 use crate::engine::planner::expand::has_template;
 use crate::engine::planner::variables::{leaves as template_leaves, texts};
 use crate::engine::preflight;
+use crate::engine::scope::HOST_VARS;
 use crate::model::inventory::Inventory;
-use crate::model::task::TaskFile;
+use crate::model::task::{Action, TaskFile};
 use crate::model::template::{self, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -19,16 +20,13 @@ use crate::model::value::{Value, Vars};
 pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTreeSet<String> {
     let declared: BTreeSet<&str> =
         inventory.secrets.keys().chain(file.secrets.keys()).map(String::as_str).collect();
-    let Some(in_files) = preflight::names_in_files(plan) else {
-        return declared.into_iter().map(str::to_owned).collect();
-    };
+    let all = || declared.iter().map(|&name| name.to_owned()).collect();
+    let Some(in_files) = preflight::names_in_files(plan) else { return all() };
     let mut open: Vec<String> = in_files.into_iter().collect();
-    for task in &plan.tasks {
-        for text in task.steps.iter().flat_map(|planned| texts(&planned.step)) {
-            open.extend(names(&text.text.value, text.syntax));
-        }
-        let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
-        items(task.body.items().chain(handlers), &mut open);
+    plan.tasks.iter().for_each(|task| names_of(task, &mut open));
+    // Whatever another host has.
+    if open.iter().any(|name| name == HOST_VARS) {
+        return all();
     }
     let built_on = dependencies(inventory, file);
     let mut seen = BTreeSet::new();
@@ -42,6 +40,25 @@ pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTre
     }
     seen.retain(|name| declared.contains(name.as_str()));
     seen
+}
+
+/// Whether a step may look at the variables of other hosts.
+pub(super) fn uses_host_vars(tasks: &[PlannedTask]) -> bool {
+    let mut found = Vec::new();
+    tasks.iter().for_each(|task| names_of(task, &mut found));
+    // What stands in files is not known here.
+    let mut steps = tasks.iter().flat_map(|task| &task.steps);
+    found.iter().any(|name| name == HOST_VARS)
+        || steps.any(|planned| matches!(planned.step.action, Action::Template(_)))
+}
+
+/// The names that the templates of a task look at.
+fn names_of(task: &PlannedTask, found: &mut Vec<String>) {
+    for text in task.steps.iter().flat_map(|planned| texts(&planned.step)) {
+        found.extend(names(&text.text.value, text.syntax));
+    }
+    let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
+    items(task.body.items().chain(handlers), found);
 }
 
 /// The names that blocks look at, and calls of tasks.

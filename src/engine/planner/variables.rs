@@ -7,16 +7,17 @@ use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedSt
 use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::outline::Outline;
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::scope::{BUILT_IN_NAMES, RESULT};
+use crate::engine::scope::{BUILT_IN_NAMES, HOST_VARS, RESULT};
+use crate::engine::step::needs_session;
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
 };
-use crate::model::position::{Diagnostic, Located};
+use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{
     Action, Command, Condition, Each, Guards, Prompt, Reboot, Step, Task, Template, TemplateText,
 };
-use crate::model::template::{self, Layer, Syntax};
+use crate::model::template::{self, Layer, Scope, Syntax};
 use crate::model::value::{Value, Vars};
 
 /// Hosts named in one message, at most.
@@ -198,6 +199,55 @@ impl<'a> Variables<'a> {
         }
     }
 
+    /// The hosts that steps of a task are to be done on, by the step's number.
+    pub(super) fn delegates(
+        &self,
+        outline: &Outline,
+        task_hosts: &[TaskHost],
+        hosts: &[PlannedHost],
+        problems: &mut Vec<Diagnostic>,
+    ) -> Vec<Delegation> {
+        let mut all = Vec::new();
+        for (number, PlannedStep { step, locals, .. }) in outline.steps.iter().enumerate() {
+            let Some(on) = step.on.as_ref().filter(|_| needs_session(&step.action)) else { continue };
+            let Ok(names) = template::names(&on.value, Syntax::Text) else { continue };
+            let is_open = |name: &&String| {
+                !self.extra.contains(name)
+                    && (name.as_str() == HOST_VARS
+                        || locals.contains(name)
+                        || self.defined.iter().any(|defined| defined.contains(*name)))
+            };
+            if let Some(open) = names.iter().find(is_open) {
+                let message =
+                    format!("where the step is done must be known before the run: \"{open}\" is not");
+                problems.push(Diagnostic::at(&on.position, message));
+                continue;
+            }
+            let mut found = Grouped::default();
+            let mut to = Vec::with_capacity(task_hosts.len());
+            for member in task_hosts {
+                let Some(host) = hosts.get(member.host) else { continue };
+                let scope = Scope::new()
+                    .with(identity(host, self.request))
+                    .with(self.request.secrets.named().clone())
+                    .with(host.vars.clone())
+                    .with(member.vars.clone())
+                    .with(self.extra.clone());
+                match self.request.templates.render_text(&on.value, &scope) {
+                    Ok(name) => to.push(name.trim().to_owned()),
+                    // What is not defined has been told.
+                    Err(_) if names.iter().any(|name| !self.knows(name, member, hosts)) => break,
+                    Err(error) => found.add(Problem { message: error.message, help: error.help }, host),
+                }
+            }
+            problems.extend(found.finish());
+            if to.len() == task_hosts.len() {
+                all.push(Delegation { step: number, at: on.position.clone(), to });
+            }
+        }
+        all
+    }
+
     fn knows(&self, name: &str, host: &TaskHost, hosts: &[PlannedHost]) -> bool {
         BUILT_IN_NAMES.contains(&name)
             || self.extra.contains(name)
@@ -250,6 +300,16 @@ pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a
     }
 }
 
+/// Where a step is to be done, for each host of its task.
+pub(super) struct Delegation {
+    /// Its number in the task.
+    pub(super) step: usize,
+    /// Where that is said.
+    pub(super) at: Position,
+    /// Target expressions, each for one host.
+    pub(super) to: Vec<String>,
+}
+
 /// A task whose templates are looked at.
 struct Check<'c> {
     outline: &'c Outline,
@@ -289,7 +349,7 @@ fn defined_later(name: &str, outline: &Outline, step: usize) -> Option<usize> {
 }
 
 /// The built-in variables that are known before a task runs.
-fn identity(host: &PlannedHost, request: &Request) -> Layer {
+pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
     let endpoint = &host.endpoint;
     let roles = host.roles.iter().map(|role| Value::from(role.as_str())).collect();
     let mut vars = Vars::new();
@@ -361,7 +421,7 @@ impl<'a> Text<'a> {
 pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
     let mut all = Vec::new();
     all.extend(step.when.as_ref().map(Text::expression));
-    all.extend(step.cd.as_ref().map(Text::plain));
+    all.extend(step.cd.iter().chain(&step.lcd).chain(&step.on).map(Text::plain));
     all.extend(step.env.values().map(Text::plain));
     match &step.each {
         Some(Each::Expression(list)) => all.push(Text::expression(list)),

@@ -5,7 +5,6 @@ use std::path::{Component, Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::engine::plan::PlannedTask;
 use crate::engine::planner::name_hosts;
 use crate::engine::preflight::Found;
 use crate::engine::preflight::disk::{self, Disk, Problem, is_glob};
@@ -26,7 +25,6 @@ impl Downloads {
         known: &Known<'a>,
         disk: &mut Disk,
         found: &mut Found,
-        task: &'a PlannedTask,
         members: &[Member<'a>],
         get: &Get,
     ) {
@@ -34,7 +32,7 @@ impl Downloads {
         let mut touched: IndexSet<PathBuf> = IndexSet::new();
         let mut example = None;
         let mut doubled: Option<Problem> = None;
-        for (member, to) in targets(known, disk, task, members, get) {
+        for (member, to) in targets(known, disk, members, get) {
             let mut own: HashMap<PathBuf, String> = HashMap::new();
             for source in &sources {
                 let source = known.render(source, member);
@@ -73,12 +71,11 @@ impl Downloads {
         &self,
         known: &Known<'a>,
         disk: &mut Disk,
-        task: &'a PlannedTask,
         members: &'m [Member<'a>],
         get: &Get,
     ) -> Vec<(&'m Member<'a>, Problem)> {
         let mut seen: HashMap<PathBuf, Result<(), Problem>> = HashMap::new();
-        let running = targets(known, disk, task, members, get).into_iter();
+        let running = targets(known, disk, members, get).into_iter();
         running
             .filter(|(member, _)| member.runs == Runs::Yes)
             .filter_map(|(member, to)| {
@@ -133,7 +130,6 @@ impl Target {
 fn targets<'m, 'a>(
     known: &Known<'a>,
     disk: &mut Disk,
-    task: &'a PlannedTask,
     members: &'m [Member<'a>],
     get: &Get,
 ) -> Vec<(&'m Member<'a>, Target)> {
@@ -142,7 +138,7 @@ fn targets<'m, 'a>(
     running
         .filter_map(|member| {
             let text = known.local(&known.render(&to, member)?);
-            let path = normal(&task.folder.join(&text));
+            let path = normal(&known.folder(member)?.join(&text));
             let mut rendered = sources.iter().filter_map(|source| known.render(source, member));
             let many = sources.len() > 1 || rendered.any(|source| is_glob(&source));
             let is_folder = many || text.ends_with('/') || disk.is_folder(&path);

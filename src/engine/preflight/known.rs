@@ -4,10 +4,11 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::path::Path;
 
 use crate::engine::plan::{Plan, PlannedStep, PlannedTask, TaskHost};
 use crate::engine::planner::definitions;
-use crate::engine::scope::{self, BUILT_IN_NAMES};
+use crate::engine::scope::{self, BUILT_IN_NAMES, HOST_VARS};
 use crate::event::Section;
 use crate::model::task::TemplateText;
 use crate::model::template::{self, Layer, Scope, Syntax};
@@ -120,6 +121,18 @@ impl<'a> Known<'a> {
         self.plan.templates.render_text(text.text, self.scope(member)).ok().map(Cow::Owned)
     }
 
+    /// Where relative local paths of a step begin on a host, when that is known.
+    pub(super) fn folder(&self, member: &Member<'a>) -> Option<Cow<'a, Path>> {
+        let folder: &'a Path = &member.task.folder;
+        match &member.step.step.lcd {
+            None => Some(Cow::Borrowed(folder)),
+            Some(lcd) => {
+                let lcd = self.render(&Text::new(lcd), member)?;
+                Some(Cow::Owned(folder.join(self.local(&lcd))))
+            }
+        }
+    }
+
     /// A path of this machine as steps read it.
     pub(super) fn local(&self, text: &str) -> String {
         self.plan.local_path(text)
@@ -149,15 +162,17 @@ impl<'a> Known<'a> {
         let later = self.later.get(member.host);
         // Those of the command line win over what steps define.
         let open = |name: &str| {
-            later.is_some_and(|later| later.contains(name))
+            // Others may learn until then.
+            name == HOST_VARS
+                || later.is_some_and(|later| later.contains(name))
                 || member.step.locals.iter().any(|local| local == name)
         };
         names.iter().all(|name| self.plan.extra_vars.contains(name) || !open(name))
     }
 
     fn scope<'m>(&self, member: &'m Member<'a>) -> &'m Scope {
-        member
-            .scope
-            .get_or_init(|| scope::of(self.plan, member.task, member.position, Layer::default(), None))
+        member.scope.get_or_init(|| {
+            scope::of(self.plan, member.task, member.position, Layer::default(), Layer::default(), None)
+        })
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn names_in_files(plan: &Plan) -> Option<BTreeSet<String>> {
                 let text = Text::new(&file.from);
                 for member in known.members(task, step).iter().filter(|member| member.runs != Runs::No) {
                     let path = known.local(&known.render(&text, member)?);
-                    names.extend(disk.template(&task.folder.join(path)).ok()?.names.iter().cloned());
+                    names
+                        .extend(disk.template(&known.folder(member)?.join(path)).ok()?.names.iter().cloned());
                 }
             }
             known.define(task, step);
@@ -86,9 +87,9 @@ impl<'a> Preflight<'a> {
             Action::Get(get) => {
                 self.globs(&get.tree);
                 let members = self.known.members(task, step);
-                self.downloads.step(&self.known, &mut self.disk, &mut self.found, task, &members, get);
+                self.downloads.step(&self.known, &mut self.disk, &mut self.found, &members, get);
                 if !self.makes_files {
-                    let missing = self.downloads.unwritable(&self.known, &mut self.disk, task, &members, get);
+                    let missing = self.downloads.unwritable(&self.known, &mut self.disk, &members, get);
                     for (member, problem) in missing {
                         self.found.add(&get.to.position, problem, member, task);
                     }
@@ -132,13 +133,14 @@ impl<'a> Preflight<'a> {
         }
         let texts: Vec<Text<'_>> = from.iter().map(Text::new).collect();
         for member in self.known.members(task, step).iter().filter(|member| member.runs == Runs::Yes) {
+            let Some(folder) = self.known.folder(member) else { continue };
             let known = texts.iter().zip(from).filter_map(|(text, from)| {
                 let path = self.known.render(text, member)?;
                 Some((self.known.local(&path), &from.position))
             });
             let (mut texts, mut positions): (Vec<String>, Vec<&Position>) = known.unzip();
             // All that is wrong: without what is, again.
-            while let Err(bad) = self.disk.sources(texts.clone(), &task.folder) {
+            while let Err(bad) = self.disk.sources(texts.clone(), &folder) {
                 if bad.index >= texts.len() {
                     break;
                 }
@@ -154,7 +156,7 @@ impl<'a> Preflight<'a> {
             return;
         }
         let members = self.known.members(task, step);
-        for (member, path) in self.paths(task, &members, from) {
+        for (member, path) in self.paths(&members, from) {
             if member.runs == Runs::Yes
                 && let Err(problem) = self.disk.folder(&path)
             {
@@ -167,7 +169,7 @@ impl<'a> Preflight<'a> {
     fn template(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &TemplateText) {
         let members = self.known.members(task, step);
         let mut files: IndexMap<PathBuf, Vec<&Member<'a>>> = IndexMap::new();
-        for (member, path) in self.paths(task, &members, from) {
+        for (member, path) in self.paths(&members, from) {
             files.entry(path).or_default().push(member);
         }
         for (path, members) in files {
@@ -203,12 +205,7 @@ impl<'a> Preflight<'a> {
     }
 
     /// The local path that a text is on each host that may run the step, where that is known.
-    fn paths<'m>(
-        &self,
-        task: &'a PlannedTask,
-        members: &'m [Member<'a>],
-        text: &TemplateText,
-    ) -> Vec<(&'m Member<'a>, PathBuf)> {
+    fn paths<'m>(&self, members: &'m [Member<'a>], text: &TemplateText) -> Vec<(&'m Member<'a>, PathBuf)> {
         let text = Text::new(text);
         let running = members.iter().filter(|member| member.runs != Runs::No);
         running
@@ -216,7 +213,8 @@ impl<'a> Preflight<'a> {
                 let path = self.known.render(&text, member)?;
                 // An empty path would become the folder itself.
                 let path = self.known.local(&path);
-                let path = if path.is_empty() { PathBuf::new() } else { task.folder.join(path) };
+                let folder = self.known.folder(member)?;
+                let path = if path.is_empty() { PathBuf::new() } else { folder.join(path) };
                 Some((member, path))
             })
             .collect()

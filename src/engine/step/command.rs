@@ -15,12 +15,13 @@ use crate::model::task::{Command, Shown, Step, TemplateText};
 use crate::model::template::Scope;
 use crate::ssh::Connector;
 
-/// The script of a command: rendered, with folder and environment set up before it.
+/// The script of a command: rendered, with the folder that it runs in and its environment set up before it.
 pub(super) fn script<C: Connector>(
     worker: &Worker<'_, C>,
     step: &Step,
     command: &Command,
     scope: &Scope,
+    folder: Option<&str>,
 ) -> Result<String, Failure> {
     let templates = &worker.shared.plan.templates;
     let text = |template: &TemplateText| {
@@ -38,13 +39,23 @@ pub(super) fn script<C: Connector>(
             shell::argv_line(&words).map_err(|error| unusable(&error))?
         }
     };
-    let cd = step.cd.as_ref().map(text).transpose()?;
     let mut env = identity(worker);
-    env.extend(worker.planned.env.iter().cloned());
+    env.extend(worker.place.env.iter().cloned());
     for (name, value) in &step.env {
         env.push((name.clone(), text(value)?));
     }
-    shell::task_script(&Prelude { cd: cd.as_deref(), env: &env }, &body).map_err(|error| unusable(&error))
+    shell::task_script(&Prelude { cd: folder, env: &env }, &body).map_err(|error| unusable(&error))
+}
+
+/// The folder that a step's commands run in on its host.
+pub(super) fn remote_folder<C: Connector>(
+    worker: &Worker<'_, C>,
+    step: &Step,
+    scope: &Scope,
+) -> Result<Option<String>, Failure> {
+    let Some(cd) = &step.cd else { return Ok(None) };
+    let text = worker.shared.plan.templates.render_text(&cd.value, scope);
+    text.map(Some).map_err(|error| template_failed(&error, &cd.position))
 }
 
 /// A command that no shell can be given.
@@ -70,8 +81,8 @@ fn identity<C: Connector>(worker: &Worker<'_, C>) -> Vec<(String, String)> {
 pub(super) fn limits<C: Connector>(worker: &Worker<'_, C>, step: &Step) -> Limits {
     let own = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
     Limits {
-        timeout: own.unwrap_or(worker.planned.command_timeout),
-        idle: step.idle_timeout.map_or(worker.planned.idle_timeout, TimeLimit::duration),
+        timeout: own.unwrap_or(worker.place.command_timeout),
+        idle: step.idle_timeout.map_or(worker.place.idle_timeout, TimeLimit::duration),
         capture: reads_result(step),
     }
 }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::engine::command;
-use crate::engine::step::{StepResult, command as shared};
+use crate::engine::step::{StepResult, command as shared, local_folder};
 use crate::engine::worker::Worker;
-use crate::model::outcome::{Failure, StepStatus};
+use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::task::{Command, Step};
 use crate::model::template::Scope;
 use crate::ssh::local::LocalSession;
@@ -18,7 +18,12 @@ pub(super) async fn run<C: Connector>(
     command: &Command,
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let script = shared::script(worker, step, command, scope)?;
+    let folder = local_folder(worker, step, scope)?;
+    let folder = folder.to_str().ok_or_else(|| {
+        Failure::new(Kind::LocalIo, format!("the name of the folder {} is not UTF-8", folder.display()))
+    })?;
+    let folder = Some(folder).filter(|folder| !folder.is_empty());
+    let script = shared::script(worker, step, command, scope, folder)?;
     // `on_disconnect` is about the host's connection; this needs none.
     let request = ExecRequest { line: Bytes::from(script), stdin: Stdin::Closed };
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;

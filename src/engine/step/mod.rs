@@ -14,6 +14,8 @@ mod wait_for;
 
 pub(super) use files::SharedFiles;
 
+use std::path::PathBuf;
+
 use futures::FutureExt;
 
 use crate::engine::command::Captured;
@@ -198,6 +200,19 @@ pub(super) fn condition(templates: &Templates, step: &Step, scope: &Scope) -> Re
             templates.eval_bool(&when.value, scope).map_err(|error| template_failed(&error, &when.position))
         }
     }
+}
+
+/// Where local commands of a step run and its relative local paths begin: `lcd`, from the folder of the tasks file.
+fn local_folder<C: Connector>(
+    worker: &Worker<'_, C>,
+    step: &Step,
+    scope: &Scope,
+) -> Result<PathBuf, Failure> {
+    let Some(lcd) = &step.lcd else { return Ok(worker.task.folder.to_path_buf()) };
+    let plan = &worker.shared.plan;
+    let text = plan.templates.render_text(&lcd.value, scope);
+    let text = text.map_err(|error| template_failed(&error, &lcd.position))?;
+    Ok(worker.task.folder.join(plan.local_path(&text)))
 }
 
 /// A template's error as the failure of a step.

@@ -22,10 +22,11 @@ pub(super) async fn run<C: Connector>(
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
     let (request, success) = match command {
-        Command::Raw(line) => (raw(worker.planned, line)?, StepStatus::Ok),
+        Command::Raw(line) => (raw(worker.place, line)?, StepStatus::Ok),
         Command::Script(_) | Command::Argv(_) => {
-            let script = shared::script(worker, step, command, scope)?;
-            (scripted(worker.planned, step, &script)?, StepStatus::Changed)
+            let folder = shared::remote_folder(worker, step, scope)?;
+            let script = shared::script(worker, step, command, scope, folder.as_deref())?;
+            (scripted(worker.place, step, &script)?, StepStatus::Changed)
         }
     };
     let mut stop = worker.shared.stop.clone();

@@ -74,6 +74,8 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         folder: Arc::from(std::path::Path::new("")),
     };
     Plan {
+        delegates: Vec::new(),
+        host_vars: Arc::default(),
         run: Arc::from("01J"),
         title: "test".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),

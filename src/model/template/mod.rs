@@ -29,7 +29,7 @@ use crate::model::task::Template;
 use crate::model::value::{Value, Vars};
 
 pub use error::TemplateError;
-pub use scope::{Layer, Scope};
+pub use scope::{HostLookup, Layer, Scope};
 
 use error::{Problem, convert};
 use scope::Root;

@@ -21,7 +21,42 @@ impl Layer {
     }
 }
 
+/// Finds the variables of a host by its name.
+pub type HostLookup = dyn Fn(&str) -> Option<Scope> + Send + Sync;
+
+/// Variables of hosts by the hosts' names, looked up when a template asks for one.
+struct Hosts {
+    names: Arc<[String]>,
+    lookup: Arc<HostLookup>,
+}
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosts").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Object for Hosts {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(Root::new(&(self.lookup)(key.as_str()?)?, None).into_value())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.mapped_enumerator(|hosts| Box::new(hosts.names.iter().map(|name| Value::from(name.as_str()))))
+    }
+}
+
 impl Layer {
+    /// One variable, whose items are the variables of hosts: `hostvars`.
+    pub fn of_hosts(variable: &str, names: Arc<[String]>, lookup: Arc<HostLookup>) -> Self {
+        let hosts = Value::from_object(Hosts { names, lookup });
+        Self(Arc::new(IndexMap::from([(variable.to_owned(), hosts)])))
+    }
+
     /// Whether it has a variable of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)

@@ -93,7 +93,7 @@ pub(super) async fn run<C: Connector>(
             match opened {
                 Ok(remote) => {
                     let remote = Arc::new(remote);
-                    let over_ssh = worker.planned.endpoint.transport == Transport::Ssh;
+                    let over_ssh = worker.place.endpoint.transport == Transport::Ssh;
                     by_commands = remote.sftp().is_none() && privilege == Privilege::Login && over_ssh;
                     worker.run.files.push(Arc::clone(&remote));
                     remote

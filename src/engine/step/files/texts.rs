@@ -1,9 +1,9 @@
 //! Templates of a step on files filled in, and its paths made whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::plan::Plan;
-use crate::engine::step::template_failed;
+use crate::engine::step::{local_folder, template_failed};
 use crate::engine::worker::Worker;
 use crate::files::put::Placing;
 use crate::files::remote::Wanted;
@@ -21,7 +21,7 @@ pub(super) struct Texts<'a> {
     templates: &'a Templates,
     scope: &'a Scope,
     /// Where relative local paths begin.
-    folder: &'a Path,
+    folder: PathBuf,
     plan: &'a Plan,
     /// The home on the host, where its commands do not begin there: on this machine.
     home: Option<&'a Path>,
@@ -42,9 +42,9 @@ impl<'a> Texts<'a> {
         let mut texts = Self {
             templates: &plan.templates,
             scope,
-            folder: &worker.task.folder,
+            folder: local_folder(worker, step, scope)?,
             plan,
-            home: plan.home.as_deref().filter(|_| worker.planned.endpoint.transport == Transport::Local),
+            home: plan.home.as_deref().filter(|_| worker.place.endpoint.transport == Transport::Local),
             cd: None,
             dry_run: plan.changes.dry_run,
             // Colons are no good in names that others list.
@@ -112,7 +112,7 @@ impl<'a> Texts<'a> {
 
     /// Where relative local paths begin.
     pub(super) fn folder(&self) -> &Path {
-        self.folder
+        &self.folder
     }
 
     /// What files are to be like.

@@ -1,0 +1,48 @@
+//! What hosts have learned in a run, for the templates of others (`hostvars`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::engine::plan::Plan;
+use crate::engine::scope::HOST_VARS;
+use crate::model::template::Layer;
+
+/// The variables of all hosts: those that were known before the run, and above them what `set` and `register` gave.
+#[derive(Clone, Default)]
+pub(super) struct Learned {
+    /// None when no step looks at other hosts.
+    shared: Option<Arc<RwLock<HashMap<String, Layer>>>>,
+    layer: Layer,
+}
+
+impl Learned {
+    /// Nobody has learned anything.
+    pub(super) fn of(plan: &Plan) -> Self {
+        if plan.host_vars.is_empty() {
+            return Self::default();
+        }
+        let shared: Arc<RwLock<HashMap<String, Layer>>> = Arc::default();
+        let (known, learned) = (Arc::clone(&plan.host_vars), Arc::clone(&shared));
+        let mut names: Vec<String> = known.keys().cloned().collect();
+        names.sort_unstable();
+        let lookup = move |host: &str| {
+            let scope = known.get(host)?.clone();
+            let learned = learned.read().unwrap_or_else(PoisonError::into_inner);
+            Some(scope.with(learned.get(host).cloned().unwrap_or_default()))
+        };
+        Self { shared: Some(shared), layer: Layer::of_hosts(HOST_VARS, names.into(), Arc::new(lookup)) }
+    }
+
+    /// The variable `hostvars`.
+    pub(super) fn layer(&self) -> Layer {
+        self.layer.clone()
+    }
+
+    /// A host knows this now.
+    pub(super) fn tell(&self, host: &str, vars: &Layer) {
+        if let Some(shared) = &self.shared {
+            let mut learned = shared.write().unwrap_or_else(PoisonError::into_inner);
+            learned.insert(host.to_owned(), vars.clone());
+        }
+    }
+}
