@@ -167,6 +167,8 @@ pub(super) struct Shell {
     #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
     pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
+    pub(super) protection: Protection,
+    #[command(flatten)]
     pub(super) connection: Connection,
 }
 
@@ -290,6 +292,15 @@ pub(super) struct Execution {
     /// Batches of so many hosts (2, 25%); a list gives each its size, the last repeated: 1,25%.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = share, env = "FAN_SERIAL")]
     pub(super) serial: Vec<Share>,
+    #[command(flatten)]
+    pub(super) protection: Protection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Protection {
+    /// A protected role (`protect: true`) that is meant: its name is not asked for.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', env = "FAN_CONFIRM")]
+    pub(super) confirm: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! Questions about host keys on the terminal: yes, no, or the names of those that are meant.
+//! Questions on the terminal: about host keys (yes, no, or the names of those that are meant), and for a word.
 
 use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -30,6 +30,25 @@ pub(super) enum Answer {
 pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
     let prompt = format!("{question} [yes/no/host patterns] ");
     dialogue(&prompt, hosts, &mut io::stdin().lock(), &mut io::stderr().lock())
+}
+
+/// Asks once for a line; nothing is what the end of the input means.
+///
+/// # Errors
+///
+/// The terminal cannot be read.
+pub(super) fn line(prompt: &str) -> io::Result<String> {
+    one_line(prompt, &mut io::stdin().lock(), &mut io::stderr().lock())
+}
+
+fn one_line(prompt: &str, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<String> {
+    write!(output, "{prompt}")?;
+    output.flush()?;
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        writeln!(output)?;
+    }
+    Ok(line.trim().to_owned())
 }
 
 fn dialogue(
@@ -100,6 +119,17 @@ mod tests {
         }
         for line in ["", "\n", "y\n", "YES", "web1 nosuch", "web[", "yes web1"] {
             assert!(understand(line, &HOSTS).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_asked_for_once() {
+        for (typed, expected, shown) in
+            [(" prod \r\n", "prod", "role? "), ("\nprod\n", "", "role? "), ("", "", "role? \n")]
+        {
+            let mut said = Vec::new();
+            let line = one_line("role? ", &mut typed.as_bytes(), &mut said).unwrap();
+            assert_eq!((line.as_str(), String::from_utf8(said).unwrap().as_str()), (expected, shown));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::cli::args::{Color, Demo};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::Outputs;
+use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
@@ -60,7 +61,8 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         tags: Tags::default(),
         serial: Vec::new(),
     };
-    let mut plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values)?;
+    let mut plan =
+        plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
     let outputs = Outputs::new(&args.output, color)?;
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.

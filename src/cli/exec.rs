@@ -3,6 +3,7 @@
 use crate::cli::args::{Color, Exec};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self, Tags};
@@ -40,6 +41,8 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
+    let guard = Guard::On { confirmed: &execution.protection.confirm };
+    protected::agreed(&inventory, &plan, guard)?;
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     runner::run(plan, &execution.output, color)

@@ -21,6 +21,7 @@ mod output;
 mod ping;
 mod plan_view;
 mod prompt;
+mod protected;
 mod put;
 mod questions;
 mod run;

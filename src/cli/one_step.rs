@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::{ChangesArgs, Color, Looking, Ownership, Tree};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self, Tags};
@@ -27,6 +28,7 @@ pub(super) struct OneStep {
 pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCode, CliError> {
     let OneStep { verb, subject, action, changes } = step;
     let execution = &args.execution;
+    let changes_something = !changes.dry_run && !matches!(action, Action::Get(_) | Action::Ls(_));
     if !execution.variables.set.is_empty() {
         return Err(Diagnostic::bare(format!("-e has no meaning for {verb}: its paths are no templates"))
             .help("{host} stands for the host's name; use a task (`fan run`) for templates")
@@ -56,6 +58,7 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
+    protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
     drop(inventory);
     runner::run(plan, &execution.output, color)
 }

@@ -4,6 +4,7 @@ use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::output::Outputs;
+use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, print, runner};
@@ -31,7 +32,8 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         tags: args.tags.tags(),
         serial: execution.serial.clone(),
     };
-    let need = if args.plan { Need::Nothing } else { Need::Values };
+    let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
+    let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
     if args.plan {
         print(&plan_view::render(&plan))?;

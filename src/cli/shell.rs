@@ -18,6 +18,7 @@ use crate::cli::args::{Selection, Shell};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
+use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::tty::Changed;
 use crate::engine::plan::{Changes, Plan};
@@ -94,7 +95,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         .into());
     }
     let request = Common {
-        title: "shell".to_owned(),
+        title: format!("shell {}", args.host),
         settings: context::settings(connection)?,
         extra_vars: Default::default(),
         pool: 1,
@@ -107,6 +108,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, command)?;
+    protected::agreed(&inventory, &plan, Guard::On { confirmed: &args.protection.confirm })?;
     match plan.hosts.iter().find(|host| host.endpoint.transport == Transport::Local) {
         Some(host) => Err(CliError::input(format!(
             "{} is this machine (`transport: local`): you have a shell here already",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::compose::compose;
-use crate::config::fields::{Schema, expected, list, map, quote, text, texts};
+use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::settings::{self, Layer, Owner};
 use crate::config::vars::{Braces, vars};
@@ -30,7 +30,7 @@ const DEFAULTS: Schema =
 const HOST: Schema =
     Schema { known: &[settings::KNOWN, &["vars"]], later: settings::LATER, synonyms: settings::SYNONYMS };
 const ROLE: Schema = Schema {
-    known: &[&["hosts", "roles", "vars"], settings::KNOWN],
+    known: &[&["hosts", "roles", "vars", "protect"], settings::KNOWN],
     later: settings::LATER,
     synonyms: settings::SYNONYMS,
 };
@@ -352,6 +352,7 @@ impl Reader {
             roles: Vec::new(),
             settings: Settings::default(),
             vars: Vars::new(),
+            protect: false,
             position: key.position.clone(),
         };
         if let Node::Map(_) = entry.value {
@@ -362,6 +363,7 @@ impl Reader {
                     "hosts" => role.members = patterns(&field.value, findings),
                     "roles" => role.roles = roles(&field.value, findings),
                     "vars" => role.vars = vars(&field.value, Braces::Template, findings),
+                    "protect" => role.protect = flag(&field.value, "protect", findings).unwrap_or_default(),
                     _ => {
                         if !layer.read(field, findings) {
                             ROLE.refuse(&field.key, findings);

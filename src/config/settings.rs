@@ -45,7 +45,7 @@ pub(super) const KNOWN: &[&str] = &[
 ];
 
 /// Settings that are not built yet.
-pub(super) const LATER: &[&str] = &["sudo", "protect"];
+pub(super) const LATER: &[&str] = &["sudo"];
 
 /// What ssh_config and other tools call them.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[

@@ -1,6 +1,6 @@
 //! The inventory: hosts and roles with their settings and variables, and one host resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::position::{Located, Position};
 use crate::model::secret::SecretSources;
 use crate::model::settings::{Origin, Settings};
-use crate::model::target::AD_HOC;
+use crate::model::target::{AD_HOC, address_of, is_ad_hoc};
 use crate::model::value::Vars;
 
 /// The name of a host as the inventory and every report write it.
@@ -77,6 +77,8 @@ pub struct Role {
     pub settings: Settings,
     /// Variables for its hosts.
     pub vars: Vars,
+    /// Nothing is changed on its hosts until somebody has named it.
+    pub protect: bool,
     /// Where it stands.
     pub position: Position,
 }
@@ -148,6 +150,28 @@ impl Inventory {
             }
         }
         roles
+    }
+
+    /// The protected roles that some of these hosts belong to, with those hosts.
+    ///
+    /// A host of no inventory belongs to a role when one of the role's hosts has the same address: `root@192.0.2.1` is
+    /// no way around it. Ports and gateways are not compared, since a question too many is the lesser evil.
+    pub fn protected(&self, names: &HashSet<&str>) -> Vec<(&RoleName, Vec<&HostName>)> {
+        let mut found = Vec::new();
+        for (role, members) in self.roles.iter().zip(&self.members).filter(|(role, _)| role.protect) {
+            let addresses: HashSet<&str> =
+                members.iter().filter_map(|&host| self.hosts.get(host)).map(address_of).collect();
+            let belongs = |(index, host): &(usize, &Host)| {
+                members.binary_search(index).is_ok()
+                    || (is_ad_hoc(host) && addresses.contains(address_of(host)))
+            };
+            let hosts = self.hosts.iter().enumerate().filter(|(_, host)| names.contains(host.name.as_str()));
+            let hosts: Vec<_> = hosts.filter(belongs).map(|(_, host)| &host.name).collect();
+            if !hosts.is_empty() {
+                found.push((&role.name, hosts));
+            }
+        }
+        found
     }
 
     /// Merges everything said about one host, `command_line` last.

@@ -26,6 +26,7 @@ mod host_keys;
 mod hostile_sftp;
 mod logins;
 mod output;
+mod protected;
 mod real;
 mod sandbox;
 mod sandbox_sftp;

@@ -3,6 +3,7 @@
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, hide, talk};
 use crate::cli::prompt::{Prompter, Terminal};
+use crate::cli::protected::{self, Guard};
 use crate::cli::runner;
 use crate::cli::secrets::source::{COMMAND_LIMIT, Purpose, read_now, run};
 use crate::cli::secrets::{memory, unanswered};
@@ -17,25 +18,26 @@ use crate::model::task::TaskFile;
 
 /// What is to become of the secrets that a plan needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Need {
+pub(in crate::cli) enum Need<'a> {
     /// Nothing: the plan is only looked at.
     Nothing,
     /// Those that can be read without a question or a command are, to see whether they are there.
     Check,
-    /// They get their values: the plan is carried out.
-    Values,
+    /// They get their values: the plan is carried out, once somebody has agreed to it.
+    Values(Guard<'a>),
 }
 
 /// Plans tasks, and looks at what they need of this machine.
 ///
-/// Planned twice when there are secrets to be read: nobody is to type a password for a plan that turns out to be wrong.
+/// Planned twice when there are secrets to be read: nobody is to type a password for a plan that turns out to be wrong,
+/// or that touches hosts which were not meant.
 pub(in crate::cli) fn plan_tasks(
     common: &Common,
     inventory: &mut Inventory,
     selected: Option<&[usize]>,
     file: &TaskFile,
     calls: &[Call],
-    need: Need,
+    need: Need<'_>,
 ) -> Result<Plan, CliError> {
     // The inventory's win, as its variables do.
     let mut sources = file.secrets.clone();
@@ -49,6 +51,9 @@ pub(in crate::cli) fn plan_tasks(
         Ok(plan)
     };
     let draft = plan(inventory, Vec::new())?;
+    if let Need::Values(guard) = need {
+        protected::agreed(inventory, &draft, guard)?;
+    }
     if sources.is_empty() || need == Need::Nothing {
         return Ok(draft);
     }
@@ -64,7 +69,7 @@ pub(in crate::cli) fn plan_tasks(
             let problems = check(&sources);
             if problems.is_empty() { Ok(draft) } else { Err(CliError::Input(problems)) }
         }
-        Need::Values => {
+        Need::Values(_) => {
             let values = runner::runtime()?.block_on_then_leave(resolve(&sources, &mut Terminal))?;
             plan(inventory, values)
         }

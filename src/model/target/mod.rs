@@ -20,7 +20,7 @@ use crate::model::range::{MAX_HOSTS, PatternError};
 use crate::model::target::parse::Item;
 use crate::model::target::universe::{HostSet, Outsiders, Sense, Universe};
 
-pub use outsider::{AD_HOC, is_ad_hoc};
+pub use outsider::{AD_HOC, address_of, is_ad_hoc};
 pub use roles::role_members;
 
 /// Which expression of a selection an error is about.

@@ -44,7 +44,7 @@ impl Login {
 }
 
 /// The address of a host: its `address` setting, or else its name.
-pub(super) fn address_of(host: &Host) -> &str {
+pub fn address_of(host: &Host) -> &str {
     host.settings.address.as_ref().map_or(host.name.as_str(), |address| &address.value)
 }
 

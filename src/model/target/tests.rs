@@ -29,6 +29,7 @@ fn role(line: u32, name: &str, members: &str, roles: &str) -> Role {
         roles: roles.split_whitespace().map(|role| Located::new(RoleName::from(role), at(line))).collect(),
         settings: Settings::default(),
         vars: Vars::new(),
+        protect: false,
         position: at(line),
     }
 }

@@ -110,6 +110,7 @@ fn inventory() -> Inventory {
         roles: Vec::new(),
         settings: Settings::default(),
         vars: Vars::new(),
+        protect: false,
         position: at(line),
     };
     let roles = vec![role(9, "web", "web*"), role(10, "db", "db1")];
