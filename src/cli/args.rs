@@ -94,6 +94,9 @@ pub(super) struct Exec {
     /// Print hosts and the command; contact nobody.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
+    /// Fold, and show the odd ones by what sets them apart from the majority.
+    #[arg(long)]
+    pub(super) diff: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
@@ -332,6 +335,15 @@ pub(super) struct Output {
     /// What stdout gets.
     #[arg(long, value_enum, default_value = "auto", value_name = "KIND", env = "FAN_FORMAT")]
     pub(super) format: Format,
+    /// Hosts with equal output stand together, step by step: web[01-30] (30).
+    #[arg(short = 'b', long, env = "FAN_FOLD")]
+    pub(super) fold: bool,
+    /// Only failures, at the end.
+    #[arg(short, long, env = "FAN_QUIET", conflicts_with = "fold")]
+    pub(super) quiet: bool,
+    /// Also keep what each host wrote: DIR/HOST.out and DIR/HOST.err, made if need be.
+    #[arg(long, value_name = "DIR", env = "FAN_OUTDIR")]
+    pub(super) outdir: Option<PathBuf>,
     /// Output lines without the host's name.
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(super) no_prefix: bool,
@@ -362,13 +374,19 @@ impl HostKeysArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Lines, with a progress display on a terminal.
+    /// Lines, with a progress display on a terminal; for `fan run` in GitHub's and GitLab's CI as they like it.
     Auto,
     /// Lines, without a progress display.
     Lines,
+    /// Hosts with equal output together (as -b).
+    Fold,
     /// One JSON object per event (docs/events.md).
     Jsonl,
-    /// Only failures, at the end.
+    /// Folded, in groups of GitHub's runner, with an annotation per failed host.
+    Github,
+    /// Folded, in sections of GitLab's runner.
+    Gitlab,
+    /// Only failures, at the end (as -q).
     Quiet,
 }
 

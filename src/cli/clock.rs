@@ -27,6 +27,11 @@ pub(super) fn now() -> String {
     rfc3339(since_epoch().as_secs())
 }
 
+/// Seconds since 1970.
+pub(super) fn unix() -> u64 {
+    since_epoch().as_secs()
+}
+
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

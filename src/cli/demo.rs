@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::args::{Color, Demo};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
-use crate::cli::output::Outputs;
+use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     };
     let mut plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
-    let outputs = Outputs::new(&args.output, color)?;
+    let outputs = Outputs::new(&args.output, color, Content { log: true, diff: false })?;
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: Default::default(),
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
-        changes: Changes::default(),
+        changes: Changes { diff: args.diff, ..Changes::default() },
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
@@ -45,5 +45,5 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
     protected::agreed(&inventory, &plan, guard)?;
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
-    runner::run(plan, &execution.output, color)
+    runner::run(plan, &execution.output, color, false)
 }

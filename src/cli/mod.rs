@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod escape;
 mod exec;
+mod files;
 mod get;
 mod hosts;
 mod list;

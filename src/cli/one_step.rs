@@ -60,7 +60,7 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
     }
     protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
     drop(inventory);
-    runner::run(plan, &execution.output, color)
+    runner::run(plan, &execution.output, color, verb != "ls")
 }
 
 /// What goes where, for titles.

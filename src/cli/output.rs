@@ -7,14 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cli::args::{Color, Format, Output};
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, talk};
+use crate::cli::{clock, files};
 use crate::engine::Delivery;
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
 use crate::model::range;
 use crate::report::{
-    Composite, DroppingWriter, Jsonl, Layout, Lines, Progress, Reporter, Size, Style, Terminal, Verbose,
-    recap,
+    Annotations, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines, PerHost,
+    Progress, Reporter, Size, Style, Terminal, Verbose, recap,
 };
 
 /// How often readers are called while nothing happens, so that times on screen go on.
@@ -51,6 +52,67 @@ enum Ending {
     Nothing,
 }
 
+/// What a run's output is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content {
+    /// Its stdout is a log, as that of tasks, and not data.
+    pub(super) log: bool,
+    /// The user wants to see differences.
+    pub(super) diff: bool,
+}
+
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    Lines,
+    Fold,
+    Jsonl,
+    Github,
+    Gitlab,
+    Quiet,
+}
+
+impl View {
+    fn choose(args: &Output, content: Content, screen: &Screen) -> Result<Self, CliError> {
+        let fold = args.fold || content.diff && !content.log && args.format == Format::Auto;
+        let conflict = |flag: &str, other: &str| {
+            Err(CliError::input(format!("{flag} and --format {other} are two different things")))
+        };
+        match (args.format, fold, args.quiet) {
+            (Format::Auto | Format::Quiet, false, true) => Ok(Self::Quiet),
+            (Format::Lines, true, _) => conflict("--fold", "lines"),
+            (Format::Jsonl, true, _) => conflict("--fold", "jsonl"),
+            (Format::Quiet, true, _) => conflict("--fold", "quiet"),
+            (Format::Lines, _, true) => conflict("--quiet", "lines"),
+            (Format::Fold, _, true) => conflict("--quiet", "fold"),
+            (Format::Jsonl, _, true) => conflict("--quiet", "jsonl"),
+            (Format::Github, _, true) => conflict("--quiet", "github"),
+            (Format::Gitlab, _, true) => conflict("--quiet", "gitlab"),
+            (Format::Auto, true, _) | (Format::Fold, _, false) => Ok(Self::Fold),
+            (Format::Lines, false, false) => Ok(Self::Lines),
+            (Format::Jsonl, false, false) => Ok(Self::Jsonl),
+            (Format::Github, _, false) => Ok(Self::Github),
+            (Format::Gitlab, _, false) => Ok(Self::Gitlab),
+            (Format::Quiet, false, false) => Ok(Self::Quiet),
+            // What a command prints may be caught and worked with; a log with groups in it could not.
+            (Format::Auto, false, false) if !content.log || args.no_prefix || screen.out_is_terminal => {
+                Ok(Self::Lines)
+            }
+            (Format::Auto, false, false) if runner_is_github() => Ok(Self::Github),
+            (Format::Auto, false, false) if is_set("GITLAB_CI") => Ok(Self::Gitlab),
+            (Format::Auto, false, false) => Ok(Self::Lines),
+        }
+    }
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn runner_is_github() -> bool {
+    is_set("GITHUB_ACTIONS")
+}
+
 /// How the readers ended.
 pub(super) struct ReportEnd {
     recap: Recap,
@@ -61,40 +123,62 @@ impl ReportEnd {
     /// The exit code of the run. Output that could not be written is an error when all else went well.
     pub(super) fn verdict(self) -> Result<ExitCode, CliError> {
         match (self.recap.exit_code(), self.failed) {
-            (ExitCode::Ok, Some(source)) => {
-                Err(CliError::Local { doing: "the output could not be written".to_owned(), source })
+            (code, Some(source)) => {
+                let error = CliError::Local { doing: "the output could not be written".to_owned(), source };
+                if code == ExitCode::Ok {
+                    return Err(error);
+                }
+                // What became of the hosts counts for more.
+                talk(&error.to_string());
+                Ok(code)
             }
-            (code, _) => Ok(code),
+            (code, None) => Ok(code),
         }
     }
 }
 
 impl Outputs {
-    /// The readers that the flags ask for.
-    pub(super) fn new(args: &Output, color: Color) -> Result<Self, CliError> {
-        let screen = Screen::find(color)?;
+    /// The readers that the flags ask for, once it is sure that they can write what they are to write.
+    pub(super) fn new(args: &Output, color: Color, content: Content) -> Result<Self, CliError> {
+        let mut screen = Screen::find(color)?;
+        let view = View::choose(args, content, &screen)?;
+        screen.one_stream = matches!(view, View::Github | View::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-        match args.format {
-            Format::Jsonl => {
-                reporters.push(Box::new(Jsonl::new(screen.out())));
-            }
-            Format::Quiet => {}
-            Format::Auto | Format::Lines => {
-                let layout = match (args.no_prefix, screen.out_is_data()) {
-                    (false, _) => Layout::Prefixed,
-                    (true, true) => Layout::Verbatim,
-                    (true, false) => Layout::Bare,
-                };
-                if args.verbose {
-                    reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
-                }
-                reporters.push(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)));
-                if let (Format::Auto, Some(terminal)) = (args.format, &screen.terminal) {
-                    reporters.push(Box::new(Progress::new(terminal.clone(), size)));
-                }
-            }
+        if let Some(folder) = &args.outdir {
+            reporters.push(Box::new(PerHost::new(files::outdir(folder)?)));
         }
-        let outputs = Self::with(Composite::new(reporters), screen, args.format == Format::Quiet);
+        let layout = match (args.no_prefix, screen.out_is_data()) {
+            (false, _) => Layout::Prefixed,
+            (true, true) => Layout::Verbatim,
+            (true, false) => Layout::Bare,
+        };
+        if args.verbose && !matches!(view, View::Jsonl | View::Quiet) {
+            reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
+        }
+        let mut fold = |frame| {
+            let options = FoldOptions { layout, style: screen.style, frame, diff: content.diff };
+            reporters.push(Box::new(Fold::new(screen.out(), screen.talk(), options)));
+        };
+        match view {
+            View::Jsonl => reporters.push(Box::new(Jsonl::new(screen.out()))),
+            View::Quiet => {}
+            View::Lines => {
+                reporters.push(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)));
+            }
+            View::Fold => fold(Frame::Plain),
+            View::Github => fold(Frame::Github),
+            View::Gitlab => fold(Frame::Gitlab { clock: clock::unix }),
+        }
+        if let (Format::Auto | Format::Fold, View::Lines | View::Fold, Some(terminal)) =
+            (args.format, view, &screen.terminal)
+        {
+            reporters.push(Box::new(Progress::new(terminal.clone(), size)));
+        }
+        // Also beside lines that are data: the runner reads both streams.
+        if view == View::Github || args.format == Format::Auto && view == View::Lines && runner_is_github() {
+            reporters.push(Box::new(Annotations::new(screen.talk())));
+        }
+        let outputs = Self::with(Composite::new(reporters), screen, view == View::Quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         Ok(if args.verbose { Self { batch: 0, ..outputs } } else { outputs })
     }
@@ -173,12 +257,13 @@ pub(super) struct Screen {
     /// Colours and trust.
     pub(super) style: Style,
     out_is_terminal: bool,
+    /// Talk goes to stdout too: a runner would mix two streams in any order.
+    one_stream: bool,
 }
 
 impl Screen {
     /// Looks at the process's streams and environment.
     pub(super) fn find(color: Color) -> Result<Self, CliError> {
-        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         let talk_is_terminal = io::stderr().is_terminal() && !dumb;
         let colour = match color {
@@ -194,7 +279,7 @@ impl Screen {
             None
         };
         let style = Style { colour, ci: is_set("CI") || is_set("GITHUB_ACTIONS") || is_set("GITLAB_CI") };
-        Ok(Self { terminal, style, out_is_terminal: io::stdout().is_terminal() })
+        Ok(Self { terminal, style, out_is_terminal: io::stdout().is_terminal(), one_stream: false })
     }
 
     /// Where data goes. A terminal that shows both streams has one owner, or lines would tear.
@@ -208,6 +293,7 @@ impl Screen {
     /// Where talk goes.
     pub(super) fn talk(&self) -> Box<dyn Write + Send> {
         match &self.terminal {
+            _ if self.one_stream => self.out(),
             Some(terminal) => Box::new(terminal.clone()),
             None => Box::new(io::stderr()),
         }

@@ -3,7 +3,7 @@
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
-use crate::cli::output::Outputs;
+use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
@@ -42,7 +42,8 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
-    runner::run_with(plan, Outputs::new(&execution.output, color)?, answers)
+    let content = Content { log: true, diff: plan.changes.diff };
+    runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers)
 }
 
 /// Reads the calls; all that is wrong with them in one pass.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
-use crate::cli::output::{Outputs, ReportEnd};
+use crate::cli::output::{Content, Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
 use crate::cli::questions::{self, Answers};
 use crate::cli::secrets::Prepared;
@@ -33,9 +33,10 @@ const PATIENCE_STOPPED: Duration = Duration::from_millis(500);
 /// How often a waiting process looks whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs a plan with the reporters that the flags ask for.
-pub(super) fn run(plan: Plan, output: &Output, color: Color) -> Result<ExitCode, CliError> {
-    run_with(plan, Outputs::new(output, color)?, Answers::Person)
+/// Runs a plan with the reporters that the flags ask for. `log` says that what it prints is not data.
+pub(super) fn run(plan: Plan, output: &Output, color: Color, log: bool) -> Result<ExitCode, CliError> {
+    let content = Content { log, diff: plan.changes.diff };
+    run_with(plan, Outputs::new(output, color, content)?, Answers::Person)
 }
 
 /// Runs a plan with these reporters, and these answers to what it asks.

@@ -4,17 +4,15 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use crate::event::{Event, Fact, HostOutcome, StepOutcome, Straggler, Stream, TaskSummary};
+use crate::event::{Event, Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-use crate::model::range;
 use crate::model::text::RESET;
 use crate::report::Reporter;
+use crate::report::notices::notice;
 use crate::report::sink::Sink;
 use crate::report::style::{RED, Style};
-use crate::report::words::{
-    count_hosts, duration, failure_text, hint_lines, is_single_command, reason, step_label,
-};
+use crate::report::words::{count_hosts, echoes, failure_text, hint_lines, is_single_command, step_label};
 
 /// Prefixes are padded to the longest name, but not beyond this.
 const PREFIX_MAX: usize = 20;
@@ -24,9 +22,6 @@ const LONG_LINE: usize = 64 * 1024;
 
 /// Different hints that are said while the run goes; the recap has them all.
 const HINTS_MAX: usize = 64;
-
-/// Stragglers that are named.
-const STRAGGLERS_MAX: usize = 5;
 
 /// The form of output lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +165,7 @@ impl Lines {
         let changed = outcome.difference.as_deref().map_or(Ok(()), |text| self.difference(host, text));
         let noted = match &outcome.note {
             // What a step says of itself is no data.
-            Some(note) if !self.echoes(step) => {
+            Some(note) if !echoes(&self.tasks, step) => {
                 let label = step_label(&self.tasks, Some(step));
                 self.say(&format!("{host}: {label}{note}"), "")
             }
@@ -197,12 +192,6 @@ impl Lines {
         changed.and(noted).and(said)
     }
 
-    /// Whether a step's note is what it was to print.
-    fn echoes(&self, (task, step): (usize, usize)) -> bool {
-        let found = self.tasks.get(task).and_then(|task| task.steps.get(step));
-        found.is_some_and(|step| step.action == "echo")
-    }
-
     /// What a step changed in files, line by line.
     fn difference(&mut self, host: &HostName, text: &str) -> io::Result<()> {
         text.lines().try_for_each(|line| self.say(&format!("{host} | {line}"), ""))
@@ -222,21 +211,6 @@ impl Lines {
             Some(_) | None => Ok(()),
         }
     }
-
-    fn stragglers(&mut self, hosts: &[Straggler]) -> io::Result<()> {
-        let names: Vec<String> = hosts
-            .iter()
-            .take(STRAGGLERS_MAX)
-            .map(|Straggler { host, running, silent }| {
-                format!("{host} ({} s, silent {} s)", running.as_secs(), silent.as_secs())
-            })
-            .collect();
-        let more = match hosts.len().saturating_sub(STRAGGLERS_MAX) {
-            0 => String::new(),
-            count => format!(" and {count} more"),
-        };
-        self.say(&format!("waiting for {}{more}", names.join(", ")), "")
-    }
 }
 
 impl Reporter for Lines {
@@ -251,19 +225,13 @@ impl Reporter for Lines {
             }
             Fact::TaskStarted { task } => self.task_started(*task),
             Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
-            Fact::ConnectRetried { host, attempt, failure, delay } => {
-                let (next, pause) = (attempt + 1, duration(*delay));
-                self.say(&format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)), "")
-            }
-            Fact::StepRetried { host, task: _, step: _, attempt, failure, delay } => {
-                let (next, pause) = (attempt + 1, duration(*delay));
-                self.say(&format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)), "")
-            }
-            Fact::BatchStarted { task: _, batch, of, hosts } => {
-                let names: Vec<&str> =
-                    hosts.iter().filter_map(|host| self.hosts.get(*host)).map(HostName::as_str).collect();
-                let text = format!("batch {batch} of {of}: {}", range::fold(&names));
-                self.say(&text, "")
+            Fact::ConnectRetried { .. }
+            | Fact::StepRetried { .. }
+            | Fact::BatchStarted { .. }
+            | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. }
+            | Fact::StopRequested { .. } => {
+                notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
             }
             // The terminal is somebody else's until the answer.
             Fact::QuestionAsked { .. } => self.idle(),
@@ -272,20 +240,6 @@ impl Reporter for Lines {
                 self.step_finished(host, (*task, *step), outcome)
             }
             Fact::HostFinished { host, outcome } => self.host_finished(host, outcome),
-            Fact::StragglersNoticed { hosts } => self.stragglers(hosts),
-            Fact::AgentAwaited { hosts } => self.say(&format!("waiting for the agent ({hosts} left)"), ""),
-            Fact::StopRequested { reason: why, forced: false } => {
-                let why = reason(*why);
-                self.say(
-                    &format!(
-                        "stopping ({why}): running commands are ended; again to close all connections at once"
-                    ),
-                    "",
-                )
-            }
-            Fact::StopRequested { reason: why, forced: true } => {
-                self.say(&format!("stopping now ({}): all connections are closed", reason(*why)), "")
-            }
             Fact::GatewayFailed { gateway, failure } => {
                 self.say_failure(&format!("gateway {gateway}"), None, failure)
             }

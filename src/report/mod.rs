@@ -7,17 +7,25 @@
 //! | where | what |
 //! |---|---|
 //! | [`Lines`] | output as it comes: `web1 | text` |
+//! | [`Fold`] | output once per group of hosts that said the same |
 //! | [`Verbose`] | what `-v` adds to it |
 //! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
 //! | [`Jsonl`] | every event as one JSON object, for programs |
+//! | [`Annotations`] | failed hosts, for GitHub's runner |
+//! | [`PerHost`] | what each host wrote, for files of its own |
 //! | [`recap::render`] | the table and the failures at the end |
 //!
 //! A terminal is written through a [`DroppingWriter`], because one that is stopped with Ctrl-S must not
 //! stop the run; a pipe or a file is written directly and loses nothing.
 
+mod capture;
+mod fold;
+mod github;
 mod jsonl;
 mod lines;
+mod notices;
+mod outdir;
 mod phases;
 mod progress;
 mod queue;
@@ -30,8 +38,11 @@ mod words;
 
 use std::io;
 
+pub use crate::report::fold::{Fold, FoldOptions, Frame};
+pub use crate::report::github::Annotations;
 pub use crate::report::jsonl::{Jsonl, read};
 pub use crate::report::lines::{Layout, Lines};
+pub use crate::report::outdir::{PerHost, PutPiece};
 pub use crate::report::phases::Phases;
 pub use crate::report::progress::{Progress, Size};
 pub use crate::report::queue::DroppingWriter;

@@ -35,6 +35,12 @@ pub(crate) fn step_label(tasks: &[TaskSummary], step: Option<(usize, usize)>) ->
     format!("{task_name}step {} \"{}\"{place} ", step_index + 1, shorten(&step.title, TITLE_MAX))
 }
 
+/// Whether a step's note is what it was to print, and so data.
+pub(crate) fn echoes(tasks: &[TaskSummary], (task, step): (usize, usize)) -> bool {
+    let found = tasks.get(task).and_then(|task| task.steps.get(step));
+    found.is_some_and(|step| step.action == "echo")
+}
+
 /// A failure in one phrase: `connect timed out after 10.0s [connect_timeout]`. Unclean.
 ///
 /// The word for an exit status would say it twice and is left out.
@@ -68,6 +74,12 @@ pub(crate) fn bytes(count: f64) -> String {
         unit = next;
     }
     if unit == "B" { format!("{count:.0} {unit}") } else { format!("{count:.1} {unit}") }
+}
+
+/// A count of bytes that is known to the byte, for people.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn bytes_of(count: u64) -> String {
+    bytes(count as f64)
 }
 
 /// A duration for people: `0.4s`, `59.9s`, `1m31s`, `2h05m`.

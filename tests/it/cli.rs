@@ -84,7 +84,7 @@ fn commands_and_flags() {
 
     $ fan exec -H web1 --format xml -- true
     error: invalid value 'xml' for '--format <KIND>'
-      [possible values: auto, lines, jsonl, quiet]
+      [possible values: auto, lines, fold, jsonl, github, gitlab, quiet]
 
     For more information, try '--help'.
 

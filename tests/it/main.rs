@@ -28,6 +28,7 @@ mod logins;
 mod output;
 mod protected;
 mod real;
+mod results;
 mod sandbox;
 mod sandbox_sftp;
 mod secrets;

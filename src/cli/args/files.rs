@@ -107,7 +107,7 @@ pub(in crate::cli) struct ChangesArgs {
     /// Contact the hosts and compare files; change nothing.
     #[arg(long, env = "FAN_DRY_RUN")]
     pub(in crate::cli) dry_run: bool,
-    /// Show changes to text files.
+    /// Show changes to text files; with --fold also what sets the odd hosts apart from the majority.
     #[arg(long, env = "FAN_DIFF")]
     pub(in crate::cli) diff: bool,
 }
