@@ -3,6 +3,7 @@
 
 pub mod duration;
 pub mod endpoint;
+pub mod facts;
 pub mod files;
 pub mod host_key;
 pub mod inventory;
