@@ -52,6 +52,8 @@ pub(super) enum Command {
     Check(Check),
     /// Try to reach, verify, log in to and run a command on each host, with the time of each phase.
     Ping(Ping),
+    /// Show what each host is: OS, kernel, CPU, memory, disks, network. Needs a POSIX shell there, nothing else.
+    Facts(Facts),
     /// Open an interactive shell on one host, through the same gateways and keys; ~. at the start of a line leaves.
     Shell(Shell),
     /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
@@ -152,6 +154,20 @@ pub(super) struct Ping {
     /// As JSON lines.
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Facts {
+    /// All facts as one JSON object: `.hosts.web1.facts.os.id` (docs/facts.md).
+    #[arg(long)]
+    pub(super) json: bool,
+    /// A row for each host, also when it is only one; columns that do not fit on the screen are left out.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) table: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]

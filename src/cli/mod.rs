@@ -11,6 +11,7 @@ mod demo;
 mod error;
 mod escape;
 mod exec;
+mod facts;
 mod files;
 mod get;
 mod hosts;
@@ -68,6 +69,7 @@ pub fn main() -> u8 {
         Command::Hosts(args) => hosts::run(args),
         Command::Check(args) => check::run(args, color),
         Command::Ping(args) => ping::run(args, color),
+        Command::Facts(args) => facts::run(args, color),
         Command::Trust(args) => trust::run(args),
         Command::Demo(args) => demo::run(args, color),
         Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),

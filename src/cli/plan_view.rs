@@ -165,6 +165,7 @@ fn moves_or_changes_files(action: &Action) -> bool {
         | Action::Confirm(_)
         | Action::Prompt(_)
         | Action::Reboot(_)
+        | Action::Facts
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => false,
@@ -219,6 +220,7 @@ fn on_files(action: &Action) -> Vec<String> {
         | Action::Confirm(_)
         | Action::Prompt(_)
         | Action::Reboot(_)
+        | Action::Facts
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => {}

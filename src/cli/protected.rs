@@ -50,7 +50,7 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
     if !inventory.roles.iter().any(|role| role.protect) {
         return Ok(());
     }
-    let names: HashSet<&str> = plan.hosts.iter().map(|host| host.endpoint.name.as_str()).collect();
+    let names: HashSet<&str> = plan.endpoints().map(|endpoint| endpoint.name.as_str()).collect();
     let touched = inventory.protected(&names).into_iter().map(|(role, hosts)| {
         let hosts: Vec<&str> = hosts.into_iter().map(|host| host.as_str()).collect();
         Touched { role: role.to_string(), hosts: hosts.len(), list: shortened(&range::fold(&hosts)) }

@@ -5,16 +5,18 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use crate::engine::lines::LineBlocks;
 use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
+use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::redact::{RedactedStream, Redactor};
 use crate::model::secret::Secret;
+use crate::model::value::Value;
 
 /// Stands between a run and its readers.
 #[derive(Debug)]
@@ -168,6 +170,9 @@ impl Discretion {
                 let failure = outcome.failure.map(|failure| self.failure(failure));
                 Fact::HostFinished { host, outcome: HostOutcome { failure, ..outcome } }
             }
+            Fact::FactsGathered { host, task, step, facts } => {
+                Fact::FactsGathered { host, task, step, facts: self.facts(facts) }
+            }
             told @ (Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
             | Fact::StepStarted { .. }
@@ -179,6 +184,27 @@ impl Discretion {
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. }) => told,
+        }
+    }
+
+    /// What a host tells about itself; all of it goes when what is left is none of its fields any more.
+    fn facts(&self, facts: Arc<Facts>) -> Arc<Facts> {
+        let told = Value::Object(facts.to_vars());
+        let masked = self.value(told.clone());
+        if masked == told {
+            return facts;
+        }
+        Arc::new(serde_json::from_value(masked).unwrap_or_default())
+    }
+
+    fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(fields) => {
+                fields.into_iter().map(|(name, field)| (name, self.value(field))).collect()
+            }
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
         }
     }
 
@@ -254,6 +280,12 @@ mod tests {
         Fact::HostFinished { host: host(), outcome }
     }
 
+    fn facts_of(text: &str) -> Facts {
+        let mut facts = Facts { hostname: Some(text.to_owned()), ..Facts::default() };
+        facts.os.like = vec![text.to_owned()];
+        facts
+    }
+
     fn said(facts: &[Fact]) -> Vec<u8> {
         let data = |fact: &Fact| match fact {
             Fact::Output { data, .. } => data.to_vec(),
@@ -295,6 +327,7 @@ mod tests {
                 failure: failure(),
                 delay: Default::default(),
             },
+            Fact::FactsGathered { host: host(), task: 0, step: 0, facts: Arc::new(facts_of(&text)) },
             step_finished(&text),
             host_finished(&text),
         ];
@@ -304,6 +337,20 @@ mod tests {
             assert_eq!(told.len(), 1);
             assert_eq!(serde_json::to_string(&told).unwrap(), format!("[{masked}]"));
         }
+    }
+
+    #[test]
+    fn facts_that_a_secret_cannot_be_taken_out_of_are_not_told() {
+        let mut facts = facts_of("web1");
+        facts.default_ipv4 = Some(crate::model::facts::Route {
+            gateway: Some("10.11.12.13".parse().unwrap()),
+            ..Default::default()
+        });
+        let fact = Fact::FactsGathered { host: host(), task: 0, step: 0, facts: Arc::new(facts) };
+        let told = serde_json::to_string(&passed(&discretion("10.11.12.13"), fact.clone())).unwrap();
+        assert!(!told.contains("10.11.12.13") && told.contains("facts_gathered"), "{told}");
+        let told = serde_json::to_string(&passed(&discretion("other"), fact)).unwrap();
+        assert!(told.contains("10.11.12.13"), "{told}");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::event::{Section, StepSummary, TaskSummary};
+use crate::event::{HostOutcome, Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
+use crate::model::facts::Facts;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::secret::Secrets;
@@ -81,6 +82,20 @@ pub struct PlannedHost {
     pub idle_timeout: Option<Duration>,
     /// What becomes of a running command when the connection goes away.
     pub on_disconnect: OnDisconnect,
+    /// What was found out before the run.
+    pub beforehand: Beforehand,
+}
+
+/// What was found out about a host before the run.
+#[derive(Clone, Debug, Default)]
+pub enum Beforehand {
+    /// Nothing: it was not contacted.
+    #[default]
+    Nothing,
+    /// What it is; it is not asked again.
+    Facts(Arc<Facts>),
+    /// It cannot take part, and this is its final record.
+    Outcome(HostOutcome),
 }
 
 /// A task of the run.
@@ -276,6 +291,7 @@ pub fn title(action: &Action) -> String {
         Action::File(file) => first_line(&file.path.value),
         Action::Line(line) => first_line(&line.path.value),
         Action::Stat(path) | Action::Ls(path) => first_line(&path.value),
+        Action::Facts => "what the host is".to_owned(),
         Action::Barrier => "wait for all hosts".to_owned(),
         Action::WaitFor(wait) => match &wait.condition {
             Condition::Port { port, address: None } => format!("port {}", port.value),

@@ -12,7 +12,7 @@ use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::delegates::Delegates;
 use crate::engine::learned::Learned;
-use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::engine::plan::{Beforehand, Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
 use crate::engine::step::{self, SharedFiles, StepResult};
@@ -22,6 +22,7 @@ use crate::engine::walk::Halt;
 use crate::engine::{attempt, planner, scope};
 use crate::event::HostOutcome;
 use crate::files::remote::Remote;
+use crate::model::facts::Facts;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
 use crate::model::task::{Shown, Step};
 use crate::model::template::{Layer, Scope};
@@ -75,6 +76,8 @@ pub(super) struct HostRun<S> {
     pub(super) vars: Vars,
     /// The same, as templates see it.
     layer: Layer,
+    /// What it is, once a step has asked.
+    pub(super) facts: Option<Arc<Facts>>,
     /// It has been at work.
     pub(super) begun: bool,
     /// A command has been started there.
@@ -98,6 +101,7 @@ impl<S> HostRun<S> {
             files: Vec::new(),
             vars: Vars::new(),
             layer: Layer::default(),
+            facts: None,
             begun: false,
             started: false,
             may_still_run: false,
@@ -200,6 +204,9 @@ pub(super) async fn run_task<C: Connector>(
     let plan = Arc::clone(&shared.plan);
     let task = plan.tasks.get(task_index).expect("the dispatcher runs planned tasks");
     let planned = plan.hosts.get(run.host).expect("the plan's tasks name its hosts");
+    if let Beforehand::Outcome(outcome) = &planned.beforehand {
+        return (run, TaskEnd::Ended(outcome.clone()));
+    }
     let mut worker = Worker {
         shared,
         plan: &plan,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure, Status, StepStatus};
 use crate::model::position::Position;
@@ -150,6 +151,17 @@ pub enum Fact {
         done: u64,
         /// Bytes to be moved in all, as far as is known.
         total: u64,
+    },
+    /// A host told what it is.
+    FactsGathered {
+        /// Who.
+        host: HostName,
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Index into that task's steps.
+        step: usize,
+        /// What it told.
+        facts: Arc<Facts>,
     },
     /// A step did not go as it should, and will be tried again.
     StepRetried {

@@ -264,6 +264,7 @@ impl Recap {
             | Fact::StragglersNoticed { .. }
             | Fact::QuestionAsked { .. }
             | Fact::QuestionAnswered { .. }
+            | Fact::FactsGathered { .. }
             | Fact::AgentAwaited { .. } => {}
         }
     }

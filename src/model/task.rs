@@ -249,6 +249,8 @@ pub enum Action {
     Stat(TemplateText),
     /// Lists a folder of the host.
     Ls(TemplateText),
+    /// Finds out what the host is.
+    Facts,
     /// Waits until all hosts of the batch have come here.
     Barrier,
     /// Waits until something holds on the host.
@@ -446,6 +448,7 @@ impl Action {
             Self::Line(_) => "line",
             Self::Stat(_) => "stat",
             Self::Ls(_) => "ls",
+            Self::Facts => "facts",
             Self::Barrier => "barrier",
             Self::WaitFor(_) => "wait_for",
             Self::Confirm(_) => "confirm",

@@ -79,6 +79,7 @@ impl Formatter for Visible {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -134,6 +135,7 @@ mod tests {
             ),
             event(11, Fact::QuestionAnswered { host: host("web2"), task: 0, step: 0 }),
             event(11, Fact::AgentAwaited { hosts: 37 }),
+            event(11, Fact::FactsGathered { host: host("web1"), task: 0, step: 0, facts: Arc::default() }),
             event(11, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
             event(12, Fact::TaskFinished { task: 0 }),
             event(13, Fact::RunFinished { cancelled: Some(CancelReason::Interrupt) }),
@@ -167,6 +169,7 @@ mod tests {
         {"at_ms":11,"event":"question_asked","host":"web2","task":0,"step":0,"question":"Go on?"}
         {"at_ms":11,"event":"question_answered","host":"web2","task":0,"step":0}
         {"at_ms":11,"event":"agent_awaited","hosts":37}
+        {"at_ms":11,"event":"facts_gathered","host":"web1","task":0,"step":0,"facts":{"os":{"like":[]},"kernel":{},"cpu":{},"memory":{},"swap":{},"disks":[],"mounts":[],"interfaces":[],"dns":{"nameservers":[],"search":[]},"virt":{},"hardware":{},"user":{}}}
         {"at_ms":11,"event":"stop_requested","reason":"interrupt","forced":false}
         {"at_ms":12,"event":"task_finished","task":0}
         {"at_ms":13,"event":"run_finished","cancelled":"interrupt"}

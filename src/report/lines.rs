@@ -248,6 +248,7 @@ impl Reporter for Lines {
             | Fact::HostConnected { .. }
             | Fact::StepStarted { .. }
             | Fact::TransferAdvanced { .. }
+            | Fact::FactsGathered { .. }
             | Fact::TaskFinished { .. }
             | Fact::RunFinished { .. } => Ok(()),
         }

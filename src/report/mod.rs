@@ -9,6 +9,7 @@
 //! | [`Lines`] | output as it comes: `web1 | text` |
 //! | [`Fold`] | output once per group of hosts that said the same |
 //! | [`Verbose`] | what `-v` adds to it |
+//! | [`FactSheets`] | the tables of `fan facts` |
 //! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
 //! | [`Jsonl`] | every event as one JSON object, for programs |
@@ -20,6 +21,7 @@
 //! stop the run; a pipe or a file is written directly and loses nothing.
 
 mod capture;
+mod facts;
 mod fold;
 mod github;
 mod jsonl;
@@ -38,6 +40,7 @@ mod words;
 
 use std::io;
 
+pub use crate::report::facts::{FactSheets, Sheet};
 pub use crate::report::fold::{Fold, FoldOptions, Frame};
 pub use crate::report::github::Annotations;
 pub use crate::report::jsonl::{Jsonl, read};

@@ -35,6 +35,7 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         | Fact::HostConnecting { .. }
         | Fact::GatewayConnected { .. }
         | Fact::GatewayFailed { .. }
+        | Fact::FactsGathered { .. }
         | Fact::HostConnected { .. }
         | Fact::StepStarted { .. }
         | Fact::Output { .. }

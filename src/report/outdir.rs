@@ -138,6 +138,7 @@ impl Reporter for PerHost {
             | Fact::BatchStarted { .. }
             | Fact::HostConnecting { .. }
             | Fact::ConnectRetried { .. }
+            | Fact::FactsGathered { .. }
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }

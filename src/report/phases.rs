@@ -135,6 +135,7 @@ impl Reporter for Phases {
             | Fact::StragglersNoticed { .. }
             | Fact::QuestionAsked { .. }
             | Fact::QuestionAnswered { .. }
+            | Fact::FactsGathered { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),

@@ -171,6 +171,7 @@ impl Progress {
             | Fact::Output { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
+            | Fact::FactsGathered { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::GatewayConnected { .. }

@@ -70,6 +70,7 @@ impl Reporter for Verbose {
             | Fact::StragglersNoticed { .. }
             | Fact::QuestionAsked { .. }
             | Fact::QuestionAnswered { .. }
+            | Fact::FactsGathered { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. }
             | Fact::RunFinished { .. } => Ok(()),

@@ -18,6 +18,7 @@ mod cut;
 mod demo;
 mod downloads;
 mod dropbear;
+mod facts;
 mod faults;
 mod file_commands;
 mod files;

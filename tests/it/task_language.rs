@@ -562,5 +562,9 @@ tasks:
     ] {
         assert!(ran.stdout.contains(line), "{line}: {}", ran.snapshot());
     }
-    assert!(ran.stderr.contains("undefined variable \"hostvars.db.nothing\" (tasks.yaml:13)"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("undefined variable \"hostvars.db.nothing\" (tasks.yaml:13)"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -7,16 +7,16 @@ use crate::config::yaml::Scalar;
 /// What a step can do.
 pub(super) const ACTIONS: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "wait_for", "confirm", "prompt", "reboot", "barrier", "block", "task",
+    "stat", "ls", "facts", "wait_for", "confirm", "prompt", "reboot", "barrier", "block", "task",
 ];
 
 /// What a step will be able to do.
-pub(super) const LATER_ACTIONS: &[&str] = &["sudo", "script", "facts"];
+pub(super) const LATER_ACTIONS: &[&str] = &["sudo", "script"];
 
 /// Actions that do something by themselves: all but those that stand for other steps.
 const SINGLE: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "wait_for", "reboot",
+    "stat", "ls", "facts", "wait_for", "reboot",
 ];
 
 /// Actions that start a command.
@@ -25,24 +25,23 @@ const COMMANDS: &[&str] = &["run", "local"];
 /// Actions that can go wrong: all but a barrier.
 const WORKING: &[&str] = &[
     "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "wait_for", "reboot", "confirm", "prompt", "block", "task",
+    "stat", "ls", "facts", "wait_for", "reboot", "confirm", "prompt", "block", "task",
 ];
 
+/// Actions that are done in a folder of the host, and can be done on another one.
+const PLACED: &[&str] =
+    &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"];
+
 /// Actions that may take long.
-const TIMED: &[&str] =
-    &["run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "block", "task"];
+const TIMED: &[&str] = &[
+    "run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "facts", "block", "task",
+];
 
 /// Keys that shape some actions only, and those actions. Any step may have the others.
 const KEYS: &[(&str, &[&str])] = &[
-    (
-        "cd",
-        &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"],
-    ),
+    ("cd", PLACED),
     ("lcd", &["local", "put", "get", "sync", "template", "block", "task"]),
-    (
-        "on",
-        &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"],
-    ),
+    ("on", PLACED),
     ("env", &["run", "local", "wait_for", "reboot", "block", "task"]),
     ("shell", &["run", "block", "task"]),
     ("timeout", TIMED),
@@ -126,7 +125,7 @@ pub(super) const STEP: Schema = Schema {
         &["owner", "group", "backup", "validate", "follow", "state", "target", "recurse", "match", "after"],
         &["before", "at", "create"],
     ],
-    later: &["sudo", "script", "facts", "user", "respond", "pty", "stdin"],
+    later: &["sudo", "script", "user", "respond", "pty", "stdin"],
     synonyms: &[
         ("command", "run"),
         ("cmd", "run"),

@@ -1,4 +1,4 @@
-//! Actions that stand for other steps: blocks, calls of other tasks; and the barrier, which stands for none.
+//! Actions that stand for other steps: blocks, calls of other tasks; and those that need no value.
 
 use indexmap::IndexMap;
 
@@ -13,17 +13,18 @@ use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::Located;
 use crate::model::task::{Action, Block, Include, Step, Template};
 
-/// `barrier: true`, or nothing after the colon.
-pub(super) fn barrier(node: &Node, findings: &mut Findings) -> Option<Action> {
+/// An action that takes no value: `barrier: true`, or nothing after the colon.
+pub(super) fn flagged(node: &Node, name: &str, action: Action, findings: &mut Findings) -> Option<Action> {
     let right = match node {
         Node::Scalar(text) => text.is_null() || scalar::boolean(&text.text) == Some(true),
         Node::List(_) | Node::Map(_) | Node::Broken(_) => false,
     };
     if !right {
-        findings.error_help(node.position(), "\"barrier\" takes no value", "write \"barrier: true\"");
+        let message = format!("\"{name}\" takes no value");
+        findings.error_help(node.position(), message, format!("write \"{name}: true\""));
         return None;
     }
-    Some(Action::Barrier)
+    Some(action)
 }
 
 /// Steps with their `rescue` and `always`.

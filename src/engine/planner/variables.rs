@@ -294,6 +294,9 @@ impl<'a> Variables<'a> {
 
 /// What to do about a name that is not among the known ones.
 pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    if name == "facts" {
+        return "a step `facts: true` before it finds them out".to_owned();
+    }
     match did_you_mean(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("define it in `vars:`, or with -e {name}=VALUE"),
@@ -387,12 +390,14 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
         | Action::WaitFor(_)
         | Action::Confirm(_)
         | Action::Reboot(_)
+        | Action::Facts
         | Action::Barrier
         | Action::Block(_)
         | Action::Task(_) => None,
     };
     let register = step.register.as_ref().map(|name| name.value.as_str());
-    set.into_iter().flatten().chain(asked).chain(register)
+    let facts = matches!(step.action, Action::Facts).then_some("facts");
+    set.into_iter().flatten().chain(asked).chain(facts).chain(register)
 }
 
 /// A template of a step.
@@ -515,6 +520,7 @@ pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
         },
         // Opened up by now: their steps stand for them.
         Action::Barrier | Action::Block(_) | Action::Task(_) => {}
+        Action::Facts => {}
     }
     all
 }

@@ -110,6 +110,7 @@ impl<'a> Preflight<'a> {
             | Action::Confirm(_)
             | Action::Prompt(_)
             | Action::Reboot(_)
+            | Action::Facts
             | Action::Barrier
             | Action::Block(_)
             | Action::Task(_) => {}

@@ -4,6 +4,7 @@ mod ask;
 mod assert;
 mod command;
 mod echo;
+mod facts;
 mod fail;
 mod files;
 mod local;
@@ -109,6 +110,7 @@ pub(super) async fn run<C: Connector>(
         Action::Confirm(text) => ask::confirm(worker, index, text, scope).boxed().await,
         Action::Prompt(prompt) => ask::prompt(worker, index, prompt, scope).boxed().await,
         Action::Reboot(reboot) => reboot::run(worker, index, step, reboot, scope).boxed().await,
+        Action::Facts => facts::run(worker, index, step).boxed().await,
         // The hosts have met by now.
         Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
@@ -129,7 +131,8 @@ pub(super) fn needs_session(action: &Action) -> bool {
         | Action::Stat(_)
         | Action::Ls(_)
         | Action::WaitFor(_)
-        | Action::Reboot(_) => true,
+        | Action::Reboot(_)
+        | Action::Facts => true,
         Action::Local(_)
         | Action::Echo(_)
         | Action::Set(_)

@@ -75,6 +75,8 @@ pub(super) async fn run<C: Connector>(
 /// Lets go of a connection that is about to break.
 fn leave<C: Connector>(worker: &mut Worker<'_, C>) {
     worker.run.files.clear();
+    // It may come back with another kernel.
+    worker.run.facts = None;
     if let Some(session) = worker.run.session.take() {
         tokio::spawn(worker::close(session));
     }

@@ -76,6 +76,7 @@ impl Story {
             | Fact::StepRetried { host, task, step, .. }
             | Fact::QuestionAsked { host, task, step, .. }
             | Fact::QuestionAnswered { host, task, step }
+            | Fact::FactsGathered { host, task, step, .. }
             | Fact::TransferAdvanced { host, task, step, .. } => {
                 assert!(self.steps_open.contains(&(host.clone(), *task, *step)), "output belongs to a step");
             }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::plan::{Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, TaskHost};
+use crate::engine::plan::{Beforehand, Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, TaskHost};
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
@@ -105,6 +105,7 @@ fn host(index: usize) -> PlannedHost {
         command_timeout: None,
         idle_timeout: None,
         on_disconnect: OnDisconnect::Leave,
+        beforehand: Beforehand::Nothing,
     }
 }
 

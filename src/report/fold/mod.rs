@@ -404,6 +404,7 @@ impl Reporter for Fold {
             Fact::QuestionAnswered { .. }
             | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
+            | Fact::FactsGathered { .. }
             | Fact::HostConnected { .. }
             | Fact::TransferAdvanced { .. } => Ok(()),
         }

@@ -78,6 +78,7 @@ impl Work {
             Action::Stat(path) => Self::Stat(texts.remote(path)?),
             Action::Ls(path) => Self::Ls(texts.remote(path)?),
             Action::Run(_)
+            | Action::Facts
             | Action::Local(_)
             | Action::Echo(_)
             | Action::Set(_)

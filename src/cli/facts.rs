@@ -1,0 +1,56 @@
+//! `fan facts`: what the hosts are.
+
+use std::io::{self, IsTerminal};
+
+use crate::cli::args::{Color, Facts};
+use crate::cli::context::{self, Common};
+use crate::cli::error::CliError;
+use crate::cli::output::{Outputs, Screen};
+use crate::cli::questions::Answers;
+use crate::cli::runner;
+use crate::engine::plan::Changes;
+use crate::engine::planner::{self, Tags};
+use crate::model::outcome::ExitCode;
+use crate::model::task::{Action, Step};
+use crate::report::{Composite, FactSheets, Sheet};
+
+pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
+    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let selected = context::select_or_all(&mut inventory, &args.selection)?;
+    let request = Common {
+        title: "facts".to_owned(),
+        settings: context::settings(&args.connection)?,
+        extra_vars: Default::default(),
+        pool: args.connection.pool,
+        warn_only: false,
+        tags: Tags::default(),
+        serial: Vec::new(),
+        changes: Changes::default(),
+        exclude: Vec::new(),
+        ssh_config: context::ssh_config(&args.connection)?,
+    }
+    .request(&inventory);
+    let plan = planner::step(request, &inventory, &selected, Step::bare(Action::Facts), "facts")?;
+    drop(inventory);
+    let screen = Screen::find(color)?;
+    let sheet = match (args.json, args.table) {
+        (true, _) => Sheet::Json,
+        (false, true) => Sheet::Table(columns()),
+        (false, false) => Sheet::Page(columns()),
+    };
+    let sheets = FactSheets::new(screen.out(), sheet, screen.style);
+    runner::run_with(
+        plan,
+        Outputs::with(Composite::new(vec![Box::new(sheets)]), screen, true),
+        Answers::Person,
+    )
+}
+
+/// The width of the screen that stdout is, if it is one.
+fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
