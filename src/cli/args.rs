@@ -76,6 +76,9 @@ pub(super) struct Run {
     /// Answer yes to what `confirm` steps ask, and take the defaults of `prompt` steps.
     #[arg(short, long, env = "FAN_YES")]
     pub(super) yes: bool,
+    /// Ask before each step whether to run it; hosts keep in step.
+    #[arg(long, env = "FAN_STEP")]
+    pub(super) step: bool,
     #[command(flatten)]
     pub(super) changes: ChangesArgs,
     #[command(flatten)]
@@ -330,11 +333,14 @@ pub(super) struct TagsArgs {
     /// All steps but those with one of these tags.
     #[arg(long = "skip-tags", value_name = "TAG", value_delimiter = ',', env = "FAN_SKIP_TAGS")]
     skip: Vec<String>,
+    /// Begin with this step: TASK:NUMBER, a number, or the name of a step.
+    #[arg(long, value_name = "STEP", env = "FAN_START_AT")]
+    start_at: Option<String>,
 }
 
 impl TagsArgs {
     pub(super) fn tags(&self) -> Tags {
-        Tags { only: self.only.clone(), skip: self.skip.clone() }
+        Tags { only: self.only.clone(), skip: self.skip.clone(), start_at: self.start_at.clone() }
     }
 }
 

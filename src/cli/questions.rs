@@ -23,6 +23,9 @@ pub(super) fn unanswerable(plan: &Plan, answers: Answers) -> Vec<Diagnostic> {
     if prompt::is_somebody_there() {
         return Vec::new();
     }
+    if plan.stepwise && answers == Answers::Person {
+        return vec![Diagnostic::bare("--step needs a terminal to ask on")];
+    }
     let steps = plan.tasks.iter().flat_map(|task| &task.steps).map(|planned| &planned.step);
     let problems = steps.filter_map(|step| match &step.action {
         Action::Confirm(_) if answers == Answers::Person && !plan.changes.dry_run => Some(
@@ -51,6 +54,7 @@ pub(super) async fn answer_all(mut questions: mpsc::Receiver<Question>, answers:
                 talk(&format!("{} yes (-y)", question.text));
                 question.answer(Reply::Yes);
             }
+            (Answers::Yes, Wanted::Pace) => question.answer(Reply::All),
             (Answers::Yes, Wanted::Line { default: Some(default) }) => {
                 let line = default.clone();
                 talk(&format!("{} {line} (-y)", question.text));
@@ -79,6 +83,19 @@ fn ask(question: Question) {
                     "n" | "no" => break Reply::No,
                     _ => {}
                 },
+                Err(error) => break reply_to(error),
+            }
+        },
+        Wanted::Pace => loop {
+            match terminal.ask_line(&format!("{} [yes/no/all/quit]", question.text), &moot) {
+                Ok(line) => match line.trim().to_ascii_lowercase().as_str() {
+                    "y" | "yes" => break Reply::Yes,
+                    "n" | "no" => break Reply::No,
+                    "a" | "all" => break Reply::All,
+                    "q" | "quit" => break Reply::Quit,
+                    _ => {}
+                },
+                Err(PromptError::Interrupted) => break Reply::Quit,
                 Err(error) => break reply_to(error),
             }
         },

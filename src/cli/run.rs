@@ -34,7 +34,8 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     };
     let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
-    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
+    let mut plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
+    plan.stepwise = args.step;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);

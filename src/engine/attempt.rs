@@ -37,6 +37,10 @@ impl<C: Connector> Worker<'_, C> {
             return Err(self.halt_cancelled(index, reason));
         }
         self.meet(index, step).await?;
+        if self.is_paced() && !self.is_let_run(index, planned).await? {
+            self.tell_unrun(index, StepResult::of(StepStatus::Skipped));
+            return Ok(());
+        }
         self.run.activity.begin();
         let claim = if step.run_once { Some(self.claim(index, step).await?) } else { None };
         let turns = match claim {
@@ -100,7 +104,7 @@ impl<C: Connector> Worker<'_, C> {
     async fn meet(&mut self, index: usize, step: &Step) -> Result<(), Halt> {
         self.together.batch.come_to(self.together.member, index);
         let meets = matches!(step.action, Action::Barrier | Action::Confirm(_) | Action::Prompt(_));
-        if self.task.strategy == Strategy::Free && !meets {
+        if self.task.strategy == Strategy::Free && !meets && !self.is_paced() {
             return Ok(());
         }
         let (batch, mut stop) = (self.together.batch.clone(), self.shared.stop.clone());

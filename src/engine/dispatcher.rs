@@ -61,6 +61,7 @@ pub async fn run<C: Connector>(
         files: Arc::default(),
         delegates: Arc::new(Delegates::of(&plan)),
         learned: Learned::of(&plan),
+        pace: Arc::default(),
         pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
     let mut dispatcher = Dispatcher::new(shared);

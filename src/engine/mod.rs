@@ -11,6 +11,7 @@ mod discretion;
 mod dispatcher;
 mod learned;
 mod lines;
+mod pace;
 pub mod plan;
 pub mod planner;
 pub mod preflight;

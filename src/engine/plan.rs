@@ -38,6 +38,8 @@ pub struct Plan {
     pub pool: usize,
     /// Every failed step is a warning (`-w`).
     pub warn_only: bool,
+    /// The user is asked before each step (`--step`).
+    pub stepwise: bool,
     /// What becomes of changes to files.
     pub changes: Changes,
     /// The operator's home, for `~/` in local paths.

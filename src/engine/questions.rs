@@ -22,6 +22,8 @@ pub struct Question {
 pub enum Wanted {
     /// Yes or no.
     Consent,
+    /// Whether to run a step: yes, no, this one and all later ones, or leave.
+    Pace,
     /// A line.
     Line {
         /// What an empty one means.
@@ -38,6 +40,10 @@ pub enum Reply {
     Yes,
     /// No, or a turned down question.
     No,
+    /// Yes, and nothing is asked about what follows.
+    All,
+    /// No, and nothing else either.
+    Quit,
     /// A line.
     Line(String),
     /// A line that must not be told.

@@ -157,7 +157,8 @@ impl<C: Connector> Worker<'_, C> {
         Err(Halt { outcome, can_go_on: true })
     }
 
-    fn tell_unrun(&self, index: usize, result: StepResult) {
+    /// Tells of a step that is not begun.
+    pub(super) fn tell_unrun(&self, index: usize, result: StepResult) {
         let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
         let sink = &self.shared.sink;
         sink.tell(Fact::StepStarted { host: host.clone(), task, step });

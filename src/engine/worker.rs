@@ -12,6 +12,7 @@ use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::delegates::Delegates;
 use crate::engine::learned::Learned;
+use crate::engine::pace::Pace;
 use crate::engine::plan::{Beforehand, Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
@@ -149,6 +150,8 @@ pub(super) struct Shared<C: Connector> {
     pub(super) delegates: Arc<Delegates<C::Session>>,
     /// What hosts know, for others.
     pub(super) learned: Learned,
+    /// What the user says about each step.
+    pub(super) pace: Arc<Pace>,
     /// Places for hosts at work.
     pub(super) pool: Arc<Semaphore>,
 }
@@ -164,6 +167,7 @@ impl<C: Connector> Clone for Shared<C> {
             files: Arc::clone(&self.files),
             delegates: Arc::clone(&self.delegates),
             learned: self.learned.clone(),
+            pace: Arc::clone(&self.pace),
             pool: Arc::clone(&self.pool),
         }
     }
@@ -297,6 +301,11 @@ impl<C: Connector> Worker<'_, C> {
     pub(super) fn halt_cancelled(&self, step: usize, reason: CancelReason) -> Halt {
         let outcome = self.ended(Status::Cancelled, Some(step::interrupted(reason)), step);
         Halt { outcome, can_go_on: false }
+    }
+
+    /// The end of a host whose user would rather stop.
+    pub(super) fn halt_declined(&self, step: usize, failure: Failure) -> Halt {
+        Halt { outcome: self.ended(Status::Cancelled, Some(failure), step), can_go_on: true }
     }
 
     pub(super) fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {

@@ -298,3 +298,99 @@ fn without_a_terminal_nobody_is_contacted() {
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     assert_eq!(done(&fan), ["h1 live", "h1 live", "h1 main", "h1 other"]);
 }
+
+const PACED: &str = r#"
+tasks:
+  first:
+    - run: echo first >> done
+  t:
+    before: [first]
+    steps:
+      - run: echo one {{ host }} >> done
+      - {name: the second, run: "echo two {{ host }} >> done", register: two}
+      - run: echo three {{ host }} >> done
+      - {name: same, run: echo four >> done}
+      - block: [{name: same, run: echo five >> done}]
+    always:
+      - run: echo always {{ host }} >> done
+  needs:
+    - {run: echo x, register: out}
+    - echo: "{{ out.stdout }}"
+"#;
+
+#[test]
+fn each_step_is_asked_about() {
+    let fan = fan(PACED);
+    let line = "\"$BINARY\" run t -H 'h[1-2]' --step";
+    let answers = [
+        ("first step 1 of 1: echo first >> done [yes/no/all/quit]: ", "n\n"),
+        ("t step 1 of 6: echo one {{ host }} >> done [yes/no/all/quit]: ", "y\n"),
+        ("step 2 of 6: the second [yes/no/all/quit]: ", "perhaps\n"),
+        ("step 2 of 6: the second [yes/no/all/quit]: ", "no\n"),
+        ("step 3 of 6", "all\n"),
+    ];
+    let (code, shown) = typed_on_terminal(&fan, line, &answers);
+    assert_eq!(code, Some(0), "{shown}");
+    let all = [
+        "always h1",
+        "always h2",
+        "five",
+        "five",
+        "four",
+        "four",
+        "one h1",
+        "one h2",
+        "three h1",
+        "three h2",
+    ];
+    assert_eq!(done(&fan), all);
+    assert!(!shown.contains("step 4 of 6"), "{shown}");
+
+    let (code, shown) =
+        typed_on_terminal(&fan, &line.replace("run t", "run first"), &[("[yes/no/all/quit]", "quit\n")]);
+    assert_eq!(code, Some(3), "{shown}");
+    let (code, shown) =
+        typed_on_terminal(&fan, line, &[("1 of 1", "n\n"), ("1 of 6", "n\n"), ("2 of 6", "q\n")]);
+    assert_eq!(code, Some(3), "{shown}");
+    assert_eq!(done(&fan).len(), all.len() + 2, "only what puts things right is done after that");
+    let ran = fan.run(["run", "t", "-H", "h1", "--step"]);
+    assert_eq!(
+        (ran.code, ran.stderr.contains("--step needs a terminal")),
+        (Some(2), true),
+        "{}",
+        ran.snapshot()
+    );
+}
+
+#[test]
+fn a_run_begins_where_it_is_told() {
+    for (start, expected) in [
+        ("3", &["always h1", "five", "four", "three h1"][..]),
+        ("t:5", &["always h1", "five"]),
+        ("the second", &["always h1", "five", "four", "three h1", "two h1"]),
+        ("first:1", &["always h1", "first", "five", "four", "one h1", "three h1", "two h1"]),
+    ] {
+        let fan = fan(PACED);
+        let ran = fan.run(["run", "t", "-H", "h1", "--start-at", start]);
+        assert_eq!(
+            (ran.code, done(&fan)),
+            (Some(0), expected.iter().map(|&it| it.to_owned()).collect()),
+            "{start}"
+        );
+    }
+    let fan = fan(PACED);
+    for (args, problem) in [
+        ("t --start-at 6", "the task \"t\" has 5 steps"),
+        ("t --start-at 0", "the task \"t\" has 5 steps"),
+        ("t --start-at same", "2 steps are called \"same\" (help: name one by its number: t:4, t:5)"),
+        ("t --start-at the-second", "did you mean \"the second\"?"),
+        ("t needs --start-at 2", "of which task? (help: write --start-at TASK:2)"),
+        ("t --start-at needs:1", "the task \"needs\" is not in this run"),
+        ("needs --start-at 2", "undefined variable \"out\""),
+    ] {
+        let words: Vec<&str> = ["run", "-H", "h1"].into_iter().chain(args.split(' ')).collect();
+        let ran = fan.run(words);
+        assert_eq!(ran.code, Some(2), "{args}: {}", ran.snapshot());
+        assert!(ran.stderr.contains(problem), "{args}: {}", ran.stderr);
+    }
+}

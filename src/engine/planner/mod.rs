@@ -8,6 +8,7 @@ mod hosts;
 mod outline;
 mod rollout;
 mod ssh_config;
+mod start;
 #[cfg(test)]
 mod tests;
 mod uses;
@@ -26,6 +27,7 @@ pub(super) use crate::engine::planner::variables::{definitions, name_hosts, sugg
 
 use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
+use crate::engine::planner::start::Start;
 use crate::engine::planner::variables::Variables;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
@@ -120,7 +122,7 @@ pub fn step(
     }
     let hosts: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
-    let outline = outline(&task, None, &Tags::default());
+    let outline = outline(&task, None, &Tags::default(), 0);
     let task = planned_task(&task, outline, everyone, &hosts, &Arc::from(Path::new("")));
     Ok(assemble(request, hosts, vec![task], drafts.warnings))
 }
@@ -151,10 +153,20 @@ pub fn tasks(
     for call in calls {
         list.call(call, &request.extra_vars);
     }
-    let TaskList { tasks: listed, mut problems, .. } = list;
+    let TaskList { tasks: mut listed, mut problems, .. } = list;
     if !problems.is_empty() {
         return Err(problems);
     }
+
+    let start = match &request.tags.start_at {
+        None => Start::default(),
+        Some(text) => {
+            let tasks: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+            let called: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
+            start::find(text, &tasks, &called, file).map_err(|problem| vec![problem])?
+        }
+    };
+    let listed = listed.split_off(start.task);
 
     let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
     all.sort_unstable();
@@ -164,10 +176,11 @@ pub fn tasks(
     let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
     let mut delegations = Vec::new();
-    for listed in &listed {
+    for (number, listed) in listed.iter().enumerate() {
         let members: Vec<usize> =
             listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
-        let outline = outline(listed.task, Some(file), &request.tags);
+        let first = if number == 0 { start.step } else { 0 };
+        let outline = outline(listed.task, Some(file), &request.tags, first);
         outline.check_notify(&mut problems);
         let task_hosts =
             variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
@@ -376,6 +389,7 @@ fn assemble(
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,
+        stepwise: false,
         changes: request.changes,
         home: request.operator.home,
         templates: request.templates,

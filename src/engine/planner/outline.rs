@@ -23,6 +23,8 @@ pub struct Tags {
     pub only: Vec<String>,
     /// Steps with one of these are left out.
     pub skip: Vec<String>,
+    /// Steps before this one are left out: `deploy:3`, `3`, or its name.
+    pub start_at: Option<String>,
 }
 
 impl Tags {
@@ -66,9 +68,10 @@ impl Outline {
     }
 }
 
-/// Opens a task up. Calls of tasks that are not in the file are left out, which the file's reader has noted.
-pub(super) fn outline(task: &Task, file: Option<&TaskFile>, tags: &Tags) -> Outline {
-    let mut opening = Opening { file, tags, steps: Vec::new(), handlers: Vec::new() };
+/// Opens a task up. Calls of tasks that are not in the file are left out, which the file's reader has noted; and so are
+/// steps that are not picked, and those before the step of number `start`, counted from 0 without regard to tags.
+pub(super) fn outline(task: &Task, file: Option<&TaskFile>, tags: &Tags, start: usize) -> Outline {
+    let mut opening = Opening { file, tags, start, met: 0, steps: Vec::new(), handlers: Vec::new() };
     let place = Place::default();
     let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
     let mut body = Body {
@@ -109,6 +112,9 @@ impl Place {
 struct Opening<'a> {
     file: Option<&'a TaskFile>,
     tags: &'a Tags,
+    start: usize,
+    /// How many steps were come to.
+    met: usize,
     steps: Vec<PlannedStep>,
     handlers: Vec<Handler>,
 }
@@ -135,7 +141,9 @@ impl Opening<'_> {
                 Some(Item::Block(PlannedBlock { when, call: Some(Arc::new(call)), locals, body }))
             }
             _ => {
-                if !self.tags.pick(&step.tags) {
+                self.met += 1;
+                let too_early = place.section == Section::Steps && self.met <= self.start;
+                if too_early || !self.tags.pick(&step.tags) {
                     return None;
                 }
                 let mut locals = place.locals.clone();

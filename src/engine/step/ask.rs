@@ -32,9 +32,11 @@ pub(super) async fn confirm<C: Connector>(
     }
     match ask(worker, index, question.clone(), Wanted::Consent).await {
         Ok(Reply::Yes) => Ok(StepResult::of(StepStatus::Ok)),
-        Ok(Reply::No) => Ok(declined(&question)),
+        Ok(Reply::No | Reply::Quit) => Ok(declined(&question)),
         Ok(Reply::Unable(why)) => Err(Failure::new(Kind::Declined, why)),
-        Ok(Reply::Line(_) | Reply::Secret(_)) => unreachable!("a question of consent has no other answers"),
+        Ok(Reply::All | Reply::Line(_) | Reply::Secret(_)) => {
+            unreachable!("a question of consent has no other answers")
+        }
         Err(result) => Ok(*result),
     }
 }
@@ -61,7 +63,7 @@ pub(super) async fn prompt<C: Connector>(
             worker.shared.sink.hide(&secret);
             secret.reveal().to_owned()
         }
-        Ok(Reply::Yes | Reply::No) => return Ok(declined(&question)),
+        Ok(Reply::Yes | Reply::No | Reply::All | Reply::Quit) => return Ok(declined(&question)),
         Ok(Reply::Unable(why)) => return Err(Failure::new(Kind::Declined, why)),
         Err(result) => return Ok(*result),
     };
@@ -70,7 +72,7 @@ pub(super) async fn prompt<C: Connector>(
 }
 
 /// The user would rather not.
-fn declined(question: &str) -> StepResult {
+pub(in crate::engine) fn declined(question: &str) -> StepResult {
     let mut result =
         StepResult::failed(Failure::new(Kind::Declined, format!("the answer was no: {question}")));
     result.outcome.status = StepStatus::Cancelled;
@@ -87,7 +89,7 @@ fn render<C: Connector>(
 }
 
 /// Asks, with the readers out of the way; the result is that of a step that the user's signal ended.
-async fn ask<C: Connector>(
+pub(in crate::engine) async fn ask<C: Connector>(
     worker: &Worker<'_, C>,
     index: usize,
     question: String,

@@ -1,6 +1,6 @@
 //! What a step does, one file per kind of action; here the parts that all kinds share.
 
-mod ask;
+pub(super) mod ask;
 mod assert;
 mod command;
 mod echo;

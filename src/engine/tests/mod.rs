@@ -75,6 +75,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
     };
     Plan {
         delegates: Vec::new(),
+        stepwise: false,
         host_vars: Arc::default(),
         run: Arc::from("01J"),
         title: "test".to_owned(),
