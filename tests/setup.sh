@@ -15,7 +15,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 # command:package of Debian and Ubuntu
 NEEDS='
 sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
-cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox
+cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox curl:curl
 '
 
 # What macOS has no counterpart of.

@@ -29,6 +29,7 @@ mod logins;
 mod output;
 mod protected;
 mod real;
+mod recipes;
 mod results;
 mod sandbox;
 mod sandbox_sftp;

@@ -324,6 +324,19 @@ impl<S: Session> Remote<S> {
         self.job(&what, Script::new(&mkdir).path(path)).await.map(drop)
     }
 
+    /// Makes a folder, unless somebody else just has; its parent must be there.
+    ///
+    /// # Errors
+    ///
+    /// The host does not, and there is none.
+    pub async fn ensure_folder(&self, path: &[u8], mode: u32) -> Result<(), Failure> {
+        let Err(failure) = self.make_folder(path, mode).await else { return Ok(()) };
+        match self.look(path, true).await {
+            Ok(Some(meta)) if meta.kind == MetaKind::Folder => Ok(()),
+            Ok(_) | Err(_) => Err(failure),
+        }
+    }
+
     /// Removes a file or a link.
     ///
     /// # Errors

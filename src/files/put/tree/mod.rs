@@ -256,7 +256,7 @@ pub async fn make_parents<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result
         folder = above;
     }
     for folder in missing.iter().rev() {
-        remote.make_folder(folder, 0o777).await?;
+        remote.ensure_folder(folder, 0o777).await?;
     }
     Ok(())
 }
