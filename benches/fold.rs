@@ -62,7 +62,7 @@ fn events(groups: usize) -> Vec<Event> {
         tasks: vec![task],
         pool: HOSTS,
     };
-    let mut facts = vec![started, Fact::TaskStarted { task: 0 }];
+    let mut facts = vec![started, Fact::TaskStarted { task: 0, hosts: None }];
     for (at, host) in hosts.into_iter().enumerate() {
         let text: String = (0..LINES)
             .map(|line| format!("line {line} of kind {} with some more text\n", at % groups))

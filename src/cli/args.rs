@@ -88,6 +88,8 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
+    pub(super) condition: Condition,
+    #[command(flatten)]
     pub(super) execution: Execution,
 }
 
@@ -104,6 +106,8 @@ pub(super) struct Exec {
     pub(super) diff: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) condition: Condition,
     #[command(flatten)]
     pub(super) execution: Execution,
 }
@@ -160,6 +164,8 @@ pub(super) struct Ping {
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
+    pub(super) condition: Condition,
+    #[command(flatten)]
     pub(super) connection: Connection,
 }
 
@@ -173,6 +179,8 @@ pub(super) struct Facts {
     pub(super) table: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) condition: Condition,
     #[command(flatten)]
     pub(super) connection: Connection,
 }
@@ -265,6 +273,21 @@ pub(super) struct Selection {
     /// Hosts that ranges may expand to.
     #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
     pub(super) max_hosts: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hosts")]
+pub(super) struct Condition {
+    /// Of the selected hosts, those for which this is true; they are asked first what they are: facts.os.id ==
+    /// "debian" (docs/facts.md).
+    #[arg(long = "where", value_name = "EXPR", env = "FAN_WHERE")]
+    expression: Option<String>,
+}
+
+impl Condition {
+    pub(super) fn get(&self) -> Option<String> {
+        self.expression.clone()
+    }
 }
 
 #[derive(Debug, Args)]

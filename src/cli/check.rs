@@ -31,7 +31,7 @@ pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
     if checked.hosts.is_empty() {
         return Err(context::no_hosts());
     }
-    let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection)?;
+    let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection, None)?;
     ping::carry_out(with_interpreter(plan), false, color)
 }
 
@@ -72,6 +72,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         ssh_config: context::ssh_config(&args.connection)?,
         tags: args.tags.tags(),
         serial: Vec::new(),
+        condition: None,
     };
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;
     secrets::check(&plan)?;

@@ -296,6 +296,7 @@ pub(super) struct Common {
     pub(super) ssh_config: SshConfigSource,
     pub(super) tags: Tags,
     pub(super) serial: Vec<Share>,
+    pub(super) condition: Option<String>,
 }
 
 impl Common {
@@ -312,6 +313,7 @@ impl Common {
             settings: self.settings,
             extra_vars: self.extra_vars,
             secrets: Secrets::default(),
+            condition: self.condition.map(Arc::from),
             templates: Arc::new(templates),
             pool: self.pool,
             warn_only: self.warn_only,

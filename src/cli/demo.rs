@@ -60,6 +60,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),
         serial: Vec::new(),
+        condition: None,
     };
     let mut plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;

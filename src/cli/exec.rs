@@ -34,6 +34,7 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
         serial: execution.serial.clone(),
+        condition: args.condition.get(),
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, &line)?;

@@ -25,6 +25,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
         warn_only: false,
         tags: Tags::default(),
         serial: Vec::new(),
+        condition: args.condition.get(),
         changes: Changes::default(),
         exclude: Vec::new(),
         ssh_config: context::ssh_config(&args.connection)?,

@@ -48,6 +48,7 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
         serial: execution.serial.clone(),
+        condition: args.condition.get(),
     }
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));

@@ -12,6 +12,7 @@ use crate::cli::{clock, files};
 use crate::engine::Delivery;
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
     Annotations, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines, PerHost,
@@ -122,6 +123,12 @@ pub(super) struct ReportEnd {
 impl ReportEnd {
     /// The exit code of the run. Output that could not be written is an error when all else went well.
     pub(super) fn verdict(self) -> Result<ExitCode, CliError> {
+        if self.failed.is_none() && self.recap.nobody_took_part() && self.recap.cancelled.is_none() {
+            let message = "no host is left: --where is false on all that were selected";
+            return Err(Diagnostic::bare(message)
+                .help("nothing was started; `fan facts` shows what they are")
+                .into());
+        }
         match (self.recap.exit_code(), self.failed) {
             (code, Some(source)) => {
                 let error = CliError::Local { doing: "the output could not be written".to_owned(), source };

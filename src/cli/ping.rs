@@ -21,7 +21,8 @@ pub(super) const COMMAND: &str = "true";
 pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
-    let plan = plan("ping", &inventory, &selected, &args.connection)?;
+    let condition = args.condition.get();
+    let plan = plan("ping", &inventory, &selected, &args.connection, condition)?;
     carry_out(plan, args.json, color)
 }
 
@@ -31,6 +32,7 @@ pub(super) fn plan(
     inventory: &Inventory,
     selected: &[usize],
     connection: &Connection,
+    condition: Option<String>,
 ) -> Result<Plan, CliError> {
     let request = Common {
         title: title.to_owned(),
@@ -43,6 +45,7 @@ pub(super) fn plan(
         ssh_config: context::ssh_config(connection)?,
         tags: Tags::default(),
         serial: Vec::new(),
+        condition,
     }
     .request(inventory);
     let mut plan = planner::command(request, inventory, selected, COMMAND)?;

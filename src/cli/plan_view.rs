@@ -11,6 +11,9 @@ use crate::model::task::{Action, Each, Guards, Repeat, Step, Strategy};
 /// The tasks in order, each with its hosts and steps.
 pub(super) fn render(plan: &Plan) -> String {
     let mut text = String::new();
+    if let Some(condition) = &plan.condition {
+        let _ = writeln!(text, "of these hosts, those where {}:", condition.trim());
+    }
     for task in &plan.tasks {
         let hosts: Vec<&str> = task
             .hosts

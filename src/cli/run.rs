@@ -31,6 +31,7 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: args.tags.tags(),
         serial: execution.serial.clone(),
+        condition: args.condition.get(),
     };
     let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };

@@ -139,7 +139,7 @@ pub(super) fn fit_open_files(plan: &mut Plan) {
         ));
         plan.pool = room;
     }
-    if plan.tasks.len() > 1 && plan.hosts.len() > room {
+    if (plan.tasks.len() > 1 || plan.condition.is_some()) && plan.hosts.len() > room {
         let hosts = plan.hosts.len();
         talk(&format!(
             "warning: {hosts} hosts stay connected between tasks, and only {limit} files may be open (raise `ulimit -n`)"

@@ -105,6 +105,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         ssh_config: context::ssh_config(connection)?,
         tags: Tags::default(),
         serial: Vec::new(),
+        condition: None,
     }
     .request(&inventory);
     let plan = planner::command(request, &inventory, &selected, command)?;

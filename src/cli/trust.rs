@@ -65,6 +65,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         ssh_config: context::ssh_config(&args.connection)?,
         tags: Tags::default(),
         serial: Vec::new(),
+        condition: None,
     }
     .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, "true")?;

@@ -12,13 +12,14 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::delegates::{self, Delegates};
 use crate::engine::learned::Learned;
-use crate::engine::plan::{Plan, PlannedTask};
+use crate::engine::plan::Plan;
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
 use crate::engine::stop::{Stop, StopReceiver};
 use crate::engine::together::{Batch, Once, Together};
 use crate::engine::worker::{self, Activity, HostRun, Shared, TaskEnd};
+use crate::engine::{choose, planner};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION, Straggler};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::ssh::{Connector, Notice};
@@ -66,10 +67,17 @@ pub async fn run<C: Connector>(
     };
     let mut dispatcher = Dispatcher::new(shared);
     let mut budget = 0;
-    for (index, task) in plan.tasks.iter().enumerate() {
+    if plan.condition.is_some() {
+        dispatcher.choose().await;
+    }
+    for index in 0..plan.tasks.len() {
+        let Some(task) = dispatcher.shared.plan.tasks.get(index) else { break };
         // What one task may lose, the ones after it may do without.
         budget = budget.max(task.max_fail.unwrap_or(0));
-        if stop.current() != Stop::Run || dispatcher.declined || dispatcher.lost() > budget {
+        // Hosts that could not be asked whether they take part were lost before the first task. All others begin it,
+        // unless it has a budget or goes in batches, as they would have without the question.
+        let unbound = index == 0 && task.max_fail.is_none() && task.sizes.serial.is_empty();
+        if stop.current() != Stop::Run || dispatcher.declined || (dispatcher.lost() > budget && !unbound) {
             break;
         }
         dispatcher.task(index).await;
@@ -85,6 +93,15 @@ enum HostState<S> {
     AtWork(Arc<Activity>),
     /// Its final record is told.
     Finished(Status),
+}
+
+/// What a worker does with its host.
+#[derive(Clone, Copy)]
+enum Errand {
+    /// Finds out whether it takes part.
+    Choose,
+    /// Takes it through this task.
+    Task(usize),
 }
 
 type WorkerEnd<S> = (HostRun<S>, TaskEnd);
@@ -139,21 +156,26 @@ impl AgentWatch {
     }
 }
 
+/// For each host, the last task that it takes part in.
+fn last_tasks(plan: &Plan) -> Vec<Option<usize>> {
+    let mut last_task = vec![None; plan.hosts.len()];
+    for (index, task) in plan.tasks.iter().enumerate() {
+        for host in &task.hosts {
+            if let Some(last) = last_task.get_mut(host.host) {
+                *last = Some(index);
+            }
+        }
+    }
+    last_task
+}
+
 impl<C: Connector> Dispatcher<C> {
     fn new(shared: Shared<C>) -> Self {
         let plan = &shared.plan;
         let hosts = (0..plan.hosts.len()).map(|host| HostState::Waiting(HostRun::new(host, &shared.sink)));
-        let mut last_task = vec![None; plan.hosts.len()];
-        for (index, task) in plan.tasks.iter().enumerate() {
-            for host in &task.hosts {
-                if let Some(last) = last_task.get_mut(host.host) {
-                    *last = Some(index);
-                }
-            }
-        }
         Self {
             hosts: hosts.collect(),
-            last_task,
+            last_task: last_tasks(plan),
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             closing: JoinSet::new(),
@@ -176,11 +198,38 @@ impl<C: Connector> Dispatcher<C> {
         self.hosts.iter().filter(lost).count()
     }
 
+    /// Finds out which hosts take part, and leaves the others out of the tasks.
+    async fn choose(&mut self) {
+        let member = |host| Member { host, position: host, member: host };
+        self.batch(Errand::Choose, 0, None, (0..self.hosts.len()).map(member).collect()).await;
+        if self.told_stop != Stop::Run {
+            return;
+        }
+        let chosen: Vec<bool> = self.hosts.iter().map(|host| matches!(host, HostState::Waiting(_))).collect();
+        planner::narrow(Arc::make_mut(&mut self.shared.plan), &chosen);
+        self.last_task = last_tasks(&self.shared.plan);
+        for host in 0..self.hosts.len() {
+            if self.last_task.get(host).copied().flatten().is_some() {
+                continue;
+            }
+            let Some(state) = self.hosts.get_mut(host) else { continue };
+            match std::mem::replace(state, HostState::Finished(Status::Skipped)) {
+                HostState::Waiting(run) => {
+                    let failure = Failure::new(Kind::Where, "not needed: one host is enough");
+                    let outcome = run.outcome(Status::Skipped, Some(failure), None);
+                    self.record(run, outcome);
+                }
+                other => *state = other,
+            }
+        }
+    }
+
     /// Runs one task on all its hosts that are still in the run, batch by batch.
     async fn task(&mut self, task: usize) {
-        self.shared.sink.tell(Fact::TaskStarted { task });
         let plan = Arc::clone(&self.shared.plan);
         let Some(planned) = plan.tasks.get(task) else { return };
+        let chosen = plan.condition.as_ref().map(|_| planned.hosts.iter().map(|host| host.host).collect());
+        self.shared.sink.tell(Fact::TaskStarted { task, hosts: chosen });
         let of = planned.batches.len();
         for (number, batch) in planned.batches.iter().enumerate() {
             let over_budget = self.lost() > planned.max_fail.unwrap_or(0);
@@ -197,17 +246,18 @@ impl<C: Connector> Dispatcher<C> {
                 position: batch.start + member,
                 member,
             });
-            self.batch(task, number, planned, queue.collect()).await;
+            self.batch(Errand::Task(task), number, planned.max_fail, queue.collect()).await;
         }
         self.shared.sink.tell(Fact::TaskFinished { task });
     }
 
-    /// Runs one task on the hosts of a batch; returns when no worker is left.
+    /// Sends workers to the hosts of a batch; returns when none is left. Nobody else begins when more hosts than `most`
+    /// have ended badly.
     async fn batch(
         &mut self,
-        task: usize,
+        errand: Errand,
         number: usize,
-        planned: &PlannedTask,
+        most: Option<usize>,
         mut queue: VecDeque<Member>,
     ) {
         let batch = Arc::new(Batch::new(queue.len()));
@@ -217,7 +267,7 @@ impl<C: Connector> Dispatcher<C> {
         let connector = Arc::clone(&self.shared.connector);
         let pool = Arc::clone(&self.shared.pool);
         loop {
-            if self.told_stop != Stop::Run || planned.max_fail.is_some_and(|most| self.lost() > most) {
+            if self.told_stop != Stop::Run || most.is_some_and(|most| self.lost() > most) {
                 // Nobody waits for those that do not begin.
                 queue.drain(..).for_each(|left| batch.leave(left.member));
             }
@@ -226,7 +276,7 @@ impl<C: Connector> Dispatcher<C> {
             {
                 let (batch_of, once) = (Arc::clone(&batch), Arc::clone(&once));
                 let together = Together { batch: batch_of, number, member: next.member, once };
-                if !self.start(task, next, permit, together) {
+                if !self.start(errand, next, permit, together) {
                     batch.leave(next.member);
                 }
                 queue.pop_front();
@@ -240,7 +290,7 @@ impl<C: Connector> Dispatcher<C> {
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
                 // Before the end of the hosts that it explains.
                 notice = connector.notice() => self.note(notice),
-                Some(joined) = self.workers.join_next_with_id() => self.join(task, joined, &batch),
+                Some(joined) = self.workers.join_next_with_id() => self.join(errand, joined, &batch),
                 // A host that waits for others gives its place up.
                 permit = Arc::clone(&pool).acquire_owned(), if !queue.is_empty() => drop(permit),
                 _ = ticks.tick() => {
@@ -257,7 +307,7 @@ impl<C: Connector> Dispatcher<C> {
     /// Puts a worker on a host that is still in the run.
     fn start(
         &mut self,
-        task: usize,
+        errand: Errand,
         member: &Member,
         permit: OwnedSemaphorePermit,
         together: Together,
@@ -266,10 +316,16 @@ impl<C: Connector> Dispatcher<C> {
         match std::mem::replace(state, HostState::Finished(Status::Ok)) {
             HostState::Waiting(mut run) => {
                 run.permit = Some(permit);
-                run.begun = true;
                 *state = HostState::AtWork(Arc::clone(&run.activity));
-                let work = worker::run_task(self.shared.clone(), run, task, member.position, together);
-                let id = self.workers.spawn(work).id();
+                let shared = self.shared.clone();
+                let spawned = match errand {
+                    Errand::Choose => self.workers.spawn(choose::decide(shared, run)),
+                    Errand::Task(task) => {
+                        run.begun = true;
+                        self.workers.spawn(worker::run_task(shared, run, task, member.position, together))
+                    }
+                };
+                let id = spawned.id();
                 self.at_work.insert(id, *member);
                 true
             }
@@ -296,7 +352,12 @@ impl<C: Connector> Dispatcher<C> {
         self.told_stop = wanted;
     }
 
-    fn join(&mut self, task: usize, joined: Result<(Id, WorkerEnd<C::Session>), JoinError>, batch: &Batch) {
+    fn join(
+        &mut self,
+        errand: Errand,
+        joined: Result<(Id, WorkerEnd<C::Session>), JoinError>,
+        batch: &Batch,
+    ) {
         match joined {
             Ok((id, (mut run, end))) => {
                 if let Some(member) = self.at_work.remove(&id) {
@@ -304,13 +365,13 @@ impl<C: Connector> Dispatcher<C> {
                 }
                 run.permit = None;
                 match end {
-                    TaskEnd::Done if self.is_last(run.host, task) => {
+                    TaskEnd::Done if self.is_last(run.host, errand) => {
                         let outcome = run.outcome(Status::Ok, None, None);
                         self.record(run, outcome);
                     }
                     TaskEnd::Done => {
                         let host = run.host;
-                        self.share(task, &run);
+                        self.share(errand, &run);
                         if let Some(state) = self.hosts.get_mut(host) {
                             *state = HostState::Waiting(run);
                         }
@@ -341,7 +402,8 @@ impl<C: Connector> Dispatcher<C> {
     }
 
     /// What the one host of a `run_once` task has learned is known to all.
-    fn share(&mut self, task: usize, run: &HostRun<C::Session>) {
+    fn share(&mut self, errand: Errand, run: &HostRun<C::Session>) {
+        let Errand::Task(task) = errand else { return };
         if !self.shared.plan.tasks.get(task).is_some_and(|planned| planned.run_once) {
             return;
         }
@@ -352,8 +414,11 @@ impl<C: Connector> Dispatcher<C> {
         }
     }
 
-    fn is_last(&self, host: usize, task: usize) -> bool {
-        self.last_task.get(host).copied().flatten() == Some(task)
+    fn is_last(&self, host: usize, errand: Errand) -> bool {
+        match errand {
+            Errand::Choose => false,
+            Errand::Task(task) => self.last_task.get(host).copied().flatten() == Some(task),
+        }
     }
 
     /// Tells a host's final record and lets its connection go.

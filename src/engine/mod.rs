@@ -4,6 +4,7 @@
 //! Refuses: terminals, files of reports, process exit, file formats.
 
 mod attempt;
+mod choose;
 mod command;
 mod connecting;
 mod delegates;

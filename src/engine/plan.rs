@@ -8,19 +8,18 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::event::{HostOutcome, Section, StepSummary, TaskSummary};
+use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
-use crate::model::facts::Facts;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::secret::Secrets;
 use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Condition, Step, Strategy, Template, TemplateText};
+use crate::model::task::{Action, Command, Condition, Share, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
 
 /// A run, decided.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Unique name of the run.
     pub run: Arc<str>,
@@ -32,6 +31,8 @@ pub struct Plan {
     pub hosts: Vec<PlannedHost>,
     /// Hosts that steps of others are done on (`on`).
     pub delegates: Vec<PlannedHost>,
+    /// Hosts for which this expression is false take no part (`--where`); they are asked before the first task.
+    pub condition: Option<Arc<str>>,
     /// Tasks in order. A task is a barrier: the next starts when no host is at work in it.
     pub tasks: Vec<PlannedTask>,
     /// Hosts at work at a time, at most.
@@ -66,7 +67,7 @@ pub struct Changes {
 }
 
 /// A host of the run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedHost {
     /// How to reach it.
     pub endpoint: Endpoint,
@@ -84,24 +85,10 @@ pub struct PlannedHost {
     pub idle_timeout: Option<Duration>,
     /// What becomes of a running command when the connection goes away.
     pub on_disconnect: OnDisconnect,
-    /// What was found out before the run.
-    pub beforehand: Beforehand,
-}
-
-/// What was found out about a host before the run.
-#[derive(Clone, Debug, Default)]
-pub enum Beforehand {
-    /// Nothing: it was not contacted.
-    #[default]
-    Nothing,
-    /// What it is; it is not asked again.
-    Facts(Arc<Facts>),
-    /// It cannot take part, and this is its final record.
-    Outcome(HostOutcome),
 }
 
 /// A task of the run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedTask {
     /// Its name; for `fan exec` the command.
     pub name: Arc<str>,
@@ -117,6 +104,8 @@ pub struct PlannedTask {
     ///
     /// [`Rollout::max_fail`]: crate::model::task::Rollout::max_fail
     pub max_fail: Option<usize>,
+    /// What `batches` and `max_fail` were made from.
+    pub sizes: Sizes,
     /// Whether a host waits for the others before each step.
     pub strategy: Strategy,
     /// What its host learns is known to all hosts of the run.
@@ -217,8 +206,17 @@ impl PlannedStep {
     }
 }
 
+/// Sizes of a task's batches, and how many hosts may end badly, before it is known how many hosts there are.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    /// Sizes of the batches, the last one repeated; empty for one batch of all hosts.
+    pub serial: Vec<Share>,
+    /// How many hosts of the run may end badly.
+    pub max_fail: Option<Share>,
+}
+
 /// A host in a task.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TaskHost {
     /// Index into [`Plan::hosts`].
     pub host: usize,

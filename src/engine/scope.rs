@@ -2,6 +2,7 @@
 //! checks before anything is contacted.
 
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::model::facts::Facts;
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
@@ -20,6 +21,9 @@ pub(super) const BUILT_IN_NAMES: [&str; 12] = [
     "batch",
     HOST_VARS,
 ];
+
+/// The names of a host that are there before any task, besides the user's.
+pub(super) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
 
 /// Variables of other hosts.
 pub(super) const HOST_VARS: &str = "hostvars";
@@ -52,8 +56,30 @@ pub(super) fn of(
     frames.into_iter().fold(scope, Scope::with).with(plan.extra_vars.clone())
 }
 
+/// What `--where` sees of a host of this run: no task has begun.
+pub(super) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>, extra: &Layer) -> Scope {
+    let facts = facts.map(|facts| ("facts".to_owned(), Value::Object(facts.to_vars())));
+    Scope::new()
+        .with(Layer::new(&identity(run, host)))
+        .with(host.vars.clone())
+        .with(Layer::new(&facts.into_iter().collect()))
+        .with(extra.clone())
+}
+
 /// Variables that fan itself gives each template. The user's own of the same name win.
 fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize) -> Vars {
+    let mut vars = identity(&plan.run, host);
+    let mut put = |name: &str, value: Value| vars.insert(name.to_owned(), value);
+    put("task", Value::from(task.name.as_ref()));
+    put("host_index", Value::from(position));
+    put("host_count", Value::from(task.hosts.len()));
+    let batch = task.batches.iter().position(|batch| batch.contains(&position));
+    put("batch", batch.map_or(Value::Null, |batch| Value::from(batch + 1)));
+    vars
+}
+
+/// Who a host is: [`IDENTITY_NAMES`].
+fn identity(run: &str, host: &PlannedHost) -> Vars {
     let endpoint = &host.endpoint;
     let roles = host.roles.iter().map(|role| Value::from(role.as_str())).collect();
     let mut vars = Vars::new();
@@ -63,11 +89,6 @@ fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize
     put("port", Value::from(endpoint.port));
     put("user", Value::from(endpoint.user.as_ref()));
     put("roles", Value::Array(roles));
-    put("run_id", Value::from(plan.run.as_ref()));
-    put("task", Value::from(task.name.as_ref()));
-    put("host_index", Value::from(position));
-    put("host_count", Value::from(task.hosts.len()));
-    let batch = task.batches.iter().position(|batch| batch.contains(&position));
-    put("batch", batch.map_or(Value::Null, |batch| Value::from(batch + 1)));
+    put("run_id", Value::from(run));
     vars
 }

@@ -13,7 +13,7 @@ use crate::engine::connecting::{self, NotConnected};
 use crate::engine::delegates::Delegates;
 use crate::engine::learned::Learned;
 use crate::engine::pace::Pace;
-use crate::engine::plan::{Beforehand, Plan, PlannedHost, PlannedTask};
+use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
 use crate::engine::step::{self, SharedFiles, StepResult};
@@ -77,7 +77,7 @@ pub(super) struct HostRun<S> {
     pub(super) vars: Vars,
     /// The same, as templates see it.
     layer: Layer,
-    /// What it is, once a step has asked.
+    /// What it is, once it has been asked.
     pub(super) facts: Option<Arc<Facts>>,
     /// It has been at work.
     pub(super) begun: bool,
@@ -208,9 +208,6 @@ pub(super) async fn run_task<C: Connector>(
     let plan = Arc::clone(&shared.plan);
     let task = plan.tasks.get(task_index).expect("the dispatcher runs planned tasks");
     let planned = plan.hosts.get(run.host).expect("the plan's tasks name its hosts");
-    if let Beforehand::Outcome(outcome) = &planned.beforehand {
-        return (run, TaskEnd::Ended(outcome.clone()));
-    }
     let mut worker = Worker {
         shared,
         plan: &plan,

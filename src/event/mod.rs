@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
-use crate::model::outcome::{CancelReason, Exit, Failure, Status, StepStatus};
+use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
 use crate::model::position::Position;
 
 /// Version of the recorded form of the stream; it grows when a field changes its meaning or goes away.
@@ -57,6 +57,9 @@ pub enum Fact {
     TaskStarted {
         /// Index into `RunStarted.tasks`.
         task: usize,
+        /// Its hosts, where they are others than `RunStarted` had: indices into `RunStarted.hosts`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hosts: Option<Vec<usize>>,
     },
     /// The next hosts of a task began. Told of tasks in more than one batch only.
     BatchStarted {
@@ -368,6 +371,14 @@ pub struct HostOutcome {
     /// A command may still be running there.
     #[serde(default)]
     pub may_still_run: bool,
+}
+
+impl HostOutcome {
+    /// Whether `--where` left the host out: that is no bad end.
+    pub fn is_left_out(&self) -> bool {
+        self.status == Status::Skipped
+            && self.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Where)
+    }
 }
 
 /// A host that the run is waiting for.

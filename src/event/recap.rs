@@ -144,6 +144,11 @@ impl HostRecord {
         self.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref()).map(|failure| failure.kind)
     }
 
+    /// Whether `--where` left it out: that is no bad end.
+    pub fn is_left_out(&self) -> bool {
+        self.outcome.as_ref().is_some_and(HostOutcome::is_left_out)
+    }
+
     /// Whether anything was started there; a record that was cut off counts from its first step.
     pub fn started(&self) -> bool {
         self.outcome.as_ref().map_or(self.begun, |outcome| outcome.started)
@@ -252,8 +257,23 @@ impl Recap {
                 self.cancelled = *cancelled;
                 self.finished = true;
             }
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
+            Fact::TaskStarted { task, hosts } => {
+                if let (Some(hosts), Some(summary)) = (hosts, self.tasks.get_mut(*task)) {
+                    let steps = summary.steps.iter().filter(|step| step.section.is_for_all()).count();
+                    for &host in &summary.hosts {
+                        if let Some(record) = self.hosts.get_mut(host) {
+                            record.steps_total = record.steps_total.saturating_sub(steps);
+                        }
+                    }
+                    for &host in hosts {
+                        if let Some(record) = self.hosts.get_mut(host) {
+                            record.steps_total += steps;
+                        }
+                    }
+                    summary.hosts.clone_from(hosts);
+                }
+            }
+            Fact::BatchStarted { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepRetried { .. }
             | Fact::HostConnected { .. }
@@ -291,7 +311,8 @@ impl Recap {
     /// 5. a host is `failed` or `unknown`, or had something started and is not ok: 1. A host that was
     ///    skipped half-way because of others counts, as it is not safe to run it again unseen;
     /// 6. a host is not ok and nothing was started there (not reached, skipped because of others): 3;
-    /// 7. all ok: 0.
+    /// 7. `--where` left all hosts out: 2;
+    /// 8. all ok, or left out: 0.
     ///
     /// Hosts without a final record (a recording that was cut off) count as not ok. Codes 2 and 5 for
     /// bad input and reports that cannot be written are the caller's.
@@ -299,7 +320,8 @@ impl Recap {
         if let Some(reason) = self.cancelled {
             return reason.exit_code();
         }
-        let not_ok = || self.hosts.iter().filter(|record| record.status() != Some(Status::Ok));
+        let is_bad = |record: &&HostRecord| record.status() != Some(Status::Ok) && !record.is_left_out();
+        let not_ok = || self.hosts.iter().filter(is_bad);
         let any_kind = |wanted: fn(Kind) -> bool| not_ok().filter_map(HostRecord::kind).any(wanted);
         if any_kind(|kind| kind == Kind::Internal) {
             return ExitCode::Bug;
@@ -317,7 +339,18 @@ impl Recap {
         if not_ok().any(failed) {
             return ExitCode::Failed;
         }
-        if not_ok().next().is_some() { ExitCode::Unreachable } else { ExitCode::Ok }
+        if not_ok().next().is_some() {
+            ExitCode::Unreachable
+        } else if self.nobody_took_part() {
+            ExitCode::Input
+        } else {
+            ExitCode::Ok
+        }
+    }
+
+    /// Whether `--where` left all hosts out.
+    pub fn nobody_took_part(&self) -> bool {
+        !self.hosts.is_empty() && self.hosts.iter().all(HostRecord::is_left_out)
     }
 }
 

@@ -167,6 +167,8 @@ words! {
         Interrupted = "interrupted",
         /// Not run because something before it did not end well.
         Dependency = "dependency",
+        /// The `--where` of the command line is false there.
+        Where = "where",
         /// A bug in fan.
         Internal = "internal",
     }

@@ -66,7 +66,12 @@ impl FactSheets {
         let text = match (self.sheet, self.hosts.as_slice()) {
             (Sheet::Json, hosts) => format!("{:#}\n", object(hosts)),
             (Sheet::Page(_), [Gathered { host, facts: Some(facts), .. }]) => page(host, facts, self.style),
-            (Sheet::Table(columns) | Sheet::Page(columns), hosts) => table(hosts, columns, self.style),
+            (Sheet::Table(columns) | Sheet::Page(columns), _) => {
+                // Who was left out was not asked for; the JSON has everybody.
+                self.hosts
+                    .retain(|gathered| !gathered.outcome.as_ref().is_some_and(HostOutcome::is_left_out));
+                table(&self.hosts, columns, self.style)
+            }
         };
         self.out.buffer().extend_from_slice(text.as_bytes());
         self.out.spill()

@@ -172,7 +172,7 @@ mod tests {
             }
             let mut all = crate::report::Composite::new(reporters);
             let names = ["web1", "web2"];
-            let mut events = vec![run_started(&names), event(0, Fact::TaskStarted { task: 0 })];
+            let mut events = vec![run_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
             for (at, said) in said.iter().enumerate() {
                 let name = names[at % 2];
                 let stream = if at % 3 == 0 { Stream::Stderr } else { Stream::Stdout };

@@ -102,7 +102,7 @@ mod tests {
         outcome.note = Some("a note".into());
         vec![
             run_started(&["web1", "web2"]),
-            event(1, Fact::TaskStarted { task: 0 }),
+            event(1, Fact::TaskStarted { task: 0, hosts: None }),
             connecting(2, "web1", "10.0.0.1:22"),
             event(
                 3,

@@ -147,10 +147,10 @@ impl Lines {
         }
     }
 
-    fn task_started(&mut self, task: usize) -> io::Result<()> {
+    fn task_started(&mut self, task: usize, hosts: Option<&[usize]>) -> io::Result<()> {
         match self.tasks.get(task) {
             Some(found) if !is_single_command(&self.tasks) => {
-                self.say(&format!("{}: {}", found.name, count_hosts(found.hosts.len())), "")
+                self.say(&format!("{}: {}", found.name, count_hosts(hosts.unwrap_or(&found.hosts).len())), "")
             }
             Some(_) | None => Ok(()),
         }
@@ -223,7 +223,7 @@ impl Reporter for Lines {
                 self.width = longest.unwrap_or_default().min(PREFIX_MAX);
                 Ok(())
             }
-            Fact::TaskStarted { task } => self.task_started(*task),
+            Fact::TaskStarted { task, hosts } => self.task_started(*task, hosts.as_deref()),
             Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
             Fact::ConnectRetried { .. }
             | Fact::StepRetried { .. }
@@ -312,7 +312,7 @@ mod tests {
         let text = print_text(
             &[
                 run_started(&["web1", "database-primary", "web3", "web4"]),
-                event(1, Fact::TaskStarted { task: 0 }),
+                event(1, Fact::TaskStarted { task: 0, hosts: None }),
                 output(2, "web1", Stream::Stdout, "one\ntwo\r\n\n"),
                 output(3, "database-primary", Stream::Stderr, "warning: \x1b]0;title\x07\n"),
                 output(4, "web1", Stream::Stdout, "10%\r20%\rno line end"),
@@ -379,7 +379,7 @@ mod tests {
         let text = print_text(
             &[
                 exec_started(&["web1"]),
-                event(1, Fact::TaskStarted { task: 0 }),
+                event(1, Fact::TaskStarted { task: 0, hosts: None }),
                 output(2, "web1", Stream::Stdout, "up 3 days\n"),
                 step_finished(3, "web1", 0, step_outcome(StepStatus::Failed, Some(exit))),
             ],

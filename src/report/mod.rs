@@ -127,7 +127,7 @@ mod tests {
             Box::new(Jsonl::new(Box::new(Broken(io::ErrorKind::StorageFull)))),
             Box::new(Jsonl::new(Box::new(captured.clone()))),
         ]);
-        all.event(&event(0, Fact::TaskStarted { task: 0 })).unwrap();
+        all.event(&event(0, Fact::TaskStarted { task: 0, hosts: None })).unwrap();
         assert_eq!(all.idle().unwrap_err().kind(), io::ErrorKind::StorageFull);
         all.event(&event(1, Fact::TaskFinished { task: 0 })).unwrap();
         all.idle().unwrap();

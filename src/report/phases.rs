@@ -42,6 +42,9 @@ impl Phases {
 
     fn done(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
         let reached = self.hosts.remove(host).unwrap_or_default();
+        if outcome.is_left_out() && !self.as_json {
+            return Ok(());
+        }
         let line =
             if self.as_json { object(host, &reached, outcome) } else { self.row(host, &reached, outcome) };
         self.out.buffer().extend_from_slice(line.as_bytes());

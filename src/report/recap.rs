@@ -195,8 +195,10 @@ impl<'a> Page<'a> {
     /// Groups everything that is not ok; in the order of the table.
     fn paragraphs(&self) -> Vec<Paragraph<'a>> {
         let mut groups: IndexMap<Key<'a>, Vec<&'a HostRecord>> = IndexMap::new();
+        // Being left out is no failure.
+        let told = |record: &&HostRecord| !(self.options.quiet && record.is_left_out());
         for status in statuses().filter(|&status| status != Some(Status::Ok)) {
-            for record in self.of_status(status) {
+            for record in self.of_status(status).into_iter().filter(told) {
                 groups.entry(key(record)).or_default().push(record);
             }
         }

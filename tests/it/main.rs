@@ -13,6 +13,7 @@
 
 mod agent;
 mod auth;
+mod choosing;
 mod cli;
 mod cut;
 mod demo;

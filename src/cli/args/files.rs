@@ -4,7 +4,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::{Execution, Selection};
+use crate::cli::args::{Condition, Execution, Selection};
 use crate::config;
 use crate::model::files::{Links, Mode};
 
@@ -97,6 +97,8 @@ pub(in crate::cli) struct Looking {
     pub(in crate::cli) plan: bool,
     #[command(flatten)]
     pub(in crate::cli) selection: Selection,
+    #[command(flatten)]
+    pub(in crate::cli) condition: Condition,
     #[command(flatten)]
     pub(in crate::cli) execution: Execution,
 }

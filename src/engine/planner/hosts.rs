@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::plan::{Beforehand, PlannedHost};
+use crate::engine::plan::PlannedHost;
 use crate::engine::planner::Request;
 use crate::engine::planner::gateways::Known;
 use crate::engine::planner::ssh_config::Consulted;
@@ -137,7 +137,6 @@ impl HostPlanner<'_> {
                 .on_disconnect
                 .as_ref()
                 .map_or_else(OnDisconnect::default, |said| said.value),
-            beforehand: Beforehand::Nothing,
             endpoint: Endpoint { gateway, ..self.endpoint(name, settings) },
         };
         Some((planned, vars))

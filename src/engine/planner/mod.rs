@@ -1,10 +1,12 @@
 //! From what the user wrote to a [`Plan`]: pure, and everything that can be wrong is said in one pass.
 
+mod condition;
 mod delegates;
 mod expand;
 mod gateways;
 mod host_vars;
 mod hosts;
+mod narrow;
 mod outline;
 mod rollout;
 mod ssh_config;
@@ -18,14 +20,16 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(super) use crate::engine::planner::condition::asks;
 pub(super) use crate::engine::planner::expand::expand;
 pub use crate::engine::planner::hosts::Operator;
+pub(super) use crate::engine::planner::narrow::narrow;
 pub use crate::engine::planner::outline::Tags;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
-use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::start::Start;
 use crate::engine::planner::variables::Variables;
@@ -84,6 +88,8 @@ pub struct Request {
     pub tags: Tags,
     /// Sizes of the batches instead of the tasks' own.
     pub serial: Vec<Share>,
+    /// `--where`.
+    pub condition: Option<Arc<str>>,
     /// OpenSSH's client configuration.
     pub ssh_config: SshConfigSource,
 }
@@ -108,7 +114,7 @@ pub fn command(
 ///
 /// Gateways that cannot be used.
 pub fn step(
-    request: Request,
+    mut request: Request,
     inventory: &Inventory,
     selected: &[usize],
     step: Step,
@@ -116,14 +122,26 @@ pub fn step(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let task = Task::bare(title, vec![step]);
     let mut problems = Vec::new();
-    let drafts = hosts::plan(&request, inventory, selected, &mut problems);
+    let mut drafts = hosts::plan(&request, inventory, selected, &mut problems);
+    let hosts: Vec<PlannedHost> = if request.condition.is_some() {
+        request.secrets = Secrets::new(inventory.secrets.keys().map(String::as_str), []);
+        condition::built_on(&request, &Vars::new(), &mut drafts.hosts, true, &mut problems);
+        let (_, hosts) = Variables::new(&request, &Vars::new(), drafts.hosts, &mut problems);
+        condition::check(&request, &hosts, &mut problems);
+        hosts
+    } else {
+        drafts.hosts.into_iter().map(|(host, _)| host).collect()
+    };
     if !problems.is_empty() {
         return Err(problems);
     }
-    let hosts: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let outline = outline(&task, None, &Tags::default(), 0);
-    let task = planned_task(&task, outline, everyone, &hosts, &Arc::from(Path::new("")));
+    let mut task = planned_task(&task, outline, everyone, &hosts, &Arc::from(Path::new("")));
+    if !request.serial.is_empty() {
+        task.sizes.serial.clone_from(&request.serial);
+        narrow::settle(&mut task, &hosts);
+    }
     Ok(assemble(request, hosts, vec![task], drafts.warnings))
 }
 
@@ -146,6 +164,7 @@ pub fn tasks(
         selected,
         exclude: &request.exclude,
         file,
+        all_may_do: request.condition.is_some(),
         seen: HashSet::new(),
         tasks: Vec::new(),
         problems: Vec::new(),
@@ -171,8 +190,10 @@ pub fn tasks(
     let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
     all.sort_unstable();
     all.dedup();
-    let drafts = hosts::plan(&request, inventory, &all, &mut problems);
+    let mut drafts = hosts::plan(&request, inventory, &all, &mut problems);
+    condition::built_on(&request, &file.vars, &mut drafts.hosts, false, &mut problems);
     let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
+    condition::check(&request, &hosts, &mut problems);
     let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
     let mut delegations = Vec::new();
@@ -193,7 +214,8 @@ pub fn tasks(
     }
     if !request.serial.is_empty() {
         for task in &mut tasks {
-            task.batches = rollout::batches(&request.serial, task.hosts.len());
+            task.sizes.serial.clone_from(&request.serial);
+            narrow::settle(task, &hosts);
         }
     }
     let (delegates, warnings) =
@@ -234,6 +256,8 @@ struct TaskList<'a, 'i> {
     selected: Option<&'a [usize]>,
     exclude: &'a [String],
     file: &'a TaskFile,
+    /// Which host does a `run_once` task is decided later.
+    all_may_do: bool,
     seen: HashSet<&'a str>,
     tasks: Vec<Listed<'a>>,
     problems: Vec<Diagnostic>,
@@ -259,7 +283,7 @@ impl<'a> TaskList<'a, '_> {
         }
         self.others(&task.before, &targets, extra);
         self.seen.insert(&task.name);
-        self.tasks.push(Listed { task, arguments, targets: doers(task, &targets) });
+        self.tasks.push(Listed { task, arguments, targets: self.doers(task, &targets) });
         self.others(&task.after, &targets, extra);
     }
 
@@ -276,9 +300,15 @@ impl<'a> TaskList<'a, '_> {
             self.others(&other.before, &own, extra);
             let call = Call { task: other.name.to_string(), positional: Vec::new(), named: Vars::new() };
             let arguments = bind(other, &call, extra, &mut self.problems);
-            self.tasks.push(Listed { task: other, arguments, targets: doers(other, &own) });
+            self.tasks.push(Listed { task: other, arguments, targets: self.doers(other, &own) });
             self.others(&other.after, &own, extra);
         }
+    }
+
+    /// The hosts that do a task: its first one, when one is enough.
+    fn doers(&self, task: &Task, targets: &[usize]) -> Vec<usize> {
+        let count = if task.run_once && !self.all_may_do { 1 } else { targets.len() };
+        targets.iter().copied().take(count).collect()
     }
 
     /// The hosts of a task: the command line's, else its own; `None` when neither names any.
@@ -313,12 +343,6 @@ impl<'a> TaskList<'a, '_> {
             }
         }
     }
-}
-
-/// The hosts that do a task: its first one, when one is enough.
-fn doers(task: &Task, targets: &[usize]) -> Vec<usize> {
-    let count = if task.run_once { 1 } else { targets.len() };
-    targets.iter().copied().take(count).collect()
 }
 
 fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
@@ -386,6 +410,7 @@ fn assemble(
         started_at: request.started_at,
         hosts,
         delegates: Vec::new(),
+        condition: request.condition,
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,
@@ -407,23 +432,23 @@ fn planned_task(
     hosts: &[PlannedHost],
     folder: &Arc<Path>,
 ) -> PlannedTask {
-    let name_of = |host: &TaskHost| hosts.get(host.host).map(|host| Value::from(host.endpoint.name.as_str()));
-    let names: Vec<Value> = task_hosts.iter().filter_map(name_of).collect();
-    let mut host_names = Vars::new();
-    host_names.insert("hosts".to_owned(), Value::Array(names));
     let Outline { steps, body, handlers } = outline;
-    PlannedTask {
+    let sizes = Sizes { serial: task.rollout.serial.clone(), max_fail: task.rollout.max_fail };
+    let mut planned = PlannedTask {
         name: Arc::clone(&task.name),
         steps,
         body,
         handlers,
-        batches: rollout::batches(&task.rollout.serial, task_hosts.len()),
-        max_fail: task.rollout.max_fail.map(|share| share.of(task_hosts.len())),
+        batches: Vec::new(),
+        max_fail: None,
+        sizes,
         strategy: task.rollout.strategy,
         run_once: task.run_once,
         hosts: task_hosts,
-        host_names: Layer::new(&host_names),
+        host_names: Layer::default(),
         timeout: task.timeout.map(TimeLimit::duration),
         folder: Arc::clone(folder),
-    }
+    };
+    narrow::settle(&mut planned, hosts);
+    planned
 }

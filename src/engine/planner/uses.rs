@@ -97,7 +97,7 @@ fn dependencies<'a>(inventory: &'a Inventory, file: &'a TaskFile) -> HashMap<&'a
 }
 
 /// The names that the templates in a value look at.
-fn leaves(value: &Value, found: &mut BTreeSet<String>) {
+pub(super) fn leaves(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => found.extend(names(text, Syntax::Text)),
         Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),

@@ -3,34 +3,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::plan::Beforehand;
 use crate::engine::step::{StepResult, interrupted};
+use crate::engine::stop::StopReceiver;
 use crate::engine::worker::Worker;
 use crate::event::Fact;
 use crate::files::remote::{Privilege, Shell};
 use crate::model::facts::{self, Facts, FactsError};
-use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::Step;
 use crate::model::value::{Value, Vars};
-use crate::ssh::Connector;
+use crate::ssh::{Connector, Session};
 
 /// How long a host may take to tell, unless the step or its task says otherwise.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(in crate::engine) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why a host did not tell what it is.
+pub(in crate::engine) enum Untold {
+    /// The user asked to stop.
+    Cancelled(CancelReason),
+    /// The question was not put to it.
+    Refused(Failure),
+    /// The connection went away.
+    Lost(Failure),
+    /// The answer was none.
+    Failed(Failure),
+}
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,
 ) -> Result<StepResult, Failure> {
-    let known = match (&worker.run.facts, &worker.planned.beforehand) {
-        (Some(facts), _) | (None, Beforehand::Facts(facts)) => Some(Arc::clone(facts)),
-        (None, Beforehand::Nothing | Beforehand::Outcome(_)) => None,
-    };
-    let facts = match known {
-        Some(facts) => facts,
+    let facts = match &worker.run.facts {
+        Some(facts) => Arc::clone(facts),
         None => match ask(worker, step).await {
             Ok(facts) => Arc::new(facts),
-            Err(result) => return Ok(*result),
+            Err(untold) => return Ok(unanswered(untold)),
         },
     };
     worker.run.facts = Some(Arc::clone(&facts));
@@ -47,52 +55,65 @@ pub(super) async fn run<C: Connector>(
     Ok(result)
 }
 
-/// Asks the host; a failed step is boxed, as it is large.
-async fn ask<C: Connector>(worker: &mut Worker<'_, C>, step: &Step) -> Result<Facts, Box<StepResult>> {
+async fn ask<C: Connector>(worker: &mut Worker<'_, C>, step: &Step) -> Result<Facts, Untold> {
     let session = worker.run.session.clone().expect("the worker opened a session for this action");
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
     let deadline = limit.unwrap_or(Some(DEADLINE)).unwrap_or(Duration::MAX);
     let mut stop = worker.shared.stop.clone();
-    let starting = async {
-        match Shell::start(session.as_ref(), Privilege::Login).await {
-            // The channels of file steps may be all that the server allows (`MaxSessions`).
-            Err(failure) if failure.kind == Kind::ChannelRefused && !worker.run.files.is_empty() => {
-                worker.run.files.clear();
-                Shell::start(session.as_ref(), Privilege::Login).await
-            }
-            started => started,
+    let mut answer = gather(session.as_ref(), deadline, &mut stop).await;
+    if matches!(&answer, Err(Untold::Refused(failure)) if failure.kind == Kind::ChannelRefused)
+        && !worker.run.files.is_empty()
+    {
+        // The channels of file steps may be all that the server allows (`MaxSessions`).
+        worker.run.files.clear();
+        answer = gather(session.as_ref(), deadline, &mut stop).await;
+    }
+    worker.run.started |= !matches!(answer, Err(Untold::Refused(_)));
+    worker.run.activity.heard();
+    answer
+}
+
+fn unanswered(untold: Untold) -> StepResult {
+    match untold {
+        Untold::Cancelled(reason) => {
+            let mut result = StepResult::failed(interrupted(reason));
+            result.outcome.status = StepStatus::Cancelled;
+            result
         }
-    };
-    let cancelled = |reason| {
-        let mut result = StepResult::failed(interrupted(reason));
-        result.outcome.status = StepStatus::Cancelled;
-        Box::new(result)
-    };
+        Untold::Refused(failure) => StepResult::refused(failure),
+        // Nothing more can be done on a connection that is gone.
+        Untold::Lost(failure) => StepResult { refused: true, ..StepResult::failed(failure) },
+        Untold::Failed(failure) => StepResult::failed(failure),
+    }
+}
+
+/// Asks a host what it is. What runs there only reads, and ends by itself.
+pub(in crate::engine) async fn gather<S: Session>(
+    session: &S,
+    deadline: Duration,
+    stop: &mut StopReceiver,
+) -> Result<Facts, Untold> {
     let shell = tokio::select! {
         biased;
-        reason = stop.asked() => return Err(cancelled(reason)),
-        shell = starting => shell.map_err(|failure| Box::new(StepResult::refused(failure)))?,
+        reason = stop.asked() => return Err(Untold::Cancelled(reason)),
+        shell = Shell::start(session, Privilege::Login) => shell.map_err(Untold::Refused)?,
     };
-    worker.run.started = true;
     let answer = tokio::select! {
         biased;
-        // What runs there only reads, and ends by itself.
-        reason = stop.asked() => return Err(cancelled(reason)),
+        reason = stop.asked() => return Err(Untold::Cancelled(reason)),
         answer = shell.run(facts::SCRIPT, deadline) => answer,
     };
     shell.end().await;
-    let answer = answer.map_err(|failure| {
-        let lost = matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Protocol);
-        // Nothing more can be done on a connection that is gone.
-        Box::new(StepResult { refused: lost, ..StepResult::failed(failure) })
+    let answer = answer.map_err(|failure| match failure.kind {
+        Kind::ConnectionLost | Kind::Keepalive | Kind::Protocol => Untold::Lost(failure),
+        _ => Untold::Failed(failure),
     })?;
-    worker.run.activity.heard();
     facts::parse(&answer.output).map_err(|error| {
         let kind = match error {
             FactsError::TooLong => Kind::Limit,
             FactsError::NoAnswer(_) | FactsError::Incomplete => Kind::ExecRefused,
         };
         let failure = Failure::new(kind, error.to_string());
-        Box::new(StepResult::failed(failure.hint("`fan exec` shows what the host says to a command")))
+        Untold::Failed(failure.hint("`fan exec` shows what the host says to a command"))
     })
 }

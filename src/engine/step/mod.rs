@@ -4,7 +4,7 @@ pub(super) mod ask;
 mod assert;
 mod command;
 mod echo;
-mod facts;
+pub(super) mod facts;
 mod fail;
 mod files;
 mod local;

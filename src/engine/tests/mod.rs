@@ -1,5 +1,6 @@
 //! Whole runs over a scripted transport and paused time. Every one of them is held to the event contract.
 
+mod choose;
 mod command;
 mod connect;
 mod contract;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::plan::{Beforehand, Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, TaskHost};
+use crate::engine::plan::{Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
@@ -66,6 +67,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         handlers: Vec::new(),
         batches: std::iter::once(0..hosts).collect(),
         max_fail: None,
+        sizes: Sizes::default(),
         strategy: Strategy::Free,
         run_once: false,
         hosts: (0..hosts).map(|host| TaskHost { host, vars: Layer::default() }).collect(),
@@ -82,6 +84,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         started_at: "2026-01-01T00:00:00Z".to_owned(),
         tasks: tasks.into_iter().enumerate().map(task).collect(),
         hosts: planned,
+        condition: None,
         pool: 128,
         warn_only: false,
         changes: Changes::default(),
@@ -106,7 +109,6 @@ fn host(index: usize) -> PlannedHost {
         command_timeout: None,
         idle_timeout: None,
         on_disconnect: OnDisconnect::Leave,
-        beforehand: Beforehand::Nothing,
     }
 }
 

@@ -72,7 +72,7 @@ async fn after_a_failed_task_the_others_are_not_continued() {
     assert!(ran.host("h1").started && !ran.host("h2").started);
     assert_eq!(ran.tally.starts["h1"], ["a"]);
     assert_eq!(ran.tally.sessions_closed["h1"].len(), 1);
-    assert!(!ran.events.iter().any(|event| matches!(event.fact, Fact::TaskStarted { task: 1 | 2 })));
+    assert!(!ran.events.iter().any(|event| matches!(event.fact, Fact::TaskStarted { task: 1 | 2, .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@
 //! The host's answer is not to be trusted: [`parse`] takes any bytes. A field that the host does not tell, or tells
 //! in a form that is not known, is left out; it is never made up.
 //!
+//! - `fields`: their names, for checks before a host is asked
 //! - `sections`: the script's answer taken apart
 //! - `system`: operating system, processors, memory, what the host runs on
 //! - `network`, `storage`: interfaces and routes; disks and mounts
 
+mod fields;
 mod network;
 mod sections;
 mod storage;
@@ -17,6 +19,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::facts::fields::{check_field, sample};
 use crate::model::facts::sections::Sections;
 use crate::model::value::{Value, Vars};
 

@@ -200,17 +200,26 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
     Ok(needed)
 }
 
+/// Checks the syntax of a text; returns what it looks at with the fields that it names: `facts.os.id`. Sorted.
+pub fn paths(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
+    looked_at(text, syntax, true)
+}
+
 /// Checks the syntax of a text; returns the names of the variables that it looks at, also of those that may be
 /// undefined. Sorted, without built-in functions.
 pub fn names(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
+    looked_at(text, syntax, false)
+}
+
+fn looked_at(text: &str, syntax: Syntax, fields: bool) -> Result<Vec<String>, TemplateError> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
     source::lint(text, syntax)?;
     let names = match syntax {
         Syntax::Text | Syntax::Shell => {
-            ENVIRONMENT.template_from_str(text).map(|template| template.undeclared_variables(false))
+            ENVIRONMENT.template_from_str(text).map(|template| template.undeclared_variables(fields))
         }
         Syntax::Expression => {
-            ENVIRONMENT.compile_expression(text).map(|expression| expression.undeclared_variables(false))
+            ENVIRONMENT.compile_expression(text).map(|expression| expression.undeclared_variables(fields))
         }
     };
     let names = names.map_err(|error| convert(&error, text, syntax, None))?;

@@ -182,11 +182,11 @@ impl Fold {
         told
     }
 
-    fn task_started(&mut self, task: usize) -> io::Result<()> {
+    fn task_started(&mut self, task: usize, hosts: Option<&[usize]>) -> io::Result<()> {
         let Some(found) = self.tasks.get(task) else { return Ok(()) };
-        let hosts = found.hosts.clone();
+        let hosts = hosts.unwrap_or(&found.hosts).to_vec();
         let heading = (!is_single_command(&self.tasks))
-            .then(|| format!("{}: {}", found.name, count_hosts(found.hosts.len())));
+            .then(|| format!("{}: {}", found.name, count_hosts(hosts.len())));
         let told = self.begin(task, &hosts);
         told.and(heading.map_or(Ok(()), |heading| self.say(&heading, "")))
     }
@@ -358,7 +358,7 @@ impl Reporter for Fold {
                 self.index = hosts.iter().cloned().enumerate().map(|(at, host)| (host, at)).collect();
                 Ok(())
             }
-            Fact::TaskStarted { task } => self.task_started(*task),
+            Fact::TaskStarted { task, hosts } => self.task_started(*task, hosts.as_deref()),
             Fact::BatchStarted { task, batch: _, of: _, hosts } => {
                 let begun = self.begin(*task, hosts);
                 let line = notice(&event.fact, &self.hosts).unwrap_or_default();

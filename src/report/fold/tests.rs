@@ -53,7 +53,7 @@ fn says(name: &str, stdout: &str, stderr: &str, status: StepStatus) -> Vec<Event
 
 fn exec(said: &[(&str, &str, &str, StepStatus)]) -> Vec<Event> {
     let names: Vec<&str> = said.iter().map(|said| said.0).collect();
-    let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     for (name, stdout, stderr, status) in said {
         events.extend(says(name, stdout, stderr, *status));
     }
@@ -151,7 +151,7 @@ fn each_step_of_a_task_is_told_when_all_are_through_with_it() {
         event(5, Fact::Output { host: host(name), task: 0, step: 1, stream, data })
     };
     tell(run_started(&["web1", "web2", "web3"]));
-    tell(event(0, Fact::TaskStarted { task: 0 }));
+    tell(event(0, Fact::TaskStarted { task: 0, hosts: None }));
     for name in ["web1", "web2"] {
         tell(step_started(1, name, 0));
         tell(output(2, name, Stream::Stdout, "one\n"));
@@ -208,7 +208,7 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
             event(3, Fact::StepFinished { host: host(name), task: 0, step, outcome: done }),
         ]
     };
-    let mut events = vec![event(0, started), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events = vec![event(0, started), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     events.extend(said("a", 1, "mended\n"));
     events.extend(said("a", 2, "end\n"));
     events.extend(said("b", 2, "end\n"));
@@ -229,7 +229,7 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
 
 #[test]
 fn batches_are_told_one_by_one() {
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     for (batch, name) in [(1, "a"), (2, "b")] {
         let hosts = vec![batch - 1];
         events.push(event(1, Fact::BatchStarted { task: 0, batch, of: 2, hosts }));
@@ -242,7 +242,7 @@ fn batches_are_told_one_by_one() {
 
 #[test]
 fn only_the_last_attempt_counts() {
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     events.push(output(1, "a", Stream::Stdout, "not yet\n"));
     events.push(event(
         2,
@@ -264,7 +264,8 @@ fn only_the_last_attempt_counts() {
 
 #[test]
 fn notes_and_changes_fold_too() {
-    let mut events = vec![run_started(&["web1", "web2"]), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events =
+        vec![run_started(&["web1", "web2"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     for name in ["web1", "web2"] {
         let mut outcome = step_outcome(StepStatus::Changed, None);
         outcome.note = Some("1 file sent".into());
@@ -285,7 +286,7 @@ fn notes_and_changes_fold_too() {
     outcome.note = Some("hello".into());
     let events = [
         echo_started(&["web1"]),
-        event(0, Fact::TaskStarted { task: 0 }),
+        event(0, Fact::TaskStarted { task: 0, hosts: None }),
         step_finished(2, "web1", 0, outcome),
     ];
     assert_eq!(print(&events, options()).0, "step 1 \"hello\" (tasks.yaml:3)\nweb1\n  | hello\n");
@@ -294,7 +295,7 @@ fn notes_and_changes_fold_too() {
 #[test]
 fn what_was_said_before_a_bug_or_a_stop_is_told() {
     let bug = Failure::new(Kind::Internal, "a bug");
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0 })];
+    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
     events.push(output(1, "a", Stream::Stdout, "last words\n"));
     events.push(output(1, "b", Stream::Stdout, "and these\n"));
     let outcome = HostOutcome {
@@ -362,7 +363,7 @@ proptest! {
     ) {
         let names: Vec<String> = (0..said.len()).map(|at| format!("n{at}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0 })];
+        let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
         for (name, data) in names.iter().zip(&said) {
             events.push(output(1, name, Stream::Stdout, data.clone()));
             events.push(step_finished(2, name, 0, step_outcome(StepStatus::Changed, None)));

@@ -143,6 +143,7 @@ fn request() -> Request {
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),
         serial: Vec::new(),
+        condition: None,
     }
 }
 

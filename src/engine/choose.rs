@@ -1,0 +1,82 @@
+//! `--where`: finds out before the first task whether a host takes part, and asks it what it is for that, if need be.
+//! Nothing of the run has been started there by then: a host that could not be asked is safe to run again.
+
+use std::sync::Arc;
+
+use crate::engine::connecting::{self, NotConnected};
+use crate::engine::plan::{Plan, PlannedHost};
+use crate::engine::step::facts::{DEADLINE, Untold, gather};
+use crate::engine::step::interrupted;
+use crate::engine::worker::{HostRun, Shared, TaskEnd};
+use crate::engine::{planner, scope};
+use crate::model::facts::Facts;
+use crate::model::outcome::{Failure, Kind, Status};
+use crate::ssh::Connector;
+
+/// Decides about one host. A session that was opened for that is kept for its tasks.
+pub(super) async fn decide<C: Connector>(
+    mut shared: Shared<C>,
+    mut run: HostRun<C::Session>,
+) -> (HostRun<C::Session>, TaskEnd) {
+    let plan = Arc::clone(&shared.plan);
+    let planned = plan.hosts.get(run.host).expect("the dispatcher asks planned hosts");
+    run.activity.begin();
+    let facts = if planner::asks(plan.condition.as_deref().unwrap_or_default()) {
+        match look(&mut shared, planned, &mut run).await {
+            Ok(facts) => Some(Arc::new(facts)),
+            Err((status, failure)) => return ended(run, status, failure),
+        }
+    } else {
+        None
+    };
+    let verdict = verdict(&plan, planned, facts.as_deref());
+    run.facts = facts;
+    match verdict {
+        Ok(()) => (run, TaskEnd::Done),
+        Err((status, failure)) => ended(run, status, failure),
+    }
+}
+
+fn ended<S>(run: HostRun<S>, status: Status, failure: Failure) -> (HostRun<S>, TaskEnd) {
+    let outcome = run.outcome(status, Some(failure), None);
+    (run, TaskEnd::Ended(outcome))
+}
+
+async fn look<C: Connector>(
+    shared: &mut Shared<C>,
+    planned: &PlannedHost,
+    run: &mut HostRun<C::Session>,
+) -> Result<Facts, (Status, Failure)> {
+    let Shared { connector, sink, stop, .. } = shared;
+    let connected = connecting::connect(connector.as_ref(), &planned.endpoint, Some(sink), stop).await;
+    let session = connected.map(Arc::new).map_err(|not| match not {
+        NotConnected::Failed(failure) if failure.kind == Kind::Internal => (Status::Failed, failure),
+        NotConnected::Failed(failure) => (Status::Unreachable, failure),
+        NotConnected::Cancelled(reason) => (Status::Cancelled, interrupted(reason)),
+    })?;
+    run.session = Some(Arc::clone(&session));
+    let told = gather(session.as_ref(), DEADLINE, stop).await;
+    run.activity.heard();
+    told.map_err(|untold| match untold {
+        Untold::Cancelled(reason) => (Status::Cancelled, interrupted(reason)),
+        Untold::Refused(failure) | Untold::Lost(failure) => (Status::Unreachable, failure),
+        Untold::Failed(failure) => (Status::Failed, failure),
+    })
+}
+
+/// Whether the host takes part; if not, its final record.
+fn verdict(plan: &Plan, planned: &PlannedHost, facts: Option<&Facts>) -> Result<(), (Status, Failure)> {
+    let Some(condition) = &plan.condition else { return Ok(()) };
+    let scope = scope::before_tasks(&plan.run, planned, facts, &plan.extra_vars);
+    match plan.templates.eval_bool(condition, &scope) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = format!("--where is false: {}", condition.trim());
+            Err((Status::Skipped, Failure::new(Kind::Where, message)))
+        }
+        Err(error) => {
+            let failure = Failure::new(Kind::Template, format!("--where: {}", error.message));
+            Err((Status::Failed, Failure { hint: error.help, ..failure }))
+        }
+    }
+}

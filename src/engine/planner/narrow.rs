@@ -1,0 +1,35 @@
+//! What becomes of a plan when it is known which hosts take part (`--where`): batches, shares and the hosts of
+//! `run_once` tasks are those of the hosts that are left.
+
+use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::planner::rollout;
+use crate::model::template::Layer;
+use crate::model::value::{Value, Vars};
+
+/// Leaves only these hosts in the tasks, by their index. The others stay in the plan, without a task.
+pub(in crate::engine) fn narrow(plan: &mut Plan, chosen: &[bool]) {
+    for task in &mut plan.tasks {
+        let most = if task.run_once { 1 } else { usize::MAX };
+        let is_chosen = |host: &TaskHost| chosen.get(host.host).copied().unwrap_or(false);
+        let positions = task.hosts.iter().enumerate().filter(|(_, host)| is_chosen(host));
+        let left: Vec<usize> = positions.map(|(position, _)| position).take(most).collect();
+        for step in &mut task.steps {
+            // A step that is done where it stands has no list of places.
+            if !step.places.is_empty() {
+                step.places = left.iter().map(|&at| step.places.get(at).copied().flatten()).collect();
+            }
+        }
+        task.hosts.retain(is_chosen);
+        task.hosts.truncate(most);
+        settle(task, &plan.hosts);
+    }
+}
+
+/// Fills in what a task has of its hosts.
+pub(super) fn settle(task: &mut PlannedTask, hosts: &[PlannedHost]) {
+    let names = task.hosts.iter().filter_map(|host| hosts.get(host.host));
+    let names = names.map(|host| Value::from(host.endpoint.name.as_str())).collect();
+    task.host_names = Layer::new(&Vars::from_iter([("hosts".to_owned(), Value::Array(names))]));
+    task.batches = rollout::batches(&task.sizes.serial, task.hosts.len());
+    task.max_fail = task.sizes.max_fail.map(|share| share.of(task.hosts.len()));
+}
