@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts in place what the tests need: OpenSSH's server and client, the shells that quoting is tried in, and python3
-# for a hostile SFTP server; on Linux also dropbear and the tools for cutting a link.
+# for a hostile SFTP server; on Linux also dropbear, the tools for cutting a link, and a browser for pages.
 # Installs only what is missing; says what to do where it cannot. Never skips.
 set -eu
 
@@ -20,6 +20,16 @@ cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh
 
 # What macOS has no counterpart of.
 [ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux dropbear:dropbear-bin dropbearkey:dropbear-bin"
+
+# A browser for the pages of reports, by any of its names; Ubuntu calls Debian's package chromium-browser.
+if [ "$(uname -s)" != Darwin ]; then
+    browser=chromium:chromium
+    grep -qi '^ID=ubuntu' /etc/os-release 2>/dev/null && browser=chromium-browser:chromium-browser
+    for name in google-chrome chromium chromium-browser; do
+        ! command -v $name >/dev/null 2>&1 || browser=
+    done
+    NEEDS="$NEEDS $browser"
+fi
 
 missing_commands() {
     for need in $NEEDS; do

@@ -389,6 +389,9 @@ pub(super) struct Output {
     /// Also keep what each host wrote: DIR/HOST.out and DIR/HOST.err, made if need be.
     #[arg(long, value_name = "DIR", env = "FAN_OUTDIR")]
     pub(super) outdir: Option<PathBuf>,
+    /// Also write a report, its kind by its extension: .html .json .xml (JUnit) .md .csv .xlsx
+    #[arg(long, value_name = "FILE", env = "FAN_REPORT")]
+    pub(super) report: Vec<PathBuf>,
     /// Output lines without the host's name.
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(super) no_prefix: bool,

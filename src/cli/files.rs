@@ -1,14 +1,17 @@
 //! Files that the readers of a run write: looked at before any host is contacted, written afterwards.
 
-use std::fs::{self, OpenOptions};
+use std::env;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, talk};
 use crate::model::position::Diagnostic;
 use crate::report::PutPiece;
+use crate::report::file::{ReportKind, Target};
 
 /// How pieces get into the files of a folder, which is made now.
 pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
@@ -27,4 +30,79 @@ pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
         let written = options.open(&path).and_then(|mut file| file.write_all(data));
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }))
+}
+
+/// The reports of `--report`; all that is wrong with their paths at once.
+pub(super) fn reports(paths: &[PathBuf]) -> Result<Vec<Target>, CliError> {
+    let mut targets = Vec::new();
+    let mut problems = Vec::new();
+    for (at, path) in paths.iter().enumerate() {
+        if paths.iter().take(at).any(|other| other == path) {
+            problems.push(Diagnostic::bare(format!("--report {} is given twice", path.display())));
+            continue;
+        }
+        match report(path) {
+            Ok(target) => targets.push(target),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(targets) } else { Err(CliError::Input(problems)) }
+}
+
+fn report(path: &Path) -> Result<Target, Diagnostic> {
+    let shown = path.display();
+    let Some(kind) = ReportKind::of(path) else {
+        let known: Vec<String> =
+            ReportKind::ALL.iter().map(|kind| format!(".{}", kind.extension())).collect();
+        return Err(Diagnostic::bare(format!("--report {shown}: its extension names no kind of report"))
+            .help(format!("one of {}; .xml is JUnit's", known.join(" "))));
+    };
+    let refused = |why: &str| Diagnostic::bare(format!("cannot write --report {shown}: {why}"));
+    // A link stays one: what it points at is replaced.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if path.is_dir() {
+        return Err(refused("it is a folder"));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    if !folder.is_dir() {
+        return Err(refused("its folder does not exist").help(format!("mkdir -p {}", folder.display())));
+    }
+    access(&folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| refused(&io::Error::from(error).to_string()))?;
+    let named = path.clone();
+    let put = move |data: &[u8]| {
+        let written = write_whole(&folder, &path, data);
+        written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", named.display())))
+    };
+    Ok(Target::File(kind, Box::new(put)))
+}
+
+/// Writes a file so that it is there whole or as it was.
+fn write_whole(folder: &Path, path: &Path, data: &[u8]) -> io::Result<()> {
+    // As any new file: the user's umask decides who may read it.
+    let readable = Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().prefix(".fan-").permissions(readable).tempfile_in(folder)?;
+    file.write_all(data)?;
+    file.as_file().sync_data()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Where GitHub's runner takes a summary. One that cannot be written fails no deploy.
+pub(super) fn summary() -> Option<Target> {
+    let path = PathBuf::from(env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())?);
+    let put = move |data: &[u8]| {
+        let written = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(data));
+        if let Err(error) = written {
+            talk(&format!("warning: cannot write the summary {}: {error}", path.display()));
+        }
+        Ok(())
+    };
+    Some(Target::Summary(Box::new(put)))
 }

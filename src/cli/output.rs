@@ -16,7 +16,7 @@ use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
     Annotations, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines, PerHost,
-    Progress, Reporter, Size, Style, Terminal, Verbose, recap,
+    Progress, Reporter, Reports, Size, Style, Terminal, Verbose, recap,
 };
 
 /// How often readers are called while nothing happens, so that times on screen go on.
@@ -43,6 +43,8 @@ pub(super) struct Outputs {
     failed: Option<io::Error>,
     /// Further events taken in before everything buffered is brought out.
     batch: usize,
+    /// Reports are written at the end.
+    reports: bool,
 }
 
 /// What is written when the run is over.
@@ -151,6 +153,7 @@ impl Outputs {
         let view = View::choose(args, content, &screen)?;
         screen.one_stream = matches!(view, View::Github | View::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+        let mut targets = files::reports(&args.report)?;
         if let Some(folder) = &args.outdir {
             reporters.push(Box::new(PerHost::new(files::outdir(folder)?)));
         }
@@ -184,10 +187,16 @@ impl Outputs {
         // Also beside lines that are data: the runner reads both streams.
         if view == View::Github || args.format == Format::Auto && view == View::Lines && runner_is_github() {
             reporters.push(Box::new(Annotations::new(screen.talk())));
+            targets.extend(files::summary());
+        }
+        let reports = !targets.is_empty();
+        if reports {
+            reporters.push(Box::new(Reports::new(targets)));
         }
         let outputs = Self::with(Composite::new(reporters), screen, view == View::Quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
-        Ok(if args.verbose { Self { batch: 0, ..outputs } } else { outputs })
+        let batch = if args.verbose { 0 } else { outputs.batch };
+        Ok(Self { batch, reports, ..outputs })
     }
 
     /// These readers, and a recap at the end.
@@ -195,12 +204,24 @@ impl Outputs {
         let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
         let options = recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold };
         let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
-        Self { reporters, recap: Recap::default(), ending, failed: None, batch: BATCH }
+        Self { reporters, recap: Recap::default(), ending, failed: None, batch: BATCH, reports: false }
     }
 
     /// Only these readers.
     pub(super) fn only(reporters: Composite) -> Self {
-        Self { reporters, recap: Recap::default(), ending: Ending::Nothing, failed: None, batch: BATCH }
+        Self {
+            reporters,
+            recap: Recap::default(),
+            ending: Ending::Nothing,
+            failed: None,
+            batch: BATCH,
+            reports: false,
+        }
+    }
+
+    /// Whether its end takes longer than that of a screen.
+    pub(super) fn writes_reports(&self) -> bool {
+        self.reports
     }
 
     /// Reads events until the engine is gone.

@@ -30,6 +30,9 @@ const SPARE_FILES: usize = 32;
 /// How long a user who asked to stop waits for readers that are stuck (a terminal stopped by Ctrl-S).
 const PATIENCE_STOPPED: Duration = Duration::from_millis(500);
 
+/// The same when reports are written: they are worth more than a screen, and only a disk that stands still takes so long.
+const PATIENCE_REPORTS: Duration = Duration::from_millis(1500);
+
 /// How often a waiting process looks whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -89,6 +92,7 @@ pub(super) async fn carry_out(
     }
     let Ready { connector, redactor } = prepare(&mut plan).await?;
     let (sink, deliveries) = engine::channel(&redactor);
+    let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
     let report = spawn_reporters(outputs, deliveries)?;
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
     let (asker, asked) = engine::questions();
@@ -100,7 +104,7 @@ pub(super) async fn carry_out(
         );
         return Ok(ExitCode::Bug);
     }
-    finish(report, &stopping).await
+    finish(report, &stopping, patience).await
 }
 
 /// What a plan's hosts are reached with, and what must not be shown of it.
@@ -164,7 +168,11 @@ fn spawn_reporters(
 }
 
 /// Waits for the readers, unless the user asked to stop and they are stuck.
-async fn finish(report: mpsc::Receiver<ReportEnd>, stopping: &StopReceiver) -> Result<ExitCode, CliError> {
+async fn finish(
+    report: mpsc::Receiver<ReportEnd>,
+    stopping: &StopReceiver,
+    patience: Duration,
+) -> Result<ExitCode, CliError> {
     let mut waited = Duration::ZERO;
     loop {
         match report.try_recv() {
@@ -172,8 +180,13 @@ async fn finish(report: mpsc::Receiver<ReportEnd>, stopping: &StopReceiver) -> R
             Err(mpsc::TryRecvError::Disconnected) => return Ok(ExitCode::Bug),
             Err(mpsc::TryRecvError::Empty) => {}
         }
-        if let Stop::Drain(reason) | Stop::Now(reason) = stopping.current() {
-            if waited >= PATIENCE_STOPPED {
+        let stop = match stopping.current() {
+            Stop::Drain(reason) => Some((reason, patience)),
+            Stop::Now(reason) => Some((reason, PATIENCE_STOPPED)),
+            Stop::Run => None,
+        };
+        if let Some((reason, patience)) = stop {
+            if waited >= patience {
                 return Ok(reason.exit_code());
             }
             waited += LOOK;

@@ -116,7 +116,7 @@ const MIN_TAIL: usize = 512;
 
 /// A stream as far as it was kept: all of it, or its beginning and its end. Raw bytes, not fit for a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text {
+pub struct Text {
     head: Vec<u8>,
     tail: Vec<u8>,
     total: u64,
@@ -124,17 +124,32 @@ pub(crate) struct Text {
 
 impl Text {
     /// All of it, when all of it was kept.
-    pub(crate) fn whole(&self) -> Option<&[u8]> {
+    pub fn whole(&self) -> Option<&[u8]> {
         (self.left_out() == 0).then_some(self.head.as_slice())
     }
 
+    /// Bytes that the host sent.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The part before the gap; all of it, when there is none.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The part after the gap.
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
+    }
+
     /// Bytes that were not kept.
-    pub(crate) fn left_out(&self) -> u64 {
+    pub fn left_out(&self) -> u64 {
         self.total.saturating_sub(u64::try_from(self.head.len() + self.tail.len()).unwrap_or(u64::MAX))
     }
 
     /// Each line with its end, `None` where something was left out.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    pub fn lines(&self) -> impl Iterator<Item = Option<&[u8]>> {
         let gap = (self.left_out() > 0).then_some(None);
         lines(&self.head).map(Some).chain(gap).chain(lines(&self.tail).map(Some))
     }
@@ -179,6 +194,11 @@ impl Texts {
 
     pub(crate) fn get(&self, id: TextId) -> Option<&Text> {
         self.texts.get(id)
+    }
+
+    /// All of them, in the order of their ids.
+    pub(crate) fn all(&self) -> &[Text] {
+        &self.texts
     }
 
     /// Forgets all.

@@ -57,7 +57,7 @@ pub fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<Event>> {
 }
 
 /// Compact JSON without any character that acts on its reader.
-struct Visible;
+pub(crate) struct Visible;
 
 impl Formatter for Visible {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {

@@ -15,6 +15,7 @@
 //! | [`Jsonl`] | every event as one JSON object, for programs |
 //! | [`Annotations`] | failed hosts, for GitHub's runner |
 //! | [`PerHost`] | what each host wrote, for files of its own |
+//! | [`file::render`] | a [`record::Record`] as a file: JSON, JUnit, Markdown, CSV, XLSX, HTML |
 //! | [`recap::render`] | the table and the failures at the end |
 //!
 //! A terminal is written through a [`DroppingWriter`], because one that is stopped with Ctrl-S must not
@@ -22,6 +23,7 @@
 
 mod capture;
 mod facts;
+pub mod file;
 mod fold;
 mod github;
 mod jsonl;
@@ -32,6 +34,7 @@ mod phases;
 mod progress;
 mod queue;
 pub mod recap;
+pub mod record;
 mod sink;
 mod style;
 mod terminal;
@@ -41,6 +44,7 @@ mod words;
 use std::io;
 
 pub use crate::report::facts::{FactSheets, Sheet};
+pub use crate::report::file::Reports;
 pub use crate::report::fold::{Fold, FoldOptions, Frame};
 pub use crate::report::github::Annotations;
 pub use crate::report::jsonl::{Jsonl, read};

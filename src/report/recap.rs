@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use crate::event::recap::{HostRecord, Recap};
 use crate::model::outcome::{Kind, Status};
+use crate::model::range;
 use crate::report::style::{Style, status_colour};
 use crate::report::words::{
     count_hosts, duration, failure_text, hint_lines, is_single_command, reason, shorten, step_label,
@@ -59,6 +60,18 @@ pub fn render(recap: &Recap, options: &Options) -> String {
     out
 }
 
+/// What did not end well, grouped as the recap tells it.
+pub(crate) fn failures(recap: &Recap) -> Vec<Paragraph<'_>> {
+    const OPTIONS: &Options = &Options {
+        style: Style { colour: false, ci: false },
+        columns: COLUMNS_MAX,
+        rows: usize::MAX,
+        quiet: false,
+        fold: range::fold,
+    };
+    Page { recap, options: OPTIONS, single: is_single_command(&recap.tasks) }.paragraphs()
+}
+
 struct Page<'a> {
     recap: &'a Recap,
     options: &'a Options,
@@ -67,12 +80,15 @@ struct Page<'a> {
 }
 
 /// Hosts that ended in one way, for one reason.
-struct Paragraph<'a> {
-    hosts: Vec<&'a str>,
-    /// Step and message; of several hosts without what only one of them has.
-    what: String,
-    hint: Option<String>,
-    tail: Vec<&'a [u8]>,
+pub(crate) struct Paragraph<'a> {
+    /// Their names.
+    pub(crate) hosts: Vec<&'a str>,
+    /// Step and message; of several hosts without what only one of them has. Unclean.
+    pub(crate) what: String,
+    /// What to do. Unclean.
+    pub(crate) hint: Option<String>,
+    /// The last lines of output. Unclean.
+    pub(crate) tail: Vec<&'a [u8]>,
 }
 
 /// What makes failures equal.

@@ -208,3 +208,64 @@ impl Write for Gate {
         Ok(())
     }
 }
+
+/// A whole run with all that a report has to show: one host is fine, one after a second attempt, one fails with
+/// hostile words, one is not reached, one is skipped.
+pub(crate) fn deploy() -> Vec<Event> {
+    let mut events = vec![
+        run_started(&["web01", "web02", "web03", "web04", "web05"]),
+        event(0, Fact::TaskStarted { task: 0 }),
+    ];
+    for (at, name) in ["web01", "web02", "web03"].into_iter().enumerate() {
+        let ms = 100 * u64::try_from(at).unwrap();
+        events.push(connecting(ms, name, &format!("10.0.0.{at}:22")));
+        events.push(connected(ms + 50, name));
+        events.push(step_started(ms + 60, name, 0));
+        events.push(output(ms + 70, name, Stream::Stdout, "unpacked\n"));
+        events.push(step_finished(ms + 160, name, 0, step_outcome(StepStatus::Changed, None)));
+        events.push(step_started(ms + 161, name, 1));
+    }
+    let second = |ms, name: &str, stream, text: &'static [u8]| {
+        let data = Bytes::from_static(text);
+        event(ms, Fact::Output { host: host(name), task: 0, step: 1, stream, data })
+    };
+    let mut changed = step_outcome(StepStatus::Changed, None);
+    changed.note = Some("1 file sent".into());
+    changed.difference = Some("--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-old\n+<b>new</b>\n".into());
+    events.push(step_finished(1000, "web01", 1, changed));
+    events.push(ok(1001, "web01"));
+    events.push(second(1100, "web02", Stream::Stderr, b"not yet\n"));
+    let exit = Failure::new(Kind::Exit, "exit status 1");
+    let delay = Duration::from_secs(1);
+    let again =
+        Fact::StepRetried { host: host("web02"), task: 0, step: 1, attempt: 1, failure: exit.clone(), delay };
+    events.push(event(1200, again));
+    events.push(step_finished(2300, "web02", 1, step_outcome(StepStatus::Changed, None)));
+    events.push(ok(2301, "web02"));
+    events.push(second(
+        1300,
+        "web03",
+        Stream::Stdout,
+        b"=HYPERLINK(\"http://x\")\n\x1b[2J\xff <script>alert(1)</script>\n",
+    ));
+    events.push(second(
+        1400,
+        "web03",
+        Stream::Stderr,
+        b"]]></system-err> ``` ~~~ | a\n</script><!-- \xe2\x80\xae\n",
+    ));
+    let mut outcome = step_outcome(StepStatus::Failed, Some(exit.clone()));
+    outcome.exit = Some(crate::model::outcome::Exit::Status(1));
+    events.push(step_finished(1500, "web03", 1, outcome));
+    events.push(failed(1501, "web03", Status::Failed, exit, Some(1)));
+    events.push(unreachable(10_000, "web04", "10.0.0.4:22"));
+    events.push(failed(
+        10_001,
+        "web05",
+        Status::Skipped,
+        Failure::new(Kind::Dependency, "not started: too many hosts failed"),
+        None,
+    ));
+    events.extend([event(10_002, Fact::TaskFinished { task: 0 }), run_finished(10_002)]);
+    events
+}

@@ -31,6 +31,7 @@ mod output;
 mod protected;
 mod real;
 mod recipes;
+mod reports;
 mod results;
 mod sandbox;
 mod sandbox_sftp;
