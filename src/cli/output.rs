@@ -32,6 +32,9 @@ const GATHER: Duration = Duration::from_millis(5);
 /// Events taken in before the readers bring out what they buffered, however many are waiting.
 const BATCH: usize = 1024;
 
+/// What runners set that obey their logs; TeamCity and Azure Pipelines do not set `CI`.
+const RUNNERS: [&str; 5] = ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TEAMCITY_VERSION", "TF_BUILD"];
+
 /// What a terminal has when it does not tell.
 const DEFAULT_SIZE: Size = Size { columns: 80, rows: 24 };
 
@@ -306,7 +309,7 @@ impl Screen {
         } else {
             None
         };
-        let style = Style { colour, ci: is_set("CI") || is_set("GITHUB_ACTIONS") || is_set("GITLAB_CI") };
+        let style = Style { colour, ci: RUNNERS.iter().any(|name| is_set(name)) };
         Ok(Self { terminal, style, out_is_terminal: io::stdout().is_terminal(), one_stream: false })
     }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use fan::sandbox::Behaviour;
+use rustix::process::Signal;
 
-use crate::support::{Fan, output, sandbox};
+use crate::support::{Fan, eventually, output, sandbox};
 
 const TASKS: &str = "
 tasks:
@@ -177,4 +178,25 @@ async fn githubs_summary_is_added_to() {
     let ran = fan.run(["exec", "-H", "web1", "--", "true"]);
     assert_eq!(ran.code, Some(0));
     assert!(ran.stderr.contains("warning: cannot write the summary /none/such: "), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_leaves_its_report() {
+    let sandbox = sandbox(["web1", "web2"].map(|name| (name, Behaviour::Normal))).await;
+    let fan = Fan::of(&sandbox);
+    let args =
+        ["exec", "-b", "--report", "r.json", "-H", "web*", "--", "echo said; touch began; exec sleep 600"];
+    let started = fan.start(args);
+    for host in sandbox.hosts() {
+        eventually("the command runs", || host.home.join("began").exists().then_some(()));
+    }
+    started.signal(Signal::INT);
+    let ran = started.finish();
+    assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fan.work().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report["cancelled"], "interrupt");
+    assert_eq!(report["counts"]["cancelled"], 2, "{report}");
+    assert_eq!(report["texts"][0]["text"], "said\n");
+    assert!(ran.stdout.contains("web[1-2] (2): cancelled\n  | said\n"), "{}", ran.stdout);
 }

@@ -2,7 +2,7 @@
 
 use fan::sandbox::Behaviour;
 
-use crate::support::{Fan, Ran, sandbox};
+use crate::support::{Fan, Ran, peak_memory, sandbox};
 
 const THREE: [(&str, Behaviour); 3] =
     [("web1", Behaviour::Normal), ("web2", Behaviour::Normal), ("web3", Behaviour::Normal)];
@@ -161,4 +161,32 @@ async fn a_folder_that_cannot_be_is_told_before_contact() {
     error: --fold and --format lines are two different things
     ");
     assert!(!sandbox.hosts()[0].home.join("ran").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_runner_is_known() {
+    let sandbox = sandbox([("web1", Behaviour::Normal)]).await;
+    let script = "echo '##teamcity[x] ##vso[x] ##[x]'";
+    for (name, value) in [("TEAMCITY_VERSION", "2026.1"), ("TF_BUILD", "True"), ("GITHUB_ACTIONS", "true")] {
+        let ran = Fan::of(&sandbox).env(name, value).run(["exec", "-N", "-H", "web1", "--", script]);
+        assert_eq!(ran.stdout, "\\x23#teamcity[x] \\x23#vso[x] \\x23#[x]\n", "{name}");
+    }
+}
+
+/// Folding, a report and a file per host keep little of what is much.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_takes_little_memory() {
+    let sandbox = sandbox(THREE).await;
+    let fan = Fan::of(&sandbox);
+    let script = odd(&sandbox, "echo first; head -c 100000000 /dev/zero | tr '\\0' '\\n'; echo last");
+    let mut peak = 0;
+    let ran = fan
+        .start(["exec", "-b", "--report", "r.json", "--outdir", "out", "-H", "web*", "--", &script])
+        .finish_watched(|pid| peak = peak.max(peak_memory(pid)));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(peak > 0 && peak < 64 << 20, "{} MiB", peak >> 20);
+    assert!(ran.stdout.contains("\nweb3\n  | first\n"), "the beginning");
+    assert!(ran.stdout.contains("\n  ... 94.4 MiB left out ...\n"), "what is missing");
+    assert!(ran.stdout.ends_with("  | last\n"), "the end");
+    assert_eq!(std::fs::metadata(fan.work().join("out/web3.out")).unwrap().len(), 100_000_011);
 }
