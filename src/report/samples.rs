@@ -214,7 +214,7 @@ impl Write for Gate {
 pub(crate) fn deploy() -> Vec<Event> {
     let mut events = vec![
         run_started(&["web01", "web02", "web03", "web04", "web05"]),
-        event(0, Fact::TaskStarted { task: 0 }),
+        event(0, Fact::TaskStarted { task: 0, hosts: None }),
     ];
     for (at, name) in ["web01", "web02", "web03"].into_iter().enumerate() {
         let ms = 100 * u64::try_from(at).unwrap();
