@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::delegates::{self, Delegates};
 use crate::engine::learned::Learned;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, PlannedTask, TaskHost};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
@@ -77,7 +77,8 @@ pub async fn run<C: Connector>(
         // Hosts that could not be asked whether they take part were lost before the first task. All others begin it,
         // unless it has a budget or goes in batches, as they would have without the question.
         let unbound = index == 0 && task.max_fail.is_none() && task.sizes.serial.is_empty();
-        if stop.current() != Stop::Run || dispatcher.declined || (dispatcher.lost() > budget && !unbound) {
+        let ended = dispatcher.declined || dispatcher.unmet.is_some();
+        if stop.current() != Stop::Run || ended || (dispatcher.lost() > budget && !unbound) {
             break;
         }
         dispatcher.task(index).await;
@@ -122,6 +123,8 @@ struct Dispatcher<C: Connector> {
     once: Arc<Once>,
     /// The user said no: nobody else begins.
     declined: bool,
+    /// A task that one host was to do for all, and did not: nothing that comes later can count on it.
+    unmet: Option<Arc<str>>,
 }
 
 /// A host in a batch.
@@ -183,6 +186,7 @@ impl<C: Connector> Dispatcher<C> {
             agent: AgentWatch::default(),
             once: Arc::default(),
             declined: false,
+            unmet: None,
             shared,
         }
     }
@@ -248,7 +252,33 @@ impl<C: Connector> Dispatcher<C> {
             });
             self.batch(Errand::Task(task), number, planned.max_fail, queue.collect()).await;
         }
+        if self.told_stop == Stop::Run && !self.declined {
+            self.part_with(task, planned);
+        }
         self.shared.sink.tell(Fact::TaskFinished { task });
+    }
+
+    /// Hosts that a task did not get to take no part any more: what comes later counts on what they have missed.
+    fn part_with(&mut self, task: usize, planned: &PlannedTask) {
+        let done = |host: &TaskHost| match self.hosts.get(host.host) {
+            Some(HostState::Waiting(run)) => run.through == Some(task),
+            Some(HostState::Finished(status)) => *status == Status::Ok,
+            Some(HostState::AtWork(_)) | None => false,
+        };
+        if planned.run_once && !planned.hosts.iter().any(done) {
+            self.unmet = Some(Arc::clone(&planned.name));
+        }
+        let troubled = self.lost();
+        for TaskHost { host, .. } in &planned.hosts {
+            let Some(state) = self.hosts.get_mut(*host) else { continue };
+            match std::mem::replace(state, HostState::Finished(Status::Skipped)) {
+                HostState::Waiting(run) if run.through != Some(task) => {
+                    let outcome = self.left_over(&run, None, troubled);
+                    self.record(run, outcome);
+                }
+                other => *state = other,
+            }
+        }
     }
 
     /// Sends workers to the hosts of a batch; returns when none is left. Nobody else begins when more hosts than `most`
@@ -364,6 +394,9 @@ impl<C: Connector> Dispatcher<C> {
                     batch.leave(member.member);
                 }
                 run.permit = None;
+                if let (Errand::Task(task), TaskEnd::Done) = (errand, &end) {
+                    run.through = Some(task);
+                }
                 match end {
                     TaskEnd::Done if self.is_last(run.host, errand) => {
                         let outcome = run.outcome(Status::Ok, None, None);
@@ -506,6 +539,11 @@ impl<C: Connector> Dispatcher<C> {
                 let what = if run.begun { "continued" } else { "begun" };
                 let message = format!("not {what}: the answer to a question was no");
                 (Status::Skipped, Failure::new(Kind::Declined, message))
+            }
+            None if let Some(task) = &self.unmet => {
+                let what = if run.begun { "continued" } else { "begun" };
+                let message = format!("not {what}: \"{task}\", which one host was to do for all, did not end well");
+                (Status::Skipped, Failure::new(Kind::Dependency, message))
             }
             None => {
                 let total = self.hosts.len();

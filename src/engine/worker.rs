@@ -79,6 +79,8 @@ pub(super) struct HostRun<S> {
     layer: Layer,
     /// What it is, once it has been asked.
     pub(super) facts: Option<Arc<Facts>>,
+    /// The last task that it went through.
+    pub(super) through: Option<usize>,
     /// It has been at work.
     pub(super) begun: bool,
     /// A command has been started there.
@@ -103,6 +105,7 @@ impl<S> HostRun<S> {
             vars: Vars::new(),
             layer: Layer::default(),
             facts: None,
+            through: None,
             begun: false,
             started: false,
             may_still_run: false,

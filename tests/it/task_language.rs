@@ -568,3 +568,26 @@ tasks:
         ran.stderr
     );
 }
+
+#[test]
+fn who_missed_a_task_does_not_go_on() {
+    let tasks = r#"
+tasks:
+  one: {max_fail: 1, steps: ["true"]}
+  two:
+    serial: 1
+    steps:
+      - {fail: no, when: host == "h1"}
+  three: [{local: "echo {{ host }} >> done"}]
+  build: {run_once: true, steps: ["exit 1"]}
+  deploy: {max_fail: 1, before: [build], steps: [{local: "echo {{ host }} >> done"}]}
+"#;
+    let fan = fan(tasks);
+    let ran = fan.run(["run", "one", "two", "three", "-H", "h[1-3]"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 failed, 2 skipped"), "{}", ran.snapshot());
+    assert!(!fan.work().join("done").exists(), "a host that did not do \"two\" cannot do \"three\"");
+    let ran = fan.run(["run", "deploy", "-H", "h[1-3]"]);
+    assert!(ran.stderr.contains("not begun: \"build\", which one host was to do for all"), "{}", ran.snapshot());
+    assert!(!fan.work().join("done").exists(), "nobody deploys what was not built");
+}

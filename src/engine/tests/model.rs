@@ -1,13 +1,17 @@
 //! Random hosts, random pools, random moments of stopping: the contract holds and the run ends in time.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Connect, Fake, Obeys, Start};
-use crate::engine::tests::{Around, Ran, ms, plan, raw, run_within};
-use crate::model::outcome::{ExitCode, Kind, Status};
+use crate::engine::tests::{Around, Ran, ms, plan, raw, run_within, step};
+use crate::event::Fact;
+use crate::model::outcome::{ExitCode, Kind, Status, StepStatus};
+use crate::model::task::{Action, Step, Strategy as Order};
 use crate::ssh::Retry;
 
 /// The longest that one wait of a script takes, but for the ones that hang.
@@ -57,10 +61,45 @@ fn command() -> impl Strategy<Value = Command> {
     })
 }
 
+/// What is special about a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Special {
+    Nothing,
+    Barrier,
+    Once,
+    WarnOnly,
+}
+
+/// A task: its steps, and how hosts go through it.
+#[derive(Clone, Debug)]
+struct TaskCase {
+    steps: Vec<Special>,
+    /// Hosts in a batch, the last one for all that are left.
+    batches: Vec<usize>,
+    max_fail: Option<usize>,
+    linear: bool,
+}
+
+fn task() -> impl Strategy<Value = TaskCase> {
+    let special = prop_oneof![
+        6 => Just(Special::Nothing),
+        1 => Just(Special::Barrier),
+        1 => Just(Special::Once),
+        1 => Just(Special::WarnOnly),
+    ];
+    (
+        prop::collection::vec(special, 0..4),
+        prop::collection::vec(1..4usize, 0..3),
+        prop::option::of(0..3usize),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(|(steps, batches, max_fail, linear)| TaskCase { steps, batches, max_fail, linear })
+}
+
 #[derive(Clone, Debug)]
 struct Case {
     hosts: Vec<(Vec<Connect>, Vec<Command>)>,
-    tasks: Vec<usize>,
+    tasks: Vec<TaskCase>,
     pool: usize,
     warn_only: bool,
     timeout: Option<u64>,
@@ -74,7 +113,7 @@ struct Case {
 fn case() -> impl Strategy<Value = Case> {
     let host = (connects(), prop::collection::vec(command(), 0..6));
     (
-        (prop::collection::vec(host, 1..6), prop::collection::vec(0..3usize, 1..4), 1..4usize, any::<bool>()),
+        (prop::collection::vec(host, 1..6), prop::collection::vec(task(), 1..4), 1..4usize, any::<bool>()),
         (
             prop::option::of(1..20_000u64),
             prop::option::of(1..5_000u64),
@@ -96,13 +135,90 @@ fn case() -> impl Strategy<Value = Case> {
         })
 }
 
+fn special_step(command: &str, special: Special) -> Step {
+    match special {
+        Special::Nothing => raw(command),
+        Special::Barrier => step(Action::Barrier),
+        Special::Once => Step { run_once: true, ..raw(command) },
+        Special::WarnOnly => Step { warn_only: true, ..raw(command) },
+    }
+}
+
+/// Batches of these sizes, and one of all hosts that are left.
+fn batches(sizes: &[usize], hosts: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut begin = 0;
+    for size in sizes {
+        let end = (begin + size).min(hosts);
+        found.push(begin..end);
+        begin = end;
+    }
+    if begin < hosts || found.is_empty() {
+        found.push(begin..hosts);
+    }
+    found.retain(|batch| !batch.is_empty());
+    found
+}
+
+/// The order of a run: batches, barriers, budgets, and the pool.
+fn keeps_order(case: &Case, ran: &Ran) {
+    let (mut lost, mut open, mut running) = (0, 0, None);
+    // The last step at which hosts of the batch met.
+    let mut met = 0;
+    let mut once: HashSet<(usize, usize)> = HashSet::new();
+    for event in &ran.events {
+        match &event.fact {
+            Fact::TaskStarted { task, .. } => {
+                running = case.tasks.get(*task);
+                met = 0;
+            }
+            Fact::BatchStarted { task, batch, .. } => {
+                let budget = case.tasks[*task].max_fail.unwrap_or(0);
+                assert!(*batch == 1 || lost <= budget, "a batch begins with {lost} lost of {budget}");
+                met = 0;
+            }
+            Fact::StepStarted { host, step, .. } => {
+                open += 1;
+                assert!(open <= case.pool, "{open} at work, {} allowed", case.pool);
+                let of = running.expect("a task is on");
+                assert!(*step >= met, "{host} is at {step} after others have met at {met}");
+                if of.linear || of.steps[*step] == Special::Barrier {
+                    met = *step;
+                }
+            }
+            Fact::StepFinished { host, task, step, outcome } => {
+                open -= 1;
+                let done_here = ran.tally.starts.get(host.as_str());
+                let command = format!("task {task} step {step}");
+                let here = done_here.is_some_and(|starts| starts.contains(&command));
+                let counts = matches!(outcome.status, StepStatus::Ok | StepStatus::Changed);
+                if case.tasks[*task].steps[*step] == Special::Once && here && counts {
+                    assert!(once.insert((*task, *step)), "{command} went well on two hosts");
+                }
+            }
+            Fact::HostFinished { outcome, .. } => {
+                lost += usize::from(matches!(
+                    outcome.status,
+                    Status::Failed | Status::Unreachable | Status::Unknown
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
 async fn carry_out(case: &Case) -> Ran {
-    let tasks = case
-        .tasks
-        .iter()
-        .enumerate()
-        .map(|(task, &steps)| (0..steps).map(|step| raw(&format!("task {task} step {step}"))).collect());
+    let tasks = case.tasks.iter().enumerate().map(|(task, of)| {
+        let step =
+            |(step, special): (usize, &Special)| special_step(&format!("task {task} step {step}"), *special);
+        of.steps.iter().enumerate().map(step).collect()
+    });
     let mut plan = plan(case.hosts.len(), tasks.collect());
+    for (task, of) in plan.tasks.iter_mut().zip(&case.tasks) {
+        task.batches = batches(&of.batches, case.hosts.len());
+        task.max_fail = of.max_fail;
+        task.strategy = if of.linear { Order::Linear } else { Order::Free };
+    }
     for host in &mut plan.hosts {
         host.command_timeout = case.timeout.map(ms);
         host.idle_timeout = case.idle.map(ms);
@@ -133,6 +249,10 @@ proptest! {
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let ran = runtime.block_on(carry_out(&case));
         prop_assert!(ran.took <= bound(&case), "{:?}", ran.took);
+        // A worker that panics leaves its step open.
+        if ran.recap.hosts.iter().all(|record| record.kind() != Some(Kind::Internal)) {
+            keeps_order(&case, &ran);
+        }
         let mut opened = 0;
         for record in &ran.recap.hosts {
             // A session that a panic took with it is not closed in good order.
