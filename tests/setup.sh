@@ -19,7 +19,7 @@ cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh
 '
 
 # What macOS has no counterpart of.
-[ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux dropbear:dropbear-bin dropbearkey:dropbear-bin"
+[ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux su:util-linux sudo:sudo doas:opendoas dropbear:dropbear-bin dropbearkey:dropbear-bin"
 
 # A browser for the pages of reports, by any of its names; Ubuntu calls Debian's package chromium-browser.
 if [ "$(uname -s)" != Darwin ]; then

@@ -305,6 +305,9 @@ pub(super) struct Connection {
     /// Ask once for a password to log in with, for hosts that take no key.
     #[arg(short = 'k', long, env = "FAN_ASK_PASS")]
     pub(super) ask_pass: bool,
+    /// Ask once for the password of steps with sudo.
+    #[arg(short = 'K', long, env = "FAN_ASK_SUDO_PASS")]
+    pub(super) ask_sudo_pass: bool,
     /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,

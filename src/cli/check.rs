@@ -1,7 +1,7 @@
 //! `fan check`: the files, and tasks with all their variables, without contacting anybody; with `--connect` then
 //! also whether the hosts can be worked on.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::cli::args::{Check, Color};
@@ -10,16 +10,19 @@ use crate::cli::error::CliError;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
 use crate::engine::plan::{Body, Changes, Plan, PlannedStep};
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{HostName, Inventory};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Located, Position};
-use crate::model::task::{Action, Command, Step};
+use crate::model::task::{Action, Become, Command, RunAs, Step};
 
 /// What the first step of a preflight does, for the message of a host that it fails on.
 const COMMAND: &str = "log in and run a command";
 
 /// What the second step of a preflight does, for the message of a host that lacks its interpreter.
 const INTERPRETER: &str = "start the interpreter of scripts (the setting `shell`)";
+/// What the steps behind those do.
+const BECOMING: &str = "run a command as somebody else, as steps with sudo do";
+
 const FILES: &str = "look at a file, as steps on files do (SFTP, or commands)";
 
 pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
@@ -32,7 +35,7 @@ pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
         return Err(context::no_hosts());
     }
     let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection, None)?;
-    ping::carry_out(with_interpreter(plan), false, color)
+    ping::carry_out(with_preflight(plan, checked.becoming), false, color)
 }
 
 /// What was found to be right.
@@ -41,6 +44,14 @@ struct Checked {
     inventory: Inventory,
     /// The hosts that are meant, as indices into the inventory's.
     hosts: Vec<usize>,
+    /// Whom their steps become.
+    becoming: Vec<Becoming>,
+}
+
+/// Somebody whom steps become, and the hosts where they do.
+struct Becoming {
+    other: Become,
+    hosts: BTreeSet<HostName>,
 }
 
 fn check(args: &Check) -> Result<Checked, CliError> {
@@ -59,7 +70,12 @@ fn check(args: &Check) -> Result<Checked, CliError> {
             None if args.connect => context::select_or_all(&mut inventory, &args.selection)?,
             None => Vec::new(),
         };
-        return Ok(Checked { summary, inventory, hosts });
+        // Whoever gives the password wants to know.
+        let names = hosts.iter().filter_map(|&host| inventory.hosts.get(host));
+        let everywhere =
+            Becoming { other: Become::default(), hosts: names.map(|host| host.name.clone()).collect() };
+        let becoming = if args.connection.ask_sudo_pass { vec![everywhere] } else { Vec::new() };
+        return Ok(Checked { summary, inventory, hosts, becoming });
     }
     let common = Common {
         title: "check".to_owned(),
@@ -86,7 +102,32 @@ fn check(args: &Check) -> Result<Checked, CliError> {
     let planned: HashSet<_> = plan.hosts.iter().map(|host| &host.endpoint.name).collect();
     let hosts = inventory.hosts.iter().enumerate().filter(|(_, host)| planned.contains(&host.name));
     let hosts = hosts.map(|(index, _)| index).collect();
-    Ok(Checked { summary, inventory, hosts })
+    let becoming = becoming(&plan);
+    Ok(Checked { summary, inventory, hosts, becoming })
+}
+
+/// Whom the steps of a plan become on their hosts, as far as that is known before the run.
+fn becoming(plan: &Plan) -> Vec<Becoming> {
+    let mut found: Vec<Becoming> = Vec::new();
+    let user = |other: &Become| other.user.as_ref().map(|user| Arc::clone(&user.value));
+    let same =
+        |a: &Become, b: &Become| user(a) == user(b) && a.method == b.method && a.password == b.password;
+    for task in &plan.tasks {
+        for planned in task.steps.iter().filter(|planned| planned.step.on.is_none()) {
+            if matches!(planned.step.action, Action::Local(_)) {
+                continue;
+            }
+            let known = |other: &&Become| !user(other).is_some_and(|user| user.contains("{{"));
+            let Some(other) = planned.step.becomes().filter(known) else { continue };
+            let members = task.hosts.iter().filter_map(|member| plan.hosts.get(member.host));
+            let names = members.map(|host| host.endpoint.name.clone());
+            match found.iter_mut().find(|before| same(&before.other, other)) {
+                Some(before) => before.hosts.extend(names),
+                None => found.push(Becoming { other: other.clone(), hosts: names.collect() }),
+            }
+        }
+    }
+    found
 }
 
 /// `1 host`, `4 hosts`.
@@ -94,9 +135,9 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Adds a script that does nothing, which is started as the scripts of tasks are, in any login shell; and a look at a
-/// file, as steps on files see it.
-fn with_interpreter(mut plan: Plan) -> Plan {
+/// Adds a script that does nothing, which is started as the scripts of tasks are, in any login shell; a look at a
+/// file, as steps on files see it; and the script once more as those whom steps become.
+fn with_preflight(mut plan: Plan, becoming: Vec<Becoming>) -> Plan {
     let position = Position::new("", 0, 0);
     let text = |text: &str| Located { value: Arc::from(text), position: position.clone() };
     for task in &mut plan.tasks {
@@ -107,7 +148,16 @@ fn with_interpreter(mut plan: Plan) -> Plan {
         };
         let script = like(Action::Run(Command::Script(text(ping::COMMAND))), INTERPRETER);
         let files = like(Action::Stat(text(".")), FILES);
+        let raised = becoming.iter().map(|Becoming { other, hosts }| {
+            let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+            let mut raised = like(script.step.action.clone(), BECOMING);
+            raised.step.run_as = Some(RunAs::Other(Box::new(other.clone())));
+            raised.step.when = Some(text(&format!("host in {}", serde_json::json!(hosts))));
+            raised
+        });
+        let raised: Vec<PlannedStep> = raised.collect();
         task.steps.extend([script, files]);
+        task.steps.extend(raised);
         task.body = Body::sequence(task.steps.len());
     }
     plan

@@ -154,6 +154,10 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
         let source = SecretSource::Prompt("SSH password".to_owned());
         settings.password = Some(Sourced::new(source, Origin::CommandLine("--ask-pass")));
     }
+    if args.ask_sudo_pass {
+        let source = SecretSource::Prompt("sudo password".to_owned());
+        settings.sudo_password = Some(Sourced::new(source, Origin::CommandLine("--ask-sudo-pass")));
+    }
     match args.connect_timeout {
         None => {}
         Some(TimeLimit::After(timeout)) => {

@@ -22,7 +22,7 @@ use crate::model::outcome::ExitCode;
 use crate::model::range::MAX_HOSTS;
 use crate::model::settings::{Settings, Transport};
 use crate::model::target;
-use crate::model::task::TaskFile;
+use crate::model::task::{Action, TaskFile};
 use crate::model::value::Vars;
 use crate::sandbox::{HostSpec, Sandbox};
 
@@ -76,6 +76,9 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
             source,
         })?;
         move_into(&mut plan, &sandbox);
+        if leave_sudo(&mut plan) {
+            talk("demo: these hosts are this machine: their steps run as you, without sudo");
+        }
         talk(&format!(
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
             sandbox.hosts().len()
@@ -141,6 +144,17 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
     }
     inventory.hosts = hosts;
     Ok(())
+}
+
+/// Has all steps of the hosts done as the user who runs them; says whether any was to be done as another one.
+fn leave_sudo(plan: &mut Plan) -> bool {
+    let mut left = false;
+    let steps = plan.tasks.iter_mut().flat_map(|task| &mut task.steps).map(|planned| &mut planned.step);
+    for step in steps.filter(|step| !matches!(step.action, Action::Local(_))) {
+        left |= step.becomes().is_some();
+        step.run_as = None;
+    }
+    left
 }
 
 /// Points every host of the plan at its throw-away double.

@@ -95,6 +95,9 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
     row(&mut rows, "certificate", &settings.certificates, |files| json!(files));
     row(&mut rows, "forward_agent", &settings.forward_agent, |forward| Value::from(*forward));
     row(&mut rows, "password", &settings.password, |source| Value::from(password(source)));
+    row(&mut rows, "sudo.user", &settings.sudo_user, text);
+    row(&mut rows, "sudo.method", &settings.sudo_method, |method| Value::from(method.as_str()));
+    row(&mut rows, "sudo.password", &settings.sudo_password, |source| Value::from(password(source)));
     row(&mut rows, "gateway", &settings.gateway, |gateway| match gateway {
         GatewaySetting::Direct => Value::from("none"),
         GatewaySetting::Hops(hops) => Value::from(hops.join(",")),

@@ -12,7 +12,7 @@ use crate::engine::planner::{self, Tags};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Located, Position};
-use crate::model::task::{Action, Step, TemplateText};
+use crate::model::task::{Action, RunAs, Step, TemplateText};
 
 /// What is done, and how to call it.
 pub(super) struct OneStep {
@@ -52,7 +52,8 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
     }
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));
-    let step = Step { name, sudo: args.sudo, ..Step::bare(action) };
+    let run_as = args.sudo.then(|| RunAs::Other(Box::default()));
+    let step = Step { name, run_as, ..Step::bare(action) };
     let plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask, title};
 use crate::model::duration;
 use crate::model::files::{Attributes, FileState, Install, LineEdit, Links, TreeRules};
+use crate::model::privilege::Method;
 use crate::model::range;
-use crate::model::task::{Action, Each, Guards, Repeat, Step, Strategy};
+use crate::model::task::{Action, Become, Dialogue, Each, Guards, Repeat, Step, Strategy};
 
 /// The tasks in order, each with its hosts and steps.
 pub(super) fn render(plan: &Plan) -> String {
@@ -86,7 +87,7 @@ impl View<'_> {
 
     fn step(&mut self, index: usize, depth: usize) {
         let Some(PlannedStep { step, .. }) = self.task.steps.get(index) else { return };
-        let what = step.name.as_ref().map_or_else(|| title(&step.action), |name| name.value.to_string());
+        let what = step.name.as_ref().map_or_else(|| title(step), |name| name.value.to_string());
         let (indent, number, key) = ("  ".repeat(depth), index + 1, step.action.key());
         let _ = write!(self.text, "{indent}{number}. {key}: {what}");
         for note in notes(self.plan, step) {
@@ -99,8 +100,9 @@ impl View<'_> {
 /// What shapes a step, besides its title.
 fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     let mut notes = on_files(&step.action);
-    if step.sudo {
-        notes.push("sudo".to_owned());
+    notes.extend(step.becomes().map(becomes));
+    if let Dialogue { pty: true, .. } = &step.dialogue {
+        notes.push("pty".to_owned());
     }
     if let Some(cd) = step.cd.as_ref().filter(|_| moves_or_changes_files(&step.action)) {
         notes.push(format!("cd {}", cd.value));
@@ -119,6 +121,15 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
         notes.push("dry run".to_owned());
     }
     notes
+}
+
+/// Who does it, and how.
+fn becomes(other: &Become) -> String {
+    let method = other.method.map_or("sudo", Method::as_str);
+    match &other.user {
+        None => method.to_owned(),
+        Some(user) => format!("{method} as {}", user.value),
+    }
 }
 
 /// How often and where it is done, and what its result means.
@@ -158,6 +169,7 @@ fn moves_or_changes_files(action: &Action) -> bool {
         | Action::Line(_) => true,
         Action::Run(_)
         | Action::Local(_)
+        | Action::Script(_)
         | Action::Echo(_)
         | Action::Set(_)
         | Action::Fail(_)
@@ -213,6 +225,7 @@ fn on_files(action: &Action) -> Vec<String> {
         }
         Action::Run(_)
         | Action::Local(_)
+        | Action::Script(_)
         | Action::Echo(_)
         | Action::Set(_)
         | Action::Fail(_)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::fields::{self, flag, integer, literal, map, quote, time_limit};
+use crate::config::fields::{self, Schema, flag, integer, literal, map, quote, time_limit};
 use crate::config::findings::Findings;
 use crate::config::gateway::Hop;
 use crate::config::host_keys;
@@ -12,8 +12,9 @@ use crate::config::yaml::{Entry, Node, Scalar};
 use crate::model::inventory::RoleName;
 use crate::model::name::check_user_name;
 use crate::model::position::Position;
+use crate::model::privilege::Method;
 use crate::model::settings::{
-    AgentSetting, GatewaySetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport,
+    AgentSetting, GatewaySetting, OnDisconnect, Origin, SecretSource, Settings, Sourced, TimeLimit, Transport,
 };
 
 /// Fields that are settings.
@@ -42,10 +43,11 @@ pub(super) const KNOWN: &[&str] = &[
     "host_key_alias",
     "revoked_host_keys",
     "on_disconnect",
+    "sudo",
 ];
 
 /// Settings that are not built yet.
-pub(super) const LATER: &[&str] = &["sudo"];
+pub(super) const LATER: &[&str] = &[];
 
 /// What ssh_config and other tools call them.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[
@@ -67,6 +69,7 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("environment", "env"),
     ("connection", "transport"),
     ("variables", "vars"),
+    ("become", "sudo"),
     ("bastion", "gateway"),
     ("jump_host", "gateway"),
     ("proxy_jump", "gateway"),
@@ -174,6 +177,12 @@ impl Layer<'_> {
             "revoked_host_keys" => {
                 settings.revoked_host_keys = sourced(paths(node, field, self.base, findings), origin);
             }
+            "sudo" => {
+                let sudo = sudo(node, self.base, findings);
+                settings.sudo_user = sourced(sudo.user, origin.clone());
+                settings.sudo_method = sourced(sudo.method, origin.clone());
+                settings.sudo_password = sourced(sudo.password, origin);
+            }
             "on_disconnect" => settings.on_disconnect = sourced(on_disconnect(node, findings), origin),
             _ => return false,
         }
@@ -187,6 +196,57 @@ impl Layer<'_> {
             Owner::Host => Origin::Host(at.clone()),
         }
     }
+}
+
+/// How somebody else is become.
+#[derive(Default)]
+pub(super) struct Sudo {
+    user: Option<String>,
+    pub(super) method: Option<Method>,
+    pub(super) password: Option<SecretSource>,
+}
+
+impl Sudo {
+    /// Reads one key of it.
+    pub(super) fn read(&mut self, entry: &Entry, base: &Path, findings: &mut Findings) {
+        let (key, node) = (&*entry.key.text, &entry.value);
+        match key {
+            "user" => self.user = user(node, findings),
+            "method" => {
+                let words = Method::ALL.map(|method| (method.as_str(), method));
+                self.method = fields::word(node, key, &words, findings);
+            }
+            "password" => self.password = secret::source(node, key, base, findings),
+            _ => SUDO.refuse(&entry.key, findings),
+        }
+    }
+}
+
+const SUDO: Schema = Schema {
+    known: &[&["user", "method", "password"]],
+    later: &[],
+    synonyms: &[
+        ("become_user", "user"),
+        ("become_method", "method"),
+        ("pass", "password"),
+        ("with", "method"),
+    ],
+};
+
+fn sudo(node: &Node, base: &Path, findings: &mut Findings) -> Sudo {
+    let mut sudo = Sudo::default();
+    if !matches!(node, Node::Map(_)) {
+        findings.error_help(
+            node.position(),
+            "\"sudo\" of a host says how: a map of user, method and password",
+            "which steps are done with sudo, they say themselves: \"sudo: true\"",
+        );
+        return sudo;
+    }
+    for entry in map(node, "a map of how", "key", findings) {
+        sudo.read(entry, base, findings);
+    }
+    sudo
 }
 
 fn sourced<T>(value: Option<T>, origin: Origin) -> Option<Sourced<T>> {

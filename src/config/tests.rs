@@ -428,7 +428,7 @@ fn steps_on_files_are_read_with_all_their_keys() {
     assert_eq!(&*put.attributes.group.as_ref().unwrap().value, "33");
     assert!(put.install.backup && put.install.follow && !put.tree.times);
     assert_eq!(&*put.install.validate.as_ref().unwrap().value, "tar -tf %s {{ host }}");
-    assert!(steps[0].sudo && steps[0].cd.is_some() && steps[0].timeout.is_some());
+    assert!(steps[0].becomes().is_some() && steps[0].cd.is_some() && steps[0].timeout.is_some());
 
     let Action::Put(put) = &steps[1].action else { panic!("{:?}", steps[1].action) };
     assert_eq!(words(&put.from), "dist/ conf/*.conf");
@@ -466,7 +466,7 @@ fn steps_on_files_are_read_with_all_their_keys() {
     assert!(matches!(edit(13), LineEdit::Absent { matching } if matching.value == r"^a\.b \(c\)$"));
     assert!(matches!(edit(14), LineEdit::Absent { matching } if matching.value == "(?i)x"));
     assert!(
-        matches!(&steps[15], Step { action: Action::Stat(path), sudo: true, .. } if &*path.value == "/srv/{{ host }}")
+        matches!(&steps[15], Step { action: Action::Stat(path), run_as: Some(_), .. } if &*path.value == "/srv/{{ host }}")
     );
     assert!(matches!(&steps[16].action, Action::Ls(_)));
 }

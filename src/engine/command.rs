@@ -21,6 +21,7 @@ use crate::engine::worker::Activity;
 use crate::event::{Fact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
+use crate::ssh::talk::{Deed, Opening, Talk};
 use crate::ssh::{Exec, ExecEvent, Signal};
 
 /// Bytes of one host's output that may be on their way to the readers.
@@ -64,6 +65,8 @@ pub(super) enum StopCause {
     Timeout(Duration),
     Idle(Duration),
     Cancelled(CancelReason),
+    /// Its start came to nothing.
+    NotStarted,
 }
 
 /// How a command ended.
@@ -74,6 +77,8 @@ pub(super) enum Ended {
     /// The channel closed without an exit status: its outcome is not known (RFC 4254 section 6.10 makes it
     /// optional).
     NoStatus,
+    /// The login, or who was to change the user, did not start it: nothing of it ran.
+    NotStarted(Failure),
     /// The connection went away.
     Lost(Failure),
     /// We stopped it; `confirmed` when the host told of its end.
@@ -83,6 +88,12 @@ pub(super) enum Ended {
 /// A finished command.
 pub(super) struct Finished {
     pub(super) ended: Ended,
+    /// It had begun, as far as that is told: the command of `fan exec` tells nothing.
+    pub(super) begun: bool,
+    /// The line at which its script ended, counted from 1.
+    pub(super) line: Option<u32>,
+    /// Bytes that the login printed before it began.
+    pub(super) noise: u64,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
 }
@@ -144,6 +155,12 @@ struct Watch<E> {
     exited: Option<Exited>,
     stopping: Stopping,
     seen_stop: Stop,
+    /// What is said around the output; none for a command that is passed on untouched.
+    talk: Option<Talk>,
+    /// When its start began, or was last got on with.
+    opened: Instant,
+    /// Why it was not started.
+    refused: Option<Failure>,
 }
 
 #[derive(Default)]
@@ -161,7 +178,12 @@ enum Woken {
 }
 
 /// Watches a command until it has ended and all its output is told.
-pub(super) async fn watch<E: Exec>(exec: E, around: Surroundings, limits: Limits) -> Finished {
+pub(super) async fn watch<E: Exec>(
+    exec: E,
+    around: Surroundings,
+    limits: Limits,
+    opening: Option<Opening>,
+) -> Finished {
     let now = Instant::now();
     let mut watch = Watch {
         exec,
@@ -175,10 +197,18 @@ pub(super) async fn watch<E: Exec>(exec: E, around: Surroundings, limits: Limits
         exited: None,
         stopping: Stopping::No,
         seen_stop: Stop::Run,
+        talk: opening.map(Talk::new),
+        opened: now,
+        refused: None,
     };
     let ended = watch.run().await;
     watch.flush().await;
-    Finished { ended, stdout: watch.stdout.captured, stderr: watch.stderr.captured }
+    let (begun, line, noise) = match &watch.talk {
+        None => (true, None, 0),
+        Some(talk) => (talk.started(), talk.line(), talk.noise()),
+    };
+    let (stdout, stderr) = (watch.stdout.captured, watch.stderr.captured);
+    Finished { ended, begun, line, noise, stdout, stderr }
 }
 
 impl<E: Exec> Watch<E> {
@@ -187,7 +217,7 @@ impl<E: Exec> Watch<E> {
             match self.wait().await {
                 Woken::Granted(permit) => self.tell_waiting(permit),
                 Woken::Heard(event) => {
-                    if let Some(ended) = self.hear(event) {
+                    if let Some(ended) = self.hear(event).await {
                         return ended;
                     }
                 }
@@ -238,7 +268,10 @@ impl<E: Exec> Watch<E> {
     fn deadline(&self) -> Option<Instant> {
         match (&self.stopping, &self.exited) {
             (Stopping::Asked { due, .. }, _) => Some(*due),
-            (Stopping::No, None) => self.limits.timeout.map(|limit| self.started + limit),
+            (Stopping::No, None) => {
+                let limit = self.limits.timeout.map(|limit| self.started + limit);
+                limit.into_iter().chain(self.overdue()).min()
+            }
             (Stopping::No, Some(exited)) => self.is_listening().then(|| exited.since + OUTPUT_AFTER_EXIT),
         }
     }
@@ -254,10 +287,10 @@ impl<E: Exec> Watch<E> {
         limit.filter(|_| self.is_listening()).map(|limit| self.last_output + limit)
     }
 
-    fn hear(&mut self, event: ExecEvent) -> Option<Ended> {
+    async fn hear(&mut self, event: ExecEvent) -> Option<Ended> {
         match event {
-            ExecEvent::Stdout(data) => self.take(Stream::Stdout, data),
-            ExecEvent::Stderr(data) => self.take(Stream::Stderr, data),
+            ExecEvent::Stdout(data) => self.heard(Stream::Stdout, data).await,
+            ExecEvent::Stderr(data) => self.heard(Stream::Stderr, data).await,
             ExecEvent::Exit(exit) => {
                 self.last_output = Instant::now();
                 self.exited = Some(Exited { exit, since: self.last_output });
@@ -268,9 +301,34 @@ impl<E: Exec> Watch<E> {
         None
     }
 
-    fn take(&mut self, stream: Stream, data: Bytes) {
+    /// Takes what came on a stream, and does what it calls for.
+    async fn heard(&mut self, stream: Stream, data: Bytes) {
         self.last_output = Instant::now();
         self.around.activity.heard();
+        let Some(talk) = &mut self.talk else { return self.take(stream, data) };
+        let (output, deeds) = talk.hear(stream, data);
+        for deed in deeds {
+            // One that is being stopped is told nothing more.
+            match (deed, &self.stopping) {
+                (Deed::Hold, _) => self.exec.hold(),
+                (_, Stopping::Asked { .. }) => {}
+                (Deed::Send(data), Stopping::No) => {
+                    self.opened = self.last_output;
+                    self.exec.send(data);
+                }
+                (Deed::End, Stopping::No) => self.exec.end(),
+                (Deed::Refuse(failure), Stopping::No) => {
+                    self.refused = Some(failure);
+                    self.send(Signal::Term, StopCause::NotStarted).await;
+                }
+            }
+        }
+        if !output.is_empty() {
+            self.take(stream, output);
+        }
+    }
+
+    fn take(&mut self, stream: Stream, data: Bytes) {
         let (capture, blocked) = (self.limits.capture, self.waiting.is_some());
         let stdio = self.stdio(stream);
         if capture {
@@ -294,6 +352,9 @@ impl<E: Exec> Watch<E> {
 
     /// The verdict once nothing more will come.
     fn conclude(&mut self, lost: Option<Failure>) -> Ended {
+        if let Some(failure) = self.not_started(lost.is_some()) {
+            return Ended::NotStarted(failure);
+        }
         match (&self.stopping, self.exited.take(), lost) {
             (Stopping::Asked { cause, .. }, exited, _) => {
                 Ended::Stopped { cause: *cause, confirmed: exited.is_some() }
@@ -302,6 +363,25 @@ impl<E: Exec> Watch<E> {
             (Stopping::No, None, Some(failure)) => Ended::Lost(failure),
             (Stopping::No, None, None) => Ended::NoStatus,
         }
+    }
+
+    /// Why the command was not started, when it is certain that it was not.
+    fn not_started(&mut self, lost: bool) -> Option<Failure> {
+        let talk = self.talk.as_ref().filter(|talk| !talk.started())?;
+        match (&self.stopping, &self.exited) {
+            (Stopping::Asked { cause: StopCause::NotStarted, .. }, _) => self.refused.take(),
+            (Stopping::Asked { .. }, _) => None,
+            (Stopping::No, Some(exited)) => Some(talk.verdict(Some(&exited.exit))),
+            // What it said last may have been lost too.
+            (Stopping::No, None) if lost => None,
+            (Stopping::No, None) => Some(talk.verdict(None)),
+        }
+    }
+
+    /// When the start has taken too long.
+    fn overdue(&self) -> Option<Instant> {
+        let patience = self.talk.as_ref().and_then(Talk::patience)?;
+        Some(self.opened + patience)
     }
 
     async fn on_due(&mut self) -> Option<Ended> {
@@ -319,7 +399,12 @@ impl<E: Exec> Watch<E> {
         let now = Instant::now();
         let timeout = self.limits.timeout.filter(|&limit| now >= self.started + limit);
         let idle = self.limits.idle.filter(|&limit| now >= self.last_output + limit);
-        let cause = timeout.map(StopCause::Timeout).or(idle.map(StopCause::Idle))?;
+        let overdue = self.overdue().is_some_and(|due| now >= due);
+        let cause = timeout.map(StopCause::Timeout).or(idle.map(StopCause::Idle));
+        if cause.is_none() && overdue {
+            self.refused = self.talk.as_ref().map(Talk::overdue);
+        }
+        let cause = cause.or(overdue.then_some(StopCause::NotStarted))?;
         self.send(Signal::Term, cause).await;
         None
     }
@@ -359,6 +444,10 @@ impl<E: Exec> Watch<E> {
         };
         let due = Instant::now() + grace;
         self.stopping = Stopping::Asked { cause, killed, due };
+        if self.talk.as_ref().is_some_and(Talk::is_raising) {
+            // Who waits for a password ends without one, whoever it runs as. Signals it may not take from us.
+            self.exec.end();
+        }
         let (exec, around, seen) = (&mut self.exec, &mut self.around, self.seen_stop);
         // A connection that takes no signal within its grace does not take it at all.
         tokio::select! {
@@ -387,6 +476,18 @@ impl<E: Exec> Watch<E> {
 
     /// Tells what is left. A user who wants the end does not wait long for slow readers.
     async fn flush(&mut self) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let held = self.talk.as_mut().map(|talk| talk.finish(stream)).filter(|held| !held.is_empty());
+            if let Some(held) = held {
+                // At most the beginning of a mark: it joins the unfinished line.
+                let capture = self.limits.capture;
+                let stdio = self.stdio(stream);
+                if capture {
+                    stdio.captured.push(&held);
+                }
+                stdio.lines.join(&held);
+            }
+        }
         let rest = [
             self.waiting.take().map(|waiting| (waiting.stream, waiting.block)),
             self.stdout.lines.finish().map(|block| (Stream::Stdout, block)),

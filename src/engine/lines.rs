@@ -34,6 +34,11 @@ impl LineBlocks {
         block
     }
 
+    /// Takes some bytes that are no whole line, to be given with what is left at the end.
+    pub(super) fn join(&mut self, data: &[u8]) {
+        self.torn.extend_from_slice(data);
+    }
+
     /// What is left at the end of the stream.
     pub(super) fn finish(&mut self) -> Option<Bytes> {
         if self.torn.is_empty() { None } else { Some(self.torn.split().freeze()) }

@@ -12,9 +12,12 @@ use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
-use crate::model::secret::Secrets;
-use crate::model::settings::OnDisconnect;
-use crate::model::task::{Action, Command, Condition, Share, Step, Strategy, Template, TemplateText};
+use crate::model::privilege::Method;
+use crate::model::secret::{Secret, Secrets};
+use crate::model::settings::{OnDisconnect, SecretSource};
+use crate::model::task::{
+    Action, Become, Command, Condition, ScriptArgs, Share, Step, Strategy, Template, TemplateText,
+};
 use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
 
@@ -49,6 +52,8 @@ pub struct Plan {
     pub templates: Arc<Templates>,
     /// Secrets that its templates need.
     pub secrets: Secrets,
+    /// Passwords of steps that run as somebody else, once they are fetched.
+    pub passwords: HashMap<SecretSource, Secret>,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
     /// The variables of each host of the inventory, when a step may look at those of others.
@@ -85,6 +90,27 @@ pub struct PlannedHost {
     pub idle_timeout: Option<Duration>,
     /// What becomes of a running command when the connection goes away.
     pub on_disconnect: OnDisconnect,
+    /// How steps become somebody else there, unless they say otherwise.
+    pub becoming: Becoming,
+}
+
+/// How somebody else is become on a host.
+#[derive(Clone, Debug, Default)]
+pub struct Becoming {
+    /// Who; root without one.
+    pub user: Option<Arc<str>>,
+    /// How.
+    pub method: Method,
+    /// Where the password for it is kept.
+    pub password: Option<SecretSource>,
+}
+
+impl Becoming {
+    /// Where a step's password is kept, when it may need one.
+    pub fn password_of<'a>(&'a self, step: &'a Become) -> Option<&'a SecretSource> {
+        let takes = step.method.unwrap_or(self.method).takes_password();
+        step.password.as_ref().or(self.password.as_ref()).filter(|_| takes)
+    }
 }
 
 /// A task of the run.
@@ -250,6 +276,30 @@ impl Plan {
         self.tasks.iter().map(summary).collect()
     }
 
+    /// Where the passwords are kept that its steps need to become somebody else, each once.
+    pub fn password_sources(&self) -> Vec<&SecretSource> {
+        let mut sources: Vec<&SecretSource> = Vec::new();
+        for task in &self.tasks {
+            for planned in &task.steps {
+                let Some(other) = planned.step.becomes() else { continue };
+                let here = matches!(planned.step.action, Action::Local(_));
+                for (position, member) in task.hosts.iter().enumerate() {
+                    let elsewhere = planned.places.get(position).copied().flatten();
+                    let place = match elsewhere {
+                        Some(delegate) => self.delegates.get(delegate),
+                        None => self.hosts.get(member.host),
+                    };
+                    let Some(host) = place else { continue };
+                    let source = if here { other.own_password() } else { host.becoming.password_of(other) };
+                    if let Some(source) = source.filter(|source| !sources.contains(source)) {
+                        sources.push(source);
+                    }
+                }
+            }
+        }
+        sources
+    }
+
     /// A path of this machine with the operator's home in the place of `~`.
     pub fn local_path(&self, text: &str) -> String {
         match (text.strip_prefix('~'), &self.home) {
@@ -264,20 +314,38 @@ impl Plan {
 /// A step as the event stream announces it.
 pub(super) fn summarize(planned: &PlannedStep) -> StepSummary {
     let step = &planned.step;
-    let title = step.name.as_ref().map_or_else(|| title(&step.action), |name| first_line(&name.value));
+    let title = step.name.as_ref().map_or_else(|| title(step), |name| first_line(&name.value));
     // The command of `fan exec` stands in no file.
     let position = (step.position.line > 0).then(|| step.position.clone());
     StepSummary { action: step.action.key().to_owned(), title, section: planned.section, position }
 }
 
-/// The first line of what an action does, as it was written.
-pub fn title(action: &Action) -> String {
+/// The first line of what a step does, as it was written.
+pub fn title(step: &Step) -> String {
+    let title = of_action(&step.action);
+    match (&step.action, step.becomes()) {
+        (Action::Run(_) | Action::Script(_) | Action::Local(_), Some(_)) => format!("sudo {title}"),
+        _ => title,
+    }
+}
+
+fn of_action(action: &Action) -> String {
     match action {
         Action::Run(Command::Raw(text)) | Action::Local(Command::Raw(text)) => first_line(text),
         Action::Run(Command::Script(text)) | Action::Local(Command::Script(text)) => first_line(&text.value),
         Action::Run(Command::Argv(words)) | Action::Local(Command::Argv(words)) => {
             let words: Vec<&str> = words.iter().map(|word| word.value.as_ref()).collect();
             first_line(&words.join(" "))
+        }
+        Action::Script(script) => {
+            let from = &script.from.value;
+            let args = match &script.args {
+                ScriptArgs::Words(words) => {
+                    words.iter().map(|word| word.value.as_ref()).collect::<Vec<_>>().join(" ")
+                }
+                ScriptArgs::Line(line) => line.value.to_string(),
+            };
+            first_line(format!("{from} {args}").trim_end())
         }
         Action::Echo(text) | Action::Fail(text) => first_line(&text.value),
         Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),

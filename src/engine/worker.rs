@@ -16,6 +16,7 @@ use crate::engine::pace::Pace;
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::{EventSink, millis};
+use crate::engine::step::privilege::{self, Denied};
 use crate::engine::step::{self, SharedFiles, StepResult};
 use crate::engine::stop::StopReceiver;
 use crate::engine::together::Together;
@@ -87,6 +88,10 @@ pub(super) struct HostRun<S> {
     pub(super) started: bool,
     /// A command was started there whose end was not seen.
     pub(super) may_still_run: bool,
+    /// It was seen whether its steps can be done as those that they name.
+    pub(super) checked: bool,
+    /// It was said that its login prints something.
+    pub(super) noise_told: bool,
     /// Its place among the hosts at work, while it is.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// The host's share of output in flight.
@@ -109,6 +114,8 @@ impl<S> HostRun<S> {
             begun: false,
             started: false,
             may_still_run: false,
+            checked: false,
+            noise_told: false,
             permit: None,
             budget: Arc::new(Semaphore::new(OUTPUT_BUDGET)),
             activity: Arc::new(Activity::new(sink.clone())),
@@ -266,7 +273,7 @@ impl<C: Connector> Worker<'_, C> {
         match connecting::connect(connector.as_ref(), &self.planned.endpoint, Some(&*sink), stop).await {
             Ok(session) => {
                 self.run.session = Some(Arc::new(session));
-                Ok(())
+                self.check_privileges(step).await
             }
             Err(NotConnected::Failed(failure)) => {
                 // Earlier steps may have run commands elsewhere (`local`), but none on this host.
@@ -276,6 +283,19 @@ impl<C: Connector> Worker<'_, C> {
             }
             Err(NotConnected::Cancelled(reason)) => Err(self.halt_cancelled(step, reason)),
         }
+    }
+
+    /// Makes sure that the host lets its steps be done as those that they name, before any is begun.
+    async fn check_privileges(&mut self, step: usize) -> Result<(), Halt> {
+        if std::mem::replace(&mut self.run.checked, true) {
+            return Ok(());
+        }
+        let (status, failure) = match privilege::check(self, step).await {
+            Ok(()) => return Ok(()),
+            Err(Denied::Cancelled(failure)) => (Status::Cancelled, failure),
+            Err(Denied::Failed(failure)) => (Status::Unreachable, failure),
+        };
+        Err(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
     }
 
     /// Whether a step's outcome is the end of the host, and which.

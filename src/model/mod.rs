@@ -10,6 +10,7 @@ pub mod inventory;
 pub mod name;
 pub mod outcome;
 pub mod position;
+pub mod privilege;
 pub mod range;
 pub mod redact;
 pub mod secret;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::inventory::RoleName;
 use crate::model::position::Position;
+use crate::model::privilege::Method;
 
 /// Where a setting's value came from, lowest precedence first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +178,12 @@ pub struct Settings {
     pub forward_agent: Option<Sourced<bool>>,
     /// Password for the login.
     pub password: Option<Sourced<SecretSource>>,
+    /// Whom steps with `sudo` become.
+    pub sudo_user: Option<Sourced<String>>,
+    /// How they do that.
+    pub sudo_method: Option<Sourced<Method>>,
+    /// Password for it.
+    pub sudo_password: Option<Sourced<SecretSource>>,
     /// Keys that the host must have one of: `SHA256:...` fingerprints or `ssh-ed25519 AAAA...`. When set,
     /// no file of known keys is asked.
     pub host_key: Option<Sourced<Vec<String>>>,
@@ -227,6 +234,9 @@ impl Settings {
         put(&mut self.proxy_command, &higher.proxy_command);
         put(&mut self.forward_agent, &higher.forward_agent);
         put(&mut self.password, &higher.password);
+        put(&mut self.sudo_user, &higher.sudo_user);
+        put(&mut self.sudo_method, &higher.sudo_method);
+        put(&mut self.sudo_password, &higher.sudo_password);
         put(&mut self.host_key, &higher.host_key);
         put(&mut self.host_keys, &higher.host_keys);
         put(&mut self.host_key_alias, &higher.host_key_alias);

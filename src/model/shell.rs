@@ -6,7 +6,13 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
+pub mod carried;
+mod failing;
+pub mod launch;
+pub mod marks;
 pub mod watchdog;
+
+use crate::model::shell::marks::{Mark, Token};
 
 /// The longest command line that a Linux host takes, in bytes.
 ///
@@ -32,6 +38,9 @@ pub enum ShellError {
     /// The interpreter is not a plain command.
     #[error("{0:?} cannot be called as a shell")]
     Interpreter(String),
+    /// The user to become is no name.
+    #[error("{0:?} cannot be the name of a user")]
+    User(String),
     /// The folder to run in is empty text.
     #[error("the folder to run in is empty")]
     EmptyFolder,
@@ -108,6 +117,8 @@ pub struct Prelude<'a> {
     pub cd: Option<&'a str>,
     /// Environment of the script, in order.
     pub env: &'a [(String, String)],
+    /// Marks where the script begins on both streams, and the line at which it failed.
+    pub token: Option<&'a Token>,
 }
 
 /// Composes a step's script for a POSIX shell: folder, environment, stop at the first failure, the user's lines.
@@ -116,7 +127,11 @@ pub struct Prelude<'a> {
 /// runs. Otherwise its exit status is that of the line that failed, or of the last one. Failing pipe stages
 /// count where the shell has `pipefail`. The result ends with a newline, because a heredoc's last line needs it.
 pub fn task_script(prelude: &Prelude<'_>, script: &str) -> Result<String, ShellError> {
-    let mut text = String::with_capacity(script.len() + 128);
+    let mut text = String::with_capacity(script.len() + 1024);
+    if let Some(token) = prelude.token {
+        let start = token.prints(&Mark::Start);
+        let _ = writeln!(text, "{start}; {start} >&2");
+    }
     if let Some(folder) = prelude.cd {
         refuse_nul("the folder to run in", folder)?;
         let message = single_quoted(&format!("fan: cannot cd to {folder}"));
@@ -132,6 +147,9 @@ pub fn task_script(prelude: &Prelude<'_>, script: &str) -> Result<String, ShellE
     }
     // `set -e` comes last so that the script starts with status 0 where there is no pipefail.
     text.push_str("(set -o pipefail) 2>/dev/null && set -o pipefail\nset -e\n");
+    if let Some(token) = prelude.token {
+        let _ = writeln!(text, "{}", failing::prelude(token));
+    }
     refuse_nul("the script", script)?;
     text.push_str(script);
     if !script.ends_with('\n') {
@@ -196,8 +214,13 @@ fn encoded_line(interpreter: &str, script: &str) -> String {
 
 /// A script for `printf %b`, in double quotes inside single quotes, in ASCII.
 pub(crate) fn octal(script: &str) -> String {
-    let mut octal = String::with_capacity(script.len() * 2);
-    for byte in script.bytes() {
+    octal_bytes(script.as_bytes())
+}
+
+/// The same of any bytes.
+fn octal_bytes(bytes: &[u8]) -> String {
+    let mut octal = String::with_capacity(bytes.len() * 2);
+    for &byte in bytes {
         match byte {
             b'\n' => octal.push_str("\\n"),
             b'\t' => octal.push_str("\\t"),

@@ -8,8 +8,9 @@ use indexmap::IndexMap;
 use crate::model::files::{FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
+use crate::model::privilege::Method;
 use crate::model::secret::SecretSources;
-use crate::model::settings::TimeLimit;
+use crate::model::settings::{SecretSource, TimeLimit};
 use crate::model::value::{Value, Vars};
 
 /// The text of a template with its place in the file.
@@ -149,8 +150,10 @@ pub struct Step {
     pub changed_when: Option<TemplateText>,
     /// A failure is reported as a warning and the host goes on.
     pub warn_only: bool,
-    /// Files are put in place by root; only for actions on files.
-    pub sudo: bool,
+    /// As whom it is done; without it, as the user who logs in.
+    pub run_as: Option<RunAs>,
+    /// What its command reads, and on what.
+    pub dialogue: Dialogue,
     /// One host does it for all.
     pub run_once: bool,
     /// What of it is told.
@@ -161,6 +164,55 @@ pub struct Step {
     pub tags: Vec<String>,
     /// Where it stands.
     pub position: Position,
+}
+
+/// As whom a step is done.
+#[derive(Clone, Debug)]
+pub enum RunAs {
+    /// The user who logs in, whatever the block around it says (`sudo: false`).
+    Login,
+    /// Somebody else.
+    Other(Box<Become>),
+}
+
+/// Another user; what is not said is as the host's settings have it.
+#[derive(Clone, Debug, Default)]
+pub struct Become {
+    /// Who.
+    pub user: Option<TemplateText>,
+    /// How.
+    pub method: Option<Method>,
+    /// Where the password for it is kept.
+    pub password: Option<SecretSource>,
+}
+
+impl Become {
+    /// Where the password is kept, by its own words alone: a command of this machine has nothing of the host's.
+    pub fn own_password(&self) -> Option<&SecretSource> {
+        self.password.as_ref().filter(|_| self.method.unwrap_or_default().takes_password())
+    }
+}
+
+/// The input of a step's command, and what that is on.
+#[derive(Clone, Debug, Default)]
+pub struct Dialogue {
+    /// What it reads; empty without it.
+    pub stdin: Option<TemplateText>,
+    /// It has a terminal.
+    pub pty: bool,
+    /// Answers to what it asks.
+    pub respond: Vec<Respond>,
+}
+
+/// An answer to a question of a program.
+#[derive(Clone, Debug)]
+pub struct Respond {
+    /// Regular expression over what the program printed since its last question.
+    pub prompt: Located<String>,
+    /// What is sent then, with a line end behind it.
+    pub answer: TemplateText,
+    /// How often, at most.
+    pub times: u32,
 }
 
 /// A list whose items a step is done for; in its templates each is `item`, and its number from 0 `item_index`.
@@ -220,6 +272,8 @@ pub enum Action {
     Run(Command),
     /// Runs a command on the operator's machine, once per host.
     Local(Command),
+    /// Runs a local file on the host.
+    Script(ScriptFile),
     /// Prints a line.
     Echo(TemplateText),
     /// Sets variables of this host.
@@ -360,6 +414,24 @@ pub enum Command {
     Raw(Arc<str>),
 }
 
+/// A local file that is run on the host.
+#[derive(Clone, Debug)]
+pub struct ScriptFile {
+    /// The file; its content is no template.
+    pub from: TemplateText,
+    /// What it is called with.
+    pub args: ScriptArgs,
+}
+
+/// The arguments of a script.
+#[derive(Clone, Debug)]
+pub enum ScriptArgs {
+    /// One by one.
+    Words(Vec<TemplateText>),
+    /// As a line for the shell; values in it are quoted for the place where they stand.
+    Line(TemplateText),
+}
+
 /// A value that may hold templates at its leaves.
 #[derive(Clone, Debug)]
 pub enum Template {
@@ -420,12 +492,23 @@ impl Step {
             ok_codes: None,
             changed_when: None,
             warn_only: false,
-            sudo: false,
+            run_as: None,
+            dialogue: Dialogue::default(),
             run_once: false,
             shown: Shown::All,
             notify: Vec::new(),
             tags: Vec::new(),
             position: Position::new("", 0, 0),
+        }
+    }
+}
+
+impl Step {
+    /// Who does it, when that is not the user who logs in.
+    pub fn becomes(&self) -> Option<&Become> {
+        match &self.run_as {
+            Some(RunAs::Other(other)) => Some(other),
+            Some(RunAs::Login) | None => None,
         }
     }
 }
@@ -436,6 +519,7 @@ impl Action {
         match self {
             Self::Run(_) => "run",
             Self::Local(_) => "local",
+            Self::Script(_) => "script",
             Self::Echo(_) => "echo",
             Self::Set(_) => "set",
             Self::Fail(_) => "fail",

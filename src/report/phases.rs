@@ -8,13 +8,14 @@ use serde_json::json;
 
 use crate::event::{Event, Fact, HostOutcome, Timings};
 use crate::model::inventory::HostName;
+use crate::model::outcome::StepStatus;
 use crate::model::value::{Value, Vars};
 use crate::report::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 
 /// Prints a host as soon as it is done. The first step is told as `exec`, those of a preflight
-/// behind it as `shell` and `files`.
+/// behind it as `shell`, `files` and `sudo`.
 pub struct Phases {
     out: Sink,
     as_json: bool,
@@ -32,6 +33,8 @@ struct Reached {
     shell: Option<Duration>,
     /// The step after that.
     files: Option<Duration>,
+    /// Those after that, together.
+    sudo: Option<Duration>,
 }
 
 impl Phases {
@@ -67,9 +70,10 @@ impl Phases {
             time.map(|time| format!("{name} {} ms  ", time.as_millis())).unwrap_or_default()
         };
         let (shell, files) = (phase("shell", reached.shell), phase("files", reached.files));
+        let sudo = phase("sudo", reached.sudo);
         let auth = Style::default().text(&reached.auth).into_owned();
         format!(
-            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{files}{auth}",
+            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{files}{sudo}{auth}",
             timings.connect.as_millis(),
             timings.handshake.as_millis(),
             timings.auth.as_millis(),
@@ -92,6 +96,9 @@ fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
         }
         if let Some(files) = reached.files {
             put("files_ms", millis(files));
+        }
+        if let Some(sudo) = reached.sudo {
+            put("sudo_ms", millis(sudo));
         }
         put("auth", json!(reached.auth));
     }
@@ -119,7 +126,9 @@ impl Reporter for Phases {
                 match step {
                     0 => reached.exec = outcome.elapsed,
                     1 => reached.shell = Some(outcome.elapsed),
-                    _ => reached.files = Some(outcome.elapsed),
+                    2 => reached.files = Some(outcome.elapsed),
+                    _ if outcome.status == StepStatus::Skipped => {}
+                    _ => reached.sudo = Some(reached.sudo.unwrap_or_default() + outcome.elapsed),
                 }
                 Ok(())
             }

@@ -1,11 +1,14 @@
 //! One command in a session channel: started, read to its end, signalled (RFC 4254 sections 6.5 to 6.10).
 
+use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelMsg, Sig};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
 
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
@@ -17,9 +20,20 @@ const EXTENDED_DATA_STDERR: u32 = 1;
 
 /// A running command over SSH.
 pub struct SshExec {
-    channel: Channel<Msg>,
+    reading: ChannelReadHalf,
+    writing: Arc<ChannelWriteHalf<Msg>>,
     stdin: Stdin,
     translation: Translation,
+    outgoing: VecDeque<Outgoing>,
+    /// The writing of what was first among them. Kept over the cancellation of a wait: half a piece cannot be
+    /// taken back.
+    under_way: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Something to write to the command's input.
+enum Outgoing {
+    Data(Bytes),
+    End,
 }
 
 impl SshExec {
@@ -35,7 +49,25 @@ impl SshExec {
         let stdin = request.stdin;
         let starting = send(&mut channel, story, request, forward_agent);
         started(deadline, "to the start of the command", starting).await?;
-        Ok(Self { channel, stdin, translation: Translation::new(story) })
+        let (reading, writing) = channel.split();
+        let (writing, translation) = (Arc::new(writing), Translation::new(story));
+        Ok(Self { reading, writing, stdin, translation, outgoing: VecDeque::new(), under_way: None })
+    }
+
+    /// Begins to write what is next in the queue, when nothing else is being written.
+    fn write_on(&mut self) {
+        if self.under_way.is_some() {
+            return;
+        }
+        let Some(next) = self.outgoing.pop_front() else { return };
+        let writing = Arc::clone(&self.writing);
+        self.under_way = Some(Box::pin(async move {
+            // A command that takes nothing more, or a connection that is gone, shows in what is read.
+            let _ = match next {
+                Outgoing::Data(data) => writing.data_bytes(data).await,
+                Outgoing::End => writing.eof().await,
+            };
+        }));
     }
 }
 
@@ -46,6 +78,15 @@ async fn send(
     request: ExecRequest,
     forward_agent: bool,
 ) -> Result<(), ExecError> {
+    if request.terminal {
+        // Without echo, so that what is answered is not shown, and without carriage returns.
+        let modes = [(Pty::ECHO, 0), (Pty::ONLCR, 0)];
+        let asked = channel.request_pty(true, "dumb", 80, 24, 0, 0, &modes).await;
+        // Nothing but a terminal was asked for so far.
+        let lost = |failure| ExecError { failure, may_have_started: false };
+        asked.map_err(|_| lost(story.end()))?;
+        accepted(channel, story, terminal_refused).await.map_err(|error| lost(error.failure))?;
+    }
     let sent = async {
         if forward_agent {
             // Without a reply: a host that does not let us forward runs the command all the same.
@@ -54,7 +95,7 @@ async fn send(
         channel.exec(true, request.line).await?;
         match request.stdin {
             Stdin::Closed => channel.eof().await,
-            Stdin::Held => Ok(()),
+            Stdin::Held | Stdin::Open => Ok(()),
         }
     };
     sent.await.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
@@ -113,6 +154,12 @@ pub(super) fn command_refused() -> Failure {
         .hint("the account may be restricted to other uses (a forced command, SFTP only)")
 }
 
+/// The failure of a start on a terminal that the server gives none for.
+pub(super) fn terminal_refused() -> Failure {
+    Failure::new(Kind::ExecRefused, "the server refused to give a terminal")
+        .hint("is there `PermitTTY no` or `no-pty` for this account? `fan exec` needs no terminal")
+}
+
 /// Turns the messages of a channel into events.
 pub(super) struct Translation {
     story: Arc<Story>,
@@ -149,7 +196,20 @@ impl Translation {
 impl Exec for SshExec {
     async fn next(&mut self) -> ExecEvent {
         loop {
-            let message = self.channel.wait().await;
+            self.write_on();
+            let written = async {
+                match &mut self.under_way {
+                    Some(writing) => writing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let message = tokio::select! {
+                message = self.reading.wait() => message,
+                () = written => {
+                    self.under_way = None;
+                    continue;
+                }
+            };
             if let Some(event) = self.translation.event(message) {
                 return event;
             }
@@ -157,23 +217,36 @@ impl Exec for SshExec {
     }
 
     async fn signal(&mut self, signal: Signal) {
+        let ask = || self.writing.data_bytes(Bytes::from_static(watchdog::ASK));
         // Servers do not answer; a connection that is gone shows in `next`.
         let _ = match (signal, self.stdin) {
-            (Signal::Term, Stdin::Closed) => self.channel.signal(Sig::TERM).await,
-            (Signal::Kill, Stdin::Closed) => self.channel.signal(Sig::KILL).await,
+            (Signal::Term, Stdin::Closed | Stdin::Open) => self.writing.signal(Sig::TERM).await,
+            (Signal::Kill, Stdin::Closed | Stdin::Open) => self.writing.signal(Sig::KILL).await,
             // Not by the server as well: some programs take a second TERM for impatience.
-            (Signal::Term, Stdin::Held) => self.channel.data(watchdog::ASK).await,
+            (Signal::Term, Stdin::Held) => ask().await,
             (Signal::Kill, Stdin::Held) => {
                 // By all means: when the watchdog is not there yet or any more, the server may help.
-                let _ = self.channel.signal(Sig::KILL).await;
-                let _ = self.channel.data(watchdog::ASK).await;
-                self.channel.eof().await
+                let _ = self.writing.signal(Sig::KILL).await;
+                let _ = ask().await;
+                self.writing.eof().await
             }
         };
     }
 
+    fn send(&mut self, data: Bytes) {
+        self.outgoing.push_back(Outgoing::Data(data));
+    }
+
+    fn end(&mut self) {
+        self.outgoing.push_back(Outgoing::End);
+    }
+
+    fn hold(&mut self) {
+        self.stdin = Stdin::Held;
+    }
+
     async fn close(&mut self) {
-        let _ = self.channel.close().await;
+        let _ = self.writing.close().await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The operator's own machine behind the same seam as SSH: for `transport: local` hosts and `local` steps.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -44,9 +45,13 @@ impl Session for LocalSession {
     type Exec = LocalExec;
 
     async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+        if request.terminal {
+            let failure = Failure::new(Kind::ExecRefused, "this machine gives its commands no terminal");
+            return Err(ExecError { failure, may_have_started: false });
+        }
         let stdin = match request.stdin {
             Stdin::Closed => Stdio::null(),
-            Stdin::Held => Stdio::piped(),
+            Stdin::Held | Stdin::Open => Stdio::piped(),
         };
         LocalExec::start(&request.line, stdin)
     }
@@ -145,6 +150,10 @@ pub struct LocalExec {
     group: Option<Pid>,
     /// Held while the command runs. Out of `child`, which would close it as soon as its end is waited for.
     stdin: Option<ChildStdin>,
+    /// What is still to be written to it.
+    outgoing: VecDeque<Bytes>,
+    /// It is closed when all is written.
+    ending: bool,
     stdout: Incoming<ChildStdout>,
     stderr: Incoming<ChildStderr>,
     exited: bool,
@@ -182,13 +191,43 @@ impl LocalExec {
         let stdin = child.stdin.take();
         let stdout = Incoming::new(child.stdout.take());
         let stderr = Incoming::new(child.stderr.take());
-        Self { child, group, stdin, stdout, stderr, exited: false }
+        Self { child, group, stdin, outgoing: VecDeque::new(), ending: false, stdout, stderr, exited: false }
+    }
+}
+
+/// Writes some of the first piece; the rest stays the first. Never resolves when there is nothing to write.
+/// Cancel-safe, as `write` is.
+async fn write_some(stdin: &mut Option<ChildStdin>, outgoing: &mut VecDeque<Bytes>) {
+    let (Some(open), Some(first)) = (&mut *stdin, outgoing.front_mut()) else {
+        return std::future::pending().await;
+    };
+    match open.write(first).await {
+        Ok(written) if written < first.len() => drop(first.split_to(written)),
+        Ok(_) => drop(outgoing.pop_front()),
+        // It reads no more.
+        Err(_) => *stdin = None,
     }
 }
 
 impl Exec for LocalExec {
+    fn send(&mut self, data: Bytes) {
+        if !data.is_empty() {
+            self.outgoing.push_back(data);
+        }
+    }
+
+    fn end(&mut self) {
+        self.ending = true;
+    }
+
+    // The whole group is signalled, watchdog or not.
+    fn hold(&mut self) {}
+
     async fn next(&mut self) -> ExecEvent {
         loop {
+            if self.ending && self.outgoing.is_empty() {
+                self.stdin = None;
+            }
             let drained = self.stdout.source.is_none() && self.stderr.source.is_none();
             if drained && self.exited {
                 return ExecEvent::Closed;
@@ -200,6 +239,7 @@ impl Exec for LocalExec {
                 data = self.stderr.read() => if let Some(data) = data {
                     return ExecEvent::Stderr(data);
                 },
+                () = write_some(&mut self.stdin, &mut self.outgoing) => {}
                 status = self.child.wait(), if !self.exited => {
                     self.exited = true;
                     self.stdin = None;
@@ -264,7 +304,7 @@ mod tests {
     use super::*;
 
     fn request(line: &str) -> ExecRequest {
-        ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed }
+        ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed, terminal: false }
     }
 
     async fn run(command: &str) -> (String, String, Option<Exit>) {
@@ -292,6 +332,26 @@ mod tests {
     #[tokio::test]
     async fn a_killed_command_shows_its_signal() {
         assert_eq!(run("kill -SEGV $$").await.2, Some(Exit::Signal("SEGV".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn input_is_written_while_output_is_read() {
+        let request = ExecRequest { stdin: Stdin::Open, ..request("cat; echo end") };
+        let mut exec = LocalSession.exec(request).await.unwrap();
+        let sent = Bytes::from("0123456789abcdef".repeat(256 * 1024));
+        exec.send(sent.clone());
+        exec.send(Bytes::new());
+        exec.send(Bytes::from_static(b"more\n"));
+        exec.end();
+        let mut out = Vec::new();
+        loop {
+            match exec.next().await {
+                ExecEvent::Stdout(data) => out.extend_from_slice(&data),
+                ExecEvent::Closed => break,
+                _ => {}
+            }
+        }
+        assert!(out == [&sent[..], b"more\nend\n"].concat(), "{} bytes", out.len());
     }
 
     #[tokio::test]

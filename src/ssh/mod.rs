@@ -22,11 +22,13 @@ pub mod keys;
 pub mod known_hosts;
 pub mod local;
 pub mod pipe;
+pub mod raised;
 pub mod session;
 pub mod sftp;
 pub mod shell;
 mod starts;
 mod stream;
+pub mod talk;
 mod terminal_modes;
 pub mod transport;
 mod tunnel;
@@ -136,6 +138,8 @@ pub struct ExecRequest {
     pub line: Bytes,
     /// What its standard input is.
     pub stdin: Stdin,
+    /// On a terminal of the host, which does not repeat its input: both streams are one then.
+    pub terminal: bool,
 }
 
 /// The standard input of a command.
@@ -147,6 +151,8 @@ pub enum Stdin {
     ///
     /// [watched line]: crate::model::shell::watchdog::watched_line
     Held,
+    /// Written to by [`Exec::send`].
+    Open,
 }
 
 /// A running command.
@@ -158,6 +164,16 @@ pub trait Exec: Send {
 
     /// Asks the host, or the watchdog that holds the input, to signal the command. There is no reply: only an exit proves that it worked.
     fn signal(&mut self, signal: Signal) -> impl Future<Output = ()> + Send;
+
+    /// Queues bytes for the command's input, which has to be [`Stdin::Open`]. They are written while [`Exec::next`]
+    /// is waited for, so that a command that does not read cannot keep its output from being read.
+    fn send(&mut self, data: Bytes);
+
+    /// Queues the end of the input.
+    fn end(&mut self);
+
+    /// Tells that a watchdog reads the open input from now on, as with [`Stdin::Held`].
+    fn hold(&mut self);
 
     /// Closes the channel without waiting for the command.
     fn close(&mut self) -> impl Future<Output = ()> + Send;

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, mpsc};
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,11 @@ pub struct Pipe {
 }
 
 /// What the program at the other end sends.
-pub struct PipeReader(Reader);
+pub struct PipeReader {
+    source: Reader,
+    /// What is read before anything else.
+    back: VecDeque<ExecEvent>,
+}
 
 enum Reader {
     Ssh {
@@ -92,7 +97,7 @@ impl Pipe {
         asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
         let (read_half, write_half) = channel.split();
         let reader = Reader::Ssh { channel: read_half, translation: Translation::new(story), refusal };
-        Ok(Self { reader: PipeReader(reader), writer: PipeWriter(Writer::Ssh(write_half)) })
+        Ok(Self { reader: PipeReader::new(reader), writer: PipeWriter(Writer::Ssh(write_half)) })
     }
 
     /// Has the server connect to a port. Nothing is started by that.
@@ -109,7 +114,10 @@ impl Pipe {
                 let (read_half, write_half) = channel.split();
                 let translation = Translation::new(story);
                 let reader = Reader::Ssh { channel: read_half, translation, refusal: command_refused };
-                return Ok(Self { reader: PipeReader(reader), writer: PipeWriter(Writer::Ssh(write_half)) });
+                return Ok(Self {
+                    reader: PipeReader::new(reader),
+                    writer: PipeWriter(Writer::Ssh(write_half)),
+                });
             }
             Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))) => {
                 Failure::new(Kind::ConnectRefused, format!("nothing listens on port {port} of {address}"))
@@ -129,7 +137,7 @@ impl Pipe {
     pub(super) fn to_process(mut process: LocalExec) -> Self {
         let stdin = Mutex::new(process.take_stdin());
         Self {
-            reader: PipeReader(Reader::Local(Box::new(process))),
+            reader: PipeReader::new(Reader::Local(Box::new(process))),
             writer: PipeWriter(Writer::Local(stdin)),
         }
     }
@@ -139,7 +147,7 @@ impl Pipe {
         let (sent, received) = mpsc::channel(64);
         let (telling, told) = mpsc::channel(64);
         let pipe = Self {
-            reader: PipeReader(Reader::Memory(told)),
+            reader: PipeReader::new(Reader::Memory(told)),
             writer: PipeWriter(Writer::Memory(Mutex::new(Some(sent)))),
         };
         (pipe, received, telling)
@@ -151,9 +159,23 @@ fn no_subsystem() -> Failure {
 }
 
 impl PipeReader {
+    fn new(source: Reader) -> Self {
+        Self { source, back: VecDeque::new() }
+    }
+
+    /// Has these read next, in their order.
+    pub fn put_back(&mut self, events: Vec<ExecEvent>) {
+        for event in events.into_iter().rev() {
+            self.back.push_front(event);
+        }
+    }
+
     /// The next thing that came. Cancel-safe; not to be called again after `Closed` or `Lost`.
     pub async fn next(&mut self) -> ExecEvent {
-        match &mut self.0 {
+        if let Some(event) = self.back.pop_front() {
+            return event;
+        }
+        match &mut self.source {
             Reader::Ssh { channel, translation, refusal } => loop {
                 let message = channel.wait().await;
                 if matches!(message, Some(ChannelMsg::Failure)) {

@@ -8,8 +8,7 @@ use russh::client::Msg;
 use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
 use rustix::termios::Termios;
 
-use crate::model::outcome::{Failure, Kind};
-use crate::ssh::exec::{Translation, accepted, command_refused, open_channel, started};
+use crate::ssh::exec::{Translation, accepted, command_refused, open_channel, started, terminal_refused};
 use crate::ssh::handler::Story;
 use crate::ssh::session::SshSession;
 use crate::ssh::{ExecError, ExecEvent, terminal_modes};
@@ -99,11 +98,6 @@ async fn request(
     };
     asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
     accepted(channel, story, command_refused).await
-}
-
-fn terminal_refused() -> Failure {
-    Failure::new(Kind::ExecRefused, "the server refused to give a terminal")
-        .hint("is there `PermitTTY no` or `no-pty` for this account? `fan exec` needs no terminal")
 }
 
 impl ShellOutput {

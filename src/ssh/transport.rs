@@ -1,5 +1,7 @@
 //! Picks the transport of each host: SSH, or the operator's own machine.
 
+use bytes::Bytes;
+
 use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
@@ -91,6 +93,27 @@ impl Session for AnySession {
 }
 
 impl Exec for AnyExec {
+    fn send(&mut self, data: Bytes) {
+        match self {
+            Self::Ssh(exec) => exec.send(data),
+            Self::Local(exec) => exec.send(data),
+        }
+    }
+
+    fn end(&mut self) {
+        match self {
+            Self::Ssh(exec) => exec.end(),
+            Self::Local(exec) => exec.end(),
+        }
+    }
+
+    fn hold(&mut self) {
+        match self {
+            Self::Ssh(exec) => exec.hold(),
+            Self::Local(exec) => exec.hold(),
+        }
+    }
+
     async fn next(&mut self) -> ExecEvent {
         match self {
             Self::Ssh(exec) => exec.next().await,

@@ -124,7 +124,8 @@ async fn session(endpoint: &Endpoint) -> SshSession {
 
 /// What a command prints.
 async fn says(session: &mut SshSession, command: &str) -> String {
-    let request = ExecRequest { line: Bytes::from(command.to_owned()), stdin: Stdin::Closed };
+    let request =
+        ExecRequest { line: Bytes::from(command.to_owned()), stdin: Stdin::Closed, terminal: false };
     let mut exec = session.exec(request).await.unwrap();
     let mut said = Vec::new();
     loop {

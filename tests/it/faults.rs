@@ -208,7 +208,9 @@ async fn a_cut_after_the_start_is_unknown_and_never_repeated() {
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
     let ended = outcomes(&ran.events());
     assert_eq!((ended["cut"].status, ended["good"].status), (Status::Unknown, Status::Skipped));
-    assert_eq!(std::fs::read_to_string(host.home.join("count")).unwrap(), "x\na\n");
+    // The first that a script prints is the mark of its start: it may have been cut there.
+    let count = std::fs::read_to_string(host.home.join("count")).unwrap();
+    assert!(["x\n", "x\na\n"].contains(&count.as_str()), "{count}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -203,8 +203,8 @@ async fn a_preflight_tells_each_phase() {
     odd   failed  connect <time>  handshake <time>  auth <time>  exec <time>  shell <time>  ED25519 SHA256:<fingerprint>
     shut  unreachable  auth_failed
     --- stderr
-    odd: step 2 "start the interpreter of scripts (the setting `shell`)" exit status 127
-      | sh: 1: exec: nosuch: not found
+    odd: step 2 "start the interpreter of scripts (the setting `shell`)" the host's shell did not start the command: it said "sh: 1: exec: nosuch: not found" (exit status 127) [exec_refused]
+    hint: is the host's `shell` installed, and the login shell one that takes commands? `fan exec` hands it a line as it is
 
     shut: step 1 "log in and run a command" login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
     hint: is one of these keys in ~fan/.ssh/authorized_keys there?

@@ -45,6 +45,8 @@ pub struct SshdBuilder {
     lines: Vec<String>,
     namespace: Option<(String, Ipv4Addr)>,
     stranger: Option<String>,
+    shells: Vec<(String, PathBuf)>,
+    etc: Vec<(String, String)>,
     subsystem: Option<String>,
 }
 
@@ -63,6 +65,8 @@ impl Sshd {
             lines: Vec::new(),
             namespace: None,
             stranger: None,
+            shells: Vec::new(),
+            etc: Vec::new(),
             subsystem: Some("internal-sftp".to_owned()),
         }
     }
@@ -215,6 +219,18 @@ impl SshdBuilder {
         Self { stranger: Some(password.to_owned()), ..self }
     }
 
+    /// The stranger has more names, each with a login shell: `fan-NAME`.
+    pub fn login_shells(self, shells: &[(&str, &str)]) -> Self {
+        let shells = shells.iter().map(|(name, path)| ((*name).to_owned(), PathBuf::from(path))).collect();
+        Self { shells, ..self }
+    }
+
+    /// What the stranger's side sees as a file below `/etc`; it is root's, and of mode 0440.
+    pub fn etc(mut self, path: &str, content: &str) -> Self {
+        self.etc.push((path.to_owned(), content.to_owned()));
+        self
+    }
+
     /// Writes what makes the stranger.
     fn make_stranger(&self, folder: &Path, password: &str) {
         let mut crypt = Command::new("perl");
@@ -223,17 +239,40 @@ impl SshdBuilder {
         let home = folder.join("home");
         fs::create_dir(&home).unwrap();
         std::os::unix::fs::chown(&home, Some(STRANGER_ID), Some(STRANGER_ID)).unwrap();
-        let entry = format!("{STRANGER}:x:{STRANGER_ID}:{STRANGER_ID}::{}:/bin/sh\n", home.display());
-        fs::write(folder.join("passwd"), fs::read_to_string("/etc/passwd").unwrap() + &entry).unwrap();
-        fs::write(
-            folder.join("shadow"),
-            format!("{STRANGER}:{hash}:19000:0:99999:7:::\nsshd:*:19000::::::\n"),
-        )
-        .unwrap();
+        // What counts is the number: to sudo, two names of one are one user.
+        let mut names = vec![(STRANGER.to_owned(), PathBuf::from("/bin/sh"))];
+        names.extend(self.shells.iter().map(|(name, path)| (format!("fan-{name}"), path.clone())));
+        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let mut shadow = format!("root:{hash}:19000:0:99999:7:::\nsshd:*:19000::::::\n");
+        for ((name, shell), id) in names.into_iter().zip(STRANGER_ID..) {
+            writeln!(passwd, "{name}:x:{id}:{id}::{}:{}", home.display(), shell.display()).unwrap();
+            writeln!(shadow, "{name}:{hash}:19000:0:99999:7:::").unwrap();
+        }
+        fs::write(folder.join("passwd"), passwd).unwrap();
+        fs::write(folder.join("shadow"), shadow).unwrap();
+        if self.needs_own_etc() {
+            let mut copy = Command::new("cp");
+            copy.args(["-a", "/etc"]).arg(folder.join("etc"));
+            assert_eq!(output(copy, b"").code, Some(0));
+        }
+        for (index, (target, content)) in self.etc.iter().enumerate() {
+            let path = if self.needs_own_etc() {
+                folder.join(target.trim_start_matches('/'))
+            } else {
+                folder.join(format!("etc{index}"))
+            };
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o440)).unwrap();
+        }
         // The login reads the authorized keys with its own rights.
         for (name, mode) in [("", 0o711), ("authorized_keys", 0o644), ("shadow", 0o600)] {
             fs::set_permissions(folder.join(name), fs::Permissions::from_mode(mode)).unwrap();
         }
+    }
+
+    /// Nothing can be laid over a file that is not there.
+    fn needs_own_etc(&self) -> bool {
+        self.etc.iter().any(|(path, _)| !Path::new(path).exists())
     }
 
     fn ips(&self) -> Vec<Ipv4Addr> {
@@ -354,9 +393,18 @@ impl SshdBuilder {
             }
             None if self.stranger.is_some() => {
                 let mut command = Command::new("unshare");
-                let script = "mount --bind \"$0/passwd\" /etc/passwd && mount --bind \"$0/shadow\" /etc/shadow && exec \"$@\"";
+                let mut script = String::new();
+                if self.needs_own_etc() {
+                    script += "mount --bind \"$0/etc\" /etc && ";
+                } else {
+                    for (index, (path, _)) in self.etc.iter().enumerate() {
+                        write!(script, "mount --bind \"$0/etc{index}\" {path} && ").unwrap();
+                    }
+                }
+                script += "mount --bind \"$0/passwd\" /etc/passwd && mount --bind \"$0/shadow\" /etc/shadow";
+                script += " && exec \"$@\"";
                 command
-                    .args(["--mount", "--propagation", "private", "sh", "-c", script])
+                    .args(["--mount", "--propagation", "private", "sh", "-c", &script])
                     .arg(folder)
                     .arg(SSHD);
                 command

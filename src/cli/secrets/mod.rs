@@ -123,6 +123,11 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
             endpoint.password = secrets.get(source).cloned().map(Password::Known);
         }
     });
+    let raising: Vec<SecretSource> = plan.password_sources().into_iter().cloned().collect();
+    plan.passwords = raising
+        .into_iter()
+        .filter_map(|source| secrets.get(&source).cloned().map(|secret| (source, secret)))
+        .collect();
     let redactor = Redactor::new(secrets.values().chain(&opened).chain(plan.secrets.values()));
     hide(&redactor);
     for warning in keyring.take_warnings() {
@@ -168,13 +173,18 @@ fn each_hop(plan: &mut Plan, mut change: impl FnMut(&mut Endpoint)) {
     }
 }
 
-/// The sources of all passwords, each once, in the order of the hosts.
+/// The sources of all passwords, each once: those of logins, in the order of the hosts, and those of sudo.
 fn sources(plan: &Plan) -> Vec<&SecretSource> {
     let mut sources = Vec::new();
     for endpoint in endpoints(plan) {
         if let Some(Password::At(source)) = &endpoint.password
             && !sources.contains(&source)
         {
+            sources.push(source);
+        }
+    }
+    for source in plan.password_sources() {
+        if !sources.contains(&source) {
             sources.push(source);
         }
     }

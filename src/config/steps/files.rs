@@ -42,23 +42,6 @@ impl<'n> Fields<'n> {
         self.node(key).and_then(|node| flag(node, key, findings))
     }
 
-    /// Whether files are put in place by root.
-    pub(super) fn sudo(&self, findings: &mut Findings) -> bool {
-        match self.node("sudo") {
-            Some(Node::Map(map)) => {
-                let message = "a map for \"sudo\" is not supported by this version of fan";
-                findings.error_help(
-                    &map.position,
-                    message,
-                    "write \"sudo: true\": files are put in place by root",
-                );
-                false
-            }
-            Some(node) => flag(node, "sudo", findings).unwrap_or_default(),
-            None => false,
-        }
-    }
-
     /// The path of a key that must be there.
     fn required(&self, key: &str, findings: &mut Findings) -> Option<TemplateText> {
         match self.node(key) {

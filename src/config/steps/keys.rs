@@ -6,47 +6,65 @@ use crate::config::yaml::Scalar;
 
 /// What a step can do.
 pub(super) const ACTIONS: &[&str] = &[
-    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "facts", "wait_for", "confirm", "prompt", "reboot", "barrier", "block", "task",
+    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
+    "file", "line", "stat", "ls", "facts", "wait_for", "confirm", "prompt", "reboot", "barrier", "block",
+    "task",
 ];
 
 /// What a step will be able to do.
-pub(super) const LATER_ACTIONS: &[&str] = &["sudo", "script"];
+pub(super) const LATER_ACTIONS: &[&str] = &[];
 
 /// Actions that do something by themselves: all but those that stand for other steps.
 const SINGLE: &[&str] = &[
-    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "facts", "wait_for", "reboot",
+    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
+    "file", "line", "stat", "ls", "facts", "wait_for", "reboot",
 ];
 
 /// Actions that start a command.
-const COMMANDS: &[&str] = &["run", "local"];
+const COMMANDS: &[&str] = &["run", "sudo", "script", "local"];
+
+/// Those, and actions that hold them.
+const WITH_COMMANDS: &[&str] = &["run", "sudo", "script", "local", "block", "task"];
 
 /// Actions that can go wrong: all but a barrier.
 const WORKING: &[&str] = &[
-    "run", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template", "file", "line",
-    "stat", "ls", "facts", "wait_for", "reboot", "confirm", "prompt", "block", "task",
+    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
+    "file", "line", "stat", "ls", "facts", "wait_for", "reboot", "confirm", "prompt", "block", "task",
 ];
 
 /// Actions that are done in a folder of the host, and can be done on another one.
-const PLACED: &[&str] =
-    &["run", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for", "block", "task"];
+const PLACED: &[&str] = &[
+    "run", "sudo", "script", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for",
+    "block", "task",
+];
 
 /// Actions that may take long.
 const TIMED: &[&str] = &[
-    "run", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls", "facts", "block", "task",
+    "run", "sudo", "script", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls",
+    "facts", "block", "task",
 ];
 
 /// Keys that shape some actions only, and those actions. Any step may have the others.
 const KEYS: &[(&str, &[&str])] = &[
     ("cd", PLACED),
-    ("lcd", &["local", "put", "get", "sync", "template", "block", "task"]),
+    ("lcd", &["local", "put", "get", "sync", "template", "script", "block", "task"]),
     ("on", PLACED),
-    ("env", &["run", "local", "wait_for", "reboot", "block", "task"]),
-    ("shell", &["run", "block", "task"]),
+    ("env", &["run", "sudo", "script", "local", "wait_for", "reboot", "block", "task"]),
+    ("shell", &["run", "sudo", "script", "block", "task"]),
     ("timeout", TIMED),
-    ("idle_timeout", &["run", "local", "block", "task"]),
-    ("sudo", &["put", "get", "sync", "template", "file", "line", "stat", "ls"]),
+    ("idle_timeout", WITH_COMMANDS),
+    (
+        "sudo",
+        &[
+            "run", "script", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls",
+            "wait_for", "reboot", "block", "task",
+        ],
+    ),
+    ("user", &["run", "sudo", "script", "local", "wait_for", "reboot", "block", "task"]),
+    ("respond", COMMANDS),
+    ("stdin", COMMANDS),
+    ("pty", &["run", "sudo", "script"]),
+    ("args", &["script"]),
     ("each", SINGLE),
     ("register", SINGLE),
     ("retries", SINGLE),
@@ -58,7 +76,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("creates", COMMANDS),
     ("unless", COMMANDS),
     ("onlyif", COMMANDS),
-    ("hide", &["run", "local", "block", "task"]),
+    ("hide", WITH_COMMANDS),
     ("secret", WORKING),
     ("warn_only", WORKING),
     ("run_once", WORKING),
@@ -119,13 +137,13 @@ pub(super) const STEP: Schema = Schema {
             "with",
         ],
         &[
-            "cd", "lcd", "on", "env", "timeout", "sudo", "to", "in", "exclude", "links", "times", "delete",
-            "mode", "dir_mode",
+            "cd", "lcd", "on", "env", "timeout", "user", "respond", "stdin", "pty", "args", "to", "in",
+            "exclude", "links", "times", "delete", "mode", "dir_mode",
         ],
         &["owner", "group", "backup", "validate", "follow", "state", "target", "recurse", "match", "after"],
         &["before", "at", "create"],
     ],
-    later: &["sudo", "script", "user", "respond", "pty", "stdin"],
+    later: &[],
     synonyms: &[
         ("command", "run"),
         ("cmd", "run"),
@@ -161,6 +179,14 @@ pub(super) const STEP: Schema = Schema {
         ("recursive", "recurse"),
         ("become", "sudo"),
         ("delegate_to", "on"),
+        ("become_user", "user"),
+        ("as", "user"),
+        ("run_as", "user"),
+        ("responses", "respond"),
+        ("expect", "respond"),
+        ("watchers", "respond"),
+        ("input", "stdin"),
+        ("tty", "pty"),
         ("loop", "each"),
         ("with_items", "each"),
         ("for", "each"),
@@ -177,7 +203,6 @@ pub(super) const STEP: Schema = Schema {
         ("vars_prompt", "prompt"),
         ("wait", "wait_for"),
         ("tag", "tags"),
-        ("args", "with"),
         ("retry", "retries"),
     ],
 };
@@ -192,13 +217,6 @@ pub(super) fn belongs(key: &Scalar, action: &str, findings: &mut Findings) -> bo
     let Some(actions) = actions_of(&key.text) else { return true };
     if actions.contains(&action) {
         return true;
-    }
-    if &*key.text == "sudo" && matches!(action, "run" | "local") {
-        findings.error(
-            &key.position,
-            format!("\"sudo\" of \"{action}\" is not supported by this version of fan"),
-        );
-        return false;
     }
     findings.error(
         &key.position,

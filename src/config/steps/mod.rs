@@ -2,10 +2,12 @@
 //!
 //! - `keys`: which actions and keys there are, and which key belongs to which action
 //! - `files`: actions on files
+//! - `becoming`: as whom a step is done, what its command is answered
 //! - `control`: whether, how often and for which items a step is done, and what its result means
 //! - `nested`: blocks, calls of other tasks
 //! - `waiting`: actions that wait for the host or for the user
 
+mod becoming;
 mod control;
 mod files;
 mod keys;
@@ -18,7 +20,6 @@ use indexmap::IndexMap;
 
 use crate::config::fields::{Schema, expected, kind, list, map, text, time_limit};
 use crate::config::findings::Findings;
-use crate::config::scalar;
 use crate::config::settings::environment_name;
 use crate::config::steps::control::Control;
 use crate::config::steps::files::Fields;
@@ -68,9 +69,14 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     let mut actions: Vec<&Entry> = Vec::new();
     let mut of_some: Vec<&Entry> = Vec::new();
     let has = |names: &[&str]| at.entries.iter().any(|entry| names.contains(&&*entry.key.text));
-    // `sudo: true` shapes a step; `sudo: COMMAND` will be one.
-    let is_shaping = |entry: &Entry| &*entry.key.text == "sudo" && (has(ACTIONS) || is_flag(&entry.value));
-    let is_later = |entry: &Entry| LATER_ACTIONS.contains(&&*entry.key.text) && !is_shaping(entry);
+    // `sudo: true` shapes a step; `sudo: SCRIPT` is one.
+    let has_other =
+        at.entries.iter().any(|entry| &*entry.key.text != "sudo" && ACTIONS.contains(&&*entry.key.text));
+    let is_action = |entry: &Entry| match &*entry.key.text {
+        "sudo" => !has_other && !becoming::is_manner(&entry.value),
+        key => ACTIONS.contains(&key),
+    };
+    let is_later = |entry: &Entry| LATER_ACTIONS.contains(&&*entry.key.text);
     let only_later = at.entries.iter().any(is_later) && !has(ACTIONS);
     let mut refused = false;
     for entry in map(node, "a step", "key", findings) {
@@ -87,7 +93,7 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
             _ if control.read(key, value, &mut step, findings) => {}
             _ => {}
         }
-        if ACTIONS.contains(&key) {
+        if is_action(entry) {
             actions.push(entry);
         } else if actions_of(key).is_some() && !is_later(entry) {
             of_some.push(entry);
@@ -121,7 +127,8 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     let name = &*entry.key.text;
     of_some.retain(|entry| keys::belongs(&entry.key, name, findings));
     let fields = Fields::new(entry, &of_some, refused);
-    step.sudo = fields.sudo(findings);
+    step.run_as = becoming::run_as(&fields, findings);
+    step.dialogue = becoming::dialogue(&fields, findings);
     control.finish(&mut step, findings);
     step.action = action(&fields, findings)?;
     // One answer is for all hosts.
@@ -133,7 +140,8 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
     let Entry { key, value } = fields.action;
     let name = &*key.text;
     match name {
-        "run" => command(value, name, findings).map(Action::Run),
+        "run" | "sudo" => command(value, name, findings).map(Action::Run),
+        "script" => becoming::script(fields, findings),
         "local" => command(value, name, findings).map(Action::Local),
         "echo" => template(value, name, Syntax::Text, findings).map(Action::Echo),
         "fail" => template(value, name, Syntax::Text, findings).map(Action::Fail),
@@ -149,10 +157,6 @@ fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
         "task" => nested::include(fields, findings),
         name => OnFiles::named(name).and_then(|action| files::action(action, fields, findings)),
     }
-}
-
-fn is_flag(node: &Node) -> bool {
-    matches!(node, Node::Scalar(scalar) if scalar::boolean(&scalar.text).is_some())
 }
 
 /// A script, or a program with its arguments.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::plan::PlannedHost;
+use crate::engine::plan::{Becoming, PlannedHost};
 use crate::engine::planner::Request;
 use crate::engine::planner::gateways::Known;
 use crate::engine::planner::ssh_config::Consulted;
@@ -137,6 +137,11 @@ impl HostPlanner<'_> {
                 .on_disconnect
                 .as_ref()
                 .map_or_else(OnDisconnect::default, |said| said.value),
+            becoming: Becoming {
+                user: settings.sudo_user.as_ref().map(|user| Arc::from(user.value.as_str())),
+                method: settings.sudo_method.as_ref().map(|method| method.value).unwrap_or_default(),
+                password: settings.sudo_password.as_ref().map(|source| source.value.clone()),
+            },
             endpoint: Endpoint { gateway, ..self.endpoint(name, settings) },
         };
         Some((planned, vars))

@@ -419,6 +419,7 @@ fn assemble(
         home: request.operator.home,
         templates: request.templates,
         secrets: request.secrets,
+        passwords: Default::default(),
         extra_vars: Layer::new(&request.extra_vars),
         host_vars: Arc::default(),
         warnings,

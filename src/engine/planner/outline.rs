@@ -230,7 +230,10 @@ fn hand_down(outer: &Step, step: &mut Step) {
         }
     }
     step.warn_only |= outer.warn_only;
-    step.sudo |= outer.sudo;
+    // What is done on the operator's machine has nothing to do with how a block is done on the hosts.
+    if !matches!(step.action, Action::Local(_)) {
+        put(&mut step.run_as, &outer.run_as);
+    }
     step.run_once |= outer.run_once;
     step.shown = step.shown.max(outer.shown);
     step.tags.extend(outer.tags.iter().cloned());

@@ -15,7 +15,8 @@ use crate::model::files::{
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{
-    Action, Command, Condition, Each, Guards, Prompt, Reboot, Step, Task, Template, TemplateText,
+    Action, Command, Condition, Each, Guards, Prompt, Reboot, ScriptArgs, ScriptFile, Step, Task, Template,
+    TemplateText,
 };
 use crate::model::template::{self, Layer, Scope, Syntax};
 use crate::model::value::{Value, Vars};
@@ -376,6 +377,7 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
         }
         Action::Run(_)
         | Action::Local(_)
+        | Action::Script(_)
         | Action::Echo(_)
         | Action::Fail(_)
         | Action::Assert { .. }
@@ -428,6 +430,9 @@ pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
     all.extend(step.when.as_ref().map(Text::expression));
     all.extend(step.cd.iter().chain(&step.lcd).chain(&step.on).map(Text::plain));
     all.extend(step.env.values().map(Text::plain));
+    all.extend(step.becomes().and_then(|other| other.user.as_ref()).map(Text::plain));
+    all.extend(step.dialogue.stdin.as_ref().map(Text::plain));
+    all.extend(step.dialogue.respond.iter().map(|respond| Text::plain(&respond.answer)));
     match &step.each {
         Some(Each::Expression(list)) => all.push(Text::expression(list)),
         Some(Each::Items(items)) => {
@@ -455,6 +460,13 @@ pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
             Command::Argv(words) => all.extend(words.iter().map(Text::plain)),
             Command::Raw(_) => {}
         },
+        Action::Script(ScriptFile { from, args }) => {
+            all.push(Text::plain(from));
+            match args {
+                ScriptArgs::Words(words) => all.extend(words.iter().map(Text::plain)),
+                ScriptArgs::Line(line) => all.push(Text::script(line)),
+            }
+        }
         Action::Echo(text) | Action::Fail(text) => all.push(Text::plain(text)),
         Action::Set(values) => {
             // Each value sees the ones before it.

@@ -11,6 +11,7 @@ use rustix::fs::{Access, access};
 use crate::files::local;
 use crate::files::local::SourceError;
 use crate::model::position::Position;
+use crate::model::shell::carried;
 use crate::model::template::{self, MAX_EXPANSION, Syntax};
 
 /// What is wrong with a file, or what its step wants.
@@ -45,6 +46,7 @@ pub(super) struct Disk {
     sources: HashMap<(PathBuf, Vec<String>), Result<(), BadSource>>,
     wholes: HashMap<PathBuf, Result<(), Problem>>,
     templates: HashMap<PathBuf, Result<Arc<TemplateFile>, Problem>>,
+    scripts: HashMap<PathBuf, Result<(), Problem>>,
     folders: HashMap<PathBuf, bool>,
 }
 
@@ -65,6 +67,11 @@ impl Disk {
     /// Whether a folder to send is there and can be read.
     pub(super) fn folder(&mut self, path: &Path) -> Result<(), Problem> {
         self.wholes.entry(path.to_owned()).or_insert_with_key(|path| look_at_folder(path)).clone()
+    }
+
+    /// Whether a script to run on hosts is there and can be carried there.
+    pub(super) fn script(&mut self, path: &Path) -> Result<(), Problem> {
+        self.scripts.entry(path.to_owned()).or_insert_with_key(|path| look_at_script(path)).clone()
     }
 
     /// Reads a file of templates.
@@ -114,6 +121,17 @@ fn look_at_folder(path: &Path) -> Result<(), Problem> {
         return Err(Problem::new(format!("{} is not a folder", path.display())));
     }
     fs::read_dir(path).map(drop).map_err(|error| unreadable(path, &error))
+}
+
+fn look_at_script(path: &Path) -> Result<(), Problem> {
+    if !metadata(path)?.is_file() {
+        return Err(Problem::new(format!("{} is not a file", path.display())));
+    }
+    let content = fs::read(path).map_err(|error| unreadable(path, &error))?;
+    carried::check(&content).map_err(|why| Problem {
+        message: format!("{}: {why}", path.display()),
+        help: Some("`put` sends files of any size; then run it".to_owned()),
+    })
 }
 
 fn read_template(path: &Path) -> Result<TemplateFile, Problem> {

@@ -84,6 +84,7 @@ impl<'a> Preflight<'a> {
                 self.synced(task, step, &sync.from);
             }
             Action::Template(file) => self.template(task, step, &file.from),
+            Action::Script(script) => self.script(task, step, &script.from),
             Action::Get(get) => {
                 self.globs(&get.tree);
                 let members = self.known.members(task, step);
@@ -160,6 +161,21 @@ impl<'a> Preflight<'a> {
         for (member, path) in self.paths(&members, from) {
             if member.runs == Runs::Yes
                 && let Err(problem) = self.disk.folder(&path)
+            {
+                self.found.add(&from.position, problem, member, task);
+            }
+        }
+    }
+
+    /// A script must be a file that can be read, and carried.
+    fn script(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &TemplateText) {
+        if self.makes_files {
+            return;
+        }
+        let members = self.known.members(task, step);
+        for (member, path) in self.paths(&members, from) {
+            if member.runs == Runs::Yes
+                && let Err(problem) = self.disk.script(&path)
             {
                 self.found.add(&from.position, problem, member, task);
             }

@@ -4,47 +4,168 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use regex::Regex;
+
 use crate::engine::command::{Ended, Finished, Limits, StopCause, Surroundings};
 use crate::engine::step::{StepResult, interrupted, template_failed};
 use crate::engine::worker::Worker;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
-use crate::model::settings::TimeLimit;
+use crate::model::privilege::Raising;
+use crate::model::settings::{OnDisconnect, TimeLimit};
+use crate::model::shell::launch::{Input, Launch};
+use crate::model::shell::marks::Token;
+use crate::model::shell::watchdog::Orphaned;
 use crate::model::shell::{self, Prelude, ShellError};
-use crate::model::task::{Command, Shown, Step, TemplateText};
+use crate::model::task::{Command, Dialogue, Respond, Shown, Step, TemplateText};
 use crate::model::template::Scope;
-use crate::ssh::Connector;
+use crate::ssh::talk::{Answer, OpenInput, Opening};
+use crate::ssh::{Connector, ExecRequest, Stdin};
 
-/// The script of a command: rendered, with the folder that it runs in and its environment set up before it.
+/// A command, ready to be started.
+pub(super) struct Prepared {
+    pub(super) request: ExecRequest,
+    /// None for a command that is passed on untouched.
+    pub(super) opening: Option<Opening>,
+}
+
+/// By what means a script is run.
+pub(super) struct Means<'a> {
+    /// The command that runs it.
+    pub(super) interpreter: &'a str,
+    /// As whom, when that is not the user who logged in.
+    pub(super) raising: Option<Raising>,
+    /// What it reads.
+    pub(super) reads: Reads,
+    /// On a terminal of the host.
+    pub(super) terminal: bool,
+    /// It tidies up when it is told to end, so it must hear of it, also where the server passes no signals on.
+    pub(super) tidies: bool,
+    /// What becomes of it when the connection goes away.
+    pub(super) on_disconnect: OnDisconnect,
+}
+
+/// What a script reads.
+pub(super) enum Reads {
+    /// Nothing.
+    Nothing,
+    /// This.
+    Data(Bytes),
+    /// Answers to what it asks.
+    Answers(Vec<Answer>),
+}
+
+/// Composes the start of a script.
+///
+/// A command that runs as somebody else cannot be signalled by the user who logged in, so a watchdog of its own user
+/// is put beside it. It needs the input for itself: with data to read, or on a terminal, there is none.
+pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Prepared, Failure> {
+    let reads = !matches!(means.reads, Reads::Nothing) || means.terminal;
+    let input = match (reads, means.on_disconnect) {
+        (true, _) => Input::Given,
+        (false, OnDisconnect::Kill) => Input::Watched(Orphaned::Ends),
+        (false, OnDisconnect::Leave) if means.raising.is_some() || means.tidies => {
+            Input::Watched(Orphaned::Stays)
+        }
+        (false, OnDisconnect::Leave) => Input::Empty,
+    };
+    let privilege = means.raising.as_ref().map(Raising::privilege);
+    let launch = Launch { interpreter: means.interpreter, script, token: &token, privilege, input };
+    let line = launch.line().map_err(|error| unusable(&error))?;
+    // A terminal hands over no line of more than 4095 bytes.
+    if means.terminal && line.typed.is_some() {
+        return Err(unusable(&ShellError::TooLong { size: script.len() }));
+    }
+    let mut answers = Vec::new();
+    let (stdin, input) = match (input, means.raising.is_some() || line.typed.is_some()) {
+        (Input::Empty, false) => (Stdin::Closed, OpenInput::None),
+        (Input::Empty, true) => (Stdin::Open, OpenInput::Ends),
+        (Input::Watched(_), false) => (Stdin::Held, OpenInput::None),
+        (Input::Watched(_), true) => (Stdin::Open, OpenInput::Watchdog),
+        (Input::Given, _) => match means.reads {
+            Reads::Nothing => (Stdin::Open, OpenInput::Ends),
+            Reads::Data(data) => (Stdin::Open, OpenInput::Data(data)),
+            Reads::Answers(given) => {
+                answers = given;
+                (Stdin::Open, OpenInput::Answers)
+            }
+        },
+    };
+    let terminal = means.terminal;
+    let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal };
+    let opening = Opening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
+    Ok(Prepared { request, opening: Some(opening) })
+}
+
+/// What a step's command reads.
+pub(super) fn reads<C: Connector>(
+    worker: &Worker<'_, C>,
+    step: &Step,
+    scope: &Scope,
+) -> Result<Reads, Failure> {
+    let Dialogue { stdin, pty: _, respond } = &step.dialogue;
+    if let Some(stdin) = stdin {
+        return Ok(Reads::Data(Bytes::from(text(worker, stdin, scope)?)));
+    }
+    if respond.is_empty() {
+        return Ok(Reads::Nothing);
+    }
+    let answer = |respond: &Respond| {
+        let prompt = Regex::new(&respond.prompt.value)
+            .map_err(|error| Failure::new(Kind::Template, format!("\"prompt\": {error}")))?;
+        let text = Bytes::from(text(worker, &respond.answer, scope)? + "\n");
+        Ok(Answer { prompt, text, times: respond.times })
+    };
+    respond.iter().map(answer).collect::<Result<_, Failure>>().map(Reads::Answers)
+}
+
+fn text<C: Connector>(
+    worker: &Worker<'_, C>,
+    template: &TemplateText,
+    scope: &Scope,
+) -> Result<String, Failure> {
+    let rendered = worker.shared.plan.templates.render_text(&template.value, scope);
+    rendered.map_err(|error| template_failed(&error, &template.position))
+}
+
+/// The text of a command, rendered, and its own lines when it is a script.
+pub(super) fn body<C: Connector>(
+    worker: &Worker<'_, C>,
+    command: &Command,
+    scope: &Scope,
+) -> Result<(String, usize), Failure> {
+    match command {
+        Command::Raw(line) => Ok((line.to_string(), 0)),
+        Command::Script(script) => {
+            let rendered = worker.shared.plan.templates.render_script(&script.value, scope);
+            let body = rendered.map_err(|error| template_failed(&error, &script.position))?;
+            let lines = body.lines().count();
+            Ok((body, lines))
+        }
+        Command::Argv(words) => {
+            let words = words.iter().map(|word| text(worker, word, scope)).collect::<Result<Vec<_>, _>>()?;
+            shell::argv_line(&words).map_err(|error| unusable(&error)).map(|line| (line, 0))
+        }
+    }
+}
+
+/// The script around a body: folder and environment set up before it, and the marks of this token.
 pub(super) fn script<C: Connector>(
     worker: &Worker<'_, C>,
     step: &Step,
-    command: &Command,
+    body: &str,
     scope: &Scope,
     folder: Option<&str>,
+    token: &Token,
 ) -> Result<String, Failure> {
-    let templates = &worker.shared.plan.templates;
-    let text = |template: &TemplateText| {
-        templates
-            .render_text(&template.value, scope)
-            .map_err(|error| template_failed(&error, &template.position))
-    };
-    let body = match command {
-        Command::Raw(line) => line.to_string(),
-        Command::Script(script) => templates
-            .render_script(&script.value, scope)
-            .map_err(|error| template_failed(&error, &script.position))?,
-        Command::Argv(words) => {
-            let words = words.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-            shell::argv_line(&words).map_err(|error| unusable(&error))?
-        }
-    };
     let mut env = identity(worker);
     env.extend(worker.place.env.iter().cloned());
     for (name, value) in &step.env {
-        env.push((name.clone(), text(value)?));
+        env.push((name.clone(), text(worker, value, scope)?));
     }
-    shell::task_script(&Prelude { cd: folder, env: &env }, &body).map_err(|error| unusable(&error))
+    let prelude = Prelude { cd: folder, env: &env, token: Some(token) };
+    shell::task_script(&prelude, body).map_err(|error| unusable(&error))
 }
 
 /// The folder that a step's commands run in on its host.
@@ -56,6 +177,30 @@ pub(super) fn remote_folder<C: Connector>(
     let Some(cd) = &step.cd else { return Ok(None) };
     let text = worker.shared.plan.templates.render_text(&cd.value, scope);
     text.map(Some).map_err(|error| template_failed(&error, &cd.position))
+}
+
+/// Where a script ended, for a message: its own text of that line, never what was filled in.
+///
+/// Nothing for a script of one line, which the step's title shows.
+pub(super) fn ended_at(command: &Command, lines: usize, line: Option<u32>) -> Option<String> {
+    let Command::Script(script) = command else { return None };
+    let (number, text) = (usize::try_from(line?).ok()?, &script.value);
+    if lines < 2 || number == 0 || number > lines {
+        return None;
+    }
+    // Values with lines of their own, and blocks that are left out, move the lines behind them.
+    if text.lines().count() != lines || text.contains("{%") || text.contains("{#") {
+        return Some(format!(" at line {number} of the rendered script"));
+    }
+    let written = text.lines().nth(number - 1)?.trim();
+    // Only a block scalar has the lines of its file, and only its text ends with a line end.
+    let place = match &script.position {
+        at if at.line > 0 && text.ends_with('\n') => {
+            format!(" ({}:{})", at.file, at.line as usize + number - 1)
+        }
+        _ => String::new(),
+    };
+    Some(format!(" at line {number}: {written}{place}"))
 }
 
 /// A command that no shell can be given.
@@ -108,18 +253,33 @@ pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize, s
 }
 
 /// The outcome of a step whose command has ended.
-pub(super) fn outcome(finished: Finished, success: StepStatus) -> StepResult {
+///
+/// `at` tells where its script ended.
+pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String>) -> StepResult {
     let mut result = StepResult::of(success);
+    if finished.begun && finished.noise > 0 {
+        let bytes = finished.noise;
+        result.outcome.note =
+            Some(format!("{bytes} bytes that the login printed before the command are left out"));
+    }
     let outcome = &mut result.outcome;
     match finished.ended {
         Ended::Exited(Exit::Status(0)) => outcome.exit = Some(Exit::Status(0)),
         Ended::Exited(exit) => {
             outcome.status = StepStatus::Failed;
             outcome.failure = Some(match &exit {
-                Exit::Status(status) => Failure::new(Kind::Exit, format!("exit status {status}")),
+                Exit::Status(status) => {
+                    let at = at.unwrap_or_default();
+                    Failure::new(Kind::Exit, format!("exit status {status}{at}"))
+                }
                 Exit::Signal(name) => Failure::new(Kind::Signal, format!("killed by signal {name}")),
             });
             outcome.exit = Some(exit);
+        }
+        Ended::NotStarted(failure) => {
+            result.refused = true;
+            outcome.status = StepStatus::Failed;
+            outcome.failure = Some(failure);
         }
         Ended::NoStatus => {
             outcome.status = StepStatus::Unknown;
@@ -135,9 +295,13 @@ pub(super) fn outcome(finished: Finished, success: StepStatus) -> StepResult {
         }
         Ended::Stopped { cause, confirmed } => {
             outcome.may_still_run = !confirmed;
-            outcome.failure = Some(stopped(cause, confirmed));
+            let mut failure = stopped(cause, confirmed);
+            if !finished.begun {
+                failure.message += "; the login had not started the command";
+            }
+            outcome.failure = Some(failure);
             outcome.status = match cause {
-                StopCause::Timeout(_) | StopCause::Idle(_) => StepStatus::Failed,
+                StopCause::Timeout(_) | StopCause::Idle(_) | StopCause::NotStarted => StepStatus::Failed,
                 StopCause::Cancelled(_) => StepStatus::Cancelled,
             };
         }
@@ -157,6 +321,7 @@ fn stopped(cause: StopCause, confirmed: bool) -> Failure {
         StopCause::Idle(limit) => Failure::new(Kind::Idle, format!("silent for {}", show(limit)))
             .hint("raise the host's `idle_timeout`"),
         StopCause::Cancelled(reason) => interrupted(reason),
+        StopCause::NotStarted => Failure::new(Kind::ExecRefused, "the command was not started"),
     };
     failure.message += if confirmed { "; ended" } else { "; it may still be running there" };
     failure

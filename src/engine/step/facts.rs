@@ -96,7 +96,7 @@ pub(in crate::engine) async fn gather<S: Session>(
     let shell = tokio::select! {
         biased;
         reason = stop.asked() => return Err(Untold::Cancelled(reason)),
-        shell = Shell::start(session, Privilege::Login) => shell.map_err(Untold::Refused)?,
+        shell = Shell::start(session, &Privilege::Login) => shell.map_err(Untold::Refused)?,
     };
     let answer = tokio::select! {
         biased;

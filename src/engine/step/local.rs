@@ -1,15 +1,16 @@
 //! `local`: a command on the operator's machine, once per host.
 
-use bytes::Bytes;
-
 use crate::engine::command;
-use crate::engine::step::{StepResult, command as shared, local_folder};
+use crate::engine::step::command::{self as shared, Means, Prepared};
+use crate::engine::step::{StepResult, local_folder, privilege};
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::settings::OnDisconnect;
+use crate::model::shell::marks::Token;
 use crate::model::task::{Command, Step};
 use crate::model::template::Scope;
 use crate::ssh::local::LocalSession;
-use crate::ssh::{Connector, ExecRequest, Session, Stdin};
+use crate::ssh::{Connector, Session};
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
@@ -23,12 +24,23 @@ pub(super) async fn run<C: Connector>(
         Failure::new(Kind::LocalIo, format!("the name of the folder {} is not UTF-8", folder.display()))
     })?;
     let folder = Some(folder).filter(|folder| !folder.is_empty());
-    let script = shared::script(worker, step, command, scope, folder)?;
-    // `on_disconnect` is about the host's connection; this needs none.
-    let request = ExecRequest { line: Bytes::from(script), stdin: Stdin::Closed };
+    let token = Token::new(rand::random());
+    let (body, lines) = shared::body(worker, command, scope)?;
+    let script = shared::script(worker, step, &body, scope, folder, &token)?;
+    let means = Means {
+        interpreter: "sh",
+        raising: privilege::raising(worker, step, scope)?,
+        reads: shared::reads(worker, step, scope)?,
+        terminal: false,
+        tidies: false,
+        // That is about the host's connection; this needs none.
+        on_disconnect: OnDisconnect::Leave,
+    };
+    let Prepared { request, opening } = shared::prepare(means, &script, token)?;
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;
-    let finished =
-        command::watch(exec, shared::surroundings(worker, index, step), shared::limits(worker, step)).await;
+    let (around, limits) = (shared::surroundings(worker, index, step), shared::limits(worker, step));
+    let finished = command::watch(exec, around, limits, opening).await;
+    let at = shared::ended_at(command, lines, finished.line);
     // What it did here says nothing about a change on the host.
-    Ok(shared::outcome(finished, StepStatus::Ok))
+    Ok(StepResult { refused: false, ..shared::outcome(finished, StepStatus::Ok, at) })
 }

@@ -8,8 +8,10 @@ pub(super) mod facts;
 mod fail;
 mod files;
 mod local;
+pub(super) mod privilege;
 mod reboot;
 mod run;
+mod script;
 mod set;
 mod wait_for;
 
@@ -24,7 +26,7 @@ use crate::engine::worker::Worker;
 use crate::event::StepOutcome;
 use crate::model::outcome::{CancelReason, Exit, Failure, Kind, StepStatus};
 use crate::model::position::{Located, Position};
-use crate::model::task::{Action, Command, Shown, Step};
+use crate::model::task::{Action, Command, Dialogue, Shown, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
 use crate::model::value::Vars;
 use crate::ssh::Connector;
@@ -85,7 +87,8 @@ pub(super) async fn run<C: Connector>(
     step: &Step,
     scope: &Scope,
 ) -> StepResult {
-    let changes = matches!(step.action, Action::Run(_) | Action::Local(_) | Action::Reboot(_));
+    let changes =
+        matches!(step.action, Action::Run(_) | Action::Script(_) | Action::Local(_) | Action::Reboot(_));
     if worker.shared.plan.changes.dry_run && changes {
         let mut result = StepResult::of(StepStatus::Skipped);
         result.outcome.note = Some("not run: nobody knows what a command would change".to_owned());
@@ -94,6 +97,7 @@ pub(super) async fn run<C: Connector>(
     let result = match &step.action {
         Action::Run(command) => run::run(worker, index, step, command, scope).await,
         Action::Local(command) => local::run(worker, index, step, command, scope).await,
+        Action::Script(file) => script::run(worker, index, step, file, scope).await,
         Action::Echo(text) => echo::run(worker, text, scope),
         Action::Set(values) => set::run(worker, values, scope),
         Action::Fail(message) => fail::run(worker, message, scope),
@@ -122,6 +126,7 @@ pub(super) async fn run<C: Connector>(
 pub(super) fn needs_session(action: &Action) -> bool {
     match action {
         Action::Run(_)
+        | Action::Script(_)
         | Action::Put(_)
         | Action::Get(_)
         | Action::Sync(_)
@@ -149,7 +154,7 @@ pub(super) fn needs_session(action: &Action) -> bool {
 /// What a command's success means for the host.
 pub(super) fn success(action: &Action) -> StepStatus {
     match action {
-        Action::Run(Command::Script(_) | Command::Argv(_)) => StepStatus::Changed,
+        Action::Run(Command::Script(_) | Command::Argv(_)) | Action::Script(_) => StepStatus::Changed,
         _ => StepStatus::Ok,
     }
 }
@@ -188,7 +193,12 @@ async fn look<C: Connector>(
 ) -> Result<StepResult, Failure> {
     // Output is kept for those who read it.
     let register = Some(Located::new(String::new(), step.position.clone()));
-    let quiet = Step { shown: step.shown.max(Shown::NoOutput), register, ..step.clone() };
+    let quiet = Step {
+        shown: step.shown.max(Shown::NoOutput),
+        register,
+        dialogue: Dialogue::default(),
+        ..step.clone()
+    };
     match &step.action {
         Action::Local(_) => local::run(worker, index, &quiet, command, scope).await,
         _ => run::run(worker, index, &quiet, command, scope).await,

@@ -176,7 +176,7 @@ async fn boot_id<C: Connector>(
 }
 
 fn asked_for(command: &Command) -> String {
-    title(&Action::Run(command.clone()))
+    title(&Step::bare(Action::Run(command.clone())))
 }
 
 /// The user's script, or ours.

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 
-use crate::engine::command;
+use crate::engine::command::{self, Ended, Finished};
 use crate::engine::plan::PlannedHost;
-use crate::engine::step::{StepResult, command as shared, interrupted};
+use crate::engine::step::command::{self as shared, Means, Prepared};
+use crate::engine::step::{StepResult, interrupted, privilege};
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
-use crate::model::shell;
+use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
-use crate::model::task::{Command, Step};
+use crate::model::task::{Action, Command, Step};
 use crate::model::template::Scope;
 use crate::ssh::{Connector, ExecError, ExecRequest, Session, Stdin};
 
@@ -21,14 +22,61 @@ pub(super) async fn run<C: Connector>(
     command: &Command,
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let (request, success) = match command {
-        Command::Raw(line) => (raw(worker.place, line)?, StepStatus::Ok),
-        Command::Script(_) | Command::Argv(_) => {
-            let folder = shared::remote_folder(worker, step, scope)?;
-            let script = shared::script(worker, step, command, scope, folder.as_deref())?;
-            (scripted(worker.place, step, &script)?, StepStatus::Changed)
-        }
+    if let Command::Raw(line) = command {
+        let prepared = raw(worker.place, line)?;
+        let finished = match start(worker, index, step, prepared).await {
+            Ok(finished) => finished,
+            Err(result) => return Ok(*result),
+        };
+        return Ok(shared::outcome(finished, StepStatus::Ok, None));
+    }
+    let (body, lines) = shared::body(worker, command, scope)?;
+    let interpreter = step.shell.as_ref().map_or(&*worker.place.shell, |shell| shell.value.as_str());
+    let finished = match scripted(worker, index, step, Body { text: &body, interpreter }, scope).await? {
+        Ok(finished) => finished,
+        Err(result) => return Ok(*result),
     };
+    let at = shared::ended_at(command, lines, finished.line);
+    Ok(shared::outcome(finished, StepStatus::Changed, at))
+}
+
+/// A script, and what it is written for.
+pub(super) struct Body<'a> {
+    pub(super) text: &'a str,
+    pub(super) interpreter: &'a str,
+}
+
+/// Runs a script as the step's keys want it run. When it could not be started, the result says why.
+pub(super) async fn scripted<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    body: Body<'_>,
+    scope: &Scope,
+) -> Result<Result<Finished, Box<StepResult>>, Failure> {
+    let token = Token::new(rand::random());
+    let folder = shared::remote_folder(worker, step, scope)?;
+    let script = shared::script(worker, step, body.text, scope, folder.as_deref(), &token)?;
+    let means = Means {
+        interpreter: body.interpreter,
+        raising: privilege::raising(worker, step, scope)?,
+        reads: shared::reads(worker, step, scope)?,
+        terminal: step.dialogue.pty,
+        tidies: matches!(step.action, Action::Script(_)),
+        on_disconnect: worker.place.on_disconnect,
+    };
+    let prepared = shared::prepare(means, &script, token)?;
+    Ok(start(worker, index, step, prepared).await)
+}
+
+/// Starts a command and watches it to its end.
+async fn start<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    step: &Step,
+    prepared: Prepared,
+) -> Result<Finished, Box<StepResult>> {
+    let Prepared { request, opening } = prepared;
     let mut stop = worker.shared.stop.clone();
     let session = worker.run.session.clone().expect("the worker opened a session for this action");
     let starting = async {
@@ -46,56 +94,46 @@ pub(super) async fn run<C: Connector>(
         answer = starting => answer,
         reason = stop.asked_and_waited(|patience| patience.start) => {
             worker.run.started = true;
-            return Ok(unanswered(StepStatus::Cancelled, interrupted(reason)));
+            return Err(Box::new(unanswered(StepStatus::Cancelled, interrupted(reason))));
         }
     };
     let exec = match answer {
         Ok(exec) => exec,
         Err(ExecError { failure, may_have_started: true }) => {
             worker.run.started = true;
-            return Ok(unanswered(StepStatus::Unknown, failure));
+            return Err(Box::new(unanswered(StepStatus::Unknown, failure)));
         }
-        Err(ExecError { failure, may_have_started: false }) => return Ok(StepResult::refused(failure)),
+        Err(ExecError { failure, may_have_started: false }) => {
+            return Err(Box::new(StepResult::refused(failure)));
+        }
     };
-    worker.run.started = true;
-    let finished =
-        command::watch(exec, shared::surroundings(worker, index, step), shared::limits(worker, step)).await;
-    Ok(shared::outcome(finished, success))
+    let before = std::mem::replace(&mut worker.run.started, true);
+    let (around, limits) = (shared::surroundings(worker, index, step), shared::limits(worker, step));
+    let mut finished = command::watch(exec, around, limits, opening).await;
+    if finished.noise > 0 && std::mem::replace(&mut worker.run.noise_told, true) {
+        finished.noise = 0;
+    }
+    if matches!(finished.ended, Ended::NotStarted(_)) {
+        worker.run.started = before;
+    }
+    Ok(finished)
 }
 
 /// A line for the login shell as it is, as `ssh HOST CMD` does.
-fn raw(host: &PlannedHost, line: &str) -> Result<ExecRequest, Failure> {
-    match host.on_disconnect {
-        OnDisconnect::Leave => {
-            Ok(ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed })
-        }
-        OnDisconnect::Kill => watched(
-            match host.endpoint.transport {
+fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
+    let (line, stdin) = match host.on_disconnect {
+        OnDisconnect::Leave => (Bytes::copy_from_slice(line.as_bytes()), Stdin::Closed),
+        OnDisconnect::Kill => {
+            let interpreter = match host.endpoint.transport {
                 Transport::Ssh => Interpreter::LoginShell,
                 // Whatever the operator's own shell is: commands on this machine are run by `sh`.
                 Transport::Local => Interpreter::Named("sh"),
-            },
-            line,
-        ),
-    }
-}
-
-/// A script for the host's interpreter.
-fn scripted(host: &PlannedHost, step: &Step, script: &str) -> Result<ExecRequest, Failure> {
-    let interpreter = step.shell.as_ref().map_or(&*host.shell, |shell| shell.value.as_str());
-    match host.on_disconnect {
-        OnDisconnect::Leave => {
-            let line =
-                shell::login_shell_line(interpreter, script).map_err(|error| shared::unusable(&error))?;
-            Ok(ExecRequest { line: Bytes::from(line), stdin: Stdin::Closed })
+            };
+            let line = watched_line(interpreter, line).map_err(|error| shared::unusable(&error))?;
+            (Bytes::from(line), Stdin::Held)
         }
-        OnDisconnect::Kill => watched(Interpreter::Named(interpreter), script),
-    }
-}
-
-fn watched(interpreter: Interpreter<'_>, script: &str) -> Result<ExecRequest, Failure> {
-    let line = watched_line(interpreter, script).map_err(|error| shared::unusable(&error))?;
-    Ok(ExecRequest { line: Bytes::from(line), stdin: Stdin::Held })
+    };
+    Ok(Prepared { request: ExecRequest { line, stdin, terminal: false }, opening: None })
 }
 
 /// The start was asked for and its answer is not known: the command may run.

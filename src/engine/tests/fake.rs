@@ -56,14 +56,33 @@ pub(super) struct Command {
     start: Start,
     obeys: Obeys,
     /// Each with the pause before it.
-    events: VecDeque<(Duration, ExecEvent)>,
+    events: VecDeque<(Duration, Beat)>,
     /// Repeats the events for ever.
     endless: bool,
+    /// The login does not start the command: no mark is printed.
+    unmarked: bool,
+    /// It was to print a mark, and ends without.
+    not_begun: bool,
+}
+
+/// What a command does next.
+#[derive(Clone, Debug)]
+enum Beat {
+    Tells(ExecEvent),
+    /// Goes on once this was written to its input.
+    Reads(String),
 }
 
 impl Command {
     fn with(start: Start) -> Self {
-        Self { start, obeys: Obeys::Term, events: VecDeque::new(), endless: false }
+        Self {
+            start,
+            obeys: Obeys::Term,
+            events: VecDeque::new(),
+            endless: false,
+            unmarked: false,
+            not_begun: false,
+        }
     }
 
     /// One that runs on in silence.
@@ -91,7 +110,22 @@ impl Command {
 
     /// Tells an event some milliseconds after the one before.
     pub(super) fn then(mut self, after: u64, event: ExecEvent) -> Self {
-        self.events.push_back((Duration::from_millis(after), event));
+        self.events.push_back((Duration::from_millis(after), Beat::Tells(event)));
+        self
+    }
+
+    /// One whose start mark is not printed by itself.
+    pub(super) fn unmarked(self) -> Self {
+        Self { unmarked: true, ..self }
+    }
+
+    pub(super) fn errs(self, after: u64, text: impl Into<Bytes>) -> Self {
+        self.then(after, ExecEvent::Stderr(text.into()))
+    }
+
+    /// Goes on only when it was sent this since the last time; an end of the input counts as `EOF`.
+    pub(super) fn reads(mut self, data: &str) -> Self {
+        self.events.push_back((Duration::ZERO, Beat::Reads(data.to_owned())));
         self
     }
 
@@ -130,8 +164,12 @@ pub(super) struct Tally {
     pub(super) connects: BTreeMap<String, usize>,
     /// Commands that were started or may have been, by host, in order.
     pub(super) starts: BTreeMap<String, Vec<String>>,
+    /// Commands whose login never started them, as scripted.
+    pub(super) not_begun: BTreeMap<String, Vec<String>>,
     /// How many of them had their standard input held open.
     pub(super) held: usize,
+    /// What was written to inputs, by host; the end is `EOF`.
+    pub(super) sent: BTreeMap<String, String>,
     /// Signals that were sent.
     pub(super) signals: Vec<(String, Signal, Duration)>,
     /// Channels that were closed by our side.
@@ -257,13 +295,17 @@ impl Session for FakeSession {
     async fn exec(&self, request: ExecRequest) -> Result<FakeExec, ExecError> {
         let busy = Busy::new(&self.fake);
         let scripted = self.fake.scripted(&self.host, |script| script.commands.pop_front());
-        let scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
+        let mut scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
+        let line = String::from_utf8_lossy(&request.line).into_owned();
+        if let Some(token) = token(&line) {
+            scripted.insert(&token);
+        }
         if !matches!(scripted.start, Start::Refused(_)) {
-            let command = String::from_utf8_lossy(&request.line).into_owned();
-            let host = self.host.clone();
+            let (command, host) = (line, self.host.clone());
             self.fake.count(|tally, _| {
                 tally.held += usize::from(request.stdin == Stdin::Held);
-                tally.starts.entry(host).or_default().push(command);
+                let to = if scripted.not_begun { &mut tally.not_begun } else { &mut tally.starts };
+                to.entry(host).or_default().push(command);
             });
         }
         match scripted.start {
@@ -277,7 +319,8 @@ impl Session for FakeSession {
             Start::Hangs => std::future::pending().await,
             Start::Panics => resume_unwind(Box::new("scripted")),
         }
-        Ok(FakeExec { host: self.host.clone(), command: scripted, due: None, over: false, busy })
+        let (host, inbox) = (self.host.clone(), String::new());
+        Ok(FakeExec { host, command: scripted, inbox, due: None, over: false, busy })
     }
 
     async fn pipe(&self, _program: Program) -> Result<Pipe, ExecError> {
@@ -293,6 +336,8 @@ impl Session for FakeSession {
 pub(super) struct FakeExec {
     host: String,
     command: Command,
+    /// What was written to its input and not read yet.
+    inbox: String,
     /// When the next event is told.
     due: Option<Instant>,
     /// The last event was told.
@@ -300,18 +345,73 @@ pub(super) struct FakeExec {
     busy: Busy,
 }
 
+/// The token of the marks that a line is to print.
+fn token(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("fan-%s-")?;
+    rest.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| word.len() == 32).map(str::to_owned)
+}
+
+impl Command {
+    /// Fills the token in, and puts the start marks before all that it says.
+    fn insert(&mut self, token: &str) {
+        let starts = |(_, beat): &(Duration, Beat)| format!("{beat:?}").contains("TOKEN-start");
+        let closes = matches!(self.events.back(), Some((_, Beat::Tells(ExecEvent::Closed))));
+        self.not_begun = self.unmarked && closes && !self.events.iter().any(starts);
+        for (_, beat) in &mut self.events {
+            if let Beat::Tells(ExecEvent::Stdout(data) | ExecEvent::Stderr(data)) = beat {
+                *data = Bytes::from(String::from_utf8_lossy(data).replace("TOKEN", token));
+            }
+        }
+        if !self.unmarked {
+            let mark = Bytes::from(format!("fan-{token}-start\n"));
+            for event in [ExecEvent::Stderr(mark.clone()), ExecEvent::Stdout(mark)] {
+                self.events.push_front((Duration::ZERO, Beat::Tells(event)));
+            }
+        }
+    }
+}
+
+impl FakeExec {
+    fn sent(&mut self, text: &str) {
+        self.inbox += text;
+        let host = self.host.clone();
+        self.busy.0.count(|tally, _| *tally.sent.entry(host).or_default() += text);
+    }
+}
+
 impl Exec for FakeExec {
+    fn send(&mut self, data: Bytes) {
+        self.sent(&String::from_utf8_lossy(&data));
+    }
+
+    fn end(&mut self) {
+        self.sent("EOF");
+    }
+
+    fn hold(&mut self) {
+        self.busy.0.count(|tally, _| tally.held += 1);
+    }
+
     async fn next(&mut self) -> ExecEvent {
         assert!(!self.over, "asked for more after the end");
+        while let Some((_, Beat::Reads(awaited))) = self.command.events.front() {
+            let Some((_, rest)) = self.inbox.split_once(awaited.as_str()) else {
+                return std::future::pending().await;
+            };
+            self.inbox = rest.to_owned();
+            self.command.events.pop_front();
+        }
         let Some((pause, _)) = self.command.events.front() else { return std::future::pending().await };
         if !pause.is_zero() {
             let due = *self.due.get_or_insert_with(|| Instant::now() + *pause);
             tokio::time::sleep_until(due).await;
         }
         self.due = None;
-        let (pause, event) = self.command.events.pop_front().expect("looked at above");
+        let Some((pause, Beat::Tells(event))) = self.command.events.pop_front() else {
+            unreachable!("looked at above");
+        };
         if self.command.endless {
-            self.command.events.push_back((pause, event.clone()));
+            self.command.events.push_back((pause, Beat::Tells(event.clone())));
         }
         self.over = matches!(event, ExecEvent::Closed | ExecEvent::Lost(_));
         event
@@ -329,7 +429,8 @@ impl Exec for FakeExec {
             self.due = None;
             self.command.endless = false;
             let exit = ExecEvent::Exit(Exit::Signal(name.to_owned()));
-            self.command.events = [exit, ExecEvent::Closed].map(|event| (Duration::ZERO, event)).into();
+            self.command.events =
+                [exit, ExecEvent::Closed].map(|event| (Duration::ZERO, Beat::Tells(event))).into();
         }
     }
 

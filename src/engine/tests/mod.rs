@@ -5,6 +5,7 @@ mod command;
 mod connect;
 mod contract;
 mod fake;
+mod marks;
 mod model;
 mod output;
 mod panic;
@@ -79,6 +80,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         delegates: Vec::new(),
         stepwise: false,
         host_vars: Arc::default(),
+        passwords: Default::default(),
         run: Arc::from("01J"),
         title: "test".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),
@@ -98,6 +100,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
 
 fn host(index: usize) -> PlannedHost {
     PlannedHost {
+        becoming: Default::default(),
         endpoint: Endpoint {
             retries: 2,
             ..Endpoint::new(&format!("h{index}"), &format!("10.0.0.{index}"), 22, "deploy")

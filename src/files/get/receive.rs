@@ -15,7 +15,7 @@ use crate::files::digest::{Digest, Hasher};
 use crate::files::progress::Progress;
 use crate::files::remote::{Remote, about};
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::pipe::Pipe;
 use crate::ssh::sftp::wire::{OpenFlags, Reply, Request, status};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 use crate::ssh::{ExecEvent, Session};
@@ -232,12 +232,9 @@ where
 {
     let what = about("read", expected.path);
     let mark = format!("fan-{:032x}\n", rand::random::<u128>());
-    let line = remote.reading_line(expected.path, mark.trim_end())?;
-    let pipe = remote.session().pipe(Program::Line(line)).await;
-    let Pipe { mut reader, writer } = pipe.map_err(|error| Failure {
-        message: format!("{what}: {}", error.failure.message),
-        ..error.failure
-    })?;
+    let pipe = remote.reading(expected.path, mark.trim_end()).await;
+    let Pipe { mut reader, writer } =
+        pipe.map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
     writer.end().await;
     let (mut begun, mut before, mut said, mut status) = (false, Vec::new(), Vec::new(), None);
     loop {

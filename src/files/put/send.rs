@@ -172,10 +172,10 @@ async fn send_by_command<S: Session>(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let what = about("write", path);
-    let line = remote.writing_line(path, from)?;
-    let Pipe { mut reader, writer } = remote.session().pipe(Program::Line(line)).await.map_err(|error| {
-        Failure { message: format!("{what}: {}", error.failure.message), ..error.failure }
-    })?;
+    let Pipe { mut reader, writer } = remote
+        .writing(path, from)
+        .await
+        .map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
     let feeding = async {
         let mut offset = from;
         while offset < content.size() {

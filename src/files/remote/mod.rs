@@ -91,9 +91,9 @@ impl<S: Session> Remote<S> {
     ///
     /// There is no way, or the connection is gone.
     pub async fn open(session: Arc<S>, privilege: Privilege) -> Result<Self, Failure> {
-        let sftp = match privilege {
+        let sftp = match &privilege {
             Privilege::Login => sftp(session.as_ref()).await?,
-            Privilege::Root => None,
+            Privilege::Other(_) => None,
         };
         let remote = Self {
             session,
@@ -117,8 +117,8 @@ impl<S: Session> Remote<S> {
     }
 
     /// For whom things are done.
-    pub fn privilege(&self) -> Privilege {
-        self.privilege
+    pub fn privilege(&self) -> &Privilege {
+        &self.privilege
     }
 
     /// The SFTP client, where there is one.
@@ -132,7 +132,7 @@ impl<S: Session> Remote<S> {
     ///
     /// The account has none, or it could not be started; the same each time.
     pub async fn shell(&self) -> Result<&Shell, Failure> {
-        let started = self.shell.get_or_init(|| Shell::start(self.session.as_ref(), self.privilege)).await;
+        let started = self.shell.get_or_init(|| Shell::start(self.session.as_ref(), &self.privilege)).await;
         started.as_ref().map_err(Failure::clone)
     }
 

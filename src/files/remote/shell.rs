@@ -1,5 +1,5 @@
 //! A POSIX shell on the host that does small jobs one after the other over one channel: no channel and no login for
-//! each of them. It speaks for the login user, or for root.
+//! each of them. It speaks for the login user, or for somebody else.
 //!
 //! Its scripts are ours and its output is taken apart by a marker that nobody can guess. What a login prints before
 //! the first marker is passed over.
@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Mutex;
 
-use crate::files::remote::privilege::Privilege;
+use crate::files::remote::privilege::{Privilege, no_shell};
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::pipe::{PipeReader, PipeWriter, Program};
+use crate::ssh::pipe::{PipeReader, PipeWriter};
 use crate::ssh::{ExecEvent, Session};
 
 /// Output of one job that is read, in bytes.
@@ -28,7 +28,6 @@ pub struct Shell {
     writer: PipeWriter,
     reading: Mutex<Reading>,
     marker: String,
-    privilege: Privilege,
 }
 
 struct Reading {
@@ -55,22 +54,20 @@ impl JobEnd {
 }
 
 impl Shell {
-    /// Starts a shell that speaks for the login user or for root.
+    /// Starts a shell that speaks for the login user or for somebody else.
     ///
     /// # Errors
     ///
     /// There is none: the account is restricted, sudo says no, or the connection is gone.
-    pub async fn start<S: Session>(session: &S, privilege: Privilege) -> Result<Self, Failure> {
-        let line = Bytes::from(privilege.line("sh"));
-        let pipe = session.pipe(Program::Line(line)).await.map_err(|error| error.failure)?;
+    pub async fn start<S: Session>(session: &S, privilege: &Privilege) -> Result<Self, Failure> {
+        let pipe = privilege.shell(session).await?;
         let shell = Self {
             writer: pipe.writer,
             reading: Mutex::new(Reading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
             marker: format!("fan-{:032x}", rand::random::<u128>()),
-            privilege,
         };
         let begun = shell.run("", START).await?;
-        if begun.status == 0 { Ok(shell) } else { Err(privilege.refused(&begun.said())) }
+        if begun.status == 0 { Ok(shell) } else { Err(no_shell(&begun.said())) }
     }
 
     /// Runs a script and waits for its end. Its input is empty, and it cannot change the shell itself.
@@ -124,7 +121,7 @@ impl Shell {
                 ExecEvent::Exit(_) => {}
                 ExecEvent::Closed => {
                     stderr.extend_from_slice(&reading.buffer);
-                    return Err(self.privilege.refused(&said(&stderr)));
+                    return Err(no_shell(&said(&stderr)));
                 }
                 ExecEvent::Lost(failure) => return Err(failure),
             }
@@ -178,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_come_back_with_output_and_status() {
-        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
         let end = shell.run("printf 'a\\0b\\n\\n'; echo err >&2; exit 3", SOON).await.unwrap();
         assert_eq!((end.status, &end.output[..]), (3, &b"a\0b\n\nerr\n"[..]));
         let end = shell.run("cat; cd /; x=1", SOON).await.unwrap();
@@ -190,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_script_and_a_long_answer_do_not_wait_for_each_other() {
-        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
         let script = "echo 0123456789012345678901234567890123456789\n".repeat(20_000);
         let end = shell.run(&script, SOON).await.unwrap();
         assert_eq!(end.output.len(), 41 * 20_000);
@@ -198,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_takes_too_long_is_given_up_and_the_next_is_not_confused() {
-        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
         let late = shell.run("sleep 0.3; echo late", Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(late.kind, Kind::Timeout);
         let end = shell.run("echo next", SOON).await.unwrap();
@@ -207,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_shell_that_dies_says_so() {
-        let shell = Shell::start(&LocalSession, Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
         let gone = shell.run("kill -9 $$", SOON).await.unwrap_err();
         assert_eq!(gone.kind, Kind::ExecRefused);
     }

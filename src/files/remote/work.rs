@@ -16,6 +16,7 @@ use crate::files::remote::{
 };
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::ssh::Session;
+use crate::ssh::pipe::Pipe;
 use crate::ssh::sftp::SftpError;
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
 
@@ -179,8 +180,8 @@ impl<S: Session> Remote<S> {
         Ok(())
     }
 
-    /// The line that appends its input to a file that has `from` bytes, and makes it durable where it can.
-    pub(in crate::files) fn writing_line(&self, path: &[u8], from: u64) -> Result<Bytes, Failure> {
+    /// A pipe to a command that appends its input to a file that has `from` bytes, and makes it durable where it can.
+    pub(in crate::files) async fn writing(&self, path: &[u8], from: u64) -> Result<Pipe, Failure> {
         let open = if from == 0 { ">" } else { ">>" };
         let script = Script::new(&format!("cat {open}"))
             .path(path)
@@ -188,16 +189,14 @@ impl<S: Session> Remote<S> {
             .path(path)
             .text("2>/dev/null || :\n");
         let script = String::from_utf8(script.bytes().to_vec()).map_err(|_| not_utf8(path))?;
-        let line = self.privilege().script_line(&script);
-        line.map(Bytes::from).map_err(|error| Failure::new(Kind::RemotePath, error.to_string()))
+        self.privilege().script(self.session().as_ref(), &script).await
     }
 
-    /// The line that prints a mark, and behind it a file's content.
-    pub(in crate::files) fn reading_line(&self, path: &[u8], mark: &str) -> Result<Bytes, Failure> {
+    /// A pipe to a command that prints a mark, and behind it a file's content.
+    pub(in crate::files) async fn reading(&self, path: &[u8], mark: &str) -> Result<Pipe, Failure> {
         let script = Script::new(&format!("printf '%s\\n' {mark} && exec cat")).path(path).text("\n");
         let script = String::from_utf8(script.bytes().to_vec()).map_err(|_| not_utf8(path))?;
-        let line = self.privilege().script_line(&script);
-        line.map(Bytes::from).map_err(|error| Failure::new(Kind::RemotePath, error.to_string()))
+        self.privilege().script(self.session().as_ref(), &script).await
     }
 
     /// The verdict on a command that wrote or read, from its end and what it said.

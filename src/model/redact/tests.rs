@@ -95,7 +95,7 @@ fn the_line_that_a_host_is_sent_has_it_in_a_form_that_is_found() {
         let redactor = redactor(&[secret]);
         let env = [("TOKEN".to_owned(), secret.to_owned())];
         let script = format!("x={}\n", single_quoted(secret));
-        let script = task_script(&Prelude { cd: None, env: &env }, &script).unwrap();
+        let script = task_script(&Prelude { cd: None, env: &env, token: None }, &script).unwrap();
         let line = login_shell_line("bash", &script).unwrap();
         assert_eq!(redactor.redact(&line).matches(MASK).count(), 2, "{line}");
     }

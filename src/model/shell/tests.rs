@@ -56,7 +56,7 @@ pub(super) fn hostile() -> impl Strategy<Value = String> {
 }
 
 pub(super) const LOGIN_SHELLS: &[&str] = &["dash", "zsh", "fish", "tcsh", "csh", "busybox sh", "ksh", "mksh"];
-const POSIX_SHELLS: &[&str] = &["dash", "zsh", "busybox sh", "ksh", "mksh"];
+pub(super) const POSIX_SHELLS: &[&str] = &["dash", "zsh", "busybox sh", "ksh", "mksh"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
@@ -158,8 +158,14 @@ fn lines_that_cannot_be_composed_say_why() {
     assert_eq!(argv_line::<&str>(&[]), Err(ShellError::NoProgram));
     assert_eq!(argv_line(&["-x"]), Err(ShellError::NoProgram));
     let env = [("A-B".to_owned(), String::new())];
-    assert_eq!(task_script(&Prelude { cd: None, env: &env }, ""), Err(ShellError::EnvName("A-B".to_owned())));
-    assert_eq!(task_script(&Prelude { cd: Some(""), env: &[] }, ""), Err(ShellError::EmptyFolder));
+    assert_eq!(
+        task_script(&Prelude { env: &env, ..Prelude::default() }, ""),
+        Err(ShellError::EnvName("A-B".to_owned()))
+    );
+    assert_eq!(
+        task_script(&Prelude { cd: Some(""), ..Prelude::default() }, ""),
+        Err(ShellError::EmptyFolder)
+    );
 }
 
 #[test]
@@ -192,7 +198,7 @@ fn a_task_script_has_its_folder_and_environment_and_stops_at_the_first_failure()
     ];
     for shell in installed(&["sh", "bash"], POSIX_SHELLS) {
         for (cd, script, out, status) in cases {
-            let text = task_script(&Prelude { cd, env: &env }, script).unwrap();
+            let text = task_script(&Prelude { cd, env: &env, token: None }, script).unwrap();
             let output = run(&shell, &format!("HOME=/usr\n{text}"));
             assert_eq!(String::from_utf8_lossy(&output.stdout), out, "{shell:?} {text}");
             assert_eq!(output.status.code(), Some(status), "{shell:?} {text}");
@@ -215,7 +221,7 @@ fn folders_whose_names_begin_with_a_dash_can_be_entered() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["-", "-P", "+1", "~x", "it's"] {
         std::fs::create_dir(dir.path().join(name)).unwrap();
-        let text = task_script(&Prelude { cd: Some(name), env: &[] }, "pwd").unwrap();
+        let text = task_script(&Prelude { cd: Some(name), ..Prelude::default() }, "pwd").unwrap();
         for shell in installed(&["sh", "bash"], POSIX_SHELLS) {
             let script = format!("CDPATH=/; cd {}\n{text}", quote_word(dir.path().to_str().unwrap()));
             let out = stdout(&run(&shell, &script));

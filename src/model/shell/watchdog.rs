@@ -35,14 +35,31 @@ pub enum Interpreter<'a> {
 /// as it reads: sshd's input and output may be one socket, which whoever holds it keeps open. `$$` is the
 /// command, also in subshells; as long as the watchdog is in its group, nobody else gets that number. The
 /// outer subshell ends at once, so that the command has no child that it does not know.
-const WATCH: &str = "exec 3<&0 </dev/null; \
-    ( exec >/dev/null 2>&1; trap \"\" HUP INT QUIT TERM; ( \
-    if read -r _fan <&3; then \
-    kill -TERM 0; read -r _fan <&3; exec 3<&-; kill -0 $$ || sleep 4; \
-    else \
-    exec 3<&-; kill -0 $$ || exit 0; kill -TERM 0; sleep 4; \
-    fi; kill -KILL 0 ) & ); \
-    exec 3<&-; exec \"$@\"";
+fn watch(orphaned: Orphaned) -> String {
+    let orphaned = match orphaned {
+        Orphaned::Ends => "kill -0 $$ || exit 0; kill -TERM 0; sleep 4",
+        Orphaned::Stays => "exit 0",
+    };
+    format!(
+        "exec 3<&0 </dev/null; \
+         ( exec >/dev/null 2>&1; trap \"\" HUP INT QUIT TERM; ( \
+         if read -r _fan <&3; then \
+         kill -TERM 0; read -r _fan <&3; exec 3<&-; kill -0 $$ || sleep 4; \
+         else \
+         exec 3<&-; {orphaned}; \
+         fi; kill -KILL 0 ) & ); \
+         exec 3<&-"
+    )
+}
+
+/// What becomes of a command whose input ended without a word of fan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphaned {
+    /// It is ended: fan is gone.
+    Ends,
+    /// It goes on. The watchdog is there for the signals only.
+    Stays,
+}
 
 /// Composes the one line of ASCII that runs a script under an interpreter with a watchdog beside it, whatever
 /// the account's login shell.
@@ -55,18 +72,45 @@ pub fn watched_line(interpreter: Interpreter<'_>, script: &str) -> Result<String
     };
     refuse_nul("the script", script)?;
     let script = octal(&unlike_option(script));
-    // Signals are for a whole group, so it must be the command's own. sshd makes one for each command; under a
-    // forced command, or another server, the shell may be in somebody else's. `kill -0 -$$` is the one
-    // spelling of "do I lead a group" that dash, bash and busybox share. `setsid` forks when called by a
-    // leader, which would lose the exit status.
+    let watch = watch(Orphaned::Ends);
+    let leading = in_own_group(UNLED);
     let line = format!(
         "exec sh -c '_fan=$(printf %b \"{script}X\") && \
          set -- \"$1\" {interpreter} -c \"${{_fan%X}}\" && _fan=$1 && shift && \
-         if kill -0 -$$ 2>/dev/null; then eval \"$_fan\"; \
-         elif command -v setsid >/dev/null; then exec setsid sh -c \"$_fan\" sh \"$@\"; \
-         else echo \"fan: on_disconnect: kill needs setsid on this host\" >&2; exit 1; fi' sh '{WATCH}'"
+         {leading}' sh '{watch}; exec \"$@\"'"
     );
     if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
+}
+
+/// Where no group can be had.
+const UNLED: &str = "echo \"fan: on_disconnect: kill needs setsid on this host\" >&2; exit 1";
+
+/// The commands that run the text in `_fan`, with the arguments for `"$@"`, in a shell that leads its group.
+///
+/// Signals are for a whole group, so it must be the command's own. sshd makes one for each command; under a
+/// forced command, sudo, or another server, the shell may be in somebody else's. `kill -0 -$$` is the one
+/// spelling of "do I lead a group" that dash, bash and busybox share. `setsid` forks when called by a
+/// leader, which would lose the exit status.
+fn in_own_group(otherwise: &str) -> String {
+    format!(
+        "if kill -0 -$$ 2>/dev/null; then eval \"$_fan\"; \
+         elif command -v setsid >/dev/null; then exec setsid sh -c \"$_fan\" sh \"$@\"; \
+         else {otherwise}; fi"
+    )
+}
+
+/// The commands of a POSIX shell that run `"$@"` with a watchdog beside it. They are the last of their shell.
+pub(super) fn watched_words(orphaned: Orphaned) -> String {
+    let otherwise = match orphaned {
+        Orphaned::Ends => UNLED,
+        Orphaned::Stays => "exec \"$@\" </dev/null",
+    };
+    format!("_fan='{}; exec \"$@\"'; {}", watch(orphaned), in_own_group(otherwise))
+}
+
+/// The commands that put a watchdog beside the shell that runs them, which leads its group or else has none.
+pub(super) fn watched_here(orphaned: Orphaned) -> String {
+    format!("if kill -0 -$$ 2>/dev/null; then {}; else exec </dev/null; fi", watch(orphaned))
 }
 
 #[cfg(test)]

@@ -64,9 +64,9 @@ pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,
+    privilege: Privilege,
     work: Work,
 ) -> Result<StepResult, Failure> {
-    let privilege = if step.sudo { Privilege::Root } else { Privilege::Login };
     let mut stop = worker.shared.stop.clone();
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -75,7 +75,7 @@ pub(super) async fn run<C: Connector>(
         Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`")
     };
     let mut by_commands = false;
-    let remote = match known(worker, privilege) {
+    let remote = match known(worker, &privilege) {
         Some(remote) => remote,
         None => {
             let session = worker.run.session.as_ref().expect("the worker opened a session for this action");
@@ -87,7 +87,7 @@ pub(super) async fn run<C: Connector>(
                     result.outcome.status = StepStatus::Cancelled;
                     return Ok(result);
                 }
-                opened = Remote::open(session, privilege) => opened,
+                opened = Remote::open(session, privilege.clone()) => opened,
                 () = reached(deadline) => Err(late()),
             };
             match opened {
@@ -161,7 +161,7 @@ pub(super) async fn run<C: Connector>(
 }
 
 /// The files of the host as a user sees them, when a step has asked for them before.
-fn known<C: Connector>(worker: &Worker<'_, C>, privilege: Privilege) -> Option<Arc<Remote<C::Session>>> {
+fn known<C: Connector>(worker: &Worker<'_, C>, privilege: &Privilege) -> Option<Arc<Remote<C::Session>>> {
     worker.run.files.iter().find(|remote| remote.privilege() == privilege).map(Arc::clone)
 }
 

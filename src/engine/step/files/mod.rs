@@ -18,8 +18,9 @@ mod texts;
 use crate::engine::step::StepResult;
 use crate::engine::step::files::frame::Context;
 use crate::engine::step::files::texts::Texts;
+use crate::engine::step::privilege::raising;
 use crate::engine::worker::Worker;
-use crate::files::remote::Remote;
+use crate::files::remote::{Privilege, Remote};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::task::{Action, Step};
 use crate::model::template::Scope;
@@ -35,7 +36,11 @@ pub(super) async fn run<C: Connector>(
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
     let work = Work::prepare(worker, step, scope)?;
-    frame::run(worker, index, step, work).await
+    let privilege = match raising(worker, step, scope)? {
+        Some(raising) => Privilege::Other(Box::new(raising)),
+        None => Privilege::Login,
+    };
+    frame::run(worker, index, step, privilege, work).await
 }
 
 /// A step on files with its templates filled in.
@@ -80,6 +85,7 @@ impl Work {
             Action::Run(_)
             | Action::Facts
             | Action::Local(_)
+            | Action::Script(_)
             | Action::Echo(_)
             | Action::Set(_)
             | Action::Fail(_)

@@ -1,0 +1,122 @@
+//! From a script to the line that starts it on a host: as the user who logged in or as somebody else, with a watchdog
+//! beside it or not, and, when it is too long for a line, typed to the shell that is to run it.
+
+use crate::model::privilege::Privilege;
+use crate::model::shell::marks::{Mark, Token};
+use crate::model::shell::watchdog::{Interpreter, Orphaned, watched_here, watched_line, watched_words};
+use crate::model::shell::{
+    MAX_LINE, ShellError, login_shell_line, octal, plain_interpreter, refuse_nul, single_quoted,
+    unlike_option,
+};
+
+/// The longest script that is typed to a shell, in bytes as they are typed.
+///
+/// The shell reads it byte by byte, so that it takes no byte of what follows: some 3 MB in a second.
+pub const MAX_TYPED: usize = 8 * 1024 * 1024;
+
+/// A script to start.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// The command that runs it, of plain words.
+    pub interpreter: &'a str,
+    /// The script with all that stands before its first line.
+    pub script: &'a str,
+    /// The token of its marks.
+    pub token: &'a Token,
+    /// As whom it runs, when that is not the user who logged in.
+    pub privilege: Option<Privilege<'a>>,
+    /// What its standard input is.
+    pub input: Input,
+}
+
+/// What the standard input of a script is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Empty.
+    Empty,
+    /// Empty; a watchdog reads what is behind it.
+    Watched(Orphaned),
+    /// What fan writes to the command once it has begun.
+    Given,
+}
+
+/// How a script is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// For the login shell.
+    pub line: String,
+    /// What is to be written to its input at [`Mark::Ready`], the line end included.
+    pub typed: Option<String>,
+}
+
+impl Launch<'_> {
+    /// Composes the line.
+    ///
+    /// # Errors
+    ///
+    /// The interpreter is no plain command, the script holds a NUL byte, or is longer than [`MAX_TYPED`].
+    pub fn line(&self) -> Result<Line, ShellError> {
+        let direct = match (self.privilege, self.input) {
+            (None, Input::Empty | Input::Given) => login_shell_line(self.interpreter, self.script),
+            (None, Input::Watched(Orphaned::Ends)) => {
+                watched_line(Interpreter::Named(self.interpreter), self.script)
+            }
+            (None, Input::Watched(Orphaned::Stays)) | (Some(_), _) => {
+                self.program(&unlike_option(self.script), false).and_then(|program| self.raised(&program))
+            }
+        };
+        match direct {
+            Err(ShellError::TooLong { .. }) => self.typed(),
+            direct => Ok(Line { line: direct?, typed: None }),
+        }
+    }
+
+    /// The line of a shell that is typed its script.
+    fn typed(&self) -> Result<Line, ShellError> {
+        let typed = octal(self.script);
+        if typed.len() > MAX_TYPED {
+            return Err(ShellError::TooLong { size: typed.len() });
+        }
+        let input = match self.input {
+            Input::Empty => "exec </dev/null".to_owned(),
+            Input::Watched(orphaned) => watched_here(orphaned),
+            Input::Given => ":".to_owned(),
+        };
+        let reading = format!(
+            "{} >&2; IFS= read -r _fan && _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\"",
+            self.token.prints(&Mark::Ready)
+        );
+        let line = self.raised(&self.program(&reading, true)?)?;
+        Ok(Line { line, typed: Some(typed + "\n") })
+    }
+
+    /// The commands of a POSIX shell that run a script under the interpreter, with this input.
+    fn program(&self, script: &str, typed: bool) -> Result<String, ShellError> {
+        let interpreter = plain_interpreter(self.interpreter)?;
+        refuse_nul("the script", script)?;
+        let script = single_quoted(script);
+        Ok(match self.input {
+            Input::Watched(orphaned) if !typed => {
+                format!("set -- {interpreter} -c {script}; {}", watched_words(orphaned))
+            }
+            Input::Watched(_) => format!(
+                "if ! kill -0 -$$ 2>/dev/null && command -v setsid >/dev/null; \
+                 then exec setsid {interpreter} -c {script}; else exec {interpreter} -c {script}; fi"
+            ),
+            Input::Empty if !typed => format!("exec {interpreter} -c {script} </dev/null"),
+            Input::Empty | Input::Given => format!("exec {interpreter} -c {script}"),
+        })
+    }
+
+    /// The line that runs the program as the right user.
+    fn raised(&self, program: &str) -> Result<String, ShellError> {
+        let line = match self.privilege {
+            None => login_shell_line("sh", program)?,
+            Some(privilege) => login_shell_line("sh", &privilege.raise(self.token, program)?)?,
+        };
+        if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

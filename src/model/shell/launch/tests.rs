@@ -1,0 +1,103 @@
+//! Lines put to the shells of this machine, and typed to them.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::model::shell::marks::Scan;
+use crate::model::shell::tests::{LOGIN_SHELLS, installed};
+use crate::model::shell::{Prelude, task_script};
+
+fn script(token: &Token, body: &str) -> String {
+    task_script(&Prelude { token: Some(token), ..Prelude::default() }, body).unwrap()
+}
+
+/// Its output and its status. What is typed goes in when the shell is ready, the input when it has begun; it is
+/// held open until the end.
+fn run(login: &[String], token: &Token, line: &Line, input: Option<&str>) -> (String, Option<i32>) {
+    let mut command = Command::new(&login[0]);
+    command.args(&login[1..]).args(["-c", &line.line]).process_group(0);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stderr) = (child.stdin.take(), child.stderr.take().unwrap());
+    let mut stdout = child.stdout.take().unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut data = Vec::new();
+        stdout.read_to_end(&mut data).map(|_| data)
+    });
+    let (mut scan, mut piece) = (Scan::new(token), [0; 4096]);
+    loop {
+        let read = stderr.read(&mut piece).unwrap();
+        if read == 0 {
+            break;
+        }
+        for mark in scan.push(&piece[..read]).marks {
+            match (mark, &mut stdin) {
+                (Mark::Ready, Some(open)) => {
+                    open.write_all(line.typed.as_ref().expect("only a typed script asks").as_bytes())
+                        .unwrap();
+                }
+                (Mark::Start, Some(open)) => {
+                    if let Some(input) = input {
+                        open.write_all(input.as_bytes()).unwrap();
+                        stdin = None;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let status = child.wait().unwrap();
+    let output = reading.join().unwrap().unwrap();
+    let output = Scan::new(token).push(&output).output.into_owned();
+    (String::from_utf8(output).unwrap(), status.code())
+}
+
+#[test]
+fn every_input_in_every_login_shell_short_and_long() {
+    let token = Token::new(5);
+    let inputs = [
+        (Input::Empty, Some(""), ""),
+        (Input::Watched(Orphaned::Ends), None, ""),
+        (Input::Watched(Orphaned::Stays), None, ""),
+        (Input::Given, Some("it's\n"), "it's\n"),
+    ];
+    // The data of a heredoc keeps its text, and the last line needs its end.
+    let filler = format!("cat <<'E' | tail -n 1\n{}it's \\n $x !\nE\n", "0123456789abcde\n".repeat(12_000));
+    for body in ["cat; echo it\\'s \"$((1+1))\"; exit 5", &format!("{filler}cat; exit 5")] {
+        let script = script(&token, body);
+        for interpreter in ["sh", "bash", "zsh", "busybox sh"] {
+            for (input, given, read) in inputs {
+                let launch = Launch { interpreter, script: &script, token: &token, privilege: None, input };
+                let line = launch.line().unwrap();
+                assert!(line.line.len() <= MAX_LINE && line.line.is_ascii() && !line.line.contains('\n'));
+                assert_eq!(line.typed.is_some(), body.len() > MAX_LINE);
+                for login in installed(&["sh", "bash"], LOGIN_SHELLS) {
+                    // Each login shell with one interpreter, and each interpreter with one login shell.
+                    if interpreter != "sh" && login[0] != "bash" {
+                        continue;
+                    }
+                    let tail = if line.typed.is_some() {
+                        "it's \\n $x !\n".to_owned() + read
+                    } else {
+                        format!("{read}it's 2\n")
+                    };
+                    let ran = run(&login, &token, &line, given);
+                    assert_eq!(ran, (tail, Some(5)), "{login:?} {interpreter} {input:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_typed_is_refused() {
+    let token = Token::new(5);
+    let launch = |interpreter: &str, script: &str| {
+        Launch { interpreter, script, token: &token, privilege: None, input: Input::Empty }.line()
+    };
+    assert!(matches!(launch("sh", &"x".repeat(MAX_TYPED + 1)), Err(ShellError::TooLong { .. })));
+    assert_eq!(launch("ba$h", "true"), Err(ShellError::Interpreter("ba$h".to_owned())));
+    assert_eq!(launch("sh", "a\0b"), Err(ShellError::Nul("the script")));
+}
