@@ -66,7 +66,8 @@ pub(crate) fn failures(recap: &Recap) -> Vec<Paragraph<'_>> {
         style: Style { colour: false, ci: false },
         columns: COLUMNS_MAX,
         rows: usize::MAX,
-        quiet: false,
+        // Without hosts that were left out: their status says it.
+        quiet: true,
         fold: range::fold,
     };
     Page { recap, options: OPTIONS, single: is_single_command(&recap.tasks) }.paragraphs()

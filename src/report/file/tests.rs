@@ -152,6 +152,18 @@ fn a_summary_has_the_size_that_it_may_have() {
 }
 
 #[test]
+fn a_host_that_was_left_out_did_not_end_badly() {
+    let left_out = Failure::new(Kind::Where, "not meant");
+    let events = [exec_started(&["a"]), failed(1, "a", Status::Skipped, left_out, None), run_finished(2)];
+    for kind in [ReportKind::Markdown, ReportKind::Html] {
+        let text = text(kind, &events);
+        assert!(text.contains("skipped") && !text.contains("What did not end well"), "{text}");
+    }
+    let junit = text(ReportKind::Junit, &events);
+    assert!(junit.contains("failures=\"0\" errors=\"0\" skipped=\"2\""), "{junit}");
+}
+
+#[test]
 fn long_texts_keep_both_ends() {
     let long: String = (0..1000).map(|line| format!("line {line}\n")).collect();
     let events = [exec_started(&["a"]), output(1, "a", Stream::Stdout, long), ok(2, "a")];
