@@ -79,6 +79,9 @@ pub(super) struct Run {
     /// Ask before each step whether to run it; hosts keep in step.
     #[arg(long, env = "FAN_STEP")]
     pub(super) step: bool,
+    /// Wait so long for a task's lock that somebody else has: 10m, none for as long as it takes.
+    #[arg(long, value_name = "TIME", env = "FAN_LOCK_WAIT", value_parser = time)]
+    pub(super) lock_wait: Option<TimeLimit>,
     #[command(flatten)]
     pub(super) changes: ChangesArgs,
     #[command(flatten)]

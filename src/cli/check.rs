@@ -2,6 +2,7 @@
 //! also whether the hosts can be worked on.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::args::{Check, Color};
@@ -9,11 +10,15 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
-use crate::engine::plan::{Body, Changes, Plan, PlannedStep};
+use crate::engine::plan::{
+    Body, Changes, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,
+};
+use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Located, Position};
-use crate::model::task::{Action, Become, Command, RunAs, Step};
+use crate::model::task::{Action, Become, Command, RunAs, Step, Strategy};
+use crate::model::template::Layer;
 
 /// What the first step of a preflight does, for the message of a host that it fails on.
 const COMMAND: &str = "log in and run a command";
@@ -35,7 +40,7 @@ pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
         return Err(context::no_hosts());
     }
     let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection, None)?;
-    ping::carry_out(with_preflight(plan, checked.becoming), false, color)
+    ping::carry_out(with_locks(with_preflight(plan, checked.becoming), checked.locks), false, color)
 }
 
 /// What was found to be right.
@@ -46,6 +51,8 @@ struct Checked {
     hosts: Vec<usize>,
     /// Whom their steps become.
     becoming: Vec<Becoming>,
+    /// The locks of the tasks, each with the host that keeps it.
+    locks: Vec<(Arc<str>, Endpoint)>,
 }
 
 /// Somebody whom steps become, and the hosts where they do.
@@ -75,7 +82,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         let everywhere =
             Becoming { other: Become::default(), hosts: names.map(|host| host.name.clone()).collect() };
         let becoming = if args.connection.ask_sudo_pass { vec![everywhere] } else { Vec::new() };
-        return Ok(Checked { summary, inventory, hosts, becoming });
+        return Ok(Checked { summary, inventory, hosts, becoming, locks: Vec::new() });
     }
     let common = Common {
         title: "check".to_owned(),
@@ -103,7 +110,14 @@ fn check(args: &Check) -> Result<Checked, CliError> {
     let hosts = inventory.hosts.iter().enumerate().filter(|(_, host)| planned.contains(&host.name));
     let hosts = hosts.map(|(index, _)| index).collect();
     let becoming = becoming(&plan);
-    Ok(Checked { summary, inventory, hosts, becoming })
+    let mut locks: Vec<(Arc<str>, Endpoint)> = Vec::new();
+    for lock in plan.tasks.iter().filter_map(|task| task.lock.as_ref()) {
+        let Some(keeper) = plan.keeper(lock) else { continue };
+        if !locks.iter().any(|(name, known)| *name == lock.name && known.name == keeper.name) {
+            locks.push((Arc::clone(&lock.name), keeper.clone()));
+        }
+    }
+    Ok(Checked { summary, inventory, hosts, becoming, locks })
 }
 
 /// Whom the steps of a plan become on their hosts, as far as that is known before the run.
@@ -133,6 +147,41 @@ fn becoming(plan: &Plan) -> Vec<Becoming> {
 /// `1 host`, `4 hosts`.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Adds a task for each lock in which nothing is done, to see whether it can be had; also after hosts that failed.
+fn with_locks(mut plan: Plan, locks: Vec<(Arc<str>, Endpoint)>) -> Plan {
+    plan.locking.who = context::operator_name();
+    plan.locking.look_only = true;
+    for (name, keeper) in locks {
+        let member = plan.hosts.iter().position(|host| host.endpoint.name == keeper.name);
+        let keeper = member.map_or_else(
+            || {
+                plan.locking.keepers.push(keeper);
+                Keeper::Aside(plan.locking.keepers.len() - 1)
+            },
+            Keeper::Member,
+        );
+        // The host that keeps it takes part, so that its connection is still open.
+        let hosts = member.map(|host| TaskHost { host, vars: Layer::default() });
+        plan.tasks.push(PlannedTask {
+            name: Arc::from(format!("lock {name}")),
+            steps: Vec::new(),
+            body: Body::default(),
+            handlers: Vec::new(),
+            batches: hosts.iter().map(|_| 0..1).collect(),
+            max_fail: Some(usize::MAX),
+            sizes: Sizes::default(),
+            strategy: Strategy::Free,
+            run_once: false,
+            lock: Some(PlannedLock { name, keeper }),
+            hosts: hosts.into_iter().collect(),
+            host_names: Layer::default(),
+            timeout: None,
+            folder: Arc::from(Path::new("")),
+        });
+    }
+    plan
 }
 
 /// Adds a script that does nothing, which is started as the scripts of tasks are, in any login shell; a look at a

@@ -252,6 +252,11 @@ fn local_user() -> String {
     })
 }
 
+/// The operator and the machine, for those who find a lock held: `ann@laptop`.
+pub(super) fn operator_name() -> String {
+    format!("{}@{}", local_user(), rustix::system::uname().nodename().to_string_lossy())
+}
+
 /// OpenSSH's client configuration: the user's and the system's, a file of the user's choice, or none.
 pub(super) fn ssh_config(args: &Connection) -> Result<SshConfigSource, CliError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);

@@ -64,6 +64,9 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     };
     let mut plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
+    // Throw-away hosts are nobody else's, and hosts that only keep a lock would be the real ones.
+    plan.locking.keepers.clear();
+    plan.tasks.iter_mut().for_each(|task| task.lock = None);
     let outputs = Outputs::new(&args.output, color, Content { log: true, diff: false })?;
     runner::runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.

@@ -22,7 +22,7 @@ pub(super) fn render(plan: &Plan) -> String {
             .filter_map(|host| plan.hosts.get(host.host).map(|host| host.endpoint.name.as_str()))
             .collect();
         let _ = write!(text, "{} on {} ({})", task.name, range::fold(&hosts), hosts.len());
-        for note in of_task(task) {
+        for note in of_task(plan, task) {
             let _ = write!(text, "  [{note}]");
         }
         text.push('\n');
@@ -36,7 +36,7 @@ pub(super) fn render(plan: &Plan) -> String {
 }
 
 /// How the hosts go through a task.
-fn of_task(task: &PlannedTask) -> Vec<String> {
+fn of_task(plan: &Plan, task: &PlannedTask) -> Vec<String> {
     let mut notes = Vec::new();
     if task.batches.len() > 1 {
         let sizes: Vec<String> = task.batches.iter().map(|batch| batch.len().to_string()).collect();
@@ -45,6 +45,8 @@ fn of_task(task: &PlannedTask) -> Vec<String> {
     notes.extend(task.max_fail.map(|most| format!("max_fail {most}")));
     notes.extend((task.strategy == Strategy::Linear).then(|| "linear".to_owned()));
     notes.extend(task.run_once.then(|| "run once".to_owned()));
+    let keeper = task.lock.as_ref().and_then(|lock| Some((lock, plan.keeper(lock)?)));
+    notes.extend(keeper.map(|(lock, keeper)| format!("lock {} on {}", lock.name, keeper.name)));
     notes
 }
 

@@ -50,7 +50,9 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
     if !inventory.roles.iter().any(|role| role.protect) {
         return Ok(());
     }
-    let names: HashSet<&str> = plan.endpoints().map(|endpoint| endpoint.name.as_str()).collect();
+    // Not those that only keep a lock: nothing is done there.
+    let hosts = plan.hosts.iter().chain(&plan.delegates);
+    let names: HashSet<&str> = hosts.map(|host| host.endpoint.name.as_str()).collect();
     let touched = inventory.protected(&names).into_iter().map(|(role, hosts)| {
         let hosts: Vec<&str> = hosts.into_iter().map(|host| host.as_str()).collect();
         Touched { role: role.to_string(), hosts: hosts.len(), list: shortened(&range::fold(&hosts)) }

@@ -41,6 +41,10 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
+    plan.locking.who = context::operator_name();
+    if let Some(wait) = args.lock_wait {
+        plan.locking.wait = wait;
+    }
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };

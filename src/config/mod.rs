@@ -21,6 +21,7 @@ mod findings;
 mod gateway;
 mod host_keys;
 mod inventory;
+mod lock;
 mod order;
 mod rollout;
 mod scalar;

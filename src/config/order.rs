@@ -22,6 +22,7 @@ pub(super) fn check(tasks: &Tasks, findings: &mut Findings) {
         for include in calls(task) {
             if let Some(called) = exists(tasks, &include.task, findings) {
                 arguments(called, include, findings);
+                lock(task, called, include, findings);
             }
         }
     }
@@ -83,6 +84,15 @@ fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
             let message = format!("task {} needs a value for {}", quote(&task.name), quote(name));
             findings.error_help(at, message, format!("write \"with: {{{name}: VALUE}}\""));
         }
+    }
+}
+
+/// A lock is held for a whole task: that of a called one would do nothing.
+fn lock(task: &Task, called: &Task, include: &Include, findings: &mut Findings) {
+    if called.lock.is_some() && task.lock.is_none() {
+        let message = format!("the lock of task {} does not count when it is called", quote(&called.name));
+        let help = format!("give task {} a lock", quote(&task.name));
+        findings.error_help(&include.task.position, message, help);
     }
 }
 

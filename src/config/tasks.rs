@@ -12,7 +12,7 @@ use crate::config::inventory::{patterns, roles};
 use crate::config::steps::{one_step, steps};
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Entry, Node};
-use crate::config::{order, rollout, secret, source};
+use crate::config::{lock, order, rollout, secret, source};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::secret::SecretSources;
@@ -23,9 +23,9 @@ const FILE: Schema = Schema { known: &[&["vars", "secrets", "tasks"]], later: &[
 const TASK: Schema = Schema {
     known: &[
         &["desc", "params", "roles", "hosts", "exclude", "vars", "before", "after", "steps", "timeout"],
-        &["serial", "max_fail", "strategy", "run_once", "handlers", "rescue", "always", "private"],
+        &["serial", "max_fail", "strategy", "run_once", "lock", "handlers", "rescue", "always", "private"],
     ],
-    later: &["lock"],
+    later: &[],
     synonyms: &[
         ("description", "desc"),
         ("name", "desc"),
@@ -166,6 +166,7 @@ fn field_of(task: &mut Task, field: &Entry, findings: &mut Findings) -> bool {
         "max_fail" => task.rollout.max_fail = rollout::max_fail(node, findings),
         "strategy" => task.rollout.strategy = rollout::strategy(node, findings),
         "run_once" => task.run_once = flag(node, name, findings).unwrap_or_default(),
+        "lock" => task.lock = lock::lock(node, findings),
         "private" => task.private = flag(node, name, findings).unwrap_or_default(),
         "timeout" => task.timeout = time_limit(node, name, findings),
         _ => {

@@ -37,6 +37,9 @@ impl<C: Connector> Worker<'_, C> {
             return Err(self.halt_cancelled(index, reason));
         }
         self.meet(index, step).await?;
+        if let Some(halt) = self.halt_unlocked(index) {
+            return Err(halt);
+        }
         if self.is_paced() && !self.is_let_run(index, planned).await? {
             self.tell_unrun(index, StepResult::of(StepStatus::Skipped));
             return Ok(());
@@ -217,6 +220,7 @@ impl<C: Connector> Worker<'_, C> {
             }
             let failure = result.outcome.failure.take().unwrap_or_else(|| unsatisfied(repeat, attempt));
             if attempt > repeat.retries
+                || self.together.lock.lost().is_some()
                 || !self.pause(index, attempt, repeat.delay, &failure, step.shown).await
             {
                 result.outcome.status = StepStatus::Failed;

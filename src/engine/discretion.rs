@@ -13,6 +13,7 @@ use crate::engine::lines::LineBlocks;
 use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
 use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
+use crate::model::lock::Holder;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::redact::{RedactedStream, Redactor};
 use crate::model::secret::Secret;
@@ -144,6 +145,19 @@ impl Discretion {
             Fact::GatewayFailed { gateway, failure } => {
                 Fact::GatewayFailed { gateway, failure: self.failure(failure) }
             }
+            Fact::LockWaiting { task, lock, host, holder } => {
+                let holder = holder.map(|Holder { who, since, run, task, process }| Holder {
+                    who: self.text(who),
+                    since: self.text(since),
+                    run: self.text(run),
+                    task: self.text(task),
+                    process: self.text(process),
+                });
+                Fact::LockWaiting { task, lock, host, holder }
+            }
+            Fact::LockFailed { task, lock, host, failure } => {
+                Fact::LockFailed { task, lock, host, failure: self.failure(failure) }
+            }
             Fact::StepRetried { host, task, step, attempt, failure, delay } => {
                 Fact::StepRetried { host, task, step, attempt, failure: self.failure(failure), delay }
             }
@@ -175,6 +189,8 @@ impl Discretion {
             }
             told @ (Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockReleased { .. }
             | Fact::StepStarted { .. }
             | Fact::Output { .. }
             | Fact::TransferAdvanced { .. }

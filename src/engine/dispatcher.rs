@@ -12,7 +12,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use crate::engine::delegates::{self, Delegates};
 use crate::engine::learned::Learned;
-use crate::engine::plan::{Plan, PlannedTask, TaskHost};
+use crate::engine::lock::{self, Held};
+use crate::engine::plan::{Keeper, Plan, PlannedLock, PlannedTask, TaskHost};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
@@ -77,13 +78,21 @@ pub async fn run<C: Connector>(
         // Hosts that could not be asked whether they take part were lost before the first task. All others begin it,
         // unless it has a budget or goes in batches, as they would have without the question.
         let unbound = index == 0 && task.max_fail.is_none() && task.sizes.serial.is_empty();
-        let ended = dispatcher.declined || dispatcher.unmet.is_some();
+        let ended = dispatcher.declined || dispatcher.unmet.is_some() || dispatcher.barred.is_some();
         if stop.current() != Stop::Run || ended || (dispatcher.lost() > budget && !unbound) {
             break;
         }
         dispatcher.task(index).await;
     }
     dispatcher.finish().await;
+}
+
+/// Resolves when the lock is lost; never without one.
+async fn loss<S>(lock: &mut Option<Held<S>>) -> Failure {
+    match lock {
+        Some(held) => held.loss().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Where a host is in the run.
@@ -125,6 +134,10 @@ struct Dispatcher<C: Connector> {
     declined: bool,
     /// A task that one host was to do for all, and did not: nothing that comes later can count on it.
     unmet: Option<Arc<str>>,
+    /// The lock of the task that is on.
+    lock: Option<Held<C::Session>>,
+    /// A lock could not be had, or was lost: nobody else begins.
+    barred: Option<Failure>,
 }
 
 /// A host in a batch.
@@ -187,6 +200,8 @@ impl<C: Connector> Dispatcher<C> {
             once: Arc::default(),
             declined: false,
             unmet: None,
+            lock: None,
+            barred: None,
             shared,
         }
     }
@@ -234,10 +249,18 @@ impl<C: Connector> Dispatcher<C> {
         let Some(planned) = plan.tasks.get(task) else { return };
         let chosen = plan.condition.as_ref().map(|_| planned.hosts.iter().map(|host| host.host).collect());
         self.shared.sink.tell(Fact::TaskStarted { task, hosts: chosen });
+        // What changes nothing keeps nobody out.
+        if let Some(lock) = planned.lock.as_ref().filter(|_| !plan.changes.dry_run) {
+            self.take_lock(task, lock).await;
+        }
         let of = planned.batches.len();
         for (number, batch) in planned.batches.iter().enumerate() {
+            if let Some(failure) = loss(&mut self.lock).now_or_never() {
+                self.lose_lock(failure);
+            }
             let over_budget = self.lost() > planned.max_fail.unwrap_or(0);
-            if self.told_stop != Stop::Run || self.declined || (number > 0 && over_budget) {
+            let ended = self.told_stop != Stop::Run || self.declined || self.barred.is_some();
+            if ended || (number > 0 && over_budget) {
                 break;
             }
             let hosts = planned.hosts.get(batch.clone()).unwrap_or_default();
@@ -252,7 +275,9 @@ impl<C: Connector> Dispatcher<C> {
             });
             self.batch(Errand::Task(task), number, planned.max_fail, queue.collect()).await;
         }
-        if self.told_stop == Stop::Run && !self.declined {
+        self.release_lock().await;
+        // Whom a lock kept out of the task is told so.
+        if self.told_stop == Stop::Run && !self.declined && self.barred.is_none() {
             self.part_with(task, planned);
         }
         self.shared.sink.tell(Fact::TaskFinished { task });
@@ -297,7 +322,8 @@ impl<C: Connector> Dispatcher<C> {
         let connector = Arc::clone(&self.shared.connector);
         let pool = Arc::clone(&self.shared.pool);
         loop {
-            if self.told_stop != Stop::Run || most.is_some_and(|most| self.lost() > most) {
+            let ended = self.told_stop != Stop::Run || self.barred.is_some();
+            if ended || most.is_some_and(|most| self.lost() > most) {
                 // Nobody waits for those that do not begin.
                 queue.drain(..).for_each(|left| batch.leave(left.member));
             }
@@ -305,7 +331,8 @@ impl<C: Connector> Dispatcher<C> {
                 && let Ok(permit) = Arc::clone(&pool).try_acquire_owned()
             {
                 let (batch_of, once) = (Arc::clone(&batch), Arc::clone(&once));
-                let together = Together { batch: batch_of, number, member: next.member, once };
+                let lock = self.lock.as_ref().map(Held::watch).unwrap_or_default();
+                let together = Together { batch: batch_of, number, member: next.member, once, lock };
                 if !self.start(errand, next, permit, together) {
                     batch.leave(next.member);
                 }
@@ -320,6 +347,7 @@ impl<C: Connector> Dispatcher<C> {
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
                 // Before the end of the hosts that it explains.
                 notice = connector.notice() => self.note(notice),
+                failure = loss(&mut self.lock) => self.lose_lock(failure),
                 Some(joined) = self.workers.join_next_with_id() => self.join(errand, joined, &batch),
                 // A host that waits for others gives its place up.
                 permit = Arc::clone(&pool).acquire_owned(), if !queue.is_empty() => drop(permit),
@@ -331,6 +359,88 @@ impl<C: Connector> Dispatcher<C> {
         }
         while let Some(notice) = connector.notice().now_or_never() {
             self.note(notice);
+        }
+    }
+
+    /// Takes a task's lock, on the connection that its host goes on to work on.
+    async fn take_lock(&mut self, task: usize, lock: &PlannedLock) {
+        let member = match lock.keeper {
+            Keeper::Member(host) => Some(host),
+            Keeper::Aside(_) => None,
+        };
+        // Of a host that has its final record, or is none of the run's, nothing more is told.
+        let (session, is_told) = match member.and_then(|host| self.hosts.get(host)) {
+            Some(HostState::Waiting(run)) => (run.session.clone(), true),
+            Some(HostState::AtWork(_) | HostState::Finished(_)) | None => (None, false),
+        };
+        let sink = is_told.then(|| self.shared.sink.clone());
+        let taking = lock::take(self.shared.clone(), task, lock.clone(), session, sink);
+        tokio::pin!(taking);
+        let mut ticks = tokio::time::interval(TICK);
+        let mut stop = self.shared.stop.clone();
+        let connector = Arc::clone(&self.shared.connector);
+        let taken = loop {
+            let told = self.told_stop;
+            tokio::select! {
+                biased;
+                wanted = stop.beyond(told) => self.hear_stop(wanted),
+                notice = connector.notice() => self.note(notice),
+                taken = &mut taking => break taken,
+                _ = ticks.tick() => self.look_at_agent(),
+            }
+        };
+        let session = match &taken {
+            Ok(held) => Some(Arc::clone(&held.session)),
+            Err(not) => not.session.clone(),
+        };
+        if let Some(host) = member
+            && let Some(HostState::Waiting(run)) = self.hosts.get_mut(host)
+        {
+            run.session = session;
+        } else if taken.is_err() {
+            session.into_iter().for_each(|session| drop(self.closing.spawn(worker::close(session))));
+        }
+        match taken {
+            Ok(held) => {
+                let (lock, host) = (held.name(), held.host());
+                self.shared.sink.tell(Fact::LockTaken { task, lock, host });
+                self.lock = Some(held);
+            }
+            // The hosts are told of the stop.
+            Err(not) if not.failure.kind == Kind::Interrupted => {}
+            Err(not) => {
+                let host = self.shared.plan.keeper(lock).map(|keeper| keeper.name.clone());
+                let (lock, host) = (Arc::clone(&lock.name), host.expect("the plan's locks name its hosts"));
+                let failure = not.failure;
+                if !self.shared.plan.locking.look_only {
+                    self.barred = Some(failure.clone());
+                }
+                self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+            }
+        }
+    }
+
+    fn lose_lock(&mut self, failure: Failure) {
+        let Some(held) = &self.lock else { return };
+        let (task, lock, host) = (held.task(), held.name(), held.host());
+        self.barred = Some(failure.clone());
+        self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+    }
+
+    /// Gives the task's lock back, if there is one.
+    async fn release_lock(&mut self) {
+        let Some(held) = self.lock.take() else { return };
+        let (task, lock, host) = (held.task(), held.name(), held.host());
+        let (session, kept) = held.release().await;
+        if kept {
+            self.shared.sink.tell(Fact::LockReleased { task, lock, host });
+        }
+        let in_use = |state: &HostState<C::Session>| match state {
+            HostState::Waiting(run) => run.session.as_ref().is_some_and(|other| Arc::ptr_eq(other, &session)),
+            HostState::AtWork(_) | HostState::Finished(_) => false,
+        };
+        if !self.hosts.iter().any(in_use) {
+            self.closing.spawn(worker::close(session));
         }
     }
 
@@ -398,6 +508,11 @@ impl<C: Connector> Dispatcher<C> {
                     run.through = Some(task);
                 }
                 match end {
+                    // Not as it should have been, however well each step went.
+                    TaskEnd::Done if self.lock.as_ref().is_some_and(|held| held.watch().lost().is_some()) => {
+                        let outcome = run.outcome(Status::Failed, self.barred.clone(), None);
+                        self.record(run, outcome);
+                    }
                     TaskEnd::Done if self.is_last(run.host, errand) => {
                         let outcome = run.outcome(Status::Ok, None, None);
                         self.record(run, outcome);
@@ -456,7 +571,11 @@ impl<C: Connector> Dispatcher<C> {
 
     /// Tells a host's final record and lets its connection go.
     fn record(&mut self, run: HostRun<C::Session>, outcome: HostOutcome) {
-        if let Some(session) = run.session {
+        // The lock's connection is closed with the lock.
+        let locked = |session: &Arc<C::Session>| {
+            self.lock.as_ref().is_some_and(|held| Arc::ptr_eq(&held.session, session))
+        };
+        if let Some(session) = run.session.filter(|session| !locked(session)) {
             self.closing.spawn(worker::close(session));
         }
         // The ones that are closed by now are let go.
@@ -533,19 +652,21 @@ impl<C: Connector> Dispatcher<C> {
         cancelled: Option<CancelReason>,
         troubled: usize,
     ) -> HostOutcome {
-        let (status, failure) = match cancelled {
-            Some(reason) => (Status::Cancelled, interrupted(reason)),
-            None if self.declined => {
+        let (status, failure) = match (cancelled, &self.barred) {
+            (Some(reason), _) => (Status::Cancelled, interrupted(reason)),
+            (None, Some(failure)) => (Status::Skipped, failure.clone()),
+            (None, None) if self.declined => {
                 let what = if run.begun { "continued" } else { "begun" };
                 let message = format!("not {what}: the answer to a question was no");
                 (Status::Skipped, Failure::new(Kind::Declined, message))
             }
-            None if let Some(task) = &self.unmet => {
+            (None, None) if let Some(task) = &self.unmet => {
                 let what = if run.begun { "continued" } else { "begun" };
-                let message = format!("not {what}: \"{task}\", which one host was to do for all, did not end well");
+                let message =
+                    format!("not {what}: \"{task}\", which one host was to do for all, did not end well");
                 (Status::Skipped, Failure::new(Kind::Dependency, message))
             }
-            None => {
+            (None, None) => {
                 let total = self.hosts.len();
                 let what = if run.begun { "continued" } else { "begun" };
                 let message = format!("not {what}: {troubled} of {total} hosts did not end well");

@@ -12,6 +12,7 @@ mod discretion;
 mod dispatcher;
 mod learned;
 mod lines;
+mod lock;
 mod pace;
 pub mod plan;
 pub mod planner;

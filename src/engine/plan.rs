@@ -14,7 +14,7 @@ use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
 use crate::model::secret::{Secret, Secrets};
-use crate::model::settings::{OnDisconnect, SecretSource};
+use crate::model::settings::{OnDisconnect, SecretSource, TimeLimit};
 use crate::model::task::{
     Action, Become, Command, Condition, ScriptArgs, Share, Step, Strategy, Template, TemplateText,
 };
@@ -58,8 +58,48 @@ pub struct Plan {
     pub extra_vars: Layer,
     /// The variables of each host of the inventory, when a step may look at those of others.
     pub host_vars: Arc<HashMap<String, Scope>>,
+    /// What taking locks needs.
+    pub locking: Locking,
     /// What the user should know before it begins.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What taking locks needs.
+#[derive(Clone, Debug)]
+pub struct Locking {
+    /// Hosts that keep a lock and take no other part in the run.
+    pub keepers: Vec<Endpoint>,
+    /// How long to wait for a lock that somebody else has.
+    pub wait: TimeLimit,
+    /// Who wants it, for those who find it held: `ann@laptop`.
+    pub who: String,
+    /// Locks are looked at, not kept, and one that cannot be had is no hindrance (`fan check --connect`).
+    pub look_only: bool,
+}
+
+impl Default for Locking {
+    fn default() -> Self {
+        let wait = TimeLimit::After(Duration::ZERO);
+        Self { keepers: Vec::new(), wait, who: "somebody".to_owned(), look_only: false }
+    }
+}
+
+/// The lock of a task.
+#[derive(Clone, Debug)]
+pub struct PlannedLock {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is.
+    pub keeper: Keeper,
+}
+
+/// The host that keeps a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper {
+    /// A host of the run: its index in [`Plan::hosts`].
+    Member(usize),
+    /// Another one: its index in [`Locking::keepers`].
+    Aside(usize),
 }
 
 /// What becomes of changes to files of the hosts.
@@ -136,6 +176,8 @@ pub struct PlannedTask {
     pub strategy: Strategy,
     /// What its host learns is known to all hosts of the run.
     pub run_once: bool,
+    /// What keeps two runs from being in it at a time.
+    pub lock: Option<PlannedLock>,
     /// Its hosts, as ascending indices into [`Plan::hosts`], each with its variables for this task.
     pub hosts: Vec<TaskHost>,
     /// Names of its hosts: the template variable `hosts`.
@@ -251,14 +293,24 @@ pub struct TaskHost {
 }
 
 impl Plan {
-    /// All that is logged in to by itself: hosts, and those that steps of others are done on.
+    /// All that is logged in to by itself: hosts, those that steps of others are done on, those that only keep a lock.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.hosts.iter().chain(&self.delegates).map(|host| &host.endpoint)
+        let hosts = self.hosts.iter().chain(&self.delegates).map(|host| &host.endpoint);
+        hosts.chain(&self.locking.keepers)
     }
 
     /// The same, to be changed.
     pub fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
-        self.hosts.iter_mut().chain(&mut self.delegates).map(|host| &mut host.endpoint)
+        let hosts = self.hosts.iter_mut().chain(&mut self.delegates).map(|host| &mut host.endpoint);
+        hosts.chain(&mut self.locking.keepers)
+    }
+
+    /// The host that keeps a lock.
+    pub fn keeper(&self, lock: &PlannedLock) -> Option<&Endpoint> {
+        match lock.keeper {
+            Keeper::Member(host) => self.hosts.get(host).map(|host| &host.endpoint),
+            Keeper::Aside(keeper) => self.locking.keepers.get(keeper),
+        }
     }
 
     /// The hosts' names, in order.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::engine::lock::LockWatch;
 use crate::model::inventory::HostName;
 use crate::model::outcome::Failure;
 use crate::model::value::Vars;
@@ -172,6 +173,8 @@ pub(super) struct Together {
     pub(super) member: usize,
     /// Steps that one host does for all.
     pub(super) once: Arc<Once>,
+    /// What they hold while they are in the task.
+    pub(super) lock: LockWatch,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

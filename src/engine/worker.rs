@@ -318,6 +318,13 @@ impl<C: Connector> Worker<'_, C> {
         Err(Halt { outcome: self.ended(status, failure, step), can_go_on })
     }
 
+    /// The end of a host that is not to begin anything more, as the task's lock is lost.
+    pub(super) fn halt_unlocked(&self, step: usize) -> Option<Halt> {
+        let failure = self.together.lock.lost()?.clone();
+        let status = if self.run.started { Status::Failed } else { Status::Skipped };
+        Some(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
+    }
+
     pub(super) fn halt_cancelled(&self, step: usize, reason: CancelReason) -> Halt {
         let outcome = self.ended(Status::Cancelled, Some(step::interrupted(reason)), step);
         Halt { outcome, can_go_on: false }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
+use crate::model::lock::Holder;
 use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
 use crate::model::position::Position;
 
@@ -71,6 +72,47 @@ pub enum Fact {
         of: usize,
         /// Its hosts: indices into `RunStarted.hosts`.
         hosts: Vec<usize>,
+    },
+    /// A lock is held by somebody else, and the run waits for it. Told again when another one has it.
+    LockWaiting {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Name of the lock.
+        lock: Arc<str>,
+        /// The host that keeps it; it may be none of the run's.
+        host: HostName,
+        /// Who has it, when they said so. Written by a program on the host: sanitise before printing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
+    },
+    /// A task has its lock: its steps begin.
+    LockTaken {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Name of the lock.
+        lock: Arc<str>,
+        /// The host that keeps it.
+        host: HostName,
+    },
+    /// A task could not have its lock, or lost it: no further step of the run begins.
+    LockFailed {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Name of the lock.
+        lock: Arc<str>,
+        /// The host that was to keep it.
+        host: HostName,
+        /// Why.
+        failure: Failure,
+    },
+    /// A task gave its lock back.
+    LockReleased {
+        /// Index into `RunStarted.tasks`.
+        task: usize,
+        /// Name of the lock.
+        lock: Arc<str>,
+        /// The host that kept it.
+        host: HostName,
     },
     /// A worker began to open a connection.
     HostConnecting {

@@ -274,6 +274,10 @@ impl Recap {
                 }
             }
             Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepRetried { .. }
             | Fact::HostConnected { .. }

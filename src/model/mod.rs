@@ -7,6 +7,7 @@ pub mod facts;
 pub mod files;
 pub mod host_key;
 pub mod inventory;
+pub mod lock;
 pub mod name;
 pub mod outcome;
 pub mod position;

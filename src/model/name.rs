@@ -101,6 +101,11 @@ pub fn check_task_name(name: &str) -> Result<(), String> {
     check_word(name, "task name")
 }
 
+/// Says why a string cannot be the name of a lock, if it cannot: as names of tasks. It is a part of a path on a host.
+pub fn check_lock_name(name: &str) -> Result<(), String> {
+    check_word(name, "lock name")
+}
+
 /// Says why a string cannot be a tag of steps, if it cannot: as names of tasks.
 pub fn check_tag(tag: &str) -> Result<(), String> {
     check_word(tag, "tag")

@@ -165,6 +165,8 @@ words! {
         Declined = "declined",
         /// The user stopped the run.
         Interrupted = "interrupted",
+        /// A lock is held by somebody else, cannot be taken, or was lost.
+        Locked = "locked",
         /// Not run because something before it did not end well.
         Dependency = "dependency",
         /// The `--where` of the command line is false there.

@@ -58,6 +58,8 @@ pub struct Task {
     pub rollout: Rollout,
     /// It runs on the first of its hosts only; all others see its variables.
     pub run_once: bool,
+    /// What keeps two runs from being in it at a time.
+    pub lock: Option<Lock>,
     /// Steps in order; never empty unless `before` or `after` is not.
     pub steps: Vec<Step>,
     /// Steps for a host whose steps failed after something was changed there.
@@ -70,6 +72,15 @@ pub struct Task {
     pub timeout: Option<TimeLimit>,
     /// Where it stands.
     pub position: Position,
+}
+
+/// A lock that a task holds while it runs.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    /// Its name: tasks with the same one exclude each other.
+    pub name: TemplateText,
+    /// The host that keeps it; without one, the first host of the task.
+    pub on: Option<Located<String>>,
 }
 
 /// How the hosts of a task go through it.
@@ -461,6 +472,7 @@ impl Task {
             after: Vec::new(),
             rollout: Rollout::default(),
             run_once: false,
+            lock: None,
             steps,
             rescue: Vec::new(),
             always: Vec::new(),

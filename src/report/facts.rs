@@ -110,6 +110,10 @@ impl Reporter for FactSheets {
             | Fact::StepFinished { .. }
             | Fact::StepRetried { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
             | Fact::QuestionAsked { .. }
             | Fact::QuestionAnswered { .. }
             | Fact::Output { .. }

@@ -228,6 +228,7 @@ impl Reporter for Lines {
             Fact::ConnectRetried { .. }
             | Fact::StepRetried { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. } => {
@@ -243,7 +244,13 @@ impl Reporter for Lines {
             Fact::GatewayFailed { gateway, failure } => {
                 self.say_failure(&format!("gateway {gateway}"), None, failure)
             }
-            Fact::HostConnecting { .. }
+            Fact::LockFailed { task, lock: _, host: _, failure } => {
+                let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
+                self.say_failure(&name, None, failure)
+            }
+            Fact::LockTaken { .. }
+            | Fact::LockReleased { .. }
+            | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
             | Fact::HostConnected { .. }
             | Fact::StepStarted { .. }

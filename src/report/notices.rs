@@ -21,6 +21,10 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
                 members.iter().filter_map(|host| hosts.get(*host)).map(HostName::as_str).collect();
             Some(format!("batch {batch} of {of}: {}", range::fold(&names)))
         }
+        Fact::LockWaiting { task: _, lock, host, holder } => {
+            let by = holder.as_ref().map(|holder| format!(": held by {holder}")).unwrap_or_default();
+            Some(format!("waiting for the lock {lock} on {host}{by}"))
+        }
         Fact::StragglersNoticed { hosts } => Some(stragglers(hosts)),
         Fact::AgentAwaited { hosts } => Some(format!("waiting for the agent ({hosts} left)")),
         Fact::StopRequested { reason: why, forced: false } => Some(format!(
@@ -32,6 +36,9 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         }
         Fact::RunStarted { .. }
         | Fact::TaskStarted { .. }
+        | Fact::LockTaken { .. }
+        | Fact::LockFailed { .. }
+        | Fact::LockReleased { .. }
         | Fact::HostConnecting { .. }
         | Fact::GatewayConnected { .. }
         | Fact::GatewayFailed { .. }

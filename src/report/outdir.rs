@@ -136,6 +136,10 @@ impl Reporter for PerHost {
             Fact::HostFinished { host, .. } => self.write(host, true),
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
             | Fact::HostConnecting { .. }
             | Fact::ConnectRetried { .. }
             | Fact::FactsGathered { .. }

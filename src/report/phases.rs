@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::event::{Event, Fact, HostOutcome, Timings};
 use crate::model::inventory::HostName;
-use crate::model::outcome::StepStatus;
+use crate::model::outcome::{Failure, StepStatus};
 use crate::model::value::{Value, Vars};
 use crate::report::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
+use crate::report::words::failure_text;
 
 /// Prints a host as soon as it is done. The first step is told as `exec`, those of a preflight
 /// behind it as `shell`, `files` and `sudo`.
@@ -51,6 +52,21 @@ impl Phases {
         let line =
             if self.as_json { object(host, &reached, outcome) } else { self.row(host, &reached, outcome) };
         self.out.buffer().extend_from_slice(line.as_bytes());
+        self.out.buffer().push(b'\n');
+        self.out.spill()
+    }
+
+    /// Whether a lock can be had now.
+    fn lock(&mut self, lock: &str, host: &HostName, failure: Option<&Failure>) -> io::Result<()> {
+        let line = if self.as_json {
+            json!({"lock": lock, "host": host, "free": failure.is_none(), "failure": failure}).to_string()
+        } else {
+            match failure {
+                None => format!("lock {lock} on {host}: free"),
+                Some(failure) => failure_text(failure),
+            }
+        };
+        self.out.buffer().extend_from_slice(Style::default().text(&line).as_bytes());
         self.out.buffer().push(b'\n');
         self.out.spill()
     }
@@ -133,11 +149,15 @@ impl Reporter for Phases {
                 Ok(())
             }
             Fact::HostFinished { host, outcome } => self.done(host, outcome),
+            Fact::LockTaken { task: _, lock, host } => self.lock(lock, host, None),
+            Fact::LockFailed { task: _, lock, host, failure } => self.lock(lock, host, Some(failure)),
             Fact::TaskStarted { .. }
             | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockReleased { .. }
             | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepStarted { .. }

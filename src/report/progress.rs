@@ -165,6 +165,10 @@ impl Progress {
             Fact::QuestionAnswered { .. } => self.questions = self.questions.saturating_sub(1),
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
             | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::HostConnected { .. }

@@ -168,6 +168,10 @@ impl Record {
             }
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
             | Fact::ConnectRetried { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }

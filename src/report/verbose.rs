@@ -53,12 +53,16 @@ impl Reporter for Verbose {
                 timings.handshake.as_millis(),
                 timings.auth.as_millis(),
             )),
+            Fact::LockTaken { task: _, lock, host } => self.say(&format!("{host}: lock {lock} taken")),
+            Fact::LockReleased { task: _, lock, host } => self.say(&format!("{host}: lock {lock} released")),
             Fact::StepStarted { host, task, step } => {
                 let label = step_label(&self.tasks, Some((*task, *step)));
                 if label.is_empty() { Ok(()) } else { self.say(&format!("{host}: {}", label.trim_end())) }
             }
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockFailed { .. }
             | Fact::StepRetried { .. }
             | Fact::ConnectRetried { .. }
             | Fact::Output { .. }

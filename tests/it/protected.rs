@@ -129,6 +129,14 @@ fn any_other_word_is_a_no() {
     assert_eq!(marks(&fan), [""; 0]);
 }
 
+#[test]
+fn a_step_that_is_done_on_a_protected_host_counts() {
+    let fan = fan().file("tasks.yaml", "tasks: {t: [{run: touch there, on: web1}]}\n");
+    let ran = run(&fan, "run t -R test");
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 host of the protected role prod (web1)"), "{}", ran.stderr);
+}
+
 /// Nobody types a password for a run that was not meant, and no command is run to get one.
 #[test]
 fn the_role_comes_before_the_secrets() {

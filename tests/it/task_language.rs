@@ -588,6 +588,10 @@ tasks:
     assert!(ran.stderr.contains("1 failed, 2 skipped"), "{}", ran.snapshot());
     assert!(!fan.work().join("done").exists(), "a host that did not do \"two\" cannot do \"three\"");
     let ran = fan.run(["run", "deploy", "-H", "h[1-3]"]);
-    assert!(ran.stderr.contains("not begun: \"build\", which one host was to do for all"), "{}", ran.snapshot());
+    assert!(
+        ran.stderr.contains("not begun: \"build\", which one host was to do for all"),
+        "{}",
+        ran.snapshot()
+    );
     assert!(!fan.work().join("done").exists(), "nobody deploys what was not built");
 }

@@ -6,6 +6,7 @@ mod expand;
 mod gateways;
 mod host_vars;
 mod hosts;
+mod locks;
 mod narrow;
 mod outline;
 mod rollout;
@@ -29,7 +30,7 @@ pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
-use crate::engine::plan::{Changes, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
+use crate::engine::plan::{Changes, Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::start::Start;
 use crate::engine::planner::variables::Variables;
@@ -159,10 +160,11 @@ pub fn tasks(
     file: &TaskFile,
     calls: &[Call],
 ) -> Result<Plan, Vec<Diagnostic>> {
+    let exclude = request.exclude.clone();
     let mut list = TaskList {
         inventory,
         selected,
-        exclude: &request.exclude,
+        exclude: &exclude,
         file,
         all_may_do: request.condition.is_some(),
         seen: HashSet::new(),
@@ -190,7 +192,11 @@ pub fn tasks(
     let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
     all.sort_unstable();
     all.dedup();
-    let mut drafts = hosts::plan(&request, inventory, &all, &mut problems);
+    let asides = locks::asides(listed.iter().map(|listed| listed.task), inventory, &all, &mut problems);
+    let mut known = [&all[..], &asides].concat();
+    known.sort_unstable();
+    let mut drafts = hosts::plan(&request, inventory, &known, &mut problems);
+    let keepers = locks::take_out(&mut drafts.hosts, inventory, &asides);
     condition::built_on(&request, &file.vars, &mut drafts.hosts, false, &mut problems);
     let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
     condition::check(&request, &hosts, &mut problems);
@@ -230,7 +236,10 @@ pub fn tasks(
     plan.delegates = delegates;
     let new = warnings.into_iter().filter(|warning| !plan.warnings.contains(warning)).collect::<Vec<_>>();
     plan.warnings.extend(new);
-    Ok(plan)
+    plan.locking.keepers = keepers;
+    let locked: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+    locks::plan(&mut plan, &locked, &mut problems);
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
 }
 
 /// The values of a task's parameters.
@@ -422,6 +431,7 @@ fn assemble(
         passwords: Default::default(),
         extra_vars: Layer::new(&request.extra_vars),
         host_vars: Arc::default(),
+        locking: Locking::default(),
         warnings,
     }
 }
@@ -445,6 +455,7 @@ fn planned_task(
         sizes,
         strategy: task.rollout.strategy,
         run_once: task.run_once,
+        lock: None,
         hosts: task_hosts,
         host_names: Layer::default(),
         timeout: task.timeout.map(TimeLimit::duration),

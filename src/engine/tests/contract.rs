@@ -66,6 +66,12 @@ impl Story {
             Fact::BatchStarted { task, .. } => {
                 assert_eq!(self.task, Some(*task), "a batch belongs to its task")
             }
+            Fact::LockWaiting { task, .. }
+            | Fact::LockTaken { task, .. }
+            | Fact::LockFailed { task, .. }
+            | Fact::LockReleased { task, .. } => {
+                assert_eq!(self.task, Some(*task), "a lock belongs to its task")
+            }
             Fact::GatewayConnected { .. } | Fact::GatewayFailed { .. } => {}
             Fact::StepStarted { host, task, step } => {
                 self.alive(host);

@@ -19,7 +19,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::plan::{Body, Changes, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost};
+use crate::engine::plan::{
+    Body, Changes, Locking, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost,
+};
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
@@ -71,6 +73,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         sizes: Sizes::default(),
         strategy: Strategy::Free,
         run_once: false,
+        lock: None,
         hosts: (0..hosts).map(|host| TaskHost { host, vars: Layer::default() }).collect(),
         host_names: host_names.clone(),
         timeout: None,
@@ -94,6 +97,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         secrets: Secrets::default(),
         extra_vars: Layer::default(),
+        locking: Locking::default(),
         warnings: Vec::new(),
     }
 }

@@ -393,7 +393,13 @@ impl Reporter for Fold {
             Fact::GatewayFailed { gateway, failure } => {
                 self.say(&format!("gateway {gateway}: {}", failure_text(failure)), RED)
             }
+            Fact::LockFailed { task, lock: _, host: _, failure } => {
+                let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
+                let line = format!("{name}: {}", failure_text(failure));
+                self.say(&line, RED)
+            }
             Fact::ConnectRetried { .. }
+            | Fact::LockWaiting { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. } => {
@@ -402,6 +408,8 @@ impl Reporter for Fold {
             // The terminal is somebody else's until the answer.
             Fact::QuestionAsked { .. } => self.idle(),
             Fact::QuestionAnswered { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockReleased { .. }
             | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
             | Fact::FactsGathered { .. }
