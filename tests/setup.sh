@@ -1,6 +1,7 @@
 #!/bin/sh
 # Puts in place what the tests need: OpenSSH's server and client, the shells that quoting is tried in, and python3
-# for a hostile SFTP server; on Linux also dropbear, the tools for cutting a link, and a browser for pages.
+# for a hostile SFTP server and for judging JSON Schemas; on Linux also dropbear, the tools for cutting a link, and a
+# browser for pages.
 # Installs only what is missing; says what to do where it cannot. Never skips.
 set -eu
 
@@ -31,16 +32,25 @@ if [ "$(uname -s)" != Darwin ]; then
     NEEDS="$NEEDS $browser"
 fi
 
+# A module of python3, which judges the schemas of `fan schema`.
+has_jsonschema() {
+    python3 -c 'from jsonschema import Draft7Validator' 2>/dev/null
+}
+
 missing_commands() {
     for need in $NEEDS; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need%%:*}"
     done
+    has_jsonschema || echo jsonschema
 }
 
 missing_packages() {
-    for need in $NEEDS; do
-        command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need#*:}"
-    done | sort -u
+    {
+        for need in $NEEDS; do
+            command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need#*:}"
+        done
+        has_jsonschema || echo python3-jsonschema
+    } | sort -u
 }
 
 as_root() {
@@ -62,7 +72,7 @@ command -v cargo >/dev/null 2>&1 ||
 if [ "$(uname -s)" = Darwin ]; then
     missing=$(missing_commands | tr '\n' ' ')
     [ -z "$missing" ] && exit 0
-    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox)"
+    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox; python3 -m pip install jsonschema)"
 fi
 
 packages=$(missing_packages | tr '\n' ' ')

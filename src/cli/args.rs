@@ -60,6 +60,8 @@ pub(super) enum Command {
     Trust(Trust),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
     Demo(Demo),
+    /// Print a file format as JSON Schema, for editors (docs/editors.md).
+    Schema(Schema),
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +245,21 @@ pub(super) struct Demo {
     pub(super) variables: Variables,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Of which file.
+    #[arg(value_enum, value_name = "FILE")]
+    pub(super) of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// tasks.yaml
+    Tasks,
+    /// inventory.yaml
+    Inventory,
 }
 
 #[derive(Debug, Args)]

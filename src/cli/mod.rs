@@ -28,6 +28,7 @@ mod put;
 mod questions;
 mod run;
 mod runner;
+mod schema;
 mod secrets;
 mod shell;
 mod signals;
@@ -71,6 +72,7 @@ pub fn main() -> u8 {
         Command::Ping(args) => ping::run(args, color),
         Command::Facts(args) => facts::run(args, color),
         Command::Trust(args) => trust::run(args),
+        Command::Schema(args) => schema::run(args),
         Command::Demo(args) => demo::run(args, color),
         Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
     };

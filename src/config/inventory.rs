@@ -20,16 +20,16 @@ use crate::model::settings::Settings;
 use crate::model::target::role_members;
 use crate::model::value::Vars;
 
-const FILE: Schema = Schema {
+pub(super) const FILE: Schema = Schema {
     known: &[&["vars", "secrets", "defaults", "hosts", "roles"]],
     later: &[],
     synonyms: &[("groups", "roles")],
 };
-const DEFAULTS: Schema =
+pub(super) const DEFAULTS: Schema =
     Schema { known: &[settings::KNOWN], later: settings::LATER, synonyms: settings::SYNONYMS };
-const HOST: Schema =
+pub(super) const HOST: Schema =
     Schema { known: &[settings::KNOWN, &["vars"]], later: settings::LATER, synonyms: settings::SYNONYMS };
-const ROLE: Schema = Schema {
+pub(super) const ROLE: Schema = Schema {
     known: &[&["hosts", "roles", "vars", "protect"], settings::KNOWN],
     later: settings::LATER,
     synonyms: settings::SYNONYMS,

@@ -21,6 +21,7 @@ mod findings;
 mod gateway;
 mod host_keys;
 mod inventory;
+mod json_schema;
 mod lock;
 mod order;
 mod rollout;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
 pub use inventory::{load_inventory, load_inventory_text};
+pub use json_schema::{FileFormat, json_schema};
 pub use scalar::parse_value;
 pub use search::find_upwards;
 pub use steps::{check_glob, check_validate};

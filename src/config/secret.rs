@@ -18,7 +18,7 @@ use crate::model::suggest::did_you_mean;
 use crate::model::value::Vars;
 
 /// The ways.
-const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
+pub(super) const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
 
 /// Reads the secrets of a file. `vars` are its variables, which cannot have the same names.
 pub(super) fn secrets(node: &Node, base: &Path, vars: &Vars, findings: &mut Findings) -> SecretSources {

@@ -222,7 +222,7 @@ impl Sudo {
     }
 }
 
-const SUDO: Schema = Schema {
+pub(super) const SUDO: Schema = Schema {
     known: &[&["user", "method", "password"]],
     later: &[],
     synonyms: &[

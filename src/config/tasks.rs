@@ -19,8 +19,8 @@ use crate::model::secret::SecretSources;
 use crate::model::task::{Step, Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
-const FILE: Schema = Schema { known: &[&["vars", "secrets", "tasks"]], later: &[], synonyms: &[] };
-const TASK: Schema = Schema {
+pub(super) const FILE: Schema = Schema { known: &[&["vars", "secrets", "tasks"]], later: &[], synonyms: &[] };
+pub(super) const TASK: Schema = Schema {
     known: &[
         &["desc", "params", "roles", "hosts", "exclude", "vars", "before", "after", "steps", "timeout"],
         &["serial", "max_fail", "strategy", "run_once", "lock", "handlers", "rescue", "always", "private"],

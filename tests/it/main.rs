@@ -38,6 +38,7 @@ mod reports;
 mod results;
 mod sandbox;
 mod sandbox_sftp;
+mod schema;
 mod scripts;
 mod secrets;
 mod shell;

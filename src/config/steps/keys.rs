@@ -110,7 +110,7 @@ const KEYS: &[(&str, &[&str])] = &[
 const COMMON: &[&str] = &["name", "when", "tags"];
 
 /// All names of a step.
-pub(super) const STEP: Schema = Schema {
+pub(in crate::config) const STEP: Schema = Schema {
     known: &[
         ACTIONS,
         COMMON,
@@ -206,6 +206,17 @@ pub(super) const STEP: Schema = Schema {
         ("retry", "retries"),
     ],
 };
+
+/// What a step can do, for the schema.
+pub(in crate::config) fn actions() -> &'static [&'static str] {
+    ACTIONS
+}
+
+/// The keys that may stand beside an action, for the schema.
+pub(in crate::config) fn keys_beside(action: &str) -> impl Iterator<Item = &'static str> {
+    let shaping = KEYS.iter().filter(move |(_, actions)| actions.contains(&action));
+    COMMON.iter().copied().chain(shaping.map(|&(key, _)| key))
+}
 
 /// The actions that a key shapes, when those are not all.
 pub(super) fn actions_of(key: &str) -> Option<&'static [&'static str]> {

@@ -15,6 +15,11 @@ mod nested;
 mod waiting;
 
 pub use files::{check_glob, check_validate};
+#[cfg(test)]
+pub(super) use keys::STEP as STEP_KEYS;
+pub(super) use keys::{actions, keys_beside};
+#[cfg(test)]
+pub(super) use waiting::{PROMPT, REBOOT, WAIT_FOR};
 
 use indexmap::IndexMap;
 
@@ -31,7 +36,7 @@ use crate::model::position::Located;
 use crate::model::task::{Action, Command, Step, Template, TemplateText};
 use crate::model::template::Syntax;
 
-const ASSERT: Schema = Schema {
+pub(super) const ASSERT: Schema = Schema {
     known: &[&["that", "message"]],
     later: &[],
     synonyms: &[("msg", "message"), ("fail_msg", "message")],

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What can be waited for: exactly one of them.
 const CONDITIONS: &[&str] = &["port", "path", "http", "command"];
 
-const WAIT_FOR: Schema = Schema {
+pub(in crate::config) const WAIT_FOR: Schema = Schema {
     known: &[CONDITIONS, &["address", "status", "body", "gone", "timeout", "interval"]],
     later: &[],
     synonyms: &[
@@ -39,13 +39,13 @@ const WAIT_FOR: Schema = Schema {
     ],
 };
 
-const PROMPT: Schema = Schema {
+pub(in crate::config) const PROMPT: Schema = Schema {
     known: &[&["ask", "set", "default", "secret"]],
     later: &[],
     synonyms: &[("text", "ask"), ("message", "ask"), ("name", "set"), ("var", "set"), ("private", "secret")],
 };
 
-const REBOOT: Schema = Schema {
+pub(in crate::config) const REBOOT: Schema = Schema {
     known: &[&["command", "boot_id", "timeout"]],
     later: &[],
     synonyms: &[("reboot_command", "command"), ("reboot_timeout", "timeout")],

@@ -1,0 +1,33 @@
+//! The two file formats as JSON Schema, for editors. Which keys there are, and which belongs to which action, comes from
+//! the tables that the readers use; what is added here is what a key takes, and a line about it.
+//!
+//! - `shape`: what a value may be, and how that is said in JSON Schema
+//! - `tasks`, `inventory`: the keys of each map, with their shapes
+//!
+//! An editor may let something pass that fan then refuses, but marks nothing that fan takes: a schema sees no two places
+//! at a time, no templates and no names. Draft 7, which yaml-language-server reads.
+
+mod inventory;
+mod shape;
+mod tasks;
+#[cfg(test)]
+mod tests;
+
+use crate::model::value::Value;
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// `tasks.yaml`.
+    Tasks,
+    /// `inventory.yaml`.
+    Inventory,
+}
+
+/// The schema of a format.
+pub fn json_schema(format: FileFormat) -> Value {
+    match format {
+        FileFormat::Tasks => tasks::schema(),
+        FileFormat::Inventory => inventory::schema(),
+    }
+}

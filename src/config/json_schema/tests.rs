@@ -1,0 +1,237 @@
+//! The schemas against the readers: the same keys, and the same verdict wherever a schema can have one. The judge is
+//! Python's jsonschema (tests/setup.sh).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::config::compose::compose;
+use crate::config::fields::Schema;
+use crate::config::findings::Findings;
+use crate::config::json_schema::shape::{Keys, Shape};
+use crate::config::json_schema::{FileFormat, inventory, json_schema, tasks};
+use crate::config::steps::{STEP_KEYS, actions, keys_beside};
+use crate::config::yaml::Node;
+use crate::config::{load_tasks_text, lock, scalar, secret, settings, source, steps};
+use crate::model::value::Value;
+
+/// For each instance whether it holds.
+fn judge(schema: &Value, instances: &[Value]) -> Vec<bool> {
+    const JUDGE: &str = "import json, sys
+from jsonschema import Draft7Validator
+given = json.load(sys.stdin)
+Draft7Validator.check_schema(given['schema'])
+judge = Draft7Validator(given['schema'])
+json.dump([judge.is_valid(instance) for instance in given['instances']], sys.stdout)";
+    let mut python = Command::new("python3")
+        .args(["-c", JUDGE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("tests/setup.sh installs python3");
+    let given = json!({"schema": schema, "instances": instances}).to_string();
+    python.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
+    let output = python.wait_with_output().unwrap();
+    assert!(output.status.success(), "tests/setup.sh installs python3-jsonschema");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A file as an editor sees it: typed values, no places.
+fn as_json(node: &Node) -> Value {
+    match node {
+        Node::Scalar(scalar) => scalar::resolve(scalar),
+        Node::List(list) => list.items.iter().map(as_json).collect(),
+        Node::Map(map) => {
+            map.entries.iter().map(|entry| (entry.key.text.to_string(), as_json(&entry.value))).collect()
+        }
+        Node::Broken(_) => Value::Null,
+    }
+}
+
+/// A file, when it is YAML that fan takes.
+fn read(path: &Path) -> Option<Value> {
+    let source = source::read(path).ok()?;
+    let mut findings = Findings::default();
+    let node = compose(&source.name, &source.text, &mut findings)?;
+    (!findings.any()).then(|| as_json(&node))
+}
+
+fn files(folder: &str) -> BTreeMap<String, Value> {
+    let entries = fs::read_dir(Path::new("tests/data").join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.filter_map(|path| Some((name(&path), read(&path)?))).collect()
+}
+
+const FORMATS: [(FileFormat, &str); 2] = [(FileFormat::Tasks, "tasks"), (FileFormat::Inventory, "inventory")];
+
+#[test]
+fn every_key_of_the_readers_is_described_and_no_other() {
+    let names = |keys: Keys| keys.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
+    let known = |schema: &Schema| schema.known.iter().copied().flatten().copied().collect::<BTreeSet<_>>();
+    let together =
+        |own: Keys| names(own).into_iter().chain(names(inventory::SETTINGS)).collect::<BTreeSet<_>>();
+    for (of, described, read) in [
+        ("tasks file", names(tasks::FILE), known(&crate::config::tasks::FILE)),
+        ("task", names(tasks::TASK), known(&crate::config::tasks::TASK)),
+        ("lock", names(tasks::LOCK), known(&lock::LOCK)),
+        ("step", names(tasks::STEP), known(&STEP_KEYS)),
+        ("assert", names(tasks::ASSERT), known(&steps::ASSERT)),
+        ("wait_for", names(tasks::WAIT_FOR), known(&steps::WAIT_FOR)),
+        ("prompt", names(tasks::PROMPT), known(&steps::PROMPT)),
+        ("reboot", names(tasks::REBOOT), known(&steps::REBOOT)),
+        ("inventory", names(inventory::FILE), known(&crate::config::inventory::FILE)),
+        ("host", together(inventory::HOST), known(&crate::config::inventory::HOST)),
+        ("role", together(inventory::ROLE), known(&crate::config::inventory::ROLE)),
+        ("defaults", together(&[]), known(&crate::config::inventory::DEFAULTS)),
+        ("sudo", names(inventory::SUDO), known(&settings::SUDO)),
+        ("settings", names(inventory::SETTINGS), settings::KNOWN.iter().copied().collect()),
+        ("secret", names(inventory::SOURCES), secret::SOURCES.into_iter().collect()),
+    ] {
+        assert_eq!(described, read, "{of}");
+    }
+    let tables =
+        [tasks::TASK, tasks::STEP, tasks::LOCK, tasks::WAIT_FOR, inventory::SETTINGS, inventory::ROLE];
+    for (name, _, about) in tables.concat() {
+        assert!(about.len() > 3 && !about.ends_with('.'), "{name}: {about:?}");
+    }
+}
+
+#[test]
+fn good_files_hold() {
+    for (format, name) in FORMATS {
+        let mut files = files(&format!("good/{name}"));
+        let example = format!("{name}.example.yaml");
+        files.insert(example.clone(), read(Path::new(&example)).unwrap());
+        assert!(files.len() >= 2, "{files:?}");
+        let verdicts = judge(&json_schema(format), &files.values().cloned().collect::<Vec<_>>());
+        let wrong: Vec<_> = files.keys().zip(verdicts).filter(|(_, holds)| !holds).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+}
+
+/// What a schema lets pass is wrong in a way that it cannot see: names, templates, keys that do not go together.
+#[test]
+fn bad_files_do_not() {
+    let mut shown = String::new();
+    for (format, name) in FORMATS {
+        let files = files(&format!("bad/{name}"));
+        let verdicts = judge(&json_schema(format), &files.values().cloned().collect::<Vec<_>>());
+        for (file, passes) in files.keys().zip(verdicts) {
+            writeln!(shown, "{name}/{file}: {}", if passes { "passes" } else { "refused" }).unwrap();
+        }
+    }
+    insta::assert_snapshot!("bad_files", shown);
+}
+
+/// A value that has the shape.
+fn sample(shape: Shape) -> Value {
+    match shape {
+        Shape::Text | Shape::TextOrNothing | Shape::FlagOrText | Shape::Any => json!("x %s"),
+        Shape::Variable => json!("x"),
+        Shape::Flag | Shape::Bare => json!(true),
+        Shape::Duration => json!("1m30s"),
+        Shape::Integer(least, _) => json!(least),
+        Shape::Words(words) => json!(words[0]),
+        Shape::Mode => json!("0644"),
+        Shape::Share => json!("25%"),
+        Shape::Vars | Shape::Texts => json!({"x": "y"}),
+        Shape::List(item) => json!([sample(*item)]),
+        Shape::OneOrMany(item) => sample(*item),
+        Shape::Named(value) => json!({"x": sample(*value)}),
+        Shape::Either(shapes) => sample(shapes[0]),
+        Shape::OneOf(keys) => first(keys, &[]),
+        Shape::Map { keys, required } => first(keys, required),
+        Shape::Defined("steps") => json!([{"run": "true"}]),
+        Shape::Defined(_) => json!({"run": "true"}),
+    }
+}
+
+/// A map with the first of these keys, and with those that must be there.
+fn first(keys: Keys, required: &[&str]) -> Value {
+    let wanted = keys.iter().enumerate().filter(|(at, (name, ..))| *at == 0 || required.contains(name));
+    wanted.map(|(_, (name, shape, _))| ((*name).to_owned(), sample(*shape))).collect()
+}
+
+/// A step with an action, what that cannot do without, and one more key.
+fn step(action: &str, key: &str) -> Value {
+    let of_key = |name: &str| sample(tasks::STEP.iter().find(|(key, ..)| *key == name).unwrap().1);
+    let value = |name: &str| match (action, name) {
+        // Alone it says what is done, beside another action how.
+        ("sudo", "sudo") => json!("x"),
+        _ => of_key(name),
+    };
+    let required = tasks::REQUIRED.iter().filter(|(of, _)| *of == action).map(|&(_, key)| key);
+    required.chain([action, key]).map(|name| (name.to_owned(), value(name))).collect()
+}
+
+/// For each action and each key, the schema and the reader agree whether they go together.
+#[test]
+fn keys_belong_to_the_same_actions() {
+    let keys: Vec<&str> = tasks::STEP.iter().map(|&(name, ..)| name).collect();
+    let pairs: Vec<(&str, &str)> =
+        actions().iter().flat_map(|action| keys.iter().map(move |key| (*action, *key))).collect();
+    let file = |step: Value| json!({"tasks": {"t": {"steps": [step]}}});
+    let instances: Vec<Value> = pairs.iter().map(|(action, key)| file(step(action, key))).collect();
+    let verdicts = judge(&json_schema(FileFormat::Tasks), &instances);
+    for (((action, key), instance), holds) in pairs.into_iter().zip(&instances).zip(verdicts) {
+        let belongs = action == key || keys_beside(action).any(|beside| beside == key);
+        assert_eq!(holds, belongs, "{instance}");
+        let refused = load_tasks_text("f", &instance.to_string()).err().map(|errors| errors.to_string());
+        let refused = refused.unwrap_or_default();
+        let strangers =
+            ["has no effect on", "unknown field", "more than one action", "beside another action"];
+        let said = strangers.iter().any(|words| refused.contains(words));
+        assert_eq!(!said, belongs, "{instance}: {refused}");
+    }
+    for (action, key) in tasks::REQUIRED {
+        let mut lacking = step(action, action);
+        lacking.as_object_mut().unwrap().remove(*key);
+        assert_eq!(judge(&json_schema(FileFormat::Tasks), &[file(lacking.clone())]), [false], "{lacking}");
+        let refused = load_tasks_text("f", &file(lacking).to_string()).unwrap_err().to_string();
+        assert!(refused.contains(&format!("without \"{key}\"")), "{refused}");
+    }
+}
+
+/// Values that the readers take, in spite of what YAML makes of them; and some that they do not.
+#[test]
+fn values_are_as_free_as_the_readers_are() {
+    let task = |field: &str, value: Value| json!({"tasks": {"t": {field: value, "steps": ["true"]}}});
+    let step = |field: &str, value: Value| json!({"tasks": {"t": [{"put": "a", "to": 1, field: value}]}});
+    let cases = [
+        (task("timeout", json!("1m30s")), true),
+        (task("timeout", json!("none")), true),
+        (task("timeout", json!("1.5h")), true),
+        (task("timeout", json!("")), false),
+        (task("timeout", json!("30")), false),
+        (task("timeout", json!("5 minutes")), false),
+        (task("serial", json!([1, "25%"])), true),
+        (task("serial", json!("half")), false),
+        (task("strategy", json!("linear")), true),
+        (task("strategy", json!("fast")), false),
+        (task("run_once", json!("True")), true),
+        (task("run_once", json!("yes")), false),
+        (task("lock", json!({"name": "x", "on": "h"})), true),
+        (task("lock", json!({"on": "h"})), false),
+        (task("vars", json!({"a-b": 1})), false),
+        (step("mode", json!(644)), true),
+        (step("mode", json!("0999")), false),
+        (step("when", json!(false)), true),
+        (step("exclude", json!(["*.map"])), true),
+        (step("retries", json!("3")), true),
+        (step("retries", json!(-1)), false),
+    ];
+    let instances: Vec<Value> = cases.iter().map(|(instance, _)| instance.clone()).collect();
+    let verdicts = judge(&json_schema(FileFormat::Tasks), &instances);
+    for ((instance, expected), holds) in cases.iter().zip(verdicts) {
+        assert_eq!(holds, *expected, "{instance}");
+        let taken = load_tasks_text("f", &instance.to_string()).is_ok();
+        // As JSON text the reader sees the literal characters of numbers.
+        assert_eq!(taken, *expected, "{instance}: {:?}", load_tasks_text("f", &instance.to_string()).err());
+    }
+}
