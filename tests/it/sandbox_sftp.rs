@@ -153,22 +153,24 @@ async fn two_sessions_at_once_and_none_afterwards() {
 #[tokio::test(flavor = "multi_thread")]
 async fn openssh_names_our_faults() {
     let put = "put big up\n";
+    // sftp learns of a cut where it happens to be: as it reads, or as it writes, to an ssh that may be gone already.
+    let cut = &["Connection closed", "Connection reset", "Broken pipe"][..];
     let cases = [
-        (SftpFault::Missing, "", "subsystem request failed on channel 0"),
-        (SftpFault::Noise("Welcome!\n".to_owned()), "", "Received message too long 1466264675"),
-        (SftpFault::HugeLength, "ls\n", "Received message too long 2147483647"),
-        (SftpFault::WrongIds, "ls\n", "ID mismatch"),
-        (SftpFault::Cut { after_bytes: 1_000_000 }, put, "Connection closed"),
-        (SftpFault::DiskFull { after: 100_000 }, put, "Failure"),
-        (SftpFault::RenameFails, "rename a b\n", "Failure"),
-        (SftpFault::Names(vec![b"../../x".to_vec()]), "get -r . down\n", "suspect path"),
+        (SftpFault::Missing, "", &["subsystem request failed on channel 0"][..]),
+        (SftpFault::Noise("Welcome!\n".to_owned()), "", &["Received message too long 1466264675"]),
+        (SftpFault::HugeLength, "ls\n", &["Received message too long 2147483647"]),
+        (SftpFault::WrongIds, "ls\n", &["ID mismatch"]),
+        (SftpFault::Cut { after_bytes: 1_000_000 }, put, cut),
+        (SftpFault::DiskFull { after: 100_000 }, put, &["Failure"]),
+        (SftpFault::RenameFails, "rename a b\n", &["Failure"]),
+        (SftpFault::Names(vec![b"../../x".to_vec()]), "get -r . down\n", &["suspect path"]),
     ];
     for (fault, lines, words) in cases {
         let (sandbox, here) = start(Behaviour::Sftp(fault.clone())).await;
         fs::write(sandbox.hosts()[0].home.join("a"), "").unwrap();
         fs::write(here.path().join("big"), numbers(500_000)).unwrap();
         let ran = run(&sandbox, here.path(), lines);
-        assert!(ran.stderr.contains(words), "{fault:?}: {}", ran.stderr);
+        assert!(words.iter().any(|words| ran.stderr.contains(words)), "{fault:?}: {}", ran.stderr);
         let mut command = ssh(&login(&sandbox));
         command.arg("echo still here");
         assert_eq!(output(command, b"").stdout, b"still here\n", "{fault:?}");

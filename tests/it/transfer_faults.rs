@@ -568,7 +568,8 @@ async fn an_interrupted_put_leaves_nothing() {
     started.signal(Signal::INT);
     let ran = started.finish();
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    // Nobody waited for the request that hangs, which has 30 s.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     let end = &ends(&ran.events())["web1"];
     assert_eq!((end.outcome.status, end.kind()), (Status::Cancelled, Some(Kind::Interrupted)));
     assert_eq!(there(&sandbox.hosts()[0].home, end, &[("target", &new)]), "old");
@@ -585,7 +586,8 @@ async fn a_second_interrupt_does_not_wait() {
     let asked = Instant::now();
     started.signal(Signal::INT);
     let ran = started.finish();
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    // Nobody waited for the host's answer, which takes the first interrupt its 5 s.
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
     let end = &ends(&ran.events())["web1"];
     assert_eq!(there(&sandbox.hosts()[0].home, end, &[("target", &new)]), "old");
@@ -608,7 +610,8 @@ async fn an_interrupted_get_leaves_nothing() {
     let asked = Instant::now();
     started.signal(Signal::INT);
     let ran = started.finish();
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    // Nobody waited for the request that hangs, which has 30 s.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
     assert!(below(&fan.work()) == before);
 }
