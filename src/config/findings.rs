@@ -80,16 +80,28 @@ impl Findings {
         self.warnings.push(warning);
     }
 
+    /// How many warnings were noted so far.
+    pub(super) fn warned(&self) -> usize {
+        self.warnings.len()
+    }
+
+    /// Takes back the warnings beyond the first ones: what they are about turned out to be something else.
+    pub(super) fn forget_warnings(&mut self, first: usize) {
+        self.warnings.truncate(first);
+    }
+
     /// Whether an error was noted so far.
     pub(super) fn any(&self) -> bool {
         !self.errors.is_empty()
     }
 
-    /// Ends the reading: `value` if nothing is wrong, else every error once, in file order.
+    /// Ends the reading: `value` if nothing is wrong, else every error; errors and warnings once, in file order.
     ///
-    /// The same error can be found twice when an alias repeats the part of the file where it stands.
+    /// The same can be found twice when an alias repeats the part of the file where it stands.
     pub(super) fn finish<T>(mut self, value: T) -> Result<Loaded<T>, Diagnostics> {
         if self.errors.is_empty() {
+            self.warnings.sort_by(|a, b| a.position.cmp(&b.position));
+            self.warnings.dedup();
             return Ok(Loaded { value, warnings: self.warnings });
         }
         Err(self.take_errors())

@@ -23,8 +23,14 @@ pub(super) fn template(
 
 /// Checks a text as a template.
 pub(super) fn checked(scalar: &Scalar, syntax: Syntax, findings: &mut Findings) -> TemplateText {
-    if let Err(error) = template::check(&scalar.text, syntax) {
-        findings.push(place(scalar, error));
+    match template::check(&scalar.text, syntax) {
+        Err(error) => findings.push(place(scalar, error)),
+        Ok(_) if syntax == Syntax::Shell => {
+            for doubt in template::doubtful(&scalar.text) {
+                findings.warn(place(scalar, doubt));
+            }
+        }
+        Ok(_) => {}
     }
     Located::new(Arc::clone(&scalar.text), scalar.start.clone())
 }

@@ -162,6 +162,33 @@ fn a_role_with_the_name_of_a_host_is_worth_a_warning() {
 }
 
 #[test]
+fn values_that_a_second_shell_reads_are_worth_a_warning() {
+    let text = r#"
+tasks:
+  a:
+    - run: |
+        true
+        ssh db "rm '{{ x }}'"
+    - &step
+      local: sh -c 'echo "{{ x }}"'
+    - *step
+    - {run: "ssh db \"rm '{{ x }}'\"", shell: python3}
+    - {run: "ssh db \"rm '{{ x }}'\"", shell: bash}
+    - {block: [{run: "ssh db \"rm {{ x }}\""}], shell: fish}
+    - {echo: "ssh db 'rm \"{{ x }}\"'"}
+    - {run: "true", unless: "ssh db 'test -e \"{{ x }}\"'"}
+"#;
+    let loaded = load_tasks_text("tasks.yaml", text).unwrap();
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r#"
+    tasks.yaml:6:24: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:8:30: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (sh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:11:14: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:14:30: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    "#);
+}
+
+#[test]
 fn paths_are_relative_to_the_inventory() {
     let read = |file: &str| {
         let loaded =

@@ -192,6 +192,13 @@ pub fn login_shell_line(interpreter: &str, script: &str) -> Result<String, Shell
     if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
 }
 
+/// Whether an interpreter reads quotes as POSIX shells do, by its name: `bash`, `/bin/sh`, `busybox sh`.
+pub(crate) fn is_posix_family(interpreter: &str) -> bool {
+    const FAMILY: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
+    let program = interpreter.split(' ').next().unwrap_or_default();
+    FAMILY.contains(&program.rsplit('/').next().unwrap_or(program))
+}
+
 /// The interpreter, when it is one that every login shell reads as it stands.
 pub(crate) fn plain_interpreter(interpreter: &str) -> Result<&str, ShellError> {
     let plain = interpreter.split(' ').all(|word| is_plain(word) && !word.contains('='));

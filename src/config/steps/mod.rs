@@ -33,6 +33,7 @@ use crate::config::templates::{checked, template, value};
 use crate::config::yaml::{Entry, Map, Node};
 use crate::model::name::check_variable_name;
 use crate::model::position::Located;
+use crate::model::shell::is_posix_family;
 use crate::model::task::{Action, Command, Step, Template, TemplateText};
 use crate::model::template::Syntax;
 
@@ -70,6 +71,7 @@ fn step(node: &Node, number: usize, whose: &str, findings: &mut Findings) -> Opt
 
 fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Findings) -> Option<Step> {
     let mut step = Step { position: at.position.clone(), ..Step::bare(Action::Barrier) };
+    let warned = findings.warned();
     let mut control = Control::default();
     let mut actions: Vec<&Entry> = Vec::new();
     let mut of_some: Vec<&Entry> = Vec::new();
@@ -136,6 +138,10 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     step.dialogue = becoming::dialogue(&fields, findings);
     control.finish(&mut step, findings);
     step.action = action(&fields, findings)?;
+    // What warnings say of quotes holds for the quotes of POSIX shells.
+    if step.shell.as_ref().is_some_and(|shell| !is_posix_family(&shell.value)) {
+        findings.forget_warnings(warned);
+    }
     // One answer is for all hosts.
     step.run_once |= matches!(step.action, Action::Confirm(_) | Action::Prompt(_));
     Some(step)

@@ -299,14 +299,14 @@ fn line_start(text: &str, line: Option<usize>) -> usize {
 }
 
 /// Whether the expression is a name with keys (`app`, `out.stdout`).
-fn is_path(expression: &str) -> bool {
+pub(super) fn is_path(expression: &str) -> bool {
     !expression.is_empty()
         && expression.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
         && !expression.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// An expression on one line of bearable length.
-fn shortened(expression: &str) -> String {
+pub(super) fn shortened(expression: &str) -> String {
     let flat = expression.split_whitespace().collect::<Vec<_>>().join(" ");
     if flat.chars().count() <= 60 {
         return flat;

@@ -7,11 +7,13 @@
 //! - `filters`, `value`: the filters, and how a value becomes text or stays a value
 //! - `script`, `lexer`: a script is rendered with marks in place of its values; the lexer then walks the
 //!   script as a shell would and quotes each value for the place where its mark stands
+//! - `reread`: values that a second shell reads, for warnings
 //! - `error`: what went wrong, in the words and at the place of the user's text
 
 mod error;
 mod filters;
 mod lexer;
+mod reread;
 mod scope;
 mod script;
 mod source;
@@ -198,6 +200,12 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
     let mut needed = names(text, syntax)?;
     needed.retain(|name| !guarded.contains(name.as_str()));
     Ok(needed)
+}
+
+/// Finds values of a script whose quotes are probably not what was meant: they are read by a second shell, or stand in two
+/// pairs. Nothing for a text that is no template.
+pub fn doubtful(script: &str) -> Vec<TemplateError> {
+    reread::find(script)
 }
 
 /// Checks the syntax of a text; returns what it looks at with the fields that it names: `facts.os.id`. Sorted.

@@ -3,6 +3,7 @@
 //! Refuses to judge syntax: a text that does not parse is left to MiniJinja.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use super::error::at;
 use super::filters::{FILTERS, TESTS};
@@ -55,6 +56,64 @@ pub(super) fn segments(text: &str, syntax: Syntax) -> Vec<Segment<'_>> {
         }
     }
     found
+}
+
+/// Puts marks in the place of a script's values, as they will stand when it is rendered; tags and comments are left out.
+pub(super) fn marked(text: &str) -> (String, Vec<Segment<'_>>) {
+    let (mut script, mut outputs) = (String::with_capacity(text.len()), Vec::new());
+    let mut from = 0;
+    let all = segments(text, Syntax::Shell);
+    for segment in all {
+        push_without_comments(text.get(from..segment.open).unwrap_or_default(), &mut script);
+        if segment.output {
+            let _ = write!(script, "\0{}\0", outputs.len());
+            outputs.push(segment);
+        }
+        from = segment.end;
+    }
+    push_without_comments(text.get(from..).unwrap_or_default(), &mut script);
+    (script, outputs)
+}
+
+fn push_without_comments(mut text: &str, script: &mut String) {
+    while let Some((before, rest)) = text.split_once("{#") {
+        script.push_str(before);
+        text = rest.split_once("#}").map_or("", |(_, after)| after);
+    }
+    script.push_str(text);
+}
+
+/// How an expression wants its value written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As it is.
+    Plain,
+    /// By `| quote`.
+    Quoted,
+    /// By `| raw`.
+    Raw,
+    /// The author's own text: `{{ "--force" if force }}`.
+    Constant,
+}
+
+/// Reads how an expression ends, and how it begins.
+pub(super) fn spelling(code: &str) -> Spelling {
+    let tokens = tokens(code);
+    let last = match tokens.as_slice() {
+        [.., pipe, filter] if pipe.is(b'|') => filter.word(),
+        _ => None,
+    };
+    match (last, tokens.first()) {
+        (Some("quote"), _) => Spelling::Quoted,
+        (Some("raw"), _) => Spelling::Raw,
+        (_, Some(first)) if first.is(b'"') || first.is(b'\'') => Spelling::Constant,
+        (_, Some(Token { kind: TokenKind::Word(word), .. }))
+            if word.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            Spelling::Constant
+        }
+        _ => Spelling::Plain,
+    }
 }
 
 /// The code of a text that is one `{{ }}` and nothing else, with its byte offset.

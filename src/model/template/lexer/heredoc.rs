@@ -2,7 +2,7 @@
 //! that no value can end it earlier.
 
 use super::emit::Mark;
-use super::{Doubt, Frame, Lexer, Refusal};
+use super::{Doubt, Frame, Lexer, Refusal, Seen, Trace};
 use crate::model::shell::is_plain;
 use crate::model::template::error::Problem;
 
@@ -207,6 +207,7 @@ impl Lexer<'_> {
     /// Reads a body and checks that it still ends where it did without its values.
     fn body(&mut self, heredoc: &Heredoc, end: usize) -> Result<(), Refusal> {
         let (start, first) = (self.out.len(), self.written.len());
+        let (begun, seen) = (self.at, self.trace.as_ref().map_or(0, |Trace(seen)| seen.len()));
         let limit = std::mem::replace(&mut self.limit, end);
         if heredoc.literal {
             while let Some(byte) = self.peek(0) {
@@ -226,6 +227,10 @@ impl Lexer<'_> {
             self.flush_pending();
         }
         self.limit = limit;
+        if let Some(Trace(trace)) = &mut self.trace {
+            trace.truncate(seen);
+            trace.push(Seen::Skipped { start: begun, end });
+        }
         self.check_end(heredoc, start, first)
     }
 

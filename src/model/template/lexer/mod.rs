@@ -30,23 +30,45 @@ pub(super) struct Refusal {
 
 /// Replaces the marks of a script by their values.
 pub(super) fn substitute(script: &str, items: &[Item]) -> Result<String, Refusal> {
-    let mut lexer = Lexer {
-        src: script.as_bytes(),
-        at: 0,
-        limit: script.len(),
-        out: Vec::with_capacity(script.len()),
-        items,
-        frames: vec![Frame::Commands { depth: None }],
-        in_word: false,
-        after_name: false,
-        glued: 0,
-        array: None,
-        pending: Vec::new(),
-        doubt: None,
-        written: Vec::new(),
-    };
+    let mut lexer = Lexer::new(script, items, None);
     lexer.run()?;
     Ok(String::from_utf8(lexer.out).expect("the lexer copies and inserts whole strings"))
+}
+
+/// What a walk over a script came by, in order. Offsets are those of the script with its marks.
+#[derive(Debug, Default)]
+pub(super) struct Trace(pub(super) Vec<Seen>);
+
+/// A part of a script that has rules of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    /// A construct begins; `at` is behind what opens it.
+    Open { at: usize, what: Opened },
+    /// The innermost construct ends; `at` is behind what closes it.
+    Close { at: usize },
+    /// `'...'`, quotes included.
+    Single { start: usize, end: usize },
+    /// A comment, the body of a heredoc, `$'...'`.
+    Skipped { start: usize, end: usize },
+}
+
+/// What kind of construct begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Opened {
+    /// `$(`
+    Commands,
+    /// `"`
+    Double,
+    /// Any other.
+    Other,
+}
+
+/// Walks a script with marks for so many values, whatever they are; `None` when their place or the script is in doubt.
+pub(super) fn trace(script: &str, values: usize) -> Option<Trace> {
+    let items = vec![Item::Word { plain: "x".to_owned(), quoted: None }; values];
+    let mut lexer = Lexer::new(script, &items, Some(Trace::default()));
+    lexer.run().ok()?;
+    if lexer.doubt.is_some() { None } else { lexer.trace }
 }
 
 /// A construct that is open, with its own rules inside.
@@ -151,9 +173,38 @@ struct Lexer<'a> {
     doubt: Option<Doubt>,
     /// Where values were written (offset in `out`, index), for the check of heredocs.
     written: Vec<(usize, usize)>,
+    /// What was come by, when somebody wants to know.
+    trace: Option<Trace>,
+}
+
+impl<'a> Lexer<'a> {
+    fn new(script: &'a str, items: &'a [Item], trace: Option<Trace>) -> Self {
+        Self {
+            src: script.as_bytes(),
+            at: 0,
+            limit: script.len(),
+            out: Vec::with_capacity(script.len()),
+            items,
+            frames: vec![Frame::Commands { depth: None }],
+            in_word: false,
+            after_name: false,
+            glued: 0,
+            array: None,
+            pending: Vec::new(),
+            doubt: None,
+            written: Vec::new(),
+            trace,
+        }
+    }
 }
 
 impl Lexer<'_> {
+    fn saw(&mut self, seen: Seen) {
+        if let Some(Trace(trace)) = &mut self.trace {
+            trace.push(seen);
+        }
+    }
+
     /// Reads up to the limit.
     fn run(&mut self) -> Result<(), Refusal> {
         while let Some(byte) = self.peek(0) {
@@ -203,6 +254,14 @@ impl Lexer<'_> {
     }
 
     fn open(&mut self, frame: Frame) {
+        let what = match frame {
+            Frame::Commands { .. } => Opened::Commands,
+            Frame::Double => Opened::Double,
+            Frame::Heredoc { .. } | Frame::Backticks | Frame::Braces { .. } | Frame::Arithmetic { .. } => {
+                Opened::Other
+            }
+        };
+        self.saw(Seen::Open { at: self.at, what });
         self.frames.push(frame);
         self.after_name = false;
     }
@@ -210,6 +269,7 @@ impl Lexer<'_> {
     fn close(&mut self) {
         if self.frames.len() > 1 {
             self.frames.pop();
+            self.saw(Seen::Close { at: self.at });
         }
         self.in_word = true;
     }

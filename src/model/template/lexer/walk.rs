@@ -1,7 +1,7 @@
 //! The steps of the walk: how each construct of a script begins, goes on and ends. Owns the grammar; refuses to
 //! write values.
 
-use super::{Doubt, Frame, Lexer, Refusal};
+use super::{Doubt, Frame, Lexer, Refusal, Seen};
 
 impl Lexer<'_> {
     pub(super) fn commands(&mut self, byte: u8, depth: Option<u32>) -> Result<(), Refusal> {
@@ -288,6 +288,7 @@ impl Lexer<'_> {
 
     /// `'...'`, up to and with its closing quote.
     fn single(&mut self) -> Result<(), Refusal> {
+        let start = self.at;
         self.copy(1);
         while let Some(byte) = self.peek(0) {
             match byte {
@@ -295,6 +296,7 @@ impl Lexer<'_> {
                 b'\'' => {
                     self.copy(1);
                     self.in_word = true;
+                    self.saw(Seen::Single { start, end: self.at });
                     return Ok(());
                 }
                 b'\n' => self.quoted_newline(),
@@ -306,6 +308,7 @@ impl Lexer<'_> {
 
     /// `$'...'` behind its dollar: for dash a dollar and a plain quoted string.
     fn ansi(&mut self) -> Result<(), Refusal> {
+        let start = self.at;
         self.copy(1);
         while let Some(byte) = self.peek(0) {
             match byte {
@@ -318,6 +321,7 @@ impl Lexer<'_> {
                 b'\'' => {
                     self.copy(1);
                     self.in_word = true;
+                    self.saw(Seen::Skipped { start, end: self.at });
                     return Ok(());
                 }
                 b'\n' => self.quoted_newline(),
@@ -334,9 +338,10 @@ impl Lexer<'_> {
         if self.glued > 0 || matches!(before, Some(b'(' | b')' | b'<' | b'>')) {
             self.doubt(Doubt::OddComment);
         }
+        let start = self.at;
         while let Some(byte) = self.peek(0) {
             match byte {
-                b'\n' => return Ok(()),
+                b'\n' => break,
                 0 => self.mark_in_comment(in_substitution)?,
                 b'\'' | b'"' | b'`' | b'(' | b')' | b'\\' | b'$' if in_substitution => {
                     self.doubt(Doubt::CommentInSubstitution);
@@ -345,6 +350,7 @@ impl Lexer<'_> {
                 _ => self.copy(1),
             }
         }
+        self.saw(Seen::Skipped { start, end: self.at });
         Ok(())
     }
 }

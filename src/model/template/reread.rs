@@ -1,0 +1,365 @@
+//! Values of a script that are quoted for one reader too few, or once too often: in a text that another shell reads again
+//! (`ssh h "echo '{{ x }}'"`), and within two pairs of quotes. Owns what is worth a warning; refuses to change anything.
+//!
+//! It looks at the template, not at what it renders to, so it warns before any value is known; branches of `{% if %}`
+//! stand one after the other. Where the lexer is in doubt about a script, nothing is said.
+
+use super::TemplateError;
+use super::error::{at, is_path, shortened};
+use super::lexer::{Opened, Seen, Trace, trace};
+use super::source::{Segment, Spelling, marked, spelling};
+
+/// Programs that show or compare text: quotes within it are meant.
+const DISPLAY: &[&str] = &[
+    "echo", "printf", "print", "logger", "wall", "grep", "egrep", "fgrep", "rg", "test", "[", "[[", "case",
+    ":", "expr",
+];
+
+/// Words that stand before the program of a command.
+const BEFORE: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "{", "!", "time"];
+
+/// Programs that have all of their words read by a shell, another machine's or this one's.
+const READERS: &[&str] = &["ssh", "autossh", "rsh", "eval"];
+
+/// Options of ssh whose value is no command.
+const SSH_OPTIONS: &[&str] = &[
+    "-B", "-b", "-c", "-D", "-E", "-e", "-F", "-I", "-i", "-J", "-L", "-l", "-m", "-O", "-o", "-P", "-p",
+    "-Q", "-R", "-S", "-W", "-w",
+];
+
+/// Shells, whose `-c` takes a script.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
+/// Programs whose `-c` takes a line for a shell.
+const RUNNERS: &[&str] = &["su", "runuser", "flock", "script"];
+
+/// Stands in a word for what is not known before the run.
+const UNKNOWN: char = '\u{fffd}';
+
+/// Finds the values of a script that are quoted wrongly for their reader, in the order of the text.
+pub(super) fn find(text: &str) -> Vec<TemplateError> {
+    let (script, segments) = marked(text);
+    if segments.is_empty() {
+        return Vec::new();
+    }
+    let Some(Trace(seen)) = trace(&script, segments.len()) else { return Vec::new() };
+    let mut reading = Reading {
+        text,
+        script: &script,
+        segments: &segments,
+        levels: vec![Level::commands()],
+        found: Vec::new(),
+    };
+    reading.read(&seen);
+    reading.found
+}
+
+/// What is open, as far as it matters here.
+enum Level {
+    /// Commands: the words of the one that is being read, and the word.
+    Commands { words: Vec<String>, word: String },
+    /// A text between double quotes.
+    Double(Vec<Piece>),
+    /// Anything whose quotes are another matter.
+    Other,
+}
+
+impl Level {
+    fn commands() -> Self {
+        Self::Commands { words: Vec::new(), word: String::new() }
+    }
+}
+
+/// A part of a quoted text, as the program gets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    Char(char),
+    /// The value of this index.
+    Value(usize),
+    /// What the shell puts in.
+    Expansion,
+}
+
+/// Where a value stands within a quoted text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inner {
+    Bare,
+    Quoted,
+}
+
+struct Reading<'a> {
+    text: &'a str,
+    script: &'a str,
+    segments: &'a [Segment<'a>],
+    levels: Vec<Level>,
+    found: Vec<TemplateError>,
+}
+
+impl Reading<'_> {
+    fn read(&mut self, seen: &[Seen]) {
+        let mut from = 0;
+        for step in seen {
+            match *step {
+                Seen::Open { at, what } => {
+                    let opener = match what {
+                        Opened::Double => 1,
+                        Opened::Commands | Opened::Other => 2,
+                    };
+                    self.plain(from, at.saturating_sub(opener));
+                    self.levels.push(match what {
+                        Opened::Double => Level::Double(Vec::new()),
+                        Opened::Commands => Level::commands(),
+                        Opened::Other => Level::Other,
+                    });
+                    from = at;
+                }
+                Seen::Close { at } => {
+                    self.plain(from, at.saturating_sub(1));
+                    let closed = if self.levels.len() > 1 { self.levels.pop() } else { None };
+                    if let Some(Level::Double(pieces)) = closed {
+                        self.judge(&pieces);
+                    }
+                    self.expansion();
+                    from = at;
+                }
+                Seen::Single { start, end } => {
+                    self.plain(from, start);
+                    let inner = self.script.get(start + 1..end.saturating_sub(1)).unwrap_or_default();
+                    self.judge(&pieces(inner, false));
+                    self.expansion();
+                    from = end;
+                }
+                Seen::Skipped { start, end } => {
+                    self.plain(from, start);
+                    from = end;
+                }
+            }
+        }
+    }
+
+    /// Something that is not known, at the innermost level.
+    fn expansion(&mut self) {
+        match self.levels.last_mut() {
+            Some(Level::Commands { word, .. }) => word.push(UNKNOWN),
+            Some(Level::Double(pieces)) => pieces.push(Piece::Expansion),
+            Some(Level::Other) | None => {}
+        }
+    }
+
+    /// Text of the innermost level.
+    fn plain(&mut self, from: usize, to: usize) {
+        let text = self.script.get(from..to).unwrap_or_default();
+        match self.levels.last_mut() {
+            Some(Level::Commands { words, word }) => read_words(text, words, word),
+            Some(Level::Double(found)) => found.extend(pieces(text, true)),
+            Some(Level::Other) | None => {}
+        }
+    }
+
+    /// Looks at a quoted text that has just ended, an argument of the command around it.
+    fn judge(&mut self, pieces: &[Piece]) {
+        let Some(Level::Commands { words, word }) = self.levels.last() else { return };
+        if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
+            return;
+        }
+        let program = words.iter().find(|word| !BEFORE.contains(&word.as_str()) && !word.contains('='));
+        if program.is_some_and(|program| DISPLAY.contains(&base(program))) {
+            return;
+        }
+        let reader = reader(words).map(str::to_owned);
+        let stands_alone = word.is_empty();
+        let mut found = Vec::new();
+        match reader {
+            Some(reader) => {
+                let is_command =
+                    pieces.iter().any(|piece| matches!(piece, Piece::Char(c) if c.is_whitespace()));
+                for (index, inner) in values(pieces) {
+                    let Some(segment) = self.segments.get(index) else { continue };
+                    let problem = match (spelling(segment.code), inner) {
+                        (Spelling::Raw | Spelling::Constant, _) | (Spelling::Quoted, Inner::Bare) => continue,
+                        (Spelling::Quoted, Inner::Quoted) => Problem::QuotedAndInQuotes,
+                        (Spelling::Plain, Inner::Quoted) => Problem::InnerQuotes(&reader),
+                        (Spelling::Plain, Inner::Bare) if is_command => Problem::ReadAgain(&reader),
+                        (Spelling::Plain, Inner::Bare) => continue,
+                    };
+                    found.push(problem.about(self.text, segment));
+                }
+            }
+            None if stands_alone => found.extend(self.doubled(pieces)),
+            None => {}
+        }
+        self.found.extend(found);
+    }
+
+    /// A word that is nothing but a value within quotes within quotes.
+    fn doubled(&self, pieces: &[Piece]) -> Option<TemplateError> {
+        let (index, wanted) = match *pieces {
+            [Piece::Char('"'), Piece::Value(index), Piece::Char('"')]
+            | [Piece::Char('\''), Piece::Value(index), Piece::Char('\'')] => (index, Spelling::Plain),
+            [Piece::Value(index)] => (index, Spelling::Quoted),
+            _ => return None,
+        };
+        let segment = self.segments.get(index)?;
+        (spelling(segment.code) == wanted).then(|| {
+            let problem =
+                if wanted == Spelling::Plain { Problem::TwoPairs } else { Problem::QuotedAndInQuotes };
+            problem.about(self.text, segment)
+        })
+    }
+}
+
+/// What is wrong with a value.
+enum Problem<'a> {
+    /// It stands within quotes that this program reads.
+    InnerQuotes(&'a str),
+    /// This program reads it once more.
+    ReadAgain(&'a str),
+    /// `'"{{ x }}"'`
+    TwoPairs,
+    /// `"'{{ x | quote }}'"`
+    QuotedAndInQuotes,
+}
+
+impl Problem<'_> {
+    fn about(&self, text: &str, segment: &Segment<'_>) -> TemplateError {
+        let code = segment.code.trim();
+        let shown = shortened(code);
+        let quoted = if is_path(code) {
+            format!("{{{{ {shown} | quote }}}}")
+        } else {
+            format!("{{{{ ({shown}) | quote }}}}")
+        };
+        let (message, help) = match self {
+            Self::InnerQuotes(reader) => (
+                format!(
+                    "value of {shown:?} is quoted for this shell, but the quotes around it are read by another one ({reader})"
+                ),
+                format!("write {quoted} without quotes around it"),
+            ),
+            Self::ReadAgain(reader) => (
+                format!(
+                    "value of {shown:?} is quoted for this shell, and read again by another one ({reader})"
+                ),
+                format!("write {quoted}"),
+            ),
+            Self::TwoPairs => (
+                format!("value of {shown:?} stands in two pairs of quotes: the inner ones become part of it"),
+                "write it without quotes: values are quoted by themselves".to_owned(),
+            ),
+            Self::QuotedAndInQuotes => (
+                format!("value of {shown:?} is quoted twice: by `quote`, and by the quotes around it"),
+                "leave one of them out".to_owned(),
+            ),
+        };
+        let start = segment.start + segment.code.len() - segment.code.trim_start().len();
+        at(text, start, message, Some(help))
+    }
+}
+
+/// Adds text between quotes to the words of a command; a new command begins with none.
+fn read_words(text: &str, words: &mut Vec<String>, word: &mut String) {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '<' | '>' | '\n' | ';' | '&' | '|' | '(' | ')' => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(word));
+                }
+                if !matches!(c, ' ' | '\t' | '<' | '>') {
+                    words.clear();
+                }
+            }
+            '\\' => match chars.next() {
+                Some('\n') | None => {}
+                Some(next) => word.push(next),
+            },
+            '\0' => {
+                chars.by_ref().take_while(|c| *c != '\0').for_each(drop);
+                word.push(UNKNOWN);
+            }
+            _ => word.push(c),
+        }
+    }
+}
+
+/// What a quoted text is for the program that gets it.
+fn pieces(text: &str, double: bool) -> Vec<Piece> {
+    let mut found = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\0' => {
+                let digits: String = chars.by_ref().take_while(|c| *c != '\0').collect();
+                found.extend(digits.parse().ok().map(Piece::Value));
+            }
+            '\\' if double && chars.peek() == Some(&'\n') => {
+                chars.next();
+            }
+            '\\' if double && matches!(chars.peek(), Some('"' | '\\' | '$' | '`')) => {
+                found.extend(chars.next().map(Piece::Char));
+            }
+            _ => found.push(Piece::Char(c)),
+        }
+    }
+    found
+}
+
+/// The values of a text that a shell reads, each with where it stands there. Quotes that never end are text.
+fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(&piece) = pieces.get(at) {
+        match piece {
+            Piece::Value(index) => found.push((index, Inner::Bare)),
+            Piece::Char('\\') => at += 1,
+            Piece::Char(quote @ ('\'' | '"')) => {
+                let rest = pieces.get(at + 1..).unwrap_or_default();
+                if let Some(length) = closing(rest, quote) {
+                    let inner = rest.iter().take(length);
+                    found.extend(inner.filter_map(|piece| match piece {
+                        Piece::Value(index) => Some((*index, Inner::Quoted)),
+                        Piece::Char(_) | Piece::Expansion => None,
+                    }));
+                    at += length + 1;
+                }
+            }
+            Piece::Char(_) | Piece::Expansion => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// How many pieces stand before the quote that ends a text.
+fn closing(pieces: &[Piece], quote: char) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match *pieces.get(at)? {
+            Piece::Char('\\') if quote == '"' => at += 1,
+            Piece::Char(c) if c == quote => return Some(at),
+            Piece::Char(_) | Piece::Value(_) | Piece::Expansion => {}
+        }
+        at += 1;
+    }
+}
+
+/// The program among the words before a text that has a shell read it.
+fn reader(words: &[String]) -> Option<&str> {
+    let last = words.last()?;
+    let remote = words.iter().map(|word| base(word)).find(|word| READERS.contains(word));
+    if let Some(remote) = remote {
+        return (!SSH_OPTIONS.contains(&last.as_str())).then_some(remote);
+    }
+    let takes_script =
+        last == "--command" || (last.starts_with('-') && !last.starts_with("--") && last.ends_with('c'));
+    let shell = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
+    words.iter().map(|word| base(word)).find(shell).filter(|_| takes_script)
+}
+
+/// The last part of a program's path.
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests;
