@@ -4,12 +4,12 @@
 //!
 //! ```text
 //!             cli                        3  args, wiring, errors -> words and exit code
-//!    ┌─────────┼──────────┐
-//!  engine    report    sandbox           2  meet only in `event`; sandbox is the throw-away SSH server
-//!    ├──────┐    │
-//!  files    │    │                       1½ moves files over `ssh`, and looks after them
-//!    │      │    │
-//!   ssh  config  event                   1  transport, file formats, facts (config serves cli only)
+//!    ┌─────────┼───────┬─────────┐
+//!  engine    report  store    sandbox    2  meet only in `event`; store is the journal of runs, sandbox the
+//!    ├──────┐    │     │                    throw-away SSH server
+//!  files    │    │     │                 1½ moves files over `ssh`, and looks after them
+//!    │      │    │     │
+//!   ssh  config  event ┘                 1  transport, file formats, facts (config serves cli only)
 //!    └──────┴────┬──
 //!              model                     0  pure types and functions: no I/O, no clock, no async
 //! ```
@@ -18,7 +18,7 @@
 //!
 //! ```text
 //! YAML ──config──▶ model ──engine::plan──▶ Plan ──engine::run──▶ events ──▶ report, Recap ──▶ exit code
-//!                                                   │
+//!                                                   │              └─ written down first: store
 //!                                                   └─ one worker per host ──▶ ssh::Connector
 //! ```
 //!
@@ -34,3 +34,4 @@ pub mod model;
 pub mod report;
 pub mod sandbox;
 pub mod ssh;
+pub mod store;

@@ -31,8 +31,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("files", &["model", "ssh"]),
     ("engine", &["model", "event", "ssh", "files"]),
     ("report", &["model", "event"]),
+    ("store", &["model", "event"]),
     ("sandbox", &["model", "ssh"]),
-    ("cli", &["model", "event", "config", "ssh", "engine", "report", "sandbox"]),
+    ("cli", &["model", "event", "config", "ssh", "engine", "report", "store", "sandbox"]),
     // The front doors: lib.rs declares the floors, main.rs hands over to cli.
     ("lib", &[]),
     ("main", &["cli"]),

@@ -1,12 +1,14 @@
 //! The command line as clap reads it. Every flag has its environment variable, `FAN_<FLAG>`.
 
 mod files;
+mod runs;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
+pub(super) use crate::cli::args::runs::{History, ReportOf, Show};
 use crate::engine::planner::Tags;
 use crate::model::duration;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
@@ -58,6 +60,12 @@ pub(super) enum Command {
     Shell(Shell),
     /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
     Trust(Trust),
+    /// Show earlier runs, the newest first.
+    History(History),
+    /// Show the recap of an earlier run, as it was.
+    Show(Show),
+    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx
+    Report(ReportOf),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
     Demo(Demo),
     /// Print a file format as JSON Schema, for editors (docs/editors.md).
@@ -360,6 +368,9 @@ pub(super) struct Execution {
     /// Batches of so many hosts (2, 25%); a list gives each its size, the last repeated: 1,25%.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = share, env = "FAN_SERIAL")]
     pub(super) serial: Vec<Share>,
+    /// Keep no record of this run for `fan history`, `retry` and `resume`; FAN_JOURNAL=off does the same.
+    #[arg(long)]
+    pub(super) no_journal: bool,
     #[command(flatten)]
     pub(super) protection: Protection,
 }

@@ -32,7 +32,8 @@ pub(super) fn unix() -> u64 {
     since_epoch().as_secs()
 }
 
-fn since_epoch() -> Duration {
+/// Time since 1970.
+pub(super) fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

@@ -86,7 +86,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
             sandbox.hosts().len()
         ));
-        let result = runner::carry_out(plan, outputs, Answers::Person, stopping).await;
+        let result = runner::carry_out(plan, outputs, Answers::Person, stopping, None).await;
         sandbox.stop().await;
         result
     })

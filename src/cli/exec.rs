@@ -3,6 +3,7 @@
 use crate::cli::args::{Color, Exec};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
@@ -10,7 +11,7 @@ use crate::engine::planner::{self, Tags};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 
-pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let execution = &args.execution;
     let line = args.command.join(" ");
     if line.trim().is_empty() {
@@ -44,7 +45,8 @@ pub(super) fn run(args: &Exec, color: Color) -> Result<ExitCode, CliError> {
     }
     let guard = Guard::On { confirmed: &execution.protection.confirm };
     protected::agreed(&inventory, &plan, guard)?;
+    let recording = invocation.recording(execution, [&*inventory.file]);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
-    runner::run(plan, &execution.output, color, false)
+    runner::run(plan, &execution.output, color, false, recording)
 }

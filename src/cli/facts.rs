@@ -44,6 +44,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
         plan,
         Outputs::with(Composite::new(vec![Box::new(sheets)]), screen, true),
         Answers::Person,
+        None,
     )
 }
 

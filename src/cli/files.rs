@@ -32,16 +32,16 @@ pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
     }))
 }
 
-/// The reports of `--report`; all that is wrong with their paths at once.
-pub(super) fn reports(paths: &[PathBuf]) -> Result<Vec<Target>, CliError> {
+/// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.
+pub(super) fn reports(paths: &[PathBuf], flag: &str) -> Result<Vec<Target>, CliError> {
     let mut targets = Vec::new();
     let mut problems = Vec::new();
     for (at, path) in paths.iter().enumerate() {
         if paths.iter().take(at).any(|other| other == path) {
-            problems.push(Diagnostic::bare(format!("--report {} is given twice", path.display())));
+            problems.push(Diagnostic::bare(format!("{flag}{} is given twice", path.display())));
             continue;
         }
-        match report(path) {
+        match report(path, flag) {
             Ok(target) => targets.push(target),
             Err(problem) => problems.push(problem),
         }
@@ -49,15 +49,15 @@ pub(super) fn reports(paths: &[PathBuf]) -> Result<Vec<Target>, CliError> {
     if problems.is_empty() { Ok(targets) } else { Err(CliError::Input(problems)) }
 }
 
-fn report(path: &Path) -> Result<Target, Diagnostic> {
+fn report(path: &Path, flag: &str) -> Result<Target, Diagnostic> {
     let shown = path.display();
     let Some(kind) = ReportKind::of(path) else {
         let known: Vec<String> =
             ReportKind::ALL.iter().map(|kind| format!(".{}", kind.extension())).collect();
-        return Err(Diagnostic::bare(format!("--report {shown}: its extension names no kind of report"))
+        return Err(Diagnostic::bare(format!("{flag}{shown}: its extension names no kind of report"))
             .help(format!("one of {}; .xml is JUnit's", known.join(" "))));
     };
-    let refused = |why: &str| Diagnostic::bare(format!("cannot write --report {shown}: {why}"));
+    let refused = |why: &str| Diagnostic::bare(format!("cannot write {flag}{shown}: {why}"));
     // A link stays one: what it points at is replaced.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if path.is_dir() {

@@ -2,12 +2,13 @@
 
 use crate::cli::args::{Color, Get};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
 use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Get, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Get, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let action = Action::Get(files::Get {
         from: args.remote.iter().map(|path| one_step::path(path)).collect(),
         to: one_step::path(&args.local),
@@ -15,5 +16,5 @@ pub(super) fn run(args: &Get, color: Color) -> Result<ExitCode, CliError> {
     });
     let subject = one_step::moved(&args.remote, &args.local);
     let step = OneStep { verb: "get", subject, action, changes: args.common.changes.changes() };
-    one_step::run(step, &args.common.looking, color)
+    one_step::run(step, &args.common.looking, color, invocation)
 }

@@ -2,13 +2,14 @@
 
 use crate::cli::args::{Color, Ls};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
 use crate::engine::plan::Changes;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Ls, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Ls, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let action = Action::Ls(one_step::path(&args.path));
     let step = OneStep { verb: "ls", subject: args.path.clone(), action, changes: Changes::default() };
-    one_step::run(step, &args.looking, color)
+    one_step::run(step, &args.looking, color, invocation)
 }

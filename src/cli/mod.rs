@@ -14,7 +14,9 @@ mod exec;
 mod facts;
 mod files;
 mod get;
+mod history;
 mod hosts;
+mod journal;
 mod list;
 mod ls;
 mod new_keys;
@@ -31,25 +33,31 @@ mod runner;
 mod schema;
 mod secrets;
 mod shell;
+mod show;
 mod signals;
 mod sync;
 mod trust;
 mod tty;
 
-use std::io;
+use std::{env, io};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::error::{CliError, talk};
+use crate::cli::journal::Invocation;
 use crate::model::outcome::ExitCode;
 
 /// Runs the command line that this process was started with; returns the number that it should exit with: an
 /// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
 pub fn main() -> u8 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, Invocation::of(&matches, env::args_os().skip(1))))
+    });
+    let (cli, invocation) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are answers; they go to stdout and are no error.
             let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -60,12 +68,12 @@ pub fn main() -> u8 {
     };
     let color = cli.color;
     let result = match &cli.command {
-        Command::Run(args) => run::run(args, color),
-        Command::Exec(args) => exec::run(args, color),
-        Command::Put(args) => put::run(args, color),
-        Command::Get(args) => get::run(args, color),
-        Command::Sync(args) => sync::run(args, color),
-        Command::Ls(args) => ls::run(args, color),
+        Command::Run(args) => run::run(args, color, &invocation),
+        Command::Exec(args) => exec::run(args, color, &invocation),
+        Command::Put(args) => put::run(args, color, &invocation),
+        Command::Get(args) => get::run(args, color, &invocation),
+        Command::Sync(args) => sync::run(args, color, &invocation),
+        Command::Ls(args) => ls::run(args, color, &invocation),
         Command::List(args) => list::run(&args.tasks_file, args.json),
         Command::Hosts(args) => hosts::run(args),
         Command::Check(args) => check::run(args, color),
@@ -74,6 +82,9 @@ pub fn main() -> u8 {
         Command::Trust(args) => trust::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Demo(args) => demo::run(args, color),
+        Command::History(args) => history::run(args),
+        Command::Show(args) => show::run(args, color),
+        Command::Report(args) => show::report(args),
         Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
     };
     result.map_or_else(complain, ExitCode::code)

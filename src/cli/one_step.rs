@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::{ChangesArgs, Color, Looking, Ownership, Tree};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
@@ -25,7 +26,12 @@ pub(super) struct OneStep {
 }
 
 /// Plans the step on the selected hosts and carries it out.
-pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(
+    step: OneStep,
+    args: &Looking,
+    color: Color,
+    invocation: &Invocation,
+) -> Result<ExitCode, CliError> {
     let OneStep { verb, subject, action, changes } = step;
     let execution = &args.execution;
     let changes_something = !changes.dry_run && !matches!(action, Action::Get(_) | Action::Ls(_));
@@ -61,8 +67,10 @@ pub(super) fn run(step: OneStep, args: &Looking, color: Color) -> Result<ExitCod
         return Ok(ExitCode::Ok);
     }
     protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
+    let recording = invocation.recording(execution, [&*inventory.file]);
+    let recording = recording.filter(|_| verb != "ls" && !changes.dry_run);
     drop(inventory);
-    runner::run(plan, &execution.output, color, verb != "ls")
+    runner::run(plan, &execution.output, color, verb != "ls", recording)
 }
 
 /// What goes where, for titles.

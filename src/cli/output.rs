@@ -156,7 +156,7 @@ impl Outputs {
         let view = View::choose(args, content, &screen)?;
         screen.one_stream = matches!(view, View::Github | View::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-        let mut targets = files::reports(&args.report)?;
+        let mut targets = files::reports(&args.report, "--report ")?;
         if let Some(folder) = &args.outdir {
             reporters.push(Box::new(PerHost::new(files::outdir(folder)?)));
         }
@@ -204,8 +204,7 @@ impl Outputs {
 
     /// These readers, and a recap at the end.
     pub(super) fn with(reporters: Composite, screen: Screen, quiet: bool) -> Self {
-        let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
-        let options = recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold };
+        let options = recap_options(&screen, quiet);
         let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
         Self { reporters, recap: Recap::default(), ending, failed: None, batch: BATCH, reports: false }
     }
@@ -330,10 +329,23 @@ impl Screen {
         }
     }
 
+    /// Brings out what a terminal was sent.
+    pub(super) fn finish(self) {
+        if let Some(terminal) = self.terminal {
+            terminal.finish(TERMINAL_PATIENCE);
+        }
+    }
+
     /// Nobody obeys what is in stdout: a pipe or a file, outside CI.
     fn out_is_data(&self) -> bool {
         !self.out_is_terminal && !self.style.ci
     }
+}
+
+/// How a recap is laid out for a screen.
+pub(super) fn recap_options(screen: &Screen, quiet: bool) -> recap::Options {
+    let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
+    recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold }
 }
 
 /// The terminal's size now.

@@ -61,5 +61,5 @@ pub(super) fn carry_out(plan: Plan, as_json: bool, color: Color) -> Result<ExitC
     let phases = Phases::new(screen.out(), as_json);
     let reporters = Composite::new(vec![Box::new(phases)]);
     let outputs = if as_json { Outputs::only(reporters) } else { Outputs::with(reporters, screen, true) };
-    runner::run_with(plan, outputs, Answers::Person)
+    runner::run_with(plan, outputs, Answers::Person, None)
 }

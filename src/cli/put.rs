@@ -2,12 +2,13 @@
 
 use crate::cli::args::{Color, Put};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
 use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Put, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Put, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let install = files::Install {
         backup: args.install.backup,
         validate: args.install.validate.as_deref().map(one_step::command),
@@ -22,5 +23,5 @@ pub(super) fn run(args: &Put, color: Color) -> Result<ExitCode, CliError> {
     });
     let subject = one_step::moved(&args.local, &args.remote);
     let step = OneStep { verb: "put", subject, action, changes: args.common.changes.changes() };
-    one_step::run(step, &args.common.looking, color)
+    one_step::run(step, &args.common.looking, color, invocation)
 }

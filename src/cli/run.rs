@@ -3,6 +3,7 @@
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::journal::Invocation;
 use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
@@ -11,7 +12,7 @@ use crate::cli::{call, list, plan_view, print, runner};
 use crate::engine::planner::Call;
 use crate::model::outcome::ExitCode;
 
-pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     if args.list {
         return list::run(&args.tasks_file, false);
     }
@@ -45,11 +46,13 @@ pub(super) fn run(args: &Run, color: Color) -> Result<ExitCode, CliError> {
     if let Some(wait) = args.lock_wait {
         plan.locking.wait = wait;
     }
+    let recording = invocation.recording(execution, [&*inventory.file, &*file.file]);
+    let recording = recording.filter(|_| !args.changes.dry_run);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
     let content = Content { log: true, diff: plan.changes.diff };
-    runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers)
+    runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers, recording)
 }
 
 /// Reads the calls; all that is wrong with them in one pass.

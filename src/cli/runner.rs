@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
+use crate::cli::journal::Recording;
 use crate::cli::output::{Content, Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
 use crate::cli::questions::{self, Answers};
 use crate::cli::secrets::Prepared;
-use crate::cli::{new_keys, secrets, signals};
+use crate::cli::{journal, new_keys, secrets, signals};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
+use crate::event::ledger::Ledger;
 use crate::model::outcome::ExitCode;
 use crate::model::redact::Redactor;
 use crate::ssh::client::SshConnector;
@@ -37,14 +39,25 @@ const PATIENCE_REPORTS: Duration = Duration::from_millis(1500);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs a plan with the reporters that the flags ask for. `log` says that what it prints is not data.
-pub(super) fn run(plan: Plan, output: &Output, color: Color, log: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(
+    plan: Plan,
+    output: &Output,
+    color: Color,
+    log: bool,
+    recording: Option<Recording>,
+) -> Result<ExitCode, CliError> {
     let content = Content { log, diff: plan.changes.diff };
-    run_with(plan, Outputs::new(output, color, content)?, Answers::Person)
+    run_with(plan, Outputs::new(output, color, content)?, Answers::Person, recording)
 }
 
 /// Runs a plan with these reporters, and these answers to what it asks.
-pub(super) fn run_with(plan: Plan, outputs: Outputs, answers: Answers) -> Result<ExitCode, CliError> {
-    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, answers, listen()?).await })
+pub(super) fn run_with(
+    plan: Plan,
+    outputs: Outputs,
+    answers: Answers,
+    recording: Option<Recording>,
+) -> Result<ExitCode, CliError> {
+    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, answers, listen()?, recording).await })
 }
 
 /// A runtime whose end does not wait for name lookups that hang.
@@ -85,26 +98,35 @@ pub(super) async fn carry_out(
     outputs: Outputs,
     answers: Answers,
     stopping: StopReceiver,
+    recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
     let unanswerable = questions::unanswerable(&plan, answers);
     if !unanswerable.is_empty() {
         return Err(CliError::Input(unanswerable));
     }
     let Ready { connector, redactor } = prepare(&mut plan).await?;
-    let (sink, deliveries) = engine::channel(&redactor);
     let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
+    let (sink, deliveries) = engine::channel(&redactor);
     let report = spawn_reporters(outputs, deliveries)?;
+    let journal = recording.and_then(|recording| recording.begin(&plan, &redactor));
+    let sink = sink.written_in(journal.clone().map(|journal| journal as Arc<dyn Ledger>));
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
     let (asker, asked) = engine::questions();
     tokio::spawn(questions::answer_all(asked, answers));
     let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone(), asker);
-    if tokio::spawn(run).await.is_err() {
+    let result = if tokio::spawn(run).await.is_ok() {
+        finish(report, &stopping, patience).await
+    } else {
         talk(
             "error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`",
         );
-        return Ok(ExitCode::Bug);
+        Ok(ExitCode::Bug)
+    };
+    if let Some(journal) = journal {
+        let code = result.as_ref().map_or_else(CliError::exit_code, |code| *code);
+        journal::end(&journal, code.code());
     }
-    finish(report, &stopping, patience).await
+    result
 }
 
 /// What a plan's hosts are reached with, and what must not be shown of it.

@@ -11,6 +11,7 @@ use crate::engine::step::{self, Probe, StepResult, template_failed};
 use crate::engine::together::{Claim, Claimed, Done, Place};
 use crate::engine::walk::Halt;
 use crate::engine::worker::Worker;
+use crate::event::ledger::Kept;
 use crate::event::{Fact, StepOutcome};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
@@ -80,6 +81,7 @@ impl<C: Connector> Worker<'_, C> {
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
         self.take_note(step, &result);
         let ended = self.verdict(index, &result);
+        self.keep(index, step);
         let outcome = told(result.outcome, step.shown);
         sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
         ended
@@ -101,6 +103,22 @@ impl<C: Connector> Worker<'_, C> {
         if changed {
             self.notified.extend(step.notify.iter().map(|name| name.value.clone()));
         }
+    }
+
+    /// Has written down what a step defined, for a run that is resumed.
+    fn keep(&self, index: usize, step: &Step) {
+        let mut vars = self.definitions_of(step);
+        if vars.is_empty() {
+            return;
+        }
+        let typed_unseen = matches!(&step.action, Action::Prompt(prompt) if prompt.secret);
+        let lost = if step.shown == Shown::StatusOnly || typed_unseen {
+            std::mem::take(&mut vars).into_iter().map(|(name, _)| name).collect()
+        } else {
+            Vec::new()
+        };
+        let host = self.planned.endpoint.name.clone();
+        self.shared.sink.keep(Kept { host, task: self.task_index, step: index, vars, lost });
     }
 
     /// Waits for the other hosts of the batch where they go together.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 
 use crate::engine::lines::LineBlocks;
+use crate::event::ledger::Kept;
 use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
 use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
@@ -85,6 +86,20 @@ impl Discretion {
             _ => {}
         }
         deliver(self.fact(fact));
+    }
+
+    /// Names the variables that hold a secret instead of keeping them.
+    pub(super) fn without_secrets(&self, mut kept: Kept) -> Kept {
+        if !self.redactor().is_empty() {
+            kept.vars.retain(|name, value| {
+                let open = self.value(value.clone()) == *value;
+                if !open {
+                    kept.lost.push(name.clone());
+                }
+                open
+            });
+        }
+        kept
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Streams>> {

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::engine::discretion::Discretion;
+use crate::event::ledger::{Kept, Ledger};
 use crate::event::{Event, Fact};
 use crate::model::redact::Redactor;
 use crate::model::secret::Secret;
@@ -32,6 +33,8 @@ pub struct EventSink {
     /// Milliseconds from `started` to the last fact.
     last: Arc<AtomicU64>,
     discretion: Arc<Discretion>,
+    /// What all is written down in first.
+    ledger: Option<Arc<dyn Ledger>>,
 }
 
 /// A sink and its receiving end, which readers wait on in a thread of their own. The run's clock starts now.
@@ -40,10 +43,16 @@ pub struct EventSink {
 pub fn channel(redactor: &Redactor) -> (EventSink, mpsc::Receiver<Delivery>) {
     let (sender, receiver) = mpsc::channel();
     let discretion = Arc::new(Discretion::new(redactor.clone()));
-    (EventSink { sender, started: Instant::now(), last: Arc::default(), discretion }, receiver)
+    (EventSink { sender, started: Instant::now(), last: Arc::default(), discretion, ledger: None }, receiver)
 }
 
 impl EventSink {
+    /// Writes all that is told down before any reader hears of it.
+    #[must_use]
+    pub fn written_in(self, ledger: Option<Arc<dyn Ledger>>) -> Self {
+        Self { ledger, ..self }
+    }
+
     /// Tells a fact.
     pub(super) fn tell(&self, fact: Fact) {
         self.send(fact, None);
@@ -58,9 +67,21 @@ impl EventSink {
         let at = self.elapsed();
         self.last.store(millis(at), Ordering::Relaxed);
         // Readers that are gone do not stop a run.
-        let deliver =
-            |fact| drop(self.sender.send(Delivery { event: Event { at, fact }, hold: hold.take() }));
+        let deliver = |fact| {
+            let event = Event { at, fact };
+            if let Some(ledger) = &self.ledger {
+                ledger.write(&event);
+            }
+            drop(self.sender.send(Delivery { event, hold: hold.take() }));
+        };
         self.discretion.pass(fact, deliver);
+    }
+
+    /// Writes the variables down that a step defined; those with a secret in them are only named.
+    pub(super) fn keep(&self, kept: Kept) {
+        if let Some(ledger) = &self.ledger {
+            ledger.keep(&self.discretion.without_secrets(kept));
+        }
     }
 
     /// Hides a secret in all that is told from now on.

@@ -5,6 +5,8 @@
 //! [`Fact::Output`] may be dropped by a reader. Folding the stream into a [`recap::Recap`] gives the same
 //! recap live and replayed.
 
+pub mod ledger;
+pub mod line;
 pub mod recap;
 
 use std::sync::Arc;

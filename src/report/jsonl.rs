@@ -1,12 +1,8 @@
-//! The event stream for programs: one JSON object per line, as docs/events.md describes it, and back.
+//! The event stream for programs: one JSON object per line, as docs/events.md describes it.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
-use serde::Serialize;
-use serde_json::ser::Formatter;
-
-use crate::event::Event;
-use crate::model::text::is_hidden;
+use crate::event::{Event, line};
 use crate::report::Reporter;
 use crate::report::sink::Sink;
 
@@ -27,9 +23,7 @@ impl Jsonl {
 
 impl Reporter for Jsonl {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let buffer = self.out.buffer();
-        event.serialize(&mut serde_json::Serializer::with_formatter(&mut *buffer, Visible))?;
-        buffer.push(b'\n');
+        line::write(self.out.buffer(), event)?;
         self.out.spill()
     }
 
@@ -39,41 +33,6 @@ impl Reporter for Jsonl {
 
     fn finish(&mut self) -> io::Result<()> {
         self.out.finish()
-    }
-}
-
-/// Reads a recorded stream back; empty lines are passed over.
-///
-/// A line that is no event (cut off by a crash, or of a later version) is an error of kind `InvalidData`
-/// that names the line; reading may go on after it.
-pub fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<Event>> {
-    reader.lines().enumerate().filter(|(_, line)| !matches!(line, Ok(line) if line.trim().is_empty())).map(
-        |(at, line)| {
-            serde_json::from_str(&line?).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", at + 1))
-            })
-        },
-    )
-}
-
-/// Compact JSON without any character that acts on its reader.
-pub(crate) struct Visible;
-
-impl Formatter for Visible {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        // The second of two `#`: no runner finds `##[` then.
-        let acts = |(at, c): (usize, char), rest: &str| {
-            is_hidden(c) || (c == '#' && rest.get(..at).is_some_and(|before| before.ends_with('#')))
-        };
-        while let Some((at, c)) = rest.char_indices().find(|&found| acts(found, rest)) {
-            writer.write_all(rest.get(..at).unwrap_or_default().as_bytes())?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = rest.get(at + c.len_utf8()..).unwrap_or_default();
-        }
-        writer.write_all(rest.as_bytes())
     }
 }
 

@@ -39,15 +39,16 @@ mod sink;
 mod style;
 mod terminal;
 mod verbose;
-mod words;
+pub(crate) mod words;
 
 use std::io;
 
+pub use crate::event::line::read;
 pub use crate::report::facts::{FactSheets, Sheet};
 pub use crate::report::file::Reports;
 pub use crate::report::fold::{Fold, FoldOptions, Frame};
 pub use crate::report::github::Annotations;
-pub use crate::report::jsonl::{Jsonl, read};
+pub use crate::report::jsonl::Jsonl;
 pub use crate::report::lines::{Layout, Lines};
 pub use crate::report::outdir::{PerHost, PutPiece};
 pub use crate::report::phases::Phases;

@@ -27,6 +27,7 @@ mod files;
 mod gateways;
 mod host_keys;
 mod hostile_sftp;
+mod journal;
 mod locks;
 mod logins;
 mod output;

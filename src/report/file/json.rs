@@ -4,11 +4,11 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::event::line::Visible;
 use crate::event::recap::HostRecord;
 use crate::model::outcome::Status;
 use crate::report::capture::Text;
 use crate::report::file::millis;
-use crate::report::jsonl::Visible;
 use crate::report::record::{Record, StepRun, Track};
 
 /// Version of the form; it grows when a field changes its meaning or goes away.

@@ -1,0 +1,256 @@
+//! The journal of a run, as the command line wires it: where it is, what it says of the command line, and what is said when
+//! it cannot be written. Whatever happens to it, the run goes on.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory};
+
+use crate::cli::args::{Cli, Execution};
+use crate::cli::clock;
+use crate::cli::error::{CliError, talk};
+use crate::engine::plan::Plan;
+use crate::model::position::Diagnostic;
+use crate::model::redact::Redactor;
+use crate::model::secret::MASK;
+use crate::model::task::Action;
+use crate::store::{Again, Journal, Keep, Recipe, Runs, Source, StoreError};
+
+/// A command line, to be written down with the run that it begins.
+#[derive(Clone, Debug)]
+pub(super) struct Invocation {
+    /// Without the program's name; with what the environment said, as flags.
+    arguments: Vec<String>,
+    unrepeatable: Option<String>,
+    again: Option<Again>,
+}
+
+impl Invocation {
+    /// That of this process.
+    pub(super) fn of(matches: &ArgMatches, arguments: impl Iterator<Item = OsString>) -> Self {
+        let mut words: Vec<OsString> = arguments.collect();
+        // Flags end there.
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.splice(end..end, from_environment(matches));
+        let readable = words.iter().all(|word| word.to_str().is_some());
+        Self {
+            arguments: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            unrepeatable: (!readable).then(|| "its command line is not UTF-8".to_owned()),
+            again: None,
+        }
+    }
+
+    /// What is written down of a run that begins with it; `files` are those that it has read. None when the user wants
+    /// none.
+    pub(super) fn recording<'p>(
+        &self,
+        execution: &'p Execution,
+        files: impl IntoIterator<Item = &'p str>,
+    ) -> Option<Recording> {
+        let off = env::var("FAN_JOURNAL").is_ok_and(|value| {
+            ["off", "0", "no", "false", "n", "f"].contains(&value.to_ascii_lowercase().as_str())
+        });
+        if execution.no_journal || off {
+            return None;
+        }
+        let state = state_folder()?;
+        let extra = execution.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
+        let files = files.into_iter().filter(|file| !file.is_empty()).chain(extra);
+        let files: Vec<Source> = files.map(|file| Source::of(Path::new(file))).collect();
+        let mut invocation = self.clone();
+        if files.iter().any(|file| file.path == "-") {
+            invocation.unrepeatable = Some("its inventory came from stdin".to_owned());
+        }
+        Some(Recording { invocation, files, state })
+    }
+}
+
+/// What the environment said, as flags.
+fn from_environment(matches: &ArgMatches) -> Vec<OsString> {
+    let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
+    let mut all = Cli::command();
+    all.build();
+    let Some(command) = all.find_subcommand(name) else { return Vec::new() };
+    let mut words = Vec::new();
+    for argument in command.get_arguments() {
+        let id = argument.get_id().as_str();
+        let Some(long) = argument.get_long() else { continue };
+        if matches.value_source(id) != Some(ValueSource::EnvVariable) {
+            continue;
+        }
+        if argument.get_action().takes_values() {
+            for value in matches.get_raw(id).into_iter().flatten() {
+                let mut word = OsString::from(format!("--{long}="));
+                word.push(value);
+                words.push(word);
+            }
+        } else if matches.get_flag(id) {
+            words.push(format!("--{long}").into());
+        }
+    }
+    words
+}
+
+/// What is to be written down of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Recording {
+    invocation: Invocation,
+    files: Vec<Source>,
+    state: PathBuf,
+}
+
+impl Recording {
+    /// Begins the journal, once it is known what must not be in it. Old runs go.
+    pub(super) fn begin(self, plan: &Plan, redactor: &Redactor) -> Option<Arc<Journal>> {
+        let Self { invocation, files, state } = self;
+        let Invocation { arguments, mut unrepeatable, again } = invocation;
+        let mut masked = Vec::new();
+        let arguments = arguments
+            .iter()
+            .map(|word| match masked_variable(word, plan, redactor) {
+                Some((shown, name)) => {
+                    masked.push(name);
+                    shown
+                }
+                None => {
+                    let shown = without_secrets(word, plan, redactor);
+                    if shown != *word {
+                        unrepeatable.get_or_insert_with(|| "its command line holds a secret".to_owned());
+                    }
+                    shown
+                }
+            })
+            .collect();
+        let folder = env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let recipe = Recipe {
+            run: plan.run.to_string(),
+            fan: env!("CARGO_PKG_VERSION").to_owned(),
+            title: redactor.redact(&plan.title).into_owned(),
+            started_at: plan.started_at.clone(),
+            arguments,
+            masked,
+            unrepeatable,
+            folder,
+            files,
+            again,
+        };
+        let keep = keep();
+        let begun = Runs::create(&state).and_then(|runs| {
+            let journal = runs.begin(&recipe)?;
+            // This one counts, and is too new to go.
+            runs.prune(keep, clock::since_epoch());
+            Ok(journal)
+        });
+        match begun {
+            Ok(journal) => Some(Arc::new(journal)),
+            Err(error) => {
+                talk(&format!("warning: this run is not recorded: {error}"));
+                None
+            }
+        }
+    }
+}
+
+/// Ends a journal; what is wrong with it is told.
+pub(super) fn end(journal: &Journal, exit_code: u8) {
+    if let Err(error) = journal.end(exit_code) {
+        talk(&format!("warning: the record of this run is not whole: {error}"));
+    }
+}
+
+/// A variable of `-e` that is a secret, with its value masked; and its name.
+fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(String, String)> {
+    let (flag, set) = match (word.strip_prefix("--set="), word.strip_prefix("-e")) {
+        (Some(set), _) => ("--set=", set),
+        (None, Some(set)) => ("-e", set),
+        (None, None) => ("", word),
+    };
+    let (name, value) = set.split_once('=')?;
+    let secret = is_secret(name, plan) || redactor.redact(value) != value;
+    (plan.extra_vars.contains(name) && secret).then(|| (format!("{flag}{name}={MASK}"), name.to_owned()))
+}
+
+/// Any other word of a command line: arguments of tasks may be secrets too.
+fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
+    if let Some((task, arguments)) = word.split_once(':') {
+        let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
+        if names.into_iter().any(|(name, _)| is_secret(name, plan)) {
+            return format!("{task}:{MASK}");
+        }
+    }
+    redactor.redact(word).into_owned()
+}
+
+/// Whether the files call a variable a secret, or ask for it unseen.
+fn is_secret(name: &str, plan: &Plan) -> bool {
+    let mut steps = plan.tasks.iter().flat_map(|task| &task.steps);
+    plan.secrets.named().contains(name)
+        || steps.any(|planned| {
+            matches!(&planned.step.action, Action::Prompt(prompt) if prompt.secret && prompt.set.value == name)
+        })
+}
+
+/// How long runs are kept: `FAN_KEEP_RUNS` and `FAN_KEEP_DAYS`.
+fn keep() -> Keep {
+    const DAY: u64 = 24 * 3600;
+    let mut keep = Keep::default();
+    if let Some(runs) = number("FAN_KEEP_RUNS") {
+        keep.runs = usize::try_from(runs).unwrap_or(usize::MAX);
+    }
+    if let Some(days) = number("FAN_KEEP_DAYS") {
+        keep.age = Duration::from_secs(days.saturating_mul(DAY));
+    }
+    keep
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = env::var(name).ok().filter(|text| !text.is_empty())?;
+    match text.parse() {
+        Ok(number) if number > 0 => Some(number),
+        _ => {
+            talk(&format!("warning: {name}={text} is no number from 1 on, and does not count"));
+            None
+        }
+    }
+}
+
+/// `$XDG_STATE_HOME`, or the usual place in the home folder. A relative path does not count, as the standard has it.
+fn state_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
+}
+
+/// The folder of all runs.
+///
+/// # Errors
+///
+/// There is none, or it cannot be read.
+pub(super) fn runs() -> Result<Runs, CliError> {
+    let none = || -> CliError {
+        Diagnostic::bare("no run is kept")
+            .help("runs are kept from the first run on that changes something: docs/history.md")
+            .into()
+    };
+    Runs::open(&state_folder().ok_or_else(none)?)?.ok_or_else(none)
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing { .. } | StoreError::Ambiguous { .. } | StoreError::Empty => {
+                Diagnostic::bare(error.to_string()).help("`fan history` shows the runs").into()
+            }
+            StoreError::Folder { path, source } => {
+                Self::Local { doing: format!("cannot use {path}"), source }
+            }
+            StoreError::File { run, name, source } => {
+                Self::Local { doing: format!("cannot read {name} of run {run}"), source }
+            }
+            StoreError::Unsafe { .. } => Self::input(error.to_string()),
+        }
+    }
+}

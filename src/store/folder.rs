@@ -1,0 +1,211 @@
+//! The folder of all runs and those in it. Owns how they are made and opened: below the state folder no link is followed,
+//! and everything is for its owner only.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::store::StoreError;
+use crate::store::journal::Journal;
+use crate::store::recipe::Recipe;
+
+/// Characters of a run's name, a ULID.
+const NAME_LENGTH: usize = 26;
+
+/// For its owner only.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// The folder of all runs.
+#[derive(Debug)]
+pub struct Runs {
+    folder: OwnedFd,
+    path: PathBuf,
+}
+
+impl Runs {
+    /// Opens the folder `fan/runs` of a state folder, and makes it if need be.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made, or is somebody else's.
+    pub fn create(state: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(state)
+            .map_err(|source| StoreError::Folder { path: state.display().to_string(), source })?;
+        Self::at(state, true)?.ok_or(StoreError::Empty)
+    }
+
+    /// Opens the folder; none when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or is somebody else's.
+    pub fn open(state: &Path) -> Result<Option<Self>, StoreError> {
+        Self::at(state, false)
+    }
+
+    fn at(state: &Path, make: bool) -> Result<Option<Self>, StoreError> {
+        let failed = |path: &Path, errno: Errno| StoreError::Folder {
+            path: path.display().to_string(),
+            source: errno.into(),
+        };
+        // A home may well be a link; what is below it is ours.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut folder = match rustix::fs::open(state, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT) if !make => return Ok(None),
+            Err(errno) => return Err(failed(state, errno)),
+        };
+        let mut path = state.to_owned();
+        for name in ["fan", "runs"] {
+            path.push(name);
+            if make {
+                match rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(FOLDER_MODE)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(failed(&path, errno)),
+                }
+            }
+            folder = match rustix::fs::openat(&folder, name, flags | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(folder) => folder,
+                Err(Errno::NOENT) if !make => return Ok(None),
+                Err(errno) => return Err(failed(&path, errno)),
+            };
+            own(&folder, &path)?;
+        }
+        Ok(Some(Self { folder, path }))
+    }
+
+    /// The names of all runs, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StoreError> {
+        let failed = |errno: Errno| StoreError::Folder { path: self.shown(), source: errno.into() };
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().to_str()
+                && is_name(name)
+            {
+                names.push(name.to_owned());
+            }
+        }
+        // Names sort by time.
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(names)
+    }
+
+    /// The one run that is meant: `last`, a name, or the beginning of one.
+    ///
+    /// # Errors
+    ///
+    /// None is meant, or more than one.
+    pub fn find(&self, meant: &str) -> Result<String, StoreError> {
+        let names = self.names()?;
+        if meant == "last" {
+            return names.into_iter().next().ok_or(StoreError::Empty);
+        }
+        let prefix = meant.to_ascii_uppercase();
+        let mut found = names.into_iter().filter(|name| name.starts_with(&prefix));
+        match (found.next(), found.next()) {
+            (None, _) => Err(StoreError::Missing { name: meant.to_owned() }),
+            (Some(name), None) => Ok(name),
+            (Some(first), Some(second)) => {
+                let count = 2 + found.count();
+                Err(StoreError::Ambiguous { name: meant.to_owned(), count, first, second })
+            }
+        }
+    }
+
+    /// Begins the journal of a run.
+    ///
+    /// # Errors
+    ///
+    /// Its folder or its files cannot be made.
+    pub fn begin(&self, recipe: &Recipe) -> Result<Journal, StoreError> {
+        let path = self.path.join(&*recipe.run);
+        let failed =
+            |errno: Errno| StoreError::Folder { path: path.display().to_string(), source: errno.into() };
+        rustix::fs::mkdirat(&self.folder, &*recipe.run, Mode::from_raw_mode(FOLDER_MODE)).map_err(failed)?;
+        Journal::begin(self.folder_of(&recipe.run).map_err(failed)?, recipe)
+    }
+
+    /// Opens the folder of a run.
+    pub(super) fn folder_of(&self, run: &str) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        rustix::fs::openat(&self.folder, run, flags, Mode::empty())
+    }
+
+    /// Removes a run.
+    pub(super) fn remove(&self, run: &str) -> io::Result<()> {
+        let folder = self.folder_of(run)?;
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_bytes() != b"." && name.to_bytes() != b".." {
+                rustix::fs::unlinkat(&folder, name, AtFlags::empty())?;
+            }
+        }
+        rustix::fs::unlinkat(&self.folder, run, AtFlags::REMOVEDIR)?;
+        Ok(())
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// Makes sure that a folder is the user's own, and closed to others.
+fn own(folder: &OwnedFd, path: &Path) -> Result<(), StoreError> {
+    let shown = || path.display().to_string();
+    let failed = |errno: Errno| StoreError::Folder { path: shown(), source: errno.into() };
+    let stat = rustix::fs::fstat(folder).map_err(failed)?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(StoreError::Unsafe { path: shown(), why: "belongs to another user" });
+    }
+    if stat.st_mode & 0o077 != 0 {
+        rustix::fs::fchmod(folder, Mode::from_raw_mode(FOLDER_MODE)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether a folder has the name of a run.
+pub(super) fn is_name(name: &str) -> bool {
+    name.len() == NAME_LENGTH && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// Makes a new file in the folder of a run.
+pub(super) fn new_file(folder: impl AsFd, name: &str) -> io::Result<File> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(FILE_MODE))?.into())
+}
+
+/// Opens a file of a run; none when it is not there.
+pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Takes the lock of a run. It goes with the file, also by SIGKILL. Others have it for an instant at most, to look.
+pub(super) fn lock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, FlockOperation::LockExclusive)?)
+}
+
+/// Whether a process has the lock of a run.
+pub(super) fn is_locked(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(false),
+        Err(Errno::WOULDBLOCK) => Ok(true),
+        Err(errno) => Err(errno.into()),
+    }
+}

@@ -1,0 +1,261 @@
+//! The journal of a run: every fact is a line in a file before anything comes of it. Owns how much output is kept; refuses
+//! to fail a run.
+//!
+//! A line is one `write`: when fan is killed, what was written stays, and at most the last line is torn.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::event::ledger::{Kept, Ledger};
+use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
+use crate::event::{Event, Fact, Stream, line};
+use crate::model::inventory::HostName;
+use crate::store::folder::{lock, new_file};
+use crate::store::recipe::{Ended, Recipe};
+use crate::store::{StoreError, files};
+
+/// Bytes of output that are kept of one host; of what comes then, the last lines of each step.
+pub const HOST_OUTPUT_MAX: u64 = 1024 * 1024;
+
+/// Bytes of output that are kept of all hosts of a run.
+pub const RUN_OUTPUT_MAX: u64 = 32 * 1024 * 1024;
+
+/// Bytes of variables that are kept of one step.
+const VALUES_MAX: usize = 256 * 1024;
+
+/// Bytes of variables that are kept of a run.
+const RUN_VALUES_MAX: usize = 64 * 1024 * 1024;
+
+/// A run that is being written down.
+pub struct Journal {
+    run: String,
+    folder: OwnedFd,
+    book: Mutex<Book>,
+}
+
+/// What is written, and how far it has come.
+struct Book {
+    events: File,
+    values: Option<File>,
+    values_written: usize,
+    /// The first thing that went wrong; nothing is written after it.
+    failed: Option<io::Error>,
+    line: Vec<u8>,
+    output: u64,
+    said: HashMap<HostName, Said>,
+    ended: Ended,
+}
+
+/// What is known of a host's output.
+#[derive(Default)]
+struct Said {
+    written: u64,
+    /// No more is written.
+    full: bool,
+    /// The last of what was not written: for the recap.
+    tail: Vec<(Stream, Bytes)>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// Begins it in a folder of its own.
+    pub(super) fn begin(folder: OwnedFd, recipe: &Recipe) -> Result<Self, StoreError> {
+        let failed = |name: &'static str| {
+            let run = recipe.run.clone();
+            move |source: io::Error| StoreError::File { run, name, source }
+        };
+        // Locked before there is anything to be pruned.
+        let events = new_file(&folder, files::EVENTS).map_err(failed(files::EVENTS))?;
+        lock(&events).map_err(failed(files::EVENTS))?;
+        let mut text = Vec::new();
+        let written =
+            line::append(&mut text, recipe).and_then(|()| new_file(&folder, files::RECIPE)?.write_all(&text));
+        written.map_err(failed(files::RECIPE))?;
+        let book = Book {
+            events,
+            values: None,
+            values_written: 0,
+            failed: None,
+            line: Vec::new(),
+            output: 0,
+            said: HashMap::new(),
+            ended: Ended::default(),
+        };
+        Ok(Self { run: recipe.run.clone(), folder, book: Mutex::new(book) })
+    }
+
+    /// Writes down how the run ended, and lets go of it. Nothing is written any more.
+    ///
+    /// # Errors
+    ///
+    /// What kept the journal from being whole.
+    pub fn end(&self, exit_code: u8) -> Result<(), StoreError> {
+        let mut book = self.lock();
+        let failed = |name, source| StoreError::File { run: self.run.clone(), name, source };
+        if let Some(source) = book.failed.take() {
+            return Err(failed(files::EVENTS, source));
+        }
+        book.ended.exit_code = Some(exit_code);
+        let mut text = Vec::new();
+        line::append(&mut text, &book.ended)
+            .and_then(|()| new_file(&self.folder, files::ENDED)?.write_all(&text))
+            .map_err(|source| failed(files::ENDED, source))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // A panic elsewhere leaves whole lines behind.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger for Journal {
+    fn write(&self, event: &Event) {
+        self.lock().event(event);
+    }
+
+    fn keep(&self, kept: &Kept) {
+        let mut book = self.lock();
+        let kept = book.within_bounds(kept);
+        let mut text = Vec::new();
+        let folder = &self.folder;
+        let written = line::append(&mut text, &kept).and_then(|()| {
+            let file = match &mut book.values {
+                Some(file) => file,
+                none => none.insert(new_file(folder, files::VALUES)?),
+            };
+            file.write_all(&text)
+        });
+        book.note(written);
+    }
+}
+
+impl Book {
+    fn note(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    fn put(&mut self, event: &Event) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.line.clear();
+        let written = line::write(&mut self.line, event).and_then(|()| self.events.write_all(&self.line));
+        self.note(written);
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.ended.elapsed_ms = u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX);
+        match &event.fact {
+            // What is moved is told again at the end.
+            Fact::TransferAdvanced { .. } => return,
+            Fact::Output { host, stream, data, .. } => {
+                if !self.has_room(host, data) {
+                    self.said.entry(host.clone()).or_default().push(*stream, data);
+                    return;
+                }
+            }
+            Fact::StepFinished { host, task, step, .. } => self.bring_tail(event, host, (*task, *step)),
+            Fact::StepRetried { host, .. } => drop(self.said.get_mut(host).map(|said| said.tail.clear())),
+            Fact::RunStarted { hosts, .. } => self.ended.hosts = hosts.len(),
+            Fact::HostFinished { host, outcome } => {
+                *self.ended.counts.entry(outcome.status.as_str().to_owned()).or_default() += 1;
+                self.said.remove(host);
+            }
+            Fact::TaskStarted { .. }
+            | Fact::BatchStarted { .. }
+            | Fact::LockWaiting { .. }
+            | Fact::LockTaken { .. }
+            | Fact::LockFailed { .. }
+            | Fact::LockReleased { .. }
+            | Fact::HostConnecting { .. }
+            | Fact::ConnectRetried { .. }
+            | Fact::HostConnected { .. }
+            | Fact::GatewayConnected { .. }
+            | Fact::GatewayFailed { .. }
+            | Fact::StepStarted { .. }
+            | Fact::FactsGathered { .. }
+            | Fact::QuestionAsked { .. }
+            | Fact::QuestionAnswered { .. }
+            | Fact::TaskFinished { .. }
+            | Fact::StragglersNoticed { .. }
+            | Fact::AgentAwaited { .. }
+            | Fact::StopRequested { .. }
+            | Fact::RunFinished { .. } => {}
+        }
+        self.put(event);
+    }
+
+    /// Whether more output of a host is kept; it counts then. Once something was left out, all is but the last lines.
+    fn has_room(&mut self, host: &HostName, data: &Bytes) -> bool {
+        let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let said = self.said.entry(host.clone()).or_default();
+        said.full |= said.written.saturating_add(size) > HOST_OUTPUT_MAX
+            || self.output.saturating_add(size) > RUN_OUTPUT_MAX;
+        if said.full {
+            self.ended.output_left_out += size;
+        } else {
+            self.output += size;
+            said.written += size;
+        }
+        !said.full
+    }
+
+    /// Writes the last lines of a step whose output was not kept.
+    fn bring_tail(&mut self, event: &Event, host: &HostName, (task, step): (usize, usize)) {
+        let Some(said) = self.said.get_mut(host) else { return };
+        for (stream, data) in std::mem::take(&mut said.tail) {
+            let fact = Fact::Output { host: host.clone(), task, step, stream, data };
+            self.put(&Event { at: event.at, fact });
+        }
+    }
+
+    /// Drops the variables that are too large.
+    fn within_bounds(&mut self, kept: &Kept) -> Kept {
+        let mut kept = kept.clone();
+        let mut size = 0;
+        let mut lost = Vec::new();
+        kept.vars.retain(|name, value| {
+            let next = size + value.to_string().len();
+            let fits = next <= VALUES_MAX && self.values_written + next <= RUN_VALUES_MAX;
+            if fits {
+                size = next;
+            } else {
+                lost.push(name.clone());
+            }
+            fits
+        });
+        self.values_written += size;
+        kept.lost.extend(lost);
+        kept
+    }
+}
+
+impl Said {
+    /// Keeps the last of what was said, as far as a recap shows it.
+    fn push(&mut self, stream: Stream, data: &[u8]) {
+        let data = data.get(data.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
+        // A copy: the block that it is part of would stay in memory.
+        self.tail.push((stream, Bytes::copy_from_slice(data)));
+        let mut kept = 0;
+        let (mut from, mut bytes) = (self.tail.len(), 0);
+        while from > 0 && kept < TAIL_LINES && bytes < TAIL_BYTES {
+            from -= 1;
+            kept += 1;
+            bytes += self.tail.get(from).map_or(0, |(_, data)| data.len());
+        }
+        self.tail.drain(..from);
+    }
+}

@@ -1,0 +1,57 @@
+//! How long runs are kept. One that is in progress is never removed, and neither is what has not the name of a run.
+
+use std::time::Duration;
+
+use crate::store::files;
+use crate::store::folder::{Runs, file, is_locked};
+
+/// How long runs are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// So many, the newest.
+    pub runs: usize,
+    /// And none older than this.
+    pub age: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { runs: 200, age: Duration::from_secs(30 * 24 * 3600) }
+    }
+}
+
+impl Runs {
+    /// Removes the runs that are not kept any more. `now` is the time since 1970. What cannot be removed stays for another
+    /// time.
+    pub fn prune(&self, keep: Keep, now: Duration) {
+        let Ok(names) = self.names() else { return };
+        for (at, name) in names.iter().enumerate() {
+            let old = began(name).is_some_and(|began| now.saturating_sub(began) > keep.age);
+            if (at >= keep.runs || old) && !self.is_locked(name) {
+                let _ = self.remove(name);
+            }
+        }
+    }
+
+    /// Whether a process is writing a run; one that cannot be told is not touched.
+    pub(super) fn is_locked(&self, run: &str) -> bool {
+        let Ok(folder) = self.folder_of(run) else { return true };
+        match file(&folder, files::EVENTS) {
+            Ok(Some(events)) => is_locked(&events).unwrap_or(true),
+            // It is just being made, or was never more than a folder.
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+}
+
+/// When a run began, since 1970: the first ten digits of its name.
+fn began(name: &str) -> Option<Duration> {
+    const DIGITS: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut millis = 0_u64;
+    for byte in name.bytes().take(10) {
+        let digit = DIGITS.iter().position(|&digit| digit == byte)?;
+        millis = (millis << 5) | u64::try_from(digit).ok()?;
+    }
+    Some(Duration::from_millis(millis))
+}

@@ -1,0 +1,177 @@
+//! What was kept of runs, read back: the list of them, and one with all its facts. A line that was cut off by a crash is
+//! passed over, and a run without an end is told as such.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+
+use serde::de::DeserializeOwned;
+
+use crate::event::ledger::Kept;
+use crate::event::{Event, Fact};
+use crate::store::folder::{Runs, file};
+use crate::store::recipe::{Ended, Recipe};
+use crate::store::{StoreError, files};
+
+/// Bytes of the files that hold one object.
+const OBJECT_MAX: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a line: larger ones are no facts of fan's.
+const LINE_MAX: usize = 64 * 1024 * 1024;
+
+/// How far a run has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A process is at it.
+    Running(Ended),
+    /// It came to its end.
+    Ended(Ended),
+    /// It has no end: fan was killed, or the journal could not be written any more.
+    CutOff(Ended),
+}
+
+impl State {
+    /// What is known of the hosts.
+    pub fn ended(&self) -> &Ended {
+        match self {
+            Self::Running(ended) | Self::Ended(ended) | Self::CutOff(ended) => ended,
+        }
+    }
+}
+
+/// A run in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it was started with.
+    pub recipe: Recipe,
+    /// How far it has come.
+    pub state: State,
+}
+
+/// A run that can be read.
+#[derive(Debug)]
+pub struct Stored {
+    /// What it was started with.
+    pub recipe: Recipe,
+    /// How far it had come when it was opened.
+    pub state: State,
+    folder: OwnedFd,
+}
+
+impl Runs {
+    /// A run of the list; none when it is not a whole one, or goes just now.
+    pub fn entry(&self, run: &str) -> Option<Entry> {
+        let Stored { recipe, state, folder: _ } = self.read(run).ok()?;
+        Some(Entry { recipe, state })
+    }
+
+    /// Opens a run.
+    ///
+    /// # Errors
+    ///
+    /// Its files cannot be read.
+    pub fn read(&self, run: &str) -> Result<Stored, StoreError> {
+        let failed = |name| {
+            let run = run.to_owned();
+            move |source: io::Error| StoreError::File { run, name, source }
+        };
+        let folder = self.folder_of(run).map_err(|_| StoreError::Missing { name: run.to_owned() })?;
+        let recipe: Recipe = object(&folder, files::RECIPE)
+            .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
+            .map_err(failed(files::RECIPE))?;
+        let ended: Option<Ended> = object(&folder, files::ENDED).map_err(failed(files::ENDED))?;
+        let state = match ended {
+            Some(ended) => State::Ended(ended),
+            None => {
+                let running = self.is_locked(run);
+                let known = so_far(&folder).map_err(failed(files::EVENTS))?;
+                if running { State::Running(known) } else { State::CutOff(known) }
+            }
+        };
+        Ok(Stored { recipe, state, folder })
+    }
+}
+
+impl Stored {
+    /// Its facts, in order.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn events(&self) -> Result<impl Iterator<Item = Event> + use<>, StoreError> {
+        self.lines(files::EVENTS)
+    }
+
+    /// The variables that its steps defined, in order.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn kept(&self) -> Result<impl Iterator<Item = Kept> + use<>, StoreError> {
+        self.lines(files::VALUES)
+    }
+
+    fn lines<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<impl Iterator<Item = T> + use<T>, StoreError> {
+        let found = file(&self.folder, name).map_err(|source| StoreError::File {
+            run: self.recipe.run.clone(),
+            name,
+            source,
+        })?;
+        let lines = found.into_iter().flat_map(Lines::new);
+        Ok(lines.filter_map(|line| serde_json::from_slice(&line).ok()))
+    }
+}
+
+/// The whole lines of a file. What comes after the last line end was cut off, and is not told.
+struct Lines(BufReader<File>);
+
+impl Lines {
+    fn new(file: File) -> Self {
+        Self(BufReader::with_capacity(256 * 1024, file))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        let limit = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
+        // What cannot be read is as good as cut off.
+        self.0.by_ref().take(limit).read_until(b'\n', &mut line).ok()?;
+        (line.pop()? == b'\n').then_some(line)
+    }
+}
+
+fn object<T: DeserializeOwned>(folder: &OwnedFd, name: &str) -> io::Result<Option<T>> {
+    let Some(file) = file(folder, name)? else { return Ok(None) };
+    let mut text = Vec::new();
+    file.take(OBJECT_MAX).read_to_end(&mut text)?;
+    // One that was cut off is as good as none.
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// What the facts of a run without an end tell.
+fn so_far(folder: &OwnedFd) -> io::Result<Ended> {
+    let mut known = Ended::default();
+    let Some(file) = file(folder, files::EVENTS)? else { return Ok(known) };
+    for line in Lines::new(file) {
+        // Most of a journal is output, which tells nothing here; the kind stands near the beginning.
+        if line.get(..64).unwrap_or(&line).windows(OUTPUT.len()).any(|part| part == OUTPUT) {
+            continue;
+        }
+        let Ok(event) = serde_json::from_slice::<Event>(&line) else { continue };
+        known.elapsed_ms = u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX);
+        if let Fact::RunStarted { hosts, .. } = &event.fact {
+            known.hosts = hosts.len();
+        } else if let Fact::HostFinished { outcome, .. } = &event.fact {
+            *known.counts.entry(outcome.status.as_str().to_owned()).or_default() += 1;
+        }
+    }
+    Ok(known)
+}
+
+const OUTPUT: &[u8] = br#""event":"output""#;

@@ -1,0 +1,253 @@
+//! The journal over real folders: what stays after a kill, what is refused, how much is kept.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::event::ledger::{Kept, Ledger};
+use crate::event::recap::Recap;
+use crate::event::{
+    Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary,
+};
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::model::value::Value;
+use crate::store::{HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, StoreError};
+
+/// A name as that of the run that began at this time.
+fn name(millis: u64) -> String {
+    const DIGITS: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let digit = |at: u32| char::from(DIGITS[usize::try_from((millis >> (5 * at)) & 31).unwrap()]);
+    (0..10).rev().map(digit).collect::<String>() + "0123456789ABCDEF"
+}
+
+fn recipe(run: &str) -> Recipe {
+    Recipe { run: run.to_owned(), title: "deploy".to_owned(), ..Recipe::default() }
+}
+
+fn state() -> (TempDir, Runs) {
+    let state = tempfile::tempdir().unwrap();
+    let runs = Runs::create(state.path()).unwrap();
+    (state, runs)
+}
+
+fn at(ms: u64, fact: Fact) -> Event {
+    Event { at: Duration::from_millis(ms), fact }
+}
+
+fn host() -> HostName {
+    HostName::from("web1")
+}
+
+fn started() -> Event {
+    let step = |title: &str| StepSummary {
+        action: "run".to_owned(),
+        title: title.to_owned(),
+        section: Section::Steps,
+        position: None,
+    };
+    let tasks =
+        vec![TaskSummary { name: "deploy".into(), steps: vec![step("a"), step("b")], hosts: vec![0] }];
+    let fact = Fact::RunStarted {
+        schema: SCHEMA_VERSION,
+        run: "01".into(),
+        title: "deploy".into(),
+        started_at: "2026-01-02T03:04:05Z".into(),
+        hosts: vec![host()],
+        tasks,
+        pool: 1,
+    };
+    at(0, fact)
+}
+
+fn output(text: impl Into<Bytes>) -> Event {
+    at(2, Fact::Output { host: host(), task: 0, step: 0, stream: Stream::Stdout, data: text.into() })
+}
+
+fn events() -> Vec<Event> {
+    let failure = Failure::new(Kind::Exit, "exit status 1");
+    let outcome = StepOutcome {
+        status: StepStatus::Failed,
+        failure: Some(failure.clone()),
+        exit: None,
+        note: None,
+        difference: None,
+        may_still_run: false,
+        elapsed: Duration::from_millis(5),
+    };
+    let ended = HostOutcome {
+        status: Status::Failed,
+        failure: Some(failure),
+        step: Some((0, 0)),
+        started: true,
+        may_still_run: false,
+    };
+    vec![
+        started(),
+        at(1, Fact::StepStarted { host: host(), task: 0, step: 0 }),
+        output("last words\n"),
+        at(7, Fact::StepFinished { host: host(), task: 0, step: 0, outcome }),
+        at(8, Fact::HostFinished { host: host(), outcome: ended }),
+        at(9, Fact::RunFinished { cancelled: None }),
+    ]
+}
+
+fn write_all(journal: &Journal, events: &[Event]) {
+    events.iter().for_each(|event| journal.write(event));
+}
+
+fn recap(events: impl IntoIterator<Item = Event>) -> Recap {
+    let mut recap = Recap::default();
+    events.into_iter().for_each(|event| recap.apply(&event));
+    recap
+}
+
+fn mode(path: &Path) -> u32 {
+    path.symlink_metadata().unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_was_written_is_read_back() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    write_all(&journal, &events());
+    let Value::Object(vars) = json!({"out": {"stdout": "hi"}}) else { unreachable!() };
+    let kept = Kept { host: host(), task: 0, step: 0, vars, lost: vec!["token".to_owned()] };
+    journal.keep(&kept);
+    journal.end(1).unwrap();
+    let stored = runs.read(&name).unwrap();
+    assert_eq!(stored.recipe, recipe(&name));
+    assert_eq!(stored.events().unwrap().collect::<Vec<_>>(), events());
+    assert_eq!(stored.kept().unwrap().collect::<Vec<_>>(), [kept]);
+    let State::Ended(ended) = stored.state else { panic!("{:?}", stored.state) };
+    assert_eq!((ended.exit_code, ended.hosts, ended.elapsed_ms), (Some(1), 1, 9));
+    assert_eq!((ended.count(Status::Failed), ended.count(Status::Ok)), (1, 0));
+    let folder = state.path().join("fan/runs").join(&name);
+    for path in [state.path().join("fan"), state.path().join("fan/runs"), folder.clone()] {
+        assert_eq!(mode(&path), 0o700, "{}", path.display());
+    }
+    for entry in fs::read_dir(folder).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+}
+
+/// Every byte is a place at which the machine may have stopped.
+#[test]
+fn a_journal_that_was_cut_off_anywhere_is_read_up_to_its_last_whole_line() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    write_all(&journal, &events());
+    drop(journal);
+    let path = state.path().join("fan/runs").join(&name).join("events.jsonl");
+    let whole = fs::read(&path).unwrap();
+    for length in (0..=whole.len()).rev() {
+        fs::File::options().write(true).open(&path).unwrap().set_len(length.try_into().unwrap()).unwrap();
+        let lines = whole[..length].iter().filter(|&&byte| byte == b'\n').count();
+        let stored = runs.read(&name).unwrap();
+        assert_eq!(stored.events().unwrap().collect::<Vec<_>>(), events()[..lines], "{length}");
+        let State::CutOff(known) = stored.state else { panic!("{:?}", stored.state) };
+        assert_eq!(known.hosts, usize::from(lines > 0));
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_is_told_as_such_and_never_removed() {
+    let (_state, runs) = state();
+    let (running, gone) = (name(1), name(2));
+    let journal = runs.begin(&recipe(&running)).unwrap();
+    journal.write(&started());
+    drop(runs.begin(&recipe(&gone)).unwrap());
+    assert!(matches!(runs.read(&running).unwrap().state, State::Running(_)));
+    let keep = Keep { runs: 1, age: Duration::from_millis(10) };
+    runs.prune(keep, Duration::from_secs(100));
+    assert_eq!(runs.names().unwrap(), std::slice::from_ref(&running));
+    drop(journal);
+    assert!(matches!(runs.read(&running).unwrap().state, State::CutOff(_)));
+    runs.prune(keep, Duration::from_secs(100));
+    assert!(runs.names().unwrap().is_empty());
+}
+
+#[test]
+fn runs_go_by_number_and_by_age_and_nothing_else_does() {
+    let (state, runs) = state();
+    for millis in 1..=9 {
+        drop(runs.begin(&recipe(&name(millis * 1000))).unwrap());
+    }
+    let other = state.path().join("fan/runs/notes.txt");
+    fs::write(&other, "mine").unwrap();
+    runs.prune(Keep { runs: 6, age: Duration::from_secs(3600) }, Duration::from_secs(10));
+    assert_eq!(runs.names().unwrap().len(), 6);
+    runs.prune(Keep { runs: 6, age: Duration::from_secs(3) }, Duration::from_secs(10));
+    assert_eq!(runs.names().unwrap(), [name(9000), name(8000), name(7000)]);
+    assert_eq!(fs::read(other).unwrap(), b"mine");
+}
+
+#[test]
+fn links_are_not_followed() {
+    let (elsewhere, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(state.path().join("fan")).unwrap();
+    symlink(elsewhere.path(), state.path().join("fan/runs")).unwrap();
+    assert!(matches!(Runs::create(state.path()), Err(StoreError::Folder { .. })));
+    fs::remove_file(state.path().join("fan/runs")).unwrap();
+    let runs = Runs::create(state.path()).unwrap();
+    // Whoever could write there could also make the run's folder a link.
+    let name = name(1);
+    fs::write(elsewhere.path().join("run.json"), "mine").unwrap();
+    symlink(elsewhere.path(), state.path().join("fan/runs").join(&name)).unwrap();
+    assert!(runs.begin(&recipe(&name)).is_err());
+    assert!(runs.read(&name).is_err());
+    runs.prune(Keep { runs: 1, age: Duration::ZERO }, Duration::from_secs(10));
+    assert_eq!(fs::read(elsewhere.path().join("run.json")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_closed() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("fan");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    Runs::create(state.path()).unwrap();
+    assert_eq!(mode(&folder), 0o700);
+}
+
+#[test]
+fn one_run_is_meant_by_name_by_beginning_or_as_the_last() {
+    let (_state, runs) = state();
+    assert!(matches!(runs.find("last"), Err(StoreError::Empty)));
+    let (old, new) = (name(1), name(1 << 40));
+    drop(runs.begin(&recipe(&old)).unwrap());
+    drop(runs.begin(&recipe(&new)).unwrap());
+    assert_eq!(runs.find("last").unwrap(), new);
+    assert_eq!(runs.find(&old).unwrap(), old);
+    assert_eq!(runs.find(&new[..4].to_lowercase()).unwrap(), new);
+    assert!(matches!(runs.find("Z"), Err(StoreError::Missing { .. })));
+    assert!(matches!(runs.find("0"), Err(StoreError::Ambiguous { count: 2, .. })));
+    assert!(matches!(runs.find("../../x"), Err(StoreError::Missing { .. })));
+}
+
+#[test]
+fn a_host_that_talks_without_end_fills_no_disk_and_its_last_lines_are_kept() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    let mut all = events();
+    let flood = (0..4000).map(|line| output(format!("{line} {}\n", "x".repeat(1000))));
+    all.splice(2..2, flood);
+    write_all(&journal, &all);
+    journal.end(1).unwrap();
+    let size = fs::metadata(state.path().join("fan/runs").join(&name).join("events.jsonl")).unwrap().len();
+    assert!(size < HOST_OUTPUT_MAX * 5 / 4, "{size}");
+    let stored = runs.read(&name).unwrap();
+    assert!(stored.state.ended().output_left_out > 2 * HOST_OUTPUT_MAX);
+    let (kept, live) = (recap(stored.events().unwrap()), recap(all));
+    let tail = |recap: &Recap| recap.hosts[0].tail.lines().map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(tail(&kept).last(), Some(&b"last words".to_vec()));
+    assert_eq!(tail(&kept), tail(&live));
+}
