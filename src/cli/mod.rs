@@ -35,6 +35,7 @@ mod secrets;
 mod shell;
 mod show;
 mod signals;
+mod suspend;
 mod sync;
 mod trust;
 mod tty;

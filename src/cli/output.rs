@@ -15,8 +15,8 @@ use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
-    Annotations, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines, PerHost,
-    Progress, Reporter, Reports, Size, Style, Terminal, Verbose, recap,
+    Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines,
+    PerHost, Progress, Reporter, Reports, Size, Style, Terminal, Verbose, Window, recap,
 };
 
 /// How often readers are called while nothing happens, so that times on screen go on.
@@ -168,24 +168,27 @@ impl Outputs {
         if args.verbose && !matches!(view, View::Jsonl | View::Quiet) {
             reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
         }
+        let bars = match (args.format, view) {
+            (Format::Auto | Format::Fold, View::Lines | View::Fold) => screen.terminal.clone(),
+            _ => None,
+        };
+        let mut show = |reporter: Box<dyn Reporter>| {
+            reporters.push(if bars.is_some() { Box::new(BesideBars(reporter)) } else { reporter });
+        };
         let mut fold = |frame| {
             let options = FoldOptions { layout, style: screen.style, frame, diff: content.diff };
-            reporters.push(Box::new(Fold::new(screen.out(), screen.talk(), options)));
+            show(Box::new(Fold::new(screen.out(), screen.talk(), options)));
         };
         match view {
-            View::Jsonl => reporters.push(Box::new(Jsonl::new(screen.out()))),
+            View::Jsonl => show(Box::new(Jsonl::new(screen.out()))),
             View::Quiet => {}
-            View::Lines => {
-                reporters.push(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)));
-            }
+            View::Lines => show(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style))),
             View::Fold => fold(Frame::Plain),
             View::Github => fold(Frame::Github),
             View::Gitlab => fold(Frame::Gitlab { clock: clock::unix }),
         }
-        if let (Format::Auto | Format::Fold, View::Lines | View::Fold, Some(terminal)) =
-            (args.format, view, &screen.terminal)
-        {
-            reporters.push(Box::new(Progress::new(terminal.clone(), size)));
+        if let Some(terminal) = bars {
+            reporters.push(Box::new(Progress::new(terminal)));
         }
         // Also beside lines that are data: the runner reads both streams.
         if view == View::Github || args.format == Format::Auto && view == View::Lines && runner_is_github() {
@@ -224,6 +227,14 @@ impl Outputs {
     /// Whether its end takes longer than that of a screen.
     pub(super) fn writes_reports(&self) -> bool {
         self.reports
+    }
+
+    /// The terminal that they draw on.
+    pub(super) fn terminal(&self) -> Option<Terminal> {
+        match &self.ending {
+            Ending::Recap { terminal, .. } => terminal.clone(),
+            Ending::Nothing => None,
+        }
     }
 
     /// Reads events until the engine is gone.
@@ -267,7 +278,12 @@ impl Outputs {
         self.note(finished);
         match self.ending {
             Ending::Nothing => {}
-            Ending::Recap { mut talk, terminal, options } => {
+            Ending::Recap { mut talk, terminal, mut options } => {
+                if let Some(terminal) = &terminal {
+                    // It may have been resized since.
+                    let Size { columns, rows } = terminal.window().size;
+                    (options.columns, options.rows) = (columns, rows);
+                }
                 // Nobody is left to tell when stderr is gone.
                 let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
                 let _ = talk.flush();
@@ -304,7 +320,8 @@ impl Screen {
         let terminal = if talk_is_terminal {
             let queue = DroppingWriter::new(Box::new(io::stderr()), DroppingWriter::LIMIT)
                 .map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })?;
-            Some(Terminal::new(queue))
+            let rewraps = rewraps();
+            Some(Terminal::new(queue, move || Window { size: size(), ours: is_foreground(), rewraps }))
         } else {
             None
         };
@@ -356,4 +373,17 @@ fn size() -> Size {
         }
         _ => DEFAULT_SIZE,
     }
+}
+
+/// Whether the terminal is ours to draw on, and not the shell's that sent us to the background.
+fn is_foreground() -> bool {
+    // A terminal that does not say is taken for ours.
+    rustix::termios::tcgetpgrp(io::stderr()).map_or(true, |group| group == rustix::process::getpgrp())
+}
+
+/// Whether the terminal wraps lines anew when it is made narrower. Most do; these cut them.
+fn rewraps() -> bool {
+    let term = env::var("TERM").unwrap_or_default();
+    let cuts = is_set("XTERM_VERSION") || term.starts_with("linux") || is_set("STY") && !is_set("TMUX");
+    !cuts
 }

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::termios::{LocalModes, OptionalActions, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::cli::suspend;
 use crate::cli::tty::Changed;
 use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
@@ -79,8 +80,8 @@ impl OpenTerminal {
     pub(super) fn ask_secret(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<Secret, PromptError> {
         let quiet = Changed::new(&self.0, OptionalActions::Flush, quiet).map_err(PromptError::Io)?;
         // Asked when nothing is shown any more, so that an answer that comes at once is not shown either.
-        self.show(question)?;
-        let answer = read_line(&mut Patient { terminal: &self.0, moot });
+        self.show(question).map_err(PromptError::Io)?;
+        let answer = read_line(&mut Patient::new(self, question, moot));
         drop(quiet);
         (&self.0).write_all(b"\n").map_err(PromptError::Io)?;
         answer
@@ -94,8 +95,8 @@ impl OpenTerminal {
     pub(super) fn ask_line(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<String, PromptError> {
         // What was typed before the question was there answers something else.
         let fresh = Changed::new(&self.0, OptionalActions::Flush, |_| {}).map_err(PromptError::Io)?;
-        self.show(question)?;
-        let answer = read_line(&mut Patient { terminal: &self.0, moot });
+        self.show(question).map_err(PromptError::Io)?;
+        let answer = read_line(&mut Patient::new(self, question, moot));
         drop(fresh);
         if answer.is_err() {
             (&self.0).write_all(b"\n").map_err(PromptError::Io)?;
@@ -103,16 +104,25 @@ impl OpenTerminal {
         answer.map(|line| line.reveal().to_owned())
     }
 
-    fn show(&self, question: &str) -> Result<(), PromptError> {
+    fn show(&self, question: &str) -> io::Result<()> {
         let question = text::sanitize(question.as_bytes(), Sgr::Escape);
-        (&self.0).write_all(format!("{question}: ").as_bytes()).map_err(PromptError::Io)
+        (&self.0).write_all(format!("{question}: ").as_bytes())
     }
 }
 
 /// A terminal that is read as long as the answer is wanted.
 struct Patient<'t> {
-    terminal: &'t File,
+    terminal: &'t OpenTerminal,
+    question: &'t str,
     moot: &'t dyn Fn() -> bool,
+    /// How often the process was stopped when the question was shown.
+    stops: usize,
+}
+
+impl<'t> Patient<'t> {
+    fn new(terminal: &'t OpenTerminal, question: &'t str, moot: &'t dyn Fn() -> bool) -> Self {
+        Self { terminal, question, moot, stops: suspend::stops() }
+    }
 }
 
 impl Read for Patient<'_> {
@@ -124,9 +134,16 @@ impl Read for Patient<'_> {
                 // The end of the input, to whoever reads.
                 return Ok(0);
             }
-            let mut ready = [PollFd::new(self.terminal, PollFlags::IN)];
-            if rustix::event::poll(&mut ready, Some(&LOOK))? > 0 {
-                return self.terminal.read(buffer);
+            let stops = suspend::stops();
+            if stops != std::mem::replace(&mut self.stops, stops) {
+                // The shell has written below it, and what was typed is lost.
+                self.terminal.show(self.question)?;
+            }
+            let mut ready = [PollFd::new(&self.terminal.0, PollFlags::IN)];
+            match rustix::event::poll(&mut ready, Some(&LOOK)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return (&self.terminal.0).read(buffer),
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::cli::output::{Content, Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
 use crate::cli::questions::{self, Answers};
 use crate::cli::secrets::Prepared;
-use crate::cli::{journal, new_keys, secrets, signals};
+use crate::cli::{journal, new_keys, secrets, signals, suspend};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::event::ledger::Ledger;
 use crate::model::outcome::ExitCode;
@@ -106,6 +106,10 @@ pub(super) async fn carry_out(
     }
     let Ready { connector, redactor } = prepare(&mut plan).await?;
     let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
+    if let Some(terminal) = outputs.terminal() {
+        suspend::listen(terminal)
+            .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
+    }
     let (sink, deliveries) = engine::channel(&redactor);
     let report = spawn_reporters(outputs, deliveries)?;
     let journal = recording.and_then(|recording| recording.begin(&plan, &redactor));

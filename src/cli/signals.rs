@@ -10,13 +10,12 @@ use crate::model::outcome::CancelReason;
 ///
 /// A signal that was ignored when the process began stays so: `nohup fan run deploy` outlives its terminal.
 pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
-    let ignored = ignored();
     for (kind, reason) in [
         (SignalKind::interrupt(), CancelReason::Interrupt),
         (SignalKind::terminate(), CancelReason::Terminate),
         (SignalKind::hangup(), CancelReason::Hangup),
     ] {
-        if ignored & (1 << (kind.as_raw_value() - 1)) != 0 {
+        if is_ignored(kind) {
             continue;
         }
         let mut signals = signal(kind)?;
@@ -30,11 +29,13 @@ pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The signals that this process was told to ignore, bit n - 1 for signal n; none where `/proc` does not tell.
-fn ignored() -> u64 {
+/// Whether this process was told to ignore a signal; not known where `/proc` does not tell.
+pub(super) fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    // Bit n - 1 is for signal n.
+    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored & (1 << (kind.as_raw_value() - 1)) != 0
 }
 
 /// Raises the soft limit of open files to the hard one. Returns the limit in force.

@@ -52,10 +52,10 @@ pub use crate::report::jsonl::Jsonl;
 pub use crate::report::lines::{Layout, Lines};
 pub use crate::report::outdir::{PerHost, PutPiece};
 pub use crate::report::phases::Phases;
-pub use crate::report::progress::{Progress, Size};
+pub use crate::report::progress::{BesideBars, Progress};
 pub use crate::report::queue::DroppingWriter;
 pub use crate::report::style::Style;
-pub use crate::report::terminal::Terminal;
+pub use crate::report::terminal::{Size, Terminal, Window};
 pub use crate::report::verbose::Verbose;
 pub use crate::report::words::failure_lines;
 

@@ -2,6 +2,7 @@
 //!
 //! It only decides what the bars say and how often; the [`Terminal`] draws them below the lines.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::model::inventory::HostName;
 use crate::model::outcome::Status;
 use crate::report::Reporter;
 use crate::report::style::Style;
-use crate::report::terminal::Terminal;
+use crate::report::terminal::{Size, Terminal, cells_of};
 use crate::report::words::{bytes, duration, is_single_command, shorten};
 
 /// Bars change this often at most, so that thousands of hosts cost little.
@@ -27,36 +28,44 @@ const LEFT_FREE: usize = 4;
 /// Cells of the totals' bar.
 const BAR: usize = 24;
 
-/// Host names are padded and cut to this in bars.
+/// Host names are padded and cut to this in bars, and to a third of the window.
 const NAME_MAX: usize = 20;
 
-/// Size of a terminal in cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Cells in a line.
-    pub columns: usize,
-    /// Lines.
-    pub rows: usize,
-}
+/// A host that has said nothing for this long is told of with its silence.
+const SILENT: Duration = Duration::from_secs(20);
 
-/// Shows the totals and a screenful of hosts at work, those that have been at it longest first.
+/// Shows the totals and a screenful of hosts at work: first those that are silent, then those that have been at it
+/// longest.
 pub struct Progress {
     terminal: Terminal,
-    size: Box<dyn Fn() -> Size + Send>,
     clock: Box<dyn Fn() -> Duration + Send>,
     drawn: Option<Duration>,
     tasks: Vec<TaskSummary>,
     hosts: usize,
     ended: IndexMap<&'static str, usize>,
-    busy: IndexMap<HostName, Busy>,
+    busy: HashMap<HostName, Busy>,
+    /// Those at work, by when they began what they are doing: their numbers count up.
+    order: BTreeMap<u64, HostName>,
     /// How many questions wait for the user.
     questions: usize,
 }
 
-/// What a host is doing, and since when on our clock.
+/// What a host is doing.
 struct Busy {
+    /// Its place in the order.
+    number: u64,
+    /// Since when, on our clock.
     since: Duration,
+    /// When it was last heard of.
+    heard: Duration,
     doing: Doing,
+}
+
+impl Busy {
+    /// For how long it has been silent, when that is long.
+    fn silence(&self, now: Duration) -> Option<Duration> {
+        Some(now.saturating_sub(self.heard)).filter(|silence| *silence >= SILENT)
+    }
 }
 
 enum Doing {
@@ -103,26 +112,22 @@ fn transferred(done: u64, total: u64, rate: f64) -> String {
 }
 
 impl Progress {
-    /// Draws on a terminal (stderr's); `size` is asked again for each picture, as windows change.
-    pub fn new(terminal: Terminal, size: impl Fn() -> Size + Send + 'static) -> Self {
+    /// Draws on a terminal.
+    pub fn new(terminal: Terminal) -> Self {
         let start = Instant::now();
-        Self::with_clock(terminal, size, move || start.elapsed())
+        Self::with_clock(terminal, move || start.elapsed())
     }
 
-    fn with_clock(
-        terminal: Terminal,
-        size: impl Fn() -> Size + Send + 'static,
-        clock: impl Fn() -> Duration + Send + 'static,
-    ) -> Self {
+    fn with_clock(terminal: Terminal, clock: impl Fn() -> Duration + Send + 'static) -> Self {
         Self {
             terminal,
-            size: Box::new(size),
             clock: Box::new(clock),
             drawn: None,
             tasks: Vec::new(),
             hosts: 0,
             ended: IndexMap::new(),
-            busy: IndexMap::new(),
+            busy: HashMap::new(),
+            order: BTreeMap::new(),
             questions: 0,
         }
     }
@@ -142,7 +147,9 @@ impl Progress {
             }
             Fact::TransferAdvanced { host, done, total, .. } => {
                 let now = (self.clock)();
-                if let Some(Busy { doing: Doing::Step { transfer, .. }, .. }) = self.busy.get_mut(host) {
+                if let Some(Busy { doing: Doing::Step { transfer, .. }, heard, .. }) = self.busy.get_mut(host)
+                {
+                    *heard = now;
                     let first = transfer.as_ref().map_or((now, *done), |transfer| transfer.first);
                     *transfer = Some(Transfer { first, done: *done, total: *total });
                 }
@@ -151,11 +158,11 @@ impl Progress {
                 // After its last step a host may wait for the others: it is not at work then.
                 let last = self.tasks.get(*task).is_none_or(|task| step + 1 >= task.steps.len());
                 if last {
-                    self.busy.shift_remove(host);
+                    self.remove(host);
                 }
             }
             Fact::HostFinished { host, outcome } => {
-                self.busy.shift_remove(host);
+                self.remove(host);
                 *self.ended.entry(outcome.status.as_str()).or_default() += 1;
             }
             Fact::QuestionAsked { .. } => {
@@ -163,16 +170,21 @@ impl Progress {
                 self.terminal.clear(CLEARING);
             }
             Fact::QuestionAnswered { .. } => self.questions = self.questions.saturating_sub(1),
+            Fact::Output { host, .. }
+            | Fact::StepRetried { host, .. }
+            | Fact::ConnectRetried { host, .. } => {
+                let now = (self.clock)();
+                if let Some(busy) = self.busy.get_mut(host) {
+                    busy.heard = now;
+                }
+            }
             Fact::TaskStarted { .. }
             | Fact::BatchStarted { .. }
             | Fact::LockWaiting { .. }
             | Fact::LockTaken { .. }
             | Fact::LockFailed { .. }
             | Fact::LockReleased { .. }
-            | Fact::StepRetried { .. }
-            | Fact::ConnectRetried { .. }
             | Fact::HostConnected { .. }
-            | Fact::Output { .. }
             | Fact::TaskFinished { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::FactsGathered { .. }
@@ -185,10 +197,18 @@ impl Progress {
     }
 
     fn set(&mut self, host: &HostName, doing: Doing) {
-        let busy = Busy { since: (self.clock)(), doing };
+        let now = (self.clock)();
+        self.remove(host);
         // A new step goes to the end: the order is by time in the current step.
-        self.busy.shift_remove(host);
-        self.busy.insert(host.clone(), busy);
+        let number = self.order.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.order.insert(number, host.clone());
+        self.busy.insert(host.clone(), Busy { number, since: now, heard: now, doing });
+    }
+
+    fn remove(&mut self, host: &HostName) {
+        if let Some(busy) = self.busy.remove(host) {
+            self.order.remove(&busy.number);
+        }
     }
 
     fn draw_if_due(&mut self) {
@@ -197,31 +217,48 @@ impl Progress {
         let free = self.hosts > 0 && self.questions == 0;
         if free && self.drawn.is_none_or(|drawn| now.saturating_sub(drawn) >= INTERVAL) {
             self.drawn = Some(now);
-            self.terminal.show(&self.picture((self.size)(), now));
+            self.terminal.show(self.picture(self.terminal.window().size, now));
         }
+    }
+
+    /// The hosts at work: first those that are silent, then by the time in their step.
+    fn at_work(&self, now: Duration) -> (usize, impl Iterator<Item = (&HostName, &Busy)>) {
+        let of = |host: &HostName| self.busy.get_key_value(host);
+        let silent = move |(_, busy): &(&HostName, &Busy)| busy.silence(now).is_some();
+        let all = move || self.order.values().filter_map(of);
+        let count = all().filter(silent).count();
+        (count, all().filter(silent).chain(all().filter(move |found| !silent(found))))
     }
 
     fn picture(&self, size: Size, now: Duration) -> Vec<String> {
         let room = size.rows.saturating_sub(LEFT_FREE + 1);
         let shown = if self.busy.len() > room { room.saturating_sub(1) } else { self.busy.len() };
-        let width = self.busy.keys().take(shown).map(|host| host.as_str().chars().count()).max();
-        let width = width.unwrap_or_default().min(NAME_MAX);
-        let mut lines: Vec<String> = self
-            .busy
-            .iter()
-            .take(shown)
+        let (silent, hosts) = self.at_work(now);
+        let hosts: Vec<(&HostName, &Busy)> = hosts.take(shown).collect();
+        let name_max = NAME_MAX.min(size.columns / 3);
+        let width = hosts.iter().map(|(host, _)| host.as_str().chars().count()).max();
+        let width = width.unwrap_or_default().min(name_max);
+        let mut lines: Vec<String> = hosts
+            .into_iter()
             .map(|(host, busy)| {
-                let name = shorten(host.as_str(), NAME_MAX);
-                let time = duration(now.saturating_sub(busy.since));
-                format!("  {name:width$}  {time:>6}  {}", self.doing(&busy.doing, now))
+                let name = shorten(host.as_str(), name_max);
+                let time = whole(now.saturating_sub(busy.since));
+                let silence = busy.silence(now).map(|silence| format!("silent {}  ", whole(silence)));
+                let silence = silence.unwrap_or_default();
+                format!("  {name:width$}  {time:>6}  {silence}{}", self.doing(&busy.doing, now))
             })
             .collect();
         if shown < self.busy.len() && room > 0 {
-            lines.push(format!("  and {} more", self.busy.len() - shown));
+            let more = self.busy.len() - shown;
+            let of_these = match silent.saturating_sub(shown) {
+                0 => String::new(),
+                silent => format!(", {silent} of them silent"),
+            };
+            lines.push(format!("  and {more} more{of_these}"));
         }
         lines.push(self.totals(size.columns, now));
         // Cleaned after everything else: a title may hold anything.
-        lines.iter().map(|line| clip(&Style::default().text(line), size.columns.saturating_sub(1))).collect()
+        lines.iter().map(|line| Style::default().text(line).into_owned()).collect()
     }
 
     fn doing(&self, doing: &Doing, now: Duration) -> String {
@@ -285,25 +322,32 @@ impl Reporter for Progress {
     }
 }
 
-/// Cells of a terminal that a text takes at most.
-///
-/// What is not ASCII counts as two, the most a character takes: a line is cut too early rather than
-/// wrapped, which would spoil the picture.
-fn cells_of(text: &str) -> usize {
-    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+/// A reporter of lines beside bars, which show themselves what the run waits for.
+pub struct BesideBars(pub Box<dyn Reporter>);
+
+impl Reporter for BesideBars {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        match event.fact {
+            Fact::StragglersNoticed { .. } => Ok(()),
+            _ => self.0.event(event),
+        }
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.0.idle()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.finish()
+    }
 }
 
-/// Cuts a line so that it never wraps.
-fn clip(line: &str, columns: usize) -> String {
-    let mut taken = 0;
-    line.chars()
-        .take_while(|c| {
-            taken += cells_of(c.encode_utf8(&mut [0; 4]));
-            taken <= columns
-        })
-        // A tab jumps; a space does not.
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .collect()
+/// A time without tenths: they would change with each picture.
+fn whole(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        _ => duration(time),
+    }
 }
 
 #[cfg(test)]
@@ -314,12 +358,12 @@ mod tests {
 
     use crate::event::Stream;
     use crate::model::outcome::StepStatus;
-    use crate::report::progress::{Progress, clip};
+    use crate::report::progress::Progress;
     use crate::report::samples::{
         Captured, connecting, exec_started, ok, output, run_started, step_finished, step_outcome,
         step_started, unreachable,
     };
-    use crate::report::{DroppingWriter, Layout, Lines, Reporter, Size, Style, Terminal};
+    use crate::report::{DroppingWriter, Layout, Lines, Reporter, Size, Style, Terminal, Window};
 
     struct Bench {
         progress: Progress,
@@ -331,14 +375,13 @@ mod tests {
     fn bench() -> Bench {
         let captured = Captured::default();
         let queue = DroppingWriter::new(Box::new(captured.clone()), DroppingWriter::LIMIT).unwrap();
-        let terminal = Terminal::new(queue);
+        let size = Size { columns: 60, rows: 9 };
+        let terminal = Terminal::new(queue, move || Window { size, ours: true, rewraps: true });
         let now = Arc::new(AtomicU64::new(0));
         let clock = now.clone();
-        let progress = Progress::with_clock(
-            terminal.clone(),
-            || Size { columns: 60, rows: 9 },
-            move || Duration::from_millis(clock.load(Ordering::SeqCst)),
-        );
+        let progress = Progress::with_clock(terminal.clone(), move || {
+            Duration::from_millis(clock.load(Ordering::SeqCst))
+        });
         Bench { progress, terminal, captured, now }
     }
 
@@ -375,8 +418,8 @@ mod tests {
             bench.progress.event(&event).unwrap();
         }
         insta::assert_snapshot!(bench.picture(95_000), @"
-          web1   1m35s  connecting to 10.0.0.1:22
-          web2   1m35s  deploy 2/2  sudo systemctl restart shop
+          web1   1m35s  silent 1m35s  connecting to 10.0.0.1:22
+          web2   1m35s  silent 1m35s  deploy 2/2  sudo systemctl restart shop
         running 2 · ok 1 · unreachable 1 / 4
         ");
     }
@@ -397,7 +440,40 @@ mod tests {
           and 37 more
         running 40 · ok 0 / 40  [                        ]
         ");
-        assert_eq!(bench.progress.picture(Size { columns: 0, rows: 0 }, Duration::ZERO), [""]);
+        let none = bench.progress.picture(Size { columns: 0, rows: 0 }, Duration::ZERO);
+        assert_eq!(none, ["running 40 · ok 0 / 40"]);
+    }
+
+    #[test]
+    fn silent_hosts_come_first_with_their_silence() {
+        let mut bench = bench();
+        let names: Vec<String> = (0..40).map(|at| format!("web{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        bench.progress.event(&exec_started(&names)).unwrap();
+        for name in &names {
+            bench.progress.event(&step_started(1, name, 0)).unwrap();
+        }
+        // All but three say something later; one of these had said something before.
+        for (ms, spared) in [(5_000, 1..40), (70_000, 3..40)] {
+            bench.now.store(ms, Ordering::SeqCst);
+            for name in &names[spared] {
+                bench.progress.event(&output(ms, name, Stream::Stdout, "on it\n")).unwrap();
+            }
+        }
+        insta::assert_snapshot!(bench.picture(72_500), @"
+          web0   1m12s  silent 1m12s  uptime
+          web1   1m12s  silent 1m07s  uptime
+          web2   1m12s  silent 1m07s  uptime
+          and 37 more
+        running 40 · ok 0 / 40  [                        ]
+        ");
+        insta::assert_snapshot!(bench.picture(92_500), @"
+          web0   1m32s  silent 1m32s  uptime
+          web1   1m32s  silent 1m27s  uptime
+          web2   1m32s  silent 1m27s  uptime
+          and 37 more, 37 of them silent
+        running 40 · ok 0 / 40  [                        ]
+        ");
     }
 
     #[test]
@@ -416,23 +492,24 @@ mod tests {
         assert!(bench.captured.text().ends_with("\x1b[J"), "the bars stay behind");
     }
 
-    /// What stands on a screen after some output: text, line ends and the two movements that bars use.
+    /// What stands on a screen after some output: text, line ends and the three movements that bars use.
     fn screen(output: &str) -> Vec<String> {
         let mut lines = vec![String::new()];
-        let mut row = 0;
+        let (mut row, mut column) = (0, 0);
         let mut rest = output;
         while let Some(c) = rest.chars().next() {
             rest = &rest[c.len_utf8()..];
             match c {
                 '\n' => {
-                    row += 1;
+                    (row, column) = (row + 1, 0);
                     lines.resize(lines.len().max(row + 1), String::new());
                 }
-                '\r' => {}
+                '\r' => column = 0,
                 '\x1b' => {
                     let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
                     match &rest[end..=end] {
                         "A" => row -= rest[1..end].parse::<usize>().unwrap(),
+                        "K" => lines[row] = lines[row].chars().take(column).collect(),
                         "J" => {
                             lines.truncate(row);
                             lines.push(String::new());
@@ -441,7 +518,11 @@ mod tests {
                     }
                     rest = &rest[end + 1..];
                 }
-                c => lines[row].push(c),
+                c => {
+                    let after: String = lines[row].chars().skip(column + 1).collect();
+                    lines[row] = lines[row].chars().take(column).chain([c]).collect::<String>() + &after;
+                    column += 1;
+                }
             }
         }
         lines
@@ -477,12 +558,5 @@ mod tests {
         assert!(text.contains("running 2"), "no bars were drawn");
         expected.push(String::new());
         assert_eq!(screen(&text), expected);
-    }
-
-    #[test]
-    fn lines_never_wrap() {
-        assert_eq!(clip("abcdef", 4), "abcd");
-        assert_eq!(clip("漢字漢字", 5), "漢字");
-        assert_eq!(clip("a\tb", 9), "a b");
     }
 }

@@ -77,7 +77,17 @@ impl DroppingWriter {
 
     /// Queues bytes that are never dropped: cursor movements. The caller keeps them few.
     pub fn control(&self, bytes: &[u8]) {
-        self.shared.lock().push(Piece::Control(bytes.to_vec()));
+        self.shared.lock().push_control(bytes);
+        self.shared.changed.notify_all();
+    }
+
+    /// Queues lines with cursor movements around them, to be written in one go.
+    pub fn lines_between(&self, before: &[u8], lines: &[u8], after: &[u8]) {
+        let mut queue = self.shared.lock();
+        queue.push_control(before);
+        queue.push_lines(lines, self.limit);
+        queue.push_control(after);
+        drop(queue);
         self.shared.changed.notify_all();
     }
 
@@ -108,18 +118,7 @@ impl DroppingWriter {
 
 impl Write for DroppingWriter {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let mut queue = self.shared.lock();
-        let mut rest = data;
-        while !rest.is_empty() {
-            let end = match rest.get(PIECE..).and_then(|tail| tail.iter().position(|&byte| byte == b'\n')) {
-                Some(at) => PIECE + at + 1,
-                None => rest.len(),
-            };
-            let (piece, left) = rest.split_at(end);
-            queue.push(Piece::Lines(piece.to_vec()));
-            queue.make_room(self.limit);
-            rest = left;
-        }
+        self.shared.lock().push_lines(data, self.limit);
         self.shared.changed.notify_all();
         Ok(data.len())
     }
@@ -145,6 +144,26 @@ impl Queue {
         }
     }
 
+    fn push_control(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.push(Piece::Control(bytes.to_vec()));
+        }
+    }
+
+    fn push_lines(&mut self, lines: &[u8], limit: usize) {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let end = match rest.get(PIECE..).and_then(|tail| tail.iter().position(|&byte| byte == b'\n')) {
+                Some(at) => PIECE + at + 1,
+                None => rest.len(),
+            };
+            let (piece, left) = rest.split_at(end);
+            self.push(Piece::Lines(piece.to_vec()));
+            self.make_room(limit);
+            rest = left;
+        }
+    }
+
     /// Drops the oldest lines, but never the newest piece: the note about the gap stands before it.
     fn make_room(&mut self, limit: usize) {
         while self.waiting > limit {
@@ -160,22 +179,26 @@ impl Queue {
         }
     }
 
-    /// Takes the next bytes to write, with the note about a gap before them.
+    /// Takes the next bytes to write: several pieces together when they are small, as a terminal may show what stands
+    /// there after each write. The note about a gap comes before the first lines.
     fn take(&mut self) -> Option<Vec<u8>> {
-        let piece = self.pieces.pop_front()?;
-        self.waiting -= piece.bytes().len();
-        self.in_flight = piece.bytes().len();
-        Some(match piece {
-            Piece::Lines(lines) if self.dropped > 0 => {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.pieces.front() {
+            if !bytes.is_empty() && bytes.len() + piece.bytes().len() > 2 * PIECE {
+                break;
+            }
+            if matches!(piece, Piece::Lines(_)) && self.dropped > 0 {
                 let count = std::mem::take(&mut self.dropped);
                 let plural = if count == 1 { "" } else { "s" };
-                let mut bytes =
-                    format!("... {count} line{plural} not shown (the terminal was slow)\n").into_bytes();
-                bytes.extend_from_slice(&lines);
-                bytes
+                let note = format!("... {count} line{plural} not shown (the terminal was slow)\n");
+                bytes.extend_from_slice(note.as_bytes());
             }
-            Piece::Lines(bytes) | Piece::Control(bytes) => bytes,
-        })
+            bytes.extend_from_slice(piece.bytes());
+            self.waiting -= piece.bytes().len();
+            self.in_flight += piece.bytes().len();
+            self.pieces.pop_front();
+        }
+        (!bytes.is_empty()).then_some(bytes)
     }
 }
 

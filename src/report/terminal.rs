@@ -2,6 +2,9 @@
 //!
 //! It knows nothing of runs. Bars are drawn by it rather than by a library so that they go through the
 //! same queue as the lines: neither can tear the other, and a stopped terminal stops nobody.
+//!
+//! It asks for its window before each movement instead of waiting for SIGWINCH: what counts is how wide the
+//! window is when the cursor moves, and a signal may come after that.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +15,26 @@ use crate::report::queue::DroppingWriter;
 /// With more than this waiting, the terminal is too slow for bars.
 const TOO_MUCH: usize = 64 * 1024;
 
+/// Size of a terminal in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Cells in a line.
+    pub columns: usize,
+    /// Lines.
+    pub rows: usize,
+}
+
+/// What a terminal is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How large it is.
+    pub size: Size,
+    /// Whether we are in its foreground: in the background (`bg`) the screen is the shell's.
+    pub ours: bool,
+    /// Whether it wraps lines anew when it is made narrower. One that does not cuts them off.
+    pub rewraps: bool,
+}
+
 /// A handle on a terminal; clones share it. As a writer it takes whole lines and puts them above the bars.
 #[derive(Clone)]
 pub struct Terminal {
@@ -20,51 +43,83 @@ pub struct Terminal {
 
 struct Screen {
     queue: DroppingWriter,
-    /// The bars as bytes, each line with its end.
-    bars: Vec<u8>,
-    /// How many lines of bars stand below the text; the cursor is at the start of the line after them.
-    drawn: usize,
+    look: Box<dyn Fn() -> Window + Send>,
+    /// The bars that are wanted.
+    bars: Vec<String>,
+    /// Cells of each line of bars that stands below the text; the cursor is at the start of the line after them.
+    drawn: Vec<usize>,
+    /// The process is about to be stopped, or is.
+    suspended: bool,
 }
 
 impl Terminal {
-    /// A terminal behind a queue, which nothing else writes to from now on.
-    pub fn new(queue: DroppingWriter) -> Self {
-        Self { screen: Arc::new(Mutex::new(Screen { queue, bars: Vec::new(), drawn: 0 })) }
+    /// A terminal behind a queue, which nothing else writes to from now on; `look` tells what it is now.
+    pub fn new(queue: DroppingWriter, look: impl Fn() -> Window + Send + 'static) -> Self {
+        let look = Box::new(look);
+        let screen = Screen { queue, look, bars: Vec::new(), drawn: Vec::new(), suspended: false };
+        Self { screen: Arc::new(Mutex::new(screen)) }
     }
 
-    /// Replaces the bars. Each line must be narrower than the terminal and safe to print.
+    /// What it is now.
+    pub fn window(&self) -> Window {
+        (self.lock().look)()
+    }
+
+    /// Replaces the bars. Each line must be safe to print; it is cut where the window ends.
     ///
     /// A terminal that is behind is left alone: lines matter more than bars.
-    pub fn show(&self, lines: &[String]) {
+    pub fn show(&self, mut lines: Vec<String>) {
         let mut screen = self.lock();
-        if screen.queue.pending() > TOO_MUCH {
+        if screen.suspended || screen.queue.pending() > TOO_MUCH {
             return;
         }
-        let bars: Vec<u8> = lines.iter().flat_map(|line| line.bytes().chain([b'\n'])).collect();
-        if bars == screen.bars && screen.drawn == lines.len() {
+        let window = (screen.look)();
+        if !window.ours {
+            screen.bars.clear();
+            return screen.clear();
+        }
+        cut(&mut lines, window);
+        if lines == screen.bars && screen.drawn.len() == lines.len() {
             return;
         }
-        screen.bars = bars;
-        let mut update = screen.erase();
-        update.extend_from_slice(&screen.bars);
-        screen.drawn = lines.len();
-        screen.queue.control(&update);
+        screen.bars = lines;
+        // Over the old ones, so that cells that stay the same are never blank in between.
+        let mut update = screen.up_to_first_bar(window);
+        for line in &screen.bars {
+            update.push_str(line);
+            update.push_str("\x1b[K\n");
+        }
+        update.push_str("\x1b[J");
+        screen.drawn = widths(&screen.bars);
+        screen.queue.control(update.as_bytes());
     }
 
     /// Takes the bars away.
     pub fn hide(&self) {
         let mut screen = self.lock();
         screen.bars.clear();
-        let update = screen.erase();
-        if !update.is_empty() {
-            screen.queue.control(&update);
-        }
+        screen.clear();
     }
 
     /// Takes the bars away and waits for the terminal to take everything, `patience` at most.
     pub fn clear(&self, patience: Duration) {
         self.hide();
         self.lock().queue.settle(patience);
+    }
+
+    /// Leaves the terminal to somebody else, without bars, until [`Self::resume`]: the process is about to be stopped.
+    pub fn suspend(&self, patience: Duration) {
+        let mut screen = self.lock();
+        screen.suspended = true;
+        screen.clear();
+        screen.queue.settle(patience);
+    }
+
+    /// Takes the terminal back. What stands on it is not known any more.
+    pub fn resume(&self) {
+        let mut screen = self.lock();
+        screen.suspended = false;
+        screen.drawn.clear();
     }
 
     /// Takes the bars away and waits for the terminal to take everything, `patience` at most; nothing can
@@ -79,12 +134,63 @@ impl Terminal {
     }
 }
 
+/// Cuts lines so that none wraps.
+fn cut(lines: &mut [String], window: Window) {
+    for line in lines {
+        *line = clip(line, window.size.columns.saturating_sub(1));
+    }
+}
+
+fn clip(line: &str, columns: usize) -> String {
+    let mut taken = 0;
+    line.chars()
+        .take_while(|&c| {
+            taken += cells(c);
+            taken <= columns
+        })
+        // A tab jumps; a space does not.
+        .map(|c| if c == '\t' { ' ' } else { c })
+        .collect()
+}
+
+/// Cells of a terminal that a text takes at most.
+pub(crate) fn cells_of(text: &str) -> usize {
+    text.chars().map(cells).sum()
+}
+
+/// What is not ASCII counts as two, the most a character takes, but for those that we write ourselves: a line is cut
+/// too early rather than wrapped, which would spoil the picture.
+fn cells(c: char) -> usize {
+    if c.is_ascii() || matches!(c, '·' | '…') { 1 } else { 2 }
+}
+
+/// Characters of each line: never more than the cells that it takes, so that no line of output is taken for a bar.
+fn widths(lines: &[String]) -> Vec<usize> {
+    lines.iter().map(|line| line.chars().count()).collect()
+}
+
 impl Screen {
-    /// What moves the cursor to the first line of the bars and clears from there.
-    fn erase(&mut self) -> Vec<u8> {
-        match std::mem::take(&mut self.drawn) {
-            0 => Vec::new(),
-            lines => format!("\x1b[{lines}A\r\x1b[J").into_bytes(),
+    /// What moves the cursor to the first line of the bars, which count as gone from then on.
+    fn up_to_first_bar(&mut self, window: Window) -> String {
+        let drawn = std::mem::take(&mut self.drawn);
+        if drawn.is_empty() {
+            return String::new();
+        }
+        let columns = window.size.columns.max(1);
+        let rows_of = |cells: usize| if window.rewraps { cells.div_ceil(columns).max(1) } else { 1 };
+        format!("\x1b[{}A\r", drawn.into_iter().map(rows_of).sum::<usize>())
+    }
+
+    fn erase(&mut self, window: Window) -> String {
+        let movement = self.up_to_first_bar(window);
+        if movement.is_empty() { movement } else { movement + "\x1b[J" }
+    }
+
+    fn clear(&mut self) {
+        if !self.drawn.is_empty() {
+            let window = (self.look)();
+            let update = self.erase(window);
+            self.queue.control(update.as_bytes());
         }
     }
 }
@@ -93,16 +199,24 @@ impl Write for Terminal {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut guard = self.lock();
         let screen = &mut *guard;
-        let erase = screen.erase();
-        if !erase.is_empty() {
-            screen.queue.control(&erase);
+        if screen.bars.is_empty() && screen.drawn.is_empty() {
+            screen.queue.write_all(data)?;
+            return Ok(data.len());
         }
-        screen.queue.write_all(data)?;
+        let window = (screen.look)();
+        let before = screen.erase(window);
+        let mut after = String::new();
         // Put back at once: bars that wait for the next `show` would flicker under steady output.
-        if data.ends_with(b"\n") && !screen.bars.is_empty() && screen.queue.pending() <= TOO_MUCH {
-            screen.queue.control(&screen.bars);
-            screen.drawn = screen.bars.iter().filter(|&&byte| byte == b'\n').count();
+        let free = !screen.suspended && window.ours && screen.queue.pending() <= TOO_MUCH;
+        if data.ends_with(b"\n") && free {
+            cut(&mut screen.bars, window);
+            for bar in &screen.bars {
+                after.push_str(bar);
+                after.push('\n');
+            }
+            screen.drawn = widths(&screen.bars);
         }
+        screen.queue.lines_between(before.as_bytes(), data, after.as_bytes());
         Ok(data.len())
     }
 
@@ -114,48 +228,128 @@ impl Write for Terminal {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use crate::report::queue::DroppingWriter;
     use crate::report::samples::{Captured, Gate};
-    use crate::report::terminal::Terminal;
+    use crate::report::terminal::{Size, Terminal, Window, clip};
 
     const LONG: Duration = Duration::from_secs(60);
 
+    const WINDOW: Window = Window { size: Size { columns: 80, rows: 24 }, ours: true, rewraps: true };
+
     fn terminal(below: Box<dyn Write + Send>) -> Terminal {
-        Terminal::new(DroppingWriter::new(below, DroppingWriter::LIMIT).unwrap())
+        Terminal::new(DroppingWriter::new(below, DroppingWriter::LIMIT).unwrap(), || WINDOW)
+    }
+
+    fn bars<const N: usize>(lines: [&str; N]) -> Vec<String> {
+        lines.map(str::to_owned).to_vec()
+    }
+
+    fn shown(captured: &Captured) -> String {
+        captured.text().escape_debug().to_string().replace("\\n", "\n").replace("\\u{1b}", "ESC")
+    }
+
+    /// A terminal whose window the test changes.
+    fn changing() -> (Terminal, Captured, Arc<Mutex<Window>>) {
+        let captured = Captured::default();
+        let window = Arc::new(Mutex::new(WINDOW));
+        let seen = Arc::clone(&window);
+        let queue = DroppingWriter::new(Box::new(captured.clone()), DroppingWriter::LIMIT).unwrap();
+        (Terminal::new(queue, move || *seen.lock().unwrap()), captured, window)
+    }
+
+    #[test]
+    fn bars_that_a_narrower_window_wrapped_are_found_again() {
+        for (rewraps, up) in [(true, 5), (false, 3)] {
+            let (mut terminal, captured, window) = changing();
+            terminal.show(vec!["x".repeat(60), "short".into(), "y".repeat(79)]);
+            *window.lock().unwrap() = Window { size: Size { columns: 40, rows: 10 }, rewraps, ..WINDOW };
+            terminal.write_all(b"line\n").unwrap();
+            assert!(terminal.finish(LONG));
+            let text = captured.text();
+            let (_, after) = text.split_once("\x1b[J").unwrap();
+            let put_back = format!("{}\nshort\n{}\n", "x".repeat(39), "y".repeat(39));
+            assert_eq!(after, format!("\x1b[{up}A\r\x1b[Jline\n{put_back}\x1b[3A\r\x1b[J"));
+        }
+    }
+
+    #[test]
+    fn a_suspended_terminal_gets_no_bars_and_nothing_is_erased_after_it() {
+        let (mut terminal, captured, _) = changing();
+        terminal.show(bars(["bar"]));
+        terminal.suspend(LONG);
+        terminal.show(bars(["no bar"]));
+        terminal.write_all(b"line\n").unwrap();
+        terminal.resume();
+        terminal.show(bars(["again"]));
+        assert!(terminal.finish(LONG));
+        insta::assert_snapshot!(shown(&captured), @r"
+        barESC[K
+        ESC[JESC[1A\rESC[Jline
+        againESC[K
+        ESC[JESC[1A\rESC[J
+        ");
+    }
+
+    #[test]
+    fn in_the_background_there_are_no_bars() {
+        let (mut terminal, captured, window) = changing();
+        terminal.show(bars(["bar"]));
+        *window.lock().unwrap() = Window { ours: false, ..WINDOW };
+        terminal.write_all(b"line 1\n").unwrap();
+        terminal.show(bars(["no bar"]));
+        terminal.write_all(b"line 2\n").unwrap();
+        *window.lock().unwrap() = WINDOW;
+        terminal.show(bars(["again"]));
+        assert!(terminal.finish(LONG));
+        insta::assert_snapshot!(shown(&captured), @r"
+        barESC[K
+        ESC[JESC[1A\rESC[Jline 1
+        line 2
+        againESC[K
+        ESC[JESC[1A\rESC[J
+        ");
+    }
+
+    #[test]
+    fn bars_never_wrap() {
+        assert_eq!(clip("abcdef", 4), "abcd");
+        assert_eq!(clip("漢字漢字", 5), "漢字");
+        assert_eq!(clip("a\tb·…", 5), "a b·…");
     }
 
     #[test]
     fn lines_go_above_the_bars() {
         let captured = Captured::default();
         let mut terminal = terminal(Box::new(captured.clone()));
-        terminal.show(&["bar 1".into(), "bar 2".into()]);
+        terminal.show(bars(["bar 1", "bar 2"]));
         terminal.write_all(b"web1 | a\n").unwrap();
-        terminal.show(&["bar 1".into(), "bar 2".into()]);
-        terminal.show(&["bar 3".into()]);
+        terminal.show(bars(["bar 1", "bar 2"]));
+        terminal.show(bars(["bar 3"]));
         assert!(terminal.finish(LONG));
-        insta::assert_snapshot!(captured.text().escape_debug().to_string().replace("\\n", "\n"), @r#"
+        insta::assert_snapshot!(shown(&captured), @r"
+        bar 1ESC[K
+        bar 2ESC[K
+        ESC[JESC[2A\rESC[Jweb1 | a
         bar 1
         bar 2
-        \u{1b}[2A\r\u{1b}[Jweb1 | a
-        bar 1
-        bar 2
-        \u{1b}[2A\r\u{1b}[Jbar 3
-        \u{1b}[1A\r\u{1b}[J
-        "#);
+        ESC[2A\rbar 3ESC[K
+        ESC[JESC[1A\rESC[J
+        ");
     }
 
     #[test]
     fn a_stopped_terminal_gets_no_bars_and_blocks_nobody() {
         let gate = Gate::closed();
         let mut terminal = terminal(Box::new(gate.clone()));
-        terminal.show(&["bar".into()]);
+        terminal.show(bars(["bar"]));
         gate.wait_until_entered();
         for _ in 0..2000 {
             terminal.write_all("x".repeat(99).as_bytes()).unwrap();
             terminal.write_all(b"\n").unwrap();
-            terminal.show(&["another bar".into()]);
+            terminal.show(bars(["another bar"]));
         }
         assert!(!terminal.finish(Duration::ZERO));
         gate.open();

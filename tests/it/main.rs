@@ -56,3 +56,4 @@ mod transfers;
 mod trap;
 mod waiting;
 mod ways;
+mod window;

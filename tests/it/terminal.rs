@@ -1,10 +1,10 @@
-//! The live view on a real pseudo-terminal, as `script` gives one: what is left on the screen, and what never
-//! gets there.
+//! The live view on a real pseudo-terminal: what stands on the screen, what is left on it, and what never gets there.
 
-use fan::sandbox::Behaviour;
+use fan::sandbox::{Behaviour, Sandbox};
 
 use crate::stable::stable;
 use crate::support::{Fan, Ran, sandbox};
+use crate::window::{Screen, Window};
 
 /// Runs the binary with its output on a terminal.
 fn on_terminal(fan: Fan, args: &[&str]) -> Ran {
@@ -15,43 +15,11 @@ fn on_terminal(fan: Fan, args: &[&str]) -> Ran {
     fan.in_script("BINARY=$1 exec script -qefc \"$CALL\" /dev/null").run::<&str>([])
 }
 
-/// What stands on a screen in the end, as far as fan's own movements go; any other one is a failure.
+/// What stands on a large screen in the end.
 fn screen(output: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let (mut row, mut column) = (0, 0);
-    let mut rest = output;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '\n' => {
-                row += 1;
-                lines.resize(lines.len().max(row + 1), String::new());
-            }
-            '\r' => column = 0,
-            '\x1b' => {
-                let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap();
-                let number = rest[1..end].parse::<usize>().ok();
-                match &rest[end..=end] {
-                    "A" => row -= number.unwrap(),
-                    "J" if number.is_none() => {
-                        lines.truncate(row + 1);
-                        lines[row] = lines[row].chars().take(column).collect();
-                    }
-                    "m" => {}
-                    other => panic!("a terminal was sent {other:?} in {output:?}"),
-                }
-                rest = &rest[end + 1..];
-            }
-            c => {
-                assert!(!c.is_control(), "a terminal was sent {c:?} in {output:?}");
-                let line = &mut lines[row];
-                line.extend(std::iter::repeat_n(' ', (column + 1).saturating_sub(line.chars().count())));
-                *line = line.chars().take(column).chain([c]).chain(line.chars().skip(column + 1)).collect();
-                column += 1;
-            }
-        }
-    }
-    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+    let mut screen = Screen::new(1000, 1000);
+    screen.take(output.as_bytes());
+    screen.all().lines().map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,4 +110,188 @@ async fn ctrl_c_is_typed() {
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
     let screen = screen(&ran.stdout.replace("^C", "")).join("\n");
     assert!(screen.contains("2 cancelled · stopped by Ctrl-C") && !screen.contains("may still"), "{screen}");
+}
+
+/// What hosts do in these tests: they say something, and wait for a file.
+const UNTIL_GO: &str = "echo begin; until test -e go; do sleep 0.05; done";
+
+fn go(sandbox: &Sandbox) {
+    sandbox.hosts().iter().for_each(|host| std::fs::write(host.home.join("go"), "").unwrap());
+}
+
+/// Hosts `web10` and so on that wait until they may go on, and a fan that knows them.
+async fn waiting(count: usize) -> (Sandbox, Fan) {
+    let names: Vec<String> = (10..10 + count).map(|number| format!("web{number}")).collect();
+    let sandbox = sandbox(names.iter().map(|name| (name.as_str(), Behaviour::Normal))).await;
+    let fan = Fan::of(&sandbox);
+    (sandbox, fan)
+}
+
+/// A screen without what differs from run to run: which of many equal hosts, and times.
+fn same(screen: &str) -> String {
+    let host = |line: &str| match line.trim_start().strip_prefix("web") {
+        Some(rest) => {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            format!("{indent}web<n>{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        None => line.to_owned(),
+    };
+    stable(&screen.lines().map(host).collect::<Vec<_>>().join("\n"), &[])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_screenful_of_hosts_in_windows_of_many_sizes() {
+    let (sandbox, fan) = waiting(30).await;
+    let exec = [env!("CARGO_BIN_EXE_fan"), "exec", "-H", "all", "--", UNTIL_GO];
+    let window = Window::open(&fan, (80, 24), &exec);
+    let all = |screen: &str| screen.matches("; done").count() == 18 && screen.matches("| begin").count() == 3;
+    insta::assert_snapshot!(same(&window.until("a full screen", all)), @"
+    web<n> | begin
+    web<n> | begin
+    web<n> | begin
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      web<n>  <time>  echo begin; until test -e go; do sleep 0.05; done
+      and 12 more
+    running 30 · ok 0 / 30  [                        ]
+    ");
+    window.resize(40, 10);
+    insta::assert_snapshot!(same(&window.until("fewer bars", |screen| screen.contains("and 26 more"))), @"
+      web<n>  <time>  echo begin; until test
+      web<n>  <time>  echo begin; until test
+      web<n>  <time>  echo begin; until test
+      web<n>  <time>  echo begin; until test
+      and 26 more
+    running 30 · ok 0 / 30
+    ");
+    window.resize(100, 40);
+    // What the low window had pushed out at its top is above.
+    let at_work = |screen: &str| screen.lines().rev().take_while(|line| line.contains("; done")).count();
+    let all = |screen: &str| screen.lines().last().is_some_and(|last| last.starts_with("running 30"));
+    window.until("all bars", |screen| {
+        all(screen) && at_work(screen.rsplit_once('\n').map_or("", |(bars, _)| bars)) >= 30
+    });
+    go(&sandbox);
+    let (code, all) = window.end();
+    assert_eq!(code, Some(0), "{all}");
+    // The recap is laid out for the window as it is now: a table, which the one at the start had no room for.
+    assert!(all.contains("web[10-39] · 30 ok") && !all.contains("30 ok: web"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_dragged_keeps_no_trace_of_bars() {
+    let (sandbox, fan) = waiting(3).await;
+    let exec = [env!("CARGO_BIN_EXE_fan"), "exec", "-H", "all", "--", UNTIL_GO];
+    let window = Window::open(&fan, (80, 24), &exec);
+    let three = |screen: &str| screen.contains("running 3") && screen.matches("| begin").count() == 3;
+    window.until("three bars", three);
+    for (columns, rows) in [(40, 10), (90, 30), (30, 12), (80, 24)] {
+        // Just after a picture, when the next one is far.
+        let before = window.until_shown("running 3");
+        window.until("the next one", |screen| screen != before);
+        window.resize(columns, rows);
+        let before = window.until_shown("running 3");
+        window.until("the next one", |screen| screen != before);
+    }
+    go(&sandbox);
+    let (code, all) = window.end();
+    assert_eq!(code, Some(0), "{all}");
+    let lines = all.lines().filter(|line| line.starts_with("web") && line.ends_with("| begin")).count();
+    assert_eq!((lines, all.contains("running"), all.lines().count()), (3, false, 7), "{all}");
+}
+
+/// In a shell with job control, as `set -m` makes one.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() {
+    let (sandbox, fan) = waiting(2).await;
+    let mut window = Window::open(&fan, (80, 24), &["sh", "-im"]);
+    window.until_shown("$");
+    let script = "echo begin; until test -e more; do sleep 0.05; done; echo more; until test -e go; do sleep 0.05; done";
+    window.press(&format!("\"$BINARY\" exec -H all -- '{script}'\n"));
+    window.until_shown("running 2");
+    window.press("\x1a");
+    let stopped = window.until("the shell", |screen| screen.ends_with('$'));
+    assert!(stopped.contains("Stopped") && !stopped.contains("running"), "{stopped}");
+    window.press("echo in be''tween\n");
+    window.until_shown("in between");
+    window.press("fg\n");
+    window.until_shown("running 2");
+    window.press("\x1a");
+    window.until("the shell", |screen| screen.ends_with('$') && !screen.contains("running"));
+    // In the background there are lines, and no bars in what the user types.
+    window.press("bg\n");
+    sandbox.hosts().iter().for_each(|host| std::fs::write(host.home.join("more"), "").unwrap());
+    let background = window.until("more lines", |screen| screen.matches("| more").count() == 2);
+    assert!(!background.contains("running"), "{background}");
+    window.press("fg\n");
+    window.until_shown("running 2");
+    go(&sandbox);
+    window.until_shown("2 ok");
+    window.press("exit\n");
+    let (code, all) = window.end();
+    assert_eq!((code, all.contains("running")), (Some(0), false), "{all}");
+    assert_eq!((all.matches("| begin").count(), all.matches("| more").count()), (2, 2), "{all}");
+}
+
+/// Nobody could continue it.
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_z_without_a_shell_stops_nothing() {
+    let (sandbox, fan) = waiting(1).await;
+    let exec = [env!("CARGO_BIN_EXE_fan"), "exec", "-H", "all", "--", UNTIL_GO];
+    let mut window = Window::open(&fan, (80, 24), &exec);
+    window.until_shown("running 1");
+    window.press("\x1a");
+    window.until_shown("^Z");
+    go(&sandbox);
+    let (code, all) = window.end();
+    assert_eq!(code, Some(0), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_stands_alone_and_is_asked_again_after_ctrl_z() {
+    let (sandbox, fan) = waiting(2).await;
+    let tasks = format!(
+        "tasks: {{release: {{hosts: [all], steps: [run: echo ready, confirm: Release now?, run: '{UNTIL_GO}']}}}}\n"
+    );
+    let fan = fan.file("tasks.yaml", tasks);
+    let mut window = Window::open(&fan, (80, 24), &["sh", "-im"]);
+    window.until_shown("$");
+    window.press("\"$BINARY\" run release\n");
+    let asked = window.until("the question", |screen| screen.ends_with("[yes/no]:"));
+    insta::assert_snapshot!(same(&asked), @r#"
+    $ "$BINARY" run release
+    release: 2 hosts
+    web<n> | ready
+    web<n> | ready
+    Release now? [yes/no]:
+    "#);
+    window.press("perhaps\n");
+    window.until("the question again", |screen| screen.matches("[yes/no]:").count() == 2);
+    window.press("ye\x1a");
+    let shell = window.until("the shell", |screen| screen.ends_with('$'));
+    assert!(!shell.contains("running"), "{shell}");
+    window.press("fg\n");
+    window.until("the question after fg", |screen| screen.matches("[yes/no]:").count() == 3);
+    window.press("yes\n");
+    window.until_shown("running 2");
+    go(&sandbox);
+    window.until_shown("2 ok");
+    window.press("exit\n");
+    let (code, all) = window.end();
+    assert_eq!((code, all.contains("running")), (Some(0), false), "{all}");
 }

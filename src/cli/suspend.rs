@@ -1,0 +1,91 @@
+//! Ctrl-Z and `fg`: the bars are taken away before the process is stopped, and drawn anew when it goes on.
+//!
+//! Commands on hosts go on meanwhile; nobody reads what they say, and deadlines pass.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::signals::is_ignored;
+use crate::report::Terminal;
+
+/// How long the terminal may take to show everything before the process is stopped.
+const CLEARING: Duration = Duration::from_millis(500);
+
+/// How often the process was stopped and went on.
+static STOPS: AtomicUsize = AtomicUsize::new(0);
+
+/// How often the process was stopped and went on, as far as it was noticed: what was on the terminal is not the last thing there.
+pub(super) fn stops() -> usize {
+    STOPS.load(Ordering::Relaxed)
+}
+
+fn resume(terminal: &Terminal) {
+    terminal.resume();
+    STOPS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Looks after the terminal when the process is stopped and goes on, for as long as the runtime lives.
+///
+/// A SIGTSTP that was ignored when the process began stays so.
+pub(super) fn listen(terminal: Terminal) -> io::Result<()> {
+    let (stop, go_on) =
+        (SignalKind::from_raw(Signal::TSTP.as_raw()), SignalKind::from_raw(Signal::CONT.as_raw()));
+    if is_ignored(stop) {
+        return Ok(());
+    }
+    let (mut stops, mut continues) = (signal(stop)?, signal(go_on)?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                stopped = stops.recv() => match stopped {
+                    // Nobody could continue it: the system does not stop such a process either.
+                    Some(()) if is_orphaned() => continue,
+                    Some(()) => {}
+                    None => return,
+                },
+                // After a SIGSTOP, which nobody can prepare for.
+                _ = continues.recv() => {
+                    resume(&terminal);
+                    continue;
+                }
+            }
+            let leaving = terminal.clone();
+            let left = tokio::task::spawn_blocking(move || leaving.suspend(CLEARING)).await;
+            // One that came before does not count.
+            while continues.recv().now_or_never().is_some() {}
+            if left.is_ok() && kill_process(getpid(), Signal::STOP).is_ok() {
+                // The other threads stop a little later than this one.
+                continues.recv().await;
+            }
+            resume(&terminal);
+        }
+    });
+    Ok(())
+}
+
+/// Whether no shell is there that could continue this process: none of the same session outside its group (POSIX calls the group
+/// orphaned then).
+fn is_orphaned() -> bool {
+    let group = getpgrp();
+    let mut parent = getppid();
+    while let Some(pid) = parent {
+        match getpgid(Some(pid)) {
+            Ok(found) if found == group => parent = parent_of(pid),
+            Ok(_) => return getsid(Some(pid)).ok() != getsid(None).ok(),
+            Err(_) => return true,
+        }
+    }
+    true
+}
+
+/// The parent of another process, where `/proc` tells.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    Pid::from_raw(line.trim().parse().ok()?)
+}
