@@ -404,9 +404,9 @@ mod tests {
             bench.progress.event(&event).unwrap();
         }
         insta::assert_snapshot!(bench.picture(3_000), @"
-          web1    3.0s  connecting to 10.0.0.1:22
-          web2    3.0s  deploy 1/2  unpack
-          web3    3.0s  deploy 2/2  sudo systemctl restart shop
+          web1      3s  connecting to 10.0.0.1:22
+          web2      3s  deploy 1/2  unpack
+          web3      3s  deploy 2/2  sudo systemctl restart shop
         running 3 · ok 0 · unreachable 1 / 4
         ");
         for event in [
@@ -434,9 +434,9 @@ mod tests {
             bench.progress.event(&step_started(1, name, 0)).unwrap();
         }
         insta::assert_snapshot!(bench.picture(1_000), @"
-          web0    1.0s  uptime
-          web1    1.0s  uptime
-          web2    1.0s  uptime
+          web0      1s  uptime
+          web1      1s  uptime
+          web2      1s  uptime
           and 37 more
         running 40 · ok 0 / 40  [                        ]
         ");

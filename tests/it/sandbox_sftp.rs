@@ -154,7 +154,7 @@ async fn two_sessions_at_once_and_none_afterwards() {
 async fn openssh_names_our_faults() {
     let put = "put big up\n";
     // sftp learns of a cut where it happens to be: as it reads, or as it writes, to an ssh that may be gone already.
-    let cut = &["Connection closed", "Connection reset", "Broken pipe"][..];
+    let cut = &["Connection closed", "Connection reset", "Broken pipe", "closed by remote host"][..];
     let cases = [
         (SftpFault::Missing, "", &["subsystem request failed on channel 0"][..]),
         (SftpFault::Noise("Welcome!\n".to_owned()), "", &["Received message too long 1466264675"]),

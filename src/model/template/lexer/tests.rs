@@ -499,7 +499,8 @@ proptest! {
         let Some(first) = scripts.first() else { return Ok(()) };
         let mut args = vec![EACH, "sh"];
         args.extend(scripts.iter().map(String::as_str));
-        for shell in shells() {
+        // ksh waits for ever in some scripts that nobody could run, as with a redirection from `<(`.
+        for shell in shells().iter().filter(|shell| shell.words[0] != "ksh") {
             let trap = Trap::new();
             trap.run(shell, &[first]);
             prop_assert!(!trap.sprung(), "{:?}\n{}", shell.words, first);
