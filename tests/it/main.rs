@@ -15,6 +15,7 @@ mod agent;
 mod auth;
 mod choosing;
 mod cli;
+mod coming_from;
 mod cut;
 mod demo;
 mod dialogue;
