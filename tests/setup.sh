@@ -37,11 +37,17 @@ has_jsonschema() {
     python3 -c 'from jsonschema import Draft7Validator' 2>/dev/null
 }
 
+# What programs are linked with; gcc comes without it where recommended packages are not installed.
+has_libc() {
+    [ "$(uname -s)" = Darwin ] || [ -e "$(cc -print-file-name=Scrt1.o 2>/dev/null)" ]
+}
+
 missing_commands() {
     for need in $NEEDS; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need%%:*}"
     done
     has_jsonschema || echo jsonschema
+    has_libc || echo libc
 }
 
 missing_packages() {
@@ -50,6 +56,7 @@ missing_packages() {
             command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need#*:}"
         done
         has_jsonschema || echo python3-jsonschema
+        has_libc || echo libc6-dev
     } | sort -u
 }
 
