@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
@@ -435,17 +436,19 @@ impl Trap {
 
     /// Runs a shell with these arguments behind `-c`; gives what it printed.
     ///
-    /// Into a file, as what such scripts leave behind (`ksh` with `<(`) may hold a pipe for ever.
+    /// Into a file, as what such scripts leave behind may hold a pipe for ever.
     fn run(&self, shell: &Shell, args: &[&str]) -> String {
         let printed = self.folder.path().join("printed");
         let mut command = shell.command();
         command.arg("-c").args(args).env("PATH", self.folder.path().join("bin"));
-        command.stdout(File::create(&printed).unwrap()).stderr(Stdio::null());
+        command.stdout(File::create(&printed).unwrap()).stderr(Stdio::null()).process_group(0);
         let mut child = command.current_dir(self.folder.path().join("work")).spawn().unwrap();
         let begun = Instant::now();
         while child.try_wait().unwrap().is_none() {
             if begun.elapsed() > PATIENCE {
-                child.kill().unwrap();
+                // With its subshells, which may be what is busy.
+                let group = child.id().to_string();
+                Command::new("sh").args(["-c", "kill -KILL -- \"-$0\"", &group]).status().unwrap();
                 child.wait().unwrap();
                 panic!("{:?} hangs: {args:?}", shell.words);
             }
@@ -496,22 +499,25 @@ proptest! {
             .iter()
             .filter_map(|(fragments, value)| render(&fragments.concat(), json!({ "v": value })).ok())
             .collect();
-        let Some(first) = scripts.first() else { return Ok(()) };
-        let mut args = vec![EACH, "sh"];
-        args.extend(scripts.iter().map(String::as_str));
-        // ksh waits for ever in some scripts that nobody could run, as with a redirection from `<(`.
-        for shell in shells().iter().filter(|shell| shell.words[0] != "ksh") {
+        for shell in shells() {
+            // ksh reads for ever what it takes for a heredoc without an end.
+            let endless = |script: &str| shell.words[0] == "ksh" && script.replace("\\\n", "").contains("<<");
+            let scripts = scripts.iter().map(String::as_str);
+            let scripts: Vec<&str> = scripts.filter(|script| !endless(script)).collect();
+            let Some(first) = scripts.first() else { continue };
+            let mut args = vec![EACH, "sh"];
+            args.extend(&scripts);
             let trap = Trap::new();
             trap.run(shell, &[first]);
             prop_assert!(!trap.sprung(), "{:?}\n{}", shell.words, first);
             prop_assert_eq!(trap.run(shell, &args), "all\n", "{:?} {:?}", shell.words, scripts);
             if trap.sprung() {
-                let runs = |script: &&String| {
+                let runs = |script: &&&str| {
                     let trap = Trap::new();
-                    trap.run(shell, &[EACH, "sh", script.as_str()]);
+                    trap.run(shell, &[EACH, "sh", script]);
                     trap.sprung()
                 };
-                let guilty: Vec<&String> = scripts.iter().filter(runs).collect();
+                let guilty: Vec<&&str> = scripts.iter().filter(runs).collect();
                 prop_assert!(false, "{:?} {:?}", shell.words, guilty);
             }
         }
