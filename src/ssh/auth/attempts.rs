@@ -89,9 +89,13 @@ impl Attempts {
         self.allowed.as_ref().is_none_or(|allowed| allowed.contains(&method))
     }
 
-    /// How the login was proven.
+    /// How the login was proven, and what was refused before that.
     pub(super) fn how(&self) -> String {
-        self.accepted.join(" + ")
+        let accepted = self.accepted.join(" + ");
+        match self.tried.as_slice() {
+            [] => accepted,
+            tried => format!("{accepted}; refused before: {}", tried.join(", ")),
+        }
     }
 
     /// The failure of the whole login.
@@ -214,6 +218,6 @@ mod tests {
         hint: the password is sent once and never again: check it, and the login name
         ");
         assert_eq!(attempts.judge("publickey L".to_owned(), &Answer::Success), Step::Done);
-        assert_eq!(attempts.how(), "publickey K + publickey L");
+        assert_eq!(attempts.how(), "publickey K + publickey L; refused before: password");
     }
 }
