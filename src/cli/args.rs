@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
-pub(super) use crate::cli::args::runs::{History, ReportOf, Show};
+pub(super) use crate::cli::args::runs::{History, Merge, ReportCommand, ReportOf, Show};
 use crate::engine::planner::Tags;
 use crate::model::duration;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
+use crate::model::shard::Shard;
 use crate::model::task::Share;
 
 /// Runs commands and tasks on many hosts over SSH.
@@ -64,7 +65,8 @@ pub(super) enum Command {
     History(History),
     /// Show the recap of an earlier run, as it was.
     Show(Show),
-    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx
+    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx; or of
+    /// several recorded ones.
     Report(ReportOf),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
     Demo(Demo),
@@ -298,6 +300,9 @@ pub(super) struct Selection {
     /// Only N of the selected hosts, drawn at random.
     #[arg(long, value_name = "N", env = "FAN_PICK", value_parser = positive, conflicts_with = "limit")]
     pub(super) pick: Option<usize>,
+    /// Only slice K of N of the selected hosts: by the hash of its name each host is in one, whatever others there are.
+    #[arg(long, value_name = "K/N", env = "FAN_SHARD", value_parser = Shard::parse, conflicts_with = "pick")]
+    pub(super) shard: Option<Shard>,
     /// Hosts that ranges may expand to.
     #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
     pub(super) max_hosts: usize,
@@ -423,13 +428,14 @@ pub(super) struct Output {
     /// Also keep what each host wrote: DIR/HOST.out and DIR/HOST.err, made if need be.
     #[arg(long, value_name = "DIR", env = "FAN_OUTDIR")]
     pub(super) outdir: Option<PathBuf>,
-    /// Also write a report, its kind by its extension: .html .json .xml (JUnit) .md .csv .xlsx
+    /// Also write a report, its kind by its extension: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl for the event
+    /// stream as it comes.
     #[arg(long, value_name = "FILE", env = "FAN_REPORT")]
     pub(super) report: Vec<PathBuf>,
     /// Output lines without the host's name.
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(super) no_prefix: bool,
-    /// Also tell how each host was reached, and each step as it begins.
+    /// Also tell what selected the hosts, how each was reached, the keys tried, and each step as it begins.
     #[arg(short, long, env = "FAN_VERBOSE")]
     pub(super) verbose: bool,
 }

@@ -64,7 +64,6 @@ struct Becoming {
 fn check(args: &Check) -> Result<Checked, CliError> {
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let calls = run::calls(&args.tasks)?;
-    let selected = context::select(&mut inventory, &args.selection)?;
     let summary = format!(
         "ok: {}, {}, {}\n",
         counted(inventory.hosts.len(), "host"),
@@ -72,7 +71,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         counted(file.tasks.len(), "task")
     );
     if calls.is_empty() {
-        let hosts = match selected {
+        let hosts = match context::select(&mut inventory, &args.selection)? {
             Some(selected) => selected,
             None if args.connect => context::select_or_all(&mut inventory, &args.selection)?,
             None => Vec::new(),
@@ -92,11 +91,13 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         warn_only: false,
         changes: Changes::default(),
         exclude: args.selection.exclude.clone(),
+        shard: args.selection.shard,
         ssh_config: context::ssh_config(&args.connection)?,
         tags: args.tags.tags(),
         serial: Vec::new(),
         condition: None,
     };
+    let selected = context::select_whole(&mut inventory, &args.selection)?;
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();

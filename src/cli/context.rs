@@ -17,10 +17,12 @@ use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
+use crate::model::range;
 use crate::model::secret::Secrets;
 use crate::model::settings::{
     GatewaySetting, HostKeyPolicy, Origin, SecretSource, Settings, Sourced, TimeLimit,
 };
+use crate::model::shard::Shard;
 use crate::model::target;
 use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
@@ -80,8 +82,26 @@ pub(super) fn told<T>(loaded: Loaded<T>) -> T {
     loaded.value
 }
 
-/// Selects hosts by `-R`, `-H`, `-x`, `--limit` and `--pick`; `None` when the user named none.
+/// Selects hosts by `-R`, `-H`, `-x`, `--limit`, `--pick` and `--shard`; `None` when the user named none.
 pub(super) fn select(inventory: &mut Inventory, args: &Selection) -> Result<Option<Vec<usize>>, CliError> {
+    let selected = select_whole(inventory, args)?;
+    Ok(selected.map(|selected| in_shard(inventory, selected, args)))
+}
+
+/// Leaves the hosts of the slice.
+fn in_shard(inventory: &Inventory, mut selected: Vec<usize>, args: &Selection) -> Vec<usize> {
+    if let Some(shard) = args.shard {
+        let hosts = &inventory.hosts;
+        selected.retain(|&at| hosts.get(at).is_some_and(|host| shard.has(host.name.as_str())));
+    }
+    selected
+}
+
+/// Selects as [`select`] does, but hosts of all slices: which of them do a task, the planner says.
+pub(super) fn select_whole(
+    inventory: &mut Inventory,
+    args: &Selection,
+) -> Result<Option<Vec<usize>>, CliError> {
     if args.roles.is_empty() && args.hosts.is_empty() {
         if args.limit.is_some() || args.pick.is_some() {
             return Err(CliError::input("--limit and --pick need hosts to choose from: add -R or -H"));
@@ -98,7 +118,7 @@ pub(super) fn select_or_all(inventory: &mut Inventory, args: &Selection) -> Resu
     match select(inventory, args)? {
         Some(selected) => Ok(selected),
         None if inventory.hosts.is_empty() => Err(no_hosts()),
-        None => selected(inventory, &["all"], args),
+        None => selected(inventory, &["all"], args).map(|all| in_shard(inventory, all, args)),
     }
 }
 
@@ -133,6 +153,29 @@ fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Re
         selected.sort_unstable();
     }
     Ok(selected)
+}
+
+/// Tells which part of the command line selected which hosts (`-v`). What is wrong with it has been said.
+pub(super) fn explain(inventory: &mut Inventory, args: &Selection) {
+    let roles = args.roles.iter().map(|role| (format!("-R {role}"), format!("@{role}")));
+    let hosts = args.hosts.iter().map(|hosts| (format!("-H {hosts}"), hosts.clone()));
+    let chosen = roles.chain(hosts).map(|(flag, expression)| ("selected", flag, expression));
+    let excluded = args.exclude.iter().map(|hosts| ("left out", format!("-x {hosts}"), hosts.clone()));
+    for (what, flag, expression) in chosen.chain(excluded).collect::<Vec<_>>() {
+        let Ok(found) = target::select_within(inventory, &[&expression], &[], args.max_hosts) else {
+            continue;
+        };
+        let names: Vec<&str> =
+            found.iter().filter_map(|&at| inventory.hosts.get(at)).map(|host| host.name.as_str()).collect();
+        talk(&format!("{what} by {flag}: {}", range::fold(&names)));
+    }
+    let counts = [("--limit", args.limit), ("--pick", args.pick)];
+    for (flag, count) in counts.into_iter().filter_map(|(flag, count)| Some((flag, count?))) {
+        talk(&format!("of these {count} at most, by {flag}"));
+    }
+    if let Some(shard) = args.shard {
+        talk(&format!("of these slice {shard}"));
+    }
 }
 
 /// Settings that the command line gives to every host.
@@ -302,6 +345,7 @@ pub(super) struct Common {
     pub(super) warn_only: bool,
     pub(super) changes: Changes,
     pub(super) exclude: Vec<String>,
+    pub(super) shard: Option<Shard>,
     pub(super) ssh_config: SshConfigSource,
     pub(super) tags: Tags,
     pub(super) serial: Vec<Share>,
@@ -328,6 +372,7 @@ impl Common {
             warn_only: self.warn_only,
             changes: self.changes,
             exclude: self.exclude,
+            shard: self.shard,
             ssh_config: self.ssh_config,
             tags: self.tags,
             serial: self.serial,

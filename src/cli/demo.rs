@@ -57,6 +57,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         warn_only: false,
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),
         serial: Vec::new(),

@@ -24,6 +24,9 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
     }
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
+    if args.execution.output.verbose {
+        context::explain(&mut inventory, &args.selection);
+    }
     let request = Common {
         title: format!("exec {line}"),
         settings: context::settings(&execution.connection)?,
@@ -32,6 +35,7 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         warn_only: execution.warn_only,
         changes: Changes { diff: args.diff, ..Changes::default() },
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
         serial: execution.serial.clone(),

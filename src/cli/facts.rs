@@ -28,6 +28,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
         condition: args.condition.get(),
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(&args.connection)?,
     }
     .request(&inventory);

@@ -1,7 +1,7 @@
 //! Files that the readers of a run write: looked at before any host is contacted, written afterwards.
 
 use std::env;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,24 @@ pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
         let written = options.open(&path).and_then(|mut file| file.write_all(data));
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }))
+}
+
+/// The extension of a file that gets the event stream as it comes.
+const STREAM: &str = "jsonl";
+
+/// Takes the paths of event streams out of those of reports.
+pub(super) fn split_streams(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    paths
+        .iter()
+        .cloned()
+        .partition(|path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case(STREAM)))
+}
+
+/// Opens the file of an event stream; what was in it is gone.
+pub(super) fn stream(path: &Path) -> Result<File, CliError> {
+    File::create(path).map_err(|error| {
+        Diagnostic::bare(format!("cannot write --report {}: {error}", path.display())).into()
+    })
 }
 
 /// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.

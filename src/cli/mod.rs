@@ -19,6 +19,7 @@ mod hosts;
 mod journal;
 mod list;
 mod ls;
+mod merge;
 mod new_keys;
 mod one_step;
 mod output;
@@ -45,7 +46,7 @@ use std::{env, io};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::args::{Cli, Command};
+use crate::cli::args::{Cli, Command, ReportCommand};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::model::outcome::ExitCode;
@@ -85,7 +86,10 @@ pub fn main() -> u8 {
         Command::Demo(args) => demo::run(args, color),
         Command::History(args) => history::run(args),
         Command::Show(args) => show::run(args, color),
-        Command::Report(args) => show::report(args),
+        Command::Report(args) => match &args.command {
+            Some(ReportCommand::Merge(args)) => merge::run(args),
+            None => show::report(args),
+        },
         Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
     };
     result.map_or_else(complain, ExitCode::code)

@@ -42,6 +42,9 @@ pub(super) fn run(
     }
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
+    if args.execution.output.verbose {
+        context::explain(&mut inventory, &args.selection);
+    }
     let title = format!("{verb} {subject}");
     let request = Common {
         title: title.clone(),
@@ -51,6 +54,7 @@ pub(super) fn run(
         warn_only: execution.warn_only,
         changes,
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
         serial: execution.serial.clone(),

@@ -156,7 +156,11 @@ impl Outputs {
         let view = View::choose(args, content, &screen)?;
         screen.one_stream = matches!(view, View::Github | View::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-        let mut targets = files::reports(&args.report, "--report ")?;
+        let (streams, reports) = files::split_streams(&args.report);
+        let mut targets = files::reports(&reports, "--report ")?;
+        for path in &streams {
+            reporters.push(Box::new(Jsonl::new(Box::new(files::stream(path)?))));
+        }
         if let Some(folder) = &args.outdir {
             reporters.push(Box::new(PerHost::new(files::outdir(folder)?)));
         }
@@ -195,8 +199,8 @@ impl Outputs {
             reporters.push(Box::new(Annotations::new(screen.talk())));
             targets.extend(files::summary());
         }
-        let reports = !targets.is_empty();
-        if reports {
+        let reports = !targets.is_empty() || !streams.is_empty();
+        if !targets.is_empty() {
             reporters.push(Box::new(Reports::new(targets)));
         }
         let outputs = Self::with(Composite::new(reporters), screen, view == View::Quiet);

@@ -42,6 +42,7 @@ pub(super) fn plan(
         warn_only: false,
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(connection)?,
         tags: Tags::default(),
         serial: Vec::new(),

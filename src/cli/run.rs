@@ -2,15 +2,17 @@
 
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, print, runner};
+use crate::engine::plan::Plan;
 use crate::engine::planner::Call;
 use crate::model::outcome::ExitCode;
+use crate::model::range;
 
 pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     if args.list {
@@ -19,7 +21,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     let execution = &args.execution;
     let calls = calls(&args.tasks)?;
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
-    let selected = context::select(&mut inventory, &args.selection)?;
+    let selected = context::select_whole(&mut inventory, &args.selection)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {
         title: names.join(", "),
@@ -29,6 +31,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
         warn_only: execution.warn_only,
         changes: args.changes.changes(),
         exclude: args.selection.exclude.clone(),
+        shard: args.selection.shard,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: args.tags.tags(),
         serial: execution.serial.clone(),
@@ -38,6 +41,10 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
     let mut plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
     plan.stepwise = args.step;
+    if execution.output.verbose {
+        context::explain(&mut inventory, &args.selection);
+        tell_targets(&plan);
+    }
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
@@ -53,6 +60,19 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
     let content = Content { log: true, diff: plan.changes.diff };
     runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers, recording)
+}
+
+/// Tells on which hosts each task is done (`-v`).
+fn tell_targets(plan: &Plan) {
+    for task in &plan.tasks {
+        let hosts = task.hosts.iter().filter_map(|host| plan.hosts.get(host.host));
+        let names: Vec<&str> = hosts.map(|host| host.endpoint.name.as_str()).collect();
+        talk(&format!(
+            "task {}: {}",
+            task.name,
+            if names.is_empty() { "no hosts".to_owned() } else { range::fold(&names) }
+        ));
+    }
 }
 
 /// Reads the calls; all that is wrong with them in one pass.

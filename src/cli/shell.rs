@@ -77,6 +77,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         exclude: Vec::new(),
         limit: None,
         pick: None,
+        shard: None,
         max_hosts: MAX_HOSTS,
     };
     let mut inventory = context::inventory(selection.inventory.as_deref(), selection.max_hosts)?;
@@ -102,6 +103,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         warn_only: false,
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(connection)?,
         tags: Tags::default(),
         serial: Vec::new(),

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
 
 /// `fan report`.
 pub(super) fn report(args: &ReportOf) -> Result<ExitCode, CliError> {
-    let stored = open(&args.run)?;
+    let stored = open(args.run.as_deref().unwrap_or("last"))?;
     let mut reports = Reports::new(files::reports(&args.files, "")?);
     for event in stored.events()? {
         reports.event(&event).map_err(unwritable)?;

@@ -62,6 +62,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         warn_only: false,
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: context::ssh_config(&args.connection)?,
         tags: Tags::default(),
         serial: Vec::new(),

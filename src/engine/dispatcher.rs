@@ -290,7 +290,8 @@ impl<C: Connector> Dispatcher<C> {
             Some(HostState::Finished(status)) => *status == Status::Ok,
             Some(HostState::AtWork(_)) | None => false,
         };
-        if planned.run_once && !planned.hosts.iter().any(done) {
+        // Without a host here (`--shard`) it is another run that does it.
+        if planned.run_once && !planned.hosts.is_empty() && !planned.hosts.iter().any(done) {
             self.unmet = Some(Arc::clone(&planned.name));
         }
         let troubled = self.lost();

@@ -16,6 +16,7 @@ pub mod range;
 pub mod redact;
 pub mod secret;
 pub mod settings;
+pub mod shard;
 pub mod shell;
 pub mod suggest;
 pub mod target;

@@ -16,6 +16,7 @@
 //! | [`Annotations`] | failed hosts, for GitHub's runner |
 //! | [`PerHost`] | what each host wrote, for files of its own |
 //! | [`file::render`] | a [`record::Record`] as a file: JSON, JUnit, Markdown, CSV, XLSX, HTML |
+//! | [`merge::Merge`] | the streams of several runs as one |
 //! | [`recap::render`] | the table and the failures at the end |
 //!
 //! A terminal is written through a [`DroppingWriter`], because one that is stopped with Ctrl-S must not
@@ -28,6 +29,7 @@ mod fold;
 mod github;
 mod jsonl;
 mod lines;
+pub mod merge;
 mod notices;
 mod outdir;
 mod phases;

@@ -132,7 +132,9 @@ impl<'a> Page<'a> {
     fn header(&self, out: &mut String) {
         let hosts: Vec<&str> = self.recap.hosts.iter().map(|record| record.host.as_str()).collect();
         let mut names = self.names(&hosts, usize::MAX);
-        if names.chars().count() > HOSTS_MAX {
+        if hosts.is_empty() {
+            names = "no hosts".to_owned();
+        } else if names.chars().count() > HOSTS_MAX {
             names = count_hosts(hosts.len());
         }
         if let Some(gateway) = self.common_gateway() {
@@ -145,6 +147,7 @@ impl<'a> Page<'a> {
             .collect();
         let title = shorten(&self.options.style.text(&self.recap.title), HOSTS_MAX);
         let mut parts = vec![title, names, counts.join(", ")];
+        parts.retain(|part| !part.is_empty());
         parts.extend(self.recap.cancelled.map(|why| format!("stopped by {}", reason(why))));
         let left = parts.join(" · ");
         let time = duration(self.recap.elapsed);

@@ -43,6 +43,7 @@ mod sandbox_sftp;
 mod schema;
 mod scripts;
 mod secrets;
+mod shards;
 mod shell;
 mod sshd;
 mod stable;

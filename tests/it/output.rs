@@ -146,6 +146,7 @@ async fn streams_stay_apart() {
     a | out
     b | out
     --- stderr
+    selected by -H all: a,b
     run <run>, 1 host at a time
     a: connecting to 127.0.0.1:<port>
     a: connected (queued <time>, connect <time>, handshake <time>, auth <time>) by ED25519 SHA256:<fingerprint>

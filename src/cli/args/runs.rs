@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct History {
@@ -25,11 +25,30 @@ pub(in crate::cli) struct Show {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(in crate::cli) struct ReportOf {
+    #[command(subcommand)]
+    pub(in crate::cli) command: Option<ReportCommand>,
     /// The run: its name, the beginning of it, or last.
-    #[arg(value_name = "RUN")]
-    pub(in crate::cli) run: String,
+    #[arg(value_name = "RUN", required = true)]
+    pub(in crate::cli) run: Option<String>,
     /// Where they go.
     #[arg(value_name = "FILE", required = true)]
     pub(in crate::cli) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ReportCommand {
+    /// Make reports of several runs together, as of the slices of --shard.
+    Merge(Merge),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Merge {
+    /// Event streams, as --report FILE.jsonl and --format jsonl write them.
+    #[arg(value_name = "STREAM", required = true)]
+    pub(in crate::cli) streams: Vec<PathBuf>,
+    /// Where the report goes, its kind by its extension: .html .json .xml (JUnit) .md .csv .xlsx
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub(in crate::cli) output: Vec<PathBuf>,
 }

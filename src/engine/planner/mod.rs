@@ -38,6 +38,7 @@ use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
 use crate::model::secret::Secrets;
 use crate::model::settings::{Settings, TimeLimit};
+use crate::model::shard::Shard;
 use crate::model::suggest::did_you_mean;
 use crate::model::target;
 use crate::model::task::{Action, Command, Share, Step, Task, TaskFile};
@@ -85,6 +86,8 @@ pub struct Request {
     pub changes: Changes,
     /// Target expressions that are left out where tasks name their own targets.
     pub exclude: Vec<String>,
+    /// The slice of the hosts that is meant, where it is not all of them.
+    pub shard: Option<Shard>,
     /// Which steps are picked.
     pub tags: Tags,
     /// Sizes of the batches instead of the tasks' own.
@@ -165,6 +168,7 @@ pub fn tasks(
         inventory,
         selected,
         exclude: &exclude,
+        shard: request.shard,
         file,
         all_may_do: request.condition.is_some(),
         seen: HashSet::new(),
@@ -231,7 +235,13 @@ pub fn tasks(
     }
     let host_vars =
         uses::uses_host_vars(&tasks).then(|| host_vars::of_all(&request, inventory, &file.vars, &hosts));
+    let shard = request.shard;
     let mut plan = assemble(request, hosts, tasks, drafts.warnings);
+    if let Some(shard) = shard {
+        let once = plan.tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);
+        let warnings: Vec<Diagnostic> = once.map(|planned| once_per_shard(&planned.step, shard)).collect();
+        plan.warnings.extend(warnings);
+    }
     plan.host_vars = Arc::new(host_vars.unwrap_or_default());
     plan.delegates = delegates;
     let new = warnings.into_iter().filter(|warning| !plan.warnings.contains(warning)).collect::<Vec<_>>();
@@ -264,6 +274,7 @@ struct TaskList<'a, 'i> {
     inventory: &'i mut Inventory,
     selected: Option<&'a [usize]>,
     exclude: &'a [String],
+    shard: Option<Shard>,
     file: &'a TaskFile,
     /// Which host does a `run_once` task is decided later.
     all_may_do: bool,
@@ -292,7 +303,8 @@ impl<'a> TaskList<'a, '_> {
         }
         self.others(&task.before, &targets, extra);
         self.seen.insert(&task.name);
-        self.tasks.push(Listed { task, arguments, targets: self.doers(task, &targets) });
+        let doers = self.doers(task, &targets);
+        self.tasks.push(Listed { task, arguments, targets: doers });
         self.others(&task.after, &targets, extra);
     }
 
@@ -309,15 +321,27 @@ impl<'a> TaskList<'a, '_> {
             self.others(&other.before, &own, extra);
             let call = Call { task: other.name.to_string(), positional: Vec::new(), named: Vars::new() };
             let arguments = bind(other, &call, extra, &mut self.problems);
-            self.tasks.push(Listed { task: other, arguments, targets: self.doers(other, &own) });
+            let doers = self.doers(other, &own);
+            self.tasks.push(Listed { task: other, arguments, targets: doers });
             self.others(&other.after, &own, extra);
         }
     }
 
-    /// The hosts that do a task: its first one, when one is enough.
-    fn doers(&self, task: &Task, targets: &[usize]) -> Vec<usize> {
+    /// The hosts that do a task: its first one, when one is enough. That is the first of all, which is in one slice only.
+    fn doers(&mut self, task: &Task, targets: &[usize]) -> Vec<usize> {
+        if task.run_once && self.all_may_do && self.shard.is_some() {
+            let message = "with --where, which host does a `run_once` task is known to its own slice only";
+            self.problems.push(
+                Diagnostic::at(&task.position, message).help("run it without --shard, or without --where"),
+            );
+        }
         let count = if task.run_once && !self.all_may_do { 1 } else { targets.len() };
-        targets.iter().copied().take(count).collect()
+        let hosts = &self.inventory.hosts;
+        let is_meant = |&at: &usize| {
+            let host = hosts.get(at).map(|host| host.name.as_str());
+            self.shard.is_none_or(|shard| host.is_some_and(|host| shard.has(host)))
+        };
+        targets.iter().copied().take(count).filter(is_meant).collect()
     }
 
     /// The hosts of a task: the command line's, else its own; `None` when neither names any.
@@ -352,6 +376,12 @@ impl<'a> TaskList<'a, '_> {
             }
         }
     }
+}
+
+/// Slices know nothing of each other.
+fn once_per_shard(step: &Step, shard: Shard) -> Diagnostic {
+    let message = format!("with --shard {shard} this `run_once` step is done once in each slice");
+    Diagnostic::at(&step.position, message).help("a task with `run_once` is done in one slice only")
 }
 
 fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {

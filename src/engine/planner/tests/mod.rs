@@ -140,6 +140,7 @@ fn request() -> Request {
         warn_only: false,
         changes: Changes::default(),
         exclude: Vec::new(),
+        shard: None,
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),
         serial: Vec::new(),
