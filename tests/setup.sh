@@ -42,12 +42,18 @@ has_libc() {
     [ "$(uname -s)" = Darwin ] || [ -e "$(cc -print-file-name=Scrt1.o 2>/dev/null)" ]
 }
 
+# Names of ports, which ssh looks up.
+has_services() {
+    [ "$(uname -s)" = Darwin ] || [ -e /etc/services ]
+}
+
 missing_commands() {
     for need in $NEEDS; do
         command -v "${need%%:*}" >/dev/null 2>&1 || echo "${need%%:*}"
     done
     has_jsonschema || echo jsonschema
     has_libc || echo libc
+    has_services || echo /etc/services
 }
 
 missing_packages() {
@@ -57,6 +63,7 @@ missing_packages() {
         done
         has_jsonschema || echo python3-jsonschema
         has_libc || echo libc6-dev
+        has_services || echo netbase
     } | sort -u
 }
 
