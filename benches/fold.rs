@@ -74,6 +74,7 @@ fn events(groups: usize) -> Vec<Event> {
             note: None,
             difference: None,
             may_still_run: false,
+            earlier: false,
             elapsed: Duration::ZERO,
         };
         let end = HostOutcome {

@@ -79,6 +79,7 @@ fn events(hosts: usize, steps: usize) -> Vec<Event> {
                 note: None,
                 difference: None,
                 may_still_run: false,
+                earlier: false,
                 elapsed: Duration::from_millis(900),
             };
             let (task, at) = (0, Duration::from_secs(1));

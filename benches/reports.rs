@@ -68,6 +68,7 @@ fn events(kinds: usize) -> Vec<Event> {
                 note: None,
                 difference: None,
                 may_still_run: false,
+                earlier: false,
                 elapsed: Duration::from_millis(900),
             };
             let (task, data) = (0, words.repeat(10).into());

@@ -3,14 +3,19 @@
 mod files;
 mod runs;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
-pub(super) use crate::cli::args::runs::{History, Merge, ReportCommand, ReportOf, Show};
-use crate::engine::planner::Tags;
+pub(super) use crate::cli::args::runs::{
+    Again, History, Merge, ReportCommand, ReportOf, Resume, Retry, Show,
+};
+use crate::engine::planner::{Bounds, Tags};
 use crate::model::duration;
+use crate::model::inventory::HostName;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
 use crate::model::shard::Shard;
 use crate::model::task::Share;
@@ -61,6 +66,10 @@ pub(super) enum Command {
     Shell(Shell),
     /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
     Trust(Trust),
+    /// Run the same again on the hosts that were not ok.
+    Retry(Retry),
+    /// Go on with a run: each host at its own first unfinished step.
+    Resume(Resume),
     /// Show earlier runs, the newest first.
     History(History),
     /// Show the recap of an earlier run, as it was.
@@ -306,6 +315,15 @@ pub(super) struct Selection {
     /// Hosts that ranges may expand to.
     #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
     pub(super) max_hosts: usize,
+    /// Of all these only those of an earlier run that are meant, when it is taken up again.
+    #[arg(skip)]
+    pub(super) only: Option<Arc<BTreeSet<HostName>>>,
+}
+
+impl Selection {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds { exclude: self.exclude.clone(), only: self.only.clone() }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -90,7 +90,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         pool: args.connection.pool,
         warn_only: false,
         changes: Changes::default(),
-        exclude: args.selection.exclude.clone(),
+        bounds: args.selection.bounds(),
         shard: args.selection.shard,
         ssh_config: context::ssh_config(&args.connection)?,
         tags: args.tags.tags(),

@@ -12,7 +12,7 @@ use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Consulted, Operator, Request, SshConfigSource, Tags};
+use crate::engine::planner::{Bounds, Consulted, Operator, Request, SshConfigSource, Tags};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
@@ -94,6 +94,9 @@ fn in_shard(inventory: &Inventory, mut selected: Vec<usize>, args: &Selection) -
         let hosts = &inventory.hosts;
         selected.retain(|&at| hosts.get(at).is_some_and(|host| shard.has(host.name.as_str())));
     }
+    if let Some(only) = &args.only {
+        selected.retain(|&at| inventory.hosts.get(at).is_some_and(|host| only.contains(&host.name)));
+    }
     selected
 }
 
@@ -145,6 +148,12 @@ fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Re
         });
         CliError::Input(problems.collect())
     })?;
+    if let (Some(only), None) = (&args.only, args.shard) {
+        // These were what --limit and --pick had left. Of slices the planner has to know all hosts.
+        let is_meant = |&at: &usize| inventory.hosts.get(at).is_some_and(|host| only.contains(&host.name));
+        selected.retain(is_meant);
+        return Ok(selected);
+    }
     if let Some(limit) = args.limit {
         selected.truncate(limit);
     }
@@ -344,7 +353,7 @@ pub(super) struct Common {
     pub(super) pool: usize,
     pub(super) warn_only: bool,
     pub(super) changes: Changes,
-    pub(super) exclude: Vec<String>,
+    pub(super) bounds: Bounds,
     pub(super) shard: Option<Shard>,
     pub(super) ssh_config: SshConfigSource,
     pub(super) tags: Tags,
@@ -371,7 +380,7 @@ impl Common {
             pool: self.pool,
             warn_only: self.warn_only,
             changes: self.changes,
-            exclude: self.exclude,
+            bounds: self.bounds,
             shard: self.shard,
             ssh_config: self.ssh_config,
             tags: self.tags,

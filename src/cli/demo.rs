@@ -56,7 +56,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         pool: DEFAULT_POOL,
         warn_only: false,
         changes: Changes::default(),
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),

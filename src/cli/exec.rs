@@ -34,7 +34,7 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes: Changes { diff: args.diff, ..Changes::default() },
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
@@ -42,13 +42,14 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         condition: args.condition.get(),
     }
     .request(&inventory);
-    let plan = planner::command(request, &inventory, &selected, &line)?;
+    let mut plan = planner::command(request, &inventory, &selected, &line)?;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
     let guard = Guard::On { confirmed: &execution.protection.confirm };
     protected::agreed(&inventory, &plan, guard)?;
+    invocation.take_up(&mut plan)?;
     let recording = invocation.recording(execution, [&*inventory.file]);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);

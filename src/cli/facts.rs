@@ -27,7 +27,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
         serial: Vec::new(),
         condition: args.condition.get(),
         changes: Changes::default(),
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&args.connection)?,
     }

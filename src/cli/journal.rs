@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
+use crate::cli::again::TakenUp;
 use crate::cli::args::{Cli, Execution};
 use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
@@ -18,7 +19,7 @@ use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
 use crate::model::secret::MASK;
 use crate::model::task::Action;
-use crate::store::{Again, Journal, Keep, Recipe, Runs, Source, StoreError};
+use crate::store::{Journal, Keep, Recipe, Runs, Source, StoreError};
 
 /// A command line, to be written down with the run that it begins.
 #[derive(Clone, Debug)]
@@ -26,10 +27,21 @@ pub(super) struct Invocation {
     /// Without the program's name; with what the environment said, as flags.
     arguments: Vec<String>,
     unrepeatable: Option<String>,
-    again: Option<Again>,
+    /// The run that it takes up.
+    taken_up: Option<TakenUp>,
 }
 
 impl Invocation {
+    /// That of a run that is taken up again.
+    pub(super) fn again(arguments: Vec<String>, taken_up: TakenUp) -> Self {
+        Self { arguments, unrepeatable: None, taken_up: Some(taken_up) }
+    }
+
+    /// Lets a plan go on from the run that it takes up, if it resumes one.
+    pub(super) fn take_up(&self, plan: &mut Plan) -> Result<(), CliError> {
+        self.taken_up.as_ref().map_or(Ok(()), |taken_up| taken_up.prepare(plan))
+    }
+
     /// That of this process.
     pub(super) fn of(matches: &ArgMatches, arguments: impl Iterator<Item = OsString>) -> Self {
         let mut words: Vec<OsString> = arguments.collect();
@@ -40,7 +52,7 @@ impl Invocation {
         Self {
             arguments: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             unrepeatable: (!readable).then(|| "its command line is not UTF-8".to_owned()),
-            again: None,
+            taken_up: None,
         }
     }
 
@@ -65,7 +77,7 @@ impl Invocation {
         if files.iter().any(|file| file.path == "-") {
             invocation.unrepeatable = Some("its inventory came from stdin".to_owned());
         }
-        Some(Recording { invocation, files, state })
+        Some(Recording { invocation, files, state, is_of_tasks: false })
     }
 }
 
@@ -101,13 +113,24 @@ pub(super) struct Recording {
     invocation: Invocation,
     files: Vec<Source>,
     state: PathBuf,
+    is_of_tasks: bool,
 }
 
 impl Recording {
+    /// Says that it is about tasks: a single command is better run again than resumed.
+    pub(super) fn of_tasks(self) -> Self {
+        Self { is_of_tasks: true, ..self }
+    }
+
+    /// Whether it is about tasks.
+    pub(super) fn is_of_tasks(&self) -> bool {
+        self.is_of_tasks
+    }
+
     /// Begins the journal, once it is known what must not be in it. Old runs go.
     pub(super) fn begin(self, plan: &Plan, redactor: &Redactor) -> Option<Arc<Journal>> {
-        let Self { invocation, files, state } = self;
-        let Invocation { arguments, mut unrepeatable, again } = invocation;
+        let Self { invocation, files, state, is_of_tasks: _ } = self;
+        let Invocation { arguments, mut unrepeatable, taken_up } = invocation;
         let mut masked = Vec::new();
         let arguments = arguments
             .iter()
@@ -136,7 +159,7 @@ impl Recording {
             unrepeatable,
             folder,
             files,
-            again,
+            again: taken_up.map(|taken_up| taken_up.again()),
         };
         let keep = keep();
         let begun = Runs::create(&state).and_then(|runs| {

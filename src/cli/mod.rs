@@ -1,6 +1,7 @@
 //! Floor 3: the command line. Reads arguments and files, wires engine and reports together, turns errors into
 //! words and results into the exit code. One file per subcommand.
 
+mod again;
 mod args;
 mod ask;
 mod call;
@@ -46,7 +47,7 @@ use std::{env, io};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::args::{Cli, Command, ReportCommand};
+use crate::cli::args::{Cli, Color, Command, ReportCommand};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::model::outcome::ExitCode;
@@ -68,14 +69,22 @@ pub fn main() -> u8 {
             return code.code();
         }
     };
-    let color = cli.color;
     let result = match &cli.command {
-        Command::Run(args) => run::run(args, color, &invocation),
-        Command::Exec(args) => exec::run(args, color, &invocation),
-        Command::Put(args) => put::run(args, color, &invocation),
-        Command::Get(args) => get::run(args, color, &invocation),
-        Command::Sync(args) => sync::run(args, color, &invocation),
-        Command::Ls(args) => ls::run(args, color, &invocation),
+        Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
+        command => carry_out(command, cli.color, &invocation),
+    };
+    result.map_or_else(complain, ExitCode::code)
+}
+
+/// Does what a subcommand is there for.
+fn carry_out(command: &Command, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Run(args) => run::run(args, color, invocation),
+        Command::Exec(args) => exec::run(args, color, invocation),
+        Command::Put(args) => put::run(args, color, invocation),
+        Command::Get(args) => get::run(args, color, invocation),
+        Command::Sync(args) => sync::run(args, color, invocation),
+        Command::Ls(args) => ls::run(args, color, invocation),
         Command::List(args) => list::run(&args.tasks_file, args.json),
         Command::Hosts(args) => hosts::run(args),
         Command::Check(args) => check::run(args, color),
@@ -90,9 +99,11 @@ pub fn main() -> u8 {
             Some(ReportCommand::Merge(args)) => merge::run(args),
             None => show::report(args),
         },
-        Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
-    };
-    result.map_or_else(complain, ExitCode::code)
+        Command::Retry(args) => again::retry(args, color),
+        Command::Resume(args) => again::resume(args, color),
+        // Its exit code is that of the remote shell.
+        Command::Shell(args) => shell::run(args).map(|_| ExitCode::Ok),
+    }
 }
 
 /// Tells an error; gives the number to exit with.

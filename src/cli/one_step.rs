@@ -53,7 +53,7 @@ pub(super) fn run(
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes,
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: Tags::default(),
@@ -64,13 +64,14 @@ pub(super) fn run(
     let name = Some(at_no_place(subject.as_str()));
     let run_as = args.sudo.then(|| RunAs::Other(Box::default()));
     let step = Step { name, run_as, ..Step::bare(action) };
-    let plan = planner::step(request, &inventory, &selected, step, &title)?;
+    let mut plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {
         print(&plan_view::render(&plan))?;
         return Ok(ExitCode::Ok);
     }
     protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
+    invocation.take_up(&mut plan)?;
     let recording = invocation.recording(execution, [&*inventory.file]);
     let recording = recording.filter(|_| verb != "ls" && !changes.dry_run);
     drop(inventory);

@@ -48,6 +48,8 @@ pub(super) struct Outputs {
     batch: usize,
     /// Reports are written at the end.
     reports: bool,
+    /// The run can be resumed, and the recap says how.
+    resumable: bool,
 }
 
 /// What is written when the run is over.
@@ -213,7 +215,15 @@ impl Outputs {
     pub(super) fn with(reporters: Composite, screen: Screen, quiet: bool) -> Self {
         let options = recap_options(&screen, quiet);
         let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
-        Self { reporters, recap: Recap::default(), ending, failed: None, batch: BATCH, reports: false }
+        Self {
+            reporters,
+            recap: Recap::default(),
+            ending,
+            failed: None,
+            batch: BATCH,
+            reports: false,
+            resumable: false,
+        }
     }
 
     /// Only these readers.
@@ -225,7 +235,13 @@ impl Outputs {
             failed: None,
             batch: BATCH,
             reports: false,
+            resumable: false,
         }
+    }
+
+    /// Says at the end how to go on with what is left.
+    pub(super) fn offer_resume(&mut self) {
+        self.resumable = true;
     }
 
     /// Whether its end takes longer than that of a screen.
@@ -290,6 +306,11 @@ impl Outputs {
                 }
                 // Nobody is left to tell when stderr is gone.
                 let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
+                let line =
+                    recap::resume_line(&self.recap, &options).filter(|_| self.resumable && !options.quiet);
+                if let Some(line) = line {
+                    let _ = talk.write_all(format!("\n{line}").as_bytes());
+                }
                 let _ = talk.flush();
                 if let Some(terminal) = terminal {
                     terminal.finish(TERMINAL_PATIENCE);

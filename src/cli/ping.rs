@@ -41,7 +41,7 @@ pub(super) fn plan(
         pool: connection.pool,
         warn_only: false,
         changes: Changes::default(),
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(connection)?,
         tags: Tags::default(),

@@ -3,7 +3,7 @@
 use crate::cli::args::{Color, Run};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
-use crate::cli::journal::Invocation;
+use crate::cli::journal::{Invocation, Recording};
 use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
         pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes: args.changes.changes(),
-        exclude: args.selection.exclude.clone(),
+        bounds: args.selection.bounds(),
         shard: args.selection.shard,
         ssh_config: context::ssh_config(&execution.connection)?,
         tags: args.tags.tags(),
@@ -53,8 +53,9 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     if let Some(wait) = args.lock_wait {
         plan.locking.wait = wait;
     }
+    invocation.take_up(&mut plan)?;
     let recording = invocation.recording(execution, [&*inventory.file, &*file.file]);
-    let recording = recording.filter(|_| !args.changes.dry_run);
+    let recording = recording.filter(|_| !args.changes.dry_run).map(Recording::of_tasks);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };

@@ -95,7 +95,7 @@ pub(super) fn listen() -> Result<StopReceiver, CliError> {
 /// Carries a plan out on the current runtime.
 pub(super) async fn carry_out(
     mut plan: Plan,
-    outputs: Outputs,
+    mut outputs: Outputs,
     answers: Answers,
     stopping: StopReceiver,
     recording: Option<Recording>,
@@ -110,9 +110,13 @@ pub(super) async fn carry_out(
         suspend::listen(terminal)
             .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
     }
+    let is_of_tasks = recording.as_ref().is_some_and(Recording::is_of_tasks);
+    let journal = recording.and_then(|recording| recording.begin(&plan, &redactor));
+    if journal.is_some() && is_of_tasks {
+        outputs.offer_resume();
+    }
     let (sink, deliveries) = engine::channel(&redactor);
     let report = spawn_reporters(outputs, deliveries)?;
-    let journal = recording.and_then(|recording| recording.begin(&plan, &redactor));
     let sink = sink.written_in(journal.clone().map(|journal| journal as Arc<dyn Ledger>));
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
     let (asker, asked) = engine::questions();

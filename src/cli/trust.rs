@@ -61,7 +61,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         pool: args.connection.pool,
         warn_only: false,
         changes: Changes::default(),
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&args.connection)?,
         tags: Tags::default(),

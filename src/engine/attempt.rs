@@ -37,6 +37,9 @@ impl<C: Connector> Worker<'_, C> {
         if let Some(reason) = self.shared.stop.current().reason() {
             return Err(self.halt_cancelled(index, reason));
         }
+        if let Some(visit) = self.run.recall(self.task_index, index) {
+            return self.pass_over(index, step, visit);
+        }
         self.meet(index, step).await?;
         if let Some(halt) = self.halt_unlocked(index) {
             return Err(halt);
@@ -88,7 +91,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// What the rest of the task has to know of a step that is over.
-    fn take_note(&mut self, step: &Step, result: &StepResult) {
+    pub(super) fn take_note(&mut self, step: &Step, result: &StepResult) {
         if let Some(name) = &step.register
             && !result.done_elsewhere
         {

@@ -21,6 +21,13 @@ pub(super) async fn decide<C: Connector>(
     let plan = Arc::clone(&shared.plan);
     let planned = plan.hosts.get(run.host).expect("the dispatcher asks planned hosts");
     run.activity.begin();
+    if let Some(recalled) = plan.memory.of(&planned.endpoint.name) {
+        match &recalled.left_out {
+            Some(outcome) => return (run, TaskEnd::Ended(outcome.clone())),
+            None if recalled.chosen => return (run, TaskEnd::Done),
+            None => {}
+        }
+    }
     let facts = if planner::asks(plan.condition.as_deref().unwrap_or_default()) {
         match look(&mut shared, planned, &mut run).await {
             Ok(facts) => Some(Arc::new(facts)),

@@ -180,7 +180,8 @@ impl Discretion {
                 Fact::QuestionAsked { host, task, step, question: self.text(question) }
             }
             Fact::StepFinished { host, task, step, outcome } => {
-                let StepOutcome { status, failure, exit, note, difference, may_still_run, elapsed } = outcome;
+                let StepOutcome { status, failure, exit, note, difference, may_still_run, earlier, elapsed } =
+                    outcome;
                 let outcome = StepOutcome {
                     status,
                     failure: failure.map(|failure| self.failure(failure)),
@@ -191,6 +192,7 @@ impl Discretion {
                     note: note.map(|note| self.text(note)),
                     difference: difference.map(|difference| self.text(difference)),
                     may_still_run,
+                    earlier,
                     elapsed,
                 };
                 Fact::StepFinished { host, task, step, outcome }
@@ -295,6 +297,7 @@ mod tests {
             note: Some(text.to_owned()),
             difference: Some(text.to_owned()),
             may_still_run: false,
+            earlier: false,
             elapsed: std::time::Duration::ZERO,
         };
         Fact::StepFinished { host: host(), task: 0, step: 0, outcome }

@@ -13,7 +13,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::engine::delegates::{self, Delegates};
 use crate::engine::learned::Learned;
 use crate::engine::lock::{self, Held};
-use crate::engine::plan::{Keeper, Plan, PlannedLock, PlannedTask, TaskHost};
+use crate::engine::plan::{Keeper, Plan, PlannedHost, PlannedLock, PlannedTask, TaskHost};
 use crate::engine::questions::QuestionSender;
 use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
@@ -188,7 +188,13 @@ fn last_tasks(plan: &Plan) -> Vec<Option<usize>> {
 impl<C: Connector> Dispatcher<C> {
     fn new(shared: Shared<C>) -> Self {
         let plan = &shared.plan;
-        let hosts = (0..plan.hosts.len()).map(|host| HostState::Waiting(HostRun::new(host, &shared.sink)));
+        let run = |(host, planned): (usize, &PlannedHost)| {
+            let run = HostRun::new(host, &shared.sink);
+            HostState::Waiting(run.remembering(&plan.memory, &planned.endpoint.name))
+        };
+        let hosts = plan.hosts.iter().enumerate().map(run);
+        let once = Arc::new(Once::default());
+        plan.memory.restore(plan, &once, &shared.learned);
         Self {
             hosts: hosts.collect(),
             last_task: last_tasks(plan),
@@ -197,7 +203,7 @@ impl<C: Connector> Dispatcher<C> {
             closing: JoinSet::new(),
             told_stop: Stop::Run,
             agent: AgentWatch::default(),
-            once: Arc::default(),
+            once,
             declined: false,
             unmet: None,
             lock: None,

@@ -13,7 +13,9 @@ mod dispatcher;
 mod learned;
 mod lines;
 mod lock;
+mod memory;
 mod pace;
+mod past;
 pub mod plan;
 pub mod planner;
 pub mod preflight;
@@ -31,6 +33,8 @@ mod worker;
 
 pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
+pub use memory::Memory;
+pub use past::{Doubt, Obstacle, Past, Standing, Unseen};
 pub use questions::{Question, QuestionSender, Reply, Wanted, questions};
 pub use sink::{Delivery, EventSink, channel};
 pub use stop::{Stop, StopReceiver, StopSender, stop_channel};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::engine::memory::Memory;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, RoleName};
@@ -54,6 +55,8 @@ pub struct Plan {
     pub secrets: Secrets,
     /// Passwords of steps that run as somebody else, once they are fetched.
     pub passwords: HashMap<SecretSource, Secret>,
+    /// What it goes on from, when it resumes another run.
+    pub memory: Memory,
     /// Variables of the command line (`-e`): they win over everything.
     pub extra_vars: Layer,
     /// The variables of each host of the inventory, when a step may look at those of others.

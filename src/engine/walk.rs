@@ -139,7 +139,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Tells of steps that are not wanted.
-    fn skip(&self, body: &Body) {
+    fn skip(&mut self, body: &Body) {
         let Body { main, rescue: _, always } = body;
         for item in main.iter().chain(always) {
             match item {
@@ -150,7 +150,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// A block that cannot be begun fails at its first step.
-    fn fail_first(&self, body: &Body, failure: Failure) -> Walked {
+    fn fail_first(&mut self, body: &Body, failure: Failure) -> Walked {
         let Some(index) = first_step(&body.main) else { return Ok(()) };
         let outcome = self.ended(Status::Failed, Some(failure.clone()), index);
         self.tell_unrun(index, StepResult::failed(failure));
@@ -158,7 +158,8 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Tells of a step that is not begun.
-    pub(super) fn tell_unrun(&self, index: usize, result: StepResult) {
+    pub(super) fn tell_unrun(&mut self, index: usize, mut result: StepResult) {
+        result.outcome.earlier = self.run.recall(self.task_index, index).is_some();
         let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
         let sink = &self.shared.sink;
         sink.tell(Fact::StepStarted { host: host.clone(), task, step });

@@ -12,6 +12,7 @@ use crate::engine::command::OUTPUT_BUDGET;
 use crate::engine::connecting::{self, NotConnected};
 use crate::engine::delegates::Delegates;
 use crate::engine::learned::Learned;
+use crate::engine::memory::Recalled;
 use crate::engine::pace::Pace;
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::engine::questions::QuestionSender;
@@ -78,6 +79,8 @@ pub(super) struct HostRun<S> {
     pub(super) vars: Vars,
     /// The same, as templates see it.
     layer: Layer,
+    /// What an earlier run has done there, and it has not come to yet.
+    pub(super) recalled: Option<Box<Recalled>>,
     /// What it is, once it has been asked.
     pub(super) facts: Option<Arc<Facts>>,
     /// The last task that it went through.
@@ -109,6 +112,7 @@ impl<S> HostRun<S> {
             files: Vec::new(),
             vars: Vars::new(),
             layer: Layer::default(),
+            recalled: None,
             facts: None,
             through: None,
             begun: false,

@@ -375,7 +375,7 @@ pub enum Stream {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepOutcome {
     /// The status.
     pub status: StepStatus,
@@ -394,6 +394,9 @@ pub struct StepOutcome {
     /// The command was started and its end was not seen.
     #[serde(default)]
     pub may_still_run: bool,
+    /// An earlier run did it, and this one passed over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub earlier: bool,
     /// How long it took.
     #[serde(rename = "elapsed_ms", with = "millis")]
     pub elapsed: Duration,

@@ -418,6 +418,7 @@ mod tests {
             note: None,
             difference: None,
             may_still_run: false,
+            earlier: false,
             elapsed: Duration::from_millis(3),
         };
         at(9, Fact::StepFinished { host: host(index), task: 0, step, outcome })

@@ -50,9 +50,10 @@ words! {
 
 words! {
     /// How a step ended on one host.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
     StepStatus {
         /// Done; nothing on the host was changed by it.
+        #[default]
         Ok = "ok",
         /// Done; the host was, or may have been, changed.
         Changed = "changed",

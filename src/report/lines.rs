@@ -237,6 +237,8 @@ impl Reporter for Lines {
             // The terminal is somebody else's until the answer.
             Fact::QuestionAsked { .. } => self.idle(),
             Fact::QuestionAnswered { .. } => Ok(()),
+            // An earlier run has told of it.
+            Fact::StepFinished { outcome, .. } if outcome.earlier => Ok(()),
             Fact::StepFinished { host, task, step, outcome } => {
                 self.step_finished(host, (*task, *step), outcome)
             }

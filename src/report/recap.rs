@@ -60,6 +60,22 @@ pub fn render(recap: &Recap, options: &Options) -> String {
     out
 }
 
+/// The line to copy for going on with a run that is recorded, with its end; none when nothing is left of it.
+pub fn resume_line(recap: &Recap, options: &Options) -> Option<String> {
+    let is_left = |record: &&HostRecord| record.status() != Some(Status::Ok) && !record.is_left_out();
+    let left: Vec<&HostRecord> = recap.hosts.iter().filter(is_left).collect();
+    let who = match left.as_slice() {
+        [] => return None,
+        [one] => {
+            let host = options.style.text(one.host.as_str());
+            one.failed_step
+                .map_or_else(|| host.to_string(), |(_, step)| format!("{host} at step {}", step + 1))
+        }
+        many => count_hosts(many.len()),
+    };
+    Some(format!("hint: `fan resume {}` goes on with {who}\n", recap.run))
+}
+
 /// What did not end well, grouped as the recap tells it.
 pub(crate) fn failures(recap: &Recap) -> Vec<Paragraph<'_>> {
     const OPTIONS: &Options = &Options {

@@ -128,6 +128,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
         note: None,
         difference: None,
         may_still_run: false,
+        earlier: false,
         elapsed: Duration::from_millis(100),
     }
 }

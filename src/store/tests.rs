@@ -78,6 +78,7 @@ fn events() -> Vec<Event> {
         note: None,
         difference: None,
         may_still_run: false,
+        earlier: false,
         elapsed: Duration::from_millis(5),
     };
     let ended = HostOutcome {

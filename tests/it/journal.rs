@@ -59,13 +59,15 @@ async fn a_run_is_told_again_as_it_was() {
     assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
     let show = fan.run(["show"]);
     assert_eq!(show.code, Some(0), "{}", show.snapshot());
-    assert!(ran.stderr.ends_with(&show.stdout), "{}\n{}", ran.stderr, show.stdout);
+    let hint = ran.stderr.strip_prefix(ran.stderr.split_once(&show.stdout).unwrap().0).unwrap();
+    let hint = hint.strip_prefix(&show.stdout).unwrap();
+    let name = runs(&fan).names().unwrap().remove(0);
+    assert_eq!(hint, format!("\nhint: `fan resume {name}` goes on with web2 at step 3\n"));
     let output = fan.run(["show", "last", "--output"]);
     let lines: Vec<&str> = output.stdout.lines().filter(|line| line.contains(" | ")).collect();
     for line in ran.stdout.lines() {
         assert!(lines.contains(&line), "{line}\n{}", output.stdout);
     }
-    let name = runs(&fan).names().unwrap().remove(0);
     let report = fan.run(["report", &name[..20], "later.json", "later.html", "later.xlsx"]);
     assert_eq!(report.code, Some(0), "{}", report.snapshot());
     let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();

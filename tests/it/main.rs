@@ -38,6 +38,7 @@ mod real;
 mod recipes;
 mod reports;
 mod results;
+mod resume;
 mod sandbox;
 mod sandbox_sftp;
 mod schema;

@@ -2,7 +2,58 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::engine::Unseen;
+
+/// What `retry` and `resume` have in common.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Again {
+    /// The run: its name, the beginning of it, or last.
+    #[arg(value_name = "RUN", default_value = "last")]
+    pub(in crate::cli) run: String,
+    /// Answer yes: files may have changed since then; and to what `confirm` steps ask, as for `fan run`.
+    #[arg(short, long, env = "FAN_YES")]
+    pub(in crate::cli) yes: bool,
+    /// A variable of the command line that was not kept, as it is a secret.
+    #[arg(short = 'e', long = "set", value_name = "K=V")]
+    pub(in crate::cli) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Retry {
+    #[command(flatten)]
+    pub(in crate::cli) again: Again,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Resume {
+    #[command(flatten)]
+    pub(in crate::cli) again: Again,
+    /// What becomes of a command that was started and whose end was not seen; asked on a terminal.
+    #[arg(long, value_enum, value_name = "WHAT", env = "FAN_UNKNOWN")]
+    pub(in crate::cli) unknown: Option<UnknownArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum UnknownArg {
+    /// Run it again.
+    Rerun,
+    /// Take it as done.
+    Skip,
+    /// Take it as failed.
+    Fail,
+}
+
+impl UnknownArg {
+    pub(in crate::cli) fn unseen(self) -> Unseen {
+        match self {
+            Self::Rerun => Unseen::Rerun,
+            Self::Skip => Unseen::Skip,
+            Self::Fail => Unseen::Fail,
+        }
+    }
+}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct History {

@@ -17,7 +17,7 @@ mod tests;
 mod uses;
 mod variables;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,11 +30,12 @@ pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
 
+use crate::engine::memory::Memory;
 use crate::engine::plan::{Changes, Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::start::Start;
 use crate::engine::planner::variables::Variables;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{HostName, Inventory};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::secret::Secrets;
 use crate::model::settings::{Settings, TimeLimit};
@@ -57,6 +58,15 @@ pub struct Call {
     pub positional: Vec<Value>,
     /// Arguments by name (`hello:name=Jeff`).
     pub named: Vars,
+}
+
+/// Which hosts take no part, whatever a task names.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// Target expressions of hosts that are left out.
+    pub exclude: Vec<String>,
+    /// All hosts but these, when a run is taken up again. A task that one host does for all is done all the same.
+    pub only: Option<Arc<BTreeSet<HostName>>>,
 }
 
 /// What all plans have in common.
@@ -84,8 +94,8 @@ pub struct Request {
     pub warn_only: bool,
     /// What becomes of changes to files.
     pub changes: Changes,
-    /// Target expressions that are left out where tasks name their own targets.
-    pub exclude: Vec<String>,
+    /// Which hosts take no part where tasks name their own targets.
+    pub bounds: Bounds,
     /// The slice of the hosts that is meant, where it is not all of them.
     pub shard: Option<Shard>,
     /// Which steps are picked.
@@ -163,11 +173,11 @@ pub fn tasks(
     file: &TaskFile,
     calls: &[Call],
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let exclude = request.exclude.clone();
+    let bounds = request.bounds.clone();
     let mut list = TaskList {
         inventory,
         selected,
-        exclude: &exclude,
+        bounds: &bounds,
         shard: request.shard,
         file,
         all_may_do: request.condition.is_some(),
@@ -273,7 +283,7 @@ struct Listed<'a> {
 struct TaskList<'a, 'i> {
     inventory: &'i mut Inventory,
     selected: Option<&'a [usize]>,
-    exclude: &'a [String],
+    bounds: &'a Bounds,
     shard: Option<Shard>,
     file: &'a TaskFile,
     /// Which host does a `run_once` task is decided later.
@@ -303,8 +313,7 @@ impl<'a> TaskList<'a, '_> {
         }
         self.others(&task.before, &targets, extra);
         self.seen.insert(&task.name);
-        let doers = self.doers(task, &targets);
-        self.tasks.push(Listed { task, arguments, targets: doers });
+        self.list(task, arguments, &targets);
         self.others(&task.after, &targets, extra);
     }
 
@@ -321,10 +330,14 @@ impl<'a> TaskList<'a, '_> {
             self.others(&other.before, &own, extra);
             let call = Call { task: other.name.to_string(), positional: Vec::new(), named: Vars::new() };
             let arguments = bind(other, &call, extra, &mut self.problems);
-            let doers = self.doers(other, &own);
-            self.tasks.push(Listed { task: other, arguments, targets: doers });
+            self.list(other, arguments, &own);
             self.others(&other.after, &own, extra);
         }
+    }
+
+    fn list(&mut self, task: &'a Task, arguments: Arguments, targets: &[usize]) {
+        let targets = self.doers(task, targets);
+        self.tasks.push(Listed { task, arguments, targets });
     }
 
     /// The hosts that do a task: its first one, when one is enough. That is the first of all, which is in one slice only.
@@ -341,7 +354,12 @@ impl<'a> TaskList<'a, '_> {
             let host = hosts.get(at).map(|host| host.name.as_str());
             self.shard.is_none_or(|shard| host.is_some_and(|host| shard.has(host)))
         };
-        targets.iter().copied().take(count).filter(is_meant).collect()
+        let doers: Vec<usize> = targets.iter().copied().take(count).filter(is_meant).collect();
+        let Some(only) = &self.bounds.only else { return doers };
+        let is_left = |&at: &usize| hosts.get(at).is_some_and(|host| only.contains(&host.name));
+        let left: Vec<usize> = doers.iter().copied().filter(is_left).collect();
+        // What is done for all is done again, whoever is left.
+        if task.run_once && left.is_empty() { doers } else { left }
     }
 
     /// The hosts of a task: the command line's, else its own; `None` when neither names any.
@@ -362,7 +380,7 @@ impl<'a> TaskList<'a, '_> {
             .exclude
             .iter()
             .map(|hosts| hosts.value.as_str())
-            .chain(self.exclude.iter().map(String::as_str))
+            .chain(self.bounds.exclude.iter().map(String::as_str))
             .collect();
         match target::select(self.inventory, &include, &exclude) {
             Ok(targets) => Some(targets),
@@ -459,6 +477,7 @@ fn assemble(
         templates: request.templates,
         secrets: request.secrets,
         passwords: Default::default(),
+        memory: Memory::default(),
         extra_vars: Layer::new(&request.extra_vars),
         host_vars: Arc::default(),
         locking: Locking::default(),

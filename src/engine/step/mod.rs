@@ -48,15 +48,7 @@ pub(super) struct StepResult {
 impl StepResult {
     /// A result without output.
     pub(super) fn of(status: StepStatus) -> Self {
-        let outcome = StepOutcome {
-            status,
-            failure: None,
-            exit: None,
-            note: None,
-            difference: None,
-            may_still_run: false,
-            elapsed: std::time::Duration::ZERO,
-        };
+        let outcome = StepOutcome { status, ..StepOutcome::default() };
         Self {
             outcome,
             stdout: Captured::default(),

@@ -9,6 +9,7 @@ mod marks;
 mod model;
 mod output;
 mod panic;
+mod past;
 mod preflight;
 mod run;
 mod steps;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::engine::memory::Memory;
 use crate::engine::plan::{
     Body, Changes, Locking, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost,
 };
@@ -96,6 +98,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         home: None,
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         secrets: Secrets::default(),
+        memory: Memory::default(),
         extra_vars: Layer::default(),
         locking: Locking::default(),
         warnings: Vec::new(),

@@ -245,7 +245,9 @@ impl Fold {
         let echo = echoes(&self.tasks, (task, step));
         let mut budget = std::mem::replace(&mut self.budget, Budget::new(0));
         if let Some(step) = self.step(task, step) {
-            if outcome.status != StepStatus::Skipped || step.open.contains_key(&host) {
+            // What an earlier run did is no news.
+            let told = !outcome.earlier && outcome.status != StepStatus::Skipped;
+            if told || step.open.contains_key(&host) {
                 let note = outcome.note.as_deref();
                 let said = Said {
                     ending: ending(outcome),

@@ -139,7 +139,7 @@ fn request() -> Request {
         pool: 8,
         warn_only: false,
         changes: Changes::default(),
-        exclude: Vec::new(),
+        bounds: Default::default(),
         shard: None,
         ssh_config: SshConfigSource::none(),
         tags: Tags::default(),

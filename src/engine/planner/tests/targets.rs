@@ -1,7 +1,7 @@
 //! Which hosts a task runs on.
 
 use crate::engine::planner::tests::{call, file, inventory, outline, plan, plan_with, request, shown, task};
-use crate::engine::planner::{self, Request};
+use crate::engine::planner::{self, Bounds, Request};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
 use crate::model::task::Task;
@@ -46,7 +46,7 @@ fn the_command_lines_selection_replaces_them() {
 #[test]
 fn the_command_lines_exclusion_applies_to_each_tasks_own_targets() {
     let tasks = file(vec![on(task(3, "a"), &["web"], &[], &["web1"]), on(task(5, "b"), &["db"], &[], &[])]);
-    let request = Request { exclude: vec!["web3".to_owned()], ..request() };
+    let request = Request { bounds: Bounds { exclude: vec!["web3".to_owned()], only: None }, ..request() };
     let plan = plan_with(request, &mut inventory(), &tasks, &[call("a"), call("b")]).unwrap();
     assert_eq!(outline(&plan), "a: web2\nb: db1");
     // Hosts that take part in no task are not in the plan.

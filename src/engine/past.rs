@@ -1,0 +1,461 @@
+//! What earlier runs have done on each host, folded from what was written down of them: a run, those that resumed it, and
+//! what is left of all that for the next one to go on from. Pure; docs/design/resume.md has the rules.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::engine::memory::{Memory, Recalled, Visit};
+use crate::engine::plan::{Plan, PlannedTask, summarize};
+use crate::event::ledger::Kept;
+use crate::event::{Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
+use crate::model::inventory::HostName;
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::model::task::Action;
+
+/// What earlier runs have done.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    run: Arc<str>,
+    hosts: Vec<HostName>,
+    tasks: Vec<TaskSummary>,
+    tracks: HashMap<HostName, Track>,
+}
+
+/// What happened on one host, as far as it counts.
+#[derive(Clone, Debug, Default)]
+struct Track {
+    /// The steps that it went through, in order. One that failed is among them when what followed from that was begun.
+    visits: Vec<Visit>,
+    /// The step after them, when it was begun and its end was not seen.
+    doubt: Option<(usize, usize)>,
+    /// How it ended last.
+    end: Option<HostOutcome>,
+    /// `--where` was asked about it.
+    chosen: bool,
+}
+
+/// A step whose end was not seen on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// On which host.
+    pub host: HostName,
+    /// Index into the plan's tasks.
+    pub task: usize,
+    /// Index into that task's steps.
+    pub step: usize,
+}
+
+/// What is to become of a step whose end was not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is run again.
+    Rerun,
+    /// It counts as done.
+    Skip,
+    /// It counts as failed.
+    Fail,
+}
+
+/// Where a host goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nowhere: it is through, or was left out by `--where`.
+    Done,
+    /// At this step, as (task, step): it failed there, was stopped, or its end was not seen.
+    At(usize, usize),
+    /// After this step.
+    After(usize, usize),
+    /// At its first one.
+    Start,
+}
+
+/// What is in the way of going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The steps that were done are not those of the tasks any more.
+    OtherSteps {
+        /// The first that differs: its task, its number from 1, and what it was.
+        task: String,
+        /// From 1.
+        number: usize,
+        /// Its title then.
+        title: String,
+    },
+    /// A value that later steps may need was not kept.
+    Lost {
+        /// On which host.
+        host: HostName,
+        /// The variable.
+        name: String,
+        /// The step that defined it.
+        title: String,
+    },
+    /// A step cannot count as done, as it was to define something.
+    Unskippable {
+        /// Its title.
+        title: String,
+        /// What it registers.
+        name: String,
+    },
+}
+
+impl Past {
+    /// Takes in what was written down of the next run: the first one, or one that resumed the one before.
+    #[must_use]
+    pub fn followed_by(
+        mut self,
+        events: impl Iterator<Item = Event>,
+        kept: impl Iterator<Item = Kept>,
+    ) -> Self {
+        let mut values: HashMap<(HostName, usize, usize), VecDeque<Kept>> = HashMap::new();
+        for kept in kept {
+            values.entry((kept.host.clone(), kept.task, kept.step)).or_default().push_back(kept);
+        }
+        let mut news: HashMap<HostName, News> = HashMap::new();
+        let mut named: Vec<HostName> = Vec::new();
+        for event in events {
+            match event.fact {
+                Fact::RunStarted { run, hosts, tasks, .. } => {
+                    self.run = run;
+                    self.tasks = tasks;
+                    if self.hosts.is_empty() {
+                        self.hosts.clone_from(&hosts);
+                    }
+                    named = hosts;
+                }
+                Fact::TaskStarted { hosts: Some(hosts), .. } => {
+                    for host in hosts.into_iter().filter_map(|host| named.get(host)) {
+                        self.tracks.entry(host.clone()).or_default().chosen = true;
+                    }
+                }
+                Fact::StepStarted { host, task, step } => {
+                    news.entry(host).or_default().visits.push(Visit::open(task, step));
+                }
+                Fact::StepFinished { host, task, step, outcome } => {
+                    let mut queue = values.get_mut(&(host.clone(), task, step));
+                    let kept = queue.as_mut().and_then(|queue| queue.pop_front());
+                    news.entry(host).or_default().finished(task, step, outcome, kept);
+                }
+                Fact::HostFinished { host, outcome } => news.entry(host).or_default().end = Some(outcome),
+                _ => {}
+            }
+        }
+        for (host, news) in news {
+            self.tracks.entry(host).or_default().advance(news, &self.tasks);
+        }
+        self
+    }
+
+    /// The run that was taken in last.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// All hosts, in the order of the first run.
+    pub fn hosts(&self) -> &[HostName] {
+        &self.hosts
+    }
+
+    /// The tasks of the run that was taken in last.
+    pub fn tasks(&self) -> &[TaskSummary] {
+        &self.tasks
+    }
+
+    /// Where a host goes on.
+    pub fn standing(&self, host: &HostName) -> Standing {
+        let Some(track) = self.tracks.get(host) else { return Standing::Start };
+        if track.is_done() {
+            return Standing::Done;
+        }
+        if let Some((task, step)) = track.doubt {
+            return Standing::At(task, step);
+        }
+        let failed = track.end.as_ref().and_then(|end| end.step);
+        match (failed, track.visits.iter().rfind(|visit| visit.is_passed())) {
+            (Some((task, step)), Some(last)) if !track.has(task, step) && last.task <= task => {
+                Standing::At(task, step)
+            }
+            (_, Some(last)) => Standing::After(last.task, last.step),
+            (_, None) => Standing::Start,
+        }
+    }
+
+    /// The steps whose end was not seen, and that something may come of when they are run again.
+    pub fn doubts(&self, plan: &Plan) -> Vec<Doubt> {
+        let doubt = |host: &HostName| {
+            let track = self.tracks.get(host).filter(|track| !track.is_done())?;
+            let (task, step) = track.doubt?;
+            let planned = plan.tasks.get(task)?.steps.get(step)?;
+            let is_planned = plan.hosts.iter().any(|planned| planned.endpoint.name == *host);
+            (is_planned && !is_repeatable(&planned.step.action)).then(|| Doubt {
+                host: host.clone(),
+                task,
+                step,
+            })
+        };
+        self.hosts.iter().filter_map(doubt).collect()
+    }
+
+    /// What a run of this plan goes on from; what is in the way of it, all at once.
+    ///
+    /// # Errors
+    ///
+    /// The steps that were done are other ones now, or values that they gave were not kept.
+    pub fn recall(mut self, plan: &Plan, unseen: impl Fn(&Doubt) -> Unseen) -> Result<Memory, Vec<Obstacle>> {
+        let mut obstacles = self.other_steps(plan);
+        if !obstacles.is_empty() {
+            return Err(obstacles);
+        }
+        for doubt in self.doubts(plan) {
+            let what = unseen(&doubt);
+            obstacles.extend(self.settle(plan, &doubt, what).err());
+        }
+        let shared = !plan.host_vars.is_empty();
+        let mut memory = Memory::new(&self.run);
+        for host in &self.hosts {
+            let Some(track) = self.tracks.remove(host) else { continue };
+            let needed = shared || !track.is_done();
+            obstacles.extend(track.lost(host, plan, needed));
+            memory.insert(host, track.recalled(plan));
+        }
+        memory.do_once(plan);
+        obstacles.dedup();
+        if obstacles.is_empty() { Ok(memory) } else { Err(obstacles) }
+    }
+
+    /// Decides about a step whose end was not seen.
+    fn settle(&mut self, plan: &Plan, doubt: &Doubt, unseen: Unseen) -> Result<(), Obstacle> {
+        let Some(track) = self.tracks.get_mut(&doubt.host) else { return Ok(()) };
+        let planned = plan.tasks.get(doubt.task).and_then(|task| task.steps.get(doubt.step));
+        let register = planned.and_then(|planned| planned.step.register.as_ref());
+        if let (Unseen::Skip, Some(name), Some(planned)) = (unseen, register, planned) {
+            let title = summarize(planned).title;
+            return Err(Obstacle::Unskippable { title, name: name.value.clone() });
+        }
+        let run = &self.run;
+        let (status, failure, note) = match unseen {
+            Unseen::Rerun => return Ok(()),
+            Unseen::Skip => {
+                (StepStatus::Ok, None, Some(format!("taken as done: its end was not seen in run {run}")))
+            }
+            Unseen::Fail => {
+                let message = format!("its end was not seen in run {run}, and it is not run again");
+                (StepStatus::Failed, Some(Failure::new(Kind::ConnectionLost, message)), None)
+            }
+        };
+        let outcome = StepOutcome { status, failure, note, ..StepOutcome::default() };
+        let visit = Visit { outcome: Some(outcome), anew: true, ..Visit::open(doubt.task, doubt.step) };
+        track.visits.push(visit);
+        Ok(())
+    }
+
+    /// Steps that were gone through and are other ones in the plan: their numbers mean nothing any more.
+    fn other_steps(&self, plan: &Plan) -> Vec<Obstacle> {
+        let mut places = HashSet::new();
+        for track in self.tracks.values() {
+            places.extend(track.visits.iter().map(|visit| (visit.task, visit.step)).chain(track.doubt));
+        }
+        let mut places: Vec<(usize, usize)> = places.into_iter().collect();
+        places.sort_unstable();
+        let other = places.into_iter().find_map(|(task, step)| {
+            let (then, now) = (self.tasks.get(task)?, plan.tasks.get(task));
+            let was = then.steps.get(step)?;
+            let same = now.is_some_and(|now| *now.name == *then.name && is_same(now, step, was));
+            (!same).then(|| Obstacle::OtherSteps {
+                task: then.name.clone(),
+                number: step + 1,
+                title: was.title.clone(),
+            })
+        });
+        other.into_iter().collect()
+    }
+}
+
+fn is_same(task: &PlannedTask, step: usize, was: &StepSummary) -> bool {
+    task.steps.get(step).map(summarize).is_some_and(|now| {
+        (now.action, now.section, now.title) == (was.action.clone(), was.section, was.title.clone())
+    })
+}
+
+/// What one run tells of a host.
+#[derive(Debug, Default)]
+struct News {
+    /// Steps that it began.
+    visits: Vec<Visit>,
+    /// How often it passed over a step that an earlier run had done.
+    passed_over: HashMap<(usize, usize), usize>,
+    end: Option<HostOutcome>,
+}
+
+impl News {
+    fn finished(&mut self, task: usize, step: usize, outcome: StepOutcome, kept: Option<Kept>) {
+        let open = self.visits.iter().rposition(|visit| visit.is(task, step) && visit.outcome.is_none());
+        if outcome.earlier {
+            open.map(|at| self.visits.remove(at));
+            *self.passed_over.entry((task, step)).or_default() += 1;
+            return;
+        }
+        let at = open.unwrap_or_else(|| {
+            self.visits.push(Visit::open(task, step));
+            self.visits.len() - 1
+        });
+        if let Some(visit) = self.visits.get_mut(at) {
+            visit.outcome = Some(outcome);
+            (visit.vars, visit.lost) = kept.map(|kept| (kept.vars, kept.lost)).unwrap_or_default();
+        }
+    }
+}
+
+/// How much of a host's way does not count any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    /// From the step on that did not go well.
+    Step,
+    /// The whole task.
+    Task,
+}
+
+impl Track {
+    fn is_done(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.status == Status::Ok || end.is_left_out())
+    }
+
+    fn has(&self, task: usize, step: usize) -> bool {
+        self.visits.iter().any(|visit| visit.is(task, step))
+    }
+
+    /// Takes in what the next run did.
+    fn advance(&mut self, news: News, tasks: &[TaskSummary]) {
+        let News { mut visits, passed_over, end } = news;
+        // Killed while it passed over a step: that one was not begun.
+        if let Some(last) = visits.last()
+            && last.outcome.is_none()
+        {
+            let place = (last.task, last.step);
+            let known = self.visits.iter().filter(|visit| visit.is(place.0, place.1)).count();
+            if known > passed_over.get(&place).copied().unwrap_or_default() {
+                visits.pop();
+            }
+        }
+        if self.doubt.is_some_and(|(task, step)| visits.iter().any(|visit| visit.is(task, step))) {
+            self.doubt = None;
+        }
+        let went_on = !visits.is_empty();
+        self.visits.append(&mut visits);
+        let Some(mut end) = end else {
+            if went_on {
+                self.cut_last();
+            }
+            return;
+        };
+        if end.status == Status::Ok {
+            self.doubt = None;
+        } else if let Some((task, step)) = end.step {
+            let failed = |visit: &Visit| visit.is(task, step) && !visit.is_passed();
+            if let Some(at) = self.visits.iter().rposition(failed)
+                && self.cut_at(at, tasks) == Cut::Task
+            {
+                end.step = None;
+            }
+        } else if went_on {
+            self.cut_last();
+        }
+        self.end = Some(end);
+    }
+
+    /// Forgets the last step when it did not go well, so that it is run again.
+    fn cut_last(&mut self) {
+        if let Some(last) = self.visits.pop_if(|last| !last.is_passed())
+            && last.is_unseen()
+        {
+            self.doubt = Some((last.task, last.step));
+        }
+    }
+
+    /// Forgets the step at which the host ended, and what followed from that.
+    fn cut_at(&mut self, at: usize, tasks: &[TaskSummary]) -> Cut {
+        let mut gone = self.visits.split_off(at).into_iter();
+        let Some(failed) = gone.next() else { return Cut::Step };
+        let is_rescue = |visit: &Visit| {
+            let step = tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
+            visit.task == failed.task && step.is_some_and(|step| step.section == Section::Rescue)
+        };
+        if gone.any(|visit| is_rescue(&visit)) {
+            // The way back of the task was gone: what its steps did may be undone.
+            self.visits.retain(|visit| visit.task != failed.task);
+            return Cut::Task;
+        }
+        if failed.is_unseen() {
+            self.doubt = Some((failed.task, failed.step));
+        }
+        Cut::Step
+    }
+
+    /// Values that are needed and were not kept.
+    fn lost(&self, host: &HostName, plan: &Plan, needed: bool) -> Vec<Obstacle> {
+        let lost = |visit: &Visit| {
+            let planned = plan.tasks.get(visit.task)?.steps.get(visit.step)?;
+            let again = is_harmless(&planned.step.action) || !(needed || planned.step.run_once);
+            let name = visit.lost.iter().find(|name| !again && !plan.extra_vars.contains(name))?;
+            let title = summarize(planned).title;
+            Some(Obstacle::Lost { host: host.clone(), name: name.clone(), title })
+        };
+        self.visits.iter().filter_map(lost).collect()
+    }
+
+    fn recalled(self, plan: &Plan) -> Recalled {
+        let started = !self.visits.is_empty() || self.end.as_ref().is_some_and(|end| end.started);
+        let left_out = self.end.filter(HostOutcome::is_left_out);
+        let chosen = self.chosen || !self.visits.is_empty();
+        // A step that changes nothing gives its value again.
+        let gives_again = |visit: &Visit| {
+            let planned = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
+            !visit.lost.is_empty() && planned.is_some_and(|planned| is_harmless(&planned.step.action))
+        };
+        let visits = self.visits.into_iter().filter(|visit| !gives_again(visit)).collect();
+        Recalled { visits, chosen, left_out, started }
+    }
+}
+
+/// Whether an action touches nothing: it can be done again for its value.
+fn is_harmless(action: &Action) -> bool {
+    match action {
+        Action::Echo(_)
+        | Action::Set(_)
+        | Action::Fail(_)
+        | Action::Assert { .. }
+        | Action::Stat(_)
+        | Action::Ls(_)
+        | Action::Facts
+        | Action::Barrier
+        | Action::WaitFor(_)
+        | Action::Confirm(_)
+        | Action::Prompt(_) => true,
+        Action::Run(_)
+        | Action::Local(_)
+        | Action::Script(_)
+        | Action::Put(_)
+        | Action::Get(_)
+        | Action::Sync(_)
+        | Action::Template(_)
+        | Action::File(_)
+        | Action::Line(_)
+        | Action::Reboot(_)
+        | Action::Block(_)
+        | Action::Task(_) => false,
+    }
+}
+
+/// Whether doing an action twice comes to the same as doing it once: files are compared first, and replaced as a whole.
+fn is_repeatable(action: &Action) -> bool {
+    is_harmless(action)
+        || matches!(
+            action,
+            Action::Put(_)
+                | Action::Get(_)
+                | Action::Sync(_)
+                | Action::Template(_)
+                | Action::File(_)
+                | Action::Line(_)
+        )
+}

@@ -1,0 +1,247 @@
+//! Runs that are cut off at every place there is, and resumed: no step that was done is done again, none is missed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use crate::engine::memory::Memory;
+use crate::engine::past::{Doubt, Obstacle, Past, Standing, Unseen};
+use crate::engine::plan::{Body, Item, Plan, PlannedBlock};
+use crate::engine::tests::fake::Fake;
+use crate::engine::tests::{plan, raw, step, text};
+use crate::engine::{self, EventSink};
+use crate::event::ledger::{Kept, Ledger};
+use crate::event::recap::Recap;
+use crate::event::{Event, Fact, Section};
+use crate::model::outcome::{Status, StepStatus};
+use crate::model::position::{Located, Position};
+use crate::model::redact::Redactor;
+use crate::model::secret::Secret;
+use crate::model::task::{Action, Step};
+
+/// What a journal would have, in order.
+#[derive(Clone, Debug)]
+enum Line {
+    Event(Event),
+    Kept(Kept),
+}
+
+#[derive(Debug, Default)]
+struct Book(Mutex<Vec<Line>>);
+
+impl Ledger for Book {
+    fn write(&self, event: &Event) {
+        self.0.lock().unwrap().push(Line::Event(event.clone()));
+    }
+
+    fn keep(&self, kept: &Kept) {
+        self.0.lock().unwrap().push(Line::Kept(kept.clone()));
+    }
+}
+
+fn registered(command: &str, name: &str) -> Step {
+    Step { register: Some(Located::new(name.to_owned(), Position::new("tasks.yaml", 7, 3))), ..raw(command) }
+}
+
+/// Two tasks. In the first a block that fails is put right; one step is done once for all.
+fn two_tasks() -> Plan {
+    let once = Step { run_once: true, ..registered("once", "shared") };
+    let fails = step(Action::Fail(text("as planned")));
+    let first = vec![
+        registered("a", "out"),
+        once,
+        raw("b"),
+        fails,
+        raw("rescue"),
+        raw("always"),
+        raw("last"),
+        registered("end", "done"),
+    ];
+    let mut plan = plan(2, vec![first, vec![raw("c"), raw("d")]]);
+    let task = &mut plan.tasks[0];
+    let items = |steps: &[usize]| steps.iter().copied().map(Item::Step).collect::<Vec<_>>();
+    let body = Body { main: items(&[2, 3]), rescue: items(&[4]), always: items(&[5]) };
+    let block = PlannedBlock { when: None, call: None, locals: Arc::default(), body };
+    task.body.main = items(&[0, 1]);
+    task.body.main.push(Item::Block(block));
+    task.body.main.extend(items(&[6, 7]));
+    task.steps[4].section = Section::Rescue;
+    task.steps[5].section = Section::Always;
+    plan
+}
+
+/// Runs a plan that goes on from a memory; what was written down of it, what it started, and how its hosts ended.
+async fn carry_out(
+    mut plan: Plan,
+    memory: Memory,
+) -> (Vec<Line>, BTreeMap<String, Vec<String>>, Vec<Status>) {
+    plan.memory = memory;
+    let book = Arc::new(Book::default());
+    let (sink, deliveries): (EventSink, _) = engine::channel(&Redactor::default());
+    let sink = sink.written_in(Some(Arc::clone(&book) as Arc<dyn Ledger>));
+    let fake = Fake::new();
+    let (_stop, stopping) = engine::stop_channel();
+    engine::run(Arc::new(plan), fake.clone(), sink, stopping, engine::questions().0).await;
+    let mut recap = Recap::default();
+    deliveries.try_iter().for_each(|delivery| recap.apply(&delivery.event));
+    let statuses = recap.hosts.iter().filter_map(|record| record.status()).collect();
+    let lines = book.0.lock().unwrap().clone();
+    (lines, fake.tally().starts, statuses)
+}
+
+fn past(runs: &[&[Line]]) -> Past {
+    let mut past = Past::default();
+    for lines in runs {
+        let events = lines.iter().filter_map(|line| match line {
+            Line::Event(event) => Some(event.clone()),
+            Line::Kept(_) => None,
+        });
+        let kept = lines.iter().filter_map(|line| match line {
+            Line::Kept(kept) => Some(kept.clone()),
+            Line::Event(_) => None,
+        });
+        past = past.followed_by(events, kept);
+    }
+    past
+}
+
+fn rerun(_: &Doubt) -> Unseen {
+    Unseen::Rerun
+}
+
+/// The commands whose end is written down, by host.
+fn finished(lines: &[Line], plan: &Plan) -> Vec<(String, String)> {
+    let of = |line: &Line| match line {
+        Line::Event(Event { fact: Fact::StepFinished { host, task, step, outcome }, .. }) => {
+            let good = matches!(outcome.status, StepStatus::Ok | StepStatus::Changed);
+            let done = good && !outcome.earlier;
+            done.then(|| (host.to_string(), title(plan, *task, *step)))
+        }
+        _ => None,
+    };
+    lines.iter().filter_map(of).collect()
+}
+
+fn title(plan: &Plan, task: usize, step: usize) -> String {
+    plan.summaries()[task].steps[step].title.clone()
+}
+
+fn pairs(starts: BTreeMap<String, Vec<String>>) -> Vec<(String, String)> {
+    let all =
+        starts.into_iter().flat_map(|(host, all)| all.into_iter().map(move |start| (host.clone(), start)));
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn cut_off_at_every_place_and_again_in_the_next_run() {
+    let plan = two_tasks();
+    let (whole, starts, statuses) = carry_out(plan.clone(), Memory::default()).await;
+    assert_eq!(statuses, [Status::Ok; 2]);
+    let all = pairs(starts);
+    assert_eq!(all.len(), 2 * 8 + 1, "{all:?}");
+    for cut in 1..=whole.len() {
+        let first = &whole[..cut];
+        let memory = past(&[first]).recall(&plan, rerun).unwrap();
+        let (second, starts, statuses) = carry_out(plan.clone(), memory).await;
+        assert_eq!(statuses, [Status::Ok; 2], "{cut}");
+        let check = |at: &str, done: &[(String, String)], again: Vec<(String, String)>| {
+            for pair in &all {
+                // Whoever does for all what one does may be another host.
+                let same = |other: &&(String, String)| match pair.1.as_str() {
+                    "once" => other.1 == "once",
+                    _ => *other == pair,
+                };
+                let (before, now) = (done.iter().filter(same).count(), again.iter().filter(same).count());
+                assert_eq!(now, usize::from(before == 0), "{pair:?} after {at}: {done:?} {again:?}");
+            }
+        };
+        let done = finished(first, &plan);
+        check(&format!("{cut}"), &done, pairs(starts));
+        for again in (1..=second.len()).step_by(7) {
+            let second = &second[..again];
+            let memory = past(&[first, second]).recall(&plan, rerun).unwrap();
+            let (_, starts, statuses) = carry_out(plan.clone(), memory).await;
+            assert_eq!(statuses, [Status::Ok; 2], "{cut} {again}");
+            let done: Vec<_> = done.iter().cloned().chain(finished(second, &plan)).collect();
+            check(&format!("{cut} and {again} of {second:#?}"), &done, pairs(starts));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_end_was_not_seen_is_in_doubt_until_somebody_decides() {
+    let plan = plan(1, vec![vec![raw("a"), raw("b")]]);
+    let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
+    let begun =
+        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    let cut = whole.iter().position(begun).unwrap() + 1;
+    let first = &whole[..cut];
+    let host = &plan.hosts[0].endpoint.name;
+    assert_eq!(past(&[first]).standing(host), Standing::At(0, 1));
+    let doubts = past(&[first]).doubts(&plan);
+    assert_eq!(doubts, [Doubt { host: host.clone(), task: 0, step: 1 }]);
+    for (unseen, status, starts) in [
+        (Unseen::Rerun, Status::Ok, vec![("h0", "b")]),
+        (Unseen::Skip, Status::Ok, vec![]),
+        (Unseen::Fail, Status::Failed, vec![]),
+    ] {
+        let memory = past(&[first]).recall(&plan, |_| unseen).unwrap();
+        let (second, started, statuses) = carry_out(plan.clone(), memory).await;
+        assert_eq!(statuses, [status]);
+        let expected: Vec<_> =
+            starts.iter().map(|(host, start)| (host.to_string(), start.to_string())).collect();
+        assert_eq!(pairs(started), expected);
+        // Killed while it passed over the first step: nothing was decided.
+        let begun = second.iter().position(|line| {
+            matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 0, .. }, .. }))
+        });
+        let second = &second[..=begun.unwrap()];
+        assert_eq!(past(&[first, second]).doubts(&plan), doubts);
+        assert_eq!(past(&[first, second]).standing(host), Standing::At(0, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_that_are_others_now_are_in_the_way() {
+    let plan_then = plan(1, vec![vec![raw("a"), raw("b"), raw("c")]]);
+    let (whole, ..) = carry_out(plan_then, Memory::default()).await;
+    let begun =
+        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    let cut = whole.iter().position(begun).unwrap();
+    let mended = plan(1, vec![vec![raw("a"), raw("mended"), raw("more")]]);
+    assert!(past(&[&whole[..cut]]).recall(&mended, rerun).is_ok());
+    let other = plan(1, vec![vec![raw("new"), raw("a"), raw("b")]]);
+    let obstacles = past(&[&whole[..cut]]).recall(&other, rerun).unwrap_err();
+    assert_eq!(obstacles, [Obstacle::OtherSteps { task: "t0".to_owned(), number: 1, title: "a".to_owned() }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_with_a_secret_is_not_kept_and_that_is_in_the_way() {
+    let plan = plan(1, vec![vec![registered("a", "out"), raw("b")]]);
+    let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
+    let mut cut = whole[..whole.len() - 4].to_vec();
+    assert!(past(&[&cut]).recall(&plan, rerun).is_ok());
+    for line in &mut cut {
+        if let Line::Kept(kept) = line {
+            kept.vars.clear();
+            kept.lost.push("out".to_owned());
+        }
+    }
+    let obstacles = past(&[&cut]).recall(&plan, rerun).unwrap_err();
+    assert!(matches!(&obstacles[..], [Obstacle::Lost { name, .. }] if name == "out"), "{obstacles:?}");
+}
+
+#[test]
+fn variables_that_hold_a_secret_are_only_named() {
+    let (sink, _deliveries) = engine::channel(&Redactor::new(&[Secret::new("c4nary-s3cret")]));
+    let book = Arc::new(Book::default());
+    let sink = sink.written_in(Some(Arc::clone(&book) as Arc<dyn Ledger>));
+    let vars = serde_json::json!({"plain": [1, "a"], "deep": {"x": ["<c4nary-s3cret>"]}});
+    let vars = vars.as_object().unwrap().clone();
+    sink.keep(Kept { host: "h0".into(), task: 0, step: 0, vars, lost: Vec::new() });
+    let lines = book.0.lock().unwrap();
+    let [Line::Kept(kept)] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(kept.vars.keys().collect::<Vec<_>>(), ["plain"]);
+    assert_eq!(kept.lost, ["deep"]);
+}

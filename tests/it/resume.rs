@@ -1,0 +1,461 @@
+//! `fan retry` and `fan resume`: an earlier run taken up again, also after fan was killed, at any time.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use fan::event::{Event, Fact};
+use fan::model::outcome::StepStatus;
+use fan::sandbox::Behaviour;
+use fan::store::{Runs, Way};
+use rustix::process::Signal;
+
+use crate::support::{Fan, Ran, eventually, sandbox, typed_on_terminal};
+
+const HOSTS: &str = "hosts:\n  h[1-4]: {transport: local}\n";
+
+fn fan(tasks: &str) -> Fan {
+    let fan = Fan::new();
+    let tasks = tasks.replace("DIR", &fan.work().display().to_string());
+    fan.file("inventory.yaml", HOSTS).file("tasks.yaml", tasks)
+}
+
+fn state(fan: &Fan) -> PathBuf {
+    fan.home().join(".local/state")
+}
+
+fn runs(fan: &Fan) -> Runs {
+    Runs::open(&state(fan)).unwrap().unwrap()
+}
+
+/// The lines of a file of the working folder; none without one.
+fn lines(fan: &Fan, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(fan.work().join(name)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn succeeds(ran: &Ran) {
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+}
+
+fn fails(ran: &Ran) {
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retry_is_the_same_again_where_it_was_not_ok() {
+    let sandbox = sandbox(["h1", "h2", "h3", "h4"].map(|name| (name, Behaviour::Normal))).await;
+    let home = |at: usize| sandbox.hosts()[at].home.clone();
+    fs::write(home(1).join("good"), "").unwrap();
+    let fan = Fan::of(&sandbox).env("FAN_HOSTS", "h[1-4]");
+    fails(&fan.run(["exec", "--limit", "3", "--", "echo ran >> log; test -e good"]));
+    (0..4).for_each(|at| fs::write(home(at).join("good"), "").unwrap());
+    // What is said now does not count.
+    let fan = fan.env("FAN_HOSTS", "h4").env("FAN_LIMIT", "1");
+    let ran = fan.run(["retry"]);
+    succeeds(&ran);
+    assert!(ran.stderr.contains(" again on 2 of 3 hosts: h[1,3]\n"), "{}", ran.snapshot());
+    let count = |at| fs::read_to_string(home(at).join("log")).unwrap_or_default().lines().count();
+    assert_eq!([0, 1, 2, 3].map(count), [2, 1, 2, 0]);
+    let done = fan.run(["retry"]);
+    succeeds(&done);
+    assert!(done.stderr.starts_with("nothing is left of run "), "{}", done.snapshot());
+    let history = fan.run(["history", "-n", "1"]);
+    assert!(history.stdout.contains("(retry of "), "{}", history.snapshot());
+}
+
+#[test]
+fn retry_asks_for_what_was_not_kept() {
+    let tasks = "
+secrets: {token: {env: TOKEN}}
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - run: test -e good && echo {{ token }} > told
+";
+    let fan = fan(tasks);
+    fails(&fan.run(["run", "t", "-e", "token=s3cret-of-mine"]));
+    let fan = fan.file("good", "");
+    let without = fan.run(["retry"]);
+    assert_eq!(without.code, Some(2), "{}", without.snapshot());
+    insta::assert_snapshot!(without.stderr, @r#"error: "token" of the command line is a secret, and was not kept (help: give it again: -e token=...)"#);
+    assert_eq!(fan.run(["retry", "-e", "tokn=x"]).code, Some(2));
+    succeeds(&fan.run(["retry", "-e", "token=another-s3cret"]));
+    assert_eq!(lines(&fan, "told"), ["another-s3cret"]);
+    let name = runs(&fan).names().unwrap().remove(0);
+    assert_eq!(runs(&fan).read(&name).unwrap().recipe.arguments, ["run", "t", "-e", "token=********"]);
+}
+
+const DEPLOY: &str = "
+tasks:
+  deploy:
+    hosts: [all]
+    serial: [3, 1]
+    steps:
+      - run: echo one >> DIR/{{ host }}; echo from {{ host }}
+        register: out
+      - run: echo two >> DIR/{{ host }}; test {{ host }} != h2 -o -e DIR/good
+      - run: echo {{ out.stdout }} >> DIR/{{ host }}; echo {{ hostvars['h1'].out.stdout }} >> DIR/{{ host }}
+";
+
+#[test]
+fn each_host_goes_on_at_its_own_step_with_what_it_had_learned() {
+    let fan = fan(DEPLOY);
+    fails(&fan.run(["run", "deploy"]));
+    assert!(lines(&fan, "h4").is_empty(), "its batch did not begin");
+    let fan = fan.file("good", "");
+    let ran = fan.run(["resume"]);
+    succeeds(&ran);
+    assert_eq!(lines(&fan, "h1"), ["one", "two", "from h1", "from h1"]);
+    assert_eq!(lines(&fan, "h2"), ["one", "two", "two", "from h2", "from h1"]);
+    assert_eq!(lines(&fan, "h3"), ["one", "two", "from h3", "from h1"]);
+    assert_eq!(lines(&fan, "h4"), ["one", "two", "from h4", "from h1"]);
+    for line in ["\n  h[1,3]: through\n", "\n  h2: at step 2 \"echo two", "\n  h4: from the start\n"] {
+        assert!(ran.stderr.contains(line), "{line}: {}", ran.snapshot());
+    }
+    assert!(ran.stderr.contains("h1  ok  3/3 steps"), "{}", ran.snapshot());
+    succeeds(&fan.run(["resume"]));
+    let history = fan.run(["history", "-n", "1"]);
+    assert!(
+        history.stdout.contains("4 ok  exit 0") && history.stdout.contains("(resume of "),
+        "{}",
+        history.snapshot()
+    );
+}
+
+#[test]
+fn a_step_whose_end_was_not_seen_is_asked_about() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [h1, h2]
+    steps:
+      - run: echo one >> DIR/{{ host }}
+      - run: echo two >> DIR/{{ host }}; test -e DIR/good || sleep 100
+      - run: echo three >> DIR/{{ host }}
+    rescue:
+      - run: echo rescue >> DIR/{{ host }}
+";
+    let killed = || {
+        let fan = fan(tasks);
+        let going = fan.start(["run", "t"]);
+        eventually("both sleep", || (lines(&fan, "h1").len() + lines(&fan, "h2").len() == 4).then_some(()));
+        going.signal(Signal::KILL);
+        going.finish();
+        fan.file("good", "")
+    };
+    let fan = killed();
+    let ran = fan.run(["resume"]);
+    let dir = fan.work().display().to_string();
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("was started on h[1-2], and its end was not seen"), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("--unknown rerun"), "{}", ran.snapshot());
+    assert_eq!(lines(&fan, "h1"), ["one", "two"], "nothing ran in {dir}");
+    let line = "\"$BINARY\" resume";
+    let (code, shown) =
+        typed_on_terminal(&fan, line, &[("[rerun/skip/fail] ", "y\n"), ("[rerun/skip/fail] ", "rerun\n")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(lines(&fan, "h1"), ["one", "two", "two", "three"]);
+    let fan = killed();
+    succeeds(&fan.run(["resume", "--unknown", "skip"]));
+    assert_eq!(lines(&fan, "h2"), ["one", "two", "three"]);
+    let fan = killed();
+    fails(&fan.run(["resume", "--unknown", "fail"]));
+    assert_eq!(lines(&fan, "h2"), ["one", "two", "rescue"]);
+    // The way back was gone: it begins again.
+    succeeds(&fan.run(["resume"]));
+    assert_eq!(lines(&fan, "h2"), ["one", "two", "rescue", "one", "two", "three"]);
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_fact_begins() {
+    let fan = fan("tasks: {t: {hosts: [h1], steps: [run: echo one >> log]}}");
+    for again in ["resume", "retry"] {
+        let before = lines(&fan, "log").len();
+        succeeds(&fan.run(["run", "t"]));
+        let folder = state(&fan).join("fan/runs").join(&runs(&fan).names().unwrap()[0]);
+        fs::write(folder.join("events.jsonl"), "").unwrap();
+        fs::remove_file(folder.join("end.json")).unwrap();
+        let ran = fan.run([again]);
+        succeeds(&ran);
+        assert!(ran.stderr.contains(" had not begun"), "{}", ran.snapshot());
+        assert_eq!(lines(&fan, "log").len(), before + 2);
+    }
+}
+
+#[test]
+fn files_that_changed_are_named_and_agreed_to() {
+    let tasks = "tasks: {t: {hosts: [h1], steps: [run: echo one >> log, run: test -e good]}}";
+    let fan = fan(tasks);
+    fails(&fan.run(["run", "t"]));
+    let fan = fan.file("good", "").file("tasks.yaml", tasks.replace("test -e good", "echo mended >> log"));
+    let ran = fan.run(["resume"]);
+    insta::assert_snapshot!(ran.snapshot().replace(&runs(&fan).names().unwrap()[0], "<run>"), @"
+    exit code: 2
+    --- stderr
+    error: changed since run <run>: tasks.yaml (help: -y goes on with the files as they are; `fan retry` begins again)
+    ");
+    let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" resume", &[("[yes/no] ", "yes\n")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(lines(&fan, "log"), ["one", "mended"]);
+    let fan = fan.file("log", "").file("good2", "");
+    fs::remove_file(fan.work().join("good")).unwrap();
+    let fan = fan.file("tasks.yaml", tasks);
+    fails(&fan.run(["run", "t"]));
+    let fan = fan.file("tasks.yaml", tasks.replace("steps: [", "steps: [run: echo zero >> log, "));
+    let ran = fan.run(["resume", "-y"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(
+        ran.stderr.contains("step 1 of task \"t\", which was begun, is not \"echo one >> log\" any more"),
+        "{}",
+        ran.snapshot()
+    );
+    assert_eq!(lines(&fan, "log"), ["one"]);
+}
+
+#[test]
+fn a_value_with_a_secret_in_it_cannot_be_restored() {
+    let tasks = "
+secrets: {token: {env: TOKEN}}
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - set: {url: 'http://{{ token }}@x'}
+      - run: test -e DIR/told || echo {{ token }}
+        register: out
+      - run: test -e DIR/good && echo {{ url }} > DIR/told
+";
+    let fan = fan(tasks).env("TOKEN", "c4nary-c4nary");
+    fails(&fan.run(["run", "t"]));
+    let fan = fan.file("good", "");
+    let ran = fan.run(["resume"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("on h1 was not kept: it holds a secret"), "{}", ran.snapshot());
+    succeeds(&fan.run(["retry"]));
+    assert_eq!(lines(&fan, "told"), ["http://c4nary-c4nary@x"]);
+}
+
+#[test]
+fn what_only_gives_values_is_done_again_for_them() {
+    let tasks = "
+secrets: {token: {env: TOKEN}}
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - set: {url: 'http://{{ token }}@x'}
+      - run: echo ran >> DIR/log
+      - run: test -e DIR/good && echo {{ url }} > DIR/told
+";
+    let fan = fan(tasks).env("TOKEN", "c4nary-c4nary");
+    fails(&fan.run(["run", "t"]));
+    let fan = fan.file("good", "");
+    succeeds(&fan.run(["resume"]));
+    assert_eq!(
+        (lines(&fan, "log").len(), lines(&fan, "told")),
+        (1, vec!["http://c4nary-c4nary@x".to_owned()])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_are_through_are_not_even_contacted() {
+    let sandbox = sandbox([("web1", Behaviour::Normal), ("web2", Behaviour::Normal)]).await;
+    let tasks = "
+tasks:
+  t:
+    hosts: [all]
+    steps:
+      - run: echo one
+      - run: test {{ host }} = web1 -o -e good
+";
+    let fan = Fan::of(&sandbox).file("tasks.yaml", tasks);
+    fails(&fan.run(["run", "t", "--where", "facts.kernel.name == 'Linux'"]));
+    fs::write(sandbox.hosts()[1].home.join("good"), "").unwrap();
+    succeeds(&fan.run(["resume"]));
+    let counts: Vec<u64> = sandbox.hosts().iter().map(|host| host.connections()).collect();
+    assert_eq!(counts, [1, 2]);
+}
+
+/// Steps that take some time are those that a kill is likely to meet.
+///
+/// One host's log after a run that goes through: blocks, a way back, a loop, handlers, values of others.
+const WHOLE: [&str; 10] = [
+    "one",
+    "each-a",
+    "each-b",
+    "in-block",
+    "fails",
+    "rescued-exit",
+    "always",
+    "own v7 once",
+    "last",
+    "handled",
+];
+
+const KILLED: &str = "
+tasks:
+  build:
+    hosts: [all]
+    run_once: true
+    steps:
+      - run: echo build >> DIR/all; echo v7
+        register: built
+  deploy:
+    hosts: [all]
+    before: [build]
+    serial: [1, 3]
+    steps:
+      - run: echo one >> DIR/{{ host }}; echo own
+        register: own
+      - run: sleep 0.1; echo each-{{ item }} >> DIR/{{ host }}
+        each: [a, b]
+      - block:
+          - run: echo in-block >> DIR/{{ host }}; sleep 0.1
+          - run: echo fails >> DIR/{{ host }}; false
+        rescue:
+          - run: echo rescued-{{ failure.kind }} >> DIR/{{ host }}
+        always:
+          - run: echo always >> DIR/{{ host }}
+      - run: echo once >> DIR/all; echo once
+        run_once: true
+        register: shared
+      - run: echo {{ own.stdout }} {{ built.stdout }} {{ shared.stdout }} >> DIR/{{ host }}
+        notify: reload
+      - barrier: true
+      - run: sleep 0.1; echo last >> DIR/{{ host }}
+    handlers:
+      reload:
+        - run: echo handled >> DIR/{{ host }}
+";
+
+/// How often steps were begun, by host, task and step.
+type Starts = HashMap<(String, usize, usize), usize>;
+
+/// What all runs together began, and what of it has no end; panics when a step was begun once more after it was done.
+fn begun(fan: &Fan) -> (Starts, Starts) {
+    let mut starts: Starts = HashMap::new();
+    let mut open: Starts = HashMap::new();
+    let mut done: Vec<(String, usize, usize)> = Vec::new();
+    let mut names = runs(fan).names().unwrap();
+    names.sort();
+    for name in names {
+        let events: Vec<Event> = runs(fan).read(&name).unwrap().events().unwrap().collect();
+        for (at, event) in events.iter().enumerate() {
+            match &event.fact {
+                Fact::StepStarted { host, task, step } => {
+                    let place = (host.to_string(), *task, *step);
+                    let mut later = events[at..].iter().filter_map(|event| match &event.fact {
+                        Fact::StepFinished { host: of, task: t, step: s, outcome }
+                            if (of, t, s) == (host, task, step) =>
+                        {
+                            Some(outcome)
+                        }
+                        _ => None,
+                    });
+                    let ended = later.next();
+                    // Killed while it passed over one that was done.
+                    let passed_over = ended.map_or(done.contains(&place), |outcome| outcome.earlier);
+                    if !passed_over {
+                        assert!(!done.contains(&place), "{place:?} was done, and begun again in {name}");
+                        *open.entry(place.clone()).or_default() += usize::from(ended.is_none());
+                        *starts.entry(place).or_default() += 1;
+                    }
+                }
+                Fact::StepFinished { host, task, step, outcome }
+                    if matches!(outcome.status, StepStatus::Ok | StepStatus::Changed) =>
+                {
+                    done.push((host.to_string(), *task, *step));
+                }
+                _ => {}
+            }
+        }
+    }
+    (starts, open)
+}
+
+/// Kills the run when so many steps have their end; false when it came to its end before that.
+fn kill_after(fan: &Fan, args: &[&str], count: usize) -> Option<Ran> {
+    let before = Runs::open(&state(fan)).unwrap().map_or(0, |runs| runs.names().unwrap().len());
+    let going = fan.start(args);
+    let mut ended = false;
+    eventually("some ends of steps, or that of the run", || {
+        let status = fs::read_to_string(format!("/proc/{}/stat", going.pid().as_raw_nonzero()));
+        if status.is_ok_and(|status| status.contains(") Z ")) {
+            ended = true;
+            return Some(());
+        }
+        let runs = Runs::open(&state(fan)).ok()??;
+        let names = runs.names().ok()?;
+        if names.len() == before {
+            return None;
+        }
+        let stored = runs.read(&names[0]).ok()?;
+        let own =
+            |event: &Event| matches!(&event.fact, Fact::StepFinished { outcome, .. } if !outcome.earlier);
+        (stored.events().ok()?.filter(own).count() >= count).then_some(())
+    });
+    if !ended {
+        going.signal(Signal::KILL);
+    }
+    let ran = going.finish();
+    ran.signal.is_none().then_some(ran)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_until_all_is_done() {
+    let sandbox = sandbox(["h1", "h2", "h3", "h4"].map(|name| (name, Behaviour::Normal))).await;
+    // Where it is killed, by a fixed rule: in each round somewhere else.
+    let mut all_killed = 0;
+    for round in 0..4_usize {
+        let fan = Fan::of(&sandbox);
+        let tasks = KILLED.replace("DIR", &fan.work().display().to_string());
+        let fan = fan.file("tasks.yaml", tasks);
+        let mut killed = 0;
+        let mut ended = kill_after(&fan, &["run", "deploy"], round);
+        while ended.is_none() {
+            killed += 1;
+            assert!(killed < 100, "it does not come to its end");
+            ended = kill_after(&fan, &["resume", "--unknown", "rerun"], (3 * killed + 5 * round) % 5);
+        }
+        succeeds(&ended.unwrap());
+        all_killed += killed;
+        let (starts, open) = begun(&fan);
+        for host in ["h1", "h2", "h3", "h4"] {
+            let log = lines(&fan, host);
+            for line in WHOLE {
+                let count = log.iter().filter(|other| *other == line).count();
+                assert!(count > 0, "{host} has missed {line}: {log:?}");
+                assert!(count <= starts_of(&starts, host, line), "{host}: {line} {count} times: {log:?}");
+            }
+            assert!(log.iter().all(|line| WHOLE.contains(&line.as_str())), "{log:?}");
+        }
+        let log = lines(&fan, "all");
+        for (line, place) in [("build", (0, 0)), ("once", (1, 6))] {
+            let count = log.iter().filter(|other| *other == line).count();
+            let unseen: usize = open.iter().filter(|((_, t, s), _)| (*t, *s) == place).map(|(_, n)| n).sum();
+            assert!((1..=1 + unseen).contains(&count), "{line} {count} times: {log:?}");
+        }
+        let last = runs(&fan).names().unwrap().remove(0);
+        let recipe = runs(&fan).read(&last).unwrap().recipe;
+        assert_eq!(recipe.again.map(|again| again.way), Some(Way::Resume));
+    }
+    assert!(all_killed > 8, "{all_killed}");
+}
+
+/// How often the step was begun that writes a line.
+fn starts_of(starts: &Starts, host: &str, line: &str) -> usize {
+    let step = match line {
+        "one" => 0,
+        "each-a" | "each-b" => 1,
+        "in-block" => 2,
+        "fails" => 3,
+        "rescued-exit" => 4,
+        "always" => 5,
+        "own v7 once" => 7,
+        "last" => 9,
+        _ => 10,
+    };
+    starts.get(&(host.to_owned(), 1, step)).copied().unwrap_or_default()
+}
