@@ -314,6 +314,8 @@ exit 1"#;
 fn mail_result() {
     let script = blocks("mail-result.md", "sh").remove(0);
     let (_sshd, fan) = kitchen("mail-result.md", 2, &[]);
+    // However full the disk of this machine is.
+    let fan = fan.file("tasks.yaml", tasks("mail-result.md").replace("$5) > 90", "$5) > 100"));
     let mail = fan.work().join("mail");
     program(&fan, "sendmail", &format!("cat > {}", mail.display()));
     let sendmail = fan.work().join("sendmail").display().to_string();
