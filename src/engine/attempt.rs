@@ -49,16 +49,14 @@ impl<C: Connector> Worker<'_, C> {
             return Ok(());
         }
         self.run.activity.begin();
-        let claim = if step.run_once { Some(self.claim(index, step).await?) } else { None };
-        let turns = match claim {
-            Some(Claim::Done(_)) => Ok(Vec::new()),
-            Some(Claim::Mine(_)) | None => self.turns(step),
-        };
+        let turns = self.turns(step);
+        let is_wanted = |turns: &Vec<Turn>| turns.iter().any(|turn| matches!(turn.wanted, Ok(true)));
+        let wanted = turns.as_ref().is_ok_and(is_wanted);
+        // A host that would skip the step leaves it to one that does it.
+        let claim = if step.run_once && wanted { Some(self.claim(index, step).await?) } else { None };
+        let does_it = wanted && !matches!(claim, Some(Claim::Done(_)));
         let mut away = None;
-        if let Ok(turns) = &turns
-            && turns.iter().any(|turn| matches!(turn.wanted, Ok(true)))
-            && step::needs_session(&step.action)
-        {
+        if does_it && step::needs_session(&step.action) {
             away = self.go(index, planned).await?;
         }
         let host = self.planned.endpoint.name.clone();
@@ -76,9 +74,7 @@ impl<C: Connector> Worker<'_, C> {
             }
         };
         self.come_back(away);
-        let may_pass = step.warn_only || self.shared.plan.warn_only;
-        // A host that starts nothing cannot go on, and must not end as ok.
-        if result.outcome.status == StepStatus::Failed && may_pass && !result.refused {
+        if result.outcome.status == StepStatus::Failed && self.lets_pass(step, &result) {
             result.outcome.status = StepStatus::Warned;
         }
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
@@ -88,6 +84,11 @@ impl<C: Connector> Worker<'_, C> {
         let outcome = told(result.outcome, step.shown);
         sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
         ended
+    }
+
+    /// Whether a failure is a warning. A host that starts nothing cannot go on, and must not end as ok.
+    fn lets_pass(&self, step: &Step, result: &StepResult) -> bool {
+        (step.warn_only || self.plan.warn_only) && !result.refused
     }
 
     /// What the rest of the task has to know of a step that is over.
@@ -202,7 +203,7 @@ impl<C: Connector> Worker<'_, C> {
             };
             let goes_on = match result.outcome.status {
                 StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,
-                StepStatus::Failed => step.warn_only && !result.refused,
+                StepStatus::Failed => self.lets_pass(step, &result),
                 StepStatus::Unknown | StepStatus::Cancelled => false,
             };
             done.push((item, result));
@@ -227,6 +228,7 @@ impl<C: Connector> Worker<'_, C> {
             let mut result = self.judged(step, scope, result);
             let Some(repeat) = &step.repeat else { return result };
             match result.outcome.status {
+                StepStatus::Failed if result.outcome.may_still_run => return result,
                 StepStatus::Ok | StepStatus::Changed | StepStatus::Failed => {}
                 // Nobody knows what a second time would do.
                 StepStatus::Unknown | StepStatus::Cancelled | StepStatus::Skipped | StepStatus::Warned => {
@@ -411,9 +413,8 @@ impl<C: Connector> Worker<'_, C> {
         if result.refused || (result.outcome.status == StepStatus::Cancelled && !declined) {
             return;
         }
-        let passes = step.warn_only || self.shared.plan.warn_only;
-        let failed = result.outcome.failure.clone();
-        let result = match failed.filter(|_| !passes || result.outcome.status == StepStatus::Unknown) {
+        let passes = result.outcome.status == StepStatus::Failed && self.lets_pass(step, result);
+        let result = match result.outcome.failure.clone().filter(|_| !passes) {
             Some(failure) => Err(failure),
             None => {
                 let mut vars = self.definitions_of(step);

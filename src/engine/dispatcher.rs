@@ -564,7 +564,7 @@ impl<C: Connector> Dispatcher<C> {
         }
         for host in &mut self.hosts {
             if let HostState::Waiting(other) = host {
-                other.define(run.vars.clone());
+                other.define(&self.shared, run.vars.clone());
             }
         }
     }

@@ -75,6 +75,11 @@ impl Visit {
         })
     }
 
+    /// Whether its host had nothing to do there.
+    fn is_skipped(&self) -> bool {
+        self.outcome.as_ref().is_some_and(|outcome| outcome.status == StepStatus::Skipped)
+    }
+
     /// Whether nobody knows how it ended.
     pub(super) fn is_unseen(&self) -> bool {
         self.outcome
@@ -112,7 +117,9 @@ impl Memory {
             let host = &planned.endpoint.name;
             for visit in known.hosts.get(host).into_iter().flat_map(|recalled| &recalled.visits) {
                 let step = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
-                let Some(step) = step.filter(|step| is_done_once(&step.step)) else { continue };
+                let Some(step) = step.filter(|step| is_done_once(&step.step) && !visit.is_skipped()) else {
+                    continue;
+                };
                 let failure = visit.outcome.as_ref().and_then(|outcome| outcome.failure.clone());
                 let result = match (visit.is_passed(), failure) {
                     (true, _) => Ok(visit.vars.clone()),

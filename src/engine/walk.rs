@@ -176,7 +176,8 @@ impl<C: Connector> Worker<'_, C> {
         let step = outcome.step.and_then(|(_, step)| self.task.steps.get(step));
         let title = step.map(|planned| crate::engine::plan::summarize(planned).title);
         failure.insert("step".to_owned(), Value::from(title));
-        self.run.define(Vars::from_iter([("failure".to_owned(), Value::Object(failure))]));
+        let vars = Vars::from_iter([("failure".to_owned(), Value::Object(failure))]);
+        self.run.define(&self.shared, vars);
     }
 }
 

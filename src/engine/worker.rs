@@ -126,10 +126,12 @@ impl<S> HostRun<S> {
         }
     }
 
-    /// Stores variables for the host's later steps.
-    pub(super) fn define(&mut self, vars: Vars) {
+    /// Stores variables for the host's later steps, where other hosts see them too.
+    pub(super) fn define<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, vars: Vars) {
         self.vars.extend(vars);
         self.layer = Layer::new(&self.vars);
+        let planned = shared.plan.hosts.get(self.host).expect("the run's hosts are the plan's");
+        shared.learned.tell(planned.endpoint.name.as_str(), &self.layer);
     }
 
     /// The host's final record.
@@ -257,8 +259,7 @@ impl<C: Connector> Worker<'_, C> {
                 }
             }
         }
-        self.run.define(vars);
-        self.shared.learned.tell(self.planned.endpoint.name.as_str(), &self.run.layer);
+        self.run.define(&self.shared, vars);
     }
 
     /// What a step has defined by now.

@@ -262,6 +262,29 @@ tasks:
 }
 
 #[test]
+fn who_skips_a_step_leaves_it_to_one_that_does_it() {
+    let tasks = r#"
+tasks:
+  t:
+    serial: 1
+    steps:
+      - {run: "echo {{ host }} >> did", run_once: true, when: batch >= 2}
+      - {run: "exit {{ item }}", each: [0, 1, 2], register: all}
+      - echo: "{{ all.results | length }} {{ hostvars.h1.host }}"
+  build: {run_once: true, steps: [{set: {version: v7}}]}
+  look: {before: [build], steps: [{echo: "{{ hostvars['h3'].version }}"}]}
+"#;
+    let fan = fan(tasks);
+    let ran = fan.run(["run", "t", "-w", "-H", "h[1-3]", "-N", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["3 h1"; 3], "-w lets all items have their turn");
+    let did = [fan.home(), fan.work()].map(|folder| std::fs::read_to_string(folder.join("did")));
+    assert_eq!(did.into_iter().find_map(Result::ok).as_deref(), Some("h2\n"));
+    let ran = fan.run(["run", "look", "-H", "h[1-3]", "-N", "--format", "lines"]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), ["v7"; 3], "{}", ran.snapshot());
+}
+
+#[test]
 fn a_task_that_runs_once_tells_all_what_it_learned() {
     let tasks = r#"
 tasks:

@@ -254,6 +254,16 @@ fn after_a_no_nobody_begins_anything() {
 }
 
 #[test]
+fn a_question_is_asked_when_any_host_wants_it() {
+    let tasks = "tasks:\n  t:\n    - {confirm: 'Sure, {{ host }}?', when: host == 'h2'}\n    - run: echo {{ host }} >> done\n";
+    let fan = fan(tasks);
+    let (code, shown) =
+        typed_on_terminal(&fan, "\"$BINARY\" run t -H 'h[1-3]'", &[("Sure, h2? [yes/no]: ", "no\n")]);
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(!done(&fan).contains(&"h2".to_owned()), "{shown}");
+}
+
+#[test]
 fn leaving_at_a_question_is_no_answer() {
     let fan = fan(QUESTIONS);
     let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" run t -H h1", &[("Which branch?", "\x04")]);

@@ -7,7 +7,7 @@ use crate::engine::tests::fake::{Command, Fake, Obeys, Start};
 use crate::engine::tests::{Ran, ms, plan, raw, run, step, text};
 use crate::model::outcome::{Exit, Kind, Status, StepStatus};
 use crate::model::settings::{OnDisconnect, TimeLimit};
-use crate::model::task::{Action, Command as TaskCommand, Step};
+use crate::model::task::{Action, Command as TaskCommand, Repeat, Step};
 use crate::ssh::{ExecEvent, Signal};
 
 async fn one(command: Command) -> Ran {
@@ -197,6 +197,19 @@ async fn a_command_that_ends_on_term_is_not_killed_for_its_childs_output() {
     assert!(!ran.host("h0").may_still_run, "its end was seen");
     assert_eq!(ran.tally.signals.len(), 1, "{:?}", ran.tally.signals);
     assert!(near(ran.took, 3_100), "{:?}", ran.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_still_run_is_not_tried_again() {
+    for (obeys, starts) in [(Obeys::Nothing, 1), (Obeys::Term, 3)] {
+        let repeat = Some(Repeat { retries: 2, delay: ms(10), until: None });
+        let mut plan = plan(1, vec![vec![Step { repeat, ..raw("a") }]]);
+        plan.hosts[0].command_timeout = Some(ms(1_000));
+        let commands = [(); 3].map(|()| Command::runs().obeys(obeys));
+        let ran = run(plan, Fake::new().runs("h0", commands)).await;
+        assert_eq!(ran.kind("h0"), Some(Kind::Timeout));
+        assert_eq!(ran.tally.starts["h0"].len(), starts);
+    }
 }
 
 #[tokio::test(start_paused = true)]
