@@ -3,9 +3,9 @@
 use tokio::sync::mpsc;
 
 use crate::cli::error::{hide_also, talk};
-use crate::cli::prompt::{self, PromptError, Terminal};
+use crate::cli::prompt::{self, OpenTerminal, PromptError, Terminal};
 use crate::engine::plan::Plan;
-use crate::engine::{Question, Reply, Wanted};
+use crate::engine::{Answer, Pace, Question, Unanswered, Wanted};
 use crate::model::position::Diagnostic;
 use crate::model::task::{Action, Prompt};
 
@@ -48,81 +48,91 @@ pub(super) fn unanswerable(plan: &Plan, answers: Answers) -> Vec<Diagnostic> {
 
 /// Answers questions, one after the other, until there are no more.
 pub(super) async fn answer_all(mut questions: mpsc::Receiver<Question>, answers: Answers) {
-    while let Some(question) = questions.recv().await {
-        match (answers, &question.wanted) {
-            (Answers::Yes, Wanted::Consent) => {
-                talk(&format!("{} yes (-y)", question.text));
-                question.answer(Reply::Yes);
-            }
-            (Answers::Yes, Wanted::Pace) => question.answer(Reply::All),
-            (Answers::Yes, Wanted::Line { default: Some(default) }) => {
-                let line = default.clone();
-                talk(&format!("{} {line} (-y)", question.text));
-                question.answer(Reply::Line(line));
-            }
-            (Answers::Yes, Wanted::Line { default: None } | Wanted::Secret) | (Answers::Person, _) => {
-                // Reading a terminal blocks.
-                let asked = tokio::task::spawn_blocking(move || ask(question));
-                let _ = asked.await;
-            }
-        }
+    while let Some(Question { text, wanted }) = questions.recv().await {
+        let Some(wanted) = answered(&text, wanted, answers) else { continue };
+        // Reading a terminal blocks.
+        let asked = tokio::task::spawn_blocking(move || ask(&text, wanted));
+        let _ = asked.await;
     }
 }
 
-fn ask(question: Question) {
-    let terminal = match Terminal.open() {
-        Ok(terminal) => terminal,
-        Err(error) => return question.answer(reply_to(error)),
-    };
-    let moot = || question.is_moot();
-    let reply = match &question.wanted {
-        Wanted::Consent => loop {
-            match terminal.ask_line(&format!("{} [yes/no]", question.text), &moot) {
-                Ok(line) => match line.trim().to_ascii_lowercase().as_str() {
-                    "y" | "yes" => break Reply::Yes,
-                    "n" | "no" => break Reply::No,
-                    _ => {}
-                },
-                Err(error) => break reply_to(error),
-            }
-        },
-        Wanted::Pace => loop {
-            match terminal.ask_line(&format!("{} [yes/no/all/quit]", question.text), &moot) {
-                Ok(line) => match line.trim().to_ascii_lowercase().as_str() {
-                    "y" | "yes" => break Reply::Yes,
-                    "n" | "no" => break Reply::No,
-                    "a" | "all" => break Reply::All,
-                    "q" | "quit" => break Reply::Quit,
-                    _ => {}
-                },
-                Err(PromptError::Interrupted) => break Reply::Quit,
-                Err(error) => break reply_to(error),
-            }
-        },
-        Wanted::Line { default } => {
-            let shown = default.as_ref().map(|text| format!(" [{text}]")).unwrap_or_default();
-            match (terminal.ask_line(&format!("{}{shown}", question.text), &moot), default) {
-                (Ok(line), Some(default)) if line.is_empty() => Reply::Line(default.clone()),
-                (Ok(line), _) => Reply::Line(line),
-                (Err(error), _) => reply_to(error),
-            }
+/// Gives the answer that is known without asking; else the question is still open.
+fn answered(text: &str, wanted: Wanted, answers: Answers) -> Option<Wanted> {
+    match (answers, wanted) {
+        (Answers::Yes, Wanted::Consent(answer)) => {
+            talk(&format!("{text} yes (-y)"));
+            answer.give(Ok(()));
+            None
         }
-        Wanted::Secret => match terminal.ask_secret(&question.text, &moot) {
-            Ok(secret) => {
-                hide_also(&secret);
-                Reply::Secret(secret)
-            }
-            Err(error) => reply_to(error),
-        },
-    };
-    question.answer(reply);
+        (Answers::Yes, Wanted::Pace(answer)) => {
+            answer.give(Ok(Pace::RunAll));
+            None
+        }
+        (Answers::Yes, Wanted::Line { default: Some(default), answer }) => {
+            talk(&format!("{text} {default} (-y)"));
+            answer.give(Ok(default));
+            None
+        }
+        (Answers::Yes | Answers::Person, open) => Some(open),
+    }
 }
 
-/// What a question without an answer means for the step.
-fn reply_to(error: PromptError) -> Reply {
-    match error {
-        PromptError::Interrupted => Reply::No,
-        PromptError::NoTerminal => Reply::Unable("there is no terminal to ask on".to_owned()),
-        PromptError::Io(error) => Reply::Unable(format!("the terminal does not work: {error}")),
+fn ask(text: &str, wanted: Wanted) {
+    match wanted {
+        Wanted::Consent(answer) => {
+            let choices = [("yes", Ok(())), ("no", Err(PromptError::Interrupted))];
+            put(answer, |terminal, moot| choose(terminal, text, choices, moot));
+        }
+        Wanted::Pace(answer) => {
+            let choices = [
+                ("yes", Ok(Pace::Run)),
+                ("no", Ok(Pace::Skip)),
+                ("all", Ok(Pace::RunAll)),
+                ("quit", Err(PromptError::Interrupted)),
+            ];
+            put(answer, |terminal, moot| choose(terminal, text, choices, moot));
+        }
+        Wanted::Line { default, answer } => put(answer, |terminal, moot| {
+            let shown = default.as_ref().map(|text| format!(" [{text}]")).unwrap_or_default();
+            let line = terminal.ask_line(&format!("{text}{shown}"), moot)?;
+            Ok(default.filter(|_| line.is_empty()).unwrap_or(line))
+        }),
+        Wanted::Secret(answer) => put(answer, |terminal, moot| {
+            let secret = terminal.ask_secret(text, moot)?;
+            hide_also(&secret);
+            Ok(secret)
+        }),
+    }
+}
+
+/// Puts a question to the person, as long as somebody waits for the answer.
+fn put<T>(
+    answer: Answer<T>,
+    question: impl FnOnce(&OpenTerminal, &dyn Fn() -> bool) -> Result<T, PromptError>,
+) {
+    let given = Terminal.open().and_then(|terminal| question(&terminal, &|| answer.is_moot()));
+    answer.give(given.map_err(|error| match error {
+        PromptError::Interrupted => Unanswered::Declined,
+        PromptError::NoTerminal => Unanswered::Unable("there is no terminal to ask on".to_owned()),
+        PromptError::Io(error) => Unanswered::Unable(format!("the terminal does not work: {error}")),
+    }));
+}
+
+/// Asks until one of some words is the answer; its first letter will do.
+fn choose<T, const N: usize>(
+    terminal: &OpenTerminal,
+    text: &str,
+    choices: [(&str, Result<T, PromptError>); N],
+    moot: &dyn Fn() -> bool,
+) -> Result<T, PromptError> {
+    let words = choices.each_ref().map(|(word, _)| *word);
+    let question = format!("{text} [{}]", words.join("/"));
+    loop {
+        let line = terminal.ask_line(&question, moot)?.trim().to_ascii_lowercase();
+        let is_meant = |word: &str| line == word || (line.len() == 1 && word.starts_with(&line));
+        if let Some(at) = words.iter().position(|word| is_meant(word)) {
+            let meant = choices.into_iter().nth(at);
+            return meant.map_or(Err(PromptError::Interrupted), |(_, answer)| answer);
+        }
     }
 }

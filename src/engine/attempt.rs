@@ -7,8 +7,9 @@ use std::time::Duration;
 use crate::engine::plan;
 use crate::engine::register;
 use crate::engine::scope::RESULT;
+use crate::engine::step::ask::NoAnswer;
 use crate::engine::step::{self, Probe, StepResult, template_failed};
-use crate::engine::together::{Claim, Claimed, Done, Place};
+use crate::engine::together::{Claim, Claimed, Done, Once, Place};
 use crate::engine::walk::Halt;
 use crate::engine::worker::Worker;
 use crate::event::ledger::Kept;
@@ -374,20 +375,30 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Takes a step that one host does for all, or waits for whoever has it.
-    async fn claim(&self, index: usize, step: &Step) -> Result<Claim, Halt> {
+    async fn claim(&self, index: usize, step: &Step) -> Result<Claim<Vars>, Halt> {
         // Whether to go on is asked again for each batch.
         let batch = matches!(step.action, Action::Confirm(_)).then_some(self.together.number);
         let place = Place { task: self.task_index, step: index, batch };
+        self.claim_at(index, &self.together.once, place).await
+    }
+
+    /// The same for anything that one host does for all at a step.
+    pub(super) async fn claim_at<T: Clone>(
+        &self,
+        index: usize,
+        once: &Once<T>,
+        place: Place,
+    ) -> Result<Claim<T>, Halt> {
         let mut stop = self.shared.stop.clone();
         tokio::select! {
             biased;
             reason = stop.asked() => Err(self.halt_cancelled(index, reason)),
-            claim = self.together.once.claim(place) => Ok(claim),
+            claim = once.claim(place) => Ok(claim),
         }
     }
 
     /// Another host did it: its variables are this one's too.
-    fn learn(&mut self, Done { by, result }: Done) -> StepResult {
+    fn learn(&mut self, Done { by, result }: Done<Vars>) -> StepResult {
         match result {
             Ok(vars) => {
                 self.define(vars);
@@ -395,11 +406,7 @@ impl<C: Connector> Worker<'_, C> {
                 result.done_elsewhere = true;
                 result
             }
-            Err(failure) if failure.kind == Kind::Declined => {
-                let mut result = StepResult::failed(failure);
-                result.outcome.status = StepStatus::Cancelled;
-                result
-            }
+            Err(failure) if failure.kind == Kind::Declined => NoAnswer::Declined(failure).into(),
             Err(failure) => {
                 let message = format!("{by} was to do it for all hosts: {}", failure.message);
                 StepResult::failed(Failure::new(Kind::Dependency, message))
@@ -408,7 +415,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Lets the others know what came of a step. One that was not begun goes to the next host.
-    fn pass_on(&mut self, claimed: Claimed, step: &Step, result: &StepResult) {
+    fn pass_on(&mut self, claimed: Claimed<Vars>, step: &Step, result: &StepResult) {
         let declined = result.outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Declined);
         if result.refused || (result.outcome.status == StepStatus::Cancelled && !declined) {
             return;

@@ -23,6 +23,7 @@ use crate::engine::worker::{self, Activity, HostRun, Shared, TaskEnd};
 use crate::engine::{choose, planner};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION, Straggler};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
+use crate::model::value::Vars;
 use crate::ssh::{Connector, Notice};
 
 /// A run that has been quiet for this long says what it waits for.
@@ -129,7 +130,7 @@ struct Dispatcher<C: Connector> {
     told_stop: Stop,
     agent: AgentWatch,
     /// Steps that one host does for all.
-    once: Arc<Once>,
+    once: Arc<Once<Vars>>,
     /// The user said no: nobody else begins.
     declined: bool,
     /// A task that one host was to do for all, and did not: nothing that comes later can count on it.

@@ -35,6 +35,6 @@ pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
 pub use memory::Memory;
 pub use past::{Doubt, Obstacle, Past, Standing, Unseen};
-pub use questions::{Question, QuestionSender, Reply, Wanted, questions};
+pub use questions::{Answer, Pace, Question, QuestionSender, Unanswered, Wanted, questions};
 pub use sink::{Delivery, EventSink, channel};
 pub use stop::{Stop, StopReceiver, StopSender, stop_channel};

@@ -12,56 +12,62 @@ use crate::model::secret::Secret;
 pub struct Question {
     /// What is asked; may hold anything.
     pub text: String,
-    /// What kind of answer it takes.
+    /// What kind of answer it takes, and where that goes.
     pub wanted: Wanted,
-    reply: oneshot::Sender<Reply>,
 }
 
 /// What kind of answer a question takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Wanted {
-    /// Yes or no.
-    Consent,
-    /// Whether to run a step: yes, no, this one and all later ones, or leave.
-    Pace,
+    /// Whether to go on.
+    Consent(Answer<()>),
+    /// Whether to run a step.
+    Pace(Answer<Pace>),
     /// A line.
     Line {
         /// What an empty one means.
         default: Option<String>,
+        /// Where it goes.
+        answer: Answer<String>,
     },
-    /// A line that is not shown.
-    Secret,
+    /// A line that is not shown, and must not be told.
+    Secret(Answer<Secret>),
 }
 
-/// What the user says.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// Yes.
-    Yes,
-    /// No, or a turned down question.
-    No,
-    /// Yes, and nothing is asked about what follows.
-    All,
-    /// No, and nothing else either.
-    Quit,
-    /// A line.
-    Line(String),
-    /// A line that must not be told.
-    Secret(Secret),
+/// What the user wants of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Run it.
+    Run,
+    /// Leave it out.
+    Skip,
+    /// Run it, and ask nothing about what follows.
+    RunAll,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The user said no, or would rather not say.
+    Declined,
     /// There is no way to ask: why.
     Unable(String),
 }
 
-impl Question {
-    /// Whether nobody waits for the answer any more.
+/// Where an answer goes.
+#[derive(Debug)]
+pub struct Answer<T>(oneshot::Sender<Result<T, Unanswered>>);
+
+impl<T> Answer<T> {
+    /// Whether nobody waits for it any more.
     pub fn is_moot(&self) -> bool {
-        self.reply.is_closed()
+        self.0.is_closed()
     }
 
-    /// Gives the answer.
-    pub fn answer(self, reply: Reply) {
+    /// Gives it.
+    pub fn give(self, answer: Result<T, Unanswered>) {
         // Nobody may wait any more.
-        let _ = self.reply.send(reply);
+        let _ = self.0.send(answer);
     }
 }
 
@@ -94,15 +100,18 @@ impl QuestionSender {
         self.open.load(Ordering::Relaxed) > 0
     }
 
-    /// Asks, and waits for the answer. Cancel-safe: a question that is dropped is moot.
-    pub(super) async fn ask(&self, text: String, wanted: Wanted) -> Reply {
+    /// Asks for what a variant of [`Wanted`] stands for, and waits. Cancel-safe: a question that is dropped is moot.
+    pub(super) async fn ask<T>(
+        &self,
+        text: String,
+        wanted: impl FnOnce(Answer<T>) -> Wanted,
+    ) -> Result<T, Unanswered> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(Arc::clone(&self.open));
-        let (reply, answer) = oneshot::channel();
-        let nobody = || Reply::Unable("nobody is there to answer questions".to_owned());
-        if self.questions.send(Question { text, wanted, reply }).await.is_err() {
-            return nobody();
-        }
-        answer.await.unwrap_or_else(|_| nobody())
+        let (sender, answer) = oneshot::channel();
+        let nobody = || Unanswered::Unable("nobody is there to answer questions".to_owned());
+        let question = Question { text, wanted: wanted(Answer(sender)) };
+        self.questions.send(question).await.map_err(|_| nobody())?;
+        answer.await.unwrap_or_else(|_| Err(nobody()))
     }
 }

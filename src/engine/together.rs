@@ -72,9 +72,15 @@ impl Batch {
     }
 }
 
-/// Steps that one host does for all.
-#[derive(Debug, Default)]
-pub(super) struct Once(Mutex<HashMap<Place, watch::Sender<Turn>>>);
+/// What one host does for all, step by step, each time with a value for the others.
+#[derive(Debug)]
+pub(super) struct Once<T>(Mutex<HashMap<Place, watch::Sender<Turn<T>>>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,45 +92,44 @@ pub(super) struct Place {
 }
 
 /// What has become of such a step.
-#[derive(Clone, Debug, Default)]
-enum Turn {
+#[derive(Clone, Debug)]
+enum Turn<T> {
     /// Nobody is at it.
-    #[default]
     Free,
     /// A host is at it.
     Taken,
     /// It is done.
-    Done(Done),
+    Done(Done<T>),
 }
 
 /// How a step ended that was done for all.
 #[derive(Clone, Debug)]
-pub(super) struct Done {
+pub(super) struct Done<T> {
     /// Who did it.
     pub(super) by: HostName,
-    /// The variables that it defined, or why it did not go well.
-    pub(super) result: Result<Vars, Failure>,
+    /// What the others get, or why it did not go well.
+    pub(super) result: Result<T, Failure>,
 }
 
 /// What a host is to do about such a step.
-pub(super) enum Claim {
+pub(super) enum Claim<T> {
     /// Do it; the others wait.
-    Mine(Claimed),
+    Mine(Claimed<T>),
     /// Nothing: it is done.
-    Done(Done),
+    Done(Done<T>),
 }
 
 /// The right to do a step for all. Dropped without a result, it goes to the next host.
-pub(super) struct Claimed(watch::Sender<Turn>);
+pub(super) struct Claimed<T>(watch::Sender<Turn<T>>);
 
-impl Once {
+impl<T: Clone> Once<T> {
     /// The step was done before anybody comes to it.
-    pub(super) fn settle(&self, place: Place, done: Done) {
+    pub(super) fn settle(&self, place: Place, done: Done<T>) {
         lock(&self.0).insert(place, watch::channel(Turn::Done(done)).0);
     }
 
     /// Takes the step, or waits for whoever has it.
-    pub(super) async fn claim(&self, place: Place) -> Claim {
+    pub(super) async fn claim(&self, place: Place) -> Claim<T> {
         let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
         let mut changes = turn.subscribe();
         loop {
@@ -148,14 +153,14 @@ impl Once {
     }
 }
 
-impl Claimed {
+impl<T> Claimed<T> {
     /// The step is done: the others need not do it.
-    pub(super) fn finish(self, done: Done) {
+    pub(super) fn finish(self, done: Done<T>) {
         self.0.send_replace(Turn::Done(done));
     }
 }
 
-impl Drop for Claimed {
+impl<T> Drop for Claimed<T> {
     fn drop(&mut self) {
         self.0.send_if_modified(|turn| {
             let taken = matches!(turn, Turn::Taken);
@@ -176,8 +181,8 @@ pub(super) struct Together {
     pub(super) number: usize,
     /// The host's place in it.
     pub(super) member: usize,
-    /// Steps that one host does for all.
-    pub(super) once: Arc<Once>,
+    /// Steps that one host does for all, with the variables that they define.
+    pub(super) once: Arc<Once<Vars>>,
     /// What they hold while they are in the task.
     pub(super) lock: LockWatch,
 }
@@ -209,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_step_that_was_not_done_goes_to_the_next_host() {
-        let once = Once::default();
+        let once = Once::<Vars>::default();
         let at = |step| Place { task: 0, step, batch: None };
         let Some(Claim::Mine(first)) = once.claim(at(1)).now_or_never() else { panic!("nobody has it") };
         assert!(once.claim(at(1)).now_or_never().is_none(), "somebody is at it");

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::engine::questions::{Reply, Wanted};
+use crate::engine::questions::{Answer, Unanswered, Wanted};
 use crate::engine::step::{StepResult, interrupted, template_failed};
 use crate::engine::worker::Worker;
 use crate::event::Fact;
-use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::{Prompt, TemplateText};
 use crate::model::template::Scope;
 use crate::model::value::{Value, Vars};
@@ -18,6 +18,26 @@ use crate::ssh::Connector;
 /// How long the readers may take to clear the terminal for a question.
 const CLEARING: Duration = Duration::from_secs(1);
 
+/// Why a step does not have its answer.
+pub(in crate::engine) enum NoAnswer {
+    /// The user said no, or could not be asked.
+    Declined(Failure),
+    /// The run is being stopped.
+    Cancelled(CancelReason),
+}
+
+impl From<NoAnswer> for StepResult {
+    fn from(why: NoAnswer) -> Self {
+        let failure = match why {
+            NoAnswer::Declined(failure) => failure,
+            NoAnswer::Cancelled(reason) => interrupted(reason),
+        };
+        let mut result = Self::failed(failure);
+        result.outcome.status = StepStatus::Cancelled;
+        result
+    }
+}
+
 pub(super) async fn confirm<C: Connector>(
     worker: &Worker<'_, C>,
     index: usize,
@@ -25,20 +45,13 @@ pub(super) async fn confirm<C: Connector>(
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
     let question = render(worker, text, scope)?;
-    if worker.shared.plan.changes.dry_run {
+    if worker.plan.changes.dry_run {
         let mut result = StepResult::of(StepStatus::Skipped);
         result.outcome.note = Some(format!("not asked: {question}"));
         return Ok(result);
     }
-    match ask(worker, index, question.clone(), Wanted::Consent).await {
-        Ok(Reply::Yes) => Ok(StepResult::of(StepStatus::Ok)),
-        Ok(Reply::No | Reply::Quit) => Ok(declined(&question)),
-        Ok(Reply::Unable(why)) => Err(Failure::new(Kind::Declined, why)),
-        Ok(Reply::All | Reply::Line(_) | Reply::Secret(_)) => {
-            unreachable!("a question of consent has no other answers")
-        }
-        Err(result) => Ok(*result),
-    }
+    let answer = ask(worker, index, question, Wanted::Consent).await;
+    Ok(answer.map_or_else(StepResult::from, |()| StepResult::of(StepStatus::Ok)))
 }
 
 pub(super) async fn prompt<C: Connector>(
@@ -48,35 +61,30 @@ pub(super) async fn prompt<C: Connector>(
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
     let name = &prompt.set.value;
-    if worker.shared.plan.extra_vars.contains(name) {
+    if worker.plan.extra_vars.contains(name) {
         let mut result = StepResult::of(StepStatus::Ok);
         result.outcome.note = Some(format!("{name} is given with -e"));
         return Ok(result);
     }
     let question = render(worker, &prompt.ask, scope)?;
     let default = prompt.default.as_ref().map(|text| render(worker, text, scope)).transpose()?;
-    let wanted = if prompt.secret { Wanted::Secret } else { Wanted::Line { default } };
-    let answer = match ask(worker, index, question.clone(), wanted).await {
-        Ok(Reply::Line(line)) => line,
-        Ok(Reply::Secret(secret)) => {
+    let answer = if prompt.secret {
+        let secret = ask(worker, index, question, Wanted::Secret).await;
+        secret.map(|secret| {
             // Before anything can be told that has it.
             worker.shared.sink.hide(&secret);
             secret.reveal().to_owned()
-        }
-        Ok(Reply::Yes | Reply::No | Reply::All | Reply::Quit) => return Ok(declined(&question)),
-        Ok(Reply::Unable(why)) => return Err(Failure::new(Kind::Declined, why)),
-        Err(result) => return Ok(*result),
+        })
+    } else {
+        ask(worker, index, question, |answer| Wanted::Line { default, answer }).await
     };
-    worker.define(Vars::from_iter([(name.clone(), Value::from(answer))]));
-    Ok(StepResult::of(StepStatus::Ok))
-}
-
-/// The user would rather not.
-pub(in crate::engine) fn declined(question: &str) -> StepResult {
-    let mut result =
-        StepResult::failed(Failure::new(Kind::Declined, format!("the answer was no: {question}")));
-    result.outcome.status = StepStatus::Cancelled;
-    result
+    Ok(match answer {
+        Ok(answer) => {
+            worker.define(Vars::from_iter([(name.clone(), Value::from(answer))]));
+            StepResult::of(StepStatus::Ok)
+        }
+        Err(why) => why.into(),
+    })
 }
 
 fn render<C: Connector>(
@@ -84,17 +92,17 @@ fn render<C: Connector>(
     text: &TemplateText,
     scope: &Scope,
 ) -> Result<String, Failure> {
-    let rendered = worker.shared.plan.templates.render_text(&text.value, scope);
+    let rendered = worker.plan.templates.render_text(&text.value, scope);
     rendered.map_err(|error| template_failed(&error, &text.position))
 }
 
-/// Asks, with the readers out of the way; the result is that of a step that the user's signal ended.
-pub(in crate::engine) async fn ask<C: Connector>(
+/// Asks, with the readers out of the way.
+pub(in crate::engine) async fn ask<C: Connector, T>(
     worker: &Worker<'_, C>,
     index: usize,
     question: String,
-    wanted: Wanted,
-) -> Result<Reply, Box<StepResult>> {
+    wanted: impl FnOnce(Answer<T>) -> Wanted,
+) -> Result<T, NoAnswer> {
     let (host, task) = (worker.planned.endpoint.name.clone(), worker.task_index);
     let sink = &worker.shared.sink;
     let seen = Arc::new(Semaphore::new(1));
@@ -104,15 +112,16 @@ pub(in crate::engine) async fn ask<C: Connector>(
     // A reader that is stuck does not keep the question from being asked.
     let _ = tokio::time::timeout(CLEARING, seen.acquire()).await;
     let mut stop = worker.shared.stop.clone();
-    let reply = tokio::select! {
+    let answer = tokio::select! {
         biased;
-        reason = stop.asked() => {
-            let mut result = StepResult::failed(interrupted(reason));
-            result.outcome.status = StepStatus::Cancelled;
-            Err(Box::new(result))
-        }
-        reply = worker.shared.questions.ask(question, wanted) => Ok(reply),
+        reason = stop.asked() => Err(NoAnswer::Cancelled(reason)),
+        answer = worker.shared.questions.ask(question.clone(), wanted) => answer.map_err(|why| {
+            NoAnswer::Declined(Failure::new(Kind::Declined, match why {
+                Unanswered::Declined => format!("the answer was no: {question}"),
+                Unanswered::Unable(why) => why,
+            }))
+        }),
     };
     sink.tell(Fact::QuestionAnswered { host, task, step: index });
-    reply
+    answer
 }
