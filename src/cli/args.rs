@@ -13,7 +13,7 @@ pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownershi
 pub(super) use crate::cli::args::runs::{
     Again, History, Merge, ReportCommand, ReportOf, Resume, Retry, Show,
 };
-use crate::engine::planner::{Bounds, Tags};
+use crate::engine::planner::{Bounds, Picking};
 use crate::model::duration;
 use crate::model::inventory::HostName;
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
@@ -106,7 +106,7 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) changes: ChangesArgs,
     #[command(flatten)]
-    pub(super) tags: TagsArgs,
+    pub(super) picking: PickingArgs,
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]
@@ -162,7 +162,7 @@ pub(super) struct Hosts {
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
-    pub(super) tags: TagsArgs,
+    pub(super) picking: PickingArgs,
     /// A task to check with all its variables on all its hosts.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
@@ -406,7 +406,7 @@ pub(super) struct Protection {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct TagsArgs {
+pub(super) struct PickingArgs {
     /// Only the steps with one of these tags.
     #[arg(long = "tags", value_name = "TAG", value_delimiter = ',', env = "FAN_TAGS")]
     only: Vec<String>,
@@ -418,9 +418,9 @@ pub(super) struct TagsArgs {
     start_at: Option<String>,
 }
 
-impl TagsArgs {
-    pub(super) fn tags(&self) -> Tags {
-        Tags { only: self.only.clone(), skip: self.skip.clone(), start_at: self.start_at.clone() }
+impl PickingArgs {
+    pub(super) fn picking(&self) -> Picking {
+        Picking { only: self.only.clone(), skip: self.skip.clone(), start_at: self.start_at.clone() }
     }
 }
 

@@ -93,7 +93,7 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
         ssh_config: context::ssh_config(&args.connection)?,
-        tags: args.tags.tags(),
+        picking: args.picking.picking(),
         serial: Vec::new(),
         condition: None,
     };

@@ -12,7 +12,7 @@ use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Bounds, Consulted, Operator, Request, SshConfigSource, Tags};
+use crate::engine::planner::{Bounds, Consulted, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
@@ -356,7 +356,7 @@ pub(super) struct Common {
     pub(super) bounds: Bounds,
     pub(super) shard: Option<Shard>,
     pub(super) ssh_config: SshConfigSource,
-    pub(super) tags: Tags,
+    pub(super) picking: Picking,
     pub(super) serial: Vec<Share>,
     pub(super) condition: Option<String>,
 }
@@ -383,7 +383,7 @@ impl Common {
             bounds: self.bounds,
             shard: self.shard,
             ssh_config: self.ssh_config,
-            tags: self.tags,
+            picking: self.picking,
             serial: self.serial,
         }
     }

@@ -14,7 +14,7 @@ use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Call, DEFAULT_POOL, SshConfigSource, Tags};
+use crate::engine::planner::{Call, DEFAULT_POOL, Picking, SshConfigSource};
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         bounds: Default::default(),
         shard: None,
         ssh_config: SshConfigSource::none(),
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition: None,
     };

@@ -7,7 +7,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Tags};
+use crate::engine::planner::{self, Picking};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
     }

@@ -9,7 +9,7 @@ use crate::cli::output::{Outputs, Screen};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Tags};
+use crate::engine::planner::{self, Picking};
 use crate::model::outcome::ExitCode;
 use crate::model::task::{Action, Step};
 use crate::report::{Composite, FactSheets, Sheet};
@@ -23,7 +23,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: Default::default(),
         pool: args.connection.pool,
         warn_only: false,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition: args.condition.get(),
         changes: Changes::default(),

@@ -9,7 +9,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Tags};
+use crate::engine::planner::{self, Picking};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Located, Position};
@@ -56,7 +56,7 @@ pub(super) fn run(
         bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&execution.connection)?,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
     }

@@ -10,7 +10,7 @@ use crate::cli::output::{Outputs, Screen};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{self, Tags};
+use crate::engine::planner::{self, Picking};
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::report::{Composite, Phases};
@@ -44,7 +44,7 @@ pub(super) fn plan(
         bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(connection)?,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition,
     }

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
         ssh_config: context::ssh_config(&execution.connection)?,
-        tags: args.tags.tags(),
+        picking: args.picking.picking(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
     };

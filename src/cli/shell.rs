@@ -22,7 +22,7 @@ use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::tty::Changed;
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::Tags;
+use crate::engine::planner::Picking;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Exit, ExitCode, Failure, Kind};
@@ -106,7 +106,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(connection)?,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition: None,
     }

@@ -16,7 +16,7 @@ use crate::cli::prompt::Terminal;
 use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, print, runner, secrets};
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Tags};
+use crate::engine::planner::{self, Picking};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::{ExitCode, Failure};
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
         bounds: Default::default(),
         shard: None,
         ssh_config: context::ssh_config(&args.connection)?,
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition: None,
     }

@@ -25,7 +25,7 @@ pub(super) use crate::engine::planner::condition::asks;
 pub(super) use crate::engine::planner::expand::expand;
 pub use crate::engine::planner::hosts::Operator;
 pub(super) use crate::engine::planner::narrow::narrow;
-pub use crate::engine::planner::outline::Tags;
+pub use crate::engine::planner::outline::Picking;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
@@ -99,7 +99,7 @@ pub struct Request {
     /// The slice of the hosts that is meant, where it is not all of them.
     pub shard: Option<Shard>,
     /// Which steps are picked.
-    pub tags: Tags,
+    pub picking: Picking,
     /// Sizes of the batches instead of the tasks' own.
     pub serial: Vec<Share>,
     /// `--where`.
@@ -150,7 +150,7 @@ pub fn step(
         return Err(problems);
     }
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
-    let outline = outline(&task, None, &Tags::default(), 0);
+    let outline = outline(&task, None, &Picking::default(), 0);
     let mut task = planned_task(&task, outline, everyone, &hosts, &Arc::from(Path::new("")));
     if !request.serial.is_empty() {
         task.sizes.serial.clone_from(&request.serial);
@@ -193,7 +193,7 @@ pub fn tasks(
         return Err(problems);
     }
 
-    let start = match &request.tags.start_at {
+    let start = match &request.picking.start_at {
         None => Start::default(),
         Some(text) => {
             let tasks: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
@@ -221,14 +221,14 @@ pub fn tasks(
         let members: Vec<usize> =
             listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
         let first = if number == 0 { start.step } else { 0 };
-        let outline = outline(listed.task, Some(file), &request.tags, first);
+        let outline = outline(listed.task, Some(file), &request.picking, first);
         outline.check_notify(&mut problems);
         let task_hosts =
             variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
         delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
         tasks.push(planned_task(listed.task, outline, task_hosts, &hosts, &folder));
     }
-    if !request.tags.is_empty() && tasks.iter().all(|task| task.steps.is_empty()) {
+    if !request.picking.takes_all_tags() && tasks.iter().all(|task| task.steps.is_empty()) {
         problems
             .push(Diagnostic::bare("no step is left: none has such tags").help("`--plan` shows the steps"));
     }

@@ -16,9 +16,9 @@ const LOOP_NAMES: [&str; 2] = ["item", "item_index"];
 /// What a step that stands in a `rescue` knows besides.
 const FAILURE: &str = "failure";
 
-/// Which steps are picked by their tags.
+/// Which steps are picked: by their tags, and by where to begin.
 #[derive(Clone, Debug, Default)]
-pub struct Tags {
+pub struct Picking {
     /// Steps with one of these; all when it is empty.
     pub only: Vec<String>,
     /// Steps with one of these are left out.
@@ -27,12 +27,12 @@ pub struct Tags {
     pub start_at: Option<String>,
 }
 
-impl Tags {
+impl Picking {
     /// A step with this tag is picked whatever `only` says.
     const ALWAYS: &'static str = "always";
 
-    /// Whether all steps are picked.
-    pub fn is_empty(&self) -> bool {
+    /// Whether steps are picked whatever their tags.
+    pub fn takes_all_tags(&self) -> bool {
         self.only.is_empty() && self.skip.is_empty()
     }
 
@@ -70,8 +70,8 @@ impl Outline {
 
 /// Opens a task up. Calls of tasks that are not in the file are left out, which the file's reader has noted; and so are
 /// steps that are not picked, and those before the step of number `start`, counted from 0 without regard to tags.
-pub(super) fn outline(task: &Task, file: Option<&TaskFile>, tags: &Tags, start: usize) -> Outline {
-    let mut opening = Opening { file, tags, start, met: 0, steps: Vec::new(), handlers: Vec::new() };
+pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, start: usize) -> Outline {
+    let mut opening = Opening { file, picking, start, met: 0, steps: Vec::new(), handlers: Vec::new() };
     let place = Place::default();
     let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
     let mut body = Body {
@@ -111,7 +111,7 @@ impl Place {
 
 struct Opening<'a> {
     file: Option<&'a TaskFile>,
-    tags: &'a Tags,
+    picking: &'a Picking,
     start: usize,
     /// How many steps were come to.
     met: usize,
@@ -143,7 +143,7 @@ impl Opening<'_> {
             _ => {
                 self.met += 1;
                 let too_early = place.section == Section::Steps && self.met <= self.start;
-                if too_early || !self.tags.pick(&step.tags) {
+                if too_early || !self.picking.pick(&step.tags) {
                     return None;
                 }
                 let mut locals = place.locals.clone();

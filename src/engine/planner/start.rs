@@ -1,7 +1,7 @@
 //! `--start-at`: which step of which task a run begins with.
 
 use crate::engine::plan::{PlannedStep, summarize};
-use crate::engine::planner::outline::{Tags, outline};
+use crate::engine::planner::outline::{Picking, outline};
 use crate::event::Section;
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
@@ -28,7 +28,7 @@ pub(super) fn find(
     file: &TaskFile,
 ) -> Result<Start, Diagnostic> {
     let steps: Vec<Vec<PlannedStep>> =
-        tasks.iter().map(|task| outline(task, Some(file), &Tags::default(), 0).steps).collect();
+        tasks.iter().map(|task| outline(task, Some(file), &Picking::default(), 0).steps).collect();
     let (task, number) = match text.rsplit_once(':') {
         Some((task, number)) => (Some(task), number.parse::<usize>().ok()),
         None => (None, text.parse().ok()),

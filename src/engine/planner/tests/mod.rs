@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::plan::{Changes, Plan};
+use crate::engine::planner::Picking;
 use crate::engine::planner::SshConfigSource;
-use crate::engine::planner::Tags;
 use crate::engine::planner::{self, Call, Operator, Request};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
@@ -142,7 +142,7 @@ fn request() -> Request {
         bounds: Default::default(),
         shard: None,
         ssh_config: SshConfigSource::none(),
-        tags: Tags::default(),
+        picking: Picking::default(),
         serial: Vec::new(),
         condition: None,
     }

@@ -1,0 +1,103 @@
+//! The lock of the task that is on: taken before its first batch, lost when its host goes away, given back after its
+//! last one.
+
+use std::sync::Arc;
+
+use crate::engine::dispatcher::closed::Closed;
+use crate::engine::dispatcher::{Dispatcher, TICK};
+use crate::engine::lock::{self, Held};
+use crate::engine::plan::{Keeper, PlannedLock};
+use crate::engine::worker;
+use crate::event::Fact;
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::Connector;
+
+/// Resolves when the lock is lost; never without one.
+pub(super) async fn loss<S>(lock: &mut Option<Held<S>>) -> Failure {
+    match lock {
+        Some(held) => held.loss().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<C: Connector> Dispatcher<C> {
+    /// Takes a task's lock, on the connection that its host goes on to work on.
+    pub(super) async fn take_lock(&mut self, task: usize, lock: &PlannedLock) {
+        let member = match lock.keeper {
+            Keeper::Member(host) => Some(host),
+            Keeper::Aside(_) => None,
+        };
+        // Of a host that has its final record, or is none of the run's, nothing more is told.
+        let (session, is_told) = match member.and_then(|host| self.hosts.waiting_at(host)) {
+            Some(run) => (run.session.clone(), true),
+            None => (None, false),
+        };
+        let sink = is_told.then(|| self.shared.sink.clone());
+        let taking = lock::take(self.shared.clone(), task, lock.clone(), session, sink);
+        tokio::pin!(taking);
+        let mut ticks = tokio::time::interval(TICK);
+        let mut stop = self.shared.stop.clone();
+        let connector = Arc::clone(&self.shared.connector);
+        let taken = loop {
+            let told = self.told_stop;
+            tokio::select! {
+                biased;
+                wanted = stop.beyond(told) => self.hear_stop(wanted),
+                notice = connector.notice() => self.note(notice),
+                taken = &mut taking => break taken,
+                _ = ticks.tick() => self.look_at_agent(),
+            }
+        };
+        let session = match &taken {
+            Ok(held) => Some(Arc::clone(&held.session)),
+            Err(not) => not.session.clone(),
+        };
+        if let Some(run) = member.and_then(|host| self.hosts.waiting_at(host)) {
+            run.session = session;
+        } else if taken.is_err() {
+            session.into_iter().for_each(|session| drop(self.closing.spawn(worker::close(session))));
+        }
+        match taken {
+            Ok(held) => {
+                let (lock, host) = (held.name(), held.host());
+                self.shared.sink.tell(Fact::LockTaken { task, lock, host });
+                self.lock = Some(held);
+            }
+            // The hosts are told of the stop.
+            Err(not) if not.failure.kind == Kind::Interrupted => {}
+            Err(not) => {
+                let host = self.shared.plan.keeper(lock).map(|keeper| keeper.name.clone());
+                let (lock, host) = (Arc::clone(&lock.name), host.expect("the plan's locks name its hosts"));
+                let failure = not.failure;
+                if !self.shared.plan.locking.look_only {
+                    self.close(Closed::Locked(failure.clone()));
+                }
+                self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+            }
+        }
+    }
+
+    pub(super) fn lose_lock(&mut self, failure: Failure) {
+        let Some(held) = &self.lock else { return };
+        let (task, lock, host) = (held.task(), held.name(), held.host());
+        self.close(Closed::Locked(failure.clone()));
+        self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+    }
+
+    /// Gives the task's lock back, if there is one.
+    pub(super) async fn release_lock(&mut self) {
+        let Some(held) = self.lock.take() else { return };
+        let (task, lock, host) = (held.task(), held.name(), held.host());
+        let (session, kept) = held.release().await;
+        if kept {
+            self.shared.sink.tell(Fact::LockReleased { task, lock, host });
+        }
+        let in_use = self
+            .hosts
+            .waiting()
+            .any(|run| run.session.as_ref().is_some_and(|other| Arc::ptr_eq(other, &session)));
+        if !in_use {
+            self.closing.spawn(worker::close(session));
+        }
+    }
+}
