@@ -25,7 +25,7 @@ use crate::ssh::talk::{Deed, Opening, Talk};
 use crate::ssh::{Exec, ExecEvent, Signal};
 
 /// Bytes of one host's output that may be on their way to the readers.
-pub(super) const OUTPUT_BUDGET: usize = 256 * 1024;
+pub(super) const OUTPUT_BUDGET: usize = 128 * 1024;
 
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;

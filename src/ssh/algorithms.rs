@@ -10,8 +10,8 @@ use crate::model::endpoint::KEEPALIVE_MAX;
 use crate::ssh::host_key::{Certificates, Wanted};
 
 /// Messages that russh may hold for a channel that is not being read. Each is at most 32 KiB, so a stalled
-/// reader costs half a megabyte and not three.
-const CHANNEL_BUFFER: usize = 16;
+/// reader costs a quarter of a megabyte and not three.
+const CHANNEL_BUFFER: usize = 8;
 
 /// russh's configuration for a server that is asked for these host keys, without keepalive.
 pub(super) fn config(wanted: &Wanted) -> client::Config {

@@ -29,7 +29,7 @@ use crate::ssh::{
 };
 
 /// Bytes that a host may have in flight on a channel before it must wait for us: 300 MB/s on a line with a round trip of
-/// 50 ms. They do not pile up here: what is not read is left to TCP after a hundred packets.
+/// 50 ms. They do not pile up here: what is not read is left to TCP after a few packets ([`algorithms`]).
 const WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Opens SSH sessions. Cheap to share; one per run.

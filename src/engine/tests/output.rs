@@ -113,7 +113,8 @@ async fn a_stuck_reader_does_not_change_the_bounds_of_a_stop() {
 #[tokio::test(start_paused = true)]
 async fn a_stuck_reader_of_a_finished_command_is_not_waited_for_after_a_stop() {
     // The last block fits no more: the command is over, its step is not.
-    let fill = (0..16).fold(Command::runs(), |command, number| command.says(0, chunk(number)));
+    let fill = (0..OUTPUT_BUDGET / chunk(0).len())
+        .fold(Command::runs(), |command, number| command.says(0, chunk(number)));
     let fake = Fake::new().runs("h0", [fill.says(0, "rest").exit(0, 0).closed()]);
     let ran = run_and_stop(plan(1, vec![vec![raw("a")]]), fake, &[10_000]).await;
     assert_eq!(ran.statuses(), [Status::Ok], "it had ended by itself");
