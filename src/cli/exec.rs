@@ -44,7 +44,7 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
     .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, &line)?;
     if args.plan {
-        print(&plan_view::render(&plan))?;
+        print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
     let guard = Guard::On { confirmed: &execution.protection.confirm };

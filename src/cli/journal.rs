@@ -42,6 +42,11 @@ impl Invocation {
         self.taken_up.as_ref().map_or(Ok(()), |taken_up| taken_up.prepare(plan))
     }
 
+    /// What it goes on from, for `--plan`.
+    pub(super) fn preview(&self, plan: &Plan) -> Result<String, CliError> {
+        self.taken_up.as_ref().map_or(Ok(String::new()), |taken_up| taken_up.preview(plan))
+    }
+
     /// That of this process.
     pub(super) fn of(matches: &ArgMatches, arguments: impl Iterator<Item = OsString>) -> Self {
         let mut words: Vec<OsString> = arguments.collect();
@@ -63,10 +68,7 @@ impl Invocation {
         execution: &'p Execution,
         files: impl IntoIterator<Item = &'p str>,
     ) -> Option<Recording> {
-        let off = env::var("FAN_JOURNAL").is_ok_and(|value| {
-            ["off", "0", "no", "false", "n", "f"].contains(&value.to_ascii_lowercase().as_str())
-        });
-        if execution.no_journal || off {
+        if execution.no_journal || is_off() {
             return None;
         }
         let state = state_folder()?;
@@ -79,6 +81,13 @@ impl Invocation {
         }
         Some(Recording { invocation, files, state, is_of_tasks: false })
     }
+}
+
+/// Whether the environment wants no journal.
+pub(super) fn is_off() -> bool {
+    env::var("FAN_JOURNAL").is_ok_and(|value| {
+        ["off", "0", "no", "false", "n", "f"].contains(&value.to_ascii_lowercase().as_str())
+    })
 }
 
 /// What the environment said, as flags.
@@ -159,7 +168,7 @@ impl Recording {
             unrepeatable,
             folder,
             files,
-            again: taken_up.map(|taken_up| taken_up.again()),
+            again: taken_up.as_ref().map(TakenUp::again),
         };
         let keep = keep();
         let begun = Runs::create(&state).and_then(|runs| {
@@ -169,7 +178,10 @@ impl Recording {
             Ok(journal)
         });
         match begun {
-            Ok(journal) => Some(Arc::new(journal)),
+            Ok(journal) => {
+                taken_up.iter().for_each(TakenUp::let_go);
+                Some(Arc::new(journal))
+            }
             Err(error) => {
                 talk(&format!("warning: this run is not recorded: {error}"));
                 None

@@ -67,7 +67,7 @@ pub(super) fn run(
     let mut plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {
-        print(&plan_view::render(&plan))?;
+        print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
     protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;

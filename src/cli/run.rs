@@ -46,7 +46,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
         tell_targets(&plan);
     }
     if args.plan {
-        print(&plan_view::render(&plan))?;
+        print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
     plan.locking.who = context::operator_name();

@@ -5,10 +5,12 @@
 //! - `recipe`: what a run was started with
 //! - [`Journal`]: the run as it goes, a line per fact
 //! - `record`: what can be read back, also after a crash
+//! - `chain`: runs that take up each other
 //! - `prune`: how long runs are kept
 //!
 //! Refuses: rendering, asking the engine. Nothing in here fails a run.
 
+mod chain;
 mod folder;
 mod journal;
 mod prune;
@@ -21,6 +23,7 @@ use std::io;
 
 use thiserror::Error;
 
+pub use crate::store::chain::Hold;
 pub use crate::store::folder::Runs;
 pub use crate::store::journal::{HOST_OUTPUT_MAX, Journal, RUN_OUTPUT_MAX};
 pub use crate::store::prune::Keep;

@@ -21,15 +21,22 @@ impl Default for Keep {
 }
 
 impl Runs {
-    /// Removes the runs that are not kept any more. `now` is the time since 1970. What cannot be removed stays for another
-    /// time.
+    /// Removes the runs that are not kept any more. `now` is the time since 1970. One stays as long as a later one that goes
+    /// on from it. What cannot be removed stays for another time.
     pub fn prune(&self, keep: Keep, now: Duration) {
         let Ok(names) = self.names() else { return };
-        for (at, name) in names.iter().enumerate() {
-            let old = began(name).is_some_and(|began| now.saturating_sub(began) > keep.age);
-            if (at >= keep.runs || old) && !self.is_locked(name) {
-                let _ = self.remove(name);
-            }
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        for (at, name) in names.into_iter().enumerate() {
+            let old = began(&name).is_some_and(|began| now.saturating_sub(began) > keep.age);
+            let list = if at >= keep.runs || old { &mut gone } else { &mut kept };
+            list.push(name);
+        }
+        if gone.is_empty() {
+            return;
+        }
+        let needed = self.needed_by(&kept);
+        for name in gone.iter().filter(|name| !needed.contains(*name) && !self.is_locked(name)) {
+            let _ = self.remove(name);
         }
     }
 

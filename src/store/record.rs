@@ -146,7 +146,8 @@ impl Iterator for Lines {
     }
 }
 
-fn object<T: DeserializeOwned>(folder: &OwnedFd, name: &str) -> io::Result<Option<T>> {
+/// The object that a file of a run holds; none when it is not there, or was cut off.
+pub(super) fn object<T: DeserializeOwned>(folder: &OwnedFd, name: &str) -> io::Result<Option<T>> {
     let Some(file) = file(folder, name)? else { return Ok(None) };
     let mut text = Vec::new();
     file.take(OBJECT_MAX).read_to_end(&mut text)?;

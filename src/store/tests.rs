@@ -17,7 +17,7 @@ use crate::event::{
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::value::Value;
-use crate::store::{HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, StoreError};
+use crate::store::{Again, HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, StoreError, Way};
 
 /// A name as that of the run that began at this time.
 fn name(millis: u64) -> String {
@@ -188,6 +188,60 @@ fn runs_go_by_number_and_by_age_and_nothing_else_does() {
     runs.prune(Keep { runs: 6, age: Duration::from_secs(3) }, Duration::from_secs(10));
     assert_eq!(runs.names().unwrap(), [name(9000), name(8000), name(7000)]);
     assert_eq!(fs::read(other).unwrap(), b"mine");
+}
+
+/// The recipe of a run that takes up the one before it.
+fn next(name: &str, run: &str, way: Way) -> Recipe {
+    Recipe { again: Some(Again { run: run.to_owned(), way }), ..recipe(name) }
+}
+
+#[test]
+fn a_run_stays_as_long_as_one_that_goes_on_from_it() {
+    let (_state, runs) = state();
+    let names: Vec<String> = (1..=6).map(|millis| name(millis * 1000)).collect();
+    for at in [0, 1] {
+        drop(runs.begin(&recipe(&names[at])).unwrap());
+    }
+    drop(runs.begin(&next(&names[2], &names[0], Way::Resume)).unwrap());
+    drop(runs.begin(&next(&names[3], &names[2], Way::Resume)).unwrap());
+    drop(runs.begin(&next(&names[4], &names[1], Way::Retry)).unwrap());
+    // What a gone run goes on from goes with it.
+    drop(runs.begin(&next(&names[5], &name(500), Way::Resume)).unwrap());
+    runs.prune(Keep { runs: 3, age: Duration::from_secs(3600) }, Duration::from_secs(10));
+    let kept = [5, 4, 3, 2, 0].map(|at: usize| names[at].clone());
+    assert_eq!(runs.names().unwrap(), kept);
+    runs.prune(Keep { runs: 1, age: Duration::from_secs(3600) }, Duration::from_secs(10));
+    assert_eq!(runs.names().unwrap(), [names[5].clone()]);
+}
+
+#[test]
+fn a_run_leads_to_those_that_have_taken_it_up() {
+    let (_state, runs) = state();
+    let names: Vec<String> = (1..=5).map(|millis| name(millis * 1000)).collect();
+    drop(runs.begin(&recipe(&names[0])).unwrap());
+    drop(runs.begin(&next(&names[1], &names[0], Way::Resume)).unwrap());
+    drop(runs.begin(&recipe(&names[2])).unwrap());
+    drop(runs.begin(&next(&names[3], &names[1], Way::Retry)).unwrap());
+    drop(runs.begin(&next(&names[4], &names[2], Way::Retry)).unwrap());
+    let after = |at: usize, way| (names[at].clone(), way);
+    assert_eq!(runs.since(&names[0]).unwrap(), [after(1, Way::Resume), after(3, Way::Retry)]);
+    assert_eq!(runs.since(&names[1]).unwrap(), [after(3, Way::Retry)]);
+    assert_eq!(runs.since(&names[3]).unwrap(), []);
+    assert_eq!(runs.since(&names[2]).unwrap(), [after(4, Way::Retry)]);
+}
+
+#[test]
+fn only_one_holds_a_run() {
+    let (_state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    assert!(runs.hold(&name).unwrap().is_none(), "it goes on");
+    drop(journal);
+    let hold = runs.hold(&name).unwrap().unwrap();
+    assert!(runs.hold(&name).unwrap().is_none());
+    hold.release();
+    assert!(runs.hold(&name).unwrap().is_some());
+    assert!(runs.hold("Z").is_err());
 }
 
 #[test]

@@ -278,6 +278,154 @@ tasks:
     assert_eq!(counts, [1, 2]);
 }
 
+#[test]
+fn an_old_name_means_where_the_run_has_come_to() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - run: echo one >> DIR/log
+      - run: test -e DIR/good2 && echo two >> DIR/log
+      - run: test -e DIR/good3 && echo three >> DIR/log
+";
+    let fan = fan(tasks);
+    fails(&fan.run(["run", "t"]));
+    let first = runs(&fan).names().unwrap().remove(0);
+    let fan = fan.file("good2", "");
+    fails(&fan.run(["resume", &first]));
+    let second = runs(&fan).names().unwrap().remove(0);
+    let fan = fan.file("good3", "");
+    let ran = fan.run(["resume", &first]);
+    succeeds(&ran);
+    assert!(
+        ran.stderr.contains(&format!("run {first} was taken up by run {second}\n")),
+        "{}",
+        ran.snapshot()
+    );
+    assert_eq!(lines(&fan, "log"), ["one", "two", "three"]);
+    for again in ["resume", "retry"] {
+        let ran = fan.run([again, &first]);
+        succeeds(&ran);
+        assert!(ran.stderr.contains("nothing is left of run "), "{}", ran.snapshot());
+    }
+    // What was run again since has been done twice by now, and not a third time.
+    fs::remove_file(fan.work().join("good3")).unwrap();
+    fails(&fan.run(["run", "t"]));
+    let third = runs(&fan).names().unwrap().remove(0);
+    fails(&fan.run(["retry", &third]));
+    let fourth = runs(&fan).names().unwrap().remove(0);
+    let ran = fan.run(["resume", &third]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    let told = ran.stderr.replace(&third, "<third>").replace(&fourth, "<fourth>");
+    insta::assert_snapshot!(told, @"error: run <third> was run again since, by run <fourth> (help: `fan resume <fourth>` goes on with that)");
+    let fan = fan.file("good3", "");
+    succeeds(&fan.run(["resume", &fourth]));
+    assert_eq!(lines(&fan, "log"), ["one", "two", "three", "one", "two", "one", "two", "three"]);
+    let off = fan.env("FAN_JOURNAL", "off").run(["resume"]);
+    assert_eq!(off.code, Some(2), "{}", off.snapshot());
+}
+
+#[test]
+fn nobody_takes_a_run_up_while_somebody_does() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - run: echo one >> DIR/log; test -e DIR/good
+      - run: echo two >> DIR/log; until test -e DIR/go; do sleep 0.05; done
+";
+    let fan = fan(tasks);
+    fails(&fan.run(["run", "t"]));
+    let first = runs(&fan).names().unwrap().remove(0);
+    let fan = fan.file("good", "");
+    let going = fan.start(["resume"]);
+    eventually("it is at its second step", || (lines(&fan, "log").len() == 3).then_some(()));
+    for args in [["resume", &first], ["retry", &first], ["resume", "last"]] {
+        let ran = fan.run(args);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(ran.stderr.contains("is still going on"), "{}", ran.snapshot());
+    }
+    let fan = fan.file("go", "");
+    succeeds(&going.finish());
+    assert_eq!(lines(&fan, "log"), ["one", "one", "two"]);
+}
+
+#[test]
+fn a_slice_is_taken_up_as_a_slice() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [all]
+    steps:
+      - run: echo one >> DIR/{{ host }}
+      - run: test {{ host }} = h1 -o -e DIR/good && echo two >> DIR/{{ host }}
+";
+    for again in ["retry", "resume"] {
+        let fan = fan(tasks);
+        // Of the four hosts this slice has two (by `sha256sum`).
+        fails(&fan.run(["run", "t", "--shard", "1/3"]));
+        let slice = ["h1", "h3"];
+        let begun = |fan: &Fan| -> Vec<&str> {
+            ["h1", "h2", "h3", "h4"].into_iter().filter(|host| !lines(fan, host).is_empty()).collect()
+        };
+        assert_eq!(begun(&fan), slice);
+        let fan = fan.file("good", "");
+        let ran = fan.run([again]);
+        succeeds(&ran);
+        assert_eq!(begun(&fan), slice, "{}", ran.snapshot());
+        for host in slice {
+            let twice = again == "retry" && host != "h1";
+            let expected: &[&str] = if twice { &["one", "one", "two"] } else { &["one", "two"] };
+            assert_eq!(lines(&fan, host), expected, "{again}, {host}");
+        }
+        let done = fan.run([again]);
+        assert!(done.stderr.starts_with("nothing is left of run "), "{}", done.snapshot());
+    }
+}
+
+#[test]
+fn a_plan_of_it_says_where_each_host_goes_on() {
+    let fan = fan(DEPLOY);
+    fails(&fan.run(["run", "deploy"]));
+    let ran = fan.run(["resume", "--plan"]);
+    succeeds(&ran);
+    let run = runs(&fan).names().unwrap().remove(0);
+    let told = ran.stdout.split_once(&format!("\ngoes on with run {run}\n")).map(|(_, told)| told);
+    let told: Vec<&str> = told.expect("it says where").lines().collect();
+    assert_eq!((told[0], told[2], told.len()), ("  h[1,3]: through", "  h4: from the start", 3));
+    assert!(told[1].starts_with("  h2: at step 2 \"echo two "), "{}", told[1]);
+    assert_eq!(lines(&fan, "h2"), ["one", "two"], "nothing has run");
+    assert_eq!(runs(&fan).names().unwrap().len(), 1, "a plan is no run");
+    let retry = fan.run(["retry", "-n"]);
+    succeeds(&retry);
+    assert!(retry.stdout.starts_with("deploy on h[2,4] (2)\n"), "{}", retry.snapshot());
+}
+
+#[test]
+fn a_protected_role_is_named_again_or_from_the_start() {
+    let fan = fan("tasks: {t: {hosts: [h1], steps: [run: test -e DIR/good]}}");
+    let fan = fan.file(
+        "inventory.yaml",
+        "hosts: {h1: {transport: local}}\nroles: {prod: {hosts: [h1], protect: true}}\n",
+    );
+    for begun in
+        [&["run", "t", "--confirm", "prod"][..], &["exec", "-R", "prod", "--confirm", "prod", "--", "false"]]
+    {
+        fails(&fan.run(begun));
+        fails(&fan.run(["retry"]));
+    }
+    let (code, _) = typed_on_terminal(&fan, "\"$BINARY\" run t", &[("to go on: ", "prod\n")]);
+    assert_eq!(code, Some(1));
+    for again in ["retry", "resume"] {
+        let ran = fan.run([again]);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(ran.stderr.contains("add --confirm prod"), "{}", ran.snapshot());
+        fails(&fan.run([again, "--confirm", "prod"]));
+    }
+}
+
 /// Steps that take some time are those that a kill is likely to meet.
 ///
 /// One host's log after a run that goes through: blocks, a way back, a loop, handlers, values of others.

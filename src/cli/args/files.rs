@@ -103,6 +103,13 @@ pub(in crate::cli) struct Looking {
     pub(in crate::cli) execution: Execution,
 }
 
+impl Looking {
+    /// What another run of it may say anew: on which hosts, how, and whether it is only printed.
+    pub(in crate::cli) fn parts(&mut self) -> (&mut Selection, &mut Execution, &mut bool) {
+        (&mut self.selection, &mut self.execution, &mut self.plan)
+    }
+}
+
 /// What becomes of changes to files.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ChangesArgs {

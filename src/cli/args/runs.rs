@@ -15,6 +15,12 @@ pub(in crate::cli) struct Again {
     /// Answer yes: files may have changed since then; and to what `confirm` steps ask, as for `fan run`.
     #[arg(short, long, env = "FAN_YES")]
     pub(in crate::cli) yes: bool,
+    /// Print the hosts, and where each goes on; contact nobody.
+    #[arg(short = 'n', long, env = "FAN_PLAN")]
+    pub(in crate::cli) plan: bool,
+    /// A protected role that is meant, besides those that the run was started with.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', env = "FAN_CONFIRM")]
+    pub(in crate::cli) confirm: Vec<String>,
     /// A variable of the command line that was not kept, as it is a secret.
     #[arg(short = 'e', long = "set", value_name = "K=V")]
     pub(in crate::cli) set: Vec<String>,

@@ -1,0 +1,99 @@
+//! Runs that take up each other. Whoever asks for an old one means where it has come to by now.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::store::folder::{Runs, file};
+use crate::store::recipe::{Again, Recipe, Way};
+use crate::store::record::object;
+use crate::store::{StoreError, files};
+
+/// How often the lock of a run is tried: others have it for an instant, to look at it.
+const TRIES: u32 = 10;
+
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A run that nobody else takes up, and that is not removed, as long as this lives and is not released.
+#[derive(Debug)]
+pub struct Hold(File);
+
+impl Hold {
+    /// Lets others have it.
+    pub fn release(&self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Runs {
+    /// The runs that have taken up a run since, each the one before it, and in which way; the oldest first, none when nobody has. Of several
+    /// that took up the same one the newest counts.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn since(&self, run: &str) -> Result<Vec<(String, Way)>, StoreError> {
+        let mut chain = Vec::new();
+        let mut newer: Vec<(String, Again)> = Vec::new();
+        for name in self.names()?.into_iter().take_while(|name| name.as_str() > run) {
+            if let Some(again) = self.recipe(&name).and_then(|recipe| recipe.again) {
+                newer.push((name, again));
+            }
+        }
+        let mut last = run.to_owned();
+        while let Some((name, again)) = newer.iter().find(|(_, again)| again.run == last) {
+            chain.push((name.clone(), again.way));
+            last.clone_from(name);
+        }
+        Ok(chain)
+    }
+
+    /// Holds a run that has ended; none when a process is at it, or holds it.
+    ///
+    /// # Errors
+    ///
+    /// Its files cannot be opened.
+    pub fn hold(&self, run: &str) -> Result<Option<Hold>, StoreError> {
+        let failed =
+            |source: io::Error| StoreError::File { run: run.to_owned(), name: files::EVENTS, source };
+        let missing = |_| StoreError::Missing { name: run.to_owned() };
+        let folder = self.folder_of(run).map_err(missing)?;
+        let events = file(&folder, files::EVENTS)
+            .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
+            .map_err(failed)?;
+        for _ in 0..TRIES {
+            match rustix::fs::flock(&events, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Hold(events))),
+                Err(Errno::WOULDBLOCK) => thread::sleep(PAUSE),
+                Err(errno) => return Err(failed(errno.into())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The runs that these go on from, and those that these went on from.
+    pub(super) fn needed_by(&self, runs: &[String]) -> HashSet<String> {
+        let mut needed = HashSet::new();
+        for name in runs {
+            let mut name = name.clone();
+            while let Some(Again { run, way: Way::Resume }) =
+                self.recipe(&name).and_then(|recipe| recipe.again)
+                && needed.insert(run.clone())
+            {
+                name = run;
+            }
+        }
+        needed
+    }
+
+    /// What a run was started with, without a look at how far it has come.
+    fn recipe(&self, run: &str) -> Option<Recipe> {
+        object(&self.folder_of(run).ok()?, files::RECIPE).ok()?
+    }
+}
