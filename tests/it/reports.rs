@@ -126,6 +126,27 @@ async fn a_page_in_a_browser() {
     assert_eq!(page.matches("<path").count(), 3 * 2 + 1, "connecting and each status, per host:\n{page}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_shows_odd_hosts_against_the_majority() {
+    let sandbox = sandbox(["web1", "web2", "web3", "web4"].map(|name| (name, Behaviour::Normal))).await;
+    for (at, last) in [(2, "<b>odd</b>\n"), (3, "8\n")] {
+        std::fs::write(sandbox.hosts()[at].home.join("last"), last).unwrap();
+    }
+    let fan = Fan::of(&sandbox);
+    let script = "seq 1 7; cat last 2> /dev/null || echo 8; echo end; test ! -e last";
+    let ran = fan.run(["exec", "-q", "--report", "report.html", "-H", "web*", "--", script]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    let page = browsed(&fan.work().join("report.html"));
+    let odd = page.split_once("<h3>web3 (1) ").map(|(_, after)| after).unwrap_or_default();
+    let shown = "<p class=\"dim\">against the majority</p><pre><span>⋯</span>\n<span> 6</span>\n\
+                 <span> 7</span>\n<span class=\"del\">-8</span>\n<span class=\"add\">+&lt;b&gt;odd&lt;/b&gt;</span>\n\
+                 <span> end</span>\n</pre><details><summary class=\"dim\">all of it</summary><pre>1\n";
+    assert!(odd.contains(shown), "{page}");
+    // web4 said the same and failed.
+    assert_eq!(page.matches("against the majority</p>").count(), 1, "{page}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_are_checked_before_contact_all_at_once() {
     let sandbox = sandbox([("web1", Behaviour::Normal)]).await;

@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const { texts } = data.output;
 const said = data.output.said.map(([out = null, err = null, parts = ["", "", ""]]) => [out, err, parts]);
-const WIDTH = 1000, SHOWN = 2000, GROUPS = 200;
+const WIDTH = 1000, SHOWN = 2000, GROUPS = 200, CELLS = 1000000, CONTEXT = 2;
 const at = (id) => document.getElementById(id);
 // Everything from hosts becomes text by this one function.
 const make = (tag, name, text) => {
@@ -55,12 +55,67 @@ const difference = (text) => {
   }
   return pre;
 };
-const output = (into, id) => {
+
+// What most hosts said in a step; null when as many said something else.
+const majority = ordered.map(([most, next]) => next && most.hosts.length > next.hosts.length ? most.id : null);
+const lines = (text) => text.replace(/\n$/, "").split("\n");
+// For each pair of lines the length of the longest common sequence of what follows, as rows of one array.
+const common = (a, b) => {
+  const width = b.length + 1, table = new Uint32Array((a.length + 1) * width);
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      table[i * width + j] = a[i] === b[j] ? table[(i + 1) * width + j + 1] + 1
+        : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
+    }
+  }
+  return (i, j) => table[i * width + j];
+};
+// The second text by what sets it apart from the first; null when they have little in common, or are too long to tell.
+const against = (first, second) => {
+  const a = lines(first), b = lines(second);
+  let start = 0, end = 0;
+  while (start < Math.min(a.length, b.length) && a[start] === b[start]) start += 1;
+  while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end += 1;
+  const old = a.slice(start, a.length - end), now = b.slice(start, b.length - end);
+  if (old.length * now.length > CELLS) return null;
+  const rest = common(old, now);
+  if ((start + end + rest(0, 0)) * 2 < Math.max(a.length, b.length)) return null;
+  const all = a.slice(0, start).map((line) => " " + line);
+  let i = 0, j = 0;
+  while (i < old.length || j < now.length) {
+    if (i < old.length && j < now.length && old[i] === now[j]) { all.push(" " + old[i]); i += 1; j += 1; }
+    else if (j === now.length || (i < old.length && rest(i + 1, j) >= rest(i, j + 1))) { all.push("-" + old[i]); i += 1; }
+    else { all.push("+" + now[j]); j += 1; }
+  }
+  all.push(...a.slice(a.length - end).map((line) => " " + line));
+  const near = new Set();
+  all.forEach((line, index) => {
+    if (line[0] !== " ") for (let k = index - CONTEXT; k <= index + CONTEXT; k += 1) near.add(k);
+  });
+  const shown = [];
+  all.forEach((line, index) => {
+    if (near.has(index)) shown.push(line);
+    else if (index === 0 || near.has(index - 1)) shown.push("⋯");
+  });
+  return shown.join("\n");
+};
+
+const stream = (into, own, most) => {
+  const comparable = most !== null && most !== own && texts[own] !== 0 && texts[most] !== 0;
+  const changes = comparable ? against(texts[most], texts[own]) : null;
+  const whole = make("pre", "", textOf(own));
+  if (changes === null) return into.append(whole);
+  const box = make("details");
+  box.append(make("summary", "dim", "all of it"), whole);
+  into.append(make("p", "dim", "against the majority"), difference(changes), box);
+};
+const output = (into, id, step) => {
   const [out, err, [ending, note, changes]] = said[id];
+  const most = majority[step] === null ? [null, null] : said[majority[step]];
   if (ending) into.append(make("p", "dim", ending));
   if (note) into.append(make("p", "", note));
-  if (out !== null) into.append(make("pre", "", textOf(out)));
-  if (err !== null) into.append(make("p", "dim", "stderr"), make("pre", "", textOf(err)));
+  if (out !== null) stream(into, out, most[0]);
+  if (err !== null) { into.append(make("p", "dim", "stderr")); stream(into, err, most[1]); }
   if (changes) into.append(difference(changes));
 };
 
@@ -123,7 +178,7 @@ const details = (host, row) => {
     const title = make("summary", "", data.steps[cell.step] + " ");
     title.append(make("span", cell.status, cell.status), " " + seconds(cell.took) + " (from " + seconds(cell.began) + ")");
     step.append(title);
-    output(step, cell.id);
+    output(step, cell.id, cell.step);
     step.open = cell.status === "failed" || cell.status === "unknown";
     box.append(step);
   }
@@ -165,7 +220,7 @@ const show = (query) => {
         const heading = make("h3", "", fold(group.hosts.map((host) => data.hosts[host][0])) + " (" + group.hosts.length + ") ");
         heading.append(make("span", group.status, group.status));
         box.append(heading);
-        output(box, group.id);
+        output(box, group.id, index);
         step.append(box);
       }
       if (found.length > GROUPS) step.append(make("p", "dim", "and " + (found.length - GROUPS) + " groups more: search for a host"));
