@@ -74,8 +74,8 @@ pub(super) enum Command {
     History(History),
     /// Show the recap of an earlier run, as it was.
     Show(Show),
-    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx; or of
-    /// several recorded ones.
+    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx, or
+    /// .jsonl (its event stream); or of several recorded ones.
     Report(ReportOf),
     /// Start throw-away SSH hosts inside the process, and run the example task on them.
     Demo(Demo),

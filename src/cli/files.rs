@@ -43,11 +43,10 @@ pub(super) fn split_streams(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
         .partition(|path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case(STREAM)))
 }
 
-/// Opens the file of an event stream; what was in it is gone.
-pub(super) fn stream(path: &Path) -> Result<File, CliError> {
-    File::create(path).map_err(|error| {
-        Diagnostic::bare(format!("cannot write --report {}: {error}", path.display())).into()
-    })
+/// Opens the file of an event stream; what was in it is gone. `flag` is what stands before the path in messages.
+pub(super) fn stream(path: &Path, flag: &str) -> Result<File, CliError> {
+    File::create(path)
+        .map_err(|error| Diagnostic::bare(format!("cannot write {flag}{}: {error}", path.display())).into())
 }
 
 /// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.

@@ -161,7 +161,7 @@ impl Outputs {
         let (streams, reports) = files::split_streams(&args.report);
         let mut targets = files::reports(&reports, "--report ")?;
         for path in &streams {
-            reporters.push(Box::new(Jsonl::new(Box::new(files::stream(path)?))));
+            reporters.push(Box::new(Jsonl::new(Box::new(files::stream(path, "--report ")?))));
         }
         if let Some(folder) = &args.outdir {
             reporters.push(Box::new(PerHost::new(files::outdir(folder)?)));

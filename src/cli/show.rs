@@ -6,7 +6,7 @@ use crate::cli::output::{Screen, recap_options};
 use crate::cli::{files, journal, print};
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
-use crate::report::{Layout, Lines, Reporter, Reports, recap};
+use crate::report::{Jsonl, Layout, Lines, Reporter, Reports, recap};
 use crate::store::{State, Stored};
 
 pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
@@ -40,11 +40,15 @@ pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
 /// `fan report`.
 pub(super) fn report(args: &ReportOf) -> Result<ExitCode, CliError> {
     let stored = open(args.run.as_deref().unwrap_or("last"))?;
-    let mut reports = Reports::new(files::reports(&args.files, "")?);
-    for event in stored.events()? {
-        reports.event(&event).map_err(unwritable)?;
+    let (streams, reports) = files::split_streams(&args.files);
+    let mut readers: Vec<Box<dyn Reporter>> = vec![Box::new(Reports::new(files::reports(&reports, "")?))];
+    for path in &streams {
+        readers.push(Box::new(Jsonl::new(Box::new(files::stream(path, "")?))));
     }
-    reports.finish().map_err(unwritable)?;
+    for event in stored.events()? {
+        readers.iter_mut().try_for_each(|reader| reader.event(&event)).map_err(unwritable)?;
+    }
+    readers.iter_mut().try_for_each(|reader| reader.finish()).map_err(unwritable)?;
     Ok(ExitCode::Ok)
 }
 

@@ -68,10 +68,13 @@ async fn a_run_is_told_again_as_it_was() {
     for line in ran.stdout.lines() {
         assert!(lines.contains(&line), "{line}\n{}", output.stdout);
     }
-    let report = fan.run(["report", &name[..20], "later.json", "later.html", "later.xlsx"]);
+    let report = fan.run(["report", &name[..20], "later.json", "later.html", "later.xlsx", "later.jsonl"]);
     assert_eq!(report.code, Some(0), "{}", report.snapshot());
     let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();
     assert_eq!(read("live.json"), read("later.json"));
+    let merged = fan.run(["report", "merge", "later.jsonl", "-o", "merged.json"]);
+    assert_eq!(merged.code, Some(0), "{}", merged.snapshot());
+    assert_eq!(read("merged.json"), read("later.json"));
     assert!(read("later.html").contains("deploy"));
     let written = written(&fan);
     assert!(!written.contains("c4nary") && written.contains("********"), "{written}");
