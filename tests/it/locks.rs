@@ -324,6 +324,22 @@ fn a_dry_run_keeps_nobody_out() {
 }
 
 #[test]
+fn a_task_does_not_restart_the_host_of_its_lock() {
+    let checked = |lock: &str, hosts: &str| {
+        let tasks =
+            format!("tasks:\n  t: {{lock: {lock}, steps: [echo: a, {{reboot: true, when: 'false'}}]}}\n");
+        let fan = Fan::new().file("inventory.yaml", HOSTS).file("tasks.yaml", tasks);
+        fan.run(["run", "t", "--plan", "-H", hosts])
+    };
+    let ran = checked("x", "h1,h2");
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    insta::assert_snapshot!(ran.stderr, @"tasks.yaml:2:13: error: h1 keeps the lock, and would lose it in step 2, which restarts it (help: keep it on a host that the task does not restart: lock: {name: ..., on: HOST})");
+    assert_eq!(checked("{name: x, on: h2}", "h1,h2").code, Some(2));
+    let aside = checked("{name: x, on: h2}", "h1");
+    assert_eq!(aside.code, Some(0), "{}", aside.snapshot());
+}
+
+#[test]
 fn names_of_locks_are_the_same_for_all() {
     let refused = |lock: &str| {
         let tasks = format!(

@@ -1,13 +1,13 @@
 //! The locks of a run's tasks: their names filled in, the hosts that keep them planned.
 
-use crate::engine::plan::{Keeper, Plan, PlannedHost, PlannedLock};
+use crate::engine::plan::{Keeper, Plan, PlannedHost, PlannedLock, PlannedStep, PlannedTask};
 use crate::engine::scope;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::name::check_lock_name;
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{Lock, Task};
+use crate::model::task::{Action, Lock, Task};
 use crate::model::template::{self, Layer, Syntax};
 use crate::model::value::Vars;
 
@@ -118,5 +118,22 @@ fn planned(plan: &Plan, index: usize, lock: &Lock) -> Result<Option<PlannedLock>
             member.or_else(|| plan.locking.keepers.iter().position(named).map(Keeper::Aside))
         }
     };
+    if let Some(Keeper::Member(keeper)) = keeper
+        && let Some(step) = restart_of(task, keeper)
+    {
+        let name = plan.hosts.get(keeper).map_or("", |host| host.endpoint.name.as_str());
+        let message =
+            format!("{name} keeps the lock, and would lose it in step {}, which restarts it", step + 1);
+        let help = "keep it on a host that the task does not restart: lock: {name: ..., on: HOST}";
+        return Err(Box::new(Diagnostic::at(at, message).help(help)));
+    }
     Ok(found.zip(keeper).map(|((name, _), keeper)| PlannedLock { name: name.into(), keeper }))
+}
+
+/// The step of a task that restarts a host, if one does.
+fn restart_of(task: &PlannedTask, host: usize) -> Option<usize> {
+    let member = task.hosts.iter().any(|member| member.host == host);
+    let restarts =
+        |planned: &PlannedStep| matches!(planned.step.action, Action::Reboot(_)) && planned.places.is_empty();
+    task.steps.iter().position(restarts).filter(|_| member)
 }
