@@ -197,7 +197,11 @@ const show = (query) => {
     row.addEventListener("click", () => details(host, row));
     rows.append(row);
   }
-  at("timeline").replaceChildren(rows);
+  const axis = make("div", "row axis");
+  const ticks = make("span");
+  for (const part of [0, 1, 2, 3, 4]) ticks.append(make("span", "", seconds(data.elapsed * part / 4)));
+  axis.append(make("b", "", ""), ticks);
+  at("timeline").replaceChildren(axis, rows);
   at("details").replaceChildren();
   pressed = null;
   at("found").textContent = (query || hosts > SHOWN)
