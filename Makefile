@@ -3,12 +3,17 @@
 HOSTS ?= 50
 ROUNDS ?= 5
 
-.PHONY: test lint bench deny
+.PHONY: test slurm lint bench deny
 
 # Installs what the tests need (as root or by sudo), then runs all of them.
 test:
 	tests/setup.sh
 	tests/run.sh
+
+# The Slurm array of docs/ci.md on real daemons. As root, on Debian or Ubuntu; a container may refuse what they ask for.
+slurm:
+	cargo build --locked
+	tests/slurm.sh
 
 # Formatting, clippy and rustdoc; a warning is an error.
 lint:
