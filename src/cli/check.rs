@@ -10,9 +10,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
-use crate::engine::plan::{
-    Body, Changes, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,
-};
+use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::outcome::ExitCode;
@@ -84,18 +82,11 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         return Ok(Checked { summary, inventory, hosts, becoming, locks: Vec::new() });
     }
     let common = Common {
-        title: "check".to_owned(),
-        settings: context::settings(&args.connection)?,
         extra_vars: context::extra_vars(&args.variables.set)?,
-        pool: args.connection.pool,
-        warn_only: false,
-        changes: Changes::default(),
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
-        ssh_config: context::ssh_config(&args.connection)?,
         picking: args.picking.picking(),
-        serial: Vec::new(),
-        condition: None,
+        ..Common::over(&args.connection, "check".to_owned())?
     };
     let selected = context::select_whole(&mut inventory, &args.selection)?;
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;

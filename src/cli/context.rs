@@ -12,7 +12,7 @@ use crate::cli::{ask, clock};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Bounds, Consulted, Operator, Picking, Request, SshConfigSource};
+use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::name;
@@ -362,6 +362,34 @@ pub(super) struct Common {
 }
 
 impl Common {
+    /// That of a command without flags, on hosts that are reached without any configuration.
+    pub(super) fn bare(title: String) -> Self {
+        Self {
+            title,
+            settings: Settings::default(),
+            extra_vars: Vars::default(),
+            pool: DEFAULT_POOL,
+            warn_only: false,
+            changes: Changes::default(),
+            bounds: Bounds::default(),
+            shard: None,
+            ssh_config: SshConfigSource::none(),
+            picking: Picking::default(),
+            serial: Vec::new(),
+            condition: None,
+        }
+    }
+
+    /// That of a command whose hosts are reached as the flags say.
+    pub(super) fn over(connection: &Connection, title: String) -> Result<Self, CliError> {
+        Ok(Self {
+            settings: settings(connection)?,
+            pool: connection.pool,
+            ssh_config: ssh_config(connection)?,
+            ..Self::bare(title)
+        })
+    }
+
     /// Completes it with the moment, the operator and the template engine.
     pub(super) fn request(self, inventory: &Inventory) -> Request {
         let started_at = clock::now();

@@ -13,14 +13,14 @@ use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
-use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{Call, DEFAULT_POOL, Picking, SshConfigSource};
+use crate::engine::plan::Plan;
+use crate::engine::planner::Call;
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
 use crate::model::outcome::ExitCode;
 use crate::model::range::MAX_HOSTS;
-use crate::model::settings::{Settings, Transport};
+use crate::model::settings::Transport;
 use crate::model::target;
 use crate::model::task::{Action, TaskFile};
 use crate::model::value::Vars;
@@ -50,18 +50,8 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     let selected = roles(&mut inventory, &args.roles)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {
-        title: format!("demo of {}", names.join(", ")),
-        settings: Settings::default(),
         extra_vars: context::extra_vars(&args.variables.set)?,
-        pool: DEFAULT_POOL,
-        warn_only: false,
-        changes: Changes::default(),
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: SshConfigSource::none(),
-        picking: Picking::default(),
-        serial: Vec::new(),
-        condition: None,
+        ..Common::bare(format!("demo of {}", names.join(", ")))
     };
     let mut plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;

@@ -7,7 +7,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Picking};
+use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 
@@ -28,18 +28,11 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         context::explain(&mut inventory, &args.selection);
     }
     let request = Common {
-        title: format!("exec {line}"),
-        settings: context::settings(&execution.connection)?,
-        extra_vars: Default::default(),
-        pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes: Changes { diff: args.diff, ..Changes::default() },
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(&execution.connection)?,
-        picking: Picking::default(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
+        ..Common::over(&execution.connection, format!("exec {line}"))?
     }
     .request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, &line)?;

@@ -8,8 +8,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
-use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Picking};
+use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
 use crate::model::task::{Action, Step};
 use crate::report::{Composite, FactSheets, Sheet};
@@ -17,21 +16,9 @@ use crate::report::{Composite, FactSheets, Sheet};
 pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
-    let request = Common {
-        title: "facts".to_owned(),
-        settings: context::settings(&args.connection)?,
-        extra_vars: Default::default(),
-        pool: args.connection.pool,
-        warn_only: false,
-        picking: Picking::default(),
-        serial: Vec::new(),
-        condition: args.condition.get(),
-        changes: Changes::default(),
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(&args.connection)?,
-    }
-    .request(&inventory);
+    let request =
+        Common { condition: args.condition.get(), ..Common::over(&args.connection, "facts".to_owned())? }
+            .request(&inventory);
     let plan = planner::step(request, &inventory, &selected, Step::bare(Action::Facts), "facts")?;
     drop(inventory);
     let screen = Screen::find(color)?;

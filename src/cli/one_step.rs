@@ -9,7 +9,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, print, runner};
 use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Picking};
+use crate::engine::planner::{self};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Located, Position};
@@ -47,18 +47,11 @@ pub(super) fn run(
     }
     let title = format!("{verb} {subject}");
     let request = Common {
-        title: title.clone(),
-        settings: context::settings(&execution.connection)?,
-        extra_vars: Default::default(),
-        pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes,
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(&execution.connection)?,
-        picking: Picking::default(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
+        ..Common::over(&execution.connection, title.clone())?
     }
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));

@@ -9,8 +9,8 @@ use crate::cli::error::CliError;
 use crate::cli::output::{Outputs, Screen};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
-use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::{self, Picking};
+use crate::engine::plan::Plan;
+use crate::engine::planner::{self};
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::report::{Composite, Phases};
@@ -34,21 +34,7 @@ pub(super) fn plan(
     connection: &Connection,
     condition: Option<String>,
 ) -> Result<Plan, CliError> {
-    let request = Common {
-        title: title.to_owned(),
-        settings: context::settings(connection)?,
-        extra_vars: Default::default(),
-        pool: connection.pool,
-        warn_only: false,
-        changes: Changes::default(),
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(connection)?,
-        picking: Picking::default(),
-        serial: Vec::new(),
-        condition,
-    }
-    .request(inventory);
+    let request = Common { condition, ..Common::over(connection, title.to_owned())? }.request(inventory);
     let mut plan = planner::command(request, inventory, selected, COMMAND)?;
     for task in &mut plan.tasks {
         task.name = Arc::from(title);

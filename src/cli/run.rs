@@ -24,18 +24,15 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     let selected = context::select_whole(&mut inventory, &args.selection)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {
-        title: names.join(", "),
-        settings: context::settings(&execution.connection)?,
         extra_vars: context::extra_vars(&execution.variables.set)?,
-        pool: execution.connection.pool,
         warn_only: execution.warn_only,
         changes: args.changes.changes(),
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
-        ssh_config: context::ssh_config(&execution.connection)?,
         picking: args.picking.picking(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
+        ..Common::over(&execution.connection, names.join(", "))?
     };
     let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };

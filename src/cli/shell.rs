@@ -21,8 +21,7 @@ use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::tty::Changed;
-use crate::engine::plan::{Changes, Plan};
-use crate::engine::planner::Picking;
+use crate::engine::plan::Plan;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Exit, ExitCode, Failure, Kind};
@@ -96,21 +95,8 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
         .help(format!("name one of them, or run a command on all: fan exec -H '{host}' -- CMD"))
         .into());
     }
-    let request = Common {
-        title: format!("shell {}", args.host),
-        settings: context::settings(connection)?,
-        extra_vars: Default::default(),
-        pool: 1,
-        warn_only: false,
-        changes: Changes::default(),
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(connection)?,
-        picking: Picking::default(),
-        serial: Vec::new(),
-        condition: None,
-    }
-    .request(&inventory);
+    let request =
+        Common { pool: 1, ..Common::over(connection, format!("shell {}", args.host))? }.request(&inventory);
     let plan = planner::command(request, &inventory, &selected, command)?;
     protected::agreed(&inventory, &plan, Guard::On { confirmed: &args.protection.confirm })?;
     match plan.hosts.iter().find(|host| host.endpoint.transport == Transport::Local) {

@@ -15,8 +15,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::prompt::Terminal;
 use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, print, runner, secrets};
-use crate::engine::plan::Changes;
-use crate::engine::planner::{self, Picking};
+use crate::engine::planner::{self};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::{ExitCode, Failure};
@@ -54,21 +53,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
             .into());
     }
     let project = project_file(args, &inventory)?;
-    let request = Common {
-        title: "trust".to_owned(),
-        settings: context::settings(&args.connection)?,
-        extra_vars: Default::default(),
-        pool: args.connection.pool,
-        warn_only: false,
-        changes: Changes::default(),
-        bounds: Default::default(),
-        shard: None,
-        ssh_config: context::ssh_config(&args.connection)?,
-        picking: Picking::default(),
-        serial: Vec::new(),
-        condition: None,
-    }
-    .request(&inventory);
+    let request = Common::over(&args.connection, "trust".to_owned())?.request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, "true")?;
     runner::fit_open_files(&mut plan);
     let runtime = runner::runtime()?;
