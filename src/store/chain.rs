@@ -32,24 +32,22 @@ impl Hold {
 }
 
 impl Runs {
-    /// The runs that have taken up a run since, each the one before it, and in which way; the oldest first, none when nobody has. Of several
+    /// The runs that have taken up a run since, each the one before it, and in which way; none when nobody has. Of several
     /// that took up the same one the newest counts.
     ///
     /// # Errors
     ///
     /// The folder cannot be read.
     pub fn since(&self, run: &str) -> Result<Vec<(String, Way)>, StoreError> {
+        // All of them: clocks are set back, too, and names are made of the time.
+        let takes_up = |name: String| Some((self.recipe(&name)?.again?, name));
+        let mut takers: Vec<(Again, String)> = self.names()?.into_iter().filter_map(takes_up).collect();
         let mut chain = Vec::new();
-        let mut newer: Vec<(String, Again)> = Vec::new();
-        for name in self.names()?.into_iter().take_while(|name| name.as_str() > run) {
-            if let Some(again) = self.recipe(&name).and_then(|recipe| recipe.again) {
-                newer.push((name, again));
-            }
-        }
         let mut last = run.to_owned();
-        while let Some((name, again)) = newer.iter().find(|(_, again)| again.run == last) {
-            chain.push((name.clone(), again.way));
-            last.clone_from(name);
+        while let Some(at) = takers.iter().position(|(again, _)| again.run == last) {
+            let (again, name) = takers.remove(at);
+            last.clone_from(&name);
+            chain.push((name, again.way));
         }
         Ok(chain)
     }

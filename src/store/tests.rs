@@ -223,11 +223,13 @@ fn a_run_leads_to_those_that_have_taken_it_up() {
     drop(runs.begin(&recipe(&names[2])).unwrap());
     drop(runs.begin(&next(&names[3], &names[1], Way::Retry)).unwrap());
     drop(runs.begin(&next(&names[4], &names[2], Way::Retry)).unwrap());
+    // Its clock was set back.
+    drop(runs.begin(&next(&name(500), &names[4], Way::Resume)).unwrap());
     let after = |at: usize, way| (names[at].clone(), way);
     assert_eq!(runs.since(&names[0]).unwrap(), [after(1, Way::Resume), after(3, Way::Retry)]);
     assert_eq!(runs.since(&names[1]).unwrap(), [after(3, Way::Retry)]);
     assert_eq!(runs.since(&names[3]).unwrap(), []);
-    assert_eq!(runs.since(&names[2]).unwrap(), [after(4, Way::Retry)]);
+    assert_eq!(runs.since(&names[2]).unwrap(), [after(4, Way::Retry), (name(500), Way::Resume)]);
 }
 
 #[test]
