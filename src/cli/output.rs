@@ -306,9 +306,9 @@ impl Outputs {
                 }
                 // Nobody is left to tell when stderr is gone.
                 let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
-                let line =
-                    recap::resume_line(&self.recap, &options).filter(|_| self.resumable && !options.quiet);
-                if let Some(line) = line {
+                // The record goes with the runner.
+                let offered = self.resumable && !options.quiet && !options.style.ci;
+                if let Some(line) = recap::resume_line(&self.recap, &options).filter(|_| offered) {
                     let _ = talk.write_all(format!("\n{line}").as_bytes());
                 }
                 let _ = talk.flush();

@@ -110,6 +110,7 @@ async fn a_log_of_githubs_runner() {
 
     "#);
     assert_eq!(ran.stderr, "", "a runner reads one stream in order");
+    assert!(!ran.stdout.contains("fan resume"), "the record goes with the runner: {}", ran.stdout);
     // Data stays data: a step may catch it.
     let ran = fan.run(["exec", "-N", "-H", "web1", "--", "echo '::set-output name=a::b'; exit 4"]);
     assert_eq!(ran.stdout, "\\x3a:set-output name=a::b\n");
