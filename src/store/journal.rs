@@ -1,7 +1,8 @@
 //! The journal of a run: every fact is a line in a file before anything comes of it. Owns how much output is kept; refuses
 //! to fail a run.
 //!
-//! A line is one `write`: when fan is killed, what was written stays, and at most the last line is torn.
+//! A line is one `write`: when fan is killed, what was written stays, and at most the last line is torn. When the power goes,
+//! what was written in the last second may be lost.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,8 +18,9 @@ use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
 use crate::event::{Event, Fact, Stream, line};
 use crate::model::inventory::HostName;
-use crate::store::folder::{lock, new_file};
+use crate::store::folder::{file, lock, new_file};
 use crate::store::recipe::{Ended, Recipe};
+use crate::store::syncer::Syncer;
 use crate::store::{StoreError, files};
 
 /// Bytes of output that are kept of one host; of what comes then, the last lines of each step.
@@ -32,11 +35,15 @@ const VALUES_MAX: usize = 256 * 1024;
 /// Bytes of variables that are kept of a run.
 const RUN_VALUES_MAX: usize = 64 * 1024 * 1024;
 
+/// How often what was written is brought to the disk.
+const SYNCED_EVERY: Duration = Duration::from_secs(1);
+
 /// A run that is being written down.
 pub struct Journal {
     run: String,
     folder: OwnedFd,
     book: Mutex<Book>,
+    syncer: Syncer,
 }
 
 /// What is written, and how far it has come.
@@ -92,7 +99,11 @@ impl Journal {
             said: HashMap::new(),
             ended: Ended::default(),
         };
-        Ok(Self { run: recipe.run.clone(), folder, book: Mutex::new(book) })
+        let syncer = match folder.try_clone() {
+            Ok(folder) => Syncer::start(SYNCED_EVERY, move || sync(&folder)),
+            Err(source) => return Err(failed(files::EVENTS)(source)),
+        };
+        Ok(Self { run: recipe.run.clone(), folder, book: Mutex::new(book), syncer })
     }
 
     /// Writes down how the run ended, and lets go of it. Nothing is written any more.
@@ -103,7 +114,8 @@ impl Journal {
     pub fn end(&self, exit_code: u8) -> Result<(), StoreError> {
         let mut book = self.lock();
         let failed = |name, source| StoreError::File { run: self.run.clone(), name, source };
-        if let Some(source) = book.failed.take() {
+        let synced = self.syncer.finish();
+        if let Some(source) = book.failed.take().or(synced.err()) {
             return Err(failed(files::EVENTS, source));
         }
         book.ended.exit_code = Some(exit_code);
@@ -119,9 +131,20 @@ impl Journal {
     }
 }
 
+/// Brings the files of a run, and their names, to the disk.
+fn sync(folder: &OwnedFd) -> io::Result<()> {
+    for name in [files::RECIPE, files::EVENTS, files::VALUES] {
+        if let Some(file) = file(folder, name)? {
+            file.sync_data()?;
+        }
+    }
+    Ok(rustix::fs::fsync(folder)?)
+}
+
 impl Ledger for Journal {
     fn write(&self, event: &Event) {
         self.lock().event(event);
+        self.syncer.touch();
     }
 
     fn keep(&self, kept: &Kept) {
@@ -137,6 +160,7 @@ impl Ledger for Journal {
             file.write_all(&text)
         });
         book.note(written);
+        self.syncer.touch();
     }
 }
 

@@ -16,6 +16,7 @@ mod journal;
 mod prune;
 mod recipe;
 mod record;
+mod syncer;
 #[cfg(test)]
 mod tests;
 
