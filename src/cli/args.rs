@@ -458,6 +458,24 @@ pub(super) struct Output {
     pub(super) verbose: bool,
 }
 
+impl Output {
+    /// Lets a later command line say it anew, as far as it says anything: how output looks, where it is kept, which
+    /// reports there are.
+    pub(super) fn renewed(&mut self, now: &Self) {
+        let Self { format, fold, quiet, outdir, report, no_prefix, verbose } = now;
+        if *format != Format::Auto || *fold || *quiet || *no_prefix || *verbose {
+            (self.format, self.fold, self.quiet) = (*format, *fold, *quiet);
+            (self.no_prefix, self.verbose) = (*no_prefix, *verbose);
+        }
+        if outdir.is_some() {
+            self.outdir.clone_from(outdir);
+        }
+        if !report.is_empty() {
+            self.report.clone_from(report);
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum HostKeysArg {
     /// Refuse hosts whose key is not known.

@@ -406,6 +406,25 @@ fn a_plan_of_it_says_where_each_host_goes_on() {
 }
 
 #[test]
+fn how_it_looks_is_said_anew() {
+    let fan = fan("tasks: {t: {hosts: [all], steps: [run: echo same; test -e DIR/good]}}");
+    fails(&fan.run(["run", "t", "-q", "--report", "first.json"]));
+    fs::remove_file(fan.work().join("first.json")).unwrap();
+    let quiet = fan.run(["retry"]);
+    assert_eq!((quiet.code, quiet.stdout.as_str()), (Some(1), ""));
+    assert!(fan.work().join("first.json").exists(), "the same reports");
+    let fan = fan.file("good", "");
+    let ran = fan.run(["resume", "-b", "--report", "second.json"]);
+    succeeds(&ran);
+    assert!(ran.stdout.ends_with("\nh[1-4] (4)\n  | same\n"), "{}", ran.snapshot());
+    assert!(fan.work().join("second.json").exists());
+    // The last run was started as the first one.
+    let last = runs(&fan).names().unwrap().remove(0);
+    let recipe = runs(&fan).read(&last).unwrap().recipe;
+    assert_eq!(recipe.arguments, ["run", "t", "-q", "--report", "first.json"]);
+}
+
+#[test]
 fn a_protected_role_is_named_again_or_from_the_start() {
     let fan = fan("tasks: {t: {hosts: [h1], steps: [run: test -e DIR/good]}}");
     let fan = fan.file(

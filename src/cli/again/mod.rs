@@ -181,6 +181,7 @@ fn adapt(
     };
     selection.only = hosts.map(Arc::new);
     execution.protection.confirm.extend_from_slice(&again.confirm);
+    execution.output.renewed(&again.output);
     *plan = again.plan;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cli::args::Output;
 use crate::engine::Unseen;
 
 /// What `retry` and `resume` have in common.
@@ -24,6 +25,8 @@ pub(in crate::cli) struct Again {
     /// A variable of the command line that was not kept, as it is a secret.
     #[arg(short = 'e', long = "set", value_name = "K=V")]
     pub(in crate::cli) set: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) output: Output,
 }
 
 #[derive(Debug, Args)]
