@@ -286,6 +286,12 @@ impl From<StoreError> for CliError {
                 Self::Local { doing: format!("cannot read {name} of run {run}"), source }
             }
             StoreError::Unsafe { .. } => Self::input(error.to_string()),
+            StoreError::Later { .. } => {
+                Diagnostic::bare(error.to_string()).help("take it up with that version").into()
+            }
+            StoreError::Damaged { .. } => Diagnostic::bare(error.to_string())
+                .help("what was done is not known for sure: `fan retry` begins again on the hosts that are not ok")
+                .into(),
         }
     }
 }

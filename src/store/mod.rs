@@ -72,6 +72,24 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// A run was recorded by a later version.
+    #[error("run {run} was recorded by fan {fan}, which knows more than this one")]
+    Later {
+        /// Which run.
+        run: String,
+        /// The version.
+        fan: String,
+    },
+    /// A line of a run's record is none.
+    #[error("run {run}: line {line} of {name} is damaged")]
+    Damaged {
+        /// Which run.
+        run: String,
+        /// Which file.
+        name: &'static str,
+        /// From 1.
+        line: usize,
+    },
     /// No run has this name.
     #[error("no run {name:?} is kept")]
     Missing {

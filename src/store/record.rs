@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use serde::de::DeserializeOwned;
 
 use crate::event::ledger::Kept;
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, SCHEMA_VERSION};
 use crate::store::folder::{Runs, file};
 use crate::store::recipe::{Ended, Recipe};
 use crate::store::{StoreError, files};
@@ -111,17 +111,46 @@ impl Stored {
         self.lines(files::VALUES)
     }
 
+    /// Makes sure that this version of fan understands all of it; but for a last line that was cut off.
+    ///
+    /// # Errors
+    ///
+    /// A later version wrote it, or a line is none that fan writes.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let run = || self.recipe.run.clone();
+        if let Some(Event { fact: Fact::RunStarted { schema, .. }, .. }) = self.events()?.next()
+            && schema > SCHEMA_VERSION
+        {
+            return Err(StoreError::Later { run: run(), fan: self.recipe.fan.clone() });
+        }
+        let damaged = |name, at: usize| Err(StoreError::Damaged { run: run(), name, line: at + 1 });
+        if let Some(at) = self.parsed::<Event>(files::EVENTS)?.position(|event| event.is_none()) {
+            return damaged(files::EVENTS, at);
+        }
+        match self.parsed::<Kept>(files::VALUES)?.position(|kept| kept.is_none()) {
+            Some(at) => damaged(files::VALUES, at),
+            None => Ok(()),
+        }
+    }
+
     fn lines<T: DeserializeOwned>(
         &self,
         name: &'static str,
     ) -> Result<impl Iterator<Item = T> + use<T>, StoreError> {
+        Ok(self.parsed(name)?.flatten())
+    }
+
+    /// What the lines of a file hold; nothing where it is something else.
+    fn parsed<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<impl Iterator<Item = Option<T>> + use<T>, StoreError> {
         let found = file(&self.folder, name).map_err(|source| StoreError::File {
             run: self.recipe.run.clone(),
             name,
             source,
         })?;
-        let lines = found.into_iter().flat_map(Lines::new);
-        Ok(lines.filter_map(|line| serde_json::from_slice(&line).ok()))
+        Ok(found.into_iter().flat_map(Lines::new).map(|line| serde_json::from_slice(&line).ok()))
     }
 }
 

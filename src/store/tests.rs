@@ -190,6 +190,34 @@ fn runs_go_by_number_and_by_age_and_nothing_else_does() {
     assert_eq!(fs::read(other).unwrap(), b"mine");
 }
 
+#[test]
+fn a_record_with_a_gap_is_known_as_such() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    write_all(&journal, &events());
+    drop(journal);
+    let path = state.path().join("fan/runs").join(&name).join("events.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let verified = |text: &str| {
+        fs::write(&path, text).unwrap();
+        runs.read(&name).unwrap().verify()
+    };
+    verified(&whole).unwrap();
+    verified(&whole[..whole.len() - 5]).unwrap();
+    let second = whole.find('\n').unwrap() + 1;
+    for broken in ["\0\0\n", "{}\n", "{\"at_ms\":1,\"event\":\"of a later fan\"}\n"] {
+        let found = verified(&format!("{}{broken}{}", &whole[..second], &whole[second..]));
+        assert!(
+            matches!(found, Err(StoreError::Damaged { name: "events.jsonl", line: 2, .. })),
+            "{broken:?}: {found:?}"
+        );
+    }
+    let later = whole.replacen("\"schema\":1", "\"schema\":2", 1);
+    assert_ne!(later, whole);
+    assert!(matches!(verified(&later), Err(StoreError::Later { .. })));
+}
+
 /// The recipe of a run that takes up the one before it.
 fn next(name: &str, run: &str, way: Way) -> Recipe {
     Recipe { again: Some(Again { run: run.to_owned(), way }), ..recipe(name) }

@@ -48,7 +48,7 @@ fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) ->
     if let Some(why) = &recipe.unrepeatable {
         return Err(CliError::input(format!("run {run} cannot be run again: {why}")));
     }
-    let past = past(&runs, &run)?;
+    let past = past(&runs, &run, way)?;
     let (done, open): (Vec<&HostName>, Vec<&HostName>) =
         past.hosts().iter().partition(|host| past.standing(host) == Standing::Done);
     // Killed before it told of its hosts: it begins now, with the hosts that are meant now.
@@ -114,8 +114,8 @@ fn newest(runs: &Runs, named: &str, way: Way) -> Result<(String, Hold), CliError
     }
 }
 
-/// What a run has done, and those that it resumed before.
-fn past(runs: &Runs, run: &str) -> Result<Past, CliError> {
+/// What a run has done, and those that it resumed before. To go on from it, nothing of it may be missing.
+fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
     let mut chain = vec![runs.read(run)?];
     while let Some(Again { run, way: Way::Resume }) = chain.last().and_then(|last| last.recipe.again.clone())
         && chain.len() < CHAIN_MAX
@@ -128,6 +128,9 @@ fn past(runs: &Runs, run: &str) -> Result<Past, CliError> {
     }
     let mut past = Past::default();
     for stored in chain.iter().rev() {
+        if way == Way::Resume {
+            stored.verify()?;
+        }
         past = past.followed_by(stored.events()?, stored.kept()?);
     }
     Ok(past)
