@@ -37,10 +37,12 @@ const STREAM: &str = "jsonl";
 
 /// Takes the paths of event streams out of those of reports.
 pub(super) fn split_streams(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    paths
-        .iter()
-        .cloned()
-        .partition(|path| path.extension().is_some_and(|end| end.eq_ignore_ascii_case(STREAM)))
+    paths.iter().cloned().partition(|path| is_stream(path))
+}
+
+/// Whether a file is an event stream, by its extension.
+pub(super) fn is_stream(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case(STREAM))
 }
 
 /// Opens the file of an event stream; what was in it is gone. `flag` is what stands before the path in messages.

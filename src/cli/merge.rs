@@ -1,17 +1,16 @@
 //! `fan report merge`: one report of the recorded event streams of several runs.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Merge as Args;
 use crate::cli::error::{CliError, talk};
 use crate::cli::files;
+use crate::cli::recorded::{events, unusable};
 use crate::event::Event;
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
 use crate::report::merge::{End, Merge, MergeError, Part, whole_events};
-use crate::report::{Reporter, Reports, read};
+use crate::report::{Reporter, Reports};
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut reports = Reports::new(files::reports(&args.output, "-o ")?);
@@ -57,14 +56,6 @@ fn merge(paths: &[PathBuf]) -> Result<Merge, CliError> {
         let problem = unusable(path, error);
         problem.help("give each stream once; slices of one selection have no host in common").into()
     })
-}
-
-fn events(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Event>> + use<>> {
-    Ok(read(BufReader::new(File::open(path)?)))
-}
-
-fn unusable(path: &Path, error: MergeError) -> Diagnostic {
-    Diagnostic::bare(format!("{}: {error}", path.display()))
 }
 
 fn take(reports: &mut Reports, event: &Event) -> Result<(), CliError> {

@@ -30,6 +30,7 @@ mod prompt;
 mod protected;
 mod put;
 mod questions;
+mod recorded;
 mod run;
 mod runner;
 mod schema;

@@ -72,6 +72,25 @@ async fn a_run_is_told_again_as_it_was() {
     assert_eq!(report.code, Some(0), "{}", report.snapshot());
     let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();
     assert_eq!(read("live.json"), read("later.json"));
+    for (stream, why) in [("none.jsonl", "No such file"), ("tasks.jsonl", "not run_started")] {
+        let fan = Fan::new().file("tasks.jsonl", "{}\n");
+        let refused = fan.run(["show", stream]);
+        assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
+        assert!(
+            refused.stderr.starts_with("error: ") && refused.stderr.contains(why),
+            "{}",
+            refused.snapshot()
+        );
+    }
+    // The stream tells the same.
+    assert_eq!(fan.run(["show", "later.jsonl"]).stdout, show.stdout);
+    assert_eq!(fan.run(["show", "later.jsonl", "--output"]).stdout, output.stdout);
+    let folded = fan.run(["show", "-b"]);
+    assert!(folded.stdout.contains("\nweb[1-2] (2)\n  | "), "{}", folded.snapshot());
+    assert_eq!(fan.run(["show", "later.jsonl", "-b"]).stdout, folded.stdout);
+    let again = fan.run(["report", "later.jsonl", "again.json"]);
+    assert_eq!(again.code, Some(0), "{}", again.snapshot());
+    assert_eq!(read("live.json"), read("again.json"));
     let merged = fan.run(["report", "merge", "later.jsonl", "-o", "merged.json"]);
     assert_eq!(merged.code, Some(0), "{}", merged.snapshot());
     assert_eq!(read("merged.json"), read("later.json"));

@@ -76,12 +76,18 @@ pub(in crate::cli) struct History {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
-    /// The run: its name, the beginning of it, or last.
+    /// The run: its name, the beginning of it, or last; or an event stream, FILE.jsonl.
     #[arg(value_name = "RUN", default_value = "last")]
     pub(in crate::cli) run: String,
     /// Also what the hosts wrote, as far as it was kept.
     #[arg(long)]
     pub(in crate::cli) output: bool,
+    /// The same, with hosts together whose output is equal.
+    #[arg(short = 'b', long)]
+    pub(in crate::cli) fold: bool,
+    /// The same, with the odd ones by what sets them apart from the majority.
+    #[arg(long)]
+    pub(in crate::cli) diff: bool,
 }
 
 #[derive(Debug, Args)]
@@ -89,7 +95,7 @@ pub(in crate::cli) struct Show {
 pub(in crate::cli) struct ReportOf {
     #[command(subcommand)]
     pub(in crate::cli) command: Option<ReportCommand>,
-    /// The run: its name, the beginning of it, or last.
+    /// The run: its name, the beginning of it, or last; or an event stream, FILE.jsonl.
     #[arg(value_name = "RUN", required = true)]
     pub(in crate::cli) run: Option<String>,
     /// Where they go.

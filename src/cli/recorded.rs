@@ -1,0 +1,87 @@
+//! A run that was recorded: one of the journal's, or an event stream in a file.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::cli::error::CliError;
+use crate::cli::{files, journal};
+use crate::event::Event;
+use crate::model::position::Diagnostic;
+use crate::report::merge::{MergeError, Part, whole_events};
+use crate::report::read;
+use crate::store::{State, Stored};
+
+/// A run that was recorded.
+pub(super) enum Recorded {
+    /// By the journal.
+    Run(Box<Stored>),
+    /// By `--report FILE.jsonl` or `--format jsonl`.
+    Stream(PathBuf),
+}
+
+impl Recorded {
+    /// Finds what a user means: a file by its extension, a run by its name otherwise.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or no recording.
+    pub(super) fn open(named: &str) -> Result<Self, CliError> {
+        if !files::is_stream(Path::new(named)) {
+            let runs = journal::runs()?;
+            return Ok(Self::Run(Box::new(runs.read(&runs.find(named)?)?)));
+        }
+        let path = PathBuf::from(named);
+        let part = events(&path).map_err(MergeError::from).and_then(Part::read);
+        part.map_err(|error| unusable(&path, error))?;
+        Ok(Self::Stream(path))
+    }
+
+    /// Tells all of it, in order.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or a reader fails.
+    pub(super) fn tell(&self, mut reader: impl FnMut(&Event) -> io::Result<()>) -> Result<(), CliError> {
+        let mut told = |event: &Event| {
+            reader(event).map_err(|source| CliError::Local {
+                doing: "the output could not be written".to_owned(),
+                source,
+            })
+        };
+        match self {
+            Self::Run(stored) => stored.events()?.try_for_each(|event| told(&event)),
+            Self::Stream(path) => {
+                let events = events(path).map_err(|error| unusable(path, error.into()))?;
+                whole_events(events)
+                    .try_for_each(|event| told(&event.map_err(|error| unusable(path, error.into()))?))
+            }
+        }
+    }
+
+    /// Bytes of output that were not recorded.
+    pub(super) fn left_out(&self) -> u64 {
+        match self {
+            Self::Run(stored) => stored.state.ended().output_left_out,
+            Self::Stream(_) => 0,
+        }
+    }
+
+    /// Whether a process is still writing it, as far as that is known.
+    pub(super) fn is_going_on(&self) -> bool {
+        match self {
+            Self::Run(stored) => matches!(stored.state, State::Running(_)),
+            Self::Stream(_) => false,
+        }
+    }
+}
+
+/// The events of a stream.
+pub(super) fn events(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Event>> + use<>> {
+    Ok(read(BufReader::new(File::open(path)?)))
+}
+
+/// What is wrong with a stream.
+pub(super) fn unusable(path: &Path, error: MergeError) -> Diagnostic {
+    Diagnostic::bare(format!("{}: {error}", path.display()))
+}
