@@ -66,7 +66,7 @@ impl TakenUp {
         }
         let recalled = self.past.clone().recall(plan, |_| Unseen::Rerun);
         recalled.map_err(|obstacles| told(&self.run, &obstacles))?;
-        let mut lines = vec![format!("goes on with run {}", self.run)];
+        let mut lines = vec![format!("\ngoes on with run {}", self.run)];
         lines.extend(standings(&self.past, plan));
         lines.extend(self.unseen(plan).into_iter().map(|step| step.message));
         Ok(lines.join("\n") + "\n")
