@@ -18,7 +18,6 @@ use crate::engine::plan::Plan;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
 use crate::model::secret::MASK;
-use crate::model::task::Action;
 use crate::store::{Journal, Keep, Recipe, Runs, Source, StoreError};
 
 /// A command line, to be written down with the run that it begins.
@@ -205,7 +204,7 @@ fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(Stri
         (None, None) => ("", word),
     };
     let (name, value) = set.split_once('=')?;
-    let secret = is_secret(name, plan) || redactor.redact(value) != value;
+    let secret = plan.is_secret(name) || redactor.redact(value) != value;
     (plan.extra_vars.contains(name) && secret).then(|| (format!("{flag}{name}={MASK}"), name.to_owned()))
 }
 
@@ -213,20 +212,11 @@ fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(Stri
 fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
     if let Some((task, arguments)) = word.split_once(':') {
         let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
-        if names.into_iter().any(|(name, _)| is_secret(name, plan)) {
+        if names.into_iter().any(|(name, _)| plan.is_secret(name)) {
             return format!("{task}:{MASK}");
         }
     }
     redactor.redact(word).into_owned()
-}
-
-/// Whether the files call a variable a secret, or ask for it unseen.
-fn is_secret(name: &str, plan: &Plan) -> bool {
-    let mut steps = plan.tasks.iter().flat_map(|task| &task.steps);
-    plan.secrets.named().contains(name)
-        || steps.any(|planned| {
-            matches!(&planned.step.action, Action::Prompt(prompt) if prompt.secret && prompt.set.value == name)
-        })
 }
 
 /// How long runs are kept: `FAN_KEEP_RUNS` and `FAN_KEEP_DAYS`.

@@ -296,6 +296,15 @@ pub struct TaskHost {
 }
 
 impl Plan {
+    /// Whether the files call a variable a secret, or ask for it unseen.
+    pub fn is_secret(&self, name: &str) -> bool {
+        let mut steps = self.tasks.iter().flat_map(|task| &task.steps);
+        self.secrets.named().contains(name)
+            || steps.any(|planned| {
+                matches!(&planned.step.action, Action::Prompt(prompt) if prompt.secret && prompt.set.value == name)
+            })
+    }
+
     /// All that is logged in to by itself: hosts, those that steps of others are done on, those that only keep a lock.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let hosts = self.hosts.iter().chain(&self.delegates).map(|host| &host.endpoint);

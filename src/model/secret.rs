@@ -61,6 +61,8 @@ pub type SecretSources = IndexMap<String, Located<SecretSource>>;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     values: Arc<BTreeMap<String, Secret>>,
+    /// Values that the command line gave in their place.
+    given: Arc<[Secret]>,
     known: Layer,
     named: Layer,
 }
@@ -76,12 +78,23 @@ impl Secrets {
         let known: Vars = values.iter().map(|(name, secret)| (name.clone(), value(secret))).collect();
         let mut named: Vars = names.into_iter().map(|name| (name.to_owned(), Value::from(MASK))).collect();
         named.extend(known.clone());
-        Self { values: Arc::new(values), known: Layer::new(&known), named: Layer::new(&named) }
+        Self {
+            values: Arc::new(values),
+            given: Arc::default(),
+            known: Layer::new(&known),
+            named: Layer::new(&named),
+        }
     }
 
-    /// The values that are known.
+    /// The same, with values that the command line gave to variables of these names. They are to be hidden, too.
+    #[must_use]
+    pub fn given(self, values: Vec<Secret>) -> Self {
+        Self { given: values.into(), ..self }
+    }
+
+    /// The values that are known, wherever they came from.
     pub fn values(&self) -> impl Iterator<Item = &Secret> {
-        self.values.values()
+        self.values.values().chain(&*self.given)
     }
 
     /// The secrets with values, for the templates of steps.

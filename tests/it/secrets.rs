@@ -210,6 +210,54 @@ tasks:
     assert_eq!(notes, ["15", "true 15", "15", "true", "15"]);
 }
 
+/// What the files call a secret is one, wherever its value comes from.
+#[test]
+fn a_secret_that_the_command_line_gives_is_hidden_too() {
+    const TASKS: &str = "
+secrets: {token: {env: TOKEN}, keys: {env: KEYS}, word: {env: WORD}}
+tasks:
+  tell:
+    params: {word: null, plain: null}
+    steps:
+      - prompt: {ask: 'PIN?', set: pin, secret: true}
+      - run: echo {{ token }} {{ keys.one }} {{ pin }} {{ word }} {{ plain }}; echo {{ keys.two[0] }} >&2; false
+        register: out
+";
+    let canaries = ["c4nary-token", "c4nary-one", "c4nary-two", "c4nary-pin", "c4nary-word"];
+    let fan = Fan::new()
+        .file("inventory.yaml", "hosts: {h1: {transport: local}}\n")
+        .file("tasks.yaml", TASKS)
+        .file("keys.yaml", "keys: {one: c4nary-one, two: [c4nary-two]}\n")
+        .env("WORD", "c4nary-of-the-environment");
+    let given = ["-e", "token=c4nary-token", "-e", "@keys.yaml", "-e", "pin=c4nary-pin", "-H", "h1"];
+    for (call, format) in [
+        ("tell:word=c4nary-word,plain=shown", "lines"),
+        ("tell:c4nary-word,shown", "jsonl"),
+        ("tell:word=c4nary-word,plain=shown", "fold"),
+    ] {
+        let mut args = vec!["run", "--report", "r.html", "--outdir", "out", "--format", format, call];
+        args.extend(given);
+        let ran = fan.run(&args);
+        assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+        assert!(ran.stdout.contains("******** ******** ******** ******** shown"), "{}", ran.snapshot());
+        let mut told = vec![ran.stdout, ran.stderr];
+        let mut folders = vec![fan.home(), fan.work().join("out")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry)
+                } else {
+                    told.push(fs::read_to_string(entry).unwrap())
+                }
+            }
+        }
+        told.push(fs::read_to_string(fan.work().join("r.html")).unwrap());
+        for text in &told {
+            assert!(canaries.iter().all(|canary| !text.contains(canary)), "{text}");
+        }
+    }
+}
+
 #[test]
 fn looking_at_a_plan_reads_no_secret() {
     let sshd = Sshd::start();

@@ -74,7 +74,7 @@ pub(super) struct Prepared {
 ///
 /// Agents that do not answer are taken out of the plan with one warning, unless the user named them.
 pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Result<Prepared, CliError> {
-    if !sources(plan).is_empty() {
+    if !sources(plan).is_empty() || plan.secrets.values().next().is_some() {
         memory::close();
     }
     let mut keyring = check(plan)?;

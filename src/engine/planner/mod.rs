@@ -4,6 +4,7 @@ mod condition;
 mod delegates;
 mod expand;
 mod gateways;
+mod given;
 mod host_vars;
 mod hosts;
 mod locks;
@@ -245,8 +246,10 @@ pub fn tasks(
     }
     let host_vars =
         uses::uses_host_vars(&tasks).then(|| host_vars::of_all(&request, inventory, &file.vars, &hosts));
-    let shard = request.shard;
+    let (shard, extra_vars) = (request.shard, request.extra_vars.clone());
     let mut plan = assemble(request, hosts, tasks, drafts.warnings);
+    let given = listed.iter().map(|listed| &listed.arguments.given).chain([&extra_vars]);
+    plan.secrets = plan.secrets.clone().given(given::secrets(&plan, given));
     if let Some(shard) = shard {
         let once = plan.tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);
         let warnings: Vec<Diagnostic> = once.map(|planned| once_per_shard(&planned.step, shard)).collect();
