@@ -120,7 +120,10 @@ pub(super) fn from_agent(
     if !endpoint.identities_only {
         for held_one in held {
             match held_one {
-                Held::Key(key) => seen.push(&mut offers, &by_agent(held, key), None),
+                Held::Key(key) => {
+                    push_held(held, key, seen, &mut offers);
+                    seen.push(&mut offers, &by_agent(held, key), None);
+                }
                 Held::Certificate(certificate) => {
                     let key = PublicKey::new(certificate.public_key().clone(), "");
                     push_held(held, &key, seen, &mut offers);

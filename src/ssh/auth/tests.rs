@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use russh::keys::ssh_key::certificate::{Builder, CertType};
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use tempfile::TempDir;
 
@@ -79,4 +80,20 @@ fn named_keys_come_first_and_nothing_comes_twice() {
     let default = Endpoint { identities_named: false, ..named };
     assert_eq!(files.order(&default, "cad"), "ACDb");
     assert_eq!(files.order(&endpoint(), "dc"), "DC");
+}
+
+/// `ssh-add` gives an agent the key first and its certificate second.
+#[test]
+fn a_certificate_of_the_agent_comes_before_its_bare_key() {
+    let authority = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
+    let files = Files::new("ab");
+    let mut builder = Builder::new([7; 16], files.key('b').key_data().clone(), 0, u64::MAX).unwrap();
+    builder.cert_type(CertType::User).unwrap().key_id("test").unwrap().all_principals_valid().unwrap();
+    let certificate = builder.sign(&authority).unwrap();
+    let mut held = files.held("ab");
+    held.push(Held::Certificate(Arc::new(certificate)));
+    let offers = offers::from_agent(&endpoint(), &files.keyring, &held, &mut Seen::default());
+    let offered: Vec<(bool, bool)> =
+        offers.iter().map(|offer| (*offer.key() == files.key('b'), offer.certificate.is_some())).collect();
+    assert_eq!(offered, [(false, false), (true, true), (true, false)]);
 }
