@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use crate::store::folder::{Runs, file};
+use crate::store::folder::{Runs, lockable};
 use crate::store::recipe::{Again, Recipe, Way};
 use crate::store::record::object;
 use crate::store::{StoreError, files};
@@ -62,7 +62,7 @@ impl Runs {
             |source: io::Error| StoreError::File { run: run.to_owned(), name: files::EVENTS, source };
         let missing = |_| StoreError::Missing { name: run.to_owned() };
         let folder = self.folder_of(run).map_err(missing)?;
-        let events = file(&folder, files::EVENTS)
+        let events = lockable(&folder, files::EVENTS)
             .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
             .map_err(failed)?;
         for _ in 0..TRIES {

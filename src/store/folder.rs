@@ -188,7 +188,16 @@ pub(super) fn new_file(folder: impl AsFd, name: &str) -> io::Result<File> {
 
 /// Opens a file of a run; none when it is not there.
 pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open(folder, name, OFlags::RDONLY)
+}
+
+/// The same, to be locked: NFS locks only what may be written.
+pub(super) fn lockable(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
+    open(folder, name, OFlags::RDWR)
+}
+
+fn open(folder: impl AsFd, name: &str, mode: OFlags) -> io::Result<Option<File>> {
+    let flags = mode | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Ok(file) => Ok(Some(file.into())),
         Err(Errno::NOENT) => Ok(None),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::store::files;
-use crate::store::folder::{Runs, file, is_locked};
+use crate::store::folder::{Runs, is_locked, lockable};
 
 /// How long runs are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Runs {
     /// Whether a process is writing a run; one that cannot be told is not touched.
     pub(super) fn is_locked(&self, run: &str) -> bool {
         let Ok(folder) = self.folder_of(run) else { return true };
-        match file(&folder, files::EVENTS) {
+        match lockable(&folder, files::EVENTS) {
             Ok(Some(events)) => is_locked(&events).unwrap_or(true),
             // It is just being made, or was never more than a folder.
             Ok(None) => false,
