@@ -61,8 +61,8 @@ pub type SecretSources = IndexMap<String, Located<SecretSource>>;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     values: Arc<BTreeMap<String, Secret>>,
-    /// Values that the command line gave in their place.
-    given: Arc<[Secret]>,
+    /// Values that the command line gave in their place, by name.
+    given: Arc<[(String, Secret)]>,
     known: Layer,
     named: Layer,
 }
@@ -88,13 +88,18 @@ impl Secrets {
 
     /// The same, with values that the command line gave to variables of these names. They are to be hidden, too.
     #[must_use]
-    pub fn given(self, values: Vec<Secret>) -> Self {
+    pub fn with_given(self, values: Vec<(String, Secret)>) -> Self {
         Self { given: values.into(), ..self }
+    }
+
+    /// Values that the command line gave, by name.
+    pub fn given(&self) -> &[(String, Secret)] {
+        &self.given
     }
 
     /// The values that are known, wherever they came from.
     pub fn values(&self) -> impl Iterator<Item = &Secret> {
-        self.values.values().chain(&*self.given)
+        self.values.values().chain(self.given.iter().map(|(_, secret)| secret))
     }
 
     /// The secrets with values, for the templates of steps.

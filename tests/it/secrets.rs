@@ -210,6 +210,16 @@ tasks:
     assert_eq!(notes, ["15", "true 15", "15", "true", "15"]);
 }
 
+#[test]
+fn a_short_secret_of_the_command_line_is_warned_about() {
+    let fan = Fan::new().file("inventory.yaml", "hosts: {h1: {transport: local}}\n");
+    let fan =
+        fan.file("tasks.yaml", "secrets: {pin: {env: PIN}}\ntasks: {t: {hosts: [h1], steps: [run: true]}}\n");
+    let ran = fan.run(["run", "t", "-e", "pin=1234"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.starts_with("warning: secret \"pin\" has fewer than 6 bytes: "), "{}", ran.snapshot());
+}
+
 /// What the files call a secret is one, wherever its value comes from.
 #[test]
 fn a_secret_that_the_command_line_gives_is_hidden_too() {

@@ -63,6 +63,15 @@ pub(super) fn check(plan: &Plan) -> Result<Keyring, CliError> {
     if problems.is_empty() { Ok(keyring) } else { Err(CliError::Input(problems)) }
 }
 
+/// Names the secrets that are too short to be looked for.
+fn warn_of_short<'s>(secrets: impl Iterator<Item = (&'s str, &'s Secret)>) {
+    for (name, _) in secrets.filter(|(_, secret)| secret.reveal().len() < MIN_SECRET) {
+        talk(&format!(
+            "warning: secret \"{name}\" has fewer than {MIN_SECRET} bytes: it is not hidden in what is shown"
+        ));
+    }
+}
+
 /// What a plan logs in with, and what must not be shown of it.
 pub(super) struct Prepared {
     pub(super) keyring: Keyring,
@@ -133,6 +142,7 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
     for warning in keyring.take_warnings() {
         talk(&format!("warning: {warning}"));
     }
+    warn_of_short(plan.secrets.given().iter().map(|(name, secret)| (name.as_str(), secret)));
     if secrets.values().any(|secret| secret.reveal().len() < MIN_SECRET) {
         talk(&format!(
             "warning: a password has fewer than {MIN_SECRET} bytes: it is not hidden when a host prints it"

@@ -1,17 +1,17 @@
 //! The secrets of templates: which ones a run needs, their values, and plans that have them.
 
 use crate::cli::context::{self, Common};
-use crate::cli::error::{CliError, hide, talk};
+use crate::cli::error::{CliError, hide};
 use crate::cli::prompt::{Prompter, Terminal};
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner;
 use crate::cli::secrets::source::{COMMAND_LIMIT, Purpose, read_now, run};
-use crate::cli::secrets::{memory, unanswered};
+use crate::cli::secrets::{memory, unanswered, warn_of_short};
 use crate::engine::plan::Plan;
 use crate::engine::planner::{self, Call};
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
-use crate::model::redact::{MIN_SECRET, Redactor};
+use crate::model::redact::Redactor;
 use crate::model::secret::{Secret, SecretSources, Secrets};
 use crate::model::settings::SecretSource;
 use crate::model::task::TaskFile;
@@ -124,11 +124,7 @@ async fn resolve(
         problems.sort_by(|a, b| a.position.cmp(&b.position));
         return Err(CliError::Input(problems));
     }
-    for (_, name, _) in values.iter().filter(|(_, _, secret)| secret.reveal().len() < MIN_SECRET) {
-        talk(&format!(
-            "warning: secret \"{name}\" has fewer than {MIN_SECRET} bytes: it is not hidden in what is shown"
-        ));
-    }
+    warn_of_short(values.iter().map(|(_, name, secret)| (name.as_str(), secret)));
     Ok(values.into_iter().map(|(_, name, secret)| (name, secret)).collect())
 }
 

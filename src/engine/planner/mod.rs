@@ -249,7 +249,7 @@ pub fn tasks(
     let (shard, extra_vars) = (request.shard, request.extra_vars.clone());
     let mut plan = assemble(request, hosts, tasks, drafts.warnings);
     let given = listed.iter().map(|listed| &listed.arguments.given).chain([&extra_vars]);
-    plan.secrets = plan.secrets.clone().given(given::secrets(&plan, given));
+    plan.secrets = plan.secrets.clone().with_given(given::secrets(&plan, given));
     if let Some(shard) = shard {
         let once = plan.tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);
         let warnings: Vec<Diagnostic> = once.map(|planned| once_per_shard(&planned.step, shard)).collect();
