@@ -23,9 +23,11 @@ const COMMAND: &str = "log in and run a command";
 
 /// What the second step of a preflight does, for the message of a host that lacks its interpreter.
 const INTERPRETER: &str = "start the interpreter of scripts (the setting `shell`)";
+
 /// What the steps behind those do.
 const BECOMING: &str = "run a command as somebody else, as steps with sudo do";
 
+/// What the last one does.
 const FILES: &str = "look at a file, as steps on files do (SFTP, or commands)";
 
 pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {

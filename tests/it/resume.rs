@@ -198,6 +198,9 @@ fn files_that_changed_are_named_and_agreed_to() {
     --- stderr
     error: changed since run <run>: tasks.yaml (help: -y goes on with the files as they are; `fan retry` begins again)
     ");
+    let plan = fan.run(["resume", "--plan"]);
+    succeeds(&plan);
+    assert!(plan.stderr.contains(": tasks.yaml\n"), "it is told, and not asked: {}", plan.snapshot());
     let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" resume", &[("[yes/no] ", "yes\n")]);
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(lines(&fan, "log"), ["one", "mended"]);

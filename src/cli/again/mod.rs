@@ -62,7 +62,7 @@ fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) ->
         doing: format!("cannot go to {}, where run {run} was started", recipe.folder),
         source,
     })?;
-    agree_to_changes(&recipe, way, args.yes)?;
+    agree_to_changes(&recipe, way, args.yes || args.plan)?;
     let mut cli = parsed(&words).map_err(|error| {
         CliError::input(format!("this version does not understand the command line of run {run}: {error}"))
     })?;
