@@ -279,7 +279,7 @@ impl From<StoreError> for CliError {
             StoreError::Later { .. } => {
                 Diagnostic::bare(error.to_string()).help("take it up with that version").into()
             }
-            StoreError::Damaged { .. } => Diagnostic::bare(error.to_string())
+            StoreError::Damaged { .. } | StoreError::Gap { .. } => Diagnostic::bare(error.to_string())
                 .help("what was done is not known for sure: `fan retry` begins again on the hosts that are not ok")
                 .into(),
         }

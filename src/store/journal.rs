@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::fs::AtFlags;
 
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
@@ -38,16 +39,19 @@ const RUN_VALUES_MAX: usize = 64 * 1024 * 1024;
 /// How often what was written is brought to the disk.
 const SYNCED_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the end of a run waits for the disk.
+const SYNC_PATIENCE: Duration = Duration::from_millis(500);
+
 /// A run that is being written down.
 pub struct Journal {
     run: String,
-    folder: OwnedFd,
     book: Mutex<Book>,
     syncer: Syncer,
 }
 
 /// What is written, and how far it has come.
 struct Book {
+    folder: OwnedFd,
     events: File,
     values: Option<File>,
     values_written: usize,
@@ -89,7 +93,12 @@ impl Journal {
         let written =
             line::append(&mut text, recipe).and_then(|()| new_file(&folder, files::RECIPE)?.write_all(&text));
         written.map_err(failed(files::RECIPE))?;
+        let syncer = match folder.try_clone() {
+            Ok(folder) => Syncer::start(SYNCED_EVERY, move || sync(&folder)),
+            Err(source) => return Err(failed(files::EVENTS)(source)),
+        };
         let book = Book {
+            folder,
             events,
             values: None,
             values_written: 0,
@@ -99,11 +108,7 @@ impl Journal {
             said: HashMap::new(),
             ended: Ended::default(),
         };
-        let syncer = match folder.try_clone() {
-            Ok(folder) => Syncer::start(SYNCED_EVERY, move || sync(&folder)),
-            Err(source) => return Err(failed(files::EVENTS)(source)),
-        };
-        Ok(Self { run: recipe.run.clone(), folder, book: Mutex::new(book), syncer })
+        Ok(Self { run: recipe.run.clone(), book: Mutex::new(book), syncer })
     }
 
     /// Writes down how the run ended, and lets go of it. Nothing is written any more.
@@ -114,14 +119,14 @@ impl Journal {
     pub fn end(&self, exit_code: u8) -> Result<(), StoreError> {
         let mut book = self.lock();
         let failed = |name, source| StoreError::File { run: self.run.clone(), name, source };
-        let synced = self.syncer.finish();
-        if let Some(source) = book.failed.take().or(synced.err()) {
+        book.note(self.syncer.finish(SYNC_PATIENCE));
+        if let Some(source) = book.failed.take() {
             return Err(failed(files::EVENTS, source));
         }
         book.ended.exit_code = Some(exit_code);
         let mut text = Vec::new();
         line::append(&mut text, &book.ended)
-            .and_then(|()| new_file(&self.folder, files::ENDED)?.write_all(&text))
+            .and_then(|()| new_file(&book.folder, files::ENDED)?.write_all(&text))
             .map_err(|source| failed(files::ENDED, source))
     }
 
@@ -148,27 +153,39 @@ impl Ledger for Journal {
     }
 
     fn keep(&self, kept: &Kept) {
-        let mut book = self.lock();
-        let kept = book.within_bounds(kept);
-        let mut text = Vec::new();
-        let folder = &self.folder;
-        let written = line::append(&mut text, &kept).and_then(|()| {
-            let file = match &mut book.values {
-                Some(file) => file,
-                none => none.insert(new_file(folder, files::VALUES)?),
-            };
-            file.write_all(&text)
-        });
-        book.note(written);
+        self.lock().keep(kept);
         self.syncer.touch();
     }
 }
 
 impl Book {
+    /// Nothing is written after the first failure. To go on from such a record would do again what it misses, so it says
+    /// that it has a gap.
     fn note(&mut self, written: io::Result<()>) {
-        if let Err(error) = written {
-            self.failed.get_or_insert(error);
+        if let (Err(error), None) = (written, &self.failed) {
+            // An empty file needs no room. Without it the record cannot be told from that of a killed run, and goes.
+            if new_file(&self.folder, files::GAP).is_err() {
+                let _ = rustix::fs::unlinkat(&self.folder, files::RECIPE, AtFlags::empty());
+            }
+            self.failed = Some(error);
         }
+    }
+
+    fn keep(&mut self, kept: &Kept) {
+        if self.failed.is_some() {
+            return;
+        }
+        let kept = self.within_bounds(kept);
+        let mut text = Vec::new();
+        let folder = &self.folder;
+        let written = line::append(&mut text, &kept).and_then(|()| {
+            let file = match &mut self.values {
+                Some(file) => file,
+                none => none.insert(new_file(folder, files::VALUES)?),
+            };
+            file.write_all(&text)
+        });
+        self.note(written);
     }
 
     fn put(&mut self, event: &Event) {

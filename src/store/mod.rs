@@ -41,6 +41,8 @@ mod files {
     pub(super) const VALUES: &str = "values.jsonl";
     /// How it ended.
     pub(super) const ENDED: &str = "end.json";
+    /// Empty, and there only when not all that happened could be written.
+    pub(super) const GAP: &str = "gap";
 }
 
 /// Why runs cannot be kept or read.
@@ -79,6 +81,12 @@ pub enum StoreError {
         run: String,
         /// The version.
         fan: String,
+    },
+    /// Not all of a run could be written down.
+    #[error("run {run}: its record ends early, as it could not be written")]
+    Gap {
+        /// Which run.
+        run: String,
     },
     /// A line of a run's record is none.
     #[error("run {run}: line {line} of {name} is damaged")]

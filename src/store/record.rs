@@ -115,13 +115,18 @@ impl Stored {
     ///
     /// # Errors
     ///
-    /// A later version wrote it, or a line is none that fan writes.
+    /// A later version wrote it, it could not be written to its end, or a line is none that fan writes.
     pub fn verify(&self) -> Result<(), StoreError> {
         let run = || self.recipe.run.clone();
         if let Some(Event { fact: Fact::RunStarted { schema, .. }, .. }) = self.events()?.next()
             && schema > SCHEMA_VERSION
         {
             return Err(StoreError::Later { run: run(), fan: self.recipe.fan.clone() });
+        }
+        let gap = file(&self.folder, files::GAP);
+        let gap = gap.map_err(|source| StoreError::File { run: run(), name: files::GAP, source })?;
+        if gap.is_some() {
+            return Err(StoreError::Gap { run: run() });
         }
         let damaged = |name, at: usize| Err(StoreError::Damaged { run: run(), name, line: at + 1 });
         if let Some(at) = self.parsed::<Event>(files::EVENTS)?.position(|event| event.is_none()) {

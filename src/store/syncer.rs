@@ -3,9 +3,9 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 /// A thread that syncs so often as long as something is written.
@@ -15,10 +15,10 @@ pub(super) struct Syncer {
     work: Mutex<Option<Work>>,
 }
 
-/// The thread, which ends when its sender goes.
+/// The two ends of what the thread is told, by the end of its sender, and what it tells.
 struct Work {
     end: Sender<()>,
-    thread: JoinHandle<io::Result<()>>,
+    result: Receiver<io::Result<()>>,
 }
 
 impl fmt::Debug for Syncer {
@@ -31,9 +31,9 @@ impl Syncer {
     /// Begins; without a thread to be had nothing is synced.
     pub(super) fn start(period: Duration, mut sync: impl FnMut() -> io::Result<()> + Send + 'static) -> Self {
         let dirty = Arc::new(AtomicBool::new(false));
-        let (end, ended) = mpsc::channel();
+        let ((end, ended), (sender, result)) = (mpsc::channel(), mpsc::channel());
         let is_dirty = Arc::clone(&dirty);
-        let work = move || {
+        let mut work = move || {
             let mut has_synced = false;
             while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 if is_dirty.swap(false, Ordering::Relaxed) {
@@ -44,8 +44,11 @@ impl Syncer {
             // What was over within the period waits for no disk.
             if has_synced && is_dirty.swap(false, Ordering::Relaxed) { sync() } else { Ok(()) }
         };
-        let thread = thread::Builder::new().name("journal".to_owned()).spawn(work);
-        Self { dirty, work: Mutex::new(thread.ok().map(|thread| Work { end, thread })) }
+        let thread = thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            // Nobody listens any more when the disk took too long.
+            let _ = sender.send(work());
+        });
+        Self { dirty, work: Mutex::new(thread.ok().map(|_| Work { end, result })) }
     }
 
     /// Something was written.
@@ -53,16 +56,16 @@ impl Syncer {
         self.dirty.store(true, Ordering::Relaxed);
     }
 
-    /// Ends with a last sync, if there was one before.
+    /// Ends with a last sync, if there was one before. A disk that takes longer than `patience` is left to itself.
     ///
     /// # Errors
     ///
     /// The first sync that failed; nothing was synced after it.
-    pub(super) fn finish(&self) -> io::Result<()> {
+    pub(super) fn finish(&self, patience: Duration) -> io::Result<()> {
         let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Work { end, thread }) = taken else { return Ok(()) };
+        let Some(Work { end, result }) = taken else { return Ok(()) };
         drop(end);
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs has failed")))
+        result.recv_timeout(patience).unwrap_or(Ok(()))
     }
 }
 
@@ -96,7 +99,7 @@ mod tests {
             synced.recv().unwrap();
         }
         assert!(synced.recv_timeout(20 * SHORT).is_err(), "nothing more was written");
-        syncer.finish().unwrap();
+        syncer.finish(NEVER).unwrap();
         assert!(synced.recv().is_err(), "its thread has ended");
     }
 
@@ -104,9 +107,9 @@ mod tests {
     fn a_short_run_waits_for_no_disk() {
         let (syncer, synced) = told(NEVER, []);
         syncer.touch();
-        syncer.finish().unwrap();
+        syncer.finish(NEVER).unwrap();
         assert!(synced.recv().is_err());
-        syncer.finish().unwrap();
+        syncer.finish(NEVER).unwrap();
     }
 
     #[test]
@@ -117,7 +120,22 @@ mod tests {
             synced.recv().unwrap();
         }
         syncer.touch();
-        assert_eq!(syncer.finish().unwrap_err().to_string(), "no disk");
+        assert_eq!(syncer.finish(NEVER).unwrap_err().to_string(), "no disk");
         assert!(synced.recv().is_err(), "not tried again");
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_holds_nobody_up() {
+        let (begun, begins) = mpsc::channel();
+        let (_gate, gate) = mpsc::channel::<()>();
+        let syncer = Syncer::start(SHORT, move || {
+            begun.send(()).unwrap();
+            // For as long as the test lasts.
+            let _ = gate.recv();
+            Ok(())
+        });
+        syncer.touch();
+        begins.recv().unwrap();
+        syncer.finish(SHORT).unwrap();
     }
 }

@@ -200,6 +200,25 @@ async fn a_full_disk_ends_the_journal_and_not_the_run() {
     assert!(ran.stderr.contains("warning: the record of this run is not whole: "), "{}", ran.snapshot());
 }
 
+/// It would do again what the record misses.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_goes_on_from_a_record_that_ends_early() {
+    let sandbox = sandbox(NORMAL).await;
+    let tasks = "tasks: {t: {hosts: [web1], steps: [run: yes | head -c 20000, run: echo ran >> log, run: test -e good]}}";
+    let fan = Fan::of(&sandbox).file("tasks.yaml", tasks);
+    let fan = fan.in_script("trap '' XFSZ; ulimit -f 4; exec \"$@\"");
+    assert_eq!(fan.run(["run", "t"]).code, Some(1));
+    let ran = fan.run(["resume"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(
+        ran.stderr.contains("its record ends early") && ran.stderr.contains("fan retry"),
+        "{}",
+        ran.snapshot()
+    );
+    let log = sandbox.hosts()[0].home.join("log");
+    assert_eq!(fs::read_to_string(log).unwrap(), "ran\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_run_is_there_up_to_its_last_fact() {
     let sandbox = sandbox(NORMAL).await;
