@@ -29,6 +29,7 @@ mod gateways;
 mod host_keys;
 mod hostile_sftp;
 mod journal;
+mod killed;
 mod locks;
 mod logins;
 mod output;
