@@ -1,4 +1,4 @@
-//! `fan retry` and `fan resume`: an earlier run taken up again, also after fan was killed, at any time.
+//! `fan retry` and `fan resume`: an earlier run taken up again, and what is asked and refused then. `killed` has the loop that kills fan.
 
 use std::fs;
 use std::path::PathBuf;
