@@ -18,7 +18,7 @@ use std::path::Path;
 
 use fan::model::outcome::{ExitCode, Kind};
 
-use crate::markdown::{anchors, links, named_files, table};
+use crate::markdown::{anchors, links, named_files, prose, table};
 use crate::repository::{files, has_extension, normal, read, root};
 use crate::source::{integration_tests, lines_with, sources};
 
@@ -237,6 +237,25 @@ fn files_that_are_named_exist() {
                 if !root().join(&named).exists() {
                     wrong.add(&path, number + 1, format!("names {named}, which does not exist"));
                 }
+            }
+        }
+    }
+    wrong.report();
+}
+
+#[test]
+fn docs_hold_no_output_of_tools_by_accident() {
+    // The marks of a compiler and of a merge, which no prose has.
+    const MARKS: &[&str] = &["^^^", "help: remove this", "<<<<<<<", ">>>>>>>"];
+    let mut wrong = Wrong::default();
+    for path in files().into_iter().filter(|path| has_extension(path, "md")) {
+        for (line, text) in prose(&read(&path)) {
+            if let Some(mark) = MARKS.iter().find(|mark| text.contains(**mark)) {
+                wrong.add(
+                    &path,
+                    line,
+                    format!("{mark}: output of a tool; output that is meant goes into a fenced block"),
+                );
             }
         }
     }

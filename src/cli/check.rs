@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
 use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
+use crate::model::count::counted;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::outcome::ExitCode;
@@ -136,11 +137,6 @@ fn becoming(plan: &Plan) -> Vec<Becoming> {
         }
     }
     found
-}
-
-/// `1 host`, `4 hosts`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Adds a task for each lock in which nothing is done, to see whether it can be had; also after hosts that failed.

@@ -5,10 +5,11 @@ use serde_json::json;
 use crate::cli::args::History;
 use crate::cli::error::CliError;
 use crate::cli::{journal, print};
+use crate::model::cells;
 use crate::model::outcome::{ExitCode, Status};
 use crate::model::text::{Sgr, sanitize};
 use crate::model::value::Value;
-use crate::report::words::{duration, shorten};
+use crate::report::words::duration;
 use crate::store::{Entry, State, Way};
 
 /// Characters of a title that are shown.
@@ -65,14 +66,13 @@ fn table(entries: &[Entry]) -> String {
     let mut widths = [0; 6];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
+            *width = cells::width(cell).max(*width);
         }
     }
     let mut text = String::new();
     for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
+        let row: Vec<String> = row.iter().zip(widths).map(|(cell, width)| cells::pad(cell, width)).collect();
+        text.push_str(row.join("  ").trim_end());
         text.push('\n');
     }
     text
@@ -99,6 +99,6 @@ fn row(entry: &Entry) -> [String; 6] {
         hosts,
         exit,
         duration(ended.elapsed()),
-        format!("{}{}", shorten(&title, TITLE_MAX), again.unwrap_or_default()),
+        format!("{}{}", cells::shorten(&title, TITLE_MAX), again.unwrap_or_default()),
     ]
 }

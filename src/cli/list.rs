@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::args::TasksFile;
 use crate::cli::error::CliError;
 use crate::cli::{context, print};
+use crate::model::cells;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Task;
 use crate::model::value::Value;
@@ -44,14 +45,14 @@ fn describe(task: &Task) -> Value {
 
 fn table<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
     let rows: Vec<(String, &Task)> = tasks.map(|task| (signature(task), task)).collect();
-    let width = rows.iter().map(|(signature, _)| signature.chars().count()).max().unwrap_or(0);
+    let width = rows.iter().map(|(signature, _)| cells::width(signature)).max().unwrap_or(0);
     let mut text = String::new();
     for (signature, task) in rows {
         let mut targets: Vec<String> = task.roles.iter().map(|role| format!("@{}", role.value)).collect();
         targets.extend(task.hosts.iter().map(|hosts| hosts.value.clone()));
         let desc = task.desc.as_deref().unwrap_or_default();
         let on = if targets.is_empty() { String::new() } else { format!("  [{}]", targets.join(",")) };
-        let line = format!("{signature:width$}  {desc}{on}");
+        let line = format!("{}  {desc}{on}", cells::pad(&signature, width));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text

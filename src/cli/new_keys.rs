@@ -12,6 +12,7 @@ use futures::StreamExt;
 use crate::cli::ask::{self, Answer};
 use crate::cli::error::{CliError, talk};
 use crate::engine::plan::Plan;
+use crate::model::count::counted;
 use crate::model::endpoint::Endpoint;
 use crate::model::range;
 use crate::model::settings::Transport;
@@ -71,7 +72,7 @@ async fn settle_some(
     if candidates.is_empty() {
         return Ok(());
     }
-    talk(&format!("looking at the host keys of {} hosts that are not known yet", candidates.len()));
+    talk(&format!("fetching the host keys of {} not known yet", counted(candidates.len(), "host")));
     let strangers = strangers(&candidates, pool, connector).await;
     if strangers.is_empty() {
         return Ok(());

@@ -14,6 +14,7 @@ use crate::cli::secrets::Prepared;
 use crate::cli::{journal, new_keys, secrets, signals, suspend};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::event::ledger::Ledger;
+use crate::model::count::counted;
 use crate::model::outcome::ExitCode;
 use crate::model::redact::Redactor;
 use crate::ssh::client::SshConnector;
@@ -169,14 +170,16 @@ pub(super) fn fit_open_files(plan: &mut Plan) {
     let room = limit.saturating_sub(SPARE_FILES).max(1);
     if plan.pool > room {
         talk(&format!(
-            "warning: only {limit} files may be open: working on {room} hosts at a time (raise `ulimit -n`)"
+            "warning: only {limit} files may be open: working on {} at a time (raise `ulimit -n`)",
+            counted(room, "host")
         ));
         plan.pool = room;
     }
     if (plan.tasks.len() > 1 || plan.condition.is_some()) && plan.hosts.len() > room {
         let hosts = plan.hosts.len();
         talk(&format!(
-            "warning: {hosts} hosts stay connected between tasks, and only {limit} files may be open (raise `ulimit -n`)"
+            "warning: {} stay connected between tasks, and only {limit} files may be open (raise `ulimit -n`)",
+            counted(hosts, "host")
         ));
     }
 }

@@ -16,6 +16,7 @@ use crate::cli::prompt::Terminal;
 use crate::cli::secrets::Prepared;
 use crate::cli::{new_keys, print, runner, secrets};
 use crate::engine::planner::{self};
+use crate::model::count::counted;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::{ExitCode, Failure};
@@ -162,10 +163,6 @@ fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Resul
         talk(&format!("{} written to {}", counted(count, "key"), file.display()));
     }
     Ok(())
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Alarms first, then hosts that were not reached, then keys that nobody wrote down.

@@ -37,14 +37,23 @@ pub fn sanitize(line: &[u8], sgr: Sgr) -> Cow<'_, str> {
 
 /// Whether a character acts on a reader instead of being seen.
 ///
-/// Control characters but tab, bidirectional controls, zero-width characters, line and paragraph
-/// separators, annotation and tag characters.
+/// Control characters but tab, bidirectional controls, line and paragraph separators, annotations, and what takes no
+/// room and shows nothing: the characters of Unicode's property `Default_Ignorable_Code_Point` (Unicode Standard Annex
+/// 44), in which text can be hidden. Combining accents are seen.
 pub fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\x08' | '\x0a'..='\x1f' | '\x7f'..='\u{9f}'
-        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a character only chooses between the text and the picture of the one before it, as in the emoji of many
+/// programs: U+FE0E, U+FE0F. One stands; more of them would be hidden text.
+fn chooses_look(c: char, before: Option<char>) -> bool {
+    matches!(c, '\u{fe0e}' | '\u{fe0f}')
+        && before.is_some_and(|before| !before.is_whitespace() && !is_hidden(before))
 }
 
 /// Breaks what a CI runner would take for a command in a line of its log.
@@ -91,6 +100,7 @@ fn plain(line: &[u8]) -> Option<&str> {
 fn escape(line: &[u8], sgr: Sgr) -> String {
     let mut out = String::with_capacity(line.len() + 16);
     let mut coloured = false;
+    let mut before = None;
     for chunk in line.utf8_chunks() {
         let mut rest = chunk.valid();
         while let Some(c) = rest.chars().next() {
@@ -102,7 +112,12 @@ fn escape(line: &[u8], sgr: Sgr) -> String {
                     sequence.len()
                 }
                 None => {
-                    push_char(&mut out, c);
+                    if chooses_look(c, before) {
+                        out.push(c);
+                    } else {
+                        push_char(&mut out, c);
+                    }
+                    before = Some(c);
                     c.len_utf8()
                 }
             };
@@ -158,7 +173,7 @@ fn is_section(rest: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::model::text::{Sgr, is_hidden, neutralize_ci, sanitize};
+    use crate::model::text::{Sgr, chooses_look, is_hidden, neutralize_ci, sanitize};
 
     #[test]
     fn table_of_lines() {
@@ -183,6 +198,14 @@ mod tests {
             ),
             (b"\x08\x7f\0", "\\x08\\x7f\\x00", "\\x08\\x7f\\x00"),
             ("größe ✓ 漢字".as_bytes(), "größe ✓ 漢字", "größe ✓ 漢字"),
+            ("u\u{308}ber".as_bytes(), "u\u{308}ber", "u\u{308}ber"),
+            ("⚠\u{fe0f} old".as_bytes(), "⚠\u{fe0f} old", "⚠\u{fe0f} old"),
+            (
+                "⚠\u{fe0f}\u{fe0e} \u{fe0f}".as_bytes(),
+                "⚠\u{fe0f}\\u{fe0e} \\u{fe0f}",
+                "⚠\u{fe0f}\\u{fe0e} \\u{fe0f}",
+            ),
+            ("\u{3164}\u{e0101}".as_bytes(), "\\u{3164}\\u{e0101}", "\\u{3164}\\u{e0101}"),
             (b"", "", ""),
         ] {
             assert_eq!(sanitize(input, Sgr::Keep), kept, "{input:?}");
@@ -237,7 +260,7 @@ mod tests {
                 (State::Ground, '\x1b') => State::Escape,
                 (State::Ground, '\t') => State::Ground,
                 (State::Ground, c) => {
-                    actions += usize::from(is_hidden(c));
+                    actions += usize::from(is_hidden(c) && !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
                     State::Ground
                 }
                 (State::Escape, '[') => State::Csi(true),
@@ -274,7 +297,12 @@ mod tests {
         #[test]
         fn no_action_survives(line in hostile()) {
             prop_assert_eq!(actions(&sanitize(&line, Sgr::Keep)), 0);
-            prop_assert!(!sanitize(&line, Sgr::Escape).contains(is_hidden));
+            let text = sanitize(&line, Sgr::Escape);
+            let mut before = None;
+            for c in text.chars() {
+                prop_assert!(!is_hidden(c) || chooses_look(c, before), "{:?}", text);
+                before = Some(c);
+            }
         }
 
         #[test]

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::event::{Event, Fact, HostOutcome};
+use crate::model::cells::{pad, shorten, width};
 use crate::model::facts::{Facts, Family, VirtKind};
 use crate::model::inventory::HostName;
 use crate::model::value::{Value, Vars};
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
-use crate::report::words::{bytes, shorten};
+use crate::report::words::bytes;
 
 /// Version of the JSON object; it grows when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
@@ -199,10 +200,11 @@ fn table(hosts: &[Gathered], columns: Option<usize>, style: Style) -> String {
     let shown = shown(&widths, name_width, columns);
     let mut lines = String::new();
     let mut line = |name: &str, cells: &dyn Fn(usize) -> String| {
-        let mut row = format!("{name:name_width$}");
+        let mut row = pad(name, name_width);
         for &at in &shown {
             let width = widths.get(at).copied().unwrap_or(0);
-            let _ = write!(row, "{GAP}{:width$}", cells(at));
+            row += GAP;
+            row += &pad(&cells(at), width);
         }
         let _ = writeln!(lines, "{}", row.trim_end());
     };
@@ -240,10 +242,6 @@ fn shown(widths: &[usize], name_width: usize, columns: Option<usize>) -> Vec<usi
             _ => return shown,
         }
     }
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
 }
 
 fn none() -> String {

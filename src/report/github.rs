@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use crate::event::Event;
 use crate::event::recap::{HostRecord, Recap};
+use crate::model::count::counted;
 use crate::model::outcome::Status;
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 use crate::report::words::{failure_text, step_label};
@@ -35,7 +36,7 @@ impl Annotations {
             text.push_str(&annotation(&self.recap, record));
         }
         if let Some(more) = records.len().checked_sub(ANNOTATIONS_MAX).filter(|&more| more > 0) {
-            text.push_str(&format!("::error::{more} more hosts did not end well\n"));
+            text.push_str(&format!("::error::{} did not end well\n", counted(more, "more host")));
         }
         self.out.buffer().extend_from_slice(text.as_bytes());
     }

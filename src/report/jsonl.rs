@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::event::{Event, line};
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 
 /// Prints every event as one line of JSON.

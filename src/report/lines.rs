@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use crate::event::{Event, Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
+use crate::model::cells;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::text::RESET;
-use crate::report::Reporter;
 use crate::report::notices::notice;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::{RED, Style};
 use crate::report::words::{count_hosts, echoes, failure_text, hint_lines, is_single_command, step_label};
@@ -110,7 +111,7 @@ impl Lines {
         let name = self.style.text(host.as_str());
         self.prefix.push_str(colour.unwrap_or_default());
         self.prefix.push_str(&name);
-        let padding = self.width.saturating_sub(name.chars().count());
+        let padding = self.width.saturating_sub(cells::width(&name));
         self.prefix.extend(std::iter::repeat_n(' ', padding));
         self.prefix.push_str(" |");
         self.prefix.push_str(if colour.is_some() { RESET } else { "" });
@@ -219,7 +220,7 @@ impl Reporter for Lines {
             Fact::RunStarted { hosts, tasks, .. } => {
                 self.tasks.clone_from(tasks);
                 self.hosts.clone_from(hosts);
-                let longest = hosts.iter().map(|host| self.style.text(host.as_str()).chars().count()).max();
+                let longest = hosts.iter().map(|host| cells::width(&self.style.text(host.as_str()))).max();
                 self.width = longest.unwrap_or_default().min(PREFIX_MAX);
                 Ok(())
             }

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::event::{Event, Fact, Stream, TaskSummary};
 use crate::model::inventory::HostName;
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::words::echoes;
 
 /// Bytes that wait in memory for one file.

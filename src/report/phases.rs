@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::event::{Event, Fact, HostOutcome, Timings};
+use crate::model::cells;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::value::{Value, Vars};
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 use crate::report::words::failure_text;
@@ -72,11 +73,11 @@ impl Phases {
     }
 
     fn row(&self, host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
-        let width = self.width;
+        let name = cells::pad(host.as_str(), self.width);
         let status = outcome.status;
         let Some(timings) = &reached.timings else {
             let kind = outcome.failure.as_ref().map(|failure| failure.kind.as_str()).unwrap_or_default();
-            return format!("{host:width$}  {status}  {kind}");
+            return format!("{name}  {status}  {kind}");
         };
         let queued = match timings.queued.as_millis() {
             0 => String::new(),
@@ -89,7 +90,7 @@ impl Phases {
         let sudo = phase("sudo", reached.sudo);
         let auth = Style::default().text(&reached.auth).into_owned();
         format!(
-            "{host:width$}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{files}{sudo}{auth}",
+            "{name}  {status}  {queued}connect {} ms  handshake {} ms  auth {} ms  exec {} ms  {shell}{files}{sudo}{auth}",
             timings.connect.as_millis(),
             timings.handshake.as_millis(),
             timings.auth.as_millis(),
@@ -128,7 +129,7 @@ impl Reporter for Phases {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
             Fact::RunStarted { hosts, .. } => {
-                self.width = hosts.iter().map(|host| host.as_str().chars().count()).max().unwrap_or(0);
+                self.width = hosts.iter().map(|host| cells::width(host.as_str())).max().unwrap_or(0);
                 Ok(())
             }
             Fact::HostConnected { host, timings, auth } => {

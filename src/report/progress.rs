@@ -1,6 +1,7 @@
 //! Bars for a person who waits: the totals of the run and the hosts at work with what they are doing.
 //!
-//! It only decides what the bars say and how often; the [`Terminal`] draws them below the lines.
+//! It only decides what the bars say and how often: [`bars`] makes frames of it, and the [`Terminal`] paints them below
+//! the lines.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -9,12 +10,14 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 
 use crate::event::{Event, Fact, TaskSummary};
+use crate::model::cells::{shorten, width};
 use crate::model::inventory::HostName;
 use crate::model::outcome::Status;
-use crate::report::Reporter;
+use crate::report::bars::{self, Row, Transfer};
+use crate::report::reporter::Reporter;
 use crate::report::style::Style;
-use crate::report::terminal::{Size, Terminal, cells_of};
-use crate::report::words::{bytes, duration, is_single_command, shorten};
+use crate::report::terminal::{Size, Terminal};
+use crate::report::words::{is_single_command, whole};
 
 /// Bars change this often at most, so that thousands of hosts cost little.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -24,9 +27,6 @@ const CLEARING: Duration = Duration::from_millis(500);
 
 /// Lines of the screen that bars leave to output, at least.
 const LEFT_FREE: usize = 4;
-
-/// Cells of the totals' bar.
-const BAR: usize = 24;
 
 /// Host names are padded and cut to this in bars, and to a third of the window.
 const NAME_MAX: usize = 20;
@@ -48,6 +48,8 @@ pub struct Progress {
     order: BTreeMap<u64, HostName>,
     /// How many questions wait for the user.
     questions: usize,
+    /// All files that are under way, as one transfer.
+    moving: Option<Transfer>,
 }
 
 /// What a host is doing.
@@ -73,44 +75,6 @@ enum Doing {
     Step { task: usize, step: usize, transfer: Option<Transfer> },
 }
 
-/// How far files have come.
-#[derive(Clone, Copy)]
-struct Transfer {
-    /// When the first of it was told, on our clock, and how much it was.
-    first: (Duration, u64),
-    done: u64,
-    total: u64,
-}
-
-impl Transfer {
-    /// Bytes in a second since it was first told of.
-    fn rate(&self, now: Duration) -> f64 {
-        let (since, had) = self.first;
-        let seconds = now.saturating_sub(since).as_secs_f64();
-        if seconds > 0.0 { float(self.done.saturating_sub(had)) / seconds } else { 0.0 }
-    }
-}
-
-/// A count of bytes for rates; what a float loses of it nobody sees.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn float(bytes: u64) -> f64 {
-    bytes as f64
-}
-
-/// `45 % of 27.1 MiB, 10.2 MiB/s, 3s left`.
-fn transferred(done: u64, total: u64, rate: f64) -> String {
-    let share = (done.saturating_mul(100)).checked_div(total).unwrap_or(100).min(100);
-    let mut text = format!("{share} % of {}", bytes(float(total)));
-    if rate >= 1.0 {
-        text += &format!(", {}/s", bytes(rate));
-        let left = Duration::from_secs_f64((float(total.saturating_sub(done)) / rate).clamp(0.0, 1e9));
-        if done < total {
-            text += &format!(", {} left", duration(left));
-        }
-    }
-    text
-}
-
 impl Progress {
     /// Draws on a terminal.
     pub fn new(terminal: Terminal) -> Self {
@@ -129,6 +93,7 @@ impl Progress {
             busy: HashMap::new(),
             order: BTreeMap::new(),
             questions: 0,
+            moving: None,
         }
     }
 
@@ -150,8 +115,10 @@ impl Progress {
                 if let Some(Busy { doing: Doing::Step { transfer, .. }, heard, .. }) = self.busy.get_mut(host)
                 {
                     *heard = now;
-                    let first = transfer.as_ref().map_or((now, *done), |transfer| transfer.first);
-                    *transfer = Some(Transfer { first, done: *done, total: *total });
+                    match transfer {
+                        Some(transfer) => transfer.advance(*done, *total),
+                        None => *transfer = Some(Transfer::new(*done, *total)),
+                    }
                 }
             }
             Fact::StepFinished { host, task, step, .. } => {
@@ -217,7 +184,8 @@ impl Progress {
         let free = self.hosts > 0 && self.questions == 0;
         if free && self.drawn.is_none_or(|drawn| now.saturating_sub(drawn) >= INTERVAL) {
             self.drawn = Some(now);
-            self.terminal.show(self.picture(self.terminal.window().size, now));
+            let picture = self.picture(self.terminal.window().size, now);
+            self.terminal.show(picture);
         }
     }
 
@@ -230,22 +198,29 @@ impl Progress {
         (count, all().filter(silent).chain(all().filter(move |found| !silent(found))))
     }
 
-    fn picture(&self, size: Size, now: Duration) -> Vec<String> {
-        let room = size.rows.saturating_sub(LEFT_FREE + 1);
+    /// The frame for a window, without the last cell of each line: a terminal may wrap after it.
+    fn picture(&mut self, size: Size, now: Duration) -> Vec<String> {
+        let columns = size.columns.saturating_sub(1);
+        self.add_up();
+        bars::frame(&self.rows(size.rows, columns, now), columns)
+    }
+
+    fn rows(&self, rows: usize, columns: usize, now: Duration) -> Vec<Row> {
+        let room = rows.saturating_sub(LEFT_FREE + 1);
         let shown = if self.busy.len() > room { room.saturating_sub(1) } else { self.busy.len() };
         let (silent, hosts) = self.at_work(now);
-        let hosts: Vec<(&HostName, &Busy)> = hosts.take(shown).collect();
-        let name_max = NAME_MAX.min(size.columns / 3);
-        let width = hosts.iter().map(|(host, _)| host.as_str().chars().count()).max();
-        let width = width.unwrap_or_default().min(name_max);
-        let mut lines: Vec<String> = hosts
+        let hosts: Vec<(String, &Busy)> = hosts
+            .take(shown)
+            .map(|(host, busy)| (shorten(&clean(host.as_str()), NAME_MAX.min(columns / 3)), busy))
+            .collect();
+        let cells = hosts.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
+        let mut rows: Vec<Row> = hosts
             .into_iter()
-            .map(|(host, busy)| {
-                let name = shorten(host.as_str(), name_max);
-                let time = whole(now.saturating_sub(busy.since));
+            .map(|(name, busy)| {
                 let silence = busy.silence(now).map(|silence| format!("silent {}  ", whole(silence)));
-                let silence = silence.unwrap_or_default();
-                format!("  {name:width$}  {time:>6}  {silence}{}", self.doing(&busy.doing, now))
+                let (doing, transfer) = self.doing(&busy.doing);
+                let doing = clean(&format!("{}{doing}", silence.unwrap_or_default()));
+                Row::host(name, cells, now.saturating_sub(busy.since), &doing, transfer)
             })
             .collect();
         if shown < self.busy.len() && room > 0 {
@@ -254,54 +229,65 @@ impl Progress {
                 0 => String::new(),
                 silent => format!(", {silent} of them silent"),
             };
-            lines.push(format!("  and {more} more{of_these}"));
+            rows.push(Row::remark(format!("  and {more} more{of_these}")));
         }
-        lines.push(self.totals(size.columns, now));
-        // Cleaned after everything else: a title may hold anything.
-        lines.iter().map(|line| Style::default().text(line).into_owned()).collect()
+        rows.push(self.totals(columns));
+        rows
     }
 
-    fn doing(&self, doing: &Doing, now: Duration) -> String {
+    fn doing<'a>(&self, doing: &'a Doing) -> (String, Option<&'a Transfer>) {
         match doing {
-            Doing::Connecting { address } => format!("connecting to {address}"),
-            Doing::Step { task, step, transfer } => match self.tasks.get(*task) {
-                Some(found) => {
+            Doing::Connecting { address } => (format!("connecting to {address}"), None),
+            Doing::Step { task, step, transfer } => {
+                let what = self.tasks.get(*task).map_or_else(String::new, |found| {
                     let title = found.steps.get(*step).map(|step| step.title.as_str()).unwrap_or_default();
-                    let what = match is_single_command(&self.tasks) {
+                    match is_single_command(&self.tasks) {
                         true => title.to_owned(),
                         false => format!("{} {}/{}  {title}", found.name, step + 1, found.steps.len()),
-                    };
-                    match transfer {
-                        Some(transfer) => {
-                            let moved = transferred(transfer.done, transfer.total, transfer.rate(now));
-                            format!("{moved}  {what}")
-                        }
-                        None => what,
                     }
-                }
-                None => String::new(),
-            },
+                });
+                (what, transfer.as_ref())
+            }
         }
     }
 
-    fn totals(&self, columns: usize, now: Duration) -> String {
+    /// Adds up the transfers that are under way.
+    fn add_up(&mut self) {
+        let under_way = self.busy.values().filter_map(|busy| match &busy.doing {
+            Doing::Step { transfer, .. } => transfer.as_ref(),
+            Doing::Connecting { .. } => None,
+        });
+        let (mut done, mut total) = (0, 0);
+        for transfer in under_way {
+            done += transfer.done();
+            total += transfer.total();
+        }
+        self.moving = match self.moving.take() {
+            _ if total == 0 => None,
+            None => Some(Transfer::new(done, total)),
+            Some(moving) => {
+                moving.advance(done, total);
+                Some(moving)
+            }
+        };
+    }
+
+    fn totals(&self, columns: usize) -> Row {
         let ended: usize = self.ended.values().sum();
-        let cells = (ended * BAR).checked_div(self.hosts).unwrap_or_default().min(BAR);
         let mut parts = vec![format!("running {}", self.busy.len())];
         let counted = |&(&word, &count): &(&&str, &usize)| count > 0 || word == Status::Ok.as_str();
         parts.extend(self.ended.iter().filter(counted).map(|(word, count)| format!("{word} {count}")));
-        let moving = self.busy.values().filter_map(|busy| match busy.doing {
-            Doing::Step { transfer, .. } => transfer,
-            Doing::Connecting { .. } => None,
-        });
-        let (done, total, rate) = moving.fold((0, 0, 0.0), |(done, total, rate), transfer| {
-            (done + transfer.done, total + transfer.total, rate + transfer.rate(now))
-        });
-        let moved = if total > 0 { format!(" · {}", transferred(done, total, rate)) } else { String::new() };
-        let text = format!("{} / {}{moved}", parts.join(" · "), self.hosts);
-        let bar = format!("  [{}{}]", "=".repeat(cells), " ".repeat(BAR - cells));
-        if cells_of(&text) + bar.len() < columns { text + &bar } else { text }
+        let moved = self.moving.as_ref().map(|moving| format!(" · {}", moving.text()));
+        let text = format!("{} / {}{}", parts.join(" · "), self.hosts, moved.unwrap_or_default());
+        let room = width(&text) + Row::BAR_CELLS <= columns;
+        let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        Row::totals(text, count(ended), count(self.hosts), room)
     }
+}
+
+/// A text that may hold anything, for a line of the screen.
+fn clean(text: &str) -> String {
+    Style::default().text(text).replace('\t', " ")
 }
 
 impl Reporter for Progress {
@@ -342,14 +328,6 @@ impl Reporter for BesideBars {
     }
 }
 
-/// A time without tenths: they would change with each picture.
-fn whole(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        _ => duration(time),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -386,7 +364,7 @@ mod tests {
     }
 
     impl Bench {
-        fn picture(&self, ms: u64) -> String {
+        fn picture(&mut self, ms: u64) -> String {
             self.progress.picture(Size { columns: 60, rows: 9 }, Duration::from_millis(ms)).join("\n")
         }
     }
@@ -419,7 +397,7 @@ mod tests {
         }
         insta::assert_snapshot!(bench.picture(95_000), @"
           web1   1m35s  silent 1m35s  connecting to 10.0.0.1:22
-          web2   1m35s  silent 1m35s  deploy 2/2  sudo systemctl restart shop
+          web2   1m35s  silent 1m35s  deploy 2/2  sudo systemctl re
         running 2 · ok 1 · unreachable 1 / 4
         ");
     }
@@ -441,7 +419,7 @@ mod tests {
         running 40 · ok 0 / 40  [                        ]
         ");
         let none = bench.progress.picture(Size { columns: 0, rows: 0 }, Duration::ZERO);
-        assert_eq!(none, ["running 40 · ok 0 / 40"]);
+        assert_eq!(none.len(), 1, "a window without room gets the totals and nothing else");
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::event::recap::{HostRecord, Recap};
+use crate::model::cells::{self, shorten};
 use crate::model::outcome::{Kind, Status};
 use crate::model::range;
 use crate::report::style::{Style, status_colour};
 use crate::report::words::{
-    count_hosts, duration, failure_text, hint_lines, is_single_command, reason, shorten, step_label,
+    count_hosts, duration, failure_text, hint_lines, is_single_command, reason, step_label,
 };
 
 /// A recap is laid out for lines of at most this many characters, however wide the terminal.
@@ -150,7 +151,7 @@ impl<'a> Page<'a> {
         let mut names = self.names(&hosts, usize::MAX);
         if hosts.is_empty() {
             names = "no hosts".to_owned();
-        } else if names.chars().count() > HOSTS_MAX {
+        } else if cells::width(&names) > HOSTS_MAX {
             names = count_hosts(hosts.len());
         }
         if let Some(gateway) = self.common_gateway() {
@@ -168,7 +169,7 @@ impl<'a> Page<'a> {
         let left = parts.join(" · ");
         let time = duration(self.recap.elapsed);
         let width = self.options.columns.min(COLUMNS_MAX).saturating_sub(time.len() + 2);
-        line(out, &format!("{left:width$}  {time}"));
+        line(out, &format!("{}  {time}", cells::pad(&left, width)));
     }
 
     fn table(&self, out: &mut String) {
@@ -193,14 +194,14 @@ impl<'a> Page<'a> {
         let mut widths = [0; 6];
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+                *width = cells::width(cell).max(*width);
             }
         }
         for (row, record) in rows.iter().zip(records) {
             let mut text = String::new();
             for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
                 if width > 0 {
-                    let cell = format!("{cell:width$}");
+                    let cell = cells::pad(cell, width);
                     let status = record.status();
                     // Column 1 is the status; padded before it is painted, as escapes have no width.
                     let cell = if column == 1 {

@@ -1,7 +1,9 @@
 //! The one owner of a terminal's cursor: lines scroll above, a few lines of bars stay below.
 //!
-//! It knows nothing of runs. Bars are drawn by it rather than by a library so that they go through the
+//! It knows nothing of runs. What the bars are is [`bars`]' work; they are painted here so that they go through the
 //! same queue as the lines: neither can tear the other, and a stopped terminal stops nobody.
+//!
+//! [`bars`]: crate::report::bars
 //!
 //! It asks for its window before each movement instead of waiting for SIGWINCH: what counts is how wide the
 //! window is when the cursor moves, and a signal may come after that.
@@ -10,6 +12,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::model::cells::{clip, width};
 use crate::report::queue::DroppingWriter;
 
 /// With more than this waiting, the terminal is too slow for bars.
@@ -137,36 +140,14 @@ impl Terminal {
 /// Cuts lines so that none wraps.
 fn cut(lines: &mut [String], window: Window) {
     for line in lines {
-        *line = clip(line, window.size.columns.saturating_sub(1));
+        // A tab jumps; a space does not.
+        *line = clip(&line.replace('\t', " "), window.size.columns.saturating_sub(1)).to_owned();
     }
 }
 
-fn clip(line: &str, columns: usize) -> String {
-    let mut taken = 0;
-    line.chars()
-        .take_while(|&c| {
-            taken += cells(c);
-            taken <= columns
-        })
-        // A tab jumps; a space does not.
-        .map(|c| if c == '\t' { ' ' } else { c })
-        .collect()
-}
-
-/// Cells of a terminal that a text takes at most.
-pub(crate) fn cells_of(text: &str) -> usize {
-    text.chars().map(cells).sum()
-}
-
-/// What is not ASCII counts as two, the most a character takes, but for those that we write ourselves: a line is cut
-/// too early rather than wrapped, which would spoil the picture.
-fn cells(c: char) -> usize {
-    if c.is_ascii() || matches!(c, '·' | '…') { 1 } else { 2 }
-}
-
-/// Characters of each line: never more than the cells that it takes, so that no line of output is taken for a bar.
+/// Cells of each line.
 fn widths(lines: &[String]) -> Vec<usize> {
-    lines.iter().map(|line| line.chars().count()).collect()
+    lines.iter().map(|line| width(line)).collect()
 }
 
 impl Screen {
@@ -233,7 +214,7 @@ mod tests {
 
     use crate::report::queue::DroppingWriter;
     use crate::report::samples::{Captured, Gate};
-    use crate::report::terminal::{Size, Terminal, Window, clip};
+    use crate::report::terminal::{Size, Terminal, Window};
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -311,13 +292,6 @@ mod tests {
         againESC[K
         ESC[JESC[1A\rESC[J
         ");
-    }
-
-    #[test]
-    fn bars_never_wrap() {
-        assert_eq!(clip("abcdef", 4), "abcd");
-        assert_eq!(clip("漢字漢字", 5), "漢字");
-        assert_eq!(clip("a\tb·…", 5), "a b·…");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::event::{Event, Fact, TaskSummary};
-use crate::report::Reporter;
+use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 use crate::report::words::{count_hosts, step_label};

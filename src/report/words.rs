@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::event::TaskSummary;
+use crate::model::cells::shorten;
+use crate::model::count::counted;
 use crate::model::outcome::{CancelReason, Failure, Kind};
 
 /// Characters of a step's title that are shown.
@@ -93,6 +95,14 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// The same without tenths, which would change with each picture: `12s`, `1m31s`.
+pub(crate) fn whole(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        _ => duration(time),
+    }
+}
+
 /// What stopped the run, as its user knows it.
 pub(crate) fn reason(reason: CancelReason) -> &'static str {
     match reason {
@@ -104,22 +114,14 @@ pub(crate) fn reason(reason: CancelReason) -> &'static str {
 
 /// `1 host`, `4 hosts`.
 pub(crate) fn count_hosts(count: usize) -> String {
-    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
-}
-
-/// Cuts a text to a number of characters, the last one being `…` when something was cut.
-pub(crate) fn shorten(text: &str, max: usize) -> String {
-    if text.chars().count() <= max {
-        return text.to_owned();
-    }
-    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+    counted(count, "host")
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use crate::report::words::{duration, hint_lines, shorten};
+    use crate::report::words::{duration, hint_lines};
 
     #[test]
     fn durations_for_people() {
@@ -139,11 +141,5 @@ mod tests {
     #[test]
     fn hints_of_several_lines_stay_together() {
         assert_eq!(hint_lines("a\nweb2 | b").collect::<Vec<_>>(), ["hint: a", "      web2 | b"]);
-    }
-
-    #[test]
-    fn long_titles_are_cut() {
-        assert_eq!(shorten("häuser", 6), "häuser");
-        assert_eq!(shorten("häuser!", 6), "häuse…");
     }
 }

@@ -170,7 +170,7 @@ fn what_cannot_be_a_shell() {
     error: here is this machine (`transport: local`): you have a shell here already
     exit code: 2
     $ fan shell shut
-    looking at the host keys of 1 hosts that are not known yet
+    fetching the host keys of 1 host not known yet
     shut: connection refused (127.0.0.1:<port>) [connect_refused]
     hint: is sshd running, and on this port?
     exit code: 3

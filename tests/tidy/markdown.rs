@@ -34,7 +34,7 @@ pub(crate) fn links(markdown: &str) -> Vec<(usize, String)> {
 }
 
 /// Lines outside of fenced code, with what is between backticks blanked.
-fn prose(markdown: &str) -> Vec<(usize, String)> {
+pub(crate) fn prose(markdown: &str) -> Vec<(usize, String)> {
     let mut fenced = false;
     let mut lines = Vec::new();
     for (number, line) in markdown.lines().enumerate() {

@@ -3,6 +3,7 @@
 use crate::engine::plan::{PlannedStep, summarize};
 use crate::engine::planner::outline::{Picking, outline};
 use crate::event::Section;
+use crate::model::count::counted;
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, TaskFile};
@@ -50,8 +51,11 @@ pub(super) fn find(
         let main = steps.get(task).map_or(0, |steps| steps.iter().filter(|step| is_main(step)).count());
         return match number.checked_sub(1) {
             Some(step) if step < main => Ok(Start { task, step }),
-            _ => Err(Diagnostic::bare(format!("--start-at {text}: the task \"{name}\" has {main} steps"))
-                .help("`--plan` shows them with their numbers")),
+            _ => Err(Diagnostic::bare(format!(
+                "--start-at {text}: the task \"{name}\" has {}",
+                counted(main, "step")
+            ))
+            .help("`--plan` shows them with their numbers")),
         };
     }
     let all = || {

@@ -10,6 +10,7 @@ use regex::Regex;
 use crate::engine::command::{Ended, Finished, Limits, StopCause, Surroundings};
 use crate::engine::step::{StepResult, interrupted, template_failed};
 use crate::engine::worker::Worker;
+use crate::model::count::counted;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::privilege::Raising;
@@ -260,7 +261,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
     if finished.begun && finished.noise > 0 {
         let bytes = finished.noise;
         result.outcome.note =
-            Some(format!("{bytes} bytes that the login printed before the command are left out"));
+            Some(format!("left out {} that the login printed before the command", counted(bytes, "byte")));
     }
     let outcome = &mut result.outcome;
     match finished.ended {

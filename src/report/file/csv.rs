@@ -1,6 +1,6 @@
 //! Rows for spreadsheets: one per host and step. No cell becomes a formula.
 
-use crate::report::file::{clean, exit_text, millis, plain, status_word, why};
+use crate::report::file::text::{clean, exit_text, millis, plain, status_word, why};
 use crate::report::record::Record;
 use crate::report::words::failure_text;
 

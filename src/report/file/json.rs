@@ -8,7 +8,7 @@ use crate::event::line::Visible;
 use crate::event::recap::HostRecord;
 use crate::model::outcome::Status;
 use crate::report::capture::Text;
-use crate::report::file::millis;
+use crate::report::file::text::millis;
 use crate::report::record::{Record, StepRun, Track};
 
 /// Version of the form; it grows when a field changes its meaning or goes away.

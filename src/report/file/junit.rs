@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::event::recap::HostRecord;
 use crate::model::outcome::{Failure, Status, StepStatus};
-use crate::report::file::{clean, clean_lines, not_run, plain, seconds, xml};
+use crate::report::file::text::{clean, clean_lines, not_run, plain, seconds, xml};
 use crate::report::record::{Record, StepRun, Track};
 use crate::report::words::failure_text;
 

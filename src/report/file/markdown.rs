@@ -6,7 +6,7 @@ use crate::event::recap::HostRecord;
 use crate::model::outcome::Status;
 use crate::model::range;
 use crate::model::text::{Sgr, sanitize};
-use crate::report::file::{clean, why};
+use crate::report::file::text::{clean, why};
 use crate::report::recap::failures;
 use crate::report::record::Record;
 use crate::report::words::{count_hosts, duration, is_single_command, reason};

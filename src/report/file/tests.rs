@@ -4,9 +4,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::event::{Fact, Stream};
-use crate::model::outcome::{Failure, Kind, Status};
+use crate::event::{Event, Fact, Stream};
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
+use crate::report::file::text::plain;
+use crate::report::file::{ReportKind, markdown, render};
+use crate::report::record::Record;
 use crate::report::samples::{
     deploy, event, exec_started, failed, host, ok, output, run_finished, step_finished, step_outcome,
     step_started,

@@ -4,7 +4,8 @@
 
 use std::fmt::Write;
 
-use crate::report::file::{clean, csv, millis, why, xml, zip};
+use crate::report::file::text::{clean, millis, why, xml};
+use crate::report::file::{csv, zip};
 use crate::report::record::Record;
 
 /// Rows of a sheet that programs read.

@@ -8,10 +8,12 @@ use std::borrow::Cow;
 use similar::TextDiff;
 
 use crate::event::TaskSummary;
+use crate::model::count::counted;
 use crate::model::inventory::HostName;
 use crate::model::range;
 use crate::report::capture::{Text, TextId, Texts};
-use crate::report::fold::{FoldOptions, Frame, Said};
+use crate::report::fold::options::{FoldOptions, Frame};
+use crate::report::fold::said::Said;
 use crate::report::github::escape;
 use crate::report::lines::Layout;
 use crate::report::style::RED;
@@ -156,7 +158,10 @@ impl Page<'_> {
                 self.line(&mut shown, line.as_bytes());
             }
             if count > DIFF_LINES {
-                self.line(&mut shown, format!("... and {} lines more", count - DIFF_LINES).as_bytes());
+                self.line(
+                    &mut shown,
+                    format!("... and {}", counted(count - DIFF_LINES, "more line")).as_bytes(),
+                );
             }
             return (format!(" (differs from {names})"), shown);
         }

@@ -6,6 +6,7 @@ use similar::TextDiff;
 
 use crate::files::content::Content;
 use crate::files::remote::{Remote, shown};
+use crate::model::count::counted;
 use crate::model::outcome::Failure;
 use crate::ssh::Session;
 
@@ -65,7 +66,7 @@ pub(super) fn unified(path: &str, before: Option<&str>, after: &str) -> String {
         return text;
     }
     let shown: String = text.split_inclusive('\n').take(MAX_LINES).collect();
-    format!("{shown}... and {} lines more\n", count - MAX_LINES)
+    format!("{shown}... and {}\n", counted(count - MAX_LINES, "more line"))
 }
 
 #[cfg(test)]
@@ -80,6 +81,6 @@ mod tests {
             unified("/etc/x", None, "new\n").starts_with("--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+new\n")
         );
         let long: String = (0..2000).map(|line| format!("{line}\n")).collect();
-        assert!(unified("x", None, &long).ends_with("... and 1503 lines more\n"));
+        assert!(unified("x", None, &long).ends_with("... and 1503 more lines\n"));
     }
 }

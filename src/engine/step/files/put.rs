@@ -16,6 +16,7 @@ use crate::files::put::{
 };
 use crate::files::remote::{Remote, Wanted, child, is_folder, shown};
 use crate::files::select::Selection;
+use crate::model::count::counted;
 use crate::model::files;
 use crate::model::files::Links;
 use crate::model::outcome::{Failure, Kind};
@@ -368,7 +369,7 @@ impl Tally {
         note.extend(count(self.removed, "removed"));
         note.extend((self.unchanged > 0).then(|| format!("{} unchanged", self.unchanged)));
         if self.resumed > 0 {
-            note.push(format!("{} bytes were there from a transfer that broke off", self.resumed));
+            note.push(format!("resumed after {} of an interrupted transfer", counted(self.resumed, "byte")));
         }
         note.extend(self.backup.as_ref().map(|backup| format!("the old one is {backup}")));
         note.extend(

@@ -15,7 +15,7 @@ use crate::event::recap::HostRecord;
 use crate::model::outcome::{Status, StepStatus};
 use crate::model::range;
 use crate::model::text::{Sgr, sanitize};
-use crate::report::file::{clean, clean_lines, exit_text, is_bad, millis, plain, status_word, xml};
+use crate::report::file::text::{clean, clean_lines, exit_text, is_bad, millis, plain, status_word, xml};
 use crate::report::recap::failures;
 use crate::report::record::{Record, StepRun};
 use crate::report::words::{count_hosts, duration, failure_text, hint_lines, is_single_command, reason};
