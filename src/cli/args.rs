@@ -40,46 +40,67 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run tasks of tasks.yaml, in the order given.
+    /// Run tasks from tasks.yaml, in the order given.
+    #[command(after_help = "Example:\n  fan run deploy:version=1.4 -R web --serial 1,25%")]
     Run(Run),
-    /// Run one command on each host, handed to the login shell as ssh does.
+    /// Run one command on every host, passed to the login shell as ssh does.
+    #[command(after_help = "Example:\n  fan exec -R web -- uptime")]
     Exec(Exec),
-    /// Copy files and folders onto each host, all or nothing and only where they differ.
+    /// Copy files and folders to every host: all or nothing, and only what differs.
+    #[command(after_help = "Example:\n  fan put -R web nginx.conf /etc/nginx/nginx.conf --sudo --backup")]
     Put(Put),
-    /// Copy files and folders off each host.
+    /// Copy files and folders from every host.
+    #[command(after_help = "Example:\n  fan get -R web /var/log/nginx/error.log logs/{host}.log")]
     Get(Get),
-    /// Make a folder of each host like a local one.
+    /// Mirror a local folder to every host.
+    #[command(after_help = "Example:\n  fan sync -R web --delete site/ /srv/www")]
     Sync(Sync),
-    /// List a folder of each host.
+    /// List a folder on every host.
+    #[command(after_help = "Example:\n  fan ls -R web /etc/nginx/conf.d")]
     Ls(Ls),
-    /// Show the tasks with their arguments and default roles.
+    /// List the tasks with their arguments and default roles.
+    #[command(after_help = "Example:\n  fan list -f ops/tasks.yaml")]
     List(List),
-    /// Show the selected hosts, and where each setting came from.
+    /// Show the selected hosts and where each setting comes from.
+    #[command(after_help = "Example:\n  fan hosts -H 'web[01-04]'")]
     Hosts(Hosts),
-    /// Check the files, and a task with all its variables, without contacting anybody unless told to.
+    /// Check inventory and tasks, and a task with all its variables, without connecting to any host.
+    #[command(after_help = "Example:\n  fan check deploy:version=1.4 --connect")]
     Check(Check),
-    /// Try to reach, verify, log in to and run a command on each host, with the time of each phase.
+    /// Connect to every host, log in and run `true`; show how long each phase took.
+    #[command(after_help = "Example:\n  fan ping -R web")]
     Ping(Ping),
-    /// Show what each host is: OS, kernel, CPU, memory, disks, network. Needs a POSIX shell there, nothing else.
+    /// Show OS, kernel, CPU, memory, disks and network of every host. Needs only a POSIX shell there.
+    #[command(after_help = "Example:\n  fan facts --where 'facts.os.id == \"debian\"'")]
     Facts(Facts),
-    /// Open an interactive shell on one host, through the same gateways and keys; ~. at the start of a line leaves.
+    /// Open an interactive shell on one host, through the same gateways and keys. Type ~. on a new line to leave.
+    #[command(after_help = "Example:\n  fan shell web01")]
     Shell(Shell),
-    /// Collect the host keys of the selected hosts, show them, and write them down after a yes.
+    /// Fetch the host keys of the selected hosts, show them, and record them once you confirm.
+    #[command(after_help = "Example:\n  fan trust -R web --project")]
     Trust(Trust),
-    /// Run the same again on the hosts that were not ok.
+    /// Repeat a run on the hosts that did not end ok.
+    #[command(after_help = "Example:\n  fan retry last")]
     Retry(Retry),
-    /// Go on with a run: each host at its own first unfinished step.
+    /// Continue a run: each host from its own first unfinished step.
+    #[command(after_help = "Example:\n  fan resume last --plan")]
     Resume(Resume),
-    /// Show earlier runs, the newest first.
+    /// List earlier runs, newest first.
+    #[command(after_help = "Example:\n  fan history -n 5")]
     History(History),
-    /// Show the recap of an earlier run, as it was.
+    /// Show the recap of an earlier run.
+    #[command(after_help = "Example:\n  fan show last --fold")]
     Show(Show),
-    /// Write reports of an earlier run, their kind by their extension: .html .json .xml (JUnit) .md .csv .xlsx, or
-    /// .jsonl (its event stream); or of several recorded ones.
+    /// Write reports of an earlier run, or of several recorded ones together.
+    ///
+    /// The extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl (the event stream).
+    #[command(after_help = "Example:\n  fan report last deploy.html deploy.xml")]
     Report(ReportOf),
-    /// Start throw-away SSH hosts inside the process, and run the example task on them.
+    /// Start throw-away SSH hosts inside this process and run the example task on them.
+    #[command(after_help = "Example:\n  fan demo -i inventory.yaml -f tasks.yaml deploy")]
     Demo(Demo),
-    /// Print a file format as JSON Schema, for editors (docs/editors.md).
+    /// Print the JSON Schema of a file format, for editors (docs/editors.md).
+    #[command(after_help = "Example:\n  fan schema tasks > tasks.schema.json")]
     Schema(Schema),
 }
 
@@ -88,19 +109,19 @@ pub(super) struct Run {
     /// Tasks with their arguments: deploy, hello:Jeff, hello:name=Jeff,greeting=Hi
     #[arg(value_name = "TASK[:ARGS]", required_unless_present = "list")]
     pub(super) tasks: Vec<String>,
-    /// Show the tasks instead (as `fan list`).
+    /// List the tasks instead, as `fan list` does.
     #[arg(short, long)]
     pub(super) list: bool,
-    /// Print hosts and steps; contact nobody.
+    /// Print hosts and steps without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
-    /// Answer yes to what `confirm` steps ask, and take the defaults of `prompt` steps.
+    /// Answer yes to `confirm` steps and take the defaults of `prompt` steps.
     #[arg(short, long, env = "FAN_YES")]
     pub(super) yes: bool,
-    /// Ask before each step whether to run it; hosts keep in step.
+    /// Ask before each step; hosts stay in step with each other.
     #[arg(long, env = "FAN_STEP")]
     pub(super) step: bool,
-    /// Wait so long for a task's lock that somebody else has: 10m, none for as long as it takes.
+    /// How long to wait for a lock held by another run: 10m; none waits for ever.
     #[arg(long, value_name = "TIME", env = "FAN_LOCK_WAIT", value_parser = time)]
     pub(super) lock_wait: Option<TimeLimit>,
     #[command(flatten)]
@@ -119,13 +140,13 @@ pub(super) struct Run {
 
 #[derive(Debug, Args)]
 pub(super) struct Exec {
-    /// The command, after `--`; its words are joined by spaces, as ssh does.
+    /// The command, after `--`; words are joined by spaces, as ssh does.
     #[arg(value_name = "CMD", required = true, last = true)]
     pub(super) command: Vec<String>,
-    /// Print hosts and the command; contact nobody.
+    /// Print hosts and the command without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
-    /// Fold, and show the odd ones by what sets them apart from the majority.
+    /// Fold equal output, and show the hosts that differ as a diff to the majority.
     #[arg(long)]
     pub(super) diff: bool,
     #[command(flatten)]
@@ -138,7 +159,7 @@ pub(super) struct Exec {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -147,10 +168,10 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Hosts {
-    /// As JSON.
+    /// Print JSON.
     #[arg(long, conflicts_with = "list")]
     pub(super) json: bool,
-    /// Names only, one per line.
+    /// Print names only, one per line.
     #[arg(long)]
     pub(super) list: bool,
     #[command(flatten)]
@@ -163,11 +184,11 @@ pub(super) struct Hosts {
 pub(super) struct Check {
     #[command(flatten)]
     pub(super) picking: PickingArgs,
-    /// A task to check with all its variables on all its hosts.
+    /// Tasks to check, with all their variables on all their hosts.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
-    /// Then also contact the hosts of the task, those of -R and -H, or all: reach, host key, login, a command,
-    /// and the interpreter of scripts, with the time of each.
+    /// Also connect to the hosts of the task, to those of -R and -H, or to all, and check host key, login, a command and
+    /// the interpreter of scripts.
     #[arg(long, env = "FAN_CONNECT")]
     pub(super) connect: bool,
     #[command(flatten)]
@@ -182,7 +203,7 @@ pub(super) struct Check {
 
 #[derive(Debug, Args)]
 pub(super) struct Ping {
-    /// As JSON lines.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -195,10 +216,10 @@ pub(super) struct Ping {
 
 #[derive(Debug, Args)]
 pub(super) struct Facts {
-    /// All facts as one JSON object: `.hosts.web1.facts.os.id` (docs/facts.md).
+    /// Print all facts as one JSON object: `.hosts.web1.facts.os.id` (docs/facts.md).
     #[arg(long)]
     pub(super) json: bool,
-    /// A row for each host, also when it is only one; columns that do not fit on the screen are left out.
+    /// Print one row per host, even for a single host; columns that do not fit are left out.
     #[arg(long, conflicts_with = "json")]
     pub(super) table: bool,
     #[command(flatten)]
@@ -214,10 +235,10 @@ pub(super) struct Shell {
     /// A target expression that selects one host: web1, deploy@10.0.0.1:22
     #[arg(value_name = "HOST")]
     pub(super) host: String,
-    /// A command to run on the terminal instead of the login shell; its words are joined by spaces, as ssh does.
+    /// A command to run on the terminal instead of a login shell; words are joined by spaces, as ssh does.
     #[arg(value_name = "CMD", last = true)]
     pub(super) command: Vec<String>,
-    /// The inventory; searched from the current folder upward.
+    /// Inventory file; by default searched for from the current folder upward.
     #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
     pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
@@ -228,13 +249,13 @@ pub(super) struct Shell {
 
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// Write the new keys without asking, for CI: this trusts the network as it is now.
+    /// Record new keys without asking, for CI: this trusts the network as it is now.
     #[arg(short, long, env = "FAN_YES")]
     pub(super) yes: bool,
-    /// Write them to fan.known_hosts beside the inventory, for the whole team; made if need be.
+    /// Record them in fan.known_hosts beside the inventory, for the whole team.
     #[arg(long)]
     pub(super) project: bool,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -245,16 +266,16 @@ pub(super) struct Trust {
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Tasks with their arguments; the example's `deploy` unless given.
+    /// Tasks with their arguments; by default the example's `deploy`.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
-    /// How many throw-away hosts the role `web` has.
+    /// Number of throw-away hosts in role `web`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(super) hosts: Option<u16>,
-    /// Your inventory instead of the example: each of its hosts becomes a throw-away one.
+    /// Use your inventory: each of its hosts becomes a throw-away one.
     #[arg(short, long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
-    /// Your tasks instead of the example's.
+    /// Use your tasks file.
     #[arg(short = 'f', long = "tasks", value_name = "FILE")]
     pub(super) tasks_file: Option<PathBuf>,
     /// Roles to run on.
@@ -268,7 +289,7 @@ pub(super) struct Demo {
 
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Of which file.
+    /// Which file format.
     #[arg(value_enum, value_name = "FILE")]
     pub(super) of: SchemaOf,
 }
@@ -283,7 +304,7 @@ pub(super) enum SchemaOf {
 
 #[derive(Debug, Args)]
 pub(super) struct TasksFile {
-    /// The tasks; searched from the current folder upward.
+    /// Tasks file; by default searched for from the current folder upward.
     #[arg(short = 'f', long = "tasks", value_name = "FILE", env = "FAN_TASKS")]
     pub(super) tasks_file: Option<PathBuf>,
 }
@@ -291,28 +312,28 @@ pub(super) struct TasksFile {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
 pub(super) struct Selection {
-    /// The inventory; searched from the current folder upward.
+    /// Inventory file; by default searched for from the current folder upward.
     #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
     pub(super) inventory: Option<PathBuf>,
-    /// Roles, separated by commas.
+    /// Roles, comma-separated.
     #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',', env = "FAN_ROLES")]
     pub(super) roles: Vec<String>,
-    /// A target expression: web[01-04], db*, @web&!web3, deploy@10.0.0.1:22
+    /// Hosts, as a target expression: web[01-04], db*, @web&!web3, deploy@10.0.0.1:22
     #[arg(short = 'H', long, value_name = "EXPR", env = "FAN_HOSTS")]
     pub(super) hosts: Vec<String>,
-    /// A target expression of hosts to leave out.
+    /// Hosts to leave out, as a target expression.
     #[arg(short = 'x', long, value_name = "EXPR", env = "FAN_EXCLUDE")]
     pub(super) exclude: Vec<String>,
     /// Only the first N of the selected hosts.
     #[arg(long, value_name = "N", env = "FAN_LIMIT", value_parser = positive)]
     pub(super) limit: Option<usize>,
-    /// Only N of the selected hosts, drawn at random.
+    /// N of the selected hosts, picked at random.
     #[arg(long, value_name = "N", env = "FAN_PICK", value_parser = positive, conflicts_with = "limit")]
     pub(super) pick: Option<usize>,
-    /// Only slice K of N of the selected hosts: by the hash of its name each host is in one, whatever others there are.
+    /// Slice K of N of the selected hosts. Each host belongs to one slice, by a hash of its name.
     #[arg(long, value_name = "K/N", env = "FAN_SHARD", value_parser = Shard::parse, conflicts_with = "pick")]
     pub(super) shard: Option<Shard>,
-    /// Hosts that ranges may expand to.
+    /// How many hosts ranges may expand to.
     #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
     pub(super) max_hosts: usize,
     /// Of all these only those of an earlier run that are meant, when it is taken up again.
@@ -329,8 +350,7 @@ impl Selection {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
 pub(super) struct Condition {
-    /// Of the selected hosts, those for which this is true; they are asked first what they are: facts.os.id ==
-    /// "debian" (docs/facts.md).
+    /// Only hosts where EXPR is true; gathers facts first: 'facts.os.id == "debian"' (docs/facts.md).
     #[arg(long = "where", value_name = "EXPR", env = "FAN_WHERE")]
     expression: Option<String>,
 }
@@ -344,35 +364,35 @@ impl Condition {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct Connection {
-    /// Login name, over the inventory's.
+    /// Login name; overrides the inventory.
     #[arg(short, long, value_name = "NAME", env = "FAN_USER")]
     pub(super) user: Option<String>,
-    /// Gateways (bastions), the nearest first: inventory names or [user@]address[:port]; none goes straight.
+    /// Gateways (bastions), nearest first: inventory names or [user@]address[:port]; `none` connects directly.
     #[arg(short, long, short_alias = 'J', value_name = "HOPS", env = "FAN_GATEWAY")]
     pub(super) gateway: Option<String>,
-    /// OpenSSH's client configuration: a FILE instead of the usual ones, or none.
+    /// OpenSSH client configuration to read instead of the usual files, or `none`.
     #[arg(long, value_name = "FILE", env = "FAN_SSH_CONFIG")]
     pub(super) ssh_config: Option<PathBuf>,
-    /// Ask once for a password to log in with, for hosts that take no key.
+    /// Ask once for a login password, for hosts that accept no key.
     #[arg(short = 'k', long, env = "FAN_ASK_PASS")]
     pub(super) ask_pass: bool,
-    /// Ask once for the password of steps with sudo.
+    /// Ask once for the sudo password.
     #[arg(short = 'K', long, env = "FAN_ASK_SUDO_PASS")]
     pub(super) ask_sudo_pass: bool,
     /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,
-    /// Deadline of each command: 5m, none; a bare number is seconds.
+    /// Time limit of each command: 5m, none; a bare number is seconds.
     #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
     pub(super) command_timeout: Option<TimeLimit>,
-    /// What to do about host keys that are not known: ask once (where there is a terminal, outside CI), else
-    /// strict. Changed and revoked keys are refused in any case.
+    /// What to do about unknown host keys: ask once on a terminal, otherwise refuse. Changed and revoked keys are always
+    /// refused.
     #[arg(long, value_enum, value_name = "POLICY", env = "FAN_HOST_KEYS")]
     pub(super) host_keys: Option<HostKeysArg>,
-    /// Hosts at work at a time.
+    /// How many hosts work at a time.
     #[arg(short = 'z', long, value_name = "N", env = "FAN_POOL", default_value = "128", value_parser = positive)]
     pub(super) pool: usize,
-    /// Work on hosts in parallel: the default, accepted for Fabric's sake.
+    /// Work on hosts in parallel: the default; accepted for users of Fabric.
     #[arg(short = 'P', long, hide = true)]
     pub(super) parallel: bool,
 }
@@ -385,13 +405,13 @@ pub(super) struct Execution {
     pub(super) variables: Variables,
     #[command(flatten)]
     pub(super) output: Output,
-    /// A failed step is a warning; the host goes on.
+    /// Treat failed steps as warnings; hosts carry on.
     #[arg(short = 'w', long, env = "FAN_WARN_ONLY")]
     pub(super) warn_only: bool,
-    /// Batches of so many hosts (2, 25%); a list gives each its size, the last repeated: 1,25%.
+    /// Work in batches of N hosts or a share of them (2, 25%); in a list, 1,25%, the last size repeats.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = share, env = "FAN_SERIAL")]
     pub(super) serial: Vec<Share>,
-    /// Keep no record of this run for `fan history`, `retry` and `resume`; FAN_JOURNAL=off does the same.
+    /// Do not record this run for `fan history`, `retry` and `resume`; same as FAN_JOURNAL=off.
     #[arg(long)]
     pub(super) no_journal: bool,
     #[command(flatten)]
@@ -400,20 +420,20 @@ pub(super) struct Execution {
 
 #[derive(Debug, Args)]
 pub(super) struct Protection {
-    /// A protected role (`protect: true`) that is meant: its name is not asked for.
+    /// Confirm this protected role (`protect: true`) without prompting.
     #[arg(long, value_name = "ROLE", value_delimiter = ',', env = "FAN_CONFIRM")]
     pub(super) confirm: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PickingArgs {
-    /// Only the steps with one of these tags.
+    /// Run only steps with one of these tags.
     #[arg(long = "tags", value_name = "TAG", value_delimiter = ',', env = "FAN_TAGS")]
     only: Vec<String>,
-    /// All steps but those with one of these tags.
+    /// Skip steps with one of these tags.
     #[arg(long = "skip-tags", value_name = "TAG", value_delimiter = ',', env = "FAN_SKIP_TAGS")]
     skip: Vec<String>,
-    /// Begin with this step: TASK:NUMBER, a number, or the name of a step.
+    /// Start at this step: TASK:NUMBER, a number, or a step's name.
     #[arg(long, value_name = "STEP", env = "FAN_START_AT")]
     start_at: Option<String>,
 }
@@ -426,7 +446,7 @@ impl PickingArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct Variables {
-    /// A variable that wins over all others; @FILE.yaml takes many from a file.
+    /// Set a variable, above all others; @FILE.yaml reads many from a file.
     #[arg(short = 'e', long = "set", value_name = "K=V", env = "FAN_SET")]
     pub(super) set: Vec<String>,
 }
@@ -434,26 +454,26 @@ pub(super) struct Variables {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Output {
-    /// What stdout gets.
+    /// Output format for stdout.
     #[arg(long, value_enum, default_value = "auto", value_name = "KIND", env = "FAN_FORMAT")]
     pub(super) format: Format,
-    /// Hosts with equal output stand together, step by step: web[01-30] (30).
+    /// Group hosts with equal output, step by step: web[01-30] (30).
     #[arg(short = 'b', long, env = "FAN_FOLD")]
     pub(super) fold: bool,
-    /// Only failures, at the end.
+    /// Print only failures, at the end.
     #[arg(short, long, env = "FAN_QUIET", conflicts_with = "fold")]
     pub(super) quiet: bool,
-    /// Also keep what each host wrote: DIR/HOST.out and DIR/HOST.err, made if need be.
+    /// Also write each host's output to DIR/HOST.out and DIR/HOST.err.
     #[arg(long, value_name = "DIR", env = "FAN_OUTDIR")]
     pub(super) outdir: Option<PathBuf>,
-    /// Also write a report, its kind by its extension: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl for the event
-    /// stream as it comes.
+    /// Also write a report; the extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl for the
+    /// event stream as it comes.
     #[arg(long, value_name = "FILE", env = "FAN_REPORT")]
     pub(super) report: Vec<PathBuf>,
-    /// Output lines without the host's name.
+    /// Print output lines without the host's name.
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(super) no_prefix: bool,
-    /// Also tell what selected the hosts, how each was reached, the keys tried, and each step as it begins.
+    /// Also show what selected the hosts, how each was reached, which keys were tried, and each step as it starts.
     #[arg(short, long, env = "FAN_VERBOSE")]
     pub(super) verbose: bool,
 }
@@ -478,11 +498,11 @@ impl Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum HostKeysArg {
-    /// Refuse hosts whose key is not known.
+    /// Refuse hosts whose key is unknown.
     Strict,
-    /// Ask once, about all new keys together, before the run.
+    /// Ask once about all new keys, before the run.
     Ask,
-    /// Write new keys down and go on.
+    /// Record new keys and go on.
     AcceptNew,
 }
 
@@ -498,19 +518,19 @@ impl HostKeysArg {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Lines, with a progress display on a terminal; for `fan run` in GitHub's and GitLab's CI as they like it.
+    /// Lines, with a progress display on a terminal; `github` or `gitlab` for `fan run` in their CI.
     Auto,
     /// Lines, without a progress display.
     Lines,
-    /// Hosts with equal output together (as -b).
+    /// Hosts with equal output together (same as -b).
     Fold,
     /// One JSON object per event (docs/events.md).
     Jsonl,
-    /// Folded, in groups of GitHub's runner, with an annotation per failed host.
+    /// Folded, in log groups of GitHub Actions, with an annotation per failed host.
     Github,
-    /// Folded, in sections of GitLab's runner.
+    /// Folded, in log sections of GitLab CI.
     Gitlab,
-    /// Only failures, at the end (as -q).
+    /// Only failures, at the end (same as -q).
     Quiet,
 }
 

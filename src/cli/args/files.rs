@@ -10,15 +10,15 @@ use crate::model::files::{Links, Mode};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Put {
-    /// Local files, folders and globs; a folder that ends in / stands for what is in it. {host} is the host's name.
+    /// Local files, folders and globs; a trailing / on a folder means its contents. {host} is the host's name.
     #[arg(value_name = "LOCAL", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) local: Vec<String>,
-    /// Where they go; a folder when it ends in /, or when one is there. {host} is the host's name.
+    /// Destination; a folder if it ends in / or exists as one. {host} is the host's name.
     #[arg(value_name = "REMOTE", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) remote: String,
     #[command(flatten)]
     pub(in crate::cli) tree: Tree,
-    /// Files keep their modification times.
+    /// Keep modification times.
     #[arg(long)]
     pub(in crate::cli) times: bool,
     #[command(flatten)]
@@ -31,15 +31,15 @@ pub(in crate::cli) struct Put {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Get {
-    /// Remote files, folders and globs (in quotes); a folder that ends in / stands for what is in it.
+    /// Remote files, folders and globs (quoted); a trailing / on a folder means its contents.
     #[arg(value_name = "REMOTE", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) remote: Vec<String>,
-    /// Where they go; a folder when it ends in /, or when one is there. {host} keeps hosts apart.
+    /// Destination; a folder if it ends in / or exists as one. {host} keeps hosts apart.
     #[arg(value_name = "LOCAL", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) local: String,
     #[command(flatten)]
     pub(in crate::cli) tree: Tree,
-    /// Files keep their modification times.
+    /// Keep modification times.
     #[arg(long)]
     pub(in crate::cli) times: bool,
     #[command(flatten)]
@@ -48,18 +48,18 @@ pub(in crate::cli) struct Get {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sync {
-    /// The local folder. {host} is the host's name.
+    /// Local folder. {host} is the host's name.
     #[arg(value_name = "LOCAL", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) local: String,
-    /// The remote folder that becomes like it. {host} is the host's name.
+    /// Remote folder to update. {host} is the host's name.
     #[arg(value_name = "REMOTE", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) remote: String,
-    /// Remove what is there and not here.
+    /// Delete remote files that do not exist locally.
     #[arg(long)]
     pub(in crate::cli) delete: bool,
     #[command(flatten)]
     pub(in crate::cli) tree: Tree,
-    /// Files get new modification times instead of those here.
+    /// Do not keep modification times.
     #[arg(long)]
     pub(in crate::cli) no_times: bool,
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub(in crate::cli) struct Sync {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Ls {
-    /// The remote folder. {host} is the host's name.
+    /// Remote folder. {host} is the host's name.
     #[arg(value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) path: String,
     #[command(flatten)]
@@ -89,10 +89,10 @@ pub(in crate::cli) struct OnFiles {
 /// What is left for those that change nothing.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Looking {
-    /// As root, with sudo on the host.
+    /// Work as root, with sudo on the host.
     #[arg(short = 'S', long, env = "FAN_SUDO")]
     pub(in crate::cli) sudo: bool,
-    /// Print hosts and what would be done; contact nobody.
+    /// Print hosts and what would be done without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(in crate::cli) plan: bool,
     #[command(flatten)]
@@ -113,10 +113,10 @@ impl Looking {
 /// What becomes of changes to files.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ChangesArgs {
-    /// Contact the hosts and compare files; change nothing.
+    /// Connect and compare, but change nothing.
     #[arg(long, env = "FAN_DRY_RUN")]
     pub(in crate::cli) dry_run: bool,
-    /// Show changes to text files; with --fold also what sets the odd hosts apart from the majority.
+    /// Show changes to text files; with --fold also how hosts differ from the majority.
     #[arg(long, env = "FAN_DIFF")]
     pub(in crate::cli) diff: bool,
 }
@@ -124,10 +124,10 @@ pub(in crate::cli) struct ChangesArgs {
 /// What of folders is moved.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Tree {
-    /// A glob of files to leave out of folders, as in .fanignore (-x leaves out hosts).
+    /// Leave out files that match this glob, as in .fanignore (-x leaves out hosts).
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     pub(in crate::cli) skip: Vec<String>,
-    /// What becomes of symbolic links in folders.
+    /// How to treat symbolic links in folders.
     #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
     pub(in crate::cli) links: LinksArg,
 }
@@ -135,10 +135,10 @@ pub(in crate::cli) struct Tree {
 /// Modes and owners.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Ownership {
-    /// Mode of files: 0644. Otherwise that of the file in their place, else that of the local one.
+    /// Mode of files: 0644. By default the replaced file's, else the local one's.
     #[arg(long, value_name = "MODE", value_parser = Mode::parse)]
     pub(in crate::cli) mode: Option<Mode>,
-    /// Mode of folders that are made: 0755.
+    /// Mode of new folders: 0755.
     #[arg(long, value_name = "MODE", value_parser = Mode::parse)]
     pub(in crate::cli) dir_mode: Option<Mode>,
     /// Owner, by name or number; needs root or --sudo.
@@ -152,22 +152,22 @@ pub(in crate::cli) struct Ownership {
 /// How new content takes the place of old.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
-    /// Keep the old content beside the new one.
+    /// Keep a copy of the old file beside the new one.
     #[arg(long)]
     pub(in crate::cli) backup: bool,
-    /// A command that must succeed on the host before; %s in it stands for the new content's file.
+    /// Command that must succeed on the host first; %s is the file with the new content.
     #[arg(long, value_name = "CMD", value_parser = validate)]
     pub(in crate::cli) validate: Option<String>,
-    /// Follow a symbolic link in the target's place instead of replacing it.
+    /// Follow a symbolic link at the destination instead of replacing it.
     #[arg(long)]
     pub(in crate::cli) follow: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum LinksArg {
-    /// Make them anew, pointing where they point.
+    /// Copy them as links.
     Keep,
-    /// What they point at goes in their place.
+    /// Copy what they point at.
     Follow,
     /// Leave them out.
     Skip,
