@@ -2,7 +2,7 @@
 
 use crate::event::Section;
 use crate::event::recap::HostRecord;
-use crate::model::outcome::{Exit, StepStatus};
+use crate::model::outcome::{Exit, Status, StepStatus};
 use crate::model::text::{Sgr, sanitize};
 use crate::report::capture::Text;
 use crate::report::record::{Record, StepRun, Track};
@@ -60,6 +60,11 @@ pub(super) fn why(record: &Record, host: &HostRecord) -> String {
     let failure = host.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
     let Some(failure) = failure else { return String::new() };
     clean(&format!("{}{}", step_label(&record.recap().tasks, host.failed_step), failure_text(failure)))
+}
+
+/// How a host ended, as a word.
+pub(super) fn host_word(host: &HostRecord) -> &'static str {
+    host.status().map_or("unfinished", Status::as_str)
 }
 
 /// How a step ended, as a word.
