@@ -12,12 +12,14 @@ use clap::{ArgMatches, CommandFactory};
 
 use crate::cli::again::TakenUp;
 use crate::cli::args::{Cli, Execution};
+use crate::cli::call;
 use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
 use crate::engine::plan::Plan;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
-use crate::model::secret::MASK;
+use crate::model::secret::{MASK, Secret};
+use crate::model::value::Value;
 use crate::store::{Journal, Keep, Recipe, Runs, Source, StoreError};
 
 /// A command line, to be written down with the run that it begins.
@@ -212,11 +214,26 @@ fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(Stri
 fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
     if let Some((task, arguments)) = word.split_once(':') {
         let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
-        if names.into_iter().any(|(name, _)| plan.is_secret(name)) {
+        // Without its name a secret is told by its value, however short: another word may be masked with it.
+        let given =
+            |argument: &Value| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
+        let written = |word: &str| plan.secrets.given().iter().any(|(_, secret)| word == secret.reveal());
+        let placed = call::parse(word).is_ok_and(|call| call.positional.iter().any(given))
+            || arguments.split(',').any(written);
+        if placed || names.into_iter().any(|(name, _)| plan.is_secret(name)) {
             return format!("{task}:{MASK}");
         }
     }
     redactor.redact(word).into_owned()
+}
+
+/// Whether an argument is a secret as the plan has it.
+fn is_text_of(argument: &Value, secret: &Secret) -> bool {
+    match argument {
+        Value::String(text) => text == secret.reveal(),
+        Value::Number(number) => number.to_string() == secret.reveal(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// How long runs are kept: `FAN_KEEP_RUNS` and `FAN_KEEP_DAYS`.

@@ -55,6 +55,11 @@ impl Discretion {
         *redactor = redactor.and(secret);
     }
 
+    /// Whether there is a secret in a text, in any spelling.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        self.redactor().finds(text)
+    }
+
     /// What is hidden now. A clone is cheap.
     fn redactor(&self) -> Redactor {
         self.redactor.read().unwrap_or_else(PoisonError::into_inner).clone()

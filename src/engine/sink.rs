@@ -84,6 +84,11 @@ impl EventSink {
         }
     }
 
+    /// Whether a text holds a secret that is hidden, or one that is too short for it.
+    pub(super) fn hides(&self, text: &str) -> bool {
+        self.discretion.finds(text)
+    }
+
     /// Hides a secret in all that is told from now on.
     pub(super) fn hide(&self, secret: &Secret) {
         self.discretion.learn(secret);

@@ -7,6 +7,10 @@ use crate::model::outcome::{Failure, Kind};
 use crate::model::secret::Secret;
 use crate::model::shell::marks::{Mark, Token};
 use crate::model::shell::{ShellError, login_shell_line, quote_word, single_quoted};
+use crate::model::text::ending;
+
+/// Bytes of what a program said that a message repeats.
+const LONGEST_SAID: usize = 400;
 
 /// The program that changes the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,7 +135,7 @@ impl Privilege<'_> {
         let (method, said) = (self.method, refusal.said.trim());
         let has = |words: &str| said.contains(words);
         let program = method.as_str();
-        let last = said.lines().last().unwrap_or_default();
+        let last = ending(said.lines().last().unwrap_or_default().as_bytes(), LONGEST_SAID);
         let told = if last.is_empty() { String::new() } else { format!(": it said {last:?}") };
         let fails = |kind: Kind, message: String| Failure::new(kind, message);
         if has("exec: ") && has("not found") || has(&format!("{program}: not found")) {

@@ -10,9 +10,11 @@ pub mod carried;
 mod failing;
 pub mod launch;
 pub mod marks;
+pub mod spelling;
 pub mod watchdog;
 
 use crate::model::shell::marks::{Mark, Token};
+use crate::model::shell::spelling::Spelling;
 
 /// The longest command line that a Linux host takes, in bytes.
 ///
@@ -96,7 +98,7 @@ pub(crate) fn is_reserved(text: &str) -> bool {
 
 /// Puts a text in single quotes; a quote inside becomes `'\''`.
 pub(crate) fn single_quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    format!("'{}'", Spelling::Single.spell(text))
 }
 
 /// Puts bytes in single quotes, as [`quote_word`] does with texts that need them.
@@ -215,33 +217,8 @@ fn unlike_option(script: &str) -> Cow<'_, str> {
 /// The inner `sh` is the only one that decodes. `X` at the end keeps `$(...)` from dropping newlines, and `&&`
 /// keeps a host without a working `printf` from running nothing and calling it success.
 fn encoded_line(interpreter: &str, script: &str) -> String {
-    let octal = octal(script);
+    let octal = Spelling::Octal.spell(script);
     format!("exec sh -c '_fan=$(printf %b \"{octal}X\") && exec {interpreter} -c \"${{_fan%X}}\"'")
-}
-
-/// A script for `printf %b`, in double quotes inside single quotes, in ASCII.
-pub(crate) fn octal(script: &str) -> String {
-    octal_bytes(script.as_bytes())
-}
-
-/// The same of any bytes.
-fn octal_bytes(bytes: &[u8]) -> String {
-    let mut octal = String::with_capacity(bytes.len() * 2);
-    for &byte in bytes {
-        match byte {
-            b'\n' => octal.push_str("\\n"),
-            b'\t' => octal.push_str("\\t"),
-            // Inside the inner double quotes these three would act; the other loud ones in the outer quotes.
-            b'"' | b'$' | b'`' => {
-                let _ = write!(octal, "\\0{byte:03o}");
-            }
-            _ if is_quiet(byte) => octal.push(char::from(byte)),
-            _ => {
-                let _ = write!(octal, "\\0{byte:03o}");
-            }
-        }
-    }
-    octal
 }
 
 /// Whether every login shell reads the byte as itself inside single quotes.

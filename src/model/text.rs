@@ -4,6 +4,25 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+/// Stands where a text from a host was cut for a message, maybe within a secret.
+pub const CUT: char = '\u{2026}';
+
+/// The beginning of what a host said, in so many bytes at most, with a mark where more follows.
+pub fn beginning(said: &[u8], most: usize) -> String {
+    match said.get(..most) {
+        Some(start) if start.len() < said.len() => format!("{}{CUT}", String::from_utf8_lossy(start)),
+        Some(_) | None => String::from_utf8_lossy(said).into_owned(),
+    }
+}
+
+/// The end of it.
+pub fn ending(said: &[u8], most: usize) -> String {
+    match said.len().checked_sub(most).and_then(|from| said.get(from..)) {
+        Some(end) if end.len() < said.len() => format!("{CUT}{}", String::from_utf8_lossy(end)),
+        Some(_) | None => String::from_utf8_lossy(said).into_owned(),
+    }
+}
+
 /// Ends all colours and attributes.
 pub const RESET: &str = "\x1b[0m";
 

@@ -14,9 +14,13 @@ use crate::event::Stream;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::privilege::{Raising, Refusal};
 use crate::model::shell::marks::{Mark, Scan, Token};
+use crate::model::text::ending;
 
 /// How long a program that changes the user may take to ask for a password, and to begin after the answer.
 pub const PROMPT: Duration = Duration::from_secs(20);
+
+/// Bytes of what was said instead of the start that a message repeats.
+const LONGEST_SAID: usize = 400;
 
 /// Bytes of input that are handed over at a time.
 const PIECE: usize = 32 * 1024;
@@ -266,7 +270,7 @@ impl Talk {
 
     /// Why the command did not begin.
     pub fn verdict(&self, exit: Option<&Exit>) -> Failure {
-        let text = |scan: &Scan| String::from_utf8_lossy(scan.said()).trim().to_owned();
+        let text = |scan: &Scan| scan.said_text().trim().to_owned();
         let (said, printed) = (text(&self.stderr), text(&self.stdout));
         let said = if said.is_empty() { printed } else { said };
         if let Some(raising) = &self.raising {
@@ -277,7 +281,7 @@ impl Talk {
             Some(Exit::Signal(name)) => format!(" (killed by signal {name})"),
             None => String::new(),
         };
-        let last = said.lines().last().unwrap_or_default().trim();
+        let last = ending(said.lines().last().unwrap_or_default().trim().as_bytes(), LONGEST_SAID);
         let told = if last.is_empty() { String::new() } else { format!(": it said {last:?}") };
         Failure::new(Kind::ExecRefused, format!("the host's shell did not start the command{told}{ended}"))
             .hint("is the host's `shell` installed, and the login shell one that takes commands? `fan exec` hands it a line as it is")

@@ -466,3 +466,143 @@ tasks:
     eventually("the server has seen the end", || sshd.log().contains("Disconnected").then_some(()));
     ran_clean(&ran);
 }
+
+/// Writes the command lines of all processes to a file beside it.
+const LOOK: &str = "#!/bin/sh\nfor f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done >> \"${0%/*}/seen\" 2>/dev/null\n";
+
+/// Whatever runs and however it is started: fan puts no secret where all on the machine can read it.
+#[test]
+fn no_list_of_processes_shows_a_secret_here_or_there() {
+    let sshd = Sshd::start();
+    let tasks = r#"
+tasks:
+  t:
+    hosts: [all]
+    steps:
+      - {name: direct, run: "X={{ token }}{{ key }}; sh {{ look }}; test -n \"$X\""}
+      - {name: many lines, run: "cat >/dev/null <<E\n{{ pin }}\nE\nsh {{ look }}\n"}
+      - {name: environment, run: "sh {{ look }}; test \"$T\" = {{ token }}", env: {T: "{{ token }}"}}
+      - {name: shell, run: "sh {{ look }}; test -n \"$T\"", shell: bash, env: {T: "{{ pin }}"}}
+      - {name: as oneself, run: "sh {{ look }}; test -n \"$T\"", sudo: {user: "{{ me }}"}, env: {T: "{{ pin }}"}}
+      - {name: input, run: "sh {{ look }}; cat; test -n {{ pin }}", stdin: "{{ token }}"}
+      - {name: terminal, run: "sh {{ look }}; test -n {{ token }}", pty: true}
+      - {name: file, script: show.sh, env: {T: "{{ token }}"}}
+      - {name: guards, run: "true", onlyif: "sh {{ look }}; test -n {{ pin }}", unless: "sh {{ look }}; test -z {{ pin }}"}
+      - {name: waiting, wait_for: {command: "sh {{ look }}; test -n {{ pin }}"}}
+      - {name: here, local: "sh {{ look }}; test \"$T\" = {{ token }}", env: {T: "{{ token }}"}}
+      - {name: short, run: "sh {{ look }}; test -n {{ short }}"}
+      - {name: of a secret step, run: "sh {{ look }}; test -n not-f0r-all", secret: true}
+      - {name: by hand, run: "sh {{ look }} seen-by-all"}
+"#;
+    for kill in [false, true] {
+        let fan = fan(&sshd, tasks);
+        let inventory = sshd.inventory_yaml(1);
+        let inventory = match kill {
+            true => inventory.replacen("defaults:\n", "defaults:\n  on_disconnect: kill\n", 1),
+            false => inventory,
+        };
+        let secrets = SECRETS.to_owned() + "  short: {env: SHORT}\n";
+        let fan = fan
+            .file("inventory.yaml", inventory)
+            .file("tasks.yaml", secrets + tasks)
+            .file("look", LOOK)
+            .env("SHORT", "~5%~");
+        let look = fan.work().join("look");
+        let fan = fan.file("show.sh", format!("sh {}\ntest -n \"$T\"\n", look.display()));
+        let (look, me) = (format!("look={}", look.display()), format!("me={}", sshd.user()));
+        let ran = fan.run(["run", "t", "-e", &look, "-e", &me]);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        let seen = fs::read_to_string(fan.work().join("seen")).unwrap();
+        assert!(seen.matches("look").count() > 10 && seen.contains("seen-by-all"), "{seen}");
+        is_clean("a command line", &seen);
+        assert!(!seen.contains("not-f0r-all") && !seen.contains("~5%~"), "{seen}");
+    }
+}
+
+/// A server whose forced command prints the line back that it was to run, in the ways of several shells.
+#[test]
+fn a_host_that_prints_its_command_line_back_shows_no_secret() {
+    let tasks = r#"
+tasks:
+  t: {hosts: [all], steps: [{run: "true {{ token }} '{{ pin }}' \"{{ token }}\""}]}
+  env: {hosts: [all], steps: [{run: "true", env: {T: "{{ token }}{{ key }}"}}]}
+  sudo: {hosts: [all], steps: [{sudo: "true {{ token }}"}]}
+  file: {hosts: [all], steps: [{script: x.sh, env: {T: "{{ token }}"}}]}
+  wait: {hosts: [all], steps: [{wait_for: {command: "test {{ token }}", timeout: 1s}}]}
+  put: {hosts: [all], steps: [{put: x.sh, to: "/no/{{ pin }}/x"}]}
+"#;
+    for forced in [
+        "echo $SSH_ORIGINAL_COMMAND",
+        "printf %s\\\\n \"$SSH_ORIGINAL_COMMAND\"; exit 3",
+        "set -x; eval \"$SSH_ORIGINAL_COMMAND\"",
+    ] {
+        let sshd = Sshd::builder().line(&format!("ForceCommand {forced}")).start();
+        let fan = fan(&sshd, tasks).file("x.sh", "echo $T\n");
+        for task in ["t", "env", "sudo", "file", "wait", "put"] {
+            for format in ["lines", "jsonl"] {
+                let ran = fan.run(["run", task, "--format", format, "-v"]);
+                ran_clean(&ran);
+            }
+        }
+        ran_clean(&fan.run(["show"]));
+        for entry in walk(&fan.home()) {
+            is_clean(&entry.display().to_string(), &String::from_utf8_lossy(&fs::read(&entry).unwrap()));
+        }
+    }
+}
+
+/// All files below a folder.
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+/// Also where it is too short to be looked for: the command line tells by its place that it is one.
+#[test]
+fn a_short_secret_that_has_no_name_on_the_command_line_is_not_recorded() {
+    let fan = Fan::new().file("inventory.yaml", "hosts: {h1: {transport: local}}\n").file(
+        "tasks.yaml",
+        "secrets: {pin: {env: PIN}}\ntasks: {t: {params: {version: null, pin: null}, hosts: [h1], steps: [run: true]}}\n",
+    );
+    for (word, shown) in
+        [("t:v1,77q", "t:********"), ("t:77q,78w", "t:********"), ("t:version=v1,pin=77q", "t:********")]
+    {
+        let ran = fan.run(["run", word]);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        let said = [fan.run(["history"]), fan.run(["show"])].map(|ran| ran.stdout + &ran.stderr).concat();
+        assert!(!said.contains("77q") && !said.contains("78w"), "{said}");
+        let all: String = walk(&fan.home()).iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        assert!(!all.contains("77q") && !all.contains("78w") && all.contains(shown), "{all}");
+    }
+}
+
+#[test]
+fn a_command_that_is_asked_for_a_secret_ends_with_fan() {
+    for signal in [
+        rustix::process::Signal::TERM,
+        rustix::process::Signal::INT,
+        rustix::process::Signal::HUP,
+        rustix::process::Signal::QUIT,
+    ] {
+        let fan = Fan::new().file("inventory.yaml", "hosts: {h1: {transport: local}}\n").file(
+            "tasks.yaml",
+            "secrets: {pin: {command: 'echo $$ >> pids; (sleep 600 & echo $! >> pids; wait) | cat'}}\n\
+             tasks: {t: {hosts: [h1], steps: [run: 'echo {{ pin }}']}}\n",
+        );
+        let started = fan.start(["run", "t"]);
+        let pids = eventually("the command runs", || {
+            let pids = fs::read_to_string(fan.work().join("pids")).ok()?;
+            (pids.lines().count() == 2 && pids.ends_with('\n')).then_some(pids)
+        });
+        started.signal(signal);
+        let ran = started.finish();
+        assert_eq!(ran.code, Some(128 + signal.as_raw()), "{}", ran.snapshot());
+        for pid in pids.lines() {
+            let gone = || {
+                let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+                (status.is_empty() || status.contains("State:\tZ")).then_some(())
+            };
+            eventually("all of it has ended", gone);
+        }
+    }
+}

@@ -45,6 +45,8 @@ pub(super) struct Means<'a> {
     pub(super) tidies: bool,
     /// What becomes of it when the connection goes away.
     pub(super) on_disconnect: OnDisconnect,
+    /// Nobody may read the script in a list of processes.
+    pub(super) confidential: bool,
 }
 
 /// What a script reads.
@@ -72,12 +74,16 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
         (false, OnDisconnect::Leave) => Input::Empty,
     };
     let privilege = means.raising.as_ref().map(Raising::privilege);
-    let launch = Launch { interpreter: means.interpreter, script, token: &token, privilege, input };
+    let launch = Launch {
+        interpreter: means.interpreter,
+        script,
+        token: &token,
+        privilege,
+        input,
+        confidential: means.confidential,
+        terminal: means.terminal,
+    };
     let line = launch.line().map_err(|error| unusable(&error))?;
-    // A terminal hands over no line of more than 4095 bytes.
-    if means.terminal && line.typed.is_some() {
-        return Err(unusable(&ShellError::TooLong { size: script.len() }));
-    }
     let mut answers = Vec::new();
     let (stdin, input) = match (input, means.raising.is_some() || line.typed.is_some()) {
         (Input::Empty, false) => (Stdin::Closed, OpenInput::None),
@@ -97,6 +103,11 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
     let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal };
     let opening = Opening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
     Ok(Prepared { request, opening: Some(opening) })
+}
+
+/// Whether a script holds what is not for everybody: a secret in any spelling, or anything of a step that is one.
+pub(super) fn is_confidential<C: Connector>(worker: &Worker<'_, C>, step: &Step, script: &str) -> bool {
+    step.shown == Shown::StatusOnly || worker.shared.sink.hides(script)
 }
 
 /// What a step's command reads.

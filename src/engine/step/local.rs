@@ -35,6 +35,7 @@ pub(super) async fn run<C: Connector>(
         tidies: false,
         // That is about the host's connection; this needs none.
         on_disconnect: OnDisconnect::Leave,
+        confidential: shared::is_confidential(worker, step, &script),
     };
     let Prepared { request, opening } = shared::prepare(means, &script, token)?;
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;

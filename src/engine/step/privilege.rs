@@ -112,6 +112,7 @@ async fn become_once<C: Connector>(
         terminal: false,
         tidies: false,
         on_disconnect: OnDisconnect::Leave,
+        confidential: false,
     };
     let Prepared { request, opening } = shared::prepare(means, &script, token).map_err(failed)?;
     let session = worker.run.session.clone().expect("it is checked when the session has been opened");

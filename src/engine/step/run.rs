@@ -64,6 +64,7 @@ pub(super) async fn scripted<C: Connector>(
         terminal: step.dialogue.pty,
         tidies: matches!(step.action, Action::Script(_)),
         on_disconnect: worker.place.on_disconnect,
+        confidential: shared::is_confidential(worker, step, &script),
     };
     let prepared = shared::prepare(means, &script, token)?;
     Ok(start(worker, index, step, prepared).await)

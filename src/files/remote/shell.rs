@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::files::remote::privilege::{Privilege, no_shell};
 use crate::model::outcome::{Failure, Kind};
+use crate::model::text::beginning;
 use crate::ssh::pipe::{PipeReader, PipeWriter};
 use crate::ssh::{ExecEvent, Session};
 
@@ -161,9 +162,7 @@ fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 fn said(output: &[u8]) -> String {
-    let text =
-        String::from_utf8_lossy(output.get(..MAX_SAID.min(output.len())).unwrap_or_default()).into_owned();
-    text.trim().lines().next().unwrap_or_default().to_owned()
+    beginning(output, MAX_SAID).trim().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The script's answer taken apart: marks at the beginning of a line, content behind a blank.
 
 use crate::model::facts::FactsError;
+use crate::model::text::beginning;
 
 /// Characters of a value that are kept.
 const MAX_TEXT: usize = 1024;
@@ -92,6 +93,5 @@ pub(super) fn text(value: &str) -> Option<String> {
 }
 
 fn first_words(answer: &[u8]) -> String {
-    let start = answer.get(..MAX_SAID.min(answer.len())).unwrap_or_default();
-    String::from_utf8_lossy(start).trim().lines().next().unwrap_or_default().to_owned()
+    beginning(answer, MAX_SAID).trim().lines().next().unwrap_or_default().to_owned()
 }

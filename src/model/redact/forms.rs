@@ -4,8 +4,9 @@
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
 use zeroize::Zeroizing;
 
-use crate::model::redact::MIN_SECRET;
-use crate::model::shell::{octal, single_quoted};
+use crate::model::redact::undone::Undone;
+use crate::model::redact::{MIN_SECRET, MIN_UNDONE};
+use crate::model::shell::spelling::{Spelling, escaped};
 
 /// Bytes that a line of a secret needs to be looked for by itself. Shorter ones are likely elsewhere, too: `}`, `end`.
 const MIN_LINE: usize = 8;
@@ -27,6 +28,33 @@ pub(super) fn of(secret: &str, forms: &mut Vec<Zeroizing<Vec<u8>>>) {
         add(secret.replace('\n', "\r\n"));
         // The first and last lines of keys and certificates are no secrets.
         lines.filter(|line| !line.starts_with("-----")).for_each(|line| one(line, &mut add));
+    }
+}
+
+/// Adds what is looked for where all quoting is undone: what quoting does not change, and base64, which may be quoted
+/// as any text.
+pub(super) fn undone(secret: &str, patterns: &mut Vec<Zeroizing<Vec<u8>>>) {
+    let mut add = |form: String| {
+        let form = Zeroizing::new(form);
+        let undone = Undone::of(form.as_bytes(), true).bytes;
+        if undone.len() < MIN_UNDONE {
+            return;
+        }
+        // Behind a backslash of what stands before it, its first character would be a code.
+        let first = undone.first().is_some_and(|&byte| b"abefnrtvxuU01234567".contains(&byte));
+        if first && undone.len() > MIN_SECRET {
+            patterns.push(Zeroizing::new(undone.get(1..).unwrap_or_default().to_vec()));
+        }
+        patterns.push(Zeroizing::new(undone));
+    };
+    add(secret.to_owned());
+    base64(secret.as_bytes(), &mut add);
+    if secret.contains('\n') {
+        let lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LINE);
+        for line in lines.filter(|line| !line.starts_with("-----")) {
+            add(line.to_owned());
+            base64(line.as_bytes(), &mut add);
+        }
     }
 }
 
@@ -106,34 +134,19 @@ fn urls(text: &str, add: &mut impl FnMut(String)) {
     }
 }
 
-/// Within the quotes that fan writes, once and twice, and as shells print words (`set -x`, `printf %q`).
+/// As fan spells it itself, once and twice, and as shells print words (`set -x`, `printf %q`).
 fn quoted(text: &str, add: &mut impl FnMut(String)) {
-    let within = |quoted: String| quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned();
-    let single = |text: &str| within(single_quoted(text));
-    let words = [
-        text.to_owned(),
-        single(text),
-        // Double quotes and heredocs.
-        escaped(text, |c| "\\\"$`".contains(c)),
-        escaped(text, |c| "\\$`".contains(c)),
-    ];
-    for word in words {
-        // As a script is put on the line for a login shell, and as it is in quotes of the script.
-        add(octal(&word));
-        add(single(&word));
-        add(word);
+    for first in Spelling::ALL {
+        let once = first.spell(text);
+        for second in Spelling::ALL {
+            add(second.spell(&once));
+        }
+        add(once);
     }
     add(text.replace('\'', "'\"'\"'"));
-    add(escaped(text, |c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_./:@%+-=,".contains(c)));
-}
-
-fn escaped(text: &str, special: impl Fn(char) -> bool) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if special(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
+    let special: Vec<char> = text
+        .chars()
+        .filter(|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_./:@%+-=,".contains(*c))
+        .collect();
+    add(escaped(text, &special));
 }

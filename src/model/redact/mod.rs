@@ -1,79 +1,108 @@
 //! Finds secrets in what is about to be told, and puts a mask in their place. Owns what counts as an occurrence,
 //! in one text and in a stream that comes in pieces; refuses to know where secrets and texts come from.
 //!
-//! - `forms`: the spellings in which a secret is found
+//! - `forms`: the spellings in which a secret is found as they are
+//! - `undone`: a text without its quoting, in which one is found however often it was quoted, and in which ways
+//! - `find`: looking for many patterns at once
 //!
 //! It is a seat belt: who has a secret can always write it in a way that nobody looks for.
 
+mod find;
 mod forms;
+mod undone;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use zeroize::Zeroizing;
 
+use crate::model::redact::find::{Finder, Patterns};
+use crate::model::redact::undone::Undone;
 use crate::model::secret::{MASK, Secret};
+use crate::model::text::CUT;
 
 /// Bytes that a secret needs to be looked for. A shorter one would be found everywhere, and its mask would tell more
 /// about it than it hides.
 pub const MIN_SECRET: usize = 6;
 
-/// Bytes of all forms up to which the search is the fastest one, a table of about 500 bytes for each.
-const MAX_TABLE: usize = 16 * 1024;
+/// Bytes without quotes and backslashes that are looked for where quoting is undone.
+const MIN_UNDONE: usize = 4;
+
+/// Bytes that are held back at most beyond twice the longest secret: of one that is torn by thousands of backslashes
+/// the rest is told.
+const MAX_HELD: usize = 64 * 1024;
+
+/// Bytes of a secret that is cut which are recognized.
+const MIN_PART: usize = 4;
 
 /// Masks secrets. Without any it does nothing, and costs nothing. A clone is cheap.
 #[derive(Clone, Default)]
-pub struct Redactor(Option<Arc<Search>>);
+pub struct Redactor {
+    search: Option<Arc<Search>>,
+    /// Those that are too short to be looked for in what is told.
+    short: Arc<[Secret]>,
+}
 
 impl Redactor {
     /// Looks for these from now on; those that are too short are left out.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
-        let mut forms = Vec::new();
-        for secret in secrets {
-            if secret.reveal().len() >= MIN_SECRET {
-                forms::of(secret.reveal(), &mut forms);
-            }
-        }
-        Self::of(forms)
+        Self::default().and_all(secrets)
     }
 
     /// Looks for one more.
     #[must_use]
     pub fn and(&self, secret: &Secret) -> Self {
-        let mut forms = self.0.as_ref().map(|search| search.forms.clone()).unwrap_or_default();
-        if secret.reveal().len() >= MIN_SECRET {
-            forms::of(secret.reveal(), &mut forms);
-        }
-        Self::of(forms)
+        self.and_all([secret])
     }
 
-    fn of(mut forms: Vec<Zeroizing<Vec<u8>>>) -> Self {
-        forms.sort_unstable_by(|a, b| a.as_slice().cmp(b));
-        forms.dedup();
-        Self((!forms.is_empty()).then(|| Arc::new(Search::new(forms))))
+    fn and_all<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        let (mut forms, mut undone) = match &self.search {
+            Some(search) => (search.forms.patterns().clone(), search.undone.patterns().clone()),
+            None => Default::default(),
+        };
+        let mut short = self.short.to_vec();
+        for secret in secrets {
+            if secret.reveal().len() >= MIN_SECRET {
+                forms::of(secret.reveal(), &mut forms);
+                forms::undone(secret.reveal(), &mut undone);
+            } else if !secret.reveal().is_empty() {
+                short.push(secret.clone());
+            }
+        }
+        let search = (!forms.is_empty()).then(|| Arc::new(Search::new(forms, undone)));
+        Self { search, short: short.into() }
+    }
+
+    /// Whether a text has a secret in it, also one that is too short to be masked.
+    pub fn finds(&self, text: &str) -> bool {
+        let found =
+            self.search.as_ref().is_some_and(|search| !search.spans(text.as_bytes(), true).0.is_empty());
+        found || self.short.iter().any(|secret| text.contains(secret.reveal()))
     }
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.search.is_none()
     }
 
     /// The text with a mask for each secret. Occurrences that overlap have one mask together.
+    ///
+    /// Beside a [`CUT`], so is what is there of one.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.redact_bytes(text.as_bytes()) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            // A secret and all of its forms are whole characters.
+            // A secret and all of its forms are whole characters; a part of one may not be.
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }
 
     /// The same for bytes.
     pub fn redact_bytes<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
-        let Some(search) = &self.0 else { return Cow::Borrowed(text) };
-        let spans = search.spans(text);
+        let Some(search) = &self.search else { return Cow::Borrowed(text) };
+        let (mut spans, _) = search.spans(text, true);
+        search.parts(text, &mut spans);
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -83,14 +112,14 @@ impl Redactor {
 
     /// Begins a stream.
     pub fn stream(&self) -> RedactedStream {
-        RedactedStream { search: self.0.clone(), held: Zeroizing::default(), told: Told { covered: 0 } }
+        RedactedStream { search: self.search.clone(), held: Zeroizing::default(), told: Told { covered: 0 } }
     }
 }
 
 impl fmt::Debug for Redactor {
     /// Nothing of what it looks for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let forms = self.0.as_ref().map_or(0, |search| search.forms.len());
+        let forms = self.search.as_ref().map_or(0, |search| search.forms.patterns().len());
         f.debug_struct("Redactor").field("forms", &forms).finish()
     }
 }
@@ -98,7 +127,7 @@ impl fmt::Debug for Redactor {
 /// A stream of bytes on its way through a [`Redactor`].
 ///
 /// What comes out, put together, is what [`Redactor::redact_bytes`] makes of what went in, however it was cut. Only an
-/// end that may be the beginning of a secret is held back: less than the longest form.
+/// end that may be the beginning of a secret is held back.
 pub struct RedactedStream {
     search: Option<Arc<Search>>,
     held: Zeroizing<Vec<u8>>,
@@ -110,8 +139,7 @@ impl RedactedStream {
     pub fn push<'c>(&mut self, chunk: &'c [u8]) -> Cow<'c, [u8]> {
         let Some(search) = &self.search else { return Cow::Borrowed(chunk) };
         if self.held.is_empty() {
-            let spans = search.spans(chunk);
-            let decided = search.decided(chunk);
+            let (spans, decided) = search.spans(chunk, false);
             let (now, later) = chunk.split_at(decided);
             self.held.extend_from_slice(later);
             return match spans.is_empty() {
@@ -120,8 +148,7 @@ impl RedactedStream {
             };
         }
         self.held.extend_from_slice(chunk);
-        let spans = search.spans(&self.held);
-        let decided = search.decided(&self.held);
+        let (spans, decided) = search.spans(&self.held, false);
         let now = self.told.take(&self.held, decided, &spans);
         self.held.drain(..decided);
         Cow::Owned(now)
@@ -131,7 +158,7 @@ impl RedactedStream {
     pub fn finish(&mut self) -> Vec<u8> {
         let Some(search) = &self.search else { return Vec::new() };
         let held = std::mem::take(&mut self.held);
-        let rest = self.told.take(&held, held.len(), &search.spans(&held));
+        let rest = self.told.take(&held, held.len(), &search.spans(&held, true).0);
         self.told.covered = 0;
         rest
     }
@@ -174,59 +201,81 @@ impl Told {
     }
 }
 
-/// The forms of all secrets, ready to be looked for.
+/// All secrets, ready to be looked for.
 struct Search {
-    automaton: AhoCorasick,
-    forms: Vec<Zeroizing<Vec<u8>>>,
-    /// For each byte, the places in forms where it stands and is not the last: form, and length up to there.
-    ends: Vec<Vec<(usize, usize)>>,
+    /// In the text as it is.
+    forms: Finder,
+    /// In the text without its quoting.
+    undone: Finder,
+    /// Bytes that may be held back.
+    most: usize,
 }
 
 impl Search {
-    fn new(forms: Vec<Zeroizing<Vec<u8>>>) -> Self {
-        let size: usize = forms.iter().map(|form| form.len()).sum();
-        let kind = if size <= MAX_TABLE { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder()
-            // The only kind that finds all occurrences, also those that overlap.
-            .match_kind(MatchKind::Standard)
-            .kind(Some(kind))
-            .build(forms.iter().map(|form| form.as_slice()))
-            .expect("its limit is 2 GiB of forms");
-        let mut ends = vec![Vec::new(); 256];
-        for (number, form) in forms.iter().enumerate() {
-            for (at, &byte) in form.iter().enumerate().take(form.len().saturating_sub(1)) {
-                if let Some(places) = ends.get_mut(usize::from(byte)) {
-                    places.push((number, at + 1));
-                }
-            }
-        }
-        Self { automaton, forms, ends }
+    fn new(forms: Patterns, undone: Patterns) -> Self {
+        let most = MAX_HELD + 2 * forms.iter().map(|form| form.len()).max().unwrap_or(0);
+        Self { forms: Finder::new(forms), undone: Finder::new(undone), most }
     }
 
-    /// The places of secrets, in order; those that overlap are one.
-    fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let mut spans: Vec<Range<usize>> = Vec::new();
-        // In the order of their ends.
-        for found in self.automaton.find_overlapping_iter(text) {
-            let mut span = found.range();
-            while let Some(before) = spans.pop_if(|before| before.end > span.start) {
-                span.start = span.start.min(before.start);
-            }
-            spans.push(span);
+    /// The places of secrets, in order, those that overlap as one; and how much of the text is decided whatever comes
+    /// behind it.
+    fn spans(&self, text: &[u8], whole: bool) -> (Vec<Range<usize>>, usize) {
+        let undone = Undone::of(text, whole);
+        let mut spans = self.forms.spans(text);
+        let place = |span: Range<usize>| undone.start(span.start)..undone.end(span.end.saturating_sub(1));
+        spans.extend(self.undone.spans(&undone.bytes).into_iter().map(place));
+        if whole {
+            return (merged(spans), text.len());
         }
-        spans
-    }
-
-    /// How much of a text is decided whatever comes behind it: all but the longest end that begins a form.
-    fn decided(&self, text: &[u8]) -> usize {
-        let places = text.last().and_then(|&last| self.ends.get(usize::from(last)));
-        let begins = |&&(form, length): &&(usize, usize)| {
-            let form = self.forms.get(form).map(|form| form.as_slice()).unwrap_or_default();
-            text.ends_with(form.get(..length).unwrap_or_default())
+        let begun = self.undone.begun(&undone.bytes);
+        let open = undone.open.unwrap_or(text.len());
+        let decided = match begun {
+            0 => open,
+            begun => open.min(undone.start(undone.bytes.len() - begun)),
         };
-        let longest = places.into_iter().flatten().filter(begins).map(|&(_, length)| length).max();
-        text.len() - longest.unwrap_or(0)
+        let decided = undone.untorn(decided.min(text.len() - self.forms.begun(text)));
+        (merged(spans), decided.max(text.len().saturating_sub(self.most)))
     }
+
+    /// Adds the places of parts of secrets, beside the marks where the text was cut.
+    fn parts(&self, text: &[u8], spans: &mut Vec<Range<usize>>) {
+        let mut mark = [0; 4];
+        let mark = CUT.encode_utf8(&mut mark).as_bytes();
+        let cuts = text.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
+        let before = spans.len();
+        for (at, _) in cuts {
+            let (front, back) =
+                (text.get(..at).unwrap_or_default(), text.get(at + mark.len()..).unwrap_or_default());
+            let undone = Undone::of(front, true);
+            let begun = self.undone.begun(&undone.bytes);
+            let starts = (begun >= MIN_PART).then(|| undone.start(undone.bytes.len() - begun));
+            let begun = self.forms.begun(front);
+            let starts = starts.into_iter().chain((begun >= MIN_PART).then(|| at - begun)).min();
+            spans.extend(starts.map(|start| start..at));
+            let undone = Undone::of(back, true);
+            let ended = self.undone.ended(&undone.bytes);
+            let ends = (ended >= MIN_PART).then(|| undone.end(ended - 1));
+            let ended = self.forms.ended(back);
+            let ends = ends.into_iter().chain((ended >= MIN_PART).then_some(ended)).max();
+            spans.extend(ends.map(|end| at + mark.len()..at + mark.len() + end));
+        }
+        if spans.len() > before {
+            *spans = merged(std::mem::take(spans));
+        }
+    }
+}
+
+/// In order; those that overlap are one.
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_unstable_by_key(|span| (span.start, span.end));
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            Some(_) | None => merged.push(span),
+        }
+    }
+    merged
 }
 
 #[cfg(test)]

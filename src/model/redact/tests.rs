@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::shell::{Prelude, login_shell_line, single_quoted, task_script};
 
+mod spelled;
+
 fn redactor(secrets: &[&str]) -> Redactor {
     let secrets: Vec<Secret> = secrets.iter().map(|secret| Secret::new(*secret)).collect();
     Redactor::new(&secrets)
@@ -232,11 +234,13 @@ proptest! {
     #[test]
     fn what_is_held_back_is_less_than_the_longest_form(pieces in texts()) {
         let redactor = redactor(&["abaabb", "bbaba\nab"]);
-        let longest = redactor.0.as_ref().unwrap().forms.iter().map(|form| form.len()).max().unwrap();
+        let search = redactor.search.as_ref().unwrap();
+        let longest = search.forms.patterns().iter().map(|form| form.len()).max().unwrap();
         let mut stream = redactor.stream();
         for piece in &pieces {
             stream.push(piece);
-            prop_assert!(stream.held.len() < longest);
+            // With a code that is not whole, or torn by quotes.
+            prop_assert!(stream.held.len() < longest + 16);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A file that a script carries to the host, and runs there.
 
-use crate::model::shell::{ShellError, octal_bytes, plain_interpreter, quote_word, single_quoted};
+use crate::model::shell::spelling::octal;
+use crate::model::shell::{ShellError, plain_interpreter, quote_word, single_quoted};
 
 /// The longest file, in bytes.
 pub const MAX_CARRIED: usize = 1024 * 1024;
@@ -54,7 +55,7 @@ pub fn carried(file: Carried<'_>) -> Result<String, ShellError> {
     }
     let content = match text(file.content) {
         Some(text) => format!("printf %s {}", single_quoted(text)),
-        None => format!("printf %b '{}'", octal_bytes(file.content)),
+        None => format!("printf %b '{}'", octal(file.content)),
     };
     let name = file.name.replace(['/', '\0'], "_");
     let name = quote_word(&name);

@@ -3,16 +3,19 @@
 
 use crate::model::privilege::Privilege;
 use crate::model::shell::marks::{Mark, Token};
+use crate::model::shell::spelling::Spelling;
 use crate::model::shell::watchdog::{Interpreter, Orphaned, watched_here, watched_line, watched_words};
 use crate::model::shell::{
-    MAX_LINE, ShellError, login_shell_line, octal, plain_interpreter, refuse_nul, single_quoted,
-    unlike_option,
+    MAX_LINE, ShellError, login_shell_line, plain_interpreter, refuse_nul, single_quoted, unlike_option,
 };
 
 /// The longest script that is typed to a shell, in bytes as they are typed.
 ///
 /// The shell reads it byte by byte, so that it takes no byte of what follows: some 3 MB in a second.
 pub const MAX_TYPED: usize = 8 * 1024 * 1024;
+
+/// Bytes of a line that is typed on a terminal.
+const TERMINAL_LINE: usize = 1000;
 
 /// A script to start.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,10 @@ pub struct Launch<'a> {
     pub privilege: Option<Privilege<'a>>,
     /// What its standard input is.
     pub input: Input,
+    /// Everybody on the host can read a command line: whatever is in the script must not stand there.
+    pub confidential: bool,
+    /// It runs on a terminal, which takes lines of 4095 bytes at most.
+    pub terminal: bool,
 }
 
 /// What the standard input of a script is.
@@ -66,6 +73,7 @@ impl Launch<'_> {
             }
         };
         match direct {
+            Ok(_) if self.confidential => self.typed(),
             Err(ShellError::TooLong { .. }) => self.typed(),
             direct => Ok(Line { line: direct?, typed: None }),
         }
@@ -73,7 +81,7 @@ impl Launch<'_> {
 
     /// The line of a shell that is typed its script.
     fn typed(&self) -> Result<Line, ShellError> {
-        let typed = octal(self.script);
+        let typed = Spelling::Octal.spell(self.script);
         if typed.len() > MAX_TYPED {
             return Err(ShellError::TooLong { size: typed.len() });
         }
@@ -82,12 +90,21 @@ impl Launch<'_> {
             Input::Watched(orphaned) => watched_here(orphaned),
             Input::Given => ":".to_owned(),
         };
-        let reading = format!(
-            "{} >&2; IFS= read -r _fan && _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\"",
-            self.token.prints(&Mark::Ready)
-        );
+        let ready = self.token.prints(&Mark::Ready);
+        let (reads, typed) = if self.terminal {
+            // Line by line up to an empty one.
+            let reads = format!(
+                "{ready} >&2; _fan=; while IFS= read -r _fan_l || exit; [ -n \"$_fan_l\" ]; \
+                 do _fan=$_fan$_fan_l; done"
+            );
+            (reads, in_lines(&typed))
+        } else {
+            (format!("{ready} >&2; IFS= read -r _fan || exit"), typed + "\n")
+        };
+        let reading =
+            format!("{reads}; _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\"");
         let line = self.raised(&self.program(&reading, true)?)?;
-        Ok(Line { line, typed: Some(typed + "\n") })
+        Ok(Line { line, typed: Some(typed) })
     }
 
     /// The commands of a POSIX shell that run a script under the interpreter, with this input.
@@ -116,6 +133,18 @@ impl Launch<'_> {
         };
         if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
     }
+}
+
+/// A text in lines that a terminal takes, and an empty one behind them.
+fn in_lines(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len() + text.len() / TERMINAL_LINE + 2);
+    for (at, c) in text.chars().enumerate() {
+        if at > 0 && at % TERMINAL_LINE == 0 {
+            lines.push('\n');
+        }
+        lines.push(c);
+    }
+    lines + "\n\n"
 }
 
 #[cfg(test)]

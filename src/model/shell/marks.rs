@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::model::text::CUT;
+
 /// The random part of all marks of one command.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -108,6 +110,8 @@ pub struct Scan {
     said: Vec<u8>,
     /// How much came before the start.
     noise: u64,
+    /// More was said than is kept.
+    cut: bool,
 }
 
 /// What a piece of a stream turned out to be.
@@ -129,6 +133,7 @@ impl Scan {
             held: Vec::new(),
             said: Vec::new(),
             noise: 0,
+            cut: false,
         }
     }
 
@@ -161,7 +166,7 @@ impl Scan {
             self.started |= mark == Some(Mark::Start);
             if mark == Some(Mark::Asks) {
                 // What it says in its own words is looked for from here on.
-                self.said.clear();
+                self.forget();
             }
             marks.extend(mark);
         }
@@ -193,8 +198,15 @@ impl Scan {
         &self.said
     }
 
+    /// The same as text, with a mark where something is missing.
+    pub fn said_text(&self) -> String {
+        let kept = String::from_utf8_lossy(&self.said);
+        if self.cut { format!("{CUT}{kept}") } else { kept.into_owned() }
+    }
+
     /// Begins anew with what is kept of it.
     pub fn forget(&mut self) {
+        self.cut = false;
         self.said.clear();
     }
 
@@ -211,6 +223,7 @@ impl Scan {
         self.noise += text.len() as u64;
         self.said.extend_from_slice(text);
         let surplus = self.said.len().saturating_sub(MAX_SAID);
+        self.cut |= surplus > 0;
         self.said.drain(..surplus);
     }
 }

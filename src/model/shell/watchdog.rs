@@ -15,7 +15,8 @@
 //!
 //! A group whose leader obeyed TERM keeps 4 s for the rest of it to follow.
 
-use crate::model::shell::{MAX_LINE, ShellError, octal, plain_interpreter, refuse_nul, unlike_option};
+use crate::model::shell::spelling::Spelling;
+use crate::model::shell::{MAX_LINE, ShellError, plain_interpreter, refuse_nul, unlike_option};
 
 /// What makes the watchdog send TERM. The end of the input after it makes it send KILL.
 pub const ASK: &[u8] = b"\n";
@@ -71,7 +72,7 @@ pub fn watched_line(interpreter: Interpreter<'_>, script: &str) -> Result<String
         Interpreter::LoginShell => "\"${SHELL:-sh}\"",
     };
     refuse_nul("the script", script)?;
-    let script = octal(&unlike_option(script));
+    let script = Spelling::Octal.spell(&unlike_option(script));
     let watch = watch(Orphaned::Ends);
     let leading = in_own_group(UNLED);
     let line = format!(

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::model::outcome::{Failure, Kind};
+use crate::model::text;
 use crate::ssh::sftp::wire::{Malformed, status};
 
 /// Why a request was not done.
@@ -85,6 +86,6 @@ fn status_text(code: u32, message: &str) -> String {
         status::PERMISSION_DENIED => "permission denied".to_owned(),
         status::OP_UNSUPPORTED => "the server does not do that".to_owned(),
         _ if message.is_empty() => format!("the server says failure {code}"),
-        _ => format!("the server says {:?}", message.chars().take(200).collect::<String>()),
+        _ => format!("the server says {:?}", text::beginning(message.as_bytes(), 200)),
     }
 }

@@ -18,7 +18,7 @@ use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::position::Located;
 use crate::model::settings::TimeLimit;
-use crate::model::shell::quote_word;
+use crate::model::shell::single_quoted;
 use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor};
 use crate::model::template::Scope;
 use crate::ssh::pipe::Program;
@@ -206,10 +206,12 @@ fn https(url: &Url, status: &[u16]) -> String {
         [] => "[23]??".to_owned(),
         codes => codes.iter().map(u16::to_string).collect::<Vec<_>>().join("|"),
     };
-    let address = quote_word(&url.to_string()).into_owned();
+    // By its input: everybody on the host can read its command line.
+    let address = url.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    let address = single_quoted(&format!("url = \"{address}\""));
     format!(
         "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 1; }}\n\
-         got=$(curl -s -S -m 10 -o /dev/null -w '%{{http_code}}' {address})\n\
+         got=$(printf '%s\\n' {address} | curl -s -S -m 10 -o /dev/null -w '%{{http_code}}' -K -)\n\
          case $got in {wanted}) ;; *) exit 1 ;; esac"
     )
 }

@@ -65,20 +65,31 @@ fn every_input_in_every_login_shell_short_and_long() {
     ];
     // The data of a heredoc keeps its text, and the last line needs its end.
     let filler = format!("cat <<'E' | tail -n 1\n{}it's \\n $x !\nE\n", "0123456789abcde\n".repeat(12_000));
-    for body in ["cat; echo it\\'s \"$((1+1))\"; exit 5", &format!("{filler}cat; exit 5")] {
+    let short = "cat; echo it\\'s \"$((1+1))\"; exit 5";
+    let long = format!("{filler}cat; exit 5");
+    for (body, confidential) in [(short, false), (short, true), (&long, false)] {
         let script = script(&token, body);
         for interpreter in ["sh", "bash", "zsh", "busybox sh"] {
             for (input, given, read) in inputs {
-                let launch = Launch { interpreter, script: &script, token: &token, privilege: None, input };
+                let launch = Launch {
+                    interpreter,
+                    script: &script,
+                    token: &token,
+                    privilege: None,
+                    input,
+                    confidential,
+                    terminal: false,
+                };
                 let line = launch.line().unwrap();
                 assert!(line.line.len() <= MAX_LINE && line.line.is_ascii() && !line.line.contains('\n'));
-                assert_eq!(line.typed.is_some(), body.len() > MAX_LINE);
+                assert_eq!(line.typed.is_some(), confidential || body.len() > MAX_LINE);
+                assert!(line.typed.is_none() || !line.line.contains("exit 5"), "{line:?}");
                 for login in installed(&["sh", "bash"], LOGIN_SHELLS) {
                     // Each login shell with one interpreter, and each interpreter with one login shell.
                     if interpreter != "sh" && login[0] != "bash" {
                         continue;
                     }
-                    let tail = if line.typed.is_some() {
+                    let tail = if body.len() > MAX_LINE {
                         "it's \\n $x !\n".to_owned() + read
                     } else {
                         format!("{read}it's 2\n")
@@ -92,10 +103,33 @@ fn every_input_in_every_login_shell_short_and_long() {
 }
 
 #[test]
+fn what_is_typed_on_a_terminal_comes_in_lines_that_one_takes() {
+    let token = Token::new(5);
+    let script = script(&token, &format!("# {}\necho it\\'s\n", "x".repeat(9_000)));
+    let (input, confidential, terminal) = (Input::Given, true, true);
+    let launch = Launch {
+        interpreter: "sh",
+        script: &script,
+        token: &token,
+        privilege: None,
+        input,
+        confidential,
+        terminal,
+    };
+    let typed = launch.line().unwrap().typed.unwrap();
+    let lines: Vec<&str> = typed.lines().collect();
+    assert!(lines.len() > 9 && lines.iter().all(|line| line.len() <= TERMINAL_LINE));
+    let empty: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is_empty()).collect();
+    assert_eq!(empty, [lines.len() - 1], "only the last one is empty");
+    assert_eq!(lines.concat(), Spelling::Octal.spell(&script));
+}
+
+#[test]
 fn what_cannot_be_typed_is_refused() {
     let token = Token::new(5);
     let launch = |interpreter: &str, script: &str| {
-        Launch { interpreter, script, token: &token, privilege: None, input: Input::Empty }.line()
+        let (input, confidential, terminal) = (Input::Empty, false, false);
+        Launch { interpreter, script, token: &token, privilege: None, input, confidential, terminal }.line()
     };
     assert!(matches!(launch("sh", &"x".repeat(MAX_TYPED + 1)), Err(ShellError::TooLong { .. })));
     assert_eq!(launch("ba$h", "true"), Err(ShellError::Interpreter("ba$h".to_owned())));

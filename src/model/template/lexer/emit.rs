@@ -2,6 +2,7 @@
 
 use super::heredoc::refuse;
 use super::{Frame, Lexer, Refusal};
+use crate::model::shell::spelling::Spelling;
 use crate::model::shell::{is_plain, is_reserved, single_quoted};
 use crate::model::template::error::Problem;
 use crate::model::template::script::Item;
@@ -51,7 +52,7 @@ impl Lexer<'_> {
             // Whatever surrounds it, a single-quoted string within commands is the same for every shell.
             Place::Bare | Place::Double | Place::Heredoc { .. } => {
                 let Mark { item, word } = self.take_mark("inside quotes")?;
-                self.write(item, word.replace('\'', r"'\''").as_bytes());
+                self.write(item, Spelling::Single.spell(&word).as_bytes());
                 Ok(())
             }
         }
@@ -209,7 +210,7 @@ impl Lexer<'_> {
     fn write_double(&mut self, mark: &Mark) {
         let ascii = mark.word.is_ascii() && self.out.last().is_none_or(u8::is_ascii);
         if ascii && !self.after_name {
-            let escaped = escaped(&mark.word, &['\\', '"', '$', '`']);
+            let escaped = Spelling::Double.spell(&mark.word);
             self.write(mark.item, escaped.as_bytes());
         } else {
             self.write(mark.item, format!("\"{}\"", single_quoted(&mark.word)).as_bytes());
@@ -232,7 +233,7 @@ impl Lexer<'_> {
             }
             before = c.is_ascii();
         }
-        self.write(*item, escaped(word, &specials).as_bytes());
+        self.write(*item, Spelling::Heredoc.spell(word).as_bytes());
         Ok(())
     }
 
@@ -280,15 +281,4 @@ impl Lexer<'_> {
             self.after_name = false;
         }
     }
-}
-
-fn escaped(text: &str, specials: &[char]) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if specials.contains(&c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }

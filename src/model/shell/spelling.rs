@@ -1,0 +1,79 @@
+//! The spellings that fan gives to texts on their way: within quotes, in octal, in messages. One table: whoever quotes
+//! takes its row, and the search for secrets is tried against all of them, one in the other.
+//!
+//! Owns how a text is spelled; knows no places where it may stand.
+
+use std::fmt::Write as _;
+
+use crate::model::shell::is_quiet;
+
+/// One spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// Between the single quotes of a POSIX shell.
+    Single,
+    /// Between its double quotes.
+    Double,
+    /// In the body of a heredoc that is expanded.
+    Heredoc,
+    /// For `printf %b`, in double quotes inside single quotes, in ASCII: every login shell reads it alike.
+    Octal,
+    /// Between the quotes of a message.
+    Message,
+    /// A JSON string without its quotes.
+    Json,
+}
+
+impl Spelling {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Single, Self::Double, Self::Heredoc, Self::Octal, Self::Message, Self::Json];
+
+    /// Spells a text.
+    pub fn spell(self, text: &str) -> String {
+        match self {
+            Self::Single => text.replace('\'', r"'\''"),
+            Self::Double => escaped(text, &['\\', '"', '$', '`']),
+            Self::Heredoc => escaped(text, &['\\', '$', '`']),
+            Self::Octal => octal(text.as_bytes()),
+            Self::Message => within(&format!("{text:?}")),
+            Self::Json => within(&serde_json::Value::from(text).to_string()),
+        }
+    }
+}
+
+/// [`Spelling::Octal`] of any bytes.
+pub(crate) fn octal(bytes: &[u8]) -> String {
+    let mut octal = String::with_capacity(bytes.len() * 2);
+    for &byte in bytes {
+        match byte {
+            b'\n' => octal.push_str("\\n"),
+            b'\t' => octal.push_str("\\t"),
+            // Inside the inner double quotes these three would act; the other loud ones in the outer quotes.
+            b'"' | b'$' | b'`' => {
+                let _ = write!(octal, "\\0{byte:03o}");
+            }
+            _ if is_quiet(byte) => octal.push(char::from(byte)),
+            _ => {
+                let _ = write!(octal, "\\0{byte:03o}");
+            }
+        }
+    }
+    octal
+}
+
+fn within(quoted: &str) -> String {
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// A backslash before each of these.
+pub(crate) fn escaped(text: &str, specials: &[char]) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if specials.contains(&c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
