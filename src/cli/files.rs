@@ -1,8 +1,14 @@
 //! Files that the readers of a run write: looked at before any host is contacted, written afterwards.
+//!
+//! Owns where what is written ends up: in a file of the user's own at just that place ([`fresh`]).
 
+mod fresh;
+
+use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,15 +25,25 @@ pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
     let refused = |why: &io::Error| -> CliError {
         Diagnostic::bare(format!("cannot write into --outdir {shown}: {why}")).into()
     };
+    fresh::trusted_folder(folder).map_err(|error| refused(&error))?;
     fs::create_dir_all(folder).map_err(|error| refused(&error))?;
     access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| refused(&error.into()))?;
+    // The same folder to the end, whatever is put in its place meanwhile.
+    let open: OwnedFd = File::open(folder).map_err(|error| refused(&error))?.into();
     let folder = folder.to_owned();
+    let mut made = HashMap::new();
     Ok(Box::new(move |name, anew, data| {
+        let written = if anew {
+            fresh::file(&open, name).map(|(file, identity)| {
+                made.insert(name.to_owned(), identity);
+                file
+            })
+        } else {
+            let identity = made.get(name).copied();
+            identity.ok_or_else(fresh::replaced).and_then(|identity| fresh::again(&open, name, identity))
+        };
+        let written = written.and_then(|mut file| file.write_all(data));
         let path = folder.join(name);
-        let mut options = OpenOptions::new();
-        let options =
-            if anew { options.write(true).create(true).truncate(true) } else { options.append(true) };
-        let written = options.open(&path).and_then(|mut file| file.write_all(data));
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }))
 }
@@ -47,7 +63,7 @@ pub(super) fn is_stream(path: &Path) -> bool {
 
 /// Opens the file of an event stream; what was in it is gone. `flag` is what stands before the path in messages.
 pub(super) fn stream(path: &Path, flag: &str) -> Result<File, CliError> {
-    File::create(path)
+    fresh::at(path)
         .map_err(|error| Diagnostic::bare(format!("cannot write {flag}{}: {error}", path.display())).into())
 }
 
@@ -77,8 +93,8 @@ fn report(path: &Path, flag: &str) -> Result<Target, Diagnostic> {
             .help(format!("one of {}; .xml is JUnit's", known.join(" "))));
     };
     let refused = |why: &str| Diagnostic::bare(format!("cannot write {flag}{shown}: {why}"));
-    // A link stays one: what it points at is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A link is replaced and not followed: who put it there may not be who runs this.
+    let path = path.to_owned();
     if path.is_dir() {
         return Err(refused("it is a folder"));
     }

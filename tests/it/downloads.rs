@@ -69,6 +69,9 @@ fn folders() {
         plant(&case.there(""), &files);
         mode(&case.there("logs/a"), 0o4751);
         mode(&case.there("logs/in"), 0o1711);
+        // Who may write there says nothing about who may write here.
+        mode(&case.there("logs/empty"), 0o666);
+        mode(&case.there("logs/hollow"), 0o777);
         age(&case.there("logs/a"), 1_000_000_000);
         let words = ["get", "--skip", "*.tmp", "--times", &case.at("logs"), "got"];
         let ended = case.call(&words);

@@ -90,11 +90,16 @@ pub(super) fn same(path: &[u8], came: Digest, theirs: Option<Digest>) -> Result<
         .hint("it changed while it was read; nothing of it was kept"))
 }
 
+/// What of a host's mode holds here: who else may write is for this machine to say.
+pub(super) fn local_mode(mode: u32) -> u32 {
+    mode & 0o755
+}
+
 pub(super) async fn commit(pending: Arc<PendingFile>, mode: u32, mtime: Option<i64>) -> Result<(), Failure> {
     let pending = Arc::try_unwrap(pending)
         .map_err(|_| Failure::new(Kind::Internal, "a file that came is still being written"))?;
     // No setuid bits from a host, and never less than its owner needs.
-    let mode = (mode & 0o777) | 0o600;
+    let mode = local_mode(mode) | 0o600;
     blocking(move || pending.commit(mode, mtime).map_err(|error| local(&error))).await
 }
 

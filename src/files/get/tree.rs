@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::files::content::blocking;
 use crate::files::digest::Digest;
-use crate::files::get::file::{commit, local, local_digest, same};
+use crate::files::get::file::{commit, local, local_digest, local_mode, same};
 use crate::files::get::{Expected, receive};
 use crate::files::local::{Destination, Folder, PendingFile};
 use crate::files::meta::{Meta, MetaKind};
@@ -132,7 +132,7 @@ pub async fn get_tree<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> R
     blocking(move || {
         for (path, meta) in made.into_iter().rev() {
             // A folder that its owner cannot enter would be in the way of the next time.
-            let mode = (meta.mode & 0o777) | 0o700;
+            let mode = local_mode(meta.mode) | 0o700;
             folder
                 .set_folder(&path, Some(mode), meta.mtime.filter(|_| times))
                 .map_err(|error| local(&error))?;

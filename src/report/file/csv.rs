@@ -8,7 +8,11 @@ use crate::report::words::failure_text;
 const STREAM_MAX: usize = 1000;
 
 /// What begins a formula, or becomes one in some program (OWASP, "CSV Injection").
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '|', '\t', '\r', '＝', '＋', '－', '＠'];
+
+/// What parts cells in some program, whatever this file says: a formula behind one begins a cell there. Some that know
+/// no quotes take `"` and line ends for the border of a cell, too.
+const BORDER: [char; 8] = [',', ';', '\t', '|', '\n', '\r', '"', '\''];
 
 /// The columns, and whether each holds numbers.
 pub(super) const COLUMNS: [(&str, bool); 15] = [
@@ -87,11 +91,76 @@ pub(super) fn rows(record: &Record) -> impl Iterator<Item = [String; COLUMNS.len
     })
 }
 
-/// A cell in quotes where it needs them (RFC 4180), with `'` before what a program would take for a formula.
+/// A cell in quotes where it needs them (RFC 4180), with `'` before what a program would take for a formula: at its
+/// beginning, and behind whatever parts cells in a program that was told, or takes, another separator.
 fn quoted(cell: &str) -> String {
-    let guard = if cell.starts_with(FORMULA) { "'" } else { "" };
-    if guard.is_empty() && !cell.contains([',', '"', '\n', '\r']) {
-        return cell.to_owned();
+    let guarded = guarded(cell);
+    if guarded == cell && !cell.contains(BORDER) {
+        return guarded;
     }
-    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
+    format!("\"{}\"", guarded.replace('"', "\"\""))
+}
+
+/// Whether a program would take a text for a formula.
+pub(super) fn begins_formula(text: &str) -> bool {
+    text.trim_start().starts_with(FORMULA) || text.starts_with(FORMULA)
+}
+
+fn guarded(cell: &str) -> String {
+    let mut out = String::with_capacity(cell.len() + 2);
+    let mut begins = true;
+    for c in cell.chars() {
+        if begins && FORMULA.contains(&c) {
+            out.push('\'');
+        }
+        // Blanks before a formula are passed over by some.
+        begins = BORDER.contains(&c) || (begins && c.is_whitespace());
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_begins_a_formula_whatever_parts_the_cells() {
+        for (cell, expected) in [
+            ("web1", "web1"),
+            ("a-b+c=d@e", "a-b+c=d@e"),
+            ("=1+1", "\"'=1+1\""),
+            (" =1", "\" '=1\""),
+            ("x;=1", "\"x;'=1\""),
+            ("x; =1", "\"x; '=1\""),
+            ("x,+1,y", "\"x,'+1,y\""),
+            ("x\t@SUM(1)", "\"x\t'@SUM(1)\""),
+            ("x|-1", "\"x|'-1\""),
+            ("x\n=1\r\n-2", "\"x\n'=1\r\n'-2\""),
+            ("a \"=1\"", "\"a \"\"'=1\"\"\""),
+            ("'=1", "\"''=1\""),
+            ("x;\u{ff1d}1", "\"x;'\u{ff1d}1\""),
+            ("a;b", "\"a;b\""),
+        ] {
+            assert_eq!(quoted(cell), expected, "{cell:?}");
+        }
+    }
+
+    /// Read with each separator, with quotes and without: no cell is a formula.
+    #[test]
+    fn every_reader_finds_text() {
+        for separator in [',', ';', '\t', '|', '\n'] {
+            for formula in ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "|x"] {
+                for before in ["", "x", "x ", "x\"", "x'"] {
+                    let cell = quoted(&format!("{before}{separator}{formula}"));
+                    for part in cell.split([separator, '"']) {
+                        assert!(
+                            !part.trim_matches([' ', '\t', '\r', '\n']).starts_with(['=', '+', '-', '@']),
+                            "{cell:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }
