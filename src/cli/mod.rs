@@ -18,6 +18,7 @@ mod get;
 mod history;
 mod hosts;
 mod journal;
+mod leaving;
 mod list;
 mod ls;
 mod merge;

@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::cli::suspend;
-use crate::cli::tty::Changed;
+use crate::cli::tty::{Changed, Keeper};
 use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
 
@@ -41,7 +41,7 @@ pub(super) struct Terminal;
 
 impl Prompter for Terminal {
     fn ask(&mut self, question: &str) -> Result<Secret, PromptError> {
-        self.open()?.ask_secret(question, &|| false)
+        self.open()?.ask_secret(question, None)
     }
 }
 
@@ -77,8 +77,13 @@ impl OpenTerminal {
     /// # Errors
     ///
     /// They would rather stop, or the answer is not wanted any more.
-    pub(super) fn ask_secret(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<Secret, PromptError> {
-        let quiet = Changed::new(&self.0, OptionalActions::Flush, quiet).map_err(PromptError::Io)?;
+    pub(super) fn ask_secret(
+        &self,
+        question: &str,
+        moot: Option<&dyn Fn() -> bool>,
+    ) -> Result<Secret, PromptError> {
+        let quiet =
+            Changed::new(&self.0, OptionalActions::Flush, keeper(moot), quiet).map_err(PromptError::Io)?;
         // Asked when nothing is shown any more, so that an answer that comes at once is not shown either.
         self.show(question).map_err(PromptError::Io)?;
         let answer = read_line(&mut Patient::new(self, question, moot));
@@ -92,9 +97,14 @@ impl OpenTerminal {
     /// # Errors
     ///
     /// They would rather stop, or the answer is not wanted any more.
-    pub(super) fn ask_line(&self, question: &str, moot: &dyn Fn() -> bool) -> Result<String, PromptError> {
+    pub(super) fn ask_line(
+        &self,
+        question: &str,
+        moot: Option<&dyn Fn() -> bool>,
+    ) -> Result<String, PromptError> {
         // What was typed before the question was there answers something else.
-        let fresh = Changed::new(&self.0, OptionalActions::Flush, |_| {}).map_err(PromptError::Io)?;
+        let fresh =
+            Changed::new(&self.0, OptionalActions::Flush, keeper(moot), |_| {}).map_err(PromptError::Io)?;
         self.show(question).map_err(PromptError::Io)?;
         let answer = read_line(&mut Patient::new(self, question, moot));
         drop(fresh);
@@ -110,17 +120,22 @@ impl OpenTerminal {
     }
 }
 
+/// Whoever would notice that an answer is not wanted puts the terminal right when fan is to stop.
+fn keeper(moot: Option<&dyn Fn() -> bool>) -> Keeper {
+    if moot.is_some() { Keeper::Itself } else { Keeper::Nobody }
+}
+
 /// A terminal that is read as long as the answer is wanted.
 struct Patient<'t> {
     terminal: &'t OpenTerminal,
     question: &'t str,
-    moot: &'t dyn Fn() -> bool,
+    moot: Option<&'t dyn Fn() -> bool>,
     /// How often the process was stopped when the question was shown.
     stops: usize,
 }
 
 impl<'t> Patient<'t> {
-    fn new(terminal: &'t OpenTerminal, question: &'t str, moot: &'t dyn Fn() -> bool) -> Self {
+    fn new(terminal: &'t OpenTerminal, question: &'t str, moot: Option<&'t dyn Fn() -> bool>) -> Self {
         Self { terminal, question, moot, stops: suspend::stops() }
     }
 }
@@ -130,7 +145,7 @@ impl Read for Patient<'_> {
         /// How often to look whether the answer is still wanted.
         const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
-            if (self.moot)() {
+            if self.moot.is_some_and(|moot| moot()) {
                 // The end of the input, to whoever reads.
                 return Ok(0);
             }

@@ -94,11 +94,11 @@ fn ask(text: &str, wanted: Wanted) {
         }
         Wanted::Line { default, answer } => put(answer, |terminal, moot| {
             let shown = default.as_ref().map(|text| format!(" [{text}]")).unwrap_or_default();
-            let line = terminal.ask_line(&format!("{text}{shown}"), moot)?;
+            let line = terminal.ask_line(&format!("{text}{shown}"), Some(moot))?;
             Ok(default.filter(|_| line.is_empty()).unwrap_or(line))
         }),
         Wanted::Secret(answer) => put(answer, |terminal, moot| {
-            let secret = terminal.ask_secret(text, moot)?;
+            let secret = terminal.ask_secret(text, Some(moot))?;
             hide_also(&secret);
             Ok(secret)
         }),
@@ -128,7 +128,7 @@ fn choose<T, const N: usize>(
     let words = choices.each_ref().map(|(word, _)| *word);
     let question = format!("{text} [{}]", words.join("/"));
     loop {
-        let line = terminal.ask_line(&question, moot)?.trim().to_ascii_lowercase();
+        let line = terminal.ask_line(&question, Some(moot))?.trim().to_ascii_lowercase();
         let is_meant = |word: &str| line == word || (line.len() == 1 && word.starts_with(&line));
         if let Some(at) = words.iter().position(|word| is_meant(word)) {
             let meant = choices.into_iter().nth(at);

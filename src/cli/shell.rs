@@ -1,7 +1,7 @@
 //! `fan shell`: an interactive shell on one host, reached as all other commands reach it.
 //!
 //! The terminal is raw while the shell lasts, and as before on every way out: the guard is dropped by a return, by
-//! a signal that becomes a request to stop, and by a panic.
+//! a signal that becomes a request to stop, and by a panic; other signals go through `leaving`.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Arc, mpsc as std_mpsc};
@@ -20,7 +20,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
-use crate::cli::tty::Changed;
+use crate::cli::tty::{Changed, Keeper};
 use crate::engine::plan::Plan;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
@@ -190,8 +190,8 @@ async fn attach(
     screen: &mut Screen,
     stopping: &mut StopReceiver,
 ) -> Result<End, CliError> {
-    let _raw =
-        Changed::new(io::stdin(), OptionalActions::Drain, Termios::make_raw).map_err(terminal_error)?;
+    let _raw = Changed::new(io::stdin(), OptionalActions::Drain, Keeper::Itself, Termios::make_raw)
+        .map_err(terminal_error)?;
     let left = Arc::new(Notify::new());
     let typed = keyboard(Arc::clone(&left))?;
     // Of its own, because the host may take nothing for a while: its output must be read nevertheless. It ends

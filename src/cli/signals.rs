@@ -3,6 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::leaving;
 use crate::engine::StopSender;
 use crate::model::outcome::CancelReason;
 
@@ -10,6 +11,7 @@ use crate::model::outcome::CancelReason;
 ///
 /// A signal that was ignored when the process began stays so: `nohup fan run deploy` outlives its terminal.
 pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
+    leaving::listened();
     for (kind, reason) in [
         (SignalKind::interrupt(), CancelReason::Interrupt),
         (SignalKind::terminate(), CancelReason::Terminate),

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::leaving;
 use crate::cli::signals::is_ignored;
 use crate::report::Terminal;
 
@@ -25,7 +26,13 @@ pub(super) fn stops() -> usize {
 }
 
 fn resume(terminal: &Terminal) {
+    leaving::take_up();
     terminal.resume();
+    went_on();
+}
+
+/// The process was stopped and goes on.
+pub(super) fn went_on() {
     STOPS.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -39,6 +46,7 @@ pub(super) fn listen(terminal: Terminal) -> io::Result<()> {
         return Ok(());
     }
     let (mut stops, mut continues) = (signal(stop)?, signal(go_on)?);
+    leaving::suspended();
     tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -56,6 +64,7 @@ pub(super) fn listen(terminal: Terminal) -> io::Result<()> {
             }
             let leaving = terminal.clone();
             let left = tokio::task::spawn_blocking(move || leaving.suspend(CLEARING)).await;
+            leaving::lay_down();
             // One that came before does not count.
             while continues.recv().now_or_never().is_some() {}
             if left.is_ok() && kill_process(getpid(), Signal::STOP).is_ok() {
@@ -70,7 +79,7 @@ pub(super) fn listen(terminal: Terminal) -> io::Result<()> {
 
 /// Whether no shell is there that could continue this process: none of the same session outside its group (POSIX calls the group
 /// orphaned then).
-fn is_orphaned() -> bool {
+pub(super) fn is_orphaned() -> bool {
     let group = getpgrp();
     let mut parent = getppid();
     while let Some(pid) = parent {
@@ -84,7 +93,7 @@ fn is_orphaned() -> bool {
 }
 
 /// The parent of another process, where `/proc` tells.
-fn parent_of(pid: Pid) -> Option<Pid> {
+pub(super) fn parent_of(pid: Pid) -> Option<Pid> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
     Pid::from_raw(line.trim().parse().ok()?)

@@ -1,14 +1,28 @@
 //! A terminal in another mode for a while.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
 use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-/// A terminal whose mode was changed; it is as before when this is dropped, also when a panic does it.
+use crate::cli::leaving::{self, LookedAfter, Thing};
+
+/// A terminal whose mode was changed; it is as before when this is dropped, also when a panic does it, and when a signal
+/// ends or stops the process.
 pub(super) struct Changed<T: AsFd> {
     terminal: T,
     before: Termios,
+    _looked_after: LookedAfter,
+}
+
+/// Who puts a terminal right when fan is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// Whoever changed it: it hears of that.
+    Itself,
+    /// Nobody but the process's end: whoever changed it waits for a key.
+    Nobody,
 }
 
 impl<T: AsFd> Changed<T> {
@@ -16,6 +30,7 @@ impl<T: AsFd> Changed<T> {
     pub(super) fn new(
         terminal: T,
         when: OptionalActions,
+        keeper: Keeper,
         change: impl FnOnce(&mut Termios),
     ) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
@@ -23,8 +38,12 @@ impl<T: AsFd> Changed<T> {
         change(&mut changed);
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
+        let own = File::from(terminal.as_fd().try_clone_to_owned()?);
+        let (first, now, kept) = (before.clone(), changed.clone(), keeper == Keeper::Itself);
+        // Before it is changed: there is no moment at which it could be left so.
+        let _looked_after = leaving::look_after(Thing::Terminal { terminal: own, before: first, now, kept })?;
         tcsetattr(&terminal, when, &changed)?;
-        Ok(Self { terminal, before })
+        Ok(Self { terminal, before, _looked_after })
     }
 }
 
@@ -32,5 +51,36 @@ impl<T: AsFd> Drop for Changed<T> {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::LocalModes;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_puts_a_terminal_right() {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let terminal = rustix::fs::open(&*name, flags, rustix::fs::Mode::empty()).unwrap();
+        let modes = || tcgetattr(&terminal).unwrap().local_modes;
+        let before = modes();
+        assert!(before.contains(LocalModes::ECHO));
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _raw =
+                Changed::new(&terminal, OptionalActions::Now, Keeper::Itself, Termios::make_raw).unwrap();
+            assert!(!modes().contains(LocalModes::ECHO));
+            panic!("within");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(modes(), before);
     }
 }

@@ -125,6 +125,81 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     }
 }
 
+/// Signals that leave no time for words.
+#[test]
+fn a_signal_that_ends_fan_at_once_leaves_the_terminal_as_it_was() {
+    let sshd = Sshd::start();
+    for (signal, code) in [("QUIT", 131), ("ABRT", 134)] {
+        let fan = Fan::at(&sshd);
+        let pid = fan.work().join("pid");
+        let args =
+            format!("h1 -- 'stty -echo; printf half; kill -{signal} $(cat {}); sleep 600'", pid.display());
+        let (ended, shown) = shell(&fan, &args, &[("half", "")]);
+        assert_eq!(ended, Some(code), "{signal}: {shown}");
+    }
+}
+
+#[test]
+fn a_shell_that_is_stopped_gives_the_terminal_back_and_takes_it_again() {
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd);
+    let pid = fan.work().join("pid");
+    // A shell with job control is told of the stop, looks at the modes, and goes on with it.
+    let script = format!(
+        "set -m; sh -c 'echo $$ > pid; exec \"$BINARY\" shell h1 -- \"printf on; kill -TSTP \\$(cat {}); \
+         read word; echo got \\$word\"'; echo stopped $?; stty -a > stopped; fg >/dev/null; echo code $?",
+        pid.display()
+    );
+    let line = fan.work().join("line");
+    fs::write(&line, script).unwrap();
+    let (code, shown) = typed_on_terminal(
+        &fan,
+        "exec bash --norc line",
+        &[("on", ""), ("stopped ", "a-word\r"), ("got a-word", "")],
+    );
+    assert_eq!(code, Some(0), "{shown}");
+    let stopped = fs::read_to_string(fan.work().join("stopped")).unwrap();
+    assert!(stopped.contains(" icanon") && stopped.contains(" echo "), "{stopped}");
+    assert!(shown.contains("code 0"), "{shown}");
+}
+
+/// The question is the program's own: nothing was contacted yet.
+#[test]
+fn a_signal_at_a_question_leaves_the_terminal_as_it_was() {
+    let inventory = "hosts: {h1: {transport: local}}\n";
+    let tasks =
+        "secrets: {pin: {prompt: Which pin}}\ntasks: {t: {hosts: [h1], steps: [run: 'echo {{ pin }}']}}\n";
+    let password = "hosts: {h1: {address: 127.0.0.1, port: 1, user: u, password: {prompt: Which pin}}}\n";
+    for (inventory, args) in [(inventory, "run t"), (password, "exec -H h1 -- true")] {
+        for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131), ("ABRT", 134)] {
+            let fan = Fan::new().file("inventory.yaml", inventory).file("tasks.yaml", tasks);
+            let line = format!(
+                "stty -a > before; tty > tty; \
+                 sh -c 'echo $$ > pid; exec \"$BINARY\" {args} --host-keys accept-new'; \
+                 code=$?; stty -a > after; exit $code"
+            );
+            let work = fan.work();
+            let sending = std::thread::spawn(move || {
+                eventually("the question is asked", || {
+                    let tty = fs::read_to_string(work.join("tty")).ok()?;
+                    let mut stty = Command::new("stty");
+                    stty.args(["-a", "-F", tty.trim()]);
+                    let modes = stty.output().ok()?.stdout;
+                    String::from_utf8_lossy(&modes).contains(" -echo ").then_some(())
+                });
+                let pid = fs::read_to_string(work.join("pid")).unwrap();
+                let mut kill = Command::new("kill");
+                assert!(kill.args(["-s", signal, pid.trim()]).status().unwrap().success());
+            });
+            let (ended, shown) = typed_on_terminal(&fan, &line, &[("Which pin: ", "")]);
+            sending.join().unwrap();
+            assert_eq!(ended, Some(code), "{args} {signal}: {shown}");
+            let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();
+            assert_eq!(read("before"), read("after"), "{args} {signal}");
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_breaks_is_told_on_a_line_of_its_own() {
     let sshd = Sshd::start();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use fan::event::{Event, Fact, HostOutcome, StepOutcome};
-use fan::model::outcome::{Kind, Status};
+use fan::model::outcome::{CancelReason, Kind, Status};
 use fan::sandbox::{Behaviour, HostSpec, Sandbox, SftpFault};
 use fan::ssh::sftp::wire::Request;
 use rustix::process::Signal;
@@ -574,6 +574,37 @@ async fn an_interrupted_put_leaves_nothing() {
     assert_eq!((end.outcome.status, end.kind()), (Status::Cancelled, Some(Kind::Interrupted)));
     assert_eq!(there(&sandbox.hosts()[0].home, end, &[("target", &new)]), "old");
     assert_eq!(below(&sandbox.hosts()[0].home).len(), 1, "{}", end.said);
+}
+
+/// Whether the rename was done is not known then: the host is `unknown`, and the run was ended by the user all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_a_rename_hangs_is_the_user_s_end_of_the_run() {
+    for (signal, code, reason) in [
+        (Signal::INT, 130, CancelReason::Interrupt),
+        (Signal::TERM, 143, CancelReason::Terminate),
+        (Signal::HUP, 129, CancelReason::Hangup),
+    ] {
+        let sandbox = hosts([("web1", SftpFault::HangRename)]).await;
+        let home = sandbox.hosts()[0].home.clone();
+        let fan = Fan::of(&sandbox).file("new", "new");
+        fs::write(home.join("target"), OLD).unwrap();
+        let started = fan.start(PUT);
+        eventually("the rename is done and not answered", || {
+            fs::read(home.join("target")).is_ok_and(|text| text == b"new").then_some(())
+        });
+        started.signal(signal);
+        let ran = started.finish();
+        assert_eq!(ran.code, Some(code), "{}", ran.snapshot());
+        let events = ran.events();
+        let cancelled = events.iter().find_map(|event| match event.fact {
+            Fact::RunFinished { cancelled } => cancelled,
+            _ => None,
+        });
+        assert_eq!(cancelled, Some(reason), "{}", ran.snapshot());
+        let end = &ends(&events)["web1"];
+        assert_eq!((end.outcome.status, end.kind()), (Status::Unknown, Some(Kind::Interrupted)));
+        assert!(end.said.contains("whether the new content is in place is not known"), "{}", end.said);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use crate::cli::leaving::{self, LookedAfter, Thing};
 use crate::model::position::Diagnostic;
 use crate::model::secret::Secret;
 use crate::model::settings::SecretSource;
@@ -117,14 +119,10 @@ pub(super) async fn run(line: &str, purpose: Purpose<'_>, limit: Duration) -> Re
         })
     };
     let running = async {
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(line)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(line).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = Running::start(command.kill_on_drop(true))?;
+        let child = &mut running.child;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (stdout, stderr) = tokio::join!(drain(stdout), drain(stderr));
         Ok::<_, std::io::Error>((child.wait().await?, stdout, stderr))
@@ -148,6 +146,35 @@ pub(super) async fn run(line: &str, purpose: Purpose<'_>, limit: Duration) -> Re
         Purpose::Password => shown(),
         Purpose::Named(_) => "what its command prints".to_owned(),
     })
+}
+
+/// A command that ends with fan, and with the wait for it, and all that it started with it.
+///
+/// It is in fan's own process group, or it could not ask on the terminal.
+struct Running {
+    child: Child,
+    pid: Option<Pid>,
+    _looked_after: LookedAfter,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> std::io::Result<Self> {
+        let ((child, pid), _looked_after) = leaving::look_after_begun(|| {
+            let child = command.spawn()?;
+            let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+            Ok(((child, pid), pid.map(Thing::Program)))
+        })?;
+        Ok(Self { child, pid, _looked_after })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that was waited for has no number any more.
+        if let (Some(pid), Some(_)) = (self.pid, self.child.id()) {
+            leaving::end_program(pid);
+        }
+    }
 }
 
 /// Reads a stream to its end and keeps its beginning.

@@ -108,6 +108,8 @@ struct Dispatcher<C: Connector> {
     /// Sessions on their way out.
     closing: JoinSet<()>,
     told_stop: Stop,
+    /// The stop ended what a host was doing, or was to do.
+    ended_early: bool,
     agent: AgentWatch,
     /// Steps that one host does for all.
     once: Arc<Once<Vars>>,
@@ -143,6 +145,7 @@ impl<C: Connector> Dispatcher<C> {
             at_work: HashMap::new(),
             closing: JoinSet::new(),
             told_stop: Stop::Run,
+            ended_early: false,
             agent: AgentWatch::default(),
             once,
             lock: None,
@@ -426,6 +429,9 @@ impl<C: Connector> Dispatcher<C> {
         if outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined) {
             self.close(Closed::Declined);
         }
+        // Also where it is not known what became of it: a rename that was not answered may have been done.
+        self.ended_early |= outcome.status == Status::Cancelled
+            || outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Interrupted);
         self.hosts.set(host, HostState::Finished(outcome.status));
         let Some(planned) = self.shared.plan.hosts.get(host) else { return };
         self.shared.sink.tell(Fact::HostFinished { host: planned.endpoint.name.clone(), outcome });
@@ -442,9 +448,7 @@ impl<C: Connector> Dispatcher<C> {
             self.leave_out(host, wanted.reason(), troubled);
         }
         // A stop that came after all work was done ended nothing.
-        let ended_early =
-            self.hosts.states().any(|state| matches!(state, HostState::Finished(Status::Cancelled)));
-        let cancelled = wanted.reason().filter(|_| ended_early);
+        let cancelled = wanted.reason().filter(|_| self.ended_early);
         self.shared.sink.tell(Fact::RunFinished { cancelled });
         let goodbyes = async {
             delegates::close(&self.shared.delegates).await;

@@ -26,6 +26,8 @@ pub enum SftpFault {
         /// How many.
         after: u32,
     },
+    /// Answers everything up to the first RENAME, which is done, and then nothing.
+    HangRename,
     /// The connection is cut once so many bytes of an SFTP session have come, its greeting included.
     ///
     /// Requests that came whole are done; those that the last bytes completed are not answered any more.
@@ -109,6 +111,7 @@ impl Desk {
             SftpFault::Missing
             | SftpFault::Noise(_)
             | SftpFault::Hang { .. }
+            | SftpFault::HangRename
             | SftpFault::Cut { .. }
             | SftpFault::HugeLength
             | SftpFault::WrongIds
@@ -116,11 +119,7 @@ impl Desk {
 
             SftpFault::NoExtensions => is_extended(request, None).then(|| say(status::OP_UNSUPPORTED)),
             SftpFault::NoRename if is_extended(request, None) => Some(say(status::OP_UNSUPPORTED)),
-            SftpFault::RenameFails | SftpFault::NoRename => {
-                let renames = matches!(request, Request::Rename { .. })
-                    || is_extended(request, Some(b"posix-rename@openssh.com"));
-                renames.then(|| say(status::FAILURE))
-            }
+            SftpFault::RenameFails | SftpFault::NoRename => is_rename(request).then(|| say(status::FAILURE)),
             SftpFault::Names(names) => folder_of(request).map(|folder| {
                 if listed.insert(folder.clone()) {
                     Reply::Names(names.iter().map(|name| made_up(name)).collect())
@@ -218,6 +217,11 @@ fn flipped(request: &Request, at: u64) -> Option<Request> {
 
 fn folder_of(request: &Request) -> Option<&Bytes> {
     if let Request::Readdir { handle } = request { Some(handle) } else { None }
+}
+
+/// Whether a request puts a file under another name.
+pub(super) fn is_rename(request: &Request) -> bool {
+    matches!(request, Request::Rename { .. }) || is_extended(request, Some(b"posix-rename@openssh.com"))
 }
 
 fn is_extended(request: &Request, which: Option<&[u8]>) -> bool {

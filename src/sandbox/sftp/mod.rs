@@ -18,7 +18,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
 pub use crate::sandbox::sftp::fault::SftpFault;
 
-use crate::sandbox::sftp::fault::Desk;
+use crate::sandbox::sftp::fault::{Desk, is_rename};
 use crate::sandbox::sftp::files::{EXTENSIONS, Files};
 use crate::sandbox::spool::Spool;
 use crate::sandbox::wire::Switch;
@@ -124,8 +124,12 @@ impl Conversation<'_> {
                     if self.fault == Some(SftpFault::Hang { after: answered }) {
                         std::future::pending::<()>().await;
                     }
+                    let hangs = self.fault == Some(SftpFault::HangRename) && is_rename(&request);
                     let reply;
                     (desk, reply) = answer(desk, request).await?;
+                    if hangs {
+                        std::future::pending::<()>().await;
+                    }
                     self.reply(id, reply).await?;
                     answered += 1;
                 }

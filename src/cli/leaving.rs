@@ -1,0 +1,255 @@
+//! What is put right when a signal ends or stops the process: terminals that are in another mode, and the programs that
+//! secrets are asked of.
+//!
+//! Owns the signals from the first such thing on, in a thread of its own: whoever changed a terminal may be waiting for
+//! a key. Where a run listens for INT, TERM and HUP, it ends in its own order, but for things that nobody would notice
+//! it at. QUIT and ABRT end the process at once, with the exit code that a shell shows for them: what they do by
+//! default cannot be put back without unsafe code.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, test_kill_process};
+use rustix::termios::{OptionalActions, Termios, tcgetpgrp, tcsetattr};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::signals::is_ignored;
+use crate::cli::suspend::{self, is_orphaned};
+
+/// Something to put right.
+pub(super) enum Thing {
+    /// A terminal in another mode.
+    Terminal {
+        /// The terminal.
+        terminal: File,
+        /// Its mode before.
+        before: Termios,
+        /// Its mode now.
+        now: Termios,
+        /// Whoever changed it hears of a request to stop, and puts it right.
+        kept: bool,
+    },
+    /// A program that goes away with this process, and what it started.
+    Program(Pid),
+}
+
+/// All that is to be put right now.
+static THINGS: Mutex<BTreeMap<u64, Thing>> = Mutex::new(BTreeMap::new());
+
+/// Whether a run listens for INT, TERM and HUP.
+static LISTENED: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody looks after being stopped.
+static SUSPENDED: AtomicBool = AtomicBool::new(false);
+
+/// How long programs may take to end.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// Something that is looked after until this is dropped.
+#[derive(Debug)]
+pub(super) struct LookedAfter(u64);
+
+impl Drop for LookedAfter {
+    fn drop(&mut self) {
+        things().remove(&self.0);
+    }
+}
+
+/// Looks after something from now on.
+///
+/// # Errors
+///
+/// There is no thread for it.
+pub(super) fn look_after(thing: Thing) -> std::io::Result<LookedAfter> {
+    look_after_begun(|| Ok(((), Some(thing)))).map(|((), looked_after)| looked_after)
+}
+
+/// Looks after what is begun now: there is no moment at which a signal would miss it.
+///
+/// # Errors
+///
+/// It cannot be begun, or there is no thread for it.
+pub(super) fn look_after_begun<T>(
+    begin_it: impl FnOnce() -> std::io::Result<(T, Option<Thing>)>,
+) -> std::io::Result<(T, LookedAfter)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static BEGUN: OnceLock<()> = OnceLock::new();
+    if BEGUN.get().is_none() {
+        begin()?;
+        let _ = BEGUN.set(());
+    }
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut things = things();
+    let (begun, thing) = begin_it()?;
+    things.extend(thing.map(|thing| (number, thing)));
+    Ok((begun, LookedAfter(number)))
+}
+
+/// A run listens for INT, TERM and HUP from now on.
+pub(super) fn listened() {
+    LISTENED.store(true, Ordering::Relaxed);
+}
+
+/// Somebody looks after being stopped from now on, with [`lay_down`] and [`take_up`].
+pub(super) fn suspended() {
+    SUSPENDED.store(true, Ordering::Relaxed);
+}
+
+/// Gives all terminals their modes back, as the process is about to be stopped.
+pub(super) fn lay_down() {
+    for thing in things().values() {
+        if let Thing::Terminal { terminal, before, .. } = thing {
+            // A terminal that is gone needs no restoring.
+            let _ = tcsetattr(terminal, OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Gives all terminals the modes that they had when the process was stopped.
+pub(super) fn take_up() {
+    for thing in things().values() {
+        if let Thing::Terminal { terminal, now, .. } = thing {
+            // In the background it is somebody else's.
+            if tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()) {
+                let _ = tcsetattr(terminal, OptionalActions::Now, now);
+            }
+        }
+    }
+}
+
+fn things() -> MutexGuard<'static, BTreeMap<u64, Thing>> {
+    // A panic elsewhere leaves a whole map behind.
+    THINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread; its signals are heard when this returns.
+fn begin() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (ready, begun) = mpsc::channel();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let (heard, mut signals) = tokio::sync::mpsc::unbounded_channel();
+        runtime.block_on(async {
+            let all = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::ABORT, Signal::TERM, Signal::TSTP];
+            for number in all {
+                let kind = SignalKind::from_raw(number.as_raw());
+                if is_ignored(kind) {
+                    continue;
+                }
+                match signal(kind) {
+                    Ok(mut stream) => {
+                        let heard = heard.clone();
+                        tokio::spawn(async move {
+                            while stream.recv().await.is_some() {
+                                let _ = heard.send(number);
+                            }
+                        });
+                    }
+                    Err(error) => return drop(ready.send(Err(error))),
+                }
+            }
+            drop(ready.send(Ok(())));
+            while let Some(signal) = signals.recv().await {
+                take(signal);
+            }
+        });
+    })?;
+    begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread for signals has ended")))
+}
+
+/// Does what a signal is for.
+fn take(signal: Signal) {
+    if signal == Signal::TSTP {
+        // Nobody could continue it: the system does not stop such a process either.
+        if !SUSPENDED.load(Ordering::Relaxed) && !is_orphaned() {
+            lay_down();
+            let _ = kill_process(getpid(), Signal::STOP);
+            take_up();
+            suspend::went_on();
+        }
+        return;
+    }
+    let at_once = signal == Signal::QUIT || signal == Signal::ABORT;
+    if at_once || !LISTENED.load(Ordering::Relaxed) || things().values().any(is_left_alone) {
+        leave(signal);
+    }
+}
+
+/// Whether nobody but this module would put it right.
+fn is_left_alone(thing: &Thing) -> bool {
+    match thing {
+        Thing::Terminal { kept, .. } => !kept,
+        Thing::Program(_) => true,
+    }
+}
+
+/// Ends the process.
+#[expect(
+    clippy::exit,
+    reason = "the main thread may be waiting for a key, and a signal ends a process wherever it is"
+)]
+fn leave(signal: Signal) {
+    lay_down();
+    for thing in things().values() {
+        if let Thing::Terminal { terminal, kept: false, .. } = thing {
+            // Behind the question; nobody is left to tell when it is gone.
+            let _ = (&mut &*terminal).write_all(b"\n");
+        }
+    }
+    let programs: Vec<Pid> = things()
+        .values()
+        .filter_map(|thing| match thing {
+            Thing::Program(pid) => Some(*pid),
+            Thing::Terminal { .. } => None,
+        })
+        .collect();
+    programs.into_iter().for_each(end_program);
+    exit(128 + signal.as_raw());
+}
+
+/// Ends a program and all that it started: TERM, and KILL for what is still there half a second later.
+pub(super) fn end_program(pid: Pid) {
+    let family = family(pid);
+    for member in &family {
+        let _ = kill_process(*member, Signal::TERM);
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < ENDING && family.iter().any(|member| is_alive(*member)) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    for member in family.into_iter().filter(|member| is_alive(*member)) {
+        let _ = kill_process(member, Signal::KILL);
+    }
+}
+
+/// A process and its descendants; only itself where `/proc` does not tell.
+fn family(pid: Pid) -> Vec<Pid> {
+    let parents: Vec<(Pid, Pid)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|number| Pid::from_raw(number))
+        .filter_map(|child| Some((child, suspend::parent_of(child)?)))
+        .collect();
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    family
+}
+
+/// Whether a process is there and has not ended; one that has may not have been waited for.
+fn is_alive(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+    match status {
+        Ok(status) => !status.lines().any(|line| line.starts_with("State:") && line.contains('Z')),
+        Err(_) => test_kill_process(pid).is_ok() && !std::path::Path::new("/proc/self/status").exists(),
+    }
+}
