@@ -253,4 +253,4 @@ fn refuse_nul(what: &'static str, text: &str) -> Result<(), ShellError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::model) mod tests;

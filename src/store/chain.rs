@@ -1,15 +1,11 @@
 //! Runs that take up each other. Whoever asks for an old one means where it has come to by now.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-
-use crate::store::folder::{Runs, lockable};
+use crate::store::folder::{Locked, Runs, lockable};
 use crate::store::recipe::{Again, Recipe, Way};
 use crate::store::record::object;
 use crate::store::{StoreError, files};
@@ -22,12 +18,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A run that nobody else takes up, and that is not removed, as long as this lives and is not released.
 #[derive(Debug)]
-pub struct Hold(File);
+pub struct Hold(Locked);
 
 impl Hold {
     /// Lets others have it.
     pub fn release(&self) {
-        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+        self.0.release();
     }
 }
 
@@ -62,15 +58,15 @@ impl Runs {
             |source: io::Error| StoreError::File { run: run.to_owned(), name: files::EVENTS, source };
         let missing = |_| StoreError::Missing { name: run.to_owned() };
         let folder = self.folder_of(run).map_err(missing)?;
-        let events = lockable(&folder, files::EVENTS)
+        let mut events = lockable(&folder, files::EVENTS)
             .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
             .map_err(failed)?;
         for _ in 0..TRIES {
-            match rustix::fs::flock(&events, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Some(Hold(events))),
-                Err(Errno::WOULDBLOCK) => thread::sleep(PAUSE),
-                Err(errno) => return Err(failed(errno.into())),
-            }
+            events = match Locked::now(events).map_err(failed)? {
+                Ok(locked) => return Ok(Some(Hold(locked))),
+                Err(taken) => taken,
+            };
+            thread::sleep(PAUSE);
         }
         Ok(None)
     }

@@ -19,7 +19,7 @@ use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
 use crate::event::{Event, Fact, Stream, line};
 use crate::model::inventory::HostName;
-use crate::store::folder::{file, lock, new_file};
+use crate::store::folder::{Locked, file, new_file};
 use crate::store::recipe::{Ended, Recipe};
 use crate::store::syncer::Syncer;
 use crate::store::{StoreError, files};
@@ -52,7 +52,7 @@ pub struct Journal {
 /// What is written, and how far it has come.
 struct Book {
     folder: OwnedFd,
-    events: File,
+    events: Locked,
     values: Option<File>,
     values_written: usize,
     /// The first thing that went wrong; nothing is written after it.
@@ -88,7 +88,7 @@ impl Journal {
         };
         // Locked before there is anything to be pruned.
         let events = new_file(&folder, files::EVENTS).map_err(failed(files::EVENTS))?;
-        lock(&events).map_err(failed(files::EVENTS))?;
+        let events = Locked::wait(events).map_err(failed(files::EVENTS))?;
         let mut text = Vec::new();
         let written =
             line::append(&mut text, recipe).and_then(|()| new_file(&folder, files::RECIPE)?.write_all(&text));
@@ -193,7 +193,7 @@ impl Book {
             return;
         }
         self.line.clear();
-        let written = line::write(&mut self.line, event).and_then(|()| self.events.write_all(&self.line));
+        let written = line::write(&mut self.line, event).and_then(|()| self.events.write(&self.line));
         self.note(written);
     }
 

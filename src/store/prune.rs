@@ -44,7 +44,7 @@ impl Runs {
     pub(super) fn is_locked(&self, run: &str) -> bool {
         let Ok(folder) = self.folder_of(run) else { return true };
         match lockable(&folder, files::EVENTS) {
-            Ok(Some(events)) => is_locked(&events).unwrap_or(true),
+            Ok(Some(events)) => is_locked(events).unwrap_or(true),
             // It is just being made, or was never more than a folder.
             Ok(None) => false,
             Err(_) => true,

@@ -1,7 +1,9 @@
 //! Quoting and command lines, put to the shells of this machine.
 
 use std::collections::HashMap;
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, Once};
 
 use proptest::prelude::*;
@@ -59,6 +61,15 @@ pub(super) fn hostile() -> impl Strategy<Value = String> {
         2 => any::<char>().prop_filter("NUL", |c| *c != '\0').prop_map(String::from),
     ];
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// Writes a program to be started. By a child, since a file that somebody has open for writing cannot be started: and
+/// that somebody could be a child of another test, until it has become the program that it starts.
+pub(in crate::model) fn program(path: &Path, text: &str) {
+    let script = "cat > \"$0\" && chmod 755 \"$0\"";
+    let mut child = Command::new("sh").args(["-c", script]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{}", path.display());
 }
 
 pub(super) const LOGIN_SHELLS: &[&str] = &["dash", "zsh", "fish", "tcsh", "csh", "busybox sh", "ksh", "mksh"];

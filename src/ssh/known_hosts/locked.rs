@@ -160,6 +160,14 @@ impl LockedFile {
     }
 }
 
+impl Drop for LockedFile {
+    /// Closing it is not enough: a child of another thread shares the open file, and its lock, until it has become the
+    /// program that it starts.
+    fn drop(&mut self) {
+        let _ = flock(&self.fd, FlockOperation::Unlock);
+    }
+}
+
 fn stamp(stat: &Stat) -> Stamp {
     // The types of these fields differ from system to system.
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "not useless everywhere")]

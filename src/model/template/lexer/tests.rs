@@ -1,7 +1,6 @@
 //! Quoting by place: what is written, what is refused, and that real shells read back what was put in.
 
 use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -14,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::model::shell::login_shell_line;
+use crate::model::shell::tests::program;
 use crate::model::template::{Builtins, Layer, Scope, TemplateError, Templates};
 use crate::model::value::{Value, Vars};
 
@@ -425,10 +425,9 @@ impl Trap {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("bin");
-        let program = format!("#!/bin/sh\n: > {}\n", folder.path().join("ran").display());
+        let pwned = format!("#!/bin/sh\n: > {}\n", folder.path().join("ran").display());
         std::fs::create_dir(&bin).unwrap();
-        std::fs::write(bin.join("pwned"), program).unwrap();
-        std::fs::set_permissions(bin.join("pwned"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        program(&bin.join("pwned"), &pwned);
         // Where scripts leave what they redirect.
         std::fs::create_dir(folder.path().join("work")).unwrap();
         Self { folder }
