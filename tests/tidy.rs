@@ -75,6 +75,20 @@ const REFUSED_IN_PRODUCTION: &[(&str, &str)] = &[
     ("eprint!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
 ];
 
+/// Tests that may look at a clock, and what for. The rest counts what is done: how long it takes is up to the machine.
+const CLOCKS: &[(&str, &str)] = &[
+    ("tests/it/soak.rs", "how long it goes on"),
+    ("tests/it/support.rs", "patience, and `Since`, which tells one deadline from the next"),
+    ("src/engine/tests/output.rs", "patience with a flood, which a paused clock would not end"),
+    ("src/files/local/dest/tests.rs", "how long a race goes on"),
+    ("src/model/redact/tests.rs", "a rate that is shown to who asks, not judged"),
+    ("src/model/shell/watchdog/tests.rs", "patience"),
+    ("src/model/template/lexer/tests.rs", "patience with shells that hang"),
+];
+
+/// What looks at a clock, or compares what one said.
+const CLOCK: &[&str] = &["Instant::now()", ".elapsed()", ".at < ", ".at > "];
+
 /// The globs that may be imported, and only in tests.
 const TEST_GLOBS: &[&str] = &["super::*", "proptest::prelude::*"];
 
@@ -163,6 +177,34 @@ fn code_keeps_to_the_house_rules() {
                     &source.path,
                     line,
                     format!("`use {glob}`: import by name, so that a reader sees where a word comes from"),
+                );
+            }
+        }
+    }
+    wrong.report();
+}
+
+/// An upper bound on how long work takes fails on a busy machine, and says nothing on a fast one.
+#[test]
+fn tests_do_not_time_work() {
+    let mut wrong = Wrong::default();
+    for source in sources().into_iter().chain(integration_tests()) {
+        // tokio's clock stands still while there is something to do.
+        let is_paused = source.code.contains("use tokio::time::Instant;");
+        if is_paused || CLOCKS.iter().any(|(path, _)| source.path == Path::new(path)) {
+            continue;
+        }
+        let production: Vec<&str> = source.production.lines().collect();
+        for (at, line) in source.code.lines().enumerate() {
+            let is_test = production.get(at).is_none_or(|production| *production != line);
+            if let Some(clock) = CLOCK.iter().find(|clock| is_test && line.contains(**clock)) {
+                wrong.add(
+                    &source.path,
+                    at + 1,
+                    format!(
+                        "`{clock}` in a test: count what is done (bytes, connections, events), or tell a deadline of \
+                         fan's from the next one with `Since` of tests/it/support.rs; waiting is for `eventually`"
+                    ),
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fan::event::{Event, Fact};
 use fan::model::outcome::Status;
@@ -10,16 +10,13 @@ use fan::sandbox::{Behaviour, Sandbox};
 use rustix::process::{Pid, Signal};
 
 use crate::sshd::Sshd;
-use crate::support::{Fan, Ran, Started, eventually, sandbox};
+use crate::support::{Fan, Ran, Since, Started, eventually, sandbox};
 
-/// The promises themselves are tested by the engine's clock (`engine/tests/stop.rs`); here the machine may be busy.
-///
-/// Far above what the first signal promises (5 s after TERM, 1 s after KILL, and the closing);
-/// far below what somebody would take who waited for the commands.
-const FIRST: Duration = Duration::from_secs(30);
+/// What the second signal gives the hosts; the engine's own clock holds it to that (`engine/tests/stop.rs`).
+const SECOND: Duration = Duration::from_secs(1);
 
-/// Above what the second signal promises (1 s), and below the 5 s that the first one gives: nobody waited for those.
-const SECOND: Duration = Duration::from_millis(4500);
+/// What the first signal gives commands between TERM and KILL.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Starts a command that never ends; its process id is in the file `pid` of the host's home.
 const ENDLESS: &str = "echo $$ > pid.new; mv pid.new pid; exec sleep 600";
@@ -62,11 +59,18 @@ fn statuses(events: &[Event]) -> Vec<Status> {
     events.iter().filter_map(status).collect()
 }
 
-/// Signals a run, and gives what it said with the time that it took.
-fn stop(started: Started, signal: Signal) -> (Ran, Duration) {
-    let asked = Instant::now();
+/// Signals a run, and gives what it said. That it ends at all is seen by the deadline of every run.
+fn stop(started: Started, signal: Signal) -> Ran {
     started.signal(signal);
-    (started.finish(), asked.elapsed())
+    started.finish()
+}
+
+/// The same; panics when commands were given their time to end.
+fn stop_at_once(started: Started, signal: Signal) -> Ran {
+    let asked = Since::now();
+    let ran = stop(started, signal);
+    asked.assert_ended_by(SECOND, GRACE);
+    ran
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,10 +81,9 @@ async fn each_signal_has_its_exit_code() {
         let fan = Fan::of(&sandbox);
         let started = fan.start(exec(&[], ENDLESS));
         let commands = processes(&sandbox);
-        let (ran, took) = stop(started, signal);
+        let ran = stop_at_once(started, signal);
         assert_eq!(ran.code, Some(code), "{}", ran.snapshot());
         assert_eq!(statuses(&ran.events()), [Status::Cancelled; 3], "{}", ran.stdout);
-        assert!(took < SECOND, "a command that obeys TERM took {took:?}");
         assert!(!ran.stderr.contains("may still be running"), "{}", ran.stderr);
         assert_gone(&commands);
     }
@@ -95,7 +98,7 @@ async fn what_a_stopped_run_says() {
     let started = fan.start(["exec", "-z", "2", "-H", "all", "--", &command]);
     process(&sandbox.hosts()[1].home);
     process(&sandbox.hosts()[2].home);
-    let (ran, _) = stop(started, Signal::INT);
+    let ran = stop(started, Signal::INT);
     insta::assert_snapshot!(ran.snapshot(), @"
     exit code: 130
     --- stdout
@@ -121,7 +124,7 @@ async fn hosts_that_had_not_begun_never_do() {
     let fan = Fan::of(&sandbox);
     let started = fan.start(exec(&["-z", "1"], ENDLESS));
     process(&sandbox.hosts()[0].home);
-    let (ran, _) = stop(started, Signal::INT);
+    let ran = stop(started, Signal::INT);
     assert_eq!(statuses(&ran.events()), [Status::Cancelled; 3], "{}", ran.stdout);
     let contacted: Vec<u64> = sandbox.hosts().iter().map(fan::sandbox::SandboxHost::connections).collect();
     assert_eq!(contacted, [1, 0, 0]);
@@ -136,7 +139,7 @@ async fn ignored_signals_stay_ignored() {
     let commands = processes(&sandbox);
     started.signal(Signal::HUP);
     started.signal(Signal::INT);
-    let (ran, _) = stop(started, Signal::TERM);
+    let ran = stop(started, Signal::TERM);
     assert_eq!(ran.code, Some(143), "{}", ran.snapshot());
     ran.events();
     assert_eq!(ran.stdout.matches("stop_requested").count(), 1, "{}", ran.stdout);
@@ -151,9 +154,8 @@ async fn the_first_signal_ends_the_deaf_and_gives_up_the_stuck() {
     let started = fan.start(exec(&[], DEAF));
     let deaf = process(&sandbox.hosts()[0].home);
     eventually("the other host stalls", || (sandbox.hosts()[1].execs() == 1).then_some(()));
-    let (ran, took) = stop(started, Signal::INT);
+    let ran = stop(started, Signal::INT);
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
-    assert!(took < FIRST, "{took:?}");
     assert_eq!(statuses(&ran.events()), [Status::Cancelled; 2], "{}", ran.stdout);
     assert!(ran.stderr.contains("may still be running on stuck\n"), "{}", ran.stderr);
     assert_gone(&[deaf]);
@@ -175,9 +177,8 @@ async fn the_second_signal_waits_for_nobody() {
         eventually("the first one is heard", || {
             started.stdout_so_far().contains("stop_requested").then_some(())
         });
-        let (ran, took) = stop(started, second);
+        let ran = stop_at_once(started, second);
         assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
-        assert!(took < SECOND, "{took:?}");
         assert_eq!(statuses(&ran.events()), [Status::Cancelled; 3], "{}", ran.stdout);
         // It is killed, or dies with its connection.
         assert_gone(&[deaf]);
@@ -193,8 +194,7 @@ async fn a_connect_is_not_waited_for() {
     eventually("both are contacted", || {
         sandbox.hosts().iter().all(|host| host.connections() > 0).then_some(())
     });
-    let (ran, took) = stop(started, Signal::TERM);
-    assert!(took < SECOND, "{took:?}");
+    let ran = stop_at_once(started, Signal::TERM);
     assert_eq!(ran.code, Some(143), "{}", ran.snapshot());
     assert_eq!(statuses(&ran.events()), [Status::Cancelled; 2], "{}", ran.stdout);
     assert!(ran.stdout.contains("\"started\":false"), "{}", ran.stdout);
@@ -255,9 +255,8 @@ async fn local_commands_are_stopped_too() {
     );
     let started = fan.start(["run", "wait", "--format", "jsonl"]);
     let command = process(&fan.work());
-    let (ran, took) = stop(started, Signal::INT);
+    let ran = stop_at_once(started, Signal::INT);
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
-    assert!(took < SECOND, "{took:?}");
     ran.events();
     assert_gone(&[command]);
     assert!(!fan.work().join("never").exists());
@@ -275,8 +274,7 @@ fn commands_on_real_hosts() {
         fan.file("tasks.yaml", format!("tasks: {{wait: {{hosts: [all], steps: [{{run: '{command}'}}]}}}}\n"));
     let started = fan.start(["run", "wait", "--format", "jsonl"]);
     let commands: Vec<Pid> = (1..=3).map(|host| process(&folder.path().join(format!("h{host}")))).collect();
-    let (ran, took) = stop(started, Signal::INT);
-    assert!(took < FIRST, "{took:?}");
+    let ran = stop(started, Signal::INT);
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
     let events = ran.events();
     assert_eq!(statuses(&events), [Status::Cancelled; 3], "{}", ran.stdout);
@@ -318,14 +316,12 @@ async fn at_random_moments() {
         let started = fan.start(["run", "two", "-z", "4", "-H", hosts, "--format", "jsonl"]);
         eventually("it begins", || (!started.stdout_so_far().is_empty()).then_some(()));
         thread::sleep(delay);
-        let asked = Instant::now();
         started.signal(Signal::INT);
         if twice {
             thread::sleep(delay / 8);
             started.signal(Signal::TERM);
         }
         let ran = started.finish();
-        assert!(asked.elapsed() < FIRST, "{:?} in round {round}", asked.elapsed());
         ran.events();
         // A run that was over already says how it was.
         let over = !ran.stdout.contains("\"event\":\"stop_requested\"");

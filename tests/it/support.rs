@@ -39,6 +39,35 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// How far the next deadline of fan's must lie behind the one under test: more than a busy machine is late by.
+const ROOM: Duration = Duration::from_secs(3);
+
+/// Time since something began, to tell which of two deadlines of fan's held. Not how fast anything is: the machine may
+/// be busy with something else.
+pub struct Since(Instant);
+
+impl Since {
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Panics when a deadline was not waited for.
+    pub fn assert_waited(&self, due: Duration) {
+        let took = self.0.elapsed();
+        assert!(took >= due, "{due:?} should have been waited for: it took {took:?}");
+    }
+
+    /// Panics when not the deadline `due` ended it, but `next`, which is the one after it.
+    pub fn assert_ended_by(&self, due: Duration, next: Duration) {
+        assert!(
+            due + ROOM <= next,
+            "a busy machine cannot tell {due:?} from {next:?}: count something instead"
+        );
+        let took = self.0.elapsed();
+        assert!(took < next, "{due:?} should have ended it, not {next:?}: it took {took:?}");
+    }
+}
+
 /// The binary, in an empty home and an empty folder, with nothing of this process's environment but `PATH`.
 pub struct Fan {
     folder: Arc<TempDir>,

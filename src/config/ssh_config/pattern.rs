@@ -2,6 +2,8 @@
 
 /// Whether a text matches a pattern of `*` (any bytes), `?` (one byte) and literal bytes.
 pub(super) fn matches(text: &str, pattern: &str) -> bool {
+    #[cfg(test)]
+    work::count();
     let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
     let (mut t, mut p) = (0, 0);
     // Where to go on when what follows the last star does not fit: one byte further each time.
@@ -42,6 +44,27 @@ pub(super) fn matches_list(text: &str, list: &str) -> bool {
 /// The same for host names, where case makes no difference.
 pub(super) fn matches_host_list(host: &str, list: &str) -> bool {
     matches_list(&host.to_ascii_lowercase(), &list.to_ascii_lowercase())
+}
+
+/// Counts looks at a pattern, so that tests can bound the work of an answer instead of its time.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LOOKS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        LOOKS.set(LOOKS.get() + 1);
+    }
+
+    /// How many patterns `run` looks at on this thread.
+    pub(in crate::config::ssh_config) fn of(run: impl FnOnce()) -> u64 {
+        let before = LOOKS.get();
+        run();
+        LOOKS.get() - before
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What templates give and say.
 
-use std::time::Instant;
+use std::collections::HashSet;
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -365,17 +365,19 @@ fn errors_never_show_values() {
 
 #[test]
 fn a_global_layer_is_shared_between_hosts() {
-    let names: Vec<String> = (0..5000).map(|n| format!("web{n}.example.org")).collect();
+    // Too long to stand in the value itself.
+    let names: Vec<String> = (0..5000).map(|n| format!("web{n}.in-a-very-long-zone.example.org")).collect();
     let global = layer(json!({ "hosts": names }));
     let engine = templates();
-    let start = Instant::now();
-    for n in 0..5000 {
+    let mut places = HashSet::new();
+    for n in 0..100 {
         let scope = Scope::new().with(global.clone()).with(layer(json!({ "host": n })));
         assert_eq!(
             engine.render_text("{{ host }} of {{ hosts | length }}", &scope),
             Ok(format!("{n} of 5000"))
         );
+        let first = scope.get("hosts").unwrap().get_item_by_index(0).unwrap();
+        places.insert(first.as_str().unwrap().as_ptr() as usize);
     }
-    // Copied per host, this would be 25 million values and take minutes.
-    assert!(start.elapsed().as_secs() < 20);
+    assert_eq!(places.len(), 1, "a copy for each host");
 }

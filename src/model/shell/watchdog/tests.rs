@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::shell::tests::{LOGIN_SHELLS, hostile, installed};
+use crate::model::shell::tests::{LOGIN_SHELLS, hostile, installed, program};
 
 /// A folder whose `sh` is another shell, for the front of `PATH`.
 fn path_with_sh(shell: &str) -> (TempDir, String) {
@@ -61,16 +61,19 @@ fn stat(pid: &str) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.nth(1)?.parse().ok()?))
 }
 
+/// How long anything may take: far beyond what a busy machine needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The living processes of a group.
 fn members(group: u32) -> Vec<String> {
     let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     all.filter(|pid| stat(pid).is_some_and(|(state, of)| of == group && state != 'Z')).collect()
 }
 
-fn assert_empty(group: u32, within: Duration) {
+fn assert_empty(group: u32) {
     let start = Instant::now();
     while !members(group).is_empty() {
-        assert!(start.elapsed() < within, "{:?} are left", members(group));
+        assert!(start.elapsed() < PATIENCE, "{:?} are left", members(group));
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -106,7 +109,7 @@ fn the_command_ends_as_it_does_alone() {
                 let shown = format!("{script} in {path}, leading: {leading}");
                 assert_eq!((ended.status.code(), ended.status.signal()), (code, signal), "{shown}");
                 assert_eq!((&*ended.stdout, &*ended.stderr), (&b"out\n"[..], &b"err\n"[..]), "{shown}");
-                assert_empty(group, Duration::from_secs(20));
+                assert_empty(group);
             }
         }
     }
@@ -132,13 +135,19 @@ fn the_end_of_its_input_ends_the_whole_group() {
             assert_eq!(ended.status.signal(), Some(15), "{path}, leading: {leading}, asked: {asked}");
         }
     }
-    groups.into_iter().for_each(|group| assert_empty(group, Duration::from_secs(20)));
+    groups.into_iter().for_each(assert_empty);
 }
 
 #[test]
 fn what_is_deaf_to_term_is_killed() {
+    let notes = tempfile::tempdir().unwrap();
+    let note = notes.path().join("slept");
     let begin = || {
         let paths = each_sh();
+        for (folder, _) in &paths {
+            let script = format!("#!/bin/sh\necho \"$1\" >> {}\nexec /bin/sleep \"$1\"\n", note.display());
+            program(&folder.path().join("sleep"), &script);
+        }
         let start = |(leading, path): (bool, &String)| {
             let mut child = start(path, leading, &watched(DEAF));
             wait_for(&mut child, "up\n");
@@ -148,22 +157,22 @@ fn what_is_deaf_to_term_is_killed() {
         let children: Vec<Child> = pairs.map(start).collect();
         (paths, children)
     };
+    // The time that the watchdog gives; busybox may have a `sleep` of its own.
+    let given = || fs::read_to_string(&note).unwrap_or_default().lines().filter(|line| *line == "4").count();
     // Fan insists.
     let (_folders, children) = begin();
     for mut child in children {
         child.stdin.as_mut().unwrap().write_all(ASK).unwrap();
-        let asked = Instant::now();
         assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
-        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     }
+    assert_eq!(given(), 0, "nobody waits for what is deaf");
     // The client is gone.
     let (_folders, mut children) = begin();
     children.iter_mut().for_each(|child| drop(child.stdin.take()));
-    let gone = Instant::now();
     for child in children {
         assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(9));
     }
-    assert!(gone.elapsed() > Duration::from_secs(3), "no time to clean up: {:?}", gone.elapsed());
+    assert!(given() >= 2, "no time to clean up");
 }
 
 /// A shell obeys TERM at once; what it runs may need a moment.
@@ -192,7 +201,7 @@ fn what_a_command_leaves_in_the_background_stays() {
         let left = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         let start = Instant::now();
         while members(group) != [left.clone()] {
-            assert!(start.elapsed() < Duration::from_secs(20), "{:?}", members(group));
+            assert!(start.elapsed() < PATIENCE, "{:?}", members(group));
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(Command::new("kill").args(["-KILL", &left]).status().unwrap().success());
