@@ -47,6 +47,7 @@ mod scripts;
 mod secrets;
 mod shards;
 mod shell;
+mod soak;
 mod sshd;
 mod stable;
 mod stop;
