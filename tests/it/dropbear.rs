@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::sshd::{keygen, public_key};
+use crate::sshd::{keygen, own_mounts, public_key};
 use crate::support::{Fan, eventually, inventory_defaults, output};
 
 /// Its user's home, in which it finds who may log in.
@@ -26,15 +26,10 @@ struct Dropbear {
 impl Dropbear {
     /// Starts it, or says why not.
     fn start() -> Result<Self, String> {
-        let mut probe = Command::new("unshare");
-        probe.args(["--mount", "true"]);
         if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
             return Err("only root of a Linux machine can".to_owned());
         }
-        let probed = output(probe, b"");
-        if probed.code != Some(0) {
-            return Err(probed.stderr);
-        }
+        let propagation = own_mounts()?;
         let folder = tempfile::Builder::new().prefix("fan-dropbear-").tempdir().unwrap();
         let ssh = folder.path().join("home/.ssh");
         fs::create_dir_all(&ssh).unwrap();
@@ -53,7 +48,7 @@ impl Dropbear {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("unshare");
         command
-            .args(["--mount", "sh", "-c", script, "sh"])
+            .args(["--mount", "--propagation", propagation, "sh", "-c", script, "sh"])
             .arg(folder.path())
             .args([HOME, &port.to_string()]);
         let server = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();

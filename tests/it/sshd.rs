@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use rustix::process::Pid;
 use tempfile::TempDir;
@@ -404,7 +405,7 @@ impl SshdBuilder {
                 script += "mount --bind \"$0/passwd\" /etc/passwd && mount --bind \"$0/shadow\" /etc/shadow";
                 script += " && exec \"$@\"";
                 command
-                    .args(["--mount", "--propagation", "private", "sh", "-c", &script])
+                    .args(["--mount", "--propagation", own_mounts().unwrap(), "sh", "-c", &script])
                     .arg(folder)
                     .arg(SSHD);
                 command
@@ -416,6 +417,34 @@ impl SshdBuilder {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Server(command.spawn().unwrap())
     }
+}
+
+/// What keeps the mounts of a namespace to itself, as `unshare --propagation` takes it; or why nothing does.
+///
+/// In a plain chroot the root is no mount, and cannot be made private. That is needed only where the mount that is really
+/// there hands on what happens below it; a mount tells, which either is seen out here or not.
+pub fn own_mounts() -> Result<&'static str, String> {
+    static ANSWER: LazyLock<Result<&str, String>> = LazyLock::new(|| {
+        let unshared = |propagation: &str, script: &str, folder: &Path| {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", propagation, "sh", "-c", script]).arg(folder);
+            let ran = output(command, b"");
+            if ran.code == Some(0) { Ok(()) } else { Err(ran.stderr) }
+        };
+        let folder = tempfile::tempdir().unwrap();
+        if unshared("private", "true", folder.path()).is_ok() {
+            return Ok("private");
+        }
+        unshared("unchanged", "mount -t tmpfs none \"$0\" && : > \"$0/inside\"", folder.path())?;
+        if !folder.path().join("inside").exists() {
+            return Ok("unchanged");
+        }
+        let mut unmount = Command::new("umount");
+        unmount.arg(folder.path());
+        output(unmount, b"");
+        Err("this chroot is on a mount that hands on what is mounted below it: bind its folder to itself first".to_owned())
+    });
+    ANSWER.clone()
 }
 
 impl Drop for Server {
