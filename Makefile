@@ -3,12 +3,20 @@
 HOSTS ?= 50
 ROUNDS ?= 5
 
-.PHONY: test slurm lint bench deny
+.PHONY: test fuzz soak slurm lint bench deny
 
 # Installs what the tests need (as root or by sudo), then runs all of them.
 test:
 	tests/setup.sh
 	tests/run.sh
+
+# Each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz.
+fuzz:
+	fuzz/run.sh
+
+# Random runs that are disturbed, killed and resumed, for SOAK_SECONDS (300).
+soak:
+	SOAK_SECONDS=$${SOAK_SECONDS:-300} cargo test --locked --test it soak -- --nocapture
 
 # The Slurm array of docs/ci.md on real daemons. As root, on Debian or Ubuntu; a container may refuse what they ask for.
 slurm:

@@ -31,6 +31,10 @@ mod together;
 mod walk;
 mod worker;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use step::http_door;
+
 pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
 pub use memory::Memory;

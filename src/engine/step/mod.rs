@@ -15,6 +15,9 @@ mod script;
 mod set;
 mod wait_for;
 
+#[cfg(fuzzing)]
+pub use wait_for::http_door;
+
 pub(super) use files::SharedFiles;
 
 use std::path::PathBuf;

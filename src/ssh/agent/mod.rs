@@ -4,6 +4,9 @@
 //! connection per login, bound to that login's host key (`session-bind@openssh.com`), so that keys which were
 //! added with `ssh-add -h` work and stay restricted.
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod door;
 pub(super) mod forward;
 mod frames;
 mod turns;

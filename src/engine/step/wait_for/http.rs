@@ -78,7 +78,7 @@ impl Url {
     }
 
     /// The request for it.
-    fn request(&self) -> Bytes {
+    pub(super) fn request(&self) -> Bytes {
         Bytes::from(format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fan\r\nAccept: */*\r\nConnection: close\r\n\r\n",
             self.target, self.authority
@@ -122,7 +122,7 @@ pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer
 }
 
 /// Reads what has come; `None` when it is not enough yet.
-fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Option<Answer>, String> {
+pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Option<Answer>, String> {
     let mut headers = [httparse::EMPTY_HEADER; 100];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(received) {

@@ -4,6 +4,8 @@
 //! (`direct-tcpip`, RFC 4254 section 7.2): nothing is needed there. Paths and commands take a command.
 
 mod http;
+#[cfg(fuzzing)]
+pub mod http_door;
 
 use std::sync::Arc;
 use std::time::Duration;
