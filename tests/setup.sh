@@ -1,7 +1,7 @@
 #!/bin/sh
 # Puts in place what the tests need: OpenSSH's server and client, the shells that quoting is tried in, and python3
-# for a hostile SFTP server and for judging JSON Schemas; on Linux also dropbear, the tools for cutting a link, and a
-# browser for pages.
+# for a hostile SFTP server and for judging JSON Schemas; on Linux also other SSH servers, the tools for cutting a link,
+# and a browser for pages.
 # Installs only what is missing; says what to do where it cannot. Never skips.
 set -eu
 
@@ -20,7 +20,7 @@ cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh
 '
 
 # What macOS has no counterpart of.
-[ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux su:util-linux sudo:sudo doas:opendoas dropbear:dropbear-bin dropbearkey:dropbear-bin"
+[ "$(uname -s)" = Darwin ] || NEEDS="$NEEDS ip:iproute2 unshare:util-linux su:util-linux sudo:sudo doas:opendoas dropbear:dropbear-bin dropbearkey:dropbear-bin tinysshd:tinysshd proftpd:proftpd-core"
 
 # A browser for the pages of reports, by any of its names; Ubuntu calls Debian's package chromium-browser.
 if [ "$(uname -s)" != Darwin ]; then
@@ -35,6 +35,22 @@ fi
 # A module of python3, which judges the schemas of `fan schema`.
 has_jsonschema() {
     python3 -c 'from jsonschema import Draft7Validator' 2>/dev/null
+}
+
+# Servers that are modules of something else: proftpd's SFTP, and libraries of the system's python3.
+is_missing() {
+    case $1 in
+    proftpd-mod-crypto) ! [ -e /usr/lib/proftpd/mod_sftp.so ] ;;
+    python3-asyncssh) ! /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null ;;
+    python3-paramiko) ! /usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null ;;
+    python3-twisted) ! /usr/bin/python3 -W ignore -c 'import twisted.conch.unix' 2>/dev/null ;;
+    esac
+}
+
+missing_modules() {
+    [ "$(uname -s)" = Darwin ] || for module in proftpd-mod-crypto python3-asyncssh python3-paramiko python3-twisted; do
+        ! is_missing $module || echo $module
+    done
 }
 
 # What programs are linked with; gcc comes without it where recommended packages are not installed.
@@ -54,6 +70,7 @@ missing_commands() {
     has_jsonschema || echo jsonschema
     has_libc || echo libc
     has_services || echo /etc/services
+    missing_modules
 }
 
 missing_packages() {
@@ -64,6 +81,7 @@ missing_packages() {
         has_jsonschema || echo python3-jsonschema
         has_libc || echo libc6-dev
         has_services || echo netbase
+        missing_modules
     } | sort -u
 }
 
@@ -98,8 +116,23 @@ if [ -n "$packages" ]; then
     # The list of packages may be recent enough, and fetching it is slow: only when installing fails.
     # shellcheck disable=SC2086
     install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages; }
-    install || { as_root apt-get update -q && install; } ||
-        fail "apt-get could not install: $packages"
+    # Servers are started by the tests alone: none of those that come now runs beside them, nor after a restart.
+    policy=/usr/sbin/policy-rc.d
+    if [ -e $policy ]; then
+        policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+        as_root chmod 755 $policy
+    fi
+    installed=yes
+    install || { as_root apt-get update -q && install; } || installed=
+    [ -z "$policy" ] || as_root rm -f $policy
+    for unit in proftpd.service:proftpd-core tinysshd.socket:tinysshd; do
+        case " $packages " in
+        *" ${unit#*:} "*) as_root systemctl --quiet disable "${unit%%:*}" 2>/dev/null || : ;;
+        esac
+    done
+    [ -n "$installed" ] || fail "apt-get could not install: $packages"
     missing=$(missing_commands | tr '\n' ' ')
     [ -z "$missing" ] || fail "still missing after apt-get: $missing"
 fi

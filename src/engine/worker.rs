@@ -24,7 +24,7 @@ use crate::engine::together::Together;
 use crate::engine::walk::Halt;
 use crate::engine::{attempt, planner, scope};
 use crate::event::HostOutcome;
-use crate::files::remote::Remote;
+use crate::files::remote::{Commands, Remote};
 use crate::model::facts::Facts;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
 use crate::model::task::{Shown, Step};
@@ -75,6 +75,8 @@ pub(super) struct HostRun<S> {
     pub(super) session: Option<Arc<S>>,
     /// Its files, for each user that a step saw them as.
     pub(super) files: Vec<Arc<Remote<S>>>,
+    /// Whether it bears commands beside SFTP, as far as is known.
+    pub(super) commands: Commands,
     /// What `set` and `register` stored.
     pub(super) vars: Vars,
     /// The same, as templates see it.
@@ -110,6 +112,7 @@ impl<S> HostRun<S> {
             host,
             session: None,
             files: Vec::new(),
+            commands: Commands::default(),
             vars: Vars::new(),
             layer: Layer::default(),
             recalled: None,

@@ -18,7 +18,7 @@ use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::command::{self, Fault};
 use crate::sandbox::host::Host;
 use crate::sandbox::login::Gate;
-use crate::sandbox::sftp::{self, SftpFault};
+use crate::sandbox::sftp::{self, Dialect, SftpFault};
 use crate::sandbox::wire::Switch;
 
 /// The prefix of the variables that a client may set, as `AcceptEnv FAN_*` in sshd_config(5).
@@ -35,6 +35,10 @@ pub(super) struct Connection {
     user: String,
     /// Session channels that were asked for.
     channels_asked: u32,
+    /// Commands that were started.
+    commands: u32,
+    /// SFTP was begun on one of them.
+    has_sftp: bool,
     /// Channels on which nothing runs yet.
     idle: HashMap<ChannelId, Idle>,
     /// Tasks of the channels on which something runs; they end with the connection.
@@ -57,6 +61,8 @@ impl Connection {
             gate,
             user: String::new(),
             channels_asked: 0,
+            commands: 0,
+            has_sftp: false,
             idle: HashMap::new(),
             busy: JoinSet::new(),
         }
@@ -72,6 +78,19 @@ impl Connection {
         while self.busy.try_join_next().is_some() {}
         let fault = match &self.host.behaviour {
             Behaviour::RefuseExec => return false,
+            Behaviour::Sftp(SftpFault::Differs(dialects)) if dialects.contains(&Dialect::NoCommands) => {
+                return false;
+            }
+            Behaviour::Sftp(SftpFault::Differs(dialects)) if dialects.contains(&Dialect::EndsOnCommand) => {
+                if self.has_sftp {
+                    self.switch.cut();
+                }
+                return false;
+            }
+            Behaviour::Sftp(SftpFault::Differs(dialects)) if dialects.contains(&Dialect::LosesEnds) => {
+                self.commands += 1;
+                if self.commands.is_multiple_of(3) { Fault::NoExitStatus } else { Fault::None }
+            }
             Behaviour::StallAfterExec => {
                 let Some(idle) = self.idle.remove(&id) else { return false };
                 self.busy.spawn(command::ignore(idle.channel));
@@ -110,10 +129,16 @@ impl Connection {
         while self.busy.try_join_next().is_some() {}
         let fault =
             if let Behaviour::Sftp(fault) = &self.host.behaviour { Some(fault.clone()) } else { None };
-        if name != "sftp" || fault == Some(SftpFault::Missing) {
+        let is_missing = match &fault {
+            Some(SftpFault::Missing) => true,
+            Some(SftpFault::Differs(dialects)) => dialects.contains(&Dialect::NoSftp),
+            Some(_) | None => false,
+        };
+        if name != "sftp" || is_missing {
             return false;
         }
         let Some(idle) = self.idle.remove(&id) else { return false };
+        self.has_sftp = true;
         let (client, home) = (session.handle(), self.host.home.clone());
         self.busy.spawn(sftp::serve(idle.channel, client, home, self.switch.clone(), fault));
         true

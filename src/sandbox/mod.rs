@@ -7,7 +7,8 @@
 //! is dropped, hosts, commands, keys and folders are gone.
 //!
 //! Where to go on: `listener` (the front door) → `connection` (requests) → `command` (a running command) →
-//! `process` (process groups); `sftp` (files). [`Behaviour`] lists the faults, [`SftpFault`] those of SFTP.
+//! `process` (process groups); `sftp` (files). [`Behaviour`] lists the faults, [`SftpFault`] those of SFTP,
+//! [`Dialect`] what is no fault and yet not as OpenSSH does it.
 
 mod behaviour;
 mod command;
@@ -43,7 +44,7 @@ use tokio::task::JoinSet;
 
 pub use crate::sandbox::behaviour::{Behaviour, HostSpec};
 pub use crate::sandbox::login::Login;
-pub use crate::sandbox::sftp::SftpFault;
+pub use crate::sandbox::sftp::{Dialect, SftpFault};
 
 use crate::sandbox::host::{Counters, Host};
 use crate::sandbox::process::Processes;

@@ -80,6 +80,11 @@ async fn start<C: Connector>(
     let Prepared { request, opening } = prepared;
     let mut stop = worker.shared.stop.clone();
     let session = worker.run.session.clone().expect("the worker opened a session for this action");
+    if std::ptr::eq(worker.place, worker.planned)
+        && let Err(failure) = worker.run.commands.allowed()
+    {
+        return Err(Box::new(StepResult::refused(failure)));
+    }
     let starting = async {
         match session.exec(request.clone()).await {
             // The channels of file steps may be all that the server allows (`MaxSessions`).

@@ -54,7 +54,8 @@ pub enum Got {
 ///
 /// It is not in place, and what was there before is.
 pub async fn get_file<S: Session>(remote: &Remote<S>, job: &GetJob<'_>) -> Result<Got, Failure> {
-    if is_here(remote, job).await? {
+    let (here, counted) = is_here(remote, job).await?;
+    if here.is_some() && here == counted {
         return Ok(Got::Same);
     }
     job.progress.expect(job.size);
@@ -76,6 +77,10 @@ pub async fn get_file<S: Session>(remote: &Remote<S>, job: &GetJob<'_>) -> Resul
         theirs(remote, job.path, job.size)
     )?;
     same(job.path, came, theirs)?;
+    if here == Some(came) {
+        // Nobody counts there: it had to come to be compared.
+        return Ok(Got::Same);
+    }
     commit(pending, job.mode, job.mtime).await?;
     Ok(Got::New)
 }
@@ -109,12 +114,17 @@ async fn theirs<S: Session>(remote: &Remote<S>, path: &[u8], size: u64) -> Resul
     Ok(digests.and_then(|digests| digests.first().copied()))
 }
 
-/// Whether the same content is here already.
-async fn is_here<S: Session>(remote: &Remote<S>, job: &GetJob<'_>) -> Result<bool, Failure> {
+/// The SHA-256 of what is here, when it has the right size, and then what the host counts, if it does.
+async fn is_here<S: Session>(
+    remote: &Remote<S>,
+    job: &GetJob<'_>,
+) -> Result<(Option<Digest>, Option<Digest>), Failure> {
     let (folder, at, size) = (job.folder.clone(), job.at.clone(), job.size);
     let ours = blocking(move || local_digest(&folder, &at, size).map_err(|error| local(&error))).await?;
-    let Some(ours) = ours else { return Ok(false) };
-    Ok(theirs(remote, job.path, job.size).await? == Some(ours))
+    match ours {
+        None => Ok((None, None)),
+        Some(ours) => Ok((Some(ours), theirs(remote, job.path, job.size).await?)),
+    }
 }
 
 /// The SHA-256 of what is here, when it has the right size.

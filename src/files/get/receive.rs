@@ -13,7 +13,7 @@ use futures::stream::FuturesOrdered;
 use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
 use crate::files::progress::Progress;
-use crate::files::remote::{Remote, about};
+use crate::files::remote::{Remote, Search, about};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::pipe::Pipe;
 use crate::ssh::sftp::wire::{OpenFlags, Reply, Request, status};
@@ -22,6 +22,9 @@ use crate::ssh::{ExecEvent, Session};
 
 /// Bytes on their way, at most: more than a long line holds makes OpenSSH's server slow, which copies what waits in it.
 const MOST: usize = 4 * 1024 * 1024;
+
+/// How often a content is asked for whose command's end is not told; half of them with nothing else beside it.
+const TIMES: usize = 6;
 
 /// Output of a login before the content, in bytes.
 const MAX_NOISE: usize = 64 * 1024;
@@ -52,12 +55,34 @@ where
     S: Session,
     W: Fn(&[u8], u64) -> io::Result<()> + Send + Sync + 'static,
 {
-    let mut intake = Intake { write, hasher: Hasher::default(), at: 0, busy: None, progress };
-    match remote.sftp() {
-        Some(sftp) => by_sftp(sftp, expected, &mut intake).await?,
-        None => by_command(remote, expected, &mut intake).await?,
+    let begin =
+        || Intake { write: Arc::clone(&write), hasher: Hasher::default(), at: 0, busy: None, progress };
+    let mut intake = begin();
+    if let Some(sftp) = remote.sftp() {
+        by_sftp(sftp, expected, &mut intake).await?;
+        return intake.finish().await;
     }
-    intake.finish().await
+    // How a command ended is lost by some servers when many end at once. Nothing is changed by reading, so that it is
+    // done again, and in the end with nothing else beside it.
+    for time in 0..TIMES {
+        let _turn = remote.turn(time >= TIMES / 2).await;
+        if by_command(remote, expected, &mut intake).await? == Told::Whole {
+            return intake.finish().await;
+        }
+        intake.settle().await?;
+        intake = begin();
+    }
+    let what = about("read", expected.path);
+    let message = format!("{what}: the server did not tell how its command ended, {TIMES} times");
+    Err(Failure::new(Kind::VerifyFailed, message).hint("run it again: nothing of it was kept"))
+}
+
+/// Whether the server told how the command ended that sent a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// In good order, and all of the content came.
+    Whole,
+    Nothing,
 }
 
 /// What has come: hashed and written while more comes.
@@ -225,7 +250,7 @@ async fn by_command<S, W>(
     remote: &Remote<S>,
     expected: &Expected<'_>,
     intake: &mut Intake<'_, W>,
-) -> Result<(), Failure>
+) -> Result<Told, Failure>
 where
     S: Session,
     W: Fn(&[u8], u64) -> io::Result<()> + Send + Sync + 'static,
@@ -237,6 +262,7 @@ where
         pipe.map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
     writer.end().await;
     let (mut begun, mut before, mut said, mut status) = (false, Vec::new(), Vec::new(), None);
+    let mut search = Search::new(mark);
     loop {
         let data = match reader.next().await {
             ExecEvent::Stdout(data) => data,
@@ -257,7 +283,7 @@ where
             data
         } else {
             before.extend_from_slice(&data);
-            let Some(at) = before.windows(mark.len()).position(|window| window == mark.as_bytes()) else {
+            let Some((_, behind)) = search.find(&before) else {
                 if before.len() > MAX_NOISE {
                     let message = format!("{what}: the login prints without end");
                     return Err(Failure::new(Kind::ExecRefused, message));
@@ -265,7 +291,7 @@ where
                 continue;
             };
             begun = true;
-            Bytes::from(before.split_off(at + mark.len()))
+            Bytes::from(before.split_off(behind))
         };
         if intake.at + u64::try_from(data.len()).unwrap_or(u64::MAX) > expected.size {
             writer.close().await;
@@ -275,9 +301,12 @@ where
             intake.take(data).await?;
         }
     }
+    if status.is_none() {
+        return Ok(Told::Nothing);
+    }
     remote.ended(&what, status, &said)?;
     if intake.at == expected.size {
-        Ok(())
+        Ok(Told::Whole)
     } else {
         Err(Stop::Shorter(intake.at).into_failure(&what, expected))
     }

@@ -258,7 +258,15 @@ async fn files<S: Session>(
                 new += 1;
                 continue;
             }
-            Came::Here(_) => fetch(remote, job, file).await?,
+            Came::Here(here) => {
+                let (digest, pending) = fetch(remote, job, file).await?;
+                if theirs.is_none() && digest == here {
+                    // Nobody counts there: it had to come to be compared.
+                    old += 1;
+                    continue;
+                }
+                (digest, pending)
+            }
             Came::Pending(digest, pending) => (digest, pending),
         };
         same(&child(job.path, file.path.as_bytes()), digest, theirs)?;

@@ -112,11 +112,11 @@ pub struct Put {
 /// It is not in place, and what was there before is; but for servers that rename in two steps only. A failure of the
 /// kind [`Kind::ConnectionLost`] whose message speaks of the end may mean that it is in place.
 pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<Put, Failure> {
-    let Placed { target, before, left } = standing(remote, job).await?;
+    let Placed { target, before, over_link, left } = standing(remote, job).await?;
     let size = job.content.size();
 
     if before.is_some_and(|meta| meta.size() == Some(size))
-        && let Some(there) = verify::digest_of(remote, &target, size).await?
+        && let Some(there) = verify::digest_there(remote, &target, size).await?
         && there == job.content.digest().await?
     {
         return unchanged(remote, job, &target, before).await;
@@ -157,11 +157,15 @@ pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Resu
     }
     let note = dress(remote, job, before, &temporary).await?;
     done.notes.extend(note);
+    remote.has_modes(job.wanted.mode.is_some())?;
     if let Some(command) = &job.placing.validate {
         remote.validate(command, &temporary).await?;
     }
     if let (Some(ending), Some(_)) = (&job.placing.backup, before) {
         done.backup = Some(shown(&remote.back_up(&target, ending).await?));
+    }
+    if over_link {
+        remote.learn_renaming(&target).await?;
     }
     if remote.replace(&temporary, &target).await? == Replaced::InTwoSteps {
         done.in_two_steps = true;
@@ -174,6 +178,8 @@ struct Placed {
     target: Vec<u8>,
     /// What is there.
     before: Option<Meta>,
+    /// A link is there, which goes.
+    over_link: bool,
     /// What earlier transfers to it left.
     left: Vec<LeftOver>,
 }
@@ -186,17 +192,19 @@ async fn standing<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<P
     };
     let target = job.target.to_vec();
     match meta.map(|meta| meta.kind) {
-        None | Some(MetaKind::File { .. }) => Ok(Placed { target, before: meta, left }),
+        None | Some(MetaKind::File { .. }) => Ok(Placed { target, before: meta, over_link: false, left }),
         Some(MetaKind::Link) if job.placing.follow => {
             let target = remote.resolve(&target).await?;
             let Standing { meta, left } = look_at_target(remote, &target, size).await?;
             match meta.map(|meta| meta.kind) {
-                None | Some(MetaKind::File { .. }) => Ok(Placed { target, before: meta, left }),
+                None | Some(MetaKind::File { .. }) => {
+                    Ok(Placed { target, before: meta, over_link: false, left })
+                }
                 Some(other) => Err(in_the_way(&target, other)),
             }
         }
         // The link goes, what it points at stays.
-        Some(MetaKind::Link) => Ok(Placed { target, before: None, left }),
+        Some(MetaKind::Link) => Ok(Placed { target, before: None, over_link: true, left }),
         Some(other) => Err(in_the_way(&target, other)),
     }
 }
@@ -236,6 +244,7 @@ async fn unchanged<S: Session>(
         Some(before) => settle(remote, job.wanted, target, &before, job.placing.dry_run).await?,
         None => false,
     };
+    remote.has_modes(job.wanted.mode.is_some())?;
     Ok(Put { changed, ..Put::default() })
 }
 

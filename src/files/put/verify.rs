@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::files::content::{Content, PIECE};
 use crate::files::digest::Digest;
-use crate::files::remote::Remote;
+use crate::files::remote::{Remote, is_loss};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
 
@@ -93,6 +93,23 @@ pub(super) async fn whole<S: Session>(
         None => remote.read_back(path).await?,
     };
     same(content, content.digest().await?, theirs)
+}
+
+/// The SHA-256 of what is at a path; where no command may run, from reading it back. None when it cannot be read.
+pub(super) async fn digest_there<S: Session>(
+    remote: &Remote<S>,
+    path: &[u8],
+    size: u64,
+) -> Result<Option<Digest>, Failure> {
+    if let Some(digest) = digest_of(remote, path, size).await? {
+        return Ok(Some(digest));
+    }
+    match remote.read_back(path).await {
+        Ok(digest) => Ok(Some(digest)),
+        Err(failure) if is_loss(&failure) => Err(failure),
+        // It may be written to and not be read, or changes at this moment: it is sent.
+        Err(_) => Ok(None),
+    }
 }
 
 /// The host's SHA-256 of a file; none when it cannot count.

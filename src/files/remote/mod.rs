@@ -1,28 +1,34 @@
 //! The host's side: what is there, and small changes to it. Over SFTP where the server has it and the login user does
 //! it; by commands of a shell elsewhere, and for root.
 //!
+//! - `dialect`: what is particular to its SFTP server
 //! - `shell`, `script`: small jobs
 //! - `privilege`: for whom
 //! - `temporary`: names of files that are not in place yet, and what becomes of them when all goes wrong
 
+mod dialect;
 pub mod privilege;
 mod script;
+mod search;
 mod shell;
 mod temporary;
 mod work;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::OnceCell;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 pub use privilege::Privilege;
 pub use shell::{JobEnd, Shell};
 pub use temporary::{Replaced, is_temporary, temporary_name};
 
+use dialect::Dialect;
 use script::{HASH, LOOK, LOOK_BEHIND, MISSING, Script};
+pub(in crate::files) use search::Search;
 use temporary::{Asking, Displaced};
 pub(in crate::files) use work::Created;
 
@@ -34,7 +40,7 @@ use crate::model::tree::TreePath;
 use crate::ssh::Session;
 use crate::ssh::pipe::Program;
 use crate::ssh::sftp::wire::{Attrs, Request};
-use crate::ssh::sftp::{Sftp, SftpError};
+use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// How long a small job may take.
 const JOB: Duration = Duration::from_secs(60);
@@ -45,6 +51,12 @@ const MAX_NAMES: usize = 100_000;
 /// How long a folder may go on without a new name.
 const LISTING: Duration = Duration::from_secs(60);
 
+/// Names of a folder that are asked for one by one, at a time.
+const ASKED_AT_A_TIME: usize = 64;
+
+/// Contents that move by commands at a time: some servers lose how a command ended when many end at once.
+const COMMANDS: usize = 4;
+
 /// Bytes of paths in one job.
 const JOB_PATHS: usize = 256 * 1024;
 
@@ -53,7 +65,15 @@ pub struct Remote<S> {
     session: Arc<S>,
     privilege: Privilege,
     sftp: Option<Sftp>,
+    commands: Commands,
+    dialect: Dialect,
+    /// Where relative paths of SFTP begin: the answer, until it is needed.
+    home: Mutex<Option<Pending>>,
     shell: OnceCell<Result<Shell, Failure>>,
+    /// A shell was asked for, and the host has not said yes.
+    asking_shell: AtomicBool,
+    /// Turns of contents that move by commands.
+    turns: Semaphore,
     /// Files that are not in place yet.
     temporary: Mutex<Vec<Vec<u8>>>,
     /// Old contents that were taken out of the way of new ones.
@@ -62,6 +82,35 @@ pub struct Remote<S> {
     round_trip: AtomicU64,
     /// Requests that put something in place and have no answer.
     undecided: AtomicUsize,
+    /// Those that were answered with a yes.
+    placed: AtomicUsize,
+}
+
+/// Whether commands may run beside SFTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commands {
+    /// As on most servers.
+    #[default]
+    Beside,
+    /// The server ends the connection when it is asked for one (proftpd's mod_sftp).
+    Never,
+}
+
+impl Commands {
+    /// Whether a command may be asked for.
+    ///
+    /// # Errors
+    ///
+    /// It would end the connection.
+    pub fn allowed(self) -> Result<(), Failure> {
+        match self {
+            Self::Beside => Ok(()),
+            Self::Never => Err(Failure::new(
+                Kind::ExecRefused,
+                "the server ends the connection when a command is asked for beside SFTP",
+            )),
+        }
+    }
 }
 
 /// What is to be set of a file; what is not said stays.
@@ -90,20 +139,31 @@ impl<S: Session> Remote<S> {
     /// # Errors
     ///
     /// There is no way, or the connection is gone.
-    pub async fn open(session: Arc<S>, privilege: Privilege) -> Result<Self, Failure> {
+    pub async fn open(session: Arc<S>, privilege: Privilege, commands: Commands) -> Result<Self, Failure> {
         let sftp = match &privilege {
             Privilege::Login => sftp(session.as_ref()).await?,
             Privilege::Other(_) => None,
+        };
+        let home = match &sftp {
+            // Not waited for: only a shell beside it needs to know.
+            Some(sftp) => sftp.ask(Request::Realpath { path: Bytes::from_static(b".") }).await.ok(),
+            None => None,
         };
         let remote = Self {
             session,
             privilege,
             sftp,
+            commands,
+            dialect: Dialect::default(),
+            home: Mutex::new(home),
             shell: OnceCell::new(),
+            asking_shell: AtomicBool::new(false),
+            turns: Semaphore::new(COMMANDS),
             temporary: Mutex::default(),
             displaced: Mutex::default(),
             round_trip: AtomicU64::new(0),
             undecided: AtomicUsize::new(0),
+            placed: AtomicUsize::new(0),
         };
         if remote.sftp.is_none() {
             remote.shell().await?;
@@ -132,8 +192,56 @@ impl<S: Session> Remote<S> {
     ///
     /// The account has none, or it could not be started; the same each time.
     pub async fn shell(&self) -> Result<&Shell, Failure> {
-        let started = self.shell.get_or_init(|| Shell::start(self.session.as_ref(), &self.privilege)).await;
-        started.as_ref().map_err(Failure::clone)
+        self.commands.allowed()?;
+        let start = || async {
+            self.asking_shell.store(true, Ordering::Relaxed);
+            let started = Shell::start(self.session.as_ref(), &self.privilege).await;
+            let started = match started {
+                Ok(shell) => self.on_the_same_files(shell).await,
+                Err(failure) => Err(failure),
+            };
+            if started.is_ok() {
+                self.asking_shell.store(false, Ordering::Relaxed);
+            }
+            started
+        };
+        self.shell.get_or_init(start).await.as_ref().map_err(Failure::clone)
+    }
+
+    /// Has a shell begin where SFTP does. One that cannot, as SFTP alone is locked into a folder, is of no use: the same
+    /// path would be another file there.
+    async fn on_the_same_files(&self, mut shell: Shell) -> Result<Shell, Failure> {
+        let home = self.home.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(home) = home else { return Ok(shell) };
+        match home.path().await {
+            Ok(home) if home == shell.folder() => {}
+            Ok(home) if home.as_ref() == b"/" => {
+                shell.end().await;
+                let message = "commands see other files there than SFTP shows, which is locked into a folder";
+                return Err(Failure::new(Kind::ExecRefused, message));
+            }
+            Ok(home) => shell.work_in(home),
+            Err(error) if error.is_end() => return Err(error.about("cannot ask where SFTP begins")),
+            // It does not tell: most begin at the same place.
+            Err(_) => {}
+        }
+        Ok(shell)
+    }
+
+    /// Whether a connection that is lost may have been ended by the server because a command was asked for beside
+    /// SFTP. Nothing was put in place since [`Self::begin`], so that all may be done again without commands.
+    pub fn was_asking_for_a_shell(&self) -> bool {
+        self.sftp.is_some()
+            && self.asking_shell.load(Ordering::Relaxed)
+            && self.placed.load(Ordering::Relaxed) == 0
+            && !self.is_undecided()
+    }
+
+    /// Waits for one's turn to move a content by a command; alone when that has gone wrong before.
+    pub(in crate::files) async fn turn(&self, alone: bool) -> Option<SemaphorePermit<'_>> {
+        let turns = if alone { COMMANDS } else { 1 };
+        // The semaphore is never closed.
+        self.turns.acquire_many(u32::try_from(turns).unwrap_or(1)).await.ok()
     }
 
     /// How long the host took for its last look: about a round trip.
@@ -149,14 +257,10 @@ impl<S: Session> Remote<S> {
     pub async fn look(&self, path: &[u8], follow: bool) -> Result<Option<Meta>, Failure> {
         if let Some(sftp) = &self.sftp {
             let asked = Instant::now();
-            let looked = sftp.look(path, follow).await;
+            let looked = self.look_by_sftp(sftp, path, follow).await;
             let took = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.round_trip.store(took, Ordering::Relaxed);
-            let attrs = looked.map_err(|error| error.about(&about("look at", path)))?;
-            return match attrs {
-                None => Ok(None),
-                Some(attrs) => Meta::of(&attrs).map(Some).ok_or_else(|| untold(path)),
-            };
+            return looked;
         }
         let script = Script::new(MISSING).text(if follow { LOOK_BEHIND } else { LOOK });
         let output = self.job(&about("look at", path), script.text("look").path(path)).await?;
@@ -207,17 +311,20 @@ impl<S: Session> Remote<S> {
             } else {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            for entry in more.into_iter().filter(|entry| !matches!(entry.name.as_ref(), b"." | b"..")) {
-                let meta = match Meta::of(&entry.attrs) {
-                    Some(meta) => meta,
-                    // Not every server tells with the name.
-                    None => match self.look(&child(path, &entry.name), false).await? {
-                        Some(meta) => meta,
-                        None => continue,
-                    },
-                };
-                named.push((entry.name.to_vec(), meta));
-            }
+            let more = more.into_iter().filter(|entry| !matches!(entry.name.as_ref(), b"." | b".."));
+            let metas = more.map(|entry| {
+                async move {
+                    let meta = match Meta::of(&entry.attrs) {
+                        Some(meta) => Some(meta),
+                        // Not every server tells with the name.
+                        None => self.look_by_sftp(sftp, &child(path, &entry.name), false).await?,
+                    };
+                    Ok::<_, Failure>(meta.map(|meta| (entry.name.to_vec(), meta)))
+                }
+                .boxed()
+            });
+            let metas = stream::iter(metas.collect::<Vec<_>>()).buffered(ASKED_AT_A_TIME);
+            named.extend(metas.try_collect::<Vec<_>>().await?.into_iter().flatten());
             if named.len() > MAX_NAMES {
                 let message = format!("{} has more than {MAX_NAMES} names", shown(path));
                 return Err(Failure::new(Kind::Limit, message));
@@ -317,7 +424,8 @@ impl<S: Session> Remote<S> {
             let attrs = Attrs { permissions: Some(mode), ..Attrs::default() };
             let asked = sftp.ask(Request::Mkdir { path: Bytes::copy_from_slice(path), attrs }).await;
             let asked = asked.map_err(|error| error.about(&what))?;
-            return asked.done().await.map_err(|error| error.about(&what));
+            asked.done().await.map_err(|error| error.about(&what))?;
+            return self.narrow_folder(sftp, path, mode).await.map_err(|error| error.about(&what));
         }
         // As mkdir(2) does it: `-m` alone would set bits that the umask takes away.
         let mkdir = format!("mkdir -m \"$(printf %o $((0{mode:o} & ~$(umask))))\"");
@@ -383,8 +491,12 @@ impl<S: Session> Remote<S> {
         if let Some(sftp) = &self.sftp {
             return Ok(sftp.readlink(path).await.map_err(|error| error.about(&what))?.to_vec());
         }
+        self.link_target_by_shell(&what, path).await
+    }
+
+    async fn link_target_by_shell(&self, what: &str, path: &[u8]) -> Result<Vec<u8>, Failure> {
         // A dot keeps line ends at the end of the target.
-        let output = self.job(&what, Script::new("readlink -n").path(path).text("&& echo .")).await?;
+        let output = self.job(what, Script::new("readlink -n").path(path).text("&& echo .")).await?;
         Ok(output.strip_suffix(b".\n").unwrap_or(&output).to_vec())
     }
 
@@ -394,13 +506,10 @@ impl<S: Session> Remote<S> {
     ///
     /// The host does not.
     pub async fn make_link(&self, target: &[u8], path: &[u8]) -> Result<(), Failure> {
-        let what = about("make the link", path);
         if let Some(sftp) = &self.sftp {
-            let (target, link) = (Bytes::copy_from_slice(target), Bytes::copy_from_slice(path));
-            let asked =
-                sftp.ask(Request::Symlink { target, link }).await.map_err(|error| error.about(&what))?;
-            return asked.done().await.map_err(|error| error.about(&what));
+            return self.link_by_sftp(sftp, target, path).await;
         }
+        let what = about("make the link", path);
         self.job(&what, Script::new("ln -s --").word(target).path(path)).await.map(drop)
     }
 
@@ -418,10 +527,8 @@ impl<S: Session> Remote<S> {
         if let Some(sftp) = &self.sftp {
             let attrs = attrs_of(wanted);
             if attrs != Attrs::default() {
-                let what = about("set the attributes of", path);
-                let asked = sftp.ask(Request::Setstat { path: Bytes::copy_from_slice(path), attrs }).await;
-                let asked = asked.map_err(|error| error.about(&what))?;
-                asked.done().await.map_err(|error| error.about(&what))?;
+                let set = self.set_by_path(sftp, path, &attrs).await;
+                set.map_err(|error| error.about(&about("set the attributes of", path)))?;
             }
             return Ok(());
         }
@@ -451,7 +558,7 @@ impl<S: Session> Remote<S> {
 
     /// A request that puts something in place is about to go out.
     pub(in crate::files) fn undecided(&self) -> Asking<'_> {
-        Asking::new(&self.undecided)
+        Asking::new(&self.undecided, &self.placed)
     }
 
     fn temporaries(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
@@ -529,6 +636,11 @@ pub fn split(path: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
 /// The account has no shell, or may not have another channel for one.
 fn is_no_shell(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::ExecRefused | Kind::ChannelRefused)
+}
+
+/// The connection, or the server at its end, is of no more use.
+pub(in crate::files) fn is_loss(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Timeout | Kind::Protocol)
 }
 
 /// `owner:group` as chown takes it.

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Mutex;
 
 use crate::files::remote::privilege::{Privilege, no_shell};
+use crate::files::remote::script::Script;
+use crate::files::remote::search::Search;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
 use crate::ssh::pipe::{PipeReader, PipeWriter};
@@ -29,6 +31,10 @@ pub struct Shell {
     writer: PipeWriter,
     reading: Mutex<Reading>,
     marker: String,
+    /// Where it began.
+    folder: Bytes,
+    /// What each job begins with.
+    before: Vec<u8>,
 }
 
 struct Reading {
@@ -62,13 +68,32 @@ impl Shell {
     /// There is none: the account is restricted, sudo says no, or the connection is gone.
     pub async fn start<S: Session>(session: &S, privilege: &Privilege) -> Result<Self, Failure> {
         let pipe = privilege.shell(session).await?;
-        let shell = Self {
+        let mut shell = Self {
             writer: pipe.writer,
             reading: Mutex::new(Reading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
             marker: format!("fan-{:032x}", rand::random::<u128>()),
+            folder: Bytes::new(),
+            before: Vec::new(),
         };
-        let begun = shell.run("", START).await?;
-        if begun.status == 0 { Ok(shell) } else { Err(no_shell(&begun.said())) }
+        let begun = shell.run("pwd -P || :", START).await.map_err(|failure| match failure.kind {
+            Kind::Timeout => no_shell(&failure.message),
+            _ => failure,
+        })?;
+        if begun.status != 0 {
+            return Err(no_shell(&begun.said()));
+        }
+        shell.folder = begun.output.slice(..begun.output.len() - usize::from(begun.output.ends_with(b"\n")));
+        Ok(shell)
+    }
+
+    /// The folder in which it began, without links in its path.
+    pub fn folder(&self) -> &Bytes {
+        &self.folder
+    }
+
+    /// Has all jobs begin in another folder.
+    pub fn work_in(&mut self, folder: impl AsRef<[u8]>) {
+        self.before = Script::new("cd").path(folder.as_ref()).text("|| exit 1\n").bytes().to_vec();
     }
 
     /// Runs a script and waits for its end. Its input is empty, and it cannot change the shell itself.
@@ -81,7 +106,7 @@ impl Shell {
         reading.job += 1;
         let marker = format!("{} {}", self.marker, reading.job);
         let end = format!("\n) </dev/null 2>&1\nprintf '\\n%s %s\\n' '{marker}' \"$?\"\n");
-        let job = [b"(\n:\n", script.as_ref(), end.as_bytes()].concat();
+        let job = [b"(\n:\n", &self.before[..], script.as_ref(), end.as_bytes()].concat();
         let work = async {
             // A script longer than what the shell reads ahead is written while its output is read. A shell that
             // takes nothing is gone or never came, and its reader knows why.
@@ -101,10 +126,10 @@ impl Shell {
     }
 
     async fn read(&self, reading: &mut Reading, marker: &str) -> Result<JobEnd, Failure> {
-        let marker = format!("\n{marker} ");
+        let mut mark = Mark::new(format!("\n{marker} "));
         let mut stderr = BytesMut::new();
         loop {
-            if let Some(end) = take_job(&mut reading.buffer, marker.as_bytes()) {
+            if let Some(end) = mark.take_job(&mut reading.buffer) {
                 return Ok(end);
             }
             match reading.reader.next().await {
@@ -136,29 +161,27 @@ impl Shell {
     }
 }
 
-/// Cuts a job's output and status off the buffer, once its marker's line is whole.
-fn take_job(buffer: &mut BytesMut, marker: &[u8]) -> Option<JobEnd> {
-    let at = find(buffer, marker)?;
-    let behind = at + marker.len();
-    let line_end = buffer.get(behind..)?.iter().position(|&byte| byte == b'\n')?;
-    let status = buffer.get(behind..behind + line_end)?;
-    let status = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
-    let output = buffer.split_to(at).freeze();
-    let _ = buffer.split_to(marker.len() + line_end + 1);
-    Some(JobEnd { status, output })
+/// The line behind a job's output, which tells its status.
+struct Mark {
+    begin: Search,
+    end: Search,
 }
 
-fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = needle.first()?;
-    let mut from = 0;
-    while let Some(at) = hay.get(from..)?.iter().position(|byte| byte == first) {
-        let at = from + at;
-        if hay.get(at..)?.starts_with(needle) {
-            return Some(at);
-        }
-        from = at + 1;
+impl Mark {
+    fn new(text: String) -> Self {
+        Self { begin: Search::new(text), end: Search::new("\n") }
     }
-    None
+
+    /// Cuts the job's output and status off the buffer, once the line is whole.
+    fn take_job(&mut self, buffer: &mut BytesMut) -> Option<JobEnd> {
+        let (at, behind) = self.begin.find(buffer)?;
+        let (end, _) = self.end.find(buffer.get(behind..)?)?;
+        let status = buffer.get(behind..behind + end)?;
+        let status = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+        let output = buffer.split_to(at).freeze();
+        let _ = buffer.split_to(behind - at + end + 1);
+        Some(JobEnd { status, output })
+    }
 }
 
 fn said(output: &[u8]) -> String {
@@ -179,6 +202,7 @@ mod tests {
         assert_eq!((end.status, &end.output[..]), (3, &b"a\0b\n\nerr\n"[..]));
         let end = shell.run("cat; cd /; x=1", SOON).await.unwrap();
         assert_eq!((end.status, &end.output[..]), (0, &b""[..]));
+        assert_eq!(shell.folder(), std::env::current_dir().unwrap().as_os_str().as_encoded_bytes());
         let end = shell.run("echo \"$x\" $(pwd | grep -c '^/$')", SOON).await.unwrap();
         assert_eq!(&end.output[..], b" 0\n");
         shell.end().await;

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::files::meta::MetaKind;
 use crate::files::remote::script::Script;
-use crate::files::remote::{Remote, about, child, shown, split};
+use crate::files::remote::{Remote, about, child, is_loss, shown, split};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
 use crate::ssh::sftp::SftpError;
@@ -63,6 +64,16 @@ pub fn is_temporary(name: &[u8], target: &[u8]) -> bool {
         && name.get(fixed..).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
+/// A path with the names that things in it will have once they are in place.
+pub(super) fn lasting(path: &[u8]) -> Vec<u8> {
+    let names = path.split(|&byte| byte == b'/').map(|name| {
+        let end = name.len().saturating_sub(DIGITS + MARK.len());
+        let kept = name.get(1..end).filter(|kept| !kept.is_empty() && is_temporary(name, kept));
+        kept.unwrap_or(name)
+    });
+    names.collect::<Vec<_>>().join(&b'/')
+}
+
 impl<S: Session> Remote<S> {
     /// A path for a temporary file beside a target. It is removed when it never gets into place.
     ///
@@ -77,6 +88,12 @@ impl<S: Session> Remote<S> {
         let path = child(&folder, &temporary_name(&name));
         self.temporaries().push(path.clone());
         Ok(path)
+    }
+
+    /// Takes over what is not in place of the same files, seen over a connection that is gone.
+    pub fn inherit(&self, other: &Self) {
+        self.temporaries().append(&mut other.temporaries());
+        self.displaced().append(&mut other.displaced());
     }
 
     /// Takes over a temporary file of an earlier run.
@@ -106,8 +123,19 @@ impl<S: Session> Remote<S> {
     /// the kind [`Kind::ConnectionLost`] says that it is not known.
     pub async fn replace(&self, temporary: &[u8], target: &[u8]) -> Result<Replaced, Failure> {
         let what = about("put a new file in place of", target);
+        let through = self.renames_through() && {
+            let there = self.look(target, false).await?;
+            there.is_some_and(|meta| meta.kind == MetaKind::Link)
+        };
         let asking = self.undecided();
-        let how = asking.decided(self.rename_over(&what, temporary, target).await)?;
+        let renamed = async {
+            if through {
+                self.remove(target).await?;
+            }
+            self.rename_over(&what, temporary, target).await
+        };
+        let how = asking.decided(renamed.await)?;
+        let how = if through { Replaced::InTwoSteps } else { how };
         self.settled(temporary);
         Ok(how)
     }
@@ -117,8 +145,15 @@ impl<S: Session> Remote<S> {
             None => self.replace_by_shell(what, temporary, target).await,
             Some(sftp) if sftp.extensions().posix_rename => {
                 let asked = async { sftp.ask_posix_rename(temporary, target).await?.done().await };
-                asked.await.map_err(|error| error.about(what))?;
-                Ok(Replaced::Atomically)
+                match asked.await {
+                    Ok(()) => Ok(Replaced::Atomically),
+                    // Some list it and do not have it.
+                    Err(error) if error.is_unsupported() => {
+                        let replaced = self.replace_in_two_steps(temporary, target).await;
+                        replaced.map_err(|error| error.about(what))
+                    }
+                    Err(error) => Err(error.about(what)),
+                }
             }
             Some(_) => self.replace_in_two_steps(temporary, target).await.map_err(|error| error.about(what)),
         }
@@ -129,7 +164,10 @@ impl<S: Session> Remote<S> {
         match self.rename(temporary, target).await {
             // Some servers replace, as POSIX does.
             Ok(()) => return Ok(Replaced::Atomically),
-            Err(SftpError::Status { code: status::FAILURE | status::PERMISSION_DENIED, .. }) => {}
+            Err(SftpError::Status {
+                code: status::FAILURE | status::PERMISSION_DENIED | status::FILE_ALREADY_EXISTS,
+                ..
+            }) => {}
             Err(error) => return Err(error),
         }
         let (folder, name) = split(target);
@@ -259,6 +297,8 @@ impl<S: Session> Remote<S> {
     /// A step begins: what an earlier one left undecided was told of then.
     pub fn begin(&self) {
         self.undecided.store(0, Ordering::Relaxed);
+        self.placed.store(0, Ordering::Relaxed);
+        drop(self.unheeded());
     }
 
     /// Whether the host was asked to put something in place and has not answered.
@@ -306,21 +346,24 @@ impl<S: Session> Remote<S> {
 }
 
 /// A request that puts something in place, on its way. It counts as long as its answer is not known.
-pub(in crate::files) struct Asking<'a>(&'a AtomicUsize);
+pub(in crate::files) struct Asking<'a> {
+    undecided: &'a AtomicUsize,
+    placed: &'a AtomicUsize,
+}
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+    pub(super) fn new(undecided: &'a AtomicUsize, placed: &'a AtomicUsize) -> Self {
+        undecided.fetch_add(1, Ordering::Relaxed);
+        Self { undecided, placed }
     }
 
     /// The host has answered, unless the connection was lost meanwhile.
     pub(in crate::files) fn decided<T>(self, answer: Result<T, Failure>) -> Result<T, Failure> {
-        let known = answer.as_ref().err().is_none_or(|failure| {
-            !matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Timeout | Kind::Protocol)
-        });
-        if known {
-            self.0.fetch_sub(1, Ordering::Relaxed);
+        if answer.is_ok() {
+            self.placed.fetch_add(1, Ordering::Relaxed);
+        }
+        if !answer.as_ref().is_err_and(is_loss) {
+            self.undecided.fetch_sub(1, Ordering::Relaxed);
         }
         answer
     }
@@ -338,6 +381,8 @@ mod tests {
         assert!(is_temporary(&name, b"app.conf"));
         assert!(!is_temporary(&name, b"app.con"));
         assert!(!is_temporary(b".app.conf.fan-zz", b"app.conf"));
+        let path = [b"./in/", &name[..], b"/.x"].concat();
+        assert_eq!(shown(&lasting(&path)), "./in/app.conf/.x");
         let long = vec![b'x'; 255];
         assert_eq!(temporary_name(&long).len(), MAX_NAME);
         assert!(is_temporary(&temporary_name(&long), &long));

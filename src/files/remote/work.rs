@@ -17,8 +17,8 @@ use crate::files::remote::{
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::ssh::Session;
 use crate::ssh::pipe::Pipe;
-use crate::ssh::sftp::SftpError;
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
+use crate::ssh::sftp::{Sftp, SftpError};
 
 /// How long a check of the user's may take.
 const VALIDATION: Duration = Duration::from_secs(600);
@@ -65,7 +65,7 @@ impl<S: Session> Remote<S> {
         let what = about("make a file in", &split(path).0);
         let (made, missing) = match self.sftp() {
             Some(sftp) => {
-                let made = sftp.open(path, OpenFlags::CREATE_NEW, Some(0o600)).await;
+                let made = self.open_new(sftp, path).await;
                 let missing = made.as_ref().is_err_and(SftpError::is_missing);
                 (made.map(Created::Open).map_err(|error| error.about(&what)), missing)
             }
@@ -84,6 +84,13 @@ impl<S: Session> Remote<S> {
             Failure { message: format!("the folder {folder} is missing"), ..failure }
                 .hint(format!("make it first: `file: {folder}` with `state: directory`, or `mkdir -p`"))
         })
+    }
+
+    /// Opens a new file for writing over SFTP, which nobody else can read.
+    pub(in crate::files) async fn open_new(&self, sftp: &Sftp, path: &[u8]) -> Result<Bytes, SftpError> {
+        let handle = sftp.open(path, OpenFlags::CREATE_NEW, Some(0o600)).await?;
+        self.keep_private(sftp, path, &handle).await?;
+        Ok(handle)
     }
 
     /// The SHA-256 of a file, from reading all of it.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::sandbox::sftp::dialect::{self, Dialect};
 use crate::sandbox::sftp::files::{Files, MAX_DATA, say};
 use crate::ssh::sftp::wire::{Attrs, NameEntry, Reply, Request, status};
 
@@ -82,6 +83,9 @@ pub enum SftpFault {
     RenameFails,
     /// Has no extensions, and RENAME does not work.
     NoRename,
+
+    /// Is honest, and differs from OpenSSH's server in these ways.
+    Differs(Vec<Dialect>),
 }
 
 /// Answers requests, with a fault or without.
@@ -116,6 +120,8 @@ impl Desk {
             | SftpFault::HugeLength
             | SftpFault::WrongIds
             | SftpFault::Reorder => None,
+
+            SftpFault::Differs(dialects) => Some(dialect::answer(files, dialects, request)),
 
             SftpFault::NoExtensions => is_extended(request, None).then(|| say(status::OP_UNSUPPORTED)),
             SftpFault::NoRename if is_extended(request, None) => Some(say(status::OP_UNSUPPORTED)),

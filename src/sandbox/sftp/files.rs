@@ -161,7 +161,8 @@ impl Files {
                 // Where OpenSSH links and unlinks, for the same end: what is there already is never replaced.
                 renameat_with(CWD, self.path(from), CWD, self.path(to), RenameFlags::NOREPLACE)?;
             }
-            Request::Symlink { target, link } => symlink(OsStr::from_bytes(target), self.path(link))?,
+            // In OpenSSH's order: so both paths were read.
+            Request::Symlink { target, link, .. } => symlink(OsStr::from_bytes(target), self.path(link))?,
             Request::Readlink { path } => return Ok(one_path(fs::read_link(self.path(path))?)),
             Request::Realpath { path } => return Ok(one_path(self.real_path(path)?)),
             Request::Extended { name, fields } => return self.extended(name, fields.clone()),
@@ -269,7 +270,7 @@ impl Files {
     }
 
     /// Where a path leads. The empty one leads nowhere, as in any system call.
-    fn path(&self, path: &[u8]) -> PathBuf {
+    pub(super) fn path(&self, path: &[u8]) -> PathBuf {
         if path.is_empty() { PathBuf::new() } else { self.home.join(OsStr::from_bytes(path)) }
     }
 

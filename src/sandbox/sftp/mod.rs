@@ -1,8 +1,9 @@
 //! SFTP as a throw-away host serves it, in place of a real host's `sftp-server`: takes requests off a channel,
 //! answers them one after the other. `files` is the work on the file system, `attributes` what is told and set of
-//! files, `fault` what may go wrong.
+//! files, `dialect` what other servers do in another way, `fault` what may go wrong.
 
 mod attributes;
+mod dialect;
 mod fault;
 mod files;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
+pub use crate::sandbox::sftp::dialect::Dialect;
 pub use crate::sandbox::sftp::fault::SftpFault;
 
 use crate::sandbox::sftp::fault::{Desk, is_rename};
@@ -115,7 +117,11 @@ impl Conversation<'_> {
         if !is_init(&first) {
             return Err(Broken::Confused);
         }
-        let bare = matches!(self.fault, Some(SftpFault::NoExtensions | SftpFault::NoRename));
+        let bare = match &self.fault {
+            Some(SftpFault::NoExtensions | SftpFault::NoRename) => true,
+            Some(SftpFault::Differs(dialects)) => dialects.iter().any(|dialect| dialect.is_bare()),
+            Some(_) | None => false,
+        };
         self.send(version(if bare { &[] } else { EXTENSIONS })).await?;
         let mut answered = 0;
         while let Some(packet) = self.packet().await? {

@@ -31,7 +31,7 @@ pub enum SftpError {
 impl SftpError {
     /// What is at the path does not exist.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Status { code: status::NO_SUCH_FILE, .. })
+        matches!(self, Self::Status { code: status::NO_SUCH_FILE | status::NO_SUCH_PATH, .. })
     }
 
     /// The server does not know the request.
@@ -57,7 +57,6 @@ impl SftpError {
             Self::Stalled(_) => Failure::new(Kind::Timeout, format!("{what}: {self}")),
             Self::Status { code, message } => {
                 let kind = match *code {
-                    status::NO_SUCH_FILE => Kind::RemotePath,
                     status::PERMISSION_DENIED => Kind::RemotePermission,
                     _ if speaks_of_space(message) => Kind::RemoteDiskFull,
                     _ => Kind::RemotePath,
@@ -82,7 +81,7 @@ fn speaks_of_space(message: &str) -> bool {
 
 fn status_text(code: u32, message: &str) -> String {
     match code {
-        status::NO_SUCH_FILE => "no such file or folder".to_owned(),
+        status::NO_SUCH_FILE | status::NO_SUCH_PATH => "no such file or folder".to_owned(),
         status::PERMISSION_DENIED => "permission denied".to_owned(),
         status::OP_UNSUPPORTED => "the server does not do that".to_owned(),
         _ if message.is_empty() => format!("the server says failure {code}"),

@@ -173,13 +173,14 @@ pub enum Request {
         /// Which.
         path: Bytes,
     },
-    /// Makes a link. On the wire in OpenSSH's order, target first (sftp-server.c, `process_symlink`), against the
-    /// letter of the draft.
+    /// Makes a link.
     Symlink {
         /// Where it points.
         target: Bytes,
         /// Where it is.
         link: Bytes,
+        /// Which of the two stands first.
+        order: LinkOrder,
     },
     /// Something of a vendor's.
     Extended {
@@ -188,6 +189,15 @@ pub enum Request {
         /// Its fields, as they stand on the wire.
         fields: Bytes,
     },
+}
+
+/// The order of the two paths of [`Request::Symlink`]. Nothing on the wire tells it: both sides must mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkOrder {
+    /// Against the letter of the draft: OpenSSH (sftp-server.c, `process_symlink`), and who follows it.
+    TargetFirst,
+    /// By the letter of the draft (section 6.10).
+    LinkFirst,
 }
 
 /// What a server answers.
@@ -239,6 +249,10 @@ pub mod status {
     pub const BAD_MESSAGE: u32 = 5;
     /// The server does not do that.
     pub const OP_UNSUPPORTED: u32 = 8;
+    /// There is no such folder on the way (version 4; some servers say it in version 3, too).
+    pub const NO_SUCH_PATH: u32 = 10;
+    /// Something is there already (likewise).
+    pub const FILE_ALREADY_EXISTS: u32 = 11;
 }
 
 const INIT: u8 = 1;
@@ -335,9 +349,13 @@ impl Request {
                 put_string(&mut body, from);
                 put_string(&mut body, to);
             }
-            Self::Symlink { target, link } => {
-                put_string(&mut body, target);
-                put_string(&mut body, link);
+            Self::Symlink { target, link, order } => {
+                let (first, second) = match order {
+                    LinkOrder::TargetFirst => (target, link),
+                    LinkOrder::LinkFirst => (link, target),
+                };
+                put_string(&mut body, first);
+                put_string(&mut body, second);
             }
             Self::Extended { name, fields } => {
                 put_string(&mut body, name);
@@ -376,7 +394,8 @@ impl Request {
         }
     }
 
-    /// Reads a packet without its length; gives the request's number too.
+    /// Reads a packet without its length; gives the request's number too. The paths of a link are taken to stand in
+    /// OpenSSH's order.
     ///
     /// # Errors
     ///
@@ -409,7 +428,10 @@ impl Request {
             17 => Self::Stat { path: take_string(from)? },
             18 => Self::Rename { from: take_string(from)?, to: take_string(from)? },
             19 => Self::Readlink { path: take_string(from)? },
-            20 => Self::Symlink { target: take_string(from)?, link: take_string(from)? },
+            20 => {
+                let (target, link) = (take_string(from)?, take_string(from)?);
+                Self::Symlink { target, link, order: LinkOrder::TargetFirst }
+            }
             200 => {
                 let name = take_string(from)?;
                 Self::Extended { name, fields: std::mem::take(from) }
@@ -655,7 +677,7 @@ mod tests {
             Request::Setstat { path: path.clone(), attrs },
             Request::Fsetstat { handle: handle.clone(), attrs },
             Request::Opendir { path: path.clone() },
-            Request::Readdir { handle },
+            Request::Readdir { handle: handle.clone() },
             Request::Remove { path: path.clone() },
             Request::Mkdir { path: path.clone(), attrs },
             Request::Rmdir { path: path.clone() },
@@ -663,7 +685,7 @@ mod tests {
             Request::Stat { path: path.clone() },
             Request::Rename { from: path.clone(), to: path.clone() },
             Request::Readlink { path: path.clone() },
-            Request::Symlink { target: path.clone(), link: path.clone() },
+            Request::Symlink { target: path.clone(), link: handle.clone(), order: LinkOrder::TargetFirst },
             Request::Extended { name: path, fields: Bytes::from_static(b"fields") },
         ]
     }
@@ -700,6 +722,16 @@ mod tests {
         let version = packet(&version(&[("a@b", "1"), ("c", "2")]), b"");
         assert_eq!(read_version(version), Ok((3, vec![Bytes::from("a@b"), Bytes::from("c")])));
         assert!(is_init(&packet(&init(), b"")));
+    }
+
+    #[test]
+    fn the_paths_of_a_link_stand_in_either_order() {
+        let (target, link) = (Bytes::from_static(b"target"), Bytes::from_static(b"link"));
+        let of = |order| Request::Symlink { target: target.clone(), link: link.clone(), order };
+        let read = Request::read(packet(&of(LinkOrder::LinkFirst).head(1), b"")).unwrap().1;
+        let swapped =
+            Request::Symlink { target: link.clone(), link: target.clone(), order: LinkOrder::TargetFirst };
+        assert_eq!(read, swapped);
     }
 
     #[test]

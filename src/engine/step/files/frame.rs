@@ -12,7 +12,7 @@ use crate::engine::step::{StepResult, interrupted};
 use crate::engine::worker::Worker;
 use crate::event::{Fact, Stream};
 use crate::files::progress::Progress;
-use crate::files::remote::{Privilege, Remote};
+use crate::files::remote::{Commands, Privilege, Remote};
 use crate::model::duration;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, StepStatus};
@@ -60,6 +60,15 @@ enum Given {
     Done(Result<Done, Failure>),
 }
 
+/// How one try ended.
+enum Tried<S> {
+    /// As it is to be told.
+    Ended(StepResult),
+    /// The connection was lost when a command was asked for beside SFTP, and nothing was put in place. What is not in
+    /// place is known to these files.
+    Alone(Failure, Arc<Remote<S>>),
+}
+
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
@@ -67,15 +76,57 @@ pub(super) async fn run<C: Connector>(
     privilege: Privilege,
     work: Work,
 ) -> Result<StepResult, Failure> {
-    let mut stop = worker.shared.stop.clone();
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
-    let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-    let late = || {
-        let message = format!("not done after {}", duration::show(limit.unwrap_or_default()));
-        Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`")
+    let limit = Limit { length: limit, end: limit.and_then(|limit| Instant::now().checked_add(limit)) };
+    let (failure, before) = match attempt(worker, index, &privilege, &work, limit, None).await {
+        Tried::Ended(result) => return Ok(result),
+        Tried::Alone(failure, before) => (failure, before),
     };
+    // Some servers end a connection on which a command is asked for beside SFTP (proftpd's mod_sftp). All that was
+    // learned is that: on another connection the same goes on without commands.
+    worker.run.commands = Commands::Never;
+    worker.run.files.clear();
+    worker.run.session = None;
+    if worker.open_session(index).await.is_err() {
+        return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
+    }
+    match attempt(worker, index, &privilege, &work, limit, Some(before)).await {
+        Tried::Ended(result) => Ok(result),
+        Tried::Alone(failure, remote) => {
+            Ok(ended(failure, StepStatus::Failed, remote.left(), remote.is_undecided(), true))
+        }
+    }
+}
+
+/// How long the step may take, and when that is over.
+#[derive(Clone, Copy)]
+struct Limit {
+    length: Option<Duration>,
+    end: Option<Instant>,
+}
+
+impl Limit {
+    fn late(self) -> Failure {
+        let message = format!("not done after {}", duration::show(self.length.unwrap_or_default()));
+        Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`")
+    }
+}
+
+/// Does the work over the connection that is open. What an earlier try left is removed first.
+async fn attempt<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    privilege: &Privilege,
+    work: &Work,
+    limit: Limit,
+    before: Option<Arc<Remote<C::Session>>>,
+) -> Tried<C::Session> {
+    let mut stop = worker.shared.stop.clone();
     let mut by_commands = false;
-    let remote = match known(worker, &privilege) {
+    // What is learned of another host is not kept here.
+    let is_here = std::ptr::eq(worker.place, worker.planned);
+    let commands = if is_here { worker.run.commands } else { Commands::default() };
+    let remote = match known(worker, privilege) {
         Some(remote) => remote,
         None => {
             let session = worker.run.session.as_ref().expect("the worker opened a session for this action");
@@ -85,25 +136,30 @@ pub(super) async fn run<C: Connector>(
                 reason = stop.asked() => {
                     let mut result = StepResult::failed(interrupted(reason));
                     result.outcome.status = StepStatus::Cancelled;
-                    return Ok(result);
+                    return Tried::Ended(result);
                 }
-                opened = Remote::open(session, privilege.clone()) => opened,
-                () = reached(deadline) => Err(late()),
+                opened = Remote::open(session, privilege.clone(), commands) => opened,
+                () = reached(limit.end) => Err(limit.late()),
             };
             match opened {
                 Ok(remote) => {
                     let remote = Arc::new(remote);
                     let over_ssh = worker.place.endpoint.transport == Transport::Ssh;
-                    by_commands = remote.sftp().is_none() && privilege == Privilege::Login && over_ssh;
+                    by_commands = remote.sftp().is_none() && *privilege == Privilege::Login && over_ssh;
                     worker.run.files.push(Arc::clone(&remote));
                     remote
                 }
-                Err(failure) => return Ok(StepResult::refused(failure)),
+                Err(failure) => return Tried::Ended(StepResult::refused(failure)),
             }
         }
     };
     worker.run.started = true;
     remote.begin();
+    let mut left = Vec::new();
+    if let Some(before) = before {
+        remote.inherit(&before);
+        left = remote.cleanup().await;
+    }
 
     let progress = Progress::default();
     let hosts = worker.task.hosts.len().min(worker.shared.plan.pool).max(1);
@@ -130,34 +186,42 @@ pub(super) async fn run<C: Connector>(
             biased;
             reason = stop.asked() => Given::Up(interrupted(reason), StepStatus::Cancelled),
             done = work.run::<C>(&context, &remote).boxed() => Given::Done(done),
-            () = reached(deadline) => Given::Up(late(), StepStatus::Failed),
+            () = reached(limit.end) => Given::Up(limit.late(), StepStatus::Failed),
             () = telling => Given::Up(Failure::new(Kind::Internal, "progress ended"), StepStatus::Failed),
         }
     };
     let undecided = remote.is_undecided();
-    match given {
+    Tried::Ended(match given {
         Given::Done(Ok(mut done)) => {
+            let mut notes: Vec<String> = remote.unheeded();
             if by_commands {
+                notes.push("by commands: the server has no SFTP".to_owned());
+            }
+            notes.extend(left.iter().map(|path| format!("left behind: {path}")));
+            for note in notes {
                 let sep = if done.note.is_empty() { "" } else { ", " };
-                done.note += &format!("{sep}by commands: the server has no SFTP");
+                done.note += &format!("{sep}{note}");
             }
             if !done.output.is_empty() {
                 output(worker, index, &done.output).await;
             }
-            Ok(finished(done))
+            finished(done)
         }
         Given::Done(Err(failure)) => {
             let lost = is_loss(&failure);
+            if lost && is_here && remote.was_asking_for_a_shell() {
+                return Tried::Alone(failure, remote);
+            }
             // A server that does not answer may still have done what it was asked.
             let blind = lost || failure.kind == Kind::Timeout;
-            let left = leave(&remote, &mut stop).await;
-            Ok(ended(failure, StepStatus::Failed, left, undecided && blind, lost))
+            left.extend(leave(&remote, &mut stop).await);
+            ended(failure, StepStatus::Failed, left, undecided && blind, lost)
         }
         Given::Up(failure, status) => {
-            let left = leave(&remote, &mut stop).await;
-            Ok(ended(failure, status, left, undecided, false))
+            left.extend(leave(&remote, &mut stop).await);
+            ended(failure, status, left, undecided, false)
         }
-    }
+    })
 }
 
 /// The files of the host as a user sees them, when a step has asked for them before.

@@ -421,7 +421,7 @@ pub(super) async fn ensure_folder<S: Session>(
         None if dry_run => Ok(()),
         None => {
             make_parents(remote, &path).await?;
-            remote.ensure_folder(&path, 0o777).await
+            remote.ensure_folder(&path, 0o755).await
         }
     }
 }

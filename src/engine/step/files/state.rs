@@ -49,13 +49,19 @@ impl File {
         context: &Context<'_>,
         remote: &Remote<S>,
     ) -> Result<Done, Failure> {
-        let changed = match &self.state {
-            State::Present => self.present(context, remote).await?,
-            State::Absent { recurse } => self.absent(context, remote, *recurse).await?,
-            State::Directory => self.directory(context, remote).await?,
-            State::Link { target } => self.link(context, remote, target).await?,
-        };
+        let changed = self.work(context, remote).await?;
+        remote.has_modes(self.wanted.mode.is_some())?;
         Ok(Done { changed, ..Done::default() })
+    }
+
+    /// Sees to it, and tells whether anything was changed, or would be.
+    async fn work<S: Session>(&self, context: &Context<'_>, remote: &Remote<S>) -> Result<bool, Failure> {
+        match &self.state {
+            State::Present => self.present(context, remote).await,
+            State::Absent { recurse } => self.absent(context, remote, *recurse).await,
+            State::Directory => self.directory(context, remote).await,
+            State::Link { target } => self.link(context, remote, target).await,
+        }
     }
 
     async fn present<S: Session>(&self, context: &Context<'_>, remote: &Remote<S>) -> Result<bool, Failure> {
@@ -132,13 +138,11 @@ impl File {
         match there {
             // A file's content would be lost.
             Some(meta) if meta.kind != MetaKind::Link => return Err(self.other(&meta, "a link")),
-            Some(_) if remote.link_target(&self.path).await? == target => return Ok(false),
+            Some(_) if remote.points_to(&self.path, target).await? => return Ok(false),
             Some(_) | None => {}
         }
         if !context.dry_run {
-            let temporary = remote.temporary(&self.path)?;
-            remote.make_link(target, &temporary).await?;
-            remote.replace(&temporary, &self.path).await?;
+            remote.place_link(target, &self.path).await?;
         }
         Ok(true)
     }

@@ -24,7 +24,7 @@ use crate::files::remote::{Remote, Replaced, Wanted, about, attrs_of, child, sho
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::Entry;
 use crate::ssh::Session;
-use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
+use crate::ssh::sftp::wire::{Attrs, Request};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// Files that are open on the host at a time, at most: enough to fill a short line.
@@ -55,16 +55,13 @@ pub(super) async fn ask_folders(sftp: &Sftp, paths: &[(Vec<u8>, u32)]) -> Result
 }
 
 /// Sets attributes; all requests go out at once.
-pub(super) async fn set_all(sftp: &Sftp, wanted: &[(Vec<u8>, Attrs)]) -> Result<(), Failure> {
-    let mut asked = Vec::with_capacity(wanted.len());
-    for (path, attrs) in wanted {
-        let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs: *attrs };
-        asked.push(sftp.ask(request).await.map_err(|error| error.about(&about("set the mode of", path)))?);
-    }
-    for ((path, _), pending) in wanted.iter().zip(asked) {
-        pending.done().await.map_err(|error| error.about(&about("set the mode of", path)))?;
-    }
-    Ok(())
+pub(super) async fn set_all<S: Session>(
+    remote: &Remote<S>,
+    sftp: &Sftp,
+    wanted: &[(Vec<u8>, Attrs)],
+) -> Result<(), Failure> {
+    let set = remote.set_all_by_path(sftp, wanted).await;
+    set.map_err(|(path, error)| error.about(&about("set the mode of", &path)))
 }
 
 /// A file that was sent and is not in place yet.
@@ -120,9 +117,10 @@ pub(super) async fn send<S: Session>(
     let sending = async move {
         bulk.all(files, open, &sent).await?;
         drop(sent);
-        set_all(sftp, folders).await
+        set_all(remote, sftp, folders).await
     };
     let ((), sent) = futures::try_join!(sending, verify(remote, root, arrived))?;
+    remote.has_modes(job.says_modes())?;
     if unseen {
         return Ok(Remarks::default());
     }
@@ -322,9 +320,9 @@ impl<S: Session> Bulk<'_, S> {
 
     async fn write(&self, path: &[u8], mut rest: Bytes, wanted: &Wanted) -> Result<(), SftpError> {
         let sftp = self.sftp;
-        let handle = sftp.open(path, OpenFlags::CREATE_NEW, Some(0o600)).await?;
+        let handle = self.remote.open_new(sftp, path).await?;
         let most = usize::try_from(sftp.limits().await.write).unwrap_or(BLOCK);
-        let mut asked = Vec::with_capacity(4);
+        let mut asked = Vec::with_capacity(1);
         let mut offset = 0;
         while !rest.is_empty() {
             let data = rest.split_to(most.min(rest.len()));
@@ -332,14 +330,7 @@ impl<S: Session> Bulk<'_, S> {
             asked.push(sftp.ask(Request::Write { handle: handle.clone(), offset, data }).await?);
             offset += length;
         }
-        let attrs = attrs_of(wanted);
-        asked.push(sftp.ask(Request::Fsetstat { handle: handle.clone(), attrs }).await?);
-        asked.extend(sftp.ask_fsync(&handle).await?);
-        asked.push(sftp.ask(Request::Close { handle }).await?);
-        for pending in asked {
-            pending.done().await?;
-        }
-        Ok(())
+        self.remote.seal(sftp, path, handle, attrs_of(wanted), asked).await
     }
 
     /// Sends a file that is more than a block.
@@ -419,36 +410,16 @@ async fn count<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[Sent]) -> Re
     Ok(())
 }
 
-/// Puts files in place: by requests that are all under way at once, where the server can replace. Tells whether all
-/// of them got there at once.
+/// Puts files in place, by requests that are all under way at once. Tells whether each of them got there in one step.
 async fn put_in_place<S: Session>(
     remote: &Remote<S>,
     root: &[u8],
     sent: &[Sent],
 ) -> Result<Replaced, Failure> {
-    let Some(sftp) = remote.sftp().filter(|sftp| sftp.extensions().posix_rename) else {
-        let mut all = Replaced::Atomically;
-        for sent in sent {
-            all = all.max(remote.replace(&child(root, &sent.at), &child(root, &sent.target)).await?);
-        }
-        return Ok(all);
-    };
-    let renaming: Vec<_> = sent.iter().map(|sent| put_one(remote, sftp, root, sent).boxed()).collect();
-    futures::stream::iter(renaming).buffer_unordered(OPEN_FAR).try_collect::<()>().await?;
-    Ok(Replaced::Atomically)
-}
-
-async fn put_one<S: Session>(
-    remote: &Remote<S>,
-    sftp: &Sftp,
-    root: &[u8],
-    sent: &Sent,
-) -> Result<(), Failure> {
-    let (from, to) = (child(root, &sent.at), child(root, &sent.target));
-    let what = about("put a new file in place of", &to);
-    let asking = remote.undecided();
-    let asked = async { sftp.ask_posix_rename(&from, &to).await?.done().await };
-    asking.decided(asked.await.map_err(|error| error.about(&what)))?;
-    remote.settled(&from);
-    Ok(())
+    let replacing = sent.iter().map(|sent| {
+        let (from, to) = (child(root, &sent.at), child(root, &sent.target));
+        async move { remote.replace(&from, &to).await }.boxed()
+    });
+    let replacing = futures::stream::iter(replacing.collect::<Vec<_>>()).buffer_unordered(OPEN_FAR);
+    replacing.try_fold(Replaced::Atomically, async |all, one| Ok(all.max(one))).await
 }

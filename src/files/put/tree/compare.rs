@@ -7,8 +7,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
-use crate::files::meta::Meta;
+use crate::files::meta::{Meta, MetaKind};
 use crate::files::put::tree::{PutTree, Sending, TreeJob, below, same_kind};
+use crate::files::put::verify::digest_there;
 use crate::files::remote::{Remote, is_folder, shown};
 use crate::files::select::Selection;
 use crate::model::outcome::{Failure, Kind};
@@ -17,6 +18,9 @@ use crate::ssh::Session;
 
 /// Folders of the host that are listed at a time.
 const LISTED_AT_A_TIME: usize = 32;
+
+/// Files of the host that are read at a time.
+const READ_AT_A_TIME: usize = 8;
 
 /// What has to be done about a folder.
 #[derive(Default)]
@@ -33,6 +37,8 @@ pub(super) struct Difference<'a> {
     pub(super) unlike: Vec<(&'a Entry, Meta)>,
     /// Folders that are there.
     pub(super) unlike_folders: Vec<(&'a Entry, Meta)>,
+    /// A link that is there gives way to a file.
+    pub(super) over_link: Option<TreePath>,
     /// Of another kind than what is to be there: removed before.
     pub(super) in_the_way: Vec<(TreePath, Meta)>,
     /// There and not here, outer ones first: removed last.
@@ -109,11 +115,16 @@ pub(super) async fn compare<'a, S: Session>(
             },
             EntryKind::File { size } => match meta.filter(|_| fits) {
                 Some(meta) if meta.size() == Some(*size) => alike.push((entry, meta)),
-                before => difference.files.push(Sending { entry, before }),
+                before => {
+                    if meta.is_some_and(|meta| meta.kind == MetaKind::Link) {
+                        difference.over_link = Some(entry.path.clone());
+                    }
+                    difference.files.push(Sending { entry, before });
+                }
             },
             EntryKind::Link { target } => {
                 let path = below(job.target, &entry.path);
-                if !fits || remote.link_target(&path).await? != *target {
+                if !fits || !remote.points_to(&path, target).await? {
                     difference.links.push((entry, target));
                 }
             }
@@ -258,13 +269,12 @@ async fn same_content<'a, S: Session>(
     let locals: Vec<std::path::PathBuf> = alike.iter().map(|(entry, _)| job.local(&entry.path)).collect();
     let ours = blocking(move || locals.iter().map(|path| local_digest(path)).collect::<Result<Vec<_>, _>>());
     let (theirs, ours) = futures::try_join!(remote.digests_in(job.target, &paths, patience), ours)?;
-    let Some(theirs) = theirs else {
-        // Nobody counts them there: they are sent again.
-        difference.files.extend(alike.into_iter().map(|(entry, meta)| Sending { entry, before: Some(meta) }));
-        return Ok(());
+    let theirs = match theirs {
+        Some(theirs) => theirs.into_iter().map(Some).collect(),
+        None => read_back(remote, job, &alike).await?,
     };
     for (((entry, meta), theirs), ours) in alike.into_iter().zip(theirs).zip(ours) {
-        if theirs != ours {
+        if theirs != Some(ours) {
             difference.files.push(Sending { entry, before: Some(meta) });
             continue;
         }
@@ -279,6 +289,20 @@ async fn same_content<'a, S: Session>(
     }
     difference.files.sort_by(|one, other| one.entry.path.cmp(&other.entry.path));
     Ok(())
+}
+
+/// The SHA-256 of files of a host that nobody counts there: they are read. None of those that cannot be.
+async fn read_back<S: Session>(
+    remote: &Remote<S>,
+    job: &TreeJob<'_>,
+    alike: &[(&Entry, Meta)],
+) -> Result<Vec<Option<Digest>>, Failure> {
+    let reading = alike.iter().map(|(entry, _)| {
+        let path = below(job.target, &entry.path);
+        async move { digest_there(remote, &path, size(entry)).await }.boxed()
+    });
+    let reading = futures::stream::iter(reading.collect::<Vec<_>>()).buffered(READ_AT_A_TIME);
+    reading.try_collect().await
 }
 
 /// The SHA-256 of a local file.

@@ -12,16 +12,21 @@ mod compare;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
 use crate::files::content::Content;
 use crate::files::local::Walked;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::progress::Progress;
 use crate::files::put::file::{FileJob, Placing, put_file, settle};
-use crate::files::remote::{Remote, Wanted, about, attrs_of, child, is_folder, shown, split};
+use crate::files::remote::{Remote, Replaced, Wanted, about, attrs_of, child, is_folder, shown, split};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::{Entry, EntryKind, TreePath};
 use crate::ssh::Session;
 use compare::{Difference, compare};
+
+/// Links that are made at a time.
+const LINKS: usize = 32;
 
 /// Paths that a record names, at most.
 const NAMED: usize = 1000;
@@ -124,6 +129,10 @@ impl TreeJob<'_> {
         self.root.join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())))
     }
 
+    fn says_modes(&self) -> bool {
+        self.files.mode.is_some() || self.folder_mode.is_some()
+    }
+
     fn owned(&self) -> bool {
         self.files.owner.is_some() || self.files.group.is_some()
     }
@@ -184,6 +193,7 @@ pub async fn put_tree<S: Session>(remote: &Remote<S>, job: &TreeJob<'_>) -> Resu
         }
         Some(_) => into_folder(remote, job, &difference).await?,
     };
+    remote.has_modes(job.says_modes())?;
     done.notes.extend(notes);
     done.in_two_steps = in_two_steps;
     Ok(done)
@@ -220,6 +230,9 @@ async fn into_folder<S: Session>(
     job: &TreeJob<'_>,
     difference: &Difference<'_>,
 ) -> Result<Remarks, Failure> {
+    if let Some(path) = &difference.over_link {
+        remote.learn_renaming(&below(job.target, path)).await?;
+    }
     for (path, meta) in &difference.in_the_way {
         let path = below(job.target, path);
         if is_folder(Some(meta)) { remote.remove_all(&path).await? } else { remote.remove(&path).await? }
@@ -256,7 +269,7 @@ pub async fn make_parents<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result
         folder = above;
     }
     for folder in missing.iter().rev() {
-        remote.ensure_folder(folder, 0o777).await?;
+        remote.ensure_folder(folder, 0o755).await?;
     }
     Ok(())
 }
@@ -315,17 +328,19 @@ async fn fill<S: Session>(
         }
         None => one_by_one(remote, job, root, &difference.files).await?,
     };
-    for (entry, target) in &difference.links {
-        let path = below(root, &entry.path);
-        if unseen {
-            remote.make_link(target, &path).await?;
-        } else {
-            let temporary = remote.temporary(&path)?;
-            remote.make_link(target, &temporary).await?;
-            remote.replace(&temporary, &path).await?;
+    let links = difference.links.iter().map(|(entry, target)| {
+        async move {
+            let path = below(root, &entry.path);
+            if unseen {
+                return remote.make_link(target, &path).await.map(|()| Replaced::Atomically);
+            }
+            remote.place_link(target, &path).await
         }
-    }
-    Ok(remarks)
+        .boxed()
+    });
+    let links = futures::stream::iter(links.collect::<Vec<_>>()).buffer_unordered(LINKS);
+    let links = links.try_fold(Replaced::Atomically, async |all, one| Ok(all.max(one))).await?;
+    Ok(Remarks { in_two_steps: remarks.in_two_steps || links == Replaced::InTwoSteps, ..remarks })
 }
 
 async fn one_by_one<S: Session>(
@@ -393,7 +408,7 @@ async fn finish_folders<S: Session>(
     match remote.sftp() {
         Some(sftp) => {
             let wanted: Vec<_> = made.into_iter().map(|(path, wanted)| (path, attrs_of(&wanted))).collect();
-            bulk::set_all(sftp, &wanted).await?;
+            bulk::set_all(remote, sftp, &wanted).await?;
         }
         None => {
             for (path, wanted) in &made {

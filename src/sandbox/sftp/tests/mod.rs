@@ -16,7 +16,7 @@ use crate::sandbox::sftp::files::Files;
 use crate::sandbox::tests::{Known, only, sandbox, session};
 use crate::sandbox::{Behaviour, Sandbox};
 use crate::ssh::sftp::wire::{
-    Attrs, OpenFlags, Packets, Reply, Request, init, put_string, read_version, status, take_u64,
+    Attrs, LinkOrder, OpenFlags, Packets, Reply, Request, init, put_string, read_version, status, take_u64,
 };
 
 const ALL: u32 = 1 << 20;
@@ -102,6 +102,10 @@ fn text(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
+fn link_to(target: &str, link: &str) -> Request {
+    Request::Symlink { target: text(target), link: text(link), order: LinkOrder::TargetFirst }
+}
+
 fn open(path: &str, flags: u32) -> Request {
     Request::Open { path: text(path), flags: OpenFlags(flags), attrs: Attrs::default() }
 }
@@ -162,7 +166,7 @@ fn what_cannot_be_done_has_openssh_s_codes() {
         (Request::Mkdir { path: text("full"), attrs: Attrs::default() }, status::FAILURE),
         (Request::Readlink { path: text("file") }, status::BAD_MESSAGE),
         (Request::Stat { path: text("none") }, status::NO_SUCH_FILE),
-        (Request::Symlink { target: text("x"), link: text("file") }, status::FAILURE),
+        (link_to("x", "file"), status::FAILURE),
         (paths("none", "new"), status::NO_SUCH_FILE),
         (paths("file", "full/x"), status::FAILURE),
         (Request::Close { handle: text("none") }, status::NO_SUCH_FILE),
@@ -296,7 +300,7 @@ fn extensions_and_links() {
     let limits: Vec<u64> = std::iter::from_fn(|| take_u64(&mut limits).ok()).collect();
     assert_eq!(limits, [262_144, 261_120, 261_120, 1000]);
 
-    assert_eq!(code(files.answer(&Request::Symlink { target: text("b"), link: text("link") })), status::OK);
+    assert_eq!(code(files.answer(&link_to("b", "link"))), status::OK);
     assert_eq!(names(files.answer(&Request::Readlink { path: text("link") })), ["b"]);
     let home = home.path().canonicalize().unwrap();
     std::os::unix::fs::symlink("./later", home.join("dangling")).unwrap();

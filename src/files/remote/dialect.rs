@@ -1,0 +1,538 @@
+//! What is particular to a host's SFTP server. Nothing on the wire tells it, and what servers say of themselves is not
+//! to be relied on: it is tried, read back, and remembered for that host.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::sync::OnceCell;
+
+use crate::files::meta::{Meta, MetaKind};
+use crate::files::remote::script::Script;
+use crate::files::remote::temporary::lasting;
+use crate::files::remote::{Remote, Replaced, about, child, is_loss, shown, split, untold};
+use crate::model::outcome::{Failure, Kind};
+use crate::ssh::Session;
+use crate::ssh::sftp::wire::{Attrs, LinkOrder, Request};
+use crate::ssh::sftp::{Pending, Sftp, SftpError};
+
+/// The bits of a mode that are compared.
+const BITS: u32 = 0o7777;
+
+/// A file that nobody else can read.
+const PRIVATE: u32 = 0o600;
+
+/// What was learned of a server.
+#[derive(Default)]
+pub(super) struct Dialect {
+    /// In which order it reads the paths of a link.
+    links: OnceCell<Links>,
+    /// It renames links, and not what they point at.
+    renames_links: OnceCell<bool>,
+    /// It sets attributes by path, and not of open files.
+    by_path: AtomicBool,
+    /// A file that is made gets another mode than it is to have: others could read along.
+    exposes: OnceCell<bool>,
+    unheeded: Mutex<Unheeded>,
+}
+
+/// What a server makes of a request for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Links {
+    Made(LinkOrder),
+    /// It makes none, whatever it says.
+    NotMade,
+}
+
+/// Where a link points that was to point to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Points {
+    There,
+    /// To the same place by another path: proftpd tells links resolved, whatever they hold.
+    SamePlace(Bytes),
+    Elsewhere(Bytes),
+    /// Nothing is there.
+    Missing,
+}
+
+fn elsewhere(what: &str, told: &[u8], target: &[u8]) -> Failure {
+    let message = format!("{what}: the server makes it point to {}, not to {}", shown(told), shown(target));
+    Failure::new(Kind::RemotePath, message)
+}
+
+/// Whether two targets of a link lead to one place, as far as names tell. The second one may begin where SFTP begins.
+fn is_same_place(link: &[u8], target: &[u8], told: &[u8]) -> bool {
+    let folder = split(link).0;
+    let due = place(&folder, target);
+    due == place(&folder, told) || due == place(b"", told)
+}
+
+/// The names on the way to a path in a folder; the first is empty for absolute ones.
+fn place<'a>(folder: &'a [u8], path: &'a [u8]) -> Vec<&'a [u8]> {
+    let whole: [&[u8]; 2] = if path.starts_with(b"/") { [b"", path] } else { [folder, path] };
+    let is_absolute = whole.iter().find(|part| !part.is_empty()).is_some_and(|part| part.starts_with(b"/"));
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in whole.into_iter().flat_map(|part| part.split(|&byte| byte == b'/')) {
+        match name {
+            b"" | b"." => {}
+            b".." if names.last().is_some_and(|last| *last != b"..") => {
+                names.pop();
+            }
+            b".." if is_absolute => {}
+            name => names.push(name),
+        }
+    }
+    if is_absolute {
+        names.insert(0, b"");
+    }
+    names
+}
+
+/// What was set and is not so: in words, by path.
+#[derive(Default)]
+struct Unheeded {
+    modes: BTreeMap<Vec<u8>, String>,
+    times: BTreeMap<Vec<u8>, String>,
+}
+
+impl Unheeded {
+    /// The first path of each kind stands for all: a folder may have thousands.
+    fn keep(kept: &mut BTreeMap<Vec<u8>, String>, path: Vec<u8>, words: String) {
+        kept.insert(path, words);
+        if kept.len() > 1 {
+            kept.pop_last();
+        }
+    }
+}
+
+impl Dialect {
+    fn unheeded(&self) -> std::sync::MutexGuard<'_, Unheeded> {
+        self.unheeded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compares what was set with what is told, and keeps what differs.
+    fn note(&self, path: &[u8], wanted: &Attrs, told: Option<&Attrs>) {
+        let mut unheeded = self.unheeded();
+        let path = lasting(path);
+        if !heeds_mode(wanted, told) {
+            let now = told.and_then(|told| told.permissions);
+            let now = now.map_or_else(|| "a mode that it does not tell".to_owned(), octal);
+            let due = octal(wanted.permissions.unwrap_or_default());
+            let words = format!(
+                "the server does not set modes as it is asked: {} has {now}, not {due}",
+                shown(&path)
+            );
+            Unheeded::keep(&mut unheeded.modes, path.clone(), words);
+        }
+        if !heeds_time(wanted, told) {
+            let words = format!("the server does not keep times: that of {} is its own", shown(&path));
+            Unheeded::keep(&mut unheeded.times, path, words);
+        }
+    }
+}
+
+fn octal(mode: u32) -> String {
+    format!("{:04o}", mode & BITS)
+}
+
+fn heeds_mode(wanted: &Attrs, told: Option<&Attrs>) -> bool {
+    let now = told.and_then(|told| told.permissions);
+    wanted.permissions.is_none_or(|due| now.is_some_and(|now| now & BITS == due & BITS))
+}
+
+fn heeds_time(wanted: &Attrs, told: Option<&Attrs>) -> bool {
+    let now = told.and_then(|told| told.times);
+    wanted.times.is_none_or(|(_, due)| now.is_some_and(|(_, now)| now == due))
+}
+
+/// An answer, or none where the server only says no to the question.
+fn unless_refused<T>(answer: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_end() => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+impl<S: Session> Remote<S> {
+    /// What is at a path, where SFTP is spoken; `None` when nothing is.
+    pub(super) async fn look_by_sftp(
+        &self,
+        sftp: &Sftp,
+        path: &[u8],
+        follow: bool,
+    ) -> Result<Option<Meta>, Failure> {
+        let failed = |error: SftpError| error.about(&about("look at", path));
+        let attrs = match sftp.look(path, follow).await {
+            // Without LSTAT, what can be read as a link is one.
+            Err(error) if error.is_unsupported() && !follow => {
+                if unless_refused(sftp.readlink(path).await).map_err(failed)?.is_some() {
+                    return Ok(Some(Meta { kind: MetaKind::Link, mode: 0o777, owner: None, mtime: None }));
+                }
+                sftp.look(path, true).await
+            }
+            looked => looked,
+        };
+        match attrs.map_err(failed)? {
+            None => Ok(None),
+            Some(attrs) => Meta::of(&attrs).map(Some).ok_or_else(|| untold(path)),
+        }
+    }
+
+    /// Makes a link where nothing is, and sees that it is there and points where it is to point.
+    pub(super) async fn link_by_sftp(&self, sftp: &Sftp, target: &[u8], path: &[u8]) -> Result<(), Failure> {
+        let what = about("make the link", path);
+        let failure = match self.ask_link(sftp, &what, target, path).await {
+            Ok(Points::There) => return Ok(()),
+            Ok(Points::SamePlace(_)) if self.points_to(path, target).await? => return Ok(()),
+            Ok(Points::SamePlace(told) | Points::Elsewhere(told)) => elsewhere(&what, &told, target),
+            Ok(Points::Missing) => {
+                let message = format!("{what}: the server says that it made it, and it is not there");
+                Failure::new(Kind::RemotePath, message)
+            }
+            Err(failure) if is_loss(&failure) => return Err(failure),
+            Err(failure) => failure,
+        };
+        // Whether it can be removed does not matter to what is told.
+        let _ = self.remove(path).await;
+        // A shell on the same files may do what this server does not.
+        if let Err(none) = self.shell().await {
+            return Err(if is_loss(&none) { none } else { failure });
+        }
+        if self.job(&what, Script::new("ln -s --").word(target).path(path)).await.is_err() {
+            return Err(failure);
+        }
+        if let Points::Elsewhere(_) | Points::Missing = self.points(sftp, &what, target, path).await? {
+            // It is elsewhere: the shell does not see the files that SFTP shows.
+            let _ = self.job(&what, Script::new("rm -f").path(path)).await;
+            return Err(failure);
+        }
+        Ok(())
+    }
+
+    async fn ask_link(&self, sftp: &Sftp, what: &str, target: &[u8], path: &[u8]) -> Result<Points, Failure> {
+        let order = match self.dialect.links.get_or_try_init(|| self.try_links(sftp, what, path)).await? {
+            Links::Made(order) => *order,
+            Links::NotMade => {
+                return Err(Failure::new(Kind::RemotePath, format!("{what}: the server makes no links")));
+            }
+        };
+        let request = Request::Symlink {
+            target: Bytes::copy_from_slice(target),
+            link: Bytes::copy_from_slice(path),
+            order,
+        };
+        let asked = async { sftp.ask(request).await?.done().await };
+        asked.await.map_err(|error| error.about(what))?;
+        self.points(sftp, what, target, path).await
+    }
+
+    /// Puts a link where nothing is, or a file or another link.
+    ///
+    /// # Errors
+    ///
+    /// The host does not; what was there is there, but for a server that does not rename links.
+    pub async fn place_link(&self, target: &[u8], path: &[u8]) -> Result<Replaced, Failure> {
+        let temporary = self.temporary(path)?;
+        self.make_link(target, &temporary).await?;
+        self.learn_renaming(path).await?;
+        if !self.renames_through() {
+            return self.replace(&temporary, path).await;
+        }
+        // That it can be made is known by now.
+        self.discard(&temporary).await;
+        let asking = self.undecided();
+        let there = self.look(path, false).await?;
+        let placed = async {
+            if there.is_some() {
+                self.remove(path).await?;
+            }
+            self.make_link(target, path).await
+        };
+        asking.decided(placed.await)?;
+        Ok(if there.is_some() { Replaced::InTwoSteps } else { Replaced::Atomically })
+    }
+
+    /// Finds out, once for the host, what becomes of links that are renamed or renamed to; they are about to be, beside
+    /// this path.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell.
+    pub(in crate::files) async fn learn_renaming(&self, beside: &[u8]) -> Result<(), Failure> {
+        let Some(sftp) = self.sftp() else { return Ok(()) };
+        self.dialect.renames_links.get_or_try_init(|| self.try_renaming(sftp, beside)).await.map(drop)
+    }
+
+    /// Whether renaming goes through links, at either end, as far as was learned.
+    pub(super) fn renames_through(&self) -> bool {
+        self.dialect.renames_links.get() == Some(&false)
+    }
+
+    /// Finds out what becomes of a link that is renamed: proftpd renames the file that it points at. Tried with one that
+    /// points at nothing.
+    async fn try_renaming(&self, sftp: &Sftp, beside: &[u8]) -> Result<bool, Failure> {
+        let (from, to) = (self.temporary(beside)?, self.temporary(beside)?);
+        let nowhere = split(&self.temporary(beside)?).1.unwrap_or_default();
+        self.make_link(&nowhere, &from).await?;
+        // What is answered does not matter to what is there.
+        let asked = if sftp.extensions().posix_rename {
+            async { sftp.ask_posix_rename(&from, &to).await?.done().await }.boxed()
+        } else {
+            let (from, to) = (Bytes::copy_from_slice(&from), Bytes::copy_from_slice(&to));
+            async { sftp.ask(Request::Rename { from, to }).await?.done().await }.boxed()
+        };
+        unless_refused(asked.await).map_err(|error| error.about(&about("rename", &from)))?;
+        let there = self.look_by_sftp(sftp, &to, false).await?;
+        let renames = there.is_some_and(|meta| meta.kind == MetaKind::Link);
+        self.discard(if renames { &to } else { &from }).await;
+        self.settled(if renames { &from } else { &to });
+        self.settled(&child(&split(beside).0, &nowhere));
+        Ok(renames)
+    }
+
+    /// Whether a link that is there points to a target. A server may tell another path to the same place (proftpd tells
+    /// links resolved): then a shell is asked, and where none is, that will do.
+    ///
+    /// # Errors
+    ///
+    /// The host does not tell.
+    pub async fn points_to(&self, path: &[u8], target: &[u8]) -> Result<bool, Failure> {
+        let told = self.link_target(path).await?;
+        if told == target || !is_same_place(path, target, &told) {
+            return Ok(told == target);
+        }
+        if self.sftp().is_none() {
+            return Ok(false);
+        }
+        match self.shell().await {
+            Ok(_) => Ok(self.link_target_by_shell(&about("read the link", path), path).await? == target),
+            Err(failure) if is_loss(&failure) => Err(failure),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Finds out how the server reads a request for a link: by one between two names that nobody has, both beside the
+    /// link that is to be made. Read the other way round, a request for that one would leave a link wherever it points.
+    async fn try_links(&self, sftp: &Sftp, what: &str, beside: &[u8]) -> Result<Links, Failure> {
+        let (one, other) = (self.temporary(beside)?, self.temporary(beside)?);
+        let request = Request::Symlink {
+            target: Bytes::copy_from_slice(&other),
+            link: Bytes::copy_from_slice(&one),
+            order: LinkOrder::TargetFirst,
+        };
+        let asked = async { sftp.ask(request).await?.done().await };
+        let found = match asked.await {
+            Ok(()) => self.find_tried(sftp, &one, &other).await,
+            Err(error) if error.is_unsupported() => Ok(Links::NotMade),
+            Err(error) => {
+                if !error.is_end() {
+                    self.settled(&one);
+                    self.settled(&other);
+                }
+                Err(error.about(what))
+            }
+        }?;
+        match found {
+            Links::Made(LinkOrder::TargetFirst) => self.discard(&one).await,
+            Links::Made(LinkOrder::LinkFirst) => self.discard(&other).await,
+            Links::NotMade => {}
+        }
+        if found != Links::Made(LinkOrder::TargetFirst) {
+            self.settled(&one);
+        }
+        if found != Links::Made(LinkOrder::LinkFirst) {
+            self.settled(&other);
+        }
+        Ok(found)
+    }
+
+    async fn find_tried(&self, sftp: &Sftp, one: &[u8], other: &[u8]) -> Result<Links, Failure> {
+        for (path, order) in [(one, LinkOrder::TargetFirst), (other, LinkOrder::LinkFirst)] {
+            let there = self.look_by_sftp(sftp, path, false).await?;
+            if there.is_some_and(|meta| meta.kind == MetaKind::Link) {
+                return Ok(Links::Made(order));
+            }
+        }
+        Ok(Links::NotMade)
+    }
+
+    /// Where a link that was just made points, as the server tells.
+    async fn points(&self, sftp: &Sftp, what: &str, target: &[u8], path: &[u8]) -> Result<Points, Failure> {
+        match sftp.readlink(path).await {
+            Ok(told) if told == target => Ok(Points::There),
+            Ok(told) if is_same_place(path, target, &told) => Ok(Points::SamePlace(told)),
+            Ok(told) => Ok(Points::Elsewhere(told)),
+            Err(error) if error.is_end() => Err(error.about(what)),
+            Err(error) if error.is_unsupported() => {
+                let there = self.look_by_sftp(sftp, path, false).await?;
+                let is_link = there.is_some_and(|meta| meta.kind == MetaKind::Link);
+                Ok(if is_link { Points::There } else { Points::Missing })
+            }
+            Err(_) => Ok(Points::Missing),
+        }
+    }
+
+    /// Sees that nobody else can read a file that was just made, before anything is written to it.
+    pub(in crate::files) async fn keep_private(
+        &self,
+        sftp: &Sftp,
+        path: &[u8],
+        handle: &Bytes,
+    ) -> Result<(), SftpError> {
+        let mode = |told: Option<Option<Attrs>>| told.flatten().and_then(|attrs| attrs.permissions);
+        let exposes = self.dialect.exposes.get_or_try_init(|| async {
+            let told = unless_refused(sftp.look(path, true).await)?;
+            Ok::<_, SftpError>(mode(told).is_some_and(|mode| mode & 0o777 & !PRIVATE != 0))
+        });
+        if !*exposes.await? {
+            return Ok(());
+        }
+        let attrs = Attrs { permissions: Some(PRIVATE), ..Attrs::default() };
+        if !self.dialect.by_path.load(Ordering::Relaxed) {
+            let request = Request::Fsetstat { handle: handle.clone(), attrs };
+            if unless_refused(sftp.ask(request).await?.done().await)?.is_some() {
+                return Ok(());
+            }
+        }
+        let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs };
+        unless_refused(sftp.ask(request).await?.done().await).map(drop)
+    }
+
+    /// Gives an open file its attributes, makes it durable and closes it, once what was asked before is done. All of it
+    /// goes out in one breath.
+    pub(in crate::files) async fn seal(
+        &self,
+        sftp: &Sftp,
+        path: &[u8],
+        handle: Bytes,
+        attrs: Attrs,
+        before: Vec<Pending>,
+    ) -> Result<(), SftpError> {
+        let mut setting = None;
+        if !self.dialect.by_path.load(Ordering::Relaxed) {
+            setting = Some(sftp.ask(Request::Fsetstat { handle: handle.clone(), attrs }).await?);
+        }
+        let telling = sftp.ask(Request::Fstat { handle: handle.clone() }).await?;
+        let keeping = sftp.ask_fsync(&handle).await?;
+        let closing = sftp.ask(Request::Close { handle }).await?;
+        for pending in before {
+            pending.done().await?;
+        }
+        let mut is_set = false;
+        if let Some(setting) = setting {
+            let answer = setting.done().await;
+            if answer.as_ref().is_err_and(SftpError::is_unsupported) {
+                self.dialect.by_path.store(true, Ordering::Relaxed);
+            }
+            is_set = unless_refused(answer)?.is_some();
+        }
+        let told = unless_refused(telling.attrs().await)?;
+        if let Some(keeping) = keeping {
+            match keeping.done().await {
+                // Some list it and do not have it.
+                Err(error) if !error.is_unsupported() => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        closing.done().await?;
+        if is_set && heeds_mode(&attrs, told.as_ref()) && heeds_time(&attrs, told.as_ref()) {
+            return Ok(());
+        }
+        self.set_by_path(sftp, path, &attrs).await
+    }
+
+    /// Sets attributes of what is at a path, and keeps what did not become so.
+    pub(super) async fn set_by_path(&self, sftp: &Sftp, path: &[u8], attrs: &Attrs) -> Result<(), SftpError> {
+        self.set_all_by_path(sftp, &[(path.to_vec(), *attrs)]).await.map_err(|(_, error)| error)
+    }
+
+    /// The same for many paths; all requests go out at once. An error tells of which path it is.
+    pub(in crate::files) async fn set_all_by_path(
+        &self,
+        sftp: &Sftp,
+        wanted: &[(Vec<u8>, Attrs)],
+    ) -> Result<(), (Vec<u8>, SftpError)> {
+        let mut asked = Vec::with_capacity(wanted.len());
+        for (path, attrs) in wanted {
+            let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs: *attrs };
+            asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
+        }
+        for ((path, _), pending) in wanted.iter().zip(asked) {
+            match pending.done().await {
+                // What it is like is seen below.
+                Err(error) if !error.is_unsupported() => return Err((path.clone(), error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let mut asked = Vec::with_capacity(wanted.len());
+        for (path, _) in wanted {
+            let request = Request::Stat { path: Bytes::copy_from_slice(path) };
+            asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
+        }
+        for ((path, attrs), pending) in wanted.iter().zip(asked) {
+            let told = unless_refused(pending.attrs().await).map_err(|error| (path.clone(), error))?;
+            self.dialect.note(path, attrs, told.as_ref());
+        }
+        Ok(())
+    }
+
+    /// Sees that a folder that was just made has no bits that it was not to have: umasks are not heeded everywhere.
+    pub(super) async fn narrow_folder(&self, sftp: &Sftp, path: &[u8], mode: u32) -> Result<(), SftpError> {
+        let told = unless_refused(sftp.look(path, true).await)?.flatten();
+        match told.and_then(|told| told.permissions) {
+            Some(now) if now & 0o777 & !mode != 0 => {
+                let attrs = Attrs { permissions: Some(mode), ..Attrs::default() };
+                self.set_by_path(sftp, path, &attrs).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// An error when the server did not give a mode that the user said.
+    ///
+    /// # Errors
+    ///
+    /// It sets modes as it likes.
+    pub fn has_modes(&self, are_said: bool) -> Result<(), Failure> {
+        let unheeded = self.dialect.unheeded();
+        match unheeded.modes.values().next() {
+            Some(words) if are_said => Err(Failure::new(Kind::RemotePermission, words.clone())
+                .hint("leave `mode` and `dir_mode` out to take what the server gives")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What the user should know of attributes that were set and are not so; told once.
+    pub fn unheeded(&self) -> Vec<String> {
+        let unheeded = std::mem::take(&mut *self.dialect.unheeded());
+        unheeded.modes.into_values().chain(unheeded.times.into_values()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_place_has_many_paths() {
+        for (link, target, told, same) in [
+            ("www/in/up", "../a", "www/a", true),
+            ("./www/in/up", "../a", "www/a", true),
+            ("/srv/www/in/up", "../a", "/srv/www/a", true),
+            ("/srv/www/l", "a", "/srv/www/./a", true),
+            ("/srv/www/l", "/a", "/a", true),
+            ("l", "../a", "../a", true),
+            ("/srv/www/in/up", "../a", "/home/a", false),
+            ("www/l", "a", "a", true),
+            ("www/l", "/a", "a", false),
+            ("www/l", "a", "/a", false),
+            ("www/l", "a", "b", false),
+        ] {
+            let seen = is_same_place(link.as_bytes(), target.as_bytes(), told.as_bytes());
+            assert_eq!(seen, same, "{link} to {target}, told {told}");
+        }
+    }
+}

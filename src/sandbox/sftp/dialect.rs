@@ -1,0 +1,175 @@
+//! What honest SFTP servers do in their own way. Each of these is what some server in use does; several may come
+//! together.
+
+use std::fs::{self, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+
+use bytes::Bytes;
+
+use crate::sandbox::sftp::files::{Files, say};
+use crate::ssh::sftp::wire::{Attrs, NameEntry, OpenFlags, Reply, Request, status};
+
+/// Bytes that one READ answers, where reads are short.
+const SHORT: u32 = 1000;
+
+/// Data that one packet may carry, where packets are small.
+const SMALL: usize = 32 * 1024;
+
+/// One way in which a server differs from OpenSSH's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SYMLINK has the link first, as the draft says.
+    LinkFirst,
+    /// Links point at absolute paths: relative targets begin at the home.
+    AbsoluteLinks,
+    /// READLINK tells where links lead, and not what they hold.
+    ResolvedLinks,
+    /// RENAME goes through links at both ends, and replaces what is there.
+    RenamesThrough,
+    /// There is no SYMLINK.
+    NoLinks,
+    /// SYMLINK says that all is well, and makes nothing.
+    LinksLie,
+    /// There is no FSETSTAT.
+    NoFsetstat,
+    /// There is neither FSETSTAT nor SETSTAT.
+    NoSetstat,
+    /// FSETSTAT and SETSTAT say that all is well, and change no mode.
+    DeafToModes,
+    /// OPEN and MKDIR give all rights to all.
+    WideModes,
+    /// Folders list names, and nothing else of them.
+    BareNames,
+    /// There is no LSTAT.
+    NoLstat,
+    /// READ answers less than it was asked for.
+    ShortReads,
+    /// There are no extensions, and no more than 32 KiB go into a packet.
+    SmallPackets,
+    /// There are no extensions, and RENAME says in version 4's words that something is there already.
+    AlreadyExists,
+    /// Extensions are listed that are not there.
+    HollowExtensions,
+    /// What is missing is missed in version 4's words.
+    NoSuchPath,
+    /// There is no SFTP.
+    NoSftp,
+    /// It is not told how each third command of a connection ended.
+    LosesEnds,
+    /// Commands are refused.
+    NoCommands,
+    /// The connection ends when a command is asked for beside SFTP; without it, commands are refused.
+    EndsOnCommand,
+}
+
+impl Dialect {
+    /// Whether it announces no extensions.
+    pub(super) fn is_bare(self) -> bool {
+        matches!(self, Self::SmallPackets | Self::AlreadyExists | Self::RenamesThrough)
+    }
+
+    /// What is done in place of what OpenSSH does.
+    fn instead(self, files: &mut Files, request: &Request) -> Option<Reply> {
+        match (self, request) {
+            (Self::LinkFirst, Request::Symlink { target, link, order }) => {
+                let (target, link) = (link.clone(), target.clone());
+                Some(files.answer(&Request::Symlink { target, link, order: *order }))
+            }
+            (Self::AbsoluteLinks, Request::Symlink { target, link, order }) => {
+                let target = Bytes::copy_from_slice(files.path(target).as_os_str().as_bytes());
+                Some(files.answer(&Request::Symlink { target, link: link.clone(), order: *order }))
+            }
+            (Self::ResolvedLinks, Request::Readlink { path }) => Some(match files.answer(request) {
+                Reply::Names(names) => {
+                    Reply::Names(names.into_iter().map(|name| resolved(path, name)).collect())
+                }
+                reply => reply,
+            }),
+            (Self::RenamesThrough, Request::Rename { from, to }) => {
+                // A link to nothing leads nowhere.
+                let through = |path: &[u8]| fs::canonicalize(files.path(path));
+                let Ok(from) = through(from) else { return Some(say(status::NO_SUCH_FILE)) };
+                let to = through(to).unwrap_or_else(|_| files.path(to));
+                Some(say(if fs::rename(from, to).is_ok() { status::OK } else { status::FAILURE }))
+            }
+            (Self::NoLinks, Request::Symlink { .. })
+            | (Self::NoFsetstat, Request::Fsetstat { .. })
+            | (Self::NoSetstat, Request::Fsetstat { .. } | Request::Setstat { .. })
+            | (Self::NoLstat, Request::Lstat { .. })
+            | (Self::SmallPackets | Self::AlreadyExists | Self::HollowExtensions, Request::Extended { .. }) => {
+                Some(say(status::OP_UNSUPPORTED))
+            }
+            (Self::LinksLie, Request::Symlink { .. }) => Some(say(status::OK)),
+            (Self::DeafToModes, Request::Setstat { path, attrs }) => {
+                let attrs = Attrs { permissions: None, ..*attrs };
+                Some(files.answer(&Request::Setstat { path: path.clone(), attrs }))
+            }
+            (Self::DeafToModes, Request::Fsetstat { handle, attrs }) => {
+                let attrs = Attrs { permissions: None, ..*attrs };
+                Some(files.answer(&Request::Fsetstat { handle: handle.clone(), attrs }))
+            }
+            (Self::WideModes, Request::Open { path, flags, .. }) if flags.contains(OpenFlags::CREATE_NEW) => {
+                Some(widened(files, request, path, 0o666))
+            }
+            (Self::WideModes, Request::Mkdir { path, .. }) => Some(widened(files, request, path, 0o777)),
+            (Self::ShortReads, Request::Read { handle, offset, length }) if *length > SHORT => {
+                Some(files.answer(&Request::Read { handle: handle.clone(), offset: *offset, length: SHORT }))
+            }
+            (Self::SmallPackets, Request::Write { data, .. }) if data.len() > SMALL => {
+                Some(say(status::BAD_MESSAGE))
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// What is told in place of what OpenSSH tells.
+    fn told(self, request: &Request, reply: Reply) -> Reply {
+        match (self, reply) {
+            (Self::BareNames, Reply::Names(names)) if matches!(request, Request::Readdir { .. }) => {
+                let bare = |entry: NameEntry| NameEntry { attrs: Attrs::default(), ..entry };
+                Reply::Names(names.into_iter().map(bare).collect())
+            }
+            (Self::AlreadyExists, Reply::Status { code: status::FAILURE, message })
+                if matches!(request, Request::Rename { .. }) =>
+            {
+                Reply::Status { code: status::FILE_ALREADY_EXISTS, message }
+            }
+            (Self::NoSuchPath, Reply::Status { code: status::NO_SUCH_FILE, message }) => {
+                Reply::Status { code: status::NO_SUCH_PATH, message }
+            }
+            (_, reply) => reply,
+        }
+    }
+}
+
+/// Answers as a server does that differs in these ways.
+pub(super) fn answer(files: &mut Files, dialects: &[Dialect], request: &Request) -> Reply {
+    let instead = dialects.iter().find_map(|dialect| dialect.instead(files, request));
+    let reply = instead.unwrap_or_else(|| files.answer(request));
+    dialects.iter().fold(reply, |reply, dialect| dialect.told(request, reply))
+}
+
+fn widened(files: &mut Files, request: &Request, path: &[u8], mode: u32) -> Reply {
+    let reply = files.answer(request);
+    // Where nothing was made there is nothing to widen.
+    let _ = fs::set_permissions(files.path(path), Permissions::from_mode(mode));
+    reply
+}
+
+/// The target of a link as its path from the home, where it holds one from its own folder.
+fn resolved(link: &[u8], target: NameEntry) -> NameEntry {
+    let mut names: Vec<&[u8]> = link.split(|&byte| byte == b'/').filter(|name| *name != b".").collect();
+    names.pop();
+    if target.name.starts_with(b"/") {
+        return target;
+    }
+    for name in target.name.split(|&byte| byte == b'/') {
+        if name == b".." {
+            names.pop();
+        } else {
+            names.push(name);
+        }
+    }
+    NameEntry { name: names.join(&b'/').into(), ..target }
+}
