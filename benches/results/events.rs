@@ -49,6 +49,7 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
                 exit: None,
                 note: None,
                 difference: None,
+                change: Default::default(),
                 may_still_run: false,
                 earlier: false,
                 elapsed: STEP,

@@ -13,11 +13,11 @@ use crate::engine::together::{Claim, Claimed, Done, Once, Place};
 use crate::engine::walk::Halt;
 use crate::engine::worker::Worker;
 use crate::event::ledger::Kept;
-use crate::event::{Fact, StepOutcome};
+use crate::event::{Change, Fact, StepOutcome};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
 use crate::model::task::{Action, Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
-use crate::model::template::{Layer, Scope};
+use crate::model::template::{self, Layer, Scope, Syntax};
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
 
@@ -45,9 +45,15 @@ impl<C: Connector> Worker<'_, C> {
         if let Some(halt) = self.halt_unlocked(index) {
             return Err(halt);
         }
-        if self.is_paced() && !self.is_let_run(index, planned).await? {
-            self.tell_unrun(index, StepResult::of(StepStatus::Skipped));
-            return Ok(());
+        if self.is_paced() {
+            match self.is_let_run(index, planned).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.tell_unrun(index, StepResult::of(StepStatus::Skipped));
+                    return Ok(());
+                }
+                Err(halt) => return Err(self.halt_unrun(index, halt)),
+            }
         }
         self.run.activity.begin();
         let turns = self.turns(step);
@@ -58,7 +64,10 @@ impl<C: Connector> Worker<'_, C> {
         let does_it = wanted && !matches!(claim, Some(Claim::Done(_)));
         let mut away = None;
         if does_it && step::needs_session(&step.action) {
-            away = self.go(index, planned).await?;
+            away = match self.go(index, planned).await {
+                Ok(away) => away,
+                Err(halt) => return Err(self.halt_unrun(index, halt)),
+            };
         }
         let host = self.planned.endpoint.name.clone();
         let sink = self.shared.sink.clone();
@@ -68,7 +77,8 @@ impl<C: Connector> Worker<'_, C> {
             (Some(Claim::Done(done)), _) => self.learn(done),
             (_, Err(failure)) => StepResult::failed(failure),
             (None, Ok(turns)) => self.all_turns(index, step, turns).await,
-            (Some(Claim::Mine(claimed)), Ok(turns)) => {
+            (Some(Claim::Mine(mut claimed)), Ok(turns)) => {
+                claimed.begin();
                 let result = self.all_turns(index, step, turns).await;
                 self.pass_on(claimed, step, &result);
                 result
@@ -101,11 +111,9 @@ impl<C: Connector> Worker<'_, C> {
             self.define(Vars::from_iter([(name.value.clone(), value)]));
         }
         self.run.may_still_run |= result.outcome.may_still_run;
-        let changed = result.outcome.status == StepStatus::Changed;
-        // A command that failed half-way may have changed anything.
-        let perhaps = result.outcome.exit.is_some() && result.outcome.status == StepStatus::Failed;
-        self.changed |= changed || perhaps;
-        if changed {
+        let change = result.outcome.changed();
+        self.changed |= change != Change::None;
+        if change == Change::Certain {
             self.notified.extend(step.notify.iter().map(|name| name.value.clone()));
         }
     }
@@ -222,11 +230,12 @@ impl<C: Connector> Worker<'_, C> {
             Ok(Some(result)) => return result,
             Err(failure) => return StepResult::failed(failure),
         }
-        let mut attempt = 0;
+        let (mut attempt, mut before) = (0, Change::None);
         loop {
             attempt += 1;
             let result = step::run(self, index, step, scope).await;
-            let mut result = self.judged(step, scope, result);
+            let mut result = after(before, self.judged(step, scope, result));
+            before = result.outcome.changed();
             let Some(repeat) = &step.repeat else { return result };
             match result.outcome.status {
                 StepStatus::Failed if result.outcome.may_still_run => return result,
@@ -240,7 +249,7 @@ impl<C: Connector> Worker<'_, C> {
                 Ok(true) => return result,
                 Ok(false) if result.refused => return result,
                 Ok(false) => {}
-                Err(failure) => return StepResult::failed(failure),
+                Err(failure) => return unread(failure, &result),
             }
             let failure = result.outcome.failure.take().unwrap_or_else(|| unsatisfied(repeat, attempt));
             if attempt > repeat.retries
@@ -249,6 +258,7 @@ impl<C: Connector> Worker<'_, C> {
             {
                 result.outcome.status = StepStatus::Failed;
                 result.outcome.failure = Some(failure);
+                result.outcome.change = before;
                 return result;
             }
         }
@@ -316,20 +326,34 @@ impl<C: Connector> Worker<'_, C> {
                 (StepStatus::Ok | StepStatus::Changed, false) => {
                     outcome.status = StepStatus::Failed;
                     outcome.failure = Some(Failure::new(Kind::Exit, format!("exit status {status}")));
+                    result = result.begun();
                 }
                 _ => {}
             }
         }
-        if let Some(changed_when) = &step.changed_when
-            && matches!(result.outcome.status, StepStatus::Ok | StepStatus::Changed)
-        {
-            let scope = scope.clone().with(own_result(step, &result));
-            match self.shared.plan.templates.eval_bool(&changed_when.value, &scope) {
-                Ok(changed) => {
-                    result.outcome.status = if changed { StepStatus::Changed } else { StepStatus::Ok };
+        let Some(changed_when) = &step.changed_when else { return result };
+        let templates = &self.shared.plan.templates;
+        match result.outcome.status {
+            StepStatus::Ok | StepStatus::Changed => {
+                let scope = scope.clone().with(own_result(step, &result));
+                match templates.eval_bool(&changed_when.value, &scope) {
+                    Ok(true) => result.outcome.status = StepStatus::Changed,
+                    Ok(false) => {
+                        result.outcome.status = StepStatus::Ok;
+                        result.outcome.change = Change::None;
+                    }
+                    Err(error) => return unread(template_failed(&error, &changed_when.position), &result),
                 }
-                Err(error) => return StepResult::failed(template_failed(&error, &changed_when.position)),
             }
+            // What it printed until it failed proves nothing. That it never changes anything does.
+            StepStatus::Warned | StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
+                if !looks_at_result(step, changed_when)
+                    && let Ok(false) = templates.eval_bool(&changed_when.value, scope)
+                {
+                    result.outcome.change = Change::None;
+                }
+            }
+            StepStatus::Skipped => {}
         }
         result
     }
@@ -393,7 +417,7 @@ impl<C: Connector> Worker<'_, C> {
         tokio::select! {
             biased;
             reason = stop.asked() => Err(self.halt_cancelled(index, reason)),
-            claim = once.claim(place) => Ok(claim),
+            claim = once.claim(place, &self.planned.endpoint.name) => Ok(claim),
         }
     }
 
@@ -414,11 +438,12 @@ impl<C: Connector> Worker<'_, C> {
         }
     }
 
-    /// Lets the others know what came of a step. One that was not begun goes to the next host.
+    /// Lets the others know what came of a step. One of which nothing was started goes to the next host.
     fn pass_on(&mut self, claimed: Claimed<Vars>, step: &Step, result: &StepResult) {
         let declined = result.outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Declined);
-        if result.refused || (result.outcome.status == StepStatus::Cancelled && !declined) {
-            return;
+        let undone = result.refused || (result.outcome.status == StepStatus::Cancelled && !declined);
+        if undone && result.outcome.changed() == Change::None {
+            return claimed.give_back();
         }
         let passes = result.outcome.status == StepStatus::Failed && self.lets_pass(step, result);
         let result = match result.outcome.failure.clone().filter(|_| !passes) {
@@ -431,7 +456,7 @@ impl<C: Connector> Worker<'_, C> {
                 Ok(vars)
             }
         };
-        claimed.finish(Done { by: self.planned.endpoint.name.clone(), result });
+        claimed.finish(result);
     }
 }
 
@@ -470,6 +495,34 @@ fn own_result(step: &Step, result: &StepResult) -> Layer {
         vars.insert(name.value.clone(), value);
     }
     Layer::new(&vars)
+}
+
+/// Whether an expression is about how the step went.
+fn looks_at_result(step: &Step, expression: &TemplateText) -> bool {
+    let own = step.register.as_ref().map(|name| name.value.as_str());
+    let is_own = |name: &String| name == RESULT || Some(name.as_str()) == own;
+    template::names(&expression.value, Syntax::Expression).is_ok_and(|names| names.iter().any(is_own))
+}
+
+/// A try that came after others: what those changed is changed. When one of them may have, that the last one found
+/// nothing to do is no proof that there was nothing.
+fn after(before: Change, mut result: StepResult) -> StepResult {
+    let outcome = &mut result.outcome;
+    match outcome.status {
+        StepStatus::Ok if outcome.change < before => outcome.status = StepStatus::Changed,
+        StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped => {}
+        StepStatus::Warned | StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
+            outcome.change = outcome.change.max(before);
+        }
+    }
+    result
+}
+
+/// A step that was done, and of which an expression cannot say what that means.
+fn unread(failure: Failure, result: &StepResult) -> StepResult {
+    let mut unread = StepResult::failed(failure);
+    unread.outcome.change = result.outcome.changed();
+    unread
 }
 
 fn unsatisfied(repeat: &Repeat, attempt: u32) -> Failure {

@@ -185,8 +185,17 @@ impl Discretion {
                 Fact::QuestionAsked { host, task, step, question: self.text(question) }
             }
             Fact::StepFinished { host, task, step, outcome } => {
-                let StepOutcome { status, failure, exit, note, difference, may_still_run, earlier, elapsed } =
-                    outcome;
+                let StepOutcome {
+                    status,
+                    failure,
+                    exit,
+                    note,
+                    difference,
+                    change,
+                    may_still_run,
+                    earlier,
+                    elapsed,
+                } = outcome;
                 let outcome = StepOutcome {
                     status,
                     failure: failure.map(|failure| self.failure(failure)),
@@ -196,6 +205,7 @@ impl Discretion {
                     }),
                     note: note.map(|note| self.text(note)),
                     difference: difference.map(|difference| self.text(difference)),
+                    change,
                     may_still_run,
                     earlier,
                     elapsed,
@@ -301,6 +311,7 @@ mod tests {
             exit: Some(Exit::Signal(text.to_owned())),
             note: Some(text.to_owned()),
             difference: Some(text.to_owned()),
+            change: Default::default(),
             may_still_run: false,
             earlier: false,
             elapsed: std::time::Duration::ZERO,

@@ -62,8 +62,7 @@ impl<C: Connector> Worker<'_, C> {
             }
             Err(NoAnswer::Cancelled(reason)) => return Err(self.halt_cancelled(index, reason)),
         };
-        let by = self.planned.endpoint.name.clone();
-        claimed.finish(Done { by, result: result.clone() });
+        claimed.finish(result.clone());
         result.map_err(|failure| self.halt_declined(index, failure))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::command::Captured;
 use crate::engine::step::StepResult;
+use crate::event::Change;
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::value::{Value, Vars};
 
@@ -24,7 +25,7 @@ pub(super) fn result(step: &StepResult) -> Value {
     result.insert("stderr".to_owned(), Value::from(text(&step.stderr)));
     result.insert("rc".to_owned(), rc);
     result.insert("ok".to_owned(), Value::from(ok));
-    result.insert("changed".to_owned(), Value::from(outcome.status == StepStatus::Changed));
+    result.insert("changed".to_owned(), Value::from(outcome.changed() == Change::Certain));
     result.insert("skipped".to_owned(), Value::from(outcome.status == StepStatus::Skipped));
     result.insert("failed".to_owned(), Value::from(!ok && outcome.status != StepStatus::Skipped));
     result.extend(step.values.clone());
@@ -52,11 +53,16 @@ pub(super) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
         all.stderr.append(one.stderr);
         all.refused |= one.refused;
         all.outcome.may_still_run |= one.outcome.may_still_run;
+        all.outcome.change = all.outcome.change.max(one.outcome.changed());
         if rank(one.outcome.status) > rank(all.outcome.status) {
             all.outcome.status = one.outcome.status;
             all.outcome.exit = one.outcome.exit;
             all.outcome.failure = one.outcome.failure.map(|failure| named(failure, &item));
         }
+    }
+    if all.outcome.status == StepStatus::Changed {
+        // The status says it.
+        all.outcome.change = Change::None;
     }
     all.outcome.note = (!notes.is_empty()).then(|| notes.join("\n"));
     all.outcome.difference = (!differences.is_empty()).then(|| differences.concat());

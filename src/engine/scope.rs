@@ -25,6 +25,9 @@ pub(super) const BUILT_IN_NAMES: [&str; 12] = [
 /// The names of a host that are there before any task, besides the user's.
 pub(super) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
 
+/// What a host is.
+pub(super) const FACTS: &str = "facts";
+
 /// Variables of other hosts.
 pub(super) const HOST_VARS: &str = "hostvars";
 
@@ -58,7 +61,7 @@ pub(super) fn of(
 
 /// What `--where` sees of a host of this run: no task has begun.
 pub(super) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>, extra: &Layer) -> Scope {
-    let facts = facts.map(|facts| ("facts".to_owned(), Value::Object(facts.to_vars())));
+    let facts = facts.map(|facts| (FACTS.to_owned(), Value::Object(facts.to_vars())));
     Scope::new()
         .with(Layer::new(&identity(run, host)))
         .with(host.vars.clone())

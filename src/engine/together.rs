@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::engine::lock::LockWatch;
 use crate::model::inventory::HostName;
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Failure, Kind};
 use crate::model::value::Vars;
 
 /// How far the hosts of a batch have come: each is at the step that it is about to begin.
@@ -119,8 +119,13 @@ pub(super) enum Claim<T> {
     Done(Done<T>),
 }
 
-/// The right to do a step for all. Dropped without a result, it goes to the next host.
-pub(super) struct Claimed<T>(watch::Sender<Turn<T>>);
+/// The right to do a step for all. Dropped before it is begun, it goes to the next host. Dropped after that and without
+/// a result, as when its worker panics, it goes to nobody: how far it came is not known.
+pub(super) struct Claimed<T> {
+    turn: watch::Sender<Turn<T>>,
+    by: HostName,
+    begun: bool,
+}
 
 impl<T: Clone> Once<T> {
     /// The step was done before anybody comes to it.
@@ -128,8 +133,8 @@ impl<T: Clone> Once<T> {
         lock(&self.0).insert(place, watch::channel(Turn::Done(done)).0);
     }
 
-    /// Takes the step, or waits for whoever has it.
-    pub(super) async fn claim(&self, place: Place) -> Claim<T> {
+    /// Takes the step for a host, or waits for whoever has it.
+    pub(super) async fn claim(&self, place: Place, by: &HostName) -> Claim<T> {
         let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
         let mut changes = turn.subscribe();
         loop {
@@ -143,7 +148,7 @@ impl<T: Clone> Once<T> {
                 free
             });
             match found {
-                Turn::Free => return Claim::Mine(Claimed(turn)),
+                Turn::Free => return Claim::Mine(Claimed { turn, by: by.clone(), begun: false }),
                 Turn::Done(done) => return Claim::Done(done),
                 Turn::Taken => {}
             }
@@ -154,18 +159,34 @@ impl<T: Clone> Once<T> {
 }
 
 impl<T> Claimed<T> {
+    /// The step is begun.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// Nothing of the step was started after all: it goes to the next host.
+    pub(super) fn give_back(mut self) {
+        self.begun = false;
+    }
+
     /// The step is done: the others need not do it.
-    pub(super) fn finish(self, done: Done<T>) {
-        self.0.send_replace(Turn::Done(done));
+    pub(super) fn finish(self, result: Result<T, Failure>) {
+        self.turn.send_replace(Turn::Done(Done { by: self.by.clone(), result }));
     }
 }
 
 impl<T> Drop for Claimed<T> {
     fn drop(&mut self) {
-        self.0.send_if_modified(|turn| {
+        self.turn.send_if_modified(|turn| {
             let taken = matches!(turn, Turn::Taken);
             if taken {
-                *turn = Turn::Free;
+                *turn = if self.begun {
+                    let failure =
+                        Failure::new(Kind::Internal, "fan's worker for that host failed in the middle");
+                    Turn::Done(Done { by: self.by.clone(), result: Err(failure) })
+                } else {
+                    Turn::Free
+                };
             }
             taken
         });
@@ -216,13 +237,29 @@ mod tests {
     fn a_step_that_was_not_done_goes_to_the_next_host() {
         let once = Once::<Vars>::default();
         let at = |step| Place { task: 0, step, batch: None };
-        let Some(Claim::Mine(first)) = once.claim(at(1)).now_or_never() else { panic!("nobody has it") };
-        assert!(once.claim(at(1)).now_or_never().is_none(), "somebody is at it");
-        assert!(matches!(once.claim(at(2)).now_or_never(), Some(Claim::Mine(_))), "another step");
+        let claim = |step, host: &str| once.claim(at(step), &HostName::from(host)).now_or_never();
+        let Some(Claim::Mine(first)) = claim(1, "web1") else { panic!("nobody has it") };
+        assert!(claim(1, "web2").is_none(), "somebody is at it");
+        assert!(matches!(claim(2, "web2"), Some(Claim::Mine(_))), "another step");
         drop(first);
-        let Some(Claim::Mine(second)) = once.claim(at(1)).now_or_never() else { panic!("it is free again") };
-        second.finish(Done { by: HostName::from("web2"), result: Ok(Vars::new()) });
-        let Some(Claim::Done(done)) = once.claim(at(1)).now_or_never() else { panic!("it is done") };
-        assert_eq!(done.by.as_str(), "web2");
+        let Some(Claim::Mine(mut second)) = claim(1, "web2") else { panic!("it is free again") };
+        second.begin();
+        second.give_back();
+        let Some(Claim::Mine(third)) = claim(1, "web3") else { panic!("nothing of it was started") };
+        third.finish(Ok(Vars::new()));
+        let Some(Claim::Done(done)) = claim(1, "web1") else { panic!("it is done") };
+        assert_eq!(done.by.as_str(), "web3");
+    }
+
+    #[test]
+    fn a_step_that_was_left_in_the_middle_goes_to_nobody() {
+        let once = Once::<Vars>::default();
+        let place = Place { task: 0, step: 1, batch: None };
+        let claim = |host: &str| once.claim(place, &HostName::from(host)).now_or_never();
+        let Some(Claim::Mine(mut first)) = claim("web1") else { panic!("nobody has it") };
+        first.begin();
+        drop(first);
+        let Some(Claim::Done(done)) = claim("web2") else { panic!("it was begun") };
+        assert_eq!((done.by.as_str(), done.result.unwrap_err().kind), ("web1", Kind::Internal));
     }
 }

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use crate::engine::plan::{Body, Call, Item, PlannedBlock};
 use crate::engine::planner;
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::{TaskEnd, Worker};
+use crate::engine::worker::Worker;
 use crate::event::{Fact, HostOutcome};
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::position::Diagnostic;
@@ -26,9 +26,20 @@ pub(super) struct Halt {
 
 type Walked = Result<(), Halt>;
 
+impl Halt {
+    /// Whether the user would rather stop.
+    fn is_declined(&self) -> bool {
+        self.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined)
+    }
+}
+
 impl<C: Connector> Worker<'_, C> {
     /// Takes the host through the whole task.
-    pub(super) async fn walk(&mut self) -> TaskEnd {
+    ///
+    /// # Errors
+    ///
+    /// Its final record, when it did not get through.
+    pub(super) async fn walk(&mut self) -> Result<(), HostOutcome> {
         let Body { main, rescue, always } = &self.task.body;
         let mut end = self.items(main).await;
         if end.is_ok() {
@@ -45,10 +56,7 @@ impl<C: Connector> Worker<'_, C> {
         if end.is_ok() || going_on(&end).is_some() {
             end = first_error(end, self.items(always).await);
         }
-        match end {
-            Ok(()) => TaskEnd::Done,
-            Err(halt) => TaskEnd::Ended(halt.outcome),
-        }
+        end.map_err(|halt| halt.outcome)
     }
 
     /// Boxed, as blocks stand in blocks.
@@ -91,8 +99,13 @@ impl<C: Connector> Worker<'_, C> {
         if let Some(halt) = going_on(&end)
             && !body.rescue.is_empty()
         {
+            let declined = halt.is_declined();
             self.learn_failure(&halt.outcome);
-            end = self.items(&body.rescue).await;
+            let rescued = self.items(&body.rescue).await;
+            // Who says no wants what was begun to be put right, and nothing more.
+            if !declined {
+                end = rescued;
+            }
         }
         if end.is_ok() || going_on(&end).is_some() {
             end = first_error(end, self.items(&body.always).await);
@@ -164,6 +177,18 @@ impl<C: Connector> Worker<'_, C> {
         let sink = &self.shared.sink;
         sink.tell(Fact::StepStarted { host: host.clone(), task, step });
         sink.tell(Fact::StepFinished { host, task, step, outcome: result.outcome });
+    }
+
+    /// Tells of a step at which the host ends before it is begun. What follows from that, as `rescue`, must not stand
+    /// in a record without what it follows from.
+    pub(super) fn halt_unrun(&mut self, index: usize, halt: Halt) -> Halt {
+        if halt.can_go_on {
+            let status = if halt.is_declined() { StepStatus::Cancelled } else { StepStatus::Failed };
+            let mut result = StepResult::of(status);
+            result.outcome.failure.clone_from(&halt.outcome.failure);
+            self.tell_unrun(index, result);
+        }
+        halt
     }
 
     /// What failed, for the steps that deal with it: the variable `failure`.

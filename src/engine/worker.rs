@@ -152,7 +152,10 @@ impl<S> HostRun<S> {
 /// How a host came out of a task.
 pub(super) enum TaskEnd {
     /// Through all steps.
-    Done,
+    Done {
+        /// What they defined for all hosts, when one does the task for all.
+        given: Vars,
+    },
     /// Not; this is its final record.
     Ended(HostOutcome),
 }
@@ -212,6 +215,8 @@ pub(super) struct Worker<'a, C: Connector> {
     pub(super) notified: BTreeSet<String>,
     /// A step of the task changed something there, or may have.
     pub(super) changed: bool,
+    /// What its steps defined, when the task is done by one host for all.
+    given: Vars,
 }
 
 /// Runs one task on one host.
@@ -240,8 +245,12 @@ pub(super) async fn run_task<C: Connector>(
         frames: Vec::new(),
         notified: BTreeSet::new(),
         changed: false,
+        given: Vars::new(),
     };
-    let end = worker.walk().await;
+    let end = match worker.walk().await {
+        Ok(()) => TaskEnd::Done { given: worker.given },
+        Err(outcome) => TaskEnd::Ended(outcome),
+    };
     (worker.run, end)
 }
 
@@ -261,6 +270,10 @@ impl<C: Connector> Worker<'_, C> {
                     own.clone_from(value);
                 }
             }
+        }
+        if self.task.run_once {
+            let shared = vars.iter().filter(|(name, _)| planner::is_shared(name));
+            self.given.extend(shared.map(|(name, value)| (name.clone(), value.clone())));
         }
         self.run.define(&self.shared, vars);
     }

@@ -391,6 +391,9 @@ pub struct StepOutcome {
     /// What it changed in files, or would, when that was asked for: unified diffs of texts, and lists of paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<String>,
+    /// Whether something is other than before, where the status does not say so.
+    #[serde(default, skip_serializing_if = "Change::is_none")]
+    pub change: Change,
     /// The command was started and its end was not seen.
     #[serde(default)]
     pub may_still_run: bool,
@@ -400,6 +403,33 @@ pub struct StepOutcome {
     /// How long it took.
     #[serde(rename = "elapsed_ms", with = "millis")]
     pub elapsed: Duration,
+}
+
+impl StepOutcome {
+    /// Whether something is other than before.
+    pub fn changed(&self) -> Change {
+        if self.status == StepStatus::Changed { Change::Certain } else { self.change }
+    }
+}
+
+/// Whether a step left something other than it was. Ordered by how sure that is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Nothing was started that can change anything, or it is known to have changed nothing.
+    #[default]
+    None,
+    /// Something was started that can change something, and nobody knows that it did not: a command that failed
+    /// half-way, or one on this machine.
+    Possible,
+    /// Something was changed: by an item of a loop, or a try before the last.
+    Certain,
+}
+
+impl Change {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// How a host ended.

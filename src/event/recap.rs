@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Event, Fact, HostOutcome, Section, StepOutcome, TaskSummary};
+use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 
@@ -54,7 +54,7 @@ pub struct HostRecord {
     pub steps_total: usize,
     /// Steps that let the host go on: ok, changed, skipped, warned.
     pub steps_done: usize,
-    /// Steps that changed it, or may have.
+    /// Steps that changed it.
     pub changed: usize,
     /// Steps that failed and were let pass.
     pub warned: usize,
@@ -156,12 +156,9 @@ impl HostRecord {
 
     fn step_finished(&mut self, step: (usize, usize), section: Section, outcome: &StepOutcome) {
         self.may_still_run |= outcome.may_still_run;
+        self.changed += usize::from(outcome.changed() == Change::Certain);
         let passed = match outcome.status {
-            StepStatus::Ok | StepStatus::Skipped => true,
-            StepStatus::Changed => {
-                self.changed += 1;
-                true
-            }
+            StepStatus::Ok | StepStatus::Skipped | StepStatus::Changed => true,
             StepStatus::Warned => {
                 self.warned += 1;
                 true
@@ -417,6 +414,7 @@ mod tests {
             exit: None,
             note: None,
             difference: None,
+            change: Default::default(),
             may_still_run: false,
             earlier: false,
             elapsed: Duration::from_millis(3),

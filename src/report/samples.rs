@@ -127,6 +127,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
         exit: None,
         note: None,
         difference: None,
+        change: Default::default(),
         may_still_run: false,
         earlier: false,
         elapsed: Duration::from_millis(100),

@@ -77,6 +77,7 @@ fn events() -> Vec<Event> {
         exit: None,
         note: None,
         difference: None,
+        change: Default::default(),
         may_still_run: false,
         earlier: false,
         elapsed: Duration::from_millis(5),

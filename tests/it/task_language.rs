@@ -618,3 +618,110 @@ tasks:
     );
     assert!(!fan.work().join("done").exists(), "nobody deploys what was not built");
 }
+
+#[test]
+fn a_builder_that_is_in_no_later_task_shares_what_its_task_defined() {
+    let tasks = r#"
+tasks:
+  build:
+    run_once: true
+    hosts: [h4]
+    steps:
+      - {local: "echo v7", register: built}
+      - block: [{set: {artifact: "{{ built.stdout }}.tgz"}}]
+  deploy:
+    hosts: [h1, h2]
+    before: [build]
+    steps: [{echo: "{{ host }} {{ artifact }}"}]
+"#;
+    let ran = run(tasks, &["deploy", "-N", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let mut lines: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with('h')).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1 v7.tgz", "h2 v7.tgz"]);
+}
+
+#[test]
+fn what_earlier_tasks_registered_stays_with_its_host() {
+    let tasks = r#"
+tasks:
+  t1: [{run: "echo {{ host }}", register: h}]
+  t2: {run_once: true, steps: [{set: {x: "{{ h.stdout }}"}}]}
+  t3: [{echo: "{{ host }} {{ h.stdout }} {{ x }} {{ hostvars['h2'].h.stdout }}"}]
+"#;
+    let ran = run(tasks, &["t1", "t2", "t3", "-H", "h[1-3]", "-N", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let mut lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains(' ')).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1 h1 h1 h2", "h2 h2 h1 h2", "h3 h3 h1 h2"]);
+}
+
+#[test]
+fn the_way_back_is_gone_wherever_something_may_have_been_changed() {
+    for (what, first, back) in [
+        ("on this machine", "{local: touch made}", true),
+        ("nothing on this machine", "{local: 'true', changed_when: false}", false),
+        ("too slow", "{run: 'touch made; sleep 100', timeout: 1s, warn_only: true}", true),
+        (
+            "the second is too slow",
+            "{run: 'sleep {{ item }}', each: [0, 100], timeout: 1s, warn_only: true}",
+            true,
+        ),
+        ("failed, and passed", "{run: 'touch made; exit 1', warn_only: true}", true),
+        ("half a folder", "{sync: site, to: there, warn_only: true}", true),
+        (
+            "the second of two files",
+            "{put: [site/a, site/b], to: there/, mode: '0600', warn_only: true}",
+            true,
+        ),
+        ("got", "{get: nowhere, to: here, warn_only: true}", false),
+        ("a look", "{stat: nowhere, warn_only: true}", false),
+        ("no need", "{run: 'true', unless: 'true'}", false),
+        ("waited in vain", "{wait_for: {command: 'false', timeout: 1s}, warn_only: true}", false),
+        ("asserted", "{assert: 'false', warn_only: true}", false),
+    ] {
+        let tasks = format!(
+            "tasks:\n  t:\n    steps:\n      - {first}\n      - fail: as planned\n    rescue: [{{echo: back}}]\n"
+        );
+        let fan = fan(&tasks).file("site/a", "a").file("site/b", "b");
+        // A folder stands in the way of a file.
+        std::fs::create_dir_all(fan.work().join("there/b/full")).unwrap();
+        std::fs::create_dir_all(fan.home().join("there/b/full")).unwrap();
+        let ran = fan.run(["run", "t", "-H", "h1", "-N", "--format", "lines"]);
+        assert_eq!(ran.code, Some(1), "{what}: {}", ran.snapshot());
+        assert_eq!(ran.stdout.lines().any(|line| line == "back"), back, "{what}: {}", ran.snapshot());
+    }
+}
+
+#[test]
+fn a_block_on_another_host_takes_nothing_that_is_about_the_host_itself() {
+    let tasks = r#"
+tasks:
+  t:
+    - block:
+        - facts: true
+        - reboot: true
+      on: lb
+  called: [{task: again, on: lb}]
+  again: {private: true, steps: [reboot: true]}
+  once: [{block: [facts: true], run_once: true}]
+  itself: [{facts: true, run_once: true}]
+"#;
+    let fan = Fan::new().file("inventory.yaml", BALANCED).file("tasks.yaml", tasks);
+    for (task, problem) in [
+        (
+            "t",
+            "tasks.yaml:5:11: error: \"facts\" is about the host itself, and \"on\" of the block at tasks.yaml:7",
+        ),
+        ("called", "\"reboot\" is about the host itself, and \"on\" of the call of the task at tasks.yaml:8"),
+        ("once", "\"facts\" is about the host itself, and \"run_once\" of the block at tasks.yaml:10"),
+    ] {
+        let without = tasks.replace("  itself: [{facts: true, run_once: true}]\n", "");
+        let fan = Fan::new().file("inventory.yaml", BALANCED).file("tasks.yaml", without);
+        let ran = fan.run(["run", task, "-H", "h[1-2]"]);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(problem), "{}", ran.stderr);
+    }
+    let ran = fan.run(["run", "itself", "-H", "h1"]);
+    assert!(ran.stderr.contains("\"run_once\" has no effect on \"facts\""), "{}", ran.stderr);
+}

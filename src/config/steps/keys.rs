@@ -32,6 +32,12 @@ const WORKING: &[&str] = &[
     "file", "line", "stat", "ls", "facts", "wait_for", "reboot", "confirm", "prompt", "block", "task",
 ];
 
+/// Those that one host can do for all: what a host is says nothing about another one.
+const SHARED: &[&str] = &[
+    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
+    "file", "line", "stat", "ls", "wait_for", "reboot", "confirm", "prompt", "block", "task",
+];
+
 /// Actions that are done in a folder of the host, and can be done on another one.
 const PLACED: &[&str] = &[
     "run", "sudo", "script", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for",
@@ -79,7 +85,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("hide", WITH_COMMANDS),
     ("secret", WORKING),
     ("warn_only", WORKING),
-    ("run_once", WORKING),
+    ("run_once", SHARED),
     ("rescue", &["block"]),
     ("always", &["block"]),
     ("with", &["task"]),
@@ -297,6 +303,43 @@ impl OnFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::load_tasks_text;
+    use crate::model::handed::{Handed, Handover};
+    use crate::model::task::Step;
+
+    /// A step of each action that can be done, by the name of the action.
+    fn samples() -> Vec<Step> {
+        let file = "
+tasks:
+  t:
+    steps: [run: a, script: a, local: a, echo: a, set: {a: 1}, fail: a, assert: a, stat: a, ls: a, {file: a, state: absent},
+      {line: a, in: a}, {put: a, to: a}, {get: a, to: a}, {sync: a, to: a}, {template: a, to: a}, facts: true,
+      wait_for: {port: 1}, confirm: a, prompt: {ask: a, set: a}, reboot: true, barrier: true, block: [echo: a], task: u]
+  u: [echo: a]
+";
+        let file = load_tasks_text("tasks.yaml", file).unwrap_or_else(|errors| panic!("{errors}")).value;
+        file.tasks["t"].steps.clone()
+    }
+
+    #[test]
+    fn what_is_handed_down_is_what_may_stand_at_the_step_itself() {
+        let steps = samples();
+        let named: Vec<&str> = steps.iter().map(|step| step.action.key()).collect();
+        assert!(ACTIONS.iter().all(|action| *action == "sudo" || named.contains(action)), "{named:?}");
+        for key in Handed::ALL {
+            let of = actions_of(key.key()).unwrap();
+            for step in &steps {
+                let action = step.action.key();
+                // A block of steps on the hosts says nothing of who does what on this machine.
+                let own = (key, action) == (Handed::RunAs, "local");
+                assert_eq!(
+                    key.at(&step.action) == Handover::Takes,
+                    of.contains(&action) && !own,
+                    "{key:?} {action}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn each_key_is_known_and_belongs_to_actions_that_exist() {

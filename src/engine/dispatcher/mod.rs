@@ -350,23 +350,24 @@ impl<C: Connector> Dispatcher<C> {
                     batch.leave(member.member);
                 }
                 run.permit = None;
-                if let (Errand::Task(task), TaskEnd::Done) = (errand, &end) {
+                if let (Errand::Task(task), TaskEnd::Done { .. }) = (errand, &end) {
                     run.through = Some(task);
                 }
                 let lost = self.lock.as_ref().and_then(|held| held.watch().lost().cloned());
                 match end {
                     // Not as it should have been, however well each step went.
-                    TaskEnd::Done if lost.is_some() => {
+                    TaskEnd::Done { .. } if lost.is_some() => {
                         let outcome = run.outcome(Status::Failed, lost, None);
                         self.record(run, outcome);
                     }
-                    TaskEnd::Done if self.is_last(run.host, errand) => {
-                        let outcome = run.outcome(Status::Ok, None, None);
-                        self.record(run, outcome);
-                    }
-                    TaskEnd::Done => {
-                        self.share(errand, &run);
-                        self.hosts.set(run.host, HostState::Waiting(run));
+                    TaskEnd::Done { given } => {
+                        self.share(&given);
+                        if self.is_last(run.host, errand) {
+                            let outcome = run.outcome(Status::Ok, None, None);
+                            self.record(run, outcome);
+                        } else {
+                            self.hosts.set(run.host, HostState::Waiting(run));
+                        }
                     }
                     TaskEnd::Ended(outcome) => self.record(run, outcome),
                 }
@@ -393,14 +394,13 @@ impl<C: Connector> Dispatcher<C> {
         }
     }
 
-    /// What the one host of a `run_once` task has learned is known to all.
-    fn share(&mut self, errand: Errand, run: &HostRun<C::Session>) {
-        let Errand::Task(task) = errand else { return };
-        if !self.shared.plan.tasks.get(task).is_some_and(|planned| planned.run_once) {
+    /// What the steps of a `run_once` task defined on its one host is known to all.
+    fn share(&mut self, given: &Vars) {
+        if given.is_empty() {
             return;
         }
         for other in self.hosts.waiting() {
-            other.define(&self.shared, run.vars.clone());
+            other.define(&self.shared, given.clone());
         }
     }
 

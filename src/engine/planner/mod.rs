@@ -29,7 +29,7 @@ pub(super) use crate::engine::planner::narrow::narrow;
 pub use crate::engine::planner::outline::Picking;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub use crate::engine::planner::uses::secrets_used;
-pub(super) use crate::engine::planner::variables::{definitions, name_hosts, suggest};
+pub(super) use crate::engine::planner::variables::{definitions, is_shared, name_hosts, suggest};
 
 use crate::engine::memory::Memory;
 use crate::engine::plan::{Changes, Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
@@ -224,6 +224,7 @@ pub fn tasks(
         let first = if number == 0 { start.step } else { 0 };
         let outline = outline(listed.task, Some(file), &request.picking, first);
         outline.check_notify(&mut problems);
+        problems.extend(outline.refused.iter().cloned());
         let task_hosts =
             variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
         delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
@@ -495,7 +496,7 @@ fn planned_task(
     hosts: &[PlannedHost],
     folder: &Arc<Path>,
 ) -> PlannedTask {
-    let Outline { steps, body, handlers } = outline;
+    let Outline { steps, body, handlers, refused: _ } = outline;
     let sizes = Sizes { serial: task.rollout.serial.clone(), max_fail: task.rollout.max_fail };
     let mut planned = PlannedTask {
         name: Arc::clone(&task.name),

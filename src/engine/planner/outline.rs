@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::plan::{Body, Call, Handler, Item, PlannedBlock, PlannedStep};
 use crate::event::Section;
+use crate::model::handed::{Handed, Handover};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Action, Block, Include, Step, Task, TaskFile};
@@ -49,6 +50,8 @@ pub(super) struct Outline {
     pub(super) steps: Vec<PlannedStep>,
     pub(super) body: Body,
     pub(super) handlers: Vec<Handler>,
+    /// Keys of blocks and calls that reach a step which they would turn into something else.
+    pub(super) refused: Vec<Diagnostic>,
 }
 
 impl Outline {
@@ -71,7 +74,15 @@ impl Outline {
 /// Opens a task up. Calls of tasks that are not in the file are left out, which the file's reader has noted; and so are
 /// steps that are not picked, and those before the step of number `start`, counted from 0 without regard to tags.
 pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, start: usize) -> Outline {
-    let mut opening = Opening { file, picking, start, met: 0, steps: Vec::new(), handlers: Vec::new() };
+    let mut opening = Opening {
+        file,
+        picking,
+        start,
+        met: 0,
+        steps: Vec::new(),
+        handlers: Vec::new(),
+        refused: Vec::new(),
+    };
     let place = Place::default();
     let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
     let mut body = Body {
@@ -83,7 +94,16 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
     for items in [&mut body.main, &mut body.rescue, &mut body.always] {
         items.retain(has_steps);
     }
-    Outline { steps: opening.steps, body, handlers: opening.handlers }
+    let Opening { steps, handlers, mut refused, .. } = opening;
+    // A task may be called more than once.
+    let mut seen = Vec::new();
+    refused.retain(|problem| {
+        !seen.contains(problem) && {
+            seen.push(problem.clone());
+            true
+        }
+    });
+    Outline { steps, body, handlers, refused }
 }
 
 /// What surrounds a step.
@@ -117,6 +137,7 @@ struct Opening<'a> {
     met: usize,
     steps: Vec<PlannedStep>,
     handlers: Vec<Handler>,
+    refused: Vec<Diagnostic>,
 }
 
 impl Opening<'_> {
@@ -127,7 +148,10 @@ impl Opening<'_> {
     fn item(&mut self, step: &Step, place: &Place) -> Option<Item> {
         let mut step = step.clone();
         if let Some(outer) = &place.outer {
-            hand_down(outer, &mut step);
+            let refused = hand_down(outer, &mut step);
+            if !matches!(step.action, Action::Block(_) | Action::Task(_)) && self.is_picked(&step, place) {
+                self.refused.extend(refused.into_iter().map(|key| refusal(key, outer, &step)));
+            }
         }
         match &step.action {
             Action::Block(block) => {
@@ -141,9 +165,9 @@ impl Opening<'_> {
                 Some(Item::Block(PlannedBlock { when, call: Some(Arc::new(call)), locals, body }))
             }
             _ => {
+                let picked = self.is_picked(&step, place);
                 self.met += 1;
-                let too_early = place.section == Section::Steps && self.met <= self.start;
-                if too_early || !self.picking.pick(&step.tags) {
+                if !picked {
                     return None;
                 }
                 let mut locals = place.locals.clone();
@@ -155,6 +179,12 @@ impl Opening<'_> {
                 Some(Item::Step(self.steps.len() - 1))
             }
         }
+    }
+
+    /// Whether the step that is come to is picked.
+    fn is_picked(&self, step: &Step, place: &Place) -> bool {
+        let too_early = place.section == Section::Steps && self.met < self.start;
+        !too_early && self.picking.pick(&step.tags)
     }
 
     fn block(&mut self, block: &Block, place: &Place) -> Body {
@@ -211,30 +241,80 @@ fn has_steps(item: &Item) -> bool {
     }
 }
 
-/// Gives a step what the block around it says and the step itself does not.
-fn hand_down(outer: &Step, step: &mut Step) {
+/// Gives a step what the block around it says and the step itself does not; the keys that it refuses.
+fn hand_down(outer: &Step, step: &mut Step) -> Vec<Handed> {
     fn put<T: Clone>(own: &mut Option<T>, outer: &Option<T>) {
         if own.is_none() {
             own.clone_from(outer);
         }
     }
-    put(&mut step.cd, &outer.cd);
-    put(&mut step.lcd, &outer.lcd);
-    put(&mut step.on, &outer.on);
-    put(&mut step.shell, &outer.shell);
-    put(&mut step.timeout, &outer.timeout);
-    put(&mut step.idle_timeout, &outer.idle_timeout);
-    for (name, value) in &outer.env {
-        if !step.env.contains_key(name) {
-            step.env.insert(name.clone(), value.clone());
+    let mut refused = Vec::new();
+    for key in Handed::ALL {
+        match key.at(&step.action) {
+            Handover::Takes => {}
+            Handover::Passes => continue,
+            Handover::Refuses => {
+                refused.extend(says(outer, key).then_some(key));
+                continue;
+            }
+        }
+        match key {
+            Handed::Folder => put(&mut step.cd, &outer.cd),
+            Handed::LocalFolder => put(&mut step.lcd, &outer.lcd),
+            Handed::On => put(&mut step.on, &outer.on),
+            Handed::Shell => put(&mut step.shell, &outer.shell),
+            Handed::Timeout => put(&mut step.timeout, &outer.timeout),
+            Handed::IdleTimeout => put(&mut step.idle_timeout, &outer.idle_timeout),
+            Handed::Env => {
+                for (name, value) in &outer.env {
+                    if !step.env.contains_key(name) {
+                        step.env.insert(name.clone(), value.clone());
+                    }
+                }
+            }
+            Handed::RunAs => put(&mut step.run_as, &outer.run_as),
+            Handed::RunOnce => step.run_once |= outer.run_once,
+            Handed::WarnOnly => step.warn_only |= outer.warn_only,
         }
     }
-    step.warn_only |= outer.warn_only;
-    // What is done on the operator's machine has nothing to do with how a block is done on the hosts.
-    if !matches!(step.action, Action::Local(_)) {
-        put(&mut step.run_as, &outer.run_as);
-    }
-    step.run_once |= outer.run_once;
+    // What is not to be seen is not seen, whatever it is; and tags are words.
     step.shown = step.shown.max(outer.shown);
     step.tags.extend(outer.tags.iter().cloned());
+    refused
+}
+
+/// Whether a block or a call says something of a key.
+fn says(outer: &Step, key: Handed) -> bool {
+    match key {
+        Handed::Folder => outer.cd.is_some(),
+        Handed::LocalFolder => outer.lcd.is_some(),
+        Handed::On => outer.on.is_some(),
+        Handed::Env => !outer.env.is_empty(),
+        Handed::Shell => outer.shell.is_some(),
+        Handed::Timeout => outer.timeout.is_some(),
+        Handed::IdleTimeout => outer.idle_timeout.is_some(),
+        Handed::RunAs => outer.run_as.is_some(),
+        Handed::RunOnce => outer.run_once,
+        Handed::WarnOnly => outer.warn_only,
+    }
+}
+
+/// A step that cannot be what the block or call around it wants of it.
+fn refusal(key: Handed, outer: &Step, step: &Step) -> Diagnostic {
+    let action = step.action.key();
+    let around = match &outer.action {
+        Action::Task(_) => "the call of the task",
+        _ => "the block",
+    };
+    // It may have come through more than one block.
+    let at = match (key, &outer.on) {
+        (Handed::On, Some(on)) => &on.position,
+        _ => &outer.position,
+    };
+    let key = key.key();
+    let message = format!(
+        "\"{action}\" is about the host itself, and \"{key}\" of {around} at {}:{} would make it about another one",
+        at.file, at.line
+    );
+    Diagnostic::at(&step.position, message).help(format!("put it where no \"{key}\" reaches it"))
 }

@@ -7,7 +7,7 @@ use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedSt
 use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::outline::Outline;
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::scope::{BUILT_IN_NAMES, HOST_VARS, RESULT};
+use crate::engine::scope::{BUILT_IN_NAMES, FACTS, HOST_VARS, RESULT};
 use crate::engine::step::needs_session;
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
@@ -101,9 +101,9 @@ impl<'a> Variables<'a> {
         problems.extend(found.finish());
         self.check(outline, &planned, hosts, problems);
         if task.run_once {
-            // What its host learns, all others know.
+            // What its steps define, all others know.
             let learned = outline.steps.iter().flat_map(|planned| definitions(&planned.step));
-            let learned: Vec<String> = learned.map(str::to_owned).collect();
+            let learned: Vec<String> = learned.filter(|name| is_shared(name)).map(str::to_owned).collect();
             self.defined.iter_mut().for_each(|defined| defined.extend(learned.iter().cloned()));
         }
         planned
@@ -295,7 +295,7 @@ impl<'a> Variables<'a> {
 
 /// What to do about a name that is not among the known ones.
 pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    if name == "facts" {
+    if name == FACTS {
         return "a step `facts: true` before it finds them out".to_owned();
     }
     match did_you_mean(name, known) {
@@ -366,6 +366,11 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
     Layer::new(&vars)
 }
 
+/// Whether what one host defines for all is that of the others, too: what a host is says nothing about another one.
+pub(in crate::engine) fn is_shared(name: &str) -> bool {
+    name != FACTS
+}
+
 /// The names that a step defines for the ones after it.
 pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
     let mut asked = None;
@@ -398,7 +403,7 @@ pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> 
         | Action::Task(_) => None,
     };
     let register = step.register.as_ref().map(|name| name.value.as_str());
-    let facts = matches!(step.action, Action::Facts).then_some("facts");
+    let facts = matches!(step.action, Action::Facts).then_some(FACTS);
     set.into_iter().flatten().chain(asked).chain(facts).chain(register)
 }
 

@@ -274,6 +274,11 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         result.outcome.note =
             Some(format!("left out {} that the login printed before the command", counted(bytes, "byte")));
     }
+    let not_begun = match &finished.ended {
+        Ended::NotStarted(_) => true,
+        Ended::Stopped { cause, confirmed } => *confirmed && *cause == StopCause::NotStarted,
+        Ended::Exited(_) | Ended::NoStatus | Ended::Lost(_) => false,
+    };
     let outcome = &mut result.outcome;
     match finished.ended {
         Ended::Exited(Exit::Status(0)) => outcome.exit = Some(Exit::Status(0)),
@@ -320,7 +325,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
     }
     result.stdout = finished.stdout;
     result.stderr = finished.stderr;
-    result
+    if not_begun { result } else { result.begun() }
 }
 
 fn stopped(cause: StopCause, confirmed: bool) -> Failure {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::scope::FACTS;
 use crate::engine::step::{StepResult, interrupted};
 use crate::engine::stop::StopReceiver;
 use crate::engine::worker::Worker;
@@ -43,7 +44,7 @@ pub(super) async fn run<C: Connector>(
     };
     worker.run.facts = Some(Arc::clone(&facts));
     let vars = facts.to_vars();
-    worker.define(Vars::from_iter([("facts".to_owned(), Value::Object(vars.clone()))]));
+    worker.define(Vars::from_iter([(FACTS.to_owned(), Value::Object(vars.clone()))]));
     worker.shared.sink.tell(Fact::FactsGathered {
         host: worker.planned.endpoint.name.clone(),
         task: worker.task_index,

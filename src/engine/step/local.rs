@@ -4,6 +4,7 @@ use crate::engine::command;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::{StepResult, local_folder, privilege};
 use crate::engine::worker::Worker;
+use crate::event::Change;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::OnDisconnect;
 use crate::model::shell::marks::Token;
@@ -42,6 +43,10 @@ pub(super) async fn run<C: Connector>(
     let (around, limits) = (shared::surroundings(worker, index, step), shared::limits(worker, step));
     let finished = command::watch(exec, around, limits, opening).await;
     let at = shared::ended_at(command, lines, finished.line);
-    // What it did here says nothing about a change on the host.
-    Ok(StepResult { refused: false, ..shared::outcome(finished, StepStatus::Ok, at) })
+    // What it did here says nothing about a change on the host; but nobody knows what it did.
+    let mut result = shared::outcome(finished, StepStatus::Ok, at);
+    if !result.refused {
+        result.outcome.change = Change::Possible;
+    }
+    Ok(StepResult { refused: false, ..result })
 }

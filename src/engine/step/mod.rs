@@ -26,7 +26,7 @@ use futures::FutureExt;
 
 use crate::engine::command::Captured;
 use crate::engine::worker::Worker;
-use crate::event::StepOutcome;
+use crate::event::{Change, StepOutcome};
 use crate::model::outcome::{CancelReason, Exit, Failure, Kind, StepStatus};
 use crate::model::position::{Located, Position};
 use crate::model::task::{Action, Command, Dialogue, Shown, Step};
@@ -67,6 +67,17 @@ impl StepResult {
         let mut result = Self::of(StepStatus::Failed);
         result.outcome.failure = Some(failure);
         result
+    }
+
+    /// A step of which something was started that can change something. Unless it went well, nobody knows what it did.
+    pub(super) fn begun(mut self) -> Self {
+        match self.outcome.status {
+            StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped => {}
+            StepStatus::Warned | StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
+                self.outcome.change = self.outcome.change.max(Change::Possible);
+            }
+        }
+        self
     }
 
     /// A step whose command the host did not start.
@@ -194,10 +205,13 @@ async fn look<C: Connector>(
         dialogue: Dialogue::default(),
         ..step.clone()
     };
-    match &step.action {
+    let mut result = match &step.action {
         Action::Local(_) => local::run(worker, index, &quiet, command, scope).await,
         _ => run::run(worker, index, &quiet, command, scope).await,
-    }
+    }?;
+    // It only looks.
+    result.outcome.change = Change::None;
+    Ok(result)
 }
 
 /// Whether the step is to be run: its `when`.

@@ -64,9 +64,11 @@ pub(super) async fn run<C: Connector>(
         StepStatus::Ok | StepStatus::Changed => {}
     }
     leave(worker);
-    result = match come_back(worker, index, step, reboot, scope, &before).await? {
-        None => StepResult::of(StepStatus::Changed),
-        Some(ended) => return Ok(*ended),
+    // It was told to restart, whatever is found out about it from here on.
+    result = match come_back(worker, index, step, reboot, scope, &before).await {
+        Ok(None) => StepResult::of(StepStatus::Changed),
+        Ok(Some(ended)) => return Ok(ended.begun()),
+        Err(failure) => return Ok(StepResult::failed(failure).begun()),
     };
     result.outcome.note = Some(format!("back after {}", duration::show(whole_seconds(begun.elapsed()))));
     Ok(result)

@@ -148,5 +148,5 @@ fn unanswered(status: StepStatus, mut failure: Failure) -> StepResult {
     let mut result = StepResult::failed(failure);
     result.outcome.status = status;
     result.outcome.may_still_run = true;
-    result
+    result.begun()
 }

@@ -14,6 +14,7 @@ mod preflight;
 mod run;
 mod steps;
 mod stop;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;

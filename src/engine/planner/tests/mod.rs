@@ -2,6 +2,7 @@
 
 mod calls;
 mod gateways;
+mod handed;
 mod hosts;
 mod secrets;
 mod targets;

@@ -160,6 +160,7 @@ async fn attempt<C: Connector>(
         remote.inherit(&before);
         left = remote.cleanup().await;
     }
+    let changes = work.changes_host() && !worker.shared.plan.changes.dry_run;
 
     let progress = Progress::default();
     let hosts = worker.task.hosts.len().min(worker.shared.plan.pool).max(1);
@@ -191,6 +192,8 @@ async fn attempt<C: Connector>(
         }
     };
     let undecided = remote.is_undecided();
+    // Given up in the middle: some of it may be in place.
+    let stands = |result: StepResult| if changes { result.begun() } else { result };
     Tried::Ended(match given {
         Given::Done(Ok(mut done)) => {
             let mut notes: Vec<String> = remote.unheeded();
@@ -215,11 +218,11 @@ async fn attempt<C: Connector>(
             // A server that does not answer may still have done what it was asked.
             let blind = lost || failure.kind == Kind::Timeout;
             left.extend(leave(&remote, &mut stop).await);
-            ended(failure, StepStatus::Failed, left, undecided && blind, lost)
+            stands(ended(failure, StepStatus::Failed, left, undecided && blind, lost))
         }
         Given::Up(failure, status) => {
             left.extend(leave(&remote, &mut stop).await);
-            ended(failure, status, left, undecided, false)
+            stands(ended(failure, status, left, undecided, false))
         }
     })
 }

@@ -105,6 +105,14 @@ impl Work {
         })
     }
 
+    /// Whether it changes something on the host.
+    fn changes_host(&self) -> bool {
+        match self {
+            Self::Put(_) | Self::Sync(_) | Self::Template(_) | Self::File(_) | Self::Line(_) => true,
+            Self::Get(_) | Self::Stat(_) | Self::Ls(_) => false,
+        }
+    }
+
     /// Whether contents are moved, which are counted on both sides.
     fn counts(&self) -> bool {
         match self {
