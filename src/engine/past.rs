@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use crate::engine::memory::{Memory, Recalled, Visit};
 use crate::engine::plan::{Plan, PlannedTask, summarize};
+use crate::engine::planner::definitions;
+use crate::engine::step::success;
 use crate::event::ledger::Kept;
-use crate::event::{Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
+use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-use crate::model::task::Action;
+use crate::model::task::{Action, Step, TemplateText};
+use crate::model::template::Scope;
 
 /// What earlier runs have done.
 #[derive(Clone, Debug, Default)]
@@ -213,7 +216,8 @@ impl Past {
         let shared = !plan.host_vars.is_empty();
         let mut memory = Memory::new(&self.run);
         for host in &self.hosts {
-            let Some(track) = self.tracks.remove(host) else { continue };
+            let Some(mut track) = self.tracks.remove(host) else { continue };
+            track.note_missing(plan);
             let needed = shared || !track.is_done();
             obstacles.extend(track.lost(host, plan, needed));
             memory.insert(host, track.recalled(plan));
@@ -233,17 +237,22 @@ impl Past {
             return Err(Obstacle::Unskippable { title, name: name.value.clone() });
         }
         let run = &self.run;
-        let (status, failure, note) = match unseen {
+        let outcome = match unseen {
             Unseen::Rerun => return Ok(()),
             Unseen::Skip => {
-                (StepStatus::Ok, None, Some(format!("taken as done: its end was not seen in run {run}")))
+                let note = Some(format!("taken as done: its end was not seen in run {run}"));
+                let (status, change) =
+                    planned.map_or_else(Default::default, |it| done_unseen(plan, &it.step));
+                StepOutcome { status, change, note, ..StepOutcome::default() }
             }
             Unseen::Fail => {
                 let message = format!("its end was not seen in run {run}, and it is not run again");
-                (StepStatus::Failed, Some(Failure::new(Kind::ConnectionLost, message)), None)
+                let failure = Some(Failure::new(Kind::ConnectionLost, message));
+                // It was begun.
+                let (status, change) = (StepStatus::Failed, Change::Possible);
+                StepOutcome { status, change, failure, ..StepOutcome::default() }
             }
         };
-        let outcome = StepOutcome { status, failure, note, ..StepOutcome::default() };
         let visit = Visit { outcome: Some(outcome), anew: true, ..Visit::open(doubt.task, doubt.step) };
         track.visits.push(visit);
         Ok(())
@@ -268,6 +277,20 @@ impl Past {
             })
         });
         other.into_iter().collect()
+    }
+}
+
+/// How a step counts that is taken as done: what it is there to change is changed.
+fn done_unseen(plan: &Plan, step: &Step) -> (StepStatus, Change) {
+    let by_itself = |expression: &TemplateText| plan.templates.eval_bool(&expression.value, &Scope::new());
+    match (&step.changed_when, &step.action) {
+        // Without a result to look at, only an expression that looks at none has a value.
+        (Some(changed_when), _) if by_itself(changed_when) == Ok(false) => (StepStatus::Ok, Change::None),
+        (Some(_), _) | (None, Action::Reboot(_)) => (StepStatus::Changed, Change::None),
+        (None, action) => match success(action) {
+            StepStatus::Changed => (StepStatus::Changed, Change::None),
+            status => (status, Change::Possible),
+        },
     }
 }
 
@@ -350,11 +373,8 @@ impl Track {
         };
         if end.status == Status::Ok {
             self.doubt = None;
-        } else if let Some((task, step)) = end.step {
-            let failed = |visit: &Visit| visit.is(task, step) && !visit.is_passed();
-            if let Some(at) = self.visits.iter().rposition(failed)
-                && self.cut_at(at, tasks) == Cut::Task
-            {
+        } else if let Some(place) = end.step {
+            if self.cut_at(place, tasks) == Cut::Task {
                 end.step = None;
             }
         } else if went_on {
@@ -373,22 +393,59 @@ impl Track {
     }
 
     /// Forgets the step at which the host ended, and what followed from that.
-    fn cut_at(&mut self, at: usize, tasks: &[TaskSummary]) -> Cut {
-        let mut gone = self.visits.split_off(at).into_iter();
-        let Some(failed) = gone.next() else { return Cut::Step };
-        let is_rescue = |visit: &Visit| {
-            let step = tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
-            visit.task == failed.task && step.is_some_and(|step| step.section == Section::Rescue)
+    fn cut_at(&mut self, (task, step): (usize, usize), tasks: &[TaskSummary]) -> Cut {
+        let section = |visit: &Visit| {
+            let steps = tasks.get(visit.task).map(|task| &task.steps);
+            steps.and_then(|steps| steps.get(visit.step)).map(|step| step.section)
         };
-        if gone.any(|visit| is_rescue(&visit)) {
-            // The way back of the task was gone: what its steps did may be undone.
-            self.visits.retain(|visit| visit.task != failed.task);
+        let failed = |visit: &Visit| visit.is(task, step) && !visit.is_passed();
+        let at = self.visits.iter().rposition(failed);
+        // A host may have ended before the step was begun. What follows from a failure stands behind it in the task.
+        let followed = |(position, visit): (usize, &Visit)| {
+            visit.task == task && at.map_or(visit.step > step, |at| position > at)
+        };
+        let follows = self.visits.iter().enumerate().map(|(position, visit)| followed((position, visit)));
+        let mut follows = follows.collect::<Vec<bool>>().into_iter();
+        let way_back = |(visit, follows): (&Visit, bool)| follows && section(visit) == Some(Section::Rescue);
+        if self.visits.iter().zip(follows.clone()).any(way_back) {
+            // What the steps of the task did may be undone.
+            self.visits.retain(|visit| visit.task != task);
             return Cut::Task;
         }
-        if failed.is_unseen() {
-            self.doubt = Some((failed.task, failed.step));
+        let Some(at) = at else {
+            self.visits.retain(|visit| {
+                !(follows.next().unwrap_or_default() && section(visit) == Some(Section::Always))
+            });
+            return Cut::Step;
+        };
+        if self.visits.split_off(at).first().is_some_and(Visit::is_unseen) {
+            self.doubt = Some((task, step));
         }
         Cut::Step
+    }
+
+    /// Names what steps defined and is missing: when the power goes, the end of a step may be on the disk without it.
+    fn note_missing(&mut self, plan: &Plan) {
+        for visit in &mut self.visits {
+            let planned = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
+            let (Some(planned), Some(outcome), false) = (planned, &visit.outcome, visit.anew) else {
+                continue;
+            };
+            let registered = planned.step.register.as_ref().map(|name| name.value.as_str());
+            let due = |name: &&str| match outcome.status {
+                StepStatus::Ok | StepStatus::Changed => true,
+                // It registered that it failed, and set nothing.
+                StepStatus::Warned => Some(*name) == registered,
+                StepStatus::Skipped | StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => {
+                    false
+                }
+            };
+            let missing =
+                |name: &&str| !visit.vars.contains_key(*name) && !visit.lost.iter().any(|lost| lost == name);
+            let missing: Vec<String> =
+                definitions(&planned.step).filter(due).filter(missing).map(str::to_owned).collect();
+            visit.lost.extend(missing);
+        }
     }
 
     /// Values that are needed and were not kept.

@@ -136,9 +136,9 @@ impl Journal {
     }
 }
 
-/// Brings the files of a run, and their names, to the disk.
+/// Brings the files of a run, and their names, to the disk: values before the events that say that they are there.
 fn sync(folder: &OwnedFd) -> io::Result<()> {
-    for name in [files::RECIPE, files::EVENTS, files::VALUES] {
+    for name in [files::RECIPE, files::VALUES, files::EVENTS] {
         if let Some(file) = file(folder, name)? {
             file.sync_data()?;
         }

@@ -446,3 +446,110 @@ fn a_protected_role_is_named_again_or_from_the_start() {
         fails(&fan.run([again, "--confirm", "prod"]));
     }
 }
+
+/// A host that was told to stop before its third step, and on which the way back of the task was gone.
+fn declined(tasks: &str) -> Fan {
+    let fan = fan(tasks);
+    let line = "\"$BINARY\" run t --step";
+    let answers = [("quit]", "yes\n"), ("/quit]", "yes\n"), ("/quit]", "quit\n")];
+    let (code, shown) = typed_on_terminal(&fan, line, &answers);
+    assert_eq!(code, Some(1), "{shown}");
+    fan
+}
+
+const WITH_WAY_BACK: &str = "
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - run: echo one >> DIR/log; touch DIR/made
+      - run: echo two >> DIR/log
+      - run: test -e DIR/made && echo three >> DIR/log
+    rescue:
+      - run: echo back >> DIR/log; rm DIR/made
+    always:
+      - run: echo always >> DIR/log
+";
+
+#[test]
+fn what_was_taken_back_after_a_no_is_done_again() {
+    let fan = declined(WITH_WAY_BACK);
+    assert_eq!(lines(&fan, "log"), ["one", "two", "back", "always"]);
+    succeeds(&fan.run(["resume"]));
+    assert_eq!(lines(&fan, "log"), ["one", "two", "back", "always", "one", "two", "three", "always"]);
+}
+
+#[test]
+fn a_no_in_a_block_is_put_right_there_and_nothing_else_begins() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - block:
+          - run: echo one >> DIR/log
+          - run: echo two >> DIR/log
+          - run: echo three >> DIR/log
+        rescue:
+          - run: echo back >> DIR/log
+        always:
+          - run: echo tidy >> DIR/log
+      - run: echo after >> DIR/log
+    always:
+      - run: echo always >> DIR/log
+";
+    let fan = declined(tasks);
+    assert_eq!(lines(&fan, "log"), ["one", "two", "back", "tidy", "always"]);
+    succeeds(&fan.run(["resume"]));
+    let again = ["one", "two", "three", "tidy", "after", "always"];
+    assert_eq!(lines(&fan, "log")[5..], again);
+}
+
+#[test]
+fn handlers_of_a_step_that_is_taken_as_done_run() {
+    let tasks = "
+tasks:
+  t:
+    hosts: [h1]
+    steps:
+      - {run: 'echo one >> DIR/log; test -e DIR/good || sleep 100', notify: reload}
+      - run: echo two >> DIR/log
+    handlers:
+      reload: {run: echo reload >> DIR/log}
+";
+    let fan = fan(tasks);
+    let going = fan.start(["run", "t"]);
+    eventually("it sleeps", || (lines(&fan, "log").len() == 1).then_some(()));
+    going.signal(Signal::KILL);
+    going.finish();
+    let fan = fan.file("good", "");
+    succeeds(&fan.run(["resume", "--unknown", "skip"]));
+    assert_eq!(lines(&fan, "log"), ["one", "two", "reload"]);
+}
+
+#[test]
+fn what_its_own_hints_name_is_taken() {
+    let fan = fan("tasks: {t: {hosts: [h1], steps: [run: echo one >> DIR/log, run: test -e DIR/good]}}");
+    fails(&fan.run(["run", "t"]));
+    for again in ["retry", "resume"] {
+        let named =
+            ["-T", "30", "-t", "5s", "-z", "2", "-u", "ann", "--host-keys", "strict", "--lock-wait", "1m"];
+        let ran = fan.run([&[again, "--max-hosts", "50"][..], &named].concat());
+        fails(&ran);
+        // What has to be asked for needs a terminal, which is said before anybody is contacted.
+        for flag in ["-k", "-K"] {
+            let ran = fan.run([again, flag, "--plan"]);
+            succeeds(&ran);
+        }
+    }
+    let slow = self::fan("tasks: {t: {hosts: [h1], steps: [run: test -e DIR/good && sleep 100]}}");
+    fails(&slow.run(["run", "t"]));
+    let slow = slow.file("good", "");
+    let ran = slow.run(["resume", "-T", "1"]);
+    fails(&ran);
+    assert!(
+        ran.stderr.contains("still running after 1.0s"),
+        "the deadline is the new one: {}",
+        ran.snapshot()
+    );
+}

@@ -174,6 +174,7 @@ fn adapt(
     let (selection, execution, plan) = match command {
         Command::Run(args) => {
             args.yes |= again.yes;
+            args.lock_wait = again.reaching.lock_wait.or(args.lock_wait);
             (&mut args.selection, &mut args.execution, &mut args.plan)
         }
         Command::Exec(args) => (&mut args.selection, &mut args.execution, &mut args.plan),
@@ -183,6 +184,7 @@ fn adapt(
         _ => return Err(CliError::input("the run is of a kind that is not run again")),
     };
     selection.only = hosts.map(Arc::new);
+    again.reaching.renew(selection, &mut execution.connection);
     execution.protection.confirm.extend_from_slice(&again.confirm);
     execution.output.renewed(&again.output);
     *plan = again.plan;

@@ -175,7 +175,7 @@ fn told(run: &str, obstacles: &[Obstacle]) -> CliError {
         ))
         .help(INSTEAD),
         Obstacle::Lost { host, name, title } => Diagnostic::bare(format!(
-            "\"{name}\" of step \"{title}\" on {host} was not kept: it holds a secret, or is too large"
+            "\"{name}\" of step \"{title}\" on {host} was not kept: it holds a secret, is too large, or was not on the disk yet when the power went"
         ))
         .help(INSTEAD),
         Obstacle::Unskippable { title, name } => Diagnostic::bare(format!(

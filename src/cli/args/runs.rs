@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::Output;
+use crate::cli::args::{Connection, HostKeysArg, Output, Selection};
 use crate::engine::Unseen;
+use crate::model::settings::TimeLimit;
 
 /// What `retry` and `resume` have in common.
 #[derive(Debug, Args)]
@@ -26,7 +27,61 @@ pub(in crate::cli) struct Again {
     #[arg(short = 'e', long = "set", value_name = "K=V")]
     pub(in crate::cli) set: Vec<String>,
     #[command(flatten)]
+    pub(in crate::cli) reaching: Reaching,
+    #[command(flatten)]
     pub(in crate::cli) output: Output,
+}
+
+/// How hosts are reached, where that is said anew. What the environment says now does not count.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct Reaching {
+    /// Login name; overrides the run's and the inventory's.
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
+    /// Ask once for a login password, for hosts that accept no key.
+    #[arg(short = 'k', long)]
+    ask_pass: bool,
+    /// Ask once for the sudo password.
+    #[arg(short = 'K', long)]
+    ask_sudo_pass: bool,
+    /// Deadline of connecting, as in `fan run`.
+    #[arg(short = 't', long, value_name = "TIME", value_parser = super::time)]
+    connect_timeout: Option<TimeLimit>,
+    /// Time limit of each command: 5m, none; a bare number is seconds.
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = super::time)]
+    command_timeout: Option<TimeLimit>,
+    /// What to do about unknown host keys, as in `fan run`.
+    #[arg(long, value_enum, value_name = "POLICY")]
+    host_keys: Option<HostKeysArg>,
+    /// How many hosts work at a time.
+    #[arg(short = 'z', long, value_name = "N", value_parser = super::positive)]
+    pool: Option<usize>,
+    /// How many hosts ranges may expand to.
+    #[arg(long, value_name = "N", value_parser = super::positive)]
+    max_hosts: Option<usize>,
+    /// How long to wait for a lock held by another run: 10m; none waits for ever.
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    pub(in crate::cli) lock_wait: Option<TimeLimit>,
+}
+
+impl Reaching {
+    /// Lets an earlier command line have it, as far as it says anything.
+    pub(in crate::cli) fn renew(&self, selection: &mut Selection, connection: &mut Connection) {
+        fn put<T: Clone>(then: &mut Option<T>, now: &Option<T>) {
+            if now.is_some() {
+                then.clone_from(now);
+            }
+        }
+        put(&mut connection.user, &self.user);
+        connection.ask_pass |= self.ask_pass;
+        connection.ask_sudo_pass |= self.ask_sudo_pass;
+        put(&mut connection.connect_timeout, &self.connect_timeout);
+        put(&mut connection.command_timeout, &self.command_timeout);
+        put(&mut connection.host_keys, &self.host_keys);
+        connection.pool = self.pool.unwrap_or(connection.pool);
+        selection.max_hosts = self.max_hosts.unwrap_or(selection.max_hosts);
+    }
 }
 
 #[derive(Debug, Args)]

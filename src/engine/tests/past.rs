@@ -5,18 +5,19 @@ use std::sync::{Arc, Mutex};
 
 use crate::engine::memory::Memory;
 use crate::engine::past::{Doubt, Obstacle, Past, Standing, Unseen};
-use crate::engine::plan::{Body, Item, Plan, PlannedBlock};
-use crate::engine::tests::fake::Fake;
-use crate::engine::tests::{plan, raw, step, text};
+use crate::engine::plan::{Body, Handler, Item, Plan, PlannedBlock};
+use crate::engine::tests::fake::{Connect, Fake};
+use crate::engine::tests::{echo, plan, raw, step, text};
 use crate::engine::{self, EventSink};
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::Recap;
 use crate::event::{Event, Fact, Section};
-use crate::model::outcome::{Status, StepStatus};
+use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::position::{Located, Position};
 use crate::model::redact::Redactor;
 use crate::model::secret::Secret;
-use crate::model::task::{Action, Step};
+use crate::model::task::{Action, Step, Template};
+use crate::ssh::Retry;
 
 /// What a journal would have, in order.
 #[derive(Clone, Debug)]
@@ -70,15 +71,19 @@ fn two_tasks() -> Plan {
 }
 
 /// Runs a plan that goes on from a memory; what was written down of it, what it started, and how its hosts ended.
-async fn carry_out(
+async fn carry_out(plan: Plan, memory: Memory) -> (Vec<Line>, BTreeMap<String, Vec<String>>, Vec<Status>) {
+    carry_out_on(plan, memory, Fake::new()).await
+}
+
+async fn carry_out_on(
     mut plan: Plan,
     memory: Memory,
+    fake: Fake,
 ) -> (Vec<Line>, BTreeMap<String, Vec<String>>, Vec<Status>) {
     plan.memory = memory;
     let book = Arc::new(Book::default());
     let (sink, deliveries): (EventSink, _) = engine::channel(&Redactor::default());
     let sink = sink.written_in(Some(Arc::clone(&book) as Arc<dyn Ledger>));
-    let fake = Fake::new();
     let (_stop, stopping) = engine::stop_channel();
     engine::run(Arc::new(plan), fake.clone(), sink, stopping, engine::questions().0).await;
     let mut recap = Recap::default();
@@ -244,4 +249,124 @@ fn variables_that_hold_a_secret_are_only_named() {
     let [Line::Kept(kept)] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(kept.vars.keys().collect::<Vec<_>>(), ["plain"]);
     assert_eq!(kept.lost, ["deep"]);
+}
+
+/// A plan of one host, cut off where its second step was begun.
+async fn cut_in_the_second_step(plan: &Plan) -> Vec<Line> {
+    let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
+    let begun =
+        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    whole[..=whole.iter().position(begun).unwrap()].to_vec()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_as_done_is_told_to_its_handlers() {
+    let script = Step {
+        notify: vec![Located::new("h".to_owned(), Position::new("tasks.yaml", 7, 3))],
+        ..step(Action::Run(crate::model::task::Command::Script(text("b"))))
+    };
+    let never = Step { changed_when: Some(text("false")), ..script.clone() };
+    for (second, told) in [(script, true), (never, false)] {
+        let mut plan = plan(1, vec![vec![raw("a"), second, raw("c"), raw("handler")]]);
+        let task = &mut plan.tasks[0];
+        task.steps[3].section = Section::Handlers;
+        task.body.main.pop();
+        task.handlers = vec![Handler { name: "h".to_owned(), items: vec![Item::Step(3)] }];
+        let first = cut_in_the_second_step(&plan).await;
+        let memory = past(&[&first]).recall(&plan, |_| Unseen::Skip).unwrap();
+        let (_, starts, statuses) = carry_out(plan, memory).await;
+        assert_eq!(statuses, [Status::Ok]);
+        let expected: &[&str] = if told { &["c", "handler"] } else { &["c"] };
+        assert_eq!(starts["h0"], expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_as_failed_was_begun_and_has_its_way_back() {
+    let mut plan = plan(1, vec![vec![echo("a"), raw("b"), raw("back")]]);
+    plan.tasks[0].steps[2].section = Section::Rescue;
+    plan.tasks[0].body.main.pop();
+    plan.tasks[0].body.rescue = vec![Item::Step(2)];
+    let first = cut_in_the_second_step(&plan).await;
+    let memory = past(&[&first]).recall(&plan, |_| Unseen::Fail).unwrap();
+    let (_, starts, statuses) = carry_out(plan, memory).await;
+    assert_eq!((statuses, &starts["h0"][..]), (vec![Status::Failed], &["back".to_owned()][..]));
+}
+
+/// A host that ends before a step is begun, as it is done on one that cannot be reached, and what follows from that: the
+/// `rescue` of a task or of a block, and `always`.
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_was_gone_counts_also_when_no_step_failed() {
+    for in_block in [false, true] {
+        let first = step(Action::Run(crate::model::task::Command::Script(text("a"))));
+        let mut plan = plan(1, vec![vec![first, raw("b"), raw("back"), raw("always"), raw("c")]]);
+        plan.delegates = vec![crate::engine::tests::host(9)];
+        let task = &mut plan.tasks[0];
+        task.steps[1].places = Arc::from([Some(0)]);
+        task.steps[2].section = Section::Rescue;
+        task.steps[3].section = Section::Always;
+        let items = |steps: &[usize]| steps.iter().copied().map(Item::Step).collect::<Vec<_>>();
+        let body = Body { main: items(&[0, 1]), rescue: items(&[2]), always: items(&[3]) };
+        if in_block {
+            let block = PlannedBlock { when: None, call: None, locals: Arc::default(), body };
+            task.body = Body { main: vec![Item::Block(block), Item::Step(4)], ..Body::default() };
+        } else {
+            task.body = body;
+            task.body.main.push(Item::Step(4));
+        }
+        let cut_from = || Fake::new().connects("h9", [Connect::Fails(Kind::Dns, Retry::Never)]);
+        let titles = |lines: &[Line]| -> Vec<String> {
+            finished(lines, &plan).into_iter().map(|(_, title)| title).collect()
+        };
+        let (whole, _, statuses) = carry_out_on(plan.clone(), Memory::default(), cut_from()).await;
+        if in_block {
+            assert_eq!(
+                (titles(&whole).join(" "), statuses),
+                ("a back always c".to_owned(), vec![Status::Ok])
+            );
+        } else {
+            assert_eq!(
+                (titles(&whole).join(" "), statuses),
+                ("a back always".to_owned(), vec![Status::Failed])
+            );
+            let memory = past(&[&whole]).recall(&plan, rerun).unwrap();
+            let (second, _, statuses) = carry_out(plan.clone(), memory).await;
+            assert_eq!((titles(&second).join(" "), statuses), ("a b c always".to_owned(), vec![Status::Ok]));
+        }
+        // Cut off anywhere on the way, it comes to the same end.
+        for cut in 1..whole.len() {
+            let first = &whole[..cut];
+            let memory = past(&[first]).recall(&plan, rerun).unwrap();
+            let (second, ..) = carry_out_on(plan.clone(), memory, cut_from()).await;
+            let (mut done, before) = (titles(first), titles(first));
+            done.extend(titles(&second));
+            let back = done.iter().filter(|title| *title == "back").count();
+            // After its final record it begins again.
+            let ended = before.iter().any(|title| title == "always");
+            assert!(back == 1 || ended, "{in_block} {cut}: {done:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_without_its_values_is_not_gone_on_from() {
+    let set = Template::Text(text("{{ out.stdout }}"));
+    let set = step(Action::Set([("x".to_owned(), set)].into_iter().collect()));
+    let plan = plan(1, vec![vec![registered("a", "out"), set, raw("b"), raw("c")]]);
+    let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
+    let begun =
+        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 3, .. }, .. }));
+    let cut = &whole[..whole.iter().position(begun).unwrap()];
+    // What a disk has when the power went: the end of a step, and not what it defined.
+    let without = |name: &str| -> Vec<Line> {
+        let other = |line: &&Line| !matches!(line, Line::Kept(kept) if kept.vars.contains_key(name));
+        cut.iter().filter(other).cloned().collect()
+    };
+    let obstacles = past(&[&without("out")]).recall(&plan, rerun).unwrap_err();
+    assert!(matches!(&obstacles[..], [Obstacle::Lost { name, .. }] if name == "out"), "{obstacles:?}");
+    // What only gives values gives them again.
+    let memory = past(&[&without("x")]).recall(&plan, rerun).unwrap();
+    let (second, starts, _) = carry_out(plan.clone(), memory).await;
+    assert_eq!(starts["h0"], ["c"]);
+    assert!(second.iter().any(|line| matches!(line, Line::Kept(kept) if kept.vars.contains_key("x"))));
 }

@@ -10,11 +10,16 @@ use crate::event::{Change, Section};
 use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::position::{Located, Position};
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Each, Guards, Repeat, Step, Template};
+use crate::model::task::{self, Action, Each, Guards, Repeat, Step, Template};
 use crate::model::value::Value;
 
 fn registered(name: &str, step: Step) -> Step {
     Step { register: Some(Located::new(name.to_owned(), Position::new("tasks.yaml", 8, 3))), ..step }
+}
+
+/// A script, no two starts of which are the same line.
+fn script(body: &str) -> Step {
+    step(Action::Run(task::Command::Script(text(body))))
 }
 
 fn fails() -> Step {
@@ -97,6 +102,7 @@ async fn a_step_that_was_not_started_goes_to_the_next_host() {
 fn before_a_failure() -> Vec<(&'static str, Step, Vec<Command>, bool)> {
     let warned = |step: Step| Step { warn_only: true, ..step };
     let timed = |step: Step| Step { timeout: Some(TimeLimit::After(Duration::from_secs(1))), ..step };
+    let same = |step: Step| Step { changed_when: Some(text("result.rc == 99")), ..step };
     let never = |step: Step| Step { changed_when: Some(text("false")), ..step };
     let each = |step: Step| {
         let items = [1, 2].map(|item| Template::Literal(Value::from(item))).to_vec();
@@ -118,7 +124,7 @@ fn before_a_failure() -> Vec<(&'static str, Step, Vec<Command>, bool)> {
         ("it timed out", warned(timed(raw("a"))), vec![silent()], true),
         (
             "its second item timed out",
-            warned(timed(each(raw("a")))),
+            warned(timed(each(same(script("a"))))),
             vec![Command::exits(0, 0), silent()],
             true,
         ),
@@ -129,7 +135,7 @@ fn before_a_failure() -> Vec<(&'static str, Step, Vec<Command>, bool)> {
         ("the look took too long", warned(timed(guarded(raw("a")))), vec![silent()], false),
         (
             "what it means is not known",
-            warned(Step { changed_when: Some(text("nope")), ..raw("a") }),
+            warned(Step { changed_when: Some(text("nope")), ..script("a") }),
             vec![Command::exits(0, 0)],
             true,
         ),
@@ -175,7 +181,7 @@ async fn what_an_earlier_try_or_item_changed_is_changed_and_told_to_handlers() {
         Step { repeat: Some(Repeat { retries: 3, delay: Duration::ZERO, until }), ..step }
     };
     let items = [1, 2].map(|item| Template::Literal(Value::from(item))).to_vec();
-    let each = Step { each: Some(Each::Items(items)), warn_only: true, ..made(raw("a")) };
+    let each = Step { each: Some(Each::Items(items)), warn_only: true, ..made(script("a")) };
     let failed = Command::runs().says(0, "half\n").exit(0, 1).closed();
     for (what, first, commands, status) in [
         (

@@ -36,7 +36,12 @@ fn what_is_about_the_host_itself_is_not_done_on_another_one() {
         Step { run_once: true, ..block(10, vec![step(11, Action::Facts), reboot(12)]) },
         on(8, called(8)),
     ];
-    insta::assert_snapshot!(plan(&with(steps), &[call("t")]).unwrap_err(), @"");
+    insta::assert_snapshot!(plan(&with(steps), &[call("t")]).unwrap_err(), @r#"
+    tasks.yaml:4:7: error: "reboot" is about the host itself, and "on" of the block at tasks.yaml:2 would make it about another one (help: put it where no "on" reaches it)
+    tasks.yaml:6:7: error: "facts" is about the host itself, and "on" of the block at tasks.yaml:2 would make it about another one (help: put it where no "on" reaches it)
+    tasks.yaml:32:7: error: "reboot" is about the host itself, and "on" of the call of the task at tasks.yaml:8 would make it about another one (help: put it where no "on" reaches it)
+    tasks.yaml:11:7: error: "facts" is about the host itself, and "run_once" of the block at tasks.yaml:10 would make it about another one (help: put it where no "run_once" reaches it)
+    "#);
 }
 
 #[test]
@@ -68,5 +73,5 @@ fn what_a_host_is_stays_with_it_when_it_does_a_task_for_all() {
     };
     let then =
         task(8, "t").steps(vec![echo(9, "{{ r.rc }}"), echo(10, "{{ facts.os.id }}")]).before(&["once"]);
-    insta::assert_snapshot!(plan(&file(vec![once, then]), &[call("t")]).unwrap_err(), @"");
+    insta::assert_snapshot!(plan(&file(vec![once, then]), &[call("t")]).unwrap_err(), @r#"tasks.yaml:10:9: error: undefined variable "facts" on web2, web3 (help: earlier steps define it, on other hosts)"#);
 }
