@@ -212,7 +212,7 @@ async fn attach(
             }
             ExecEvent::Exit(how) => exit = Some(how),
             ExecEvent::Closed => return Ok(End::Closed(exit)),
-            ExecEvent::Lost(_) if exit.is_some() => return Ok(End::Closed(exit)),
+            ExecEvent::Lost(_) if exit.is_some() && output.is_complete() => return Ok(End::Closed(exit)),
             ExecEvent::Lost(failure) => return Ok(End::Lost(failure)),
         }
     }

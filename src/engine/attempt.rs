@@ -320,8 +320,15 @@ impl<C: Connector> Worker<'_, C> {
                 (StepStatus::Failed, true)
                     if outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Exit) =>
                 {
-                    outcome.failure = None;
-                    outcome.status = step::success(&step.action);
+                    if result.cut {
+                        let message =
+                            format!("exit status {status}, and the rest of its output has not come");
+                        outcome.failure = Some(Failure::new(Kind::ConnectionLost, message));
+                        outcome.status = StepStatus::Unknown;
+                    } else {
+                        outcome.failure = None;
+                        outcome.status = step::success(&step.action);
+                    }
                 }
                 (StepStatus::Ok | StepStatus::Changed, false) => {
                     outcome.status = StepStatus::Failed;

@@ -16,13 +16,15 @@ use tokio::time::Instant;
 
 use crate::engine::lines::LineBlocks;
 use crate::engine::sink::EventSink;
+use crate::engine::step::interrupted;
 use crate::engine::stop::{Stop, StopReceiver};
+use crate::engine::tail::{Due, Rest, Tail};
 use crate::engine::worker::Activity;
 use crate::event::{Fact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
 use crate::ssh::talk::{Deed, Opening, Talk};
-use crate::ssh::{Exec, ExecEvent, Signal};
+use crate::ssh::{Exec, ExecEvent, Heard, Signal};
 
 /// Bytes of one host's output that may be on their way to the readers.
 pub(super) const OUTPUT_BUDGET: usize = 128 * 1024;
@@ -30,11 +32,12 @@ pub(super) const OUTPUT_BUDGET: usize = 128 * 1024;
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;
 
-/// How long output may stay open and silent after the command has exited: a background child holds it.
-const SILENCE_AFTER_EXIT: Duration = Duration::from_secs(2);
+/// How long a command that was stopped and has exited may keep its output open and silent.
+const SILENCE_AFTER_STOP: Duration = Duration::from_secs(2);
 
-/// How long such a child may go on talking.
-const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(10);
+/// Pauses before an open input is let go of once all output has ended: each is twice the one before.
+const FIRST_LETTING_GO: Duration = Duration::from_millis(250);
+const LAST_LETTING_GO: Duration = Duration::from_secs(32);
 
 /// Whose command it is, and what surrounds it.
 pub(super) struct Surroundings {
@@ -73,7 +76,7 @@ pub(super) enum StopCause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// By itself.
-    Exited(Exit),
+    Exited { exit: Exit, rest: Rest },
     /// The channel closed without an exit status: its outcome is not known (RFC 4254 section 6.10 makes it
     /// optional).
     NoStatus,
@@ -81,7 +84,7 @@ pub(super) enum Ended {
     NotStarted(Failure),
     /// The connection went away.
     Lost(Failure),
-    /// We stopped it; `confirmed` when the host told of its end.
+    /// We stopped it; `confirmed` when the end of all its processes was seen.
     Stopped { cause: StopCause, confirmed: bool },
 }
 
@@ -90,6 +93,10 @@ pub(super) struct Finished {
     pub(super) ended: Ended,
     /// It had begun, as far as that is told: the command of `fan exec` tells nothing.
     pub(super) begun: bool,
+    /// How it ended, as far as the host told.
+    pub(super) exit: Option<Exit>,
+    /// Anything was said on either stream, by whomever.
+    pub(super) spoke: bool,
     /// The line at which its script ended, counted from 1.
     pub(super) line: Option<u32>,
     /// Bytes that the login printed before it began.
@@ -130,10 +137,20 @@ enum Stopping {
     },
 }
 
-/// The command's end, and since when its output has been heard without it.
-struct Exited {
-    exit: Exit,
-    since: Instant,
+/// Both streams of the output have ended, and how the command ended is still to come.
+struct Mute {
+    /// When its input is let go of next.
+    due: Instant,
+    /// The pause after that.
+    pause: Duration,
+}
+
+/// How the channel came to its end.
+enum Channel {
+    Closed,
+    Lost(Failure),
+    /// By us, with this known of the output.
+    GivenUp(Rest),
 }
 
 /// A block that waits for the host's budget.
@@ -152,7 +169,9 @@ struct Watch<E> {
     stdout: Stdio,
     stderr: Stdio,
     waiting: Option<Waiting>,
-    exited: Option<Exited>,
+    exited: Option<Tail>,
+    spoke: bool,
+    mute: Option<Mute>,
     stopping: Stopping,
     seen_stop: Stop,
     /// What is said around the output; none for a command that is passed on untouched.
@@ -171,7 +190,7 @@ struct Stdio {
 
 /// What the watch woke up for.
 enum Woken {
-    Heard(ExecEvent),
+    Heard(Heard),
     Granted(OwnedSemaphorePermit),
     Due,
     Stop(Stop),
@@ -195,6 +214,8 @@ pub(super) async fn watch<E: Exec>(
         stderr: Stdio::default(),
         waiting: None,
         exited: None,
+        spoke: false,
+        mute: None,
         stopping: Stopping::No,
         seen_stop: Stop::Run,
         talk: opening.map(Talk::new),
@@ -207,8 +228,9 @@ pub(super) async fn watch<E: Exec>(
         None => (true, None, 0),
         Some(talk) => (talk.started(), talk.line(), talk.noise()),
     };
-    let (stdout, stderr) = (watch.stdout.captured, watch.stderr.captured);
-    Finished { ended, begun, line, noise, stdout, stderr }
+    let exit = watch.exited.map(|tail| tail.exit().clone());
+    let (stdout, stderr, spoke) = (watch.stdout.captured, watch.stderr.captured, watch.spoke);
+    Finished { ended, begun, exit, spoke, line, noise, stdout, stderr }
 }
 
 impl<E: Exec> Watch<E> {
@@ -216,8 +238,8 @@ impl<E: Exec> Watch<E> {
         loop {
             match self.wait().await {
                 Woken::Granted(permit) => self.tell_waiting(permit),
-                Woken::Heard(event) => {
-                    if let Some(ended) = self.hear(event).await {
+                Woken::Heard(heard) => {
+                    if let Some(ended) = self.hear(heard).await {
                         return ended;
                     }
                 }
@@ -249,7 +271,7 @@ impl<E: Exec> Watch<E> {
             // Before the command, which may always have something to say.
             () = at(deadline) => Woken::Due,
             permit = grant(&around.budget, blocked.unwrap_or(0)), if blocked.is_some() => Woken::Granted(permit),
-            event = exec.next(), if listening => Woken::Heard(event),
+            heard = exec.next(), if listening => Woken::Heard(heard),
             // After it: what it has already said is no silence.
             () = at(silence) => Woken::Due,
         }
@@ -270,41 +292,74 @@ impl<E: Exec> Watch<E> {
             (Stopping::Asked { due, .. }, _) => Some(*due),
             (Stopping::No, None) => {
                 let limit = self.limits.timeout.map(|limit| self.started + limit);
-                limit.into_iter().chain(self.overdue()).min()
+                let letting_go = self.mute.as_ref().map(|mute| mute.due);
+                limit.into_iter().chain(self.overdue()).chain(letting_go).min()
             }
-            (Stopping::No, Some(exited)) => self.is_listening().then(|| exited.since + OUTPUT_AFTER_EXIT),
+            (Stopping::No, Some(tail)) if self.is_listening() => Some(tail.deadline()),
+            (Stopping::No, Some(tail)) => tail.limit(),
         }
     }
 
     /// The moment at which the command has been silent for too long.
     fn silence(&self) -> Option<Instant> {
-        let limit = match (&self.stopping, &self.exited) {
-            (_, Some(_)) => Some(SILENCE_AFTER_EXIT),
-            (Stopping::No, None) => self.limits.idle,
+        let due = match (&self.stopping, &self.exited) {
+            (Stopping::Asked { .. }, Some(_)) => Some(self.last_output + SILENCE_AFTER_STOP),
+            (Stopping::No, Some(tail)) => tail.silence(),
+            (Stopping::No, None) => self.limits.idle.map(|limit| self.last_output + limit),
             (Stopping::Asked { .. }, None) => None,
         };
         // While a slow reader holds us back, the silence is ours and not the command's.
-        limit.filter(|_| self.is_listening()).map(|limit| self.last_output + limit)
+        due.filter(|_| self.is_listening())
     }
 
-    async fn hear(&mut self, event: ExecEvent) -> Option<Ended> {
-        match event {
-            ExecEvent::Stdout(data) => self.heard(Stream::Stdout, data).await,
-            ExecEvent::Stderr(data) => self.heard(Stream::Stderr, data).await,
-            ExecEvent::Exit(exit) => {
+    async fn hear(&mut self, heard: Heard) -> Option<Ended> {
+        match heard {
+            Heard::Event(ExecEvent::Stdout(data)) => self.heard(Stream::Stdout, data).await,
+            Heard::Event(ExecEvent::Stderr(data)) => self.heard(Stream::Stderr, data).await,
+            Heard::Event(ExecEvent::Exit(exit)) => {
                 self.last_output = Instant::now();
-                self.exited = Some(Exited { exit, since: self.last_output });
+                let complete = self.mute.is_some();
+                match &mut self.exited {
+                    Some(tail) => tail.exited_again(exit),
+                    None => self.exited = Some(Tail::new(exit, complete, self.last_output)),
+                }
             }
-            ExecEvent::Closed => return Some(self.conclude(None)),
-            ExecEvent::Lost(failure) => return Some(self.conclude(Some(failure))),
+            Heard::Event(ExecEvent::Closed) => return Some(self.conclude(Channel::Closed)),
+            Heard::Event(ExecEvent::Lost(failure)) => return Some(self.conclude(Channel::Lost(failure))),
+            Heard::Eof => match &mut self.exited {
+                Some(tail) => tail.end(),
+                None => {
+                    let pause = FIRST_LETTING_GO;
+                    self.mute = Some(Mute { due: Instant::now() + pause, pause: pause * 2 });
+                }
+            },
+            Heard::Answered => {
+                let due = self.exited.as_mut().and_then(|tail| tail.answered(Instant::now()))?;
+                return self.see_to(due).await;
+            }
         }
         None
+    }
+
+    /// Does what is due about the output of a command that has exited.
+    async fn see_to(&mut self, due: Due) -> Option<Ended> {
+        match due {
+            Due::Ask => {
+                self.exec.ask();
+                None
+            }
+            Due::Over(rest) => Some(self.give_up(rest).await),
+        }
     }
 
     /// Takes what came on a stream, and does what it calls for.
     async fn heard(&mut self, stream: Stream, data: Bytes) {
         self.last_output = Instant::now();
+        self.spoke |= !data.is_empty();
         self.around.activity.heard();
+        if let Some(tail) = &mut self.exited {
+            tail.heard(data.len(), self.last_output);
+        }
         let Some(talk) = &mut self.talk else { return self.take(stream, data) };
         let (output, deeds) = talk.hear(stream, data);
         for deed in deeds {
@@ -351,30 +406,48 @@ impl<E: Exec> Watch<E> {
     }
 
     /// The verdict once nothing more will come.
-    fn conclude(&mut self, lost: Option<Failure>) -> Ended {
-        if let Some(failure) = self.not_started(lost.is_some()) {
+    fn conclude(&mut self, channel: Channel) -> Ended {
+        if let Some(failure) = self.not_started(&channel) {
             return Ended::NotStarted(failure);
         }
-        match (&self.stopping, self.exited.take(), lost) {
-            (Stopping::Asked { cause, .. }, exited, _) => {
-                Ended::Stopped { cause: *cause, confirmed: exited.is_some() }
+        match (&self.stopping, &self.exited, channel) {
+            (Stopping::Asked { cause, .. }, exited, channel) => {
+                let closed = match channel {
+                    Channel::Closed => true,
+                    // A child that holds the output may not have obeyed.
+                    Channel::Lost(_) | Channel::GivenUp(_) => exited.as_ref().is_some_and(Tail::has_ended),
+                };
+                let confirmed = exited.is_some() && closed && self.exec.closes_last();
+                Ended::Stopped { cause: *cause, confirmed }
             }
-            (Stopping::No, Some(exited), _) => Ended::Exited(exited.exit),
-            (Stopping::No, None, Some(failure)) => Ended::Lost(failure),
-            (Stopping::No, None, None) => Ended::NoStatus,
+            (Stopping::No, Some(tail), channel) => {
+                let rest = match channel {
+                    Channel::Closed => Rest::Whole,
+                    Channel::Lost(_) if tail.has_ended() => Rest::Whole,
+                    Channel::Lost(failure) => Rest::Cut(failure),
+                    Channel::GivenUp(rest) => rest,
+                };
+                Ended::Exited { exit: tail.exit().clone(), rest }
+            }
+            (Stopping::No, None, Channel::Lost(failure)) => Ended::Lost(failure),
+            (Stopping::No, None, Channel::Closed | Channel::GivenUp(_)) => Ended::NoStatus,
         }
     }
 
     /// Why the command was not started, when it is certain that it was not.
-    fn not_started(&mut self, lost: bool) -> Option<Failure> {
+    fn not_started(&mut self, channel: &Channel) -> Option<Failure> {
         let talk = self.talk.as_ref().filter(|talk| !talk.started())?;
-        match (&self.stopping, &self.exited) {
-            (Stopping::Asked { cause: StopCause::NotStarted, .. }, _) => self.refused.take(),
-            (Stopping::Asked { .. }, _) => None,
-            (Stopping::No, Some(exited)) => Some(talk.verdict(Some(&exited.exit))),
+        let exited = self.exited.as_ref();
+        let complete = match channel {
+            Channel::Closed | Channel::GivenUp(Rest::Whole | Rest::HeldOpen) => true,
             // What it said last may have been lost too.
-            (Stopping::No, None) if lost => None,
-            (Stopping::No, None) => Some(talk.verdict(None)),
+            Channel::Lost(_) => exited.is_some_and(Tail::has_ended),
+            Channel::GivenUp(Rest::Cut(_)) => false,
+        };
+        match &self.stopping {
+            Stopping::Asked { cause: StopCause::NotStarted, .. } => self.refused.take(),
+            Stopping::Asked { .. } => None,
+            Stopping::No => complete.then(|| talk.verdict(exited.map(Tail::exit))),
         }
     }
 
@@ -385,18 +458,28 @@ impl<E: Exec> Watch<E> {
     }
 
     async fn on_due(&mut self) -> Option<Ended> {
-        if self.exited.is_some() {
-            // A child in the background holds the output open; the command itself is done.
-            return Some(self.give_up().await);
+        match (&self.stopping, &mut self.exited) {
+            (Stopping::No, Some(tail)) => {
+                let due = tail.due(Instant::now());
+                return self.see_to(due).await;
+            }
+            // The command itself is done, and its output does not matter any more.
+            (Stopping::Asked { .. }, Some(_)) => return Some(self.give_up(Rest::HeldOpen).await),
+            (Stopping::No | Stopping::Asked { .. }, None) => {}
         }
         if let Stopping::Asked { cause, killed, .. } = self.stopping {
             if killed {
-                return Some(self.give_up().await);
+                return Some(self.give_up(Rest::HeldOpen).await);
             }
             self.send(Signal::Kill, cause).await;
             return None;
         }
         let now = Instant::now();
+        if let Some(mute) = self.mute.as_mut().filter(|mute| now >= mute.due) {
+            mute.due = now + mute.pause;
+            mute.pause = LAST_LETTING_GO.min(mute.pause * 2);
+            self.exec.let_go();
+        }
         let timeout = self.limits.timeout.filter(|&limit| now >= self.started + limit);
         let idle = self.limits.idle.filter(|&limit| now >= self.last_output + limit);
         let overdue = self.overdue().is_some_and(|due| now >= due);
@@ -411,11 +494,14 @@ impl<E: Exec> Watch<E> {
 
     /// The user wants the end.
     async fn on_stop(&mut self, stop: Stop) -> Option<Ended> {
-        if self.exited.is_some() {
+        if let (Stopping::No, Some(tail), Some(reason)) = (&self.stopping, &mut self.exited, stop.reason()) {
             // Nothing is left to stop but the wait for its output.
-            return Some(self.give_up().await);
+            let patience = stop.patience();
+            tail.hurry(Instant::now() + patience.rest, interrupted(reason));
+            return None;
         }
         match (&self.stopping, stop) {
+            (Stopping::Asked { .. }, _) if self.exited.is_some() => Some(self.give_up(Rest::HeldOpen).await),
             (_, Stop::Run) => None,
             (Stopping::No, Stop::Drain(reason)) => {
                 self.send(Signal::Term, StopCause::Cancelled(reason)).await;
@@ -431,7 +517,7 @@ impl<E: Exec> Watch<E> {
                 self.send(Signal::Kill, cause).await;
                 None
             }
-            (Stopping::Asked { killed: true, .. }, Stop::Now(_)) => Some(self.give_up().await),
+            (Stopping::Asked { killed: true, .. }, Stop::Now(_)) => Some(self.give_up(Rest::HeldOpen).await),
         }
     }
 
@@ -458,17 +544,17 @@ impl<E: Exec> Watch<E> {
         }
     }
 
-    async fn give_up(&mut self) -> Ended {
+    async fn give_up(&mut self, rest: Rest) -> Ended {
         let _ = tokio::time::timeout(self.seen_stop.patience().close, self.exec.close()).await;
-        self.conclude(None)
+        self.conclude(Channel::GivenUp(rest))
     }
 
     fn tell_waiting(&mut self, permit: OwnedSemaphorePermit) {
         if let Some(waiting) = self.waiting.take() {
             self.last_output = Instant::now();
-            if let Some(exited) = &mut self.exited {
+            if let Some(tail) = &mut self.exited {
                 // The readers took this time, not the output.
-                exited.since += waiting.since.elapsed();
+                tail.held_back(waiting.since.elapsed());
             }
             self.around.tell(waiting.stream, waiting.block, permit);
         }

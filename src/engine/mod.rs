@@ -25,6 +25,7 @@ mod scope;
 mod sink;
 mod step;
 mod stop;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod together;

@@ -26,6 +26,8 @@ pub(super) struct Patience {
     pub(super) start: Duration,
     /// The end of a command that got TERM.
     pub(super) term: Duration,
+    /// The rest of the output of a command that had ended by itself.
+    pub(super) rest: Duration,
     /// The end of a command that got KILL.
     pub(super) kill: Duration,
     /// The closing of a command's channel.
@@ -39,6 +41,7 @@ pub(super) struct Patience {
 const ORDERLY: Patience = Patience {
     start: Duration::from_millis(250),
     term: Duration::from_secs(5),
+    rest: Duration::from_secs(5),
     kill: Duration::from_secs(1),
     close: Duration::from_millis(200),
     readers: Duration::from_millis(200),
@@ -48,6 +51,7 @@ const ORDERLY: Patience = Patience {
 const AT_ONCE: Patience = Patience {
     start: Duration::ZERO,
     term: Duration::ZERO,
+    rest: Duration::from_millis(300),
     kill: Duration::from_millis(300),
     close: Duration::from_millis(100),
     readers: Duration::from_millis(200),

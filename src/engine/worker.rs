@@ -97,6 +97,8 @@ pub(super) struct HostRun<S> {
     pub(super) checked: bool,
     /// It was said that its login prints something.
     pub(super) noise_told: bool,
+    /// Its account was seen to run what it is given.
+    pub(super) takes_commands: bool,
     /// Its place among the hosts at work, while it is.
     pub(super) permit: Option<OwnedSemaphorePermit>,
     /// The host's share of output in flight.
@@ -123,6 +125,7 @@ impl<S> HostRun<S> {
             may_still_run: false,
             checked: false,
             noise_told: false,
+            takes_commands: false,
             permit: None,
             budget: Arc::new(Semaphore::new(OUTPUT_BUDGET)),
             activity: Arc::new(Activity::new(sink.clone())),

@@ -83,6 +83,17 @@ pub enum Behaviour {
     CutAfterExec,
     /// Runs the command and closes the channel in good order, without saying how it ended.
     NoExitStatus,
+    /// Says that a command has ended before its output, sends this much of that, and loses the TCP connection.
+    CutAfterStatus {
+        /// Bytes of its standard output that are still sent.
+        sent: usize,
+    },
+    /// Says how a command ended, and then that it ended with status 3.
+    TwoStatuses,
+    /// Says how a command ended once nothing takes its input any more, and not before; as Twisted Conch does.
+    StatusAfterInput,
+    /// Never answers a request for a channel.
+    StallChannels,
     /// Says that the command was started, does not start it, and ignores everything from then on.
     StallAfterExec,
 

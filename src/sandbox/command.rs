@@ -11,6 +11,7 @@ use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
+use tokio::sync::Notify;
 
 use crate::sandbox::process::{Ending, Group, Running, Signal};
 use crate::sandbox::spool::Spool;
@@ -30,6 +31,12 @@ pub(super) enum Fault {
     NoExitStatus,
     /// The connection is cut at its first output, or at its end.
     Cut(Switch),
+    /// Its end is told before its output, of which so many bytes are sent until the connection is cut.
+    CutAfterStatus(Switch, usize),
+    /// Its end is told, and then another one.
+    TwoStatuses,
+    /// Its end is told when nothing takes its input any more.
+    StatusAfterInput,
 }
 
 /// Describes a command as a login gives it to the login shell: `sh -c`, in the home folder, with an
@@ -62,33 +69,69 @@ pub(super) async fn serve(
     let (stdin, stdout, stderr) =
         (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
     let spool = Spool::new(home.to_owned());
-    let Running { group, watch, .. } = &mut running;
+    let Running { group, watch, child } = &mut running;
+    let (told, input_over) = (Notify::new(), Notify::new());
 
     let report = async {
-        let ending = watch.ended().await;
-        match (&fault, ending) {
-            (Fault::None, Ok(ending)) => tell(&client, replies.id(), ending).await,
-            // An end that was not seen is not made up.
-            (Fault::None, Err(_)) | (Fault::NoExitStatus | Fault::Cut(_), _) => {}
+        // An end that was not seen is not made up.
+        let Ok(ending) = watch.ended().await else { return };
+        match &fault {
+            Fault::None => tell(&client, replies.id(), ending).await,
+            Fault::TwoStatuses => {
+                tell(&client, replies.id(), ending).await;
+                tell(&client, replies.id(), Ending::Exited(3)).await;
+            }
+            Fault::CutAfterStatus(..) => {
+                tell(&client, replies.id(), ending).await;
+                told.notify_one();
+            }
+            Fault::StatusAfterInput => {
+                // It is reaped, so that what it left behind sees that it is gone.
+                let _ = child.wait().await;
+                input_over.notified().await;
+                tell(&client, replies.id(), ending).await;
+            }
+            Fault::NoExitStatus | Fault::Cut(_) => {}
         }
     };
     let output = async {
+        if let Fault::CutAfterStatus(switch, sent) = &fault {
+            let half = async {
+                told.notified().await;
+                send_and_cut(stdout, &replies, switch, *sent).await;
+            };
+            futures::join!(half, report);
+            return;
+        }
+        if matches!(fault, Fault::StatusAfterInput) {
+            futures::join!(
+                pump(stdout, &replies, None, &fault),
+                pump(stderr, &replies, Some(STDERR), &fault)
+            );
+            let _ = client.eof(replies.id()).await;
+            report.await;
+            let _ = client.close(replies.id()).await;
+            return;
+        }
         futures::join!(
             pump(stdout, &replies, None, &fault),
             pump(stderr, &replies, Some(STDERR), &fault),
             report
         );
         match &fault {
-            Fault::None | Fault::NoExitStatus => {
+            Fault::None | Fault::NoExitStatus | Fault::TwoStatuses => {
                 // These fail when the connection is gone: then there is nobody to tell.
                 let _ = client.eof(replies.id()).await;
                 let _ = client.close(replies.id()).await;
             }
             Fault::Cut(switch) => switch.cut(),
+            // They were seen to above.
+            Fault::CutAfterStatus(..) | Fault::StatusAfterInput => {}
         }
     };
     let input = async {
         feed(&spool, stdin).await;
+        input_over.notify_one();
         std::future::pending().await
     };
     tokio::select! {
@@ -159,6 +202,24 @@ async fn pump<R: AsyncRead + Unpin>(
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Sends the first bytes of a stream, and cuts the connection behind them.
+async fn send_and_cut<R: AsyncRead + Unpin>(
+    stream: Option<R>,
+    replies: &ChannelWriteHalf<Msg>,
+    switch: &Switch,
+    bytes: usize,
+) {
+    let Some(stream) = stream else { return };
+    let mut beginning = Vec::new();
+    let limit = u64::try_from(bytes).unwrap_or(u64::MAX);
+    if stream.take(limit).read_to_end(&mut beginning).await.is_ok() {
+        switch.cut_after(beginning.len());
+        let _ = replies.data_bytes(beginning).await;
+    }
+    // The wire cuts itself.
+    std::future::pending::<()>().await;
 }
 
 async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<Option<Bytes>> {

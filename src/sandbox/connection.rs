@@ -39,6 +39,8 @@ pub(super) struct Connection {
     commands: u32,
     /// SFTP was begun on one of them.
     has_sftp: bool,
+    /// Requests for channels that are never answered.
+    unanswered: Vec<ChannelOpenHandle>,
     /// Channels on which nothing runs yet.
     idle: HashMap<ChannelId, Idle>,
     /// Tasks of the channels on which something runs; they end with the connection.
@@ -63,6 +65,7 @@ impl Connection {
             channels_asked: 0,
             commands: 0,
             has_sftp: false,
+            unanswered: Vec::new(),
             idle: HashMap::new(),
             busy: JoinSet::new(),
         }
@@ -98,6 +101,9 @@ impl Connection {
             }
             Behaviour::CutAfterExec => Fault::Cut(self.switch.clone()),
             Behaviour::NoExitStatus => Fault::NoExitStatus,
+            Behaviour::CutAfterStatus { sent } => Fault::CutAfterStatus(self.switch.clone(), *sent),
+            Behaviour::TwoStatuses => Fault::TwoStatuses,
+            Behaviour::StatusAfterInput => Fault::StatusAfterInput,
             Behaviour::Normal
             | Behaviour::Silent
             | Behaviour::NotSsh(_)
@@ -111,6 +117,7 @@ impl Connection {
             | Behaviour::RefuseAuth
             | Behaviour::Login(_)
             | Behaviour::RefuseChannels { .. }
+            | Behaviour::StallChannels
             | Behaviour::Sftp(_) => Fault::None,
         };
         // Nothing is idle under this number when the channel runs a command already: one per channel.
@@ -215,6 +222,10 @@ impl Handler for Connection {
             && (after..after.saturating_add(count)).contains(&asked_before)
         {
             reply.reject(ChannelOpenFailure::ConnectFailed).await; // what sshd answers beyond MaxSessions
+            return Ok(());
+        }
+        if self.host.behaviour == Behaviour::StallChannels {
+            self.unanswered.push(reply);
             return Ok(());
         }
         self.idle.insert(channel.id(), Idle { channel, env: Vec::new() });

@@ -34,6 +34,10 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus
+        | Behaviour::CutAfterStatus { .. }
+        | Behaviour::TwoStatuses
+        | Behaviour::StatusAfterInput
+        | Behaviour::StallChannels
         | Behaviour::StallAfterExec
         | Behaviour::Sftp(_) => line("", address, key),
     }

@@ -70,6 +70,10 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus
+        | Behaviour::CutAfterStatus { .. }
+        | Behaviour::TwoStatuses
+        | Behaviour::StatusAfterInput
+        | Behaviour::StallChannels
         | Behaviour::StallAfterExec
         | Behaviour::Sftp(_) => speak_ssh(stream, host).await,
     }

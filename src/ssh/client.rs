@@ -204,6 +204,7 @@ impl SshConnector {
         let deadline = endpoint.deadlines.handshake;
         match tokio::time::timeout(deadline, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
+                story.note_server(guard.closes_last());
                 guard.release();
                 if let Some(forward) = forward {
                     forward.bind(handle.agent_session_binding());
@@ -272,7 +273,7 @@ impl Connector for SshConnector {
             self.login(endpoint, Role::Target).await?;
         let channel_deadline = endpoint.deadlines.channel;
         let session = SshSession {
-            handle,
+            handle: Arc::new(handle),
             story,
             channel_deadline,
             forward_agent,

@@ -13,13 +13,17 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
 use crate::ssh::handler::{ClientHandler, Story};
-use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Signal, Stdin, failure};
+use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Heard, Signal, Stdin, failure};
 
 /// The type of extended data that carries standard error (RFC 4254 section 5.2).
 const EXTENDED_DATA_STDERR: u32 = 1;
 
+/// The request that every server answers, if only by saying that it does not know it (RFC 4254 section 4).
+const SIGN_OF_LIFE: &str = "keepalive@openssh.com";
+
 /// A running command over SSH.
 pub struct SshExec {
+    handle: Arc<Handle<ClientHandler>>,
     reading: ChannelReadHalf,
     writing: Arc<ChannelWriteHalf<Msg>>,
     stdin: Stdin,
@@ -28,6 +32,10 @@ pub struct SshExec {
     /// The writing of what was first among them. Kept over the cancellation of a wait: half a piece cannot be
     /// taken back.
     under_way: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// The end of its input was queued.
+    ending: bool,
+    /// The wait for a sign of life; false when none will come.
+    asking: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
 }
 
 /// Something to write to the command's input.
@@ -39,7 +47,7 @@ enum Outgoing {
 impl SshExec {
     /// Opens a channel and starts the command in it.
     pub(super) async fn start(
-        handle: &Handle<ClientHandler>,
+        handle: &Arc<Handle<ClientHandler>>,
         story: &Arc<Story>,
         deadline: Duration,
         request: ExecRequest,
@@ -51,7 +59,17 @@ impl SshExec {
         started(deadline, "to the start of the command", starting).await?;
         let (reading, writing) = channel.split();
         let (writing, translation) = (Arc::new(writing), Translation::new(story));
-        Ok(Self { reading, writing, stdin, translation, outgoing: VecDeque::new(), under_way: None })
+        Ok(Self {
+            handle: Arc::clone(handle),
+            reading,
+            writing,
+            stdin,
+            translation,
+            outgoing: VecDeque::new(),
+            under_way: None,
+            ending: false,
+            asking: None,
+        })
     }
 
     /// Begins to write what is next in the queue, when nothing else is being written.
@@ -92,6 +110,7 @@ async fn send(
             // Without a reply: a host that does not let us forward runs the command all the same.
             channel.agent_forward(false).await?;
         }
+        request.sent.note();
         channel.exec(true, request.line).await?;
         match request.stdin {
             Stdin::Closed => channel.eof().await,
@@ -112,7 +131,7 @@ pub(super) async fn open_channel(
         Ok(Ok(channel)) => return Ok(channel),
         Ok(Err(russh::Error::ChannelOpenFailure(reason))) => failure::channel_refused(reason),
         Ok(Err(_)) => story.end(),
-        Err(_) => no_answer("to opening a channel", deadline),
+        Err(_) => Failure { kind: Kind::Timeout, ..no_answer("to opening a channel", deadline) },
     };
     Err(ExecError { failure, may_have_started: false })
 }
@@ -194,7 +213,7 @@ impl Translation {
 }
 
 impl Exec for SshExec {
-    async fn next(&mut self) -> ExecEvent {
+    async fn next(&mut self) -> Heard {
         loop {
             self.write_on();
             let written = async {
@@ -203,17 +222,47 @@ impl Exec for SshExec {
                     None => std::future::pending().await,
                 }
             };
+            let answered = async {
+                match &mut self.asking {
+                    Some(asking) => asking.await,
+                    None => std::future::pending().await,
+                }
+            };
             let message = tokio::select! {
+                biased;
+                // First: russh hands messages on in the order in which they came, so that all that came before an
+                // answer is in this queue when the answer is there.
                 message = self.reading.wait() => message,
+                answered = answered => {
+                    self.asking = None;
+                    if answered {
+                        return Heard::Answered;
+                    }
+                    continue;
+                }
                 () = written => {
                     self.under_way = None;
                     continue;
                 }
             };
+            if matches!(message, Some(ChannelMsg::Eof)) {
+                return Heard::Eof;
+            }
             if let Some(event) = self.translation.event(message) {
-                return event;
+                return Heard::Event(event);
             }
         }
+    }
+
+    fn ask(&mut self) {
+        let handle = Arc::clone(&self.handle);
+        self.asking = Some(Box::pin(async move {
+            match handle.send_global_request(SIGN_OF_LIFE, &[], true).await {
+                Ok(_) | Err(russh::Error::RequestDenied) => true,
+                // The connection is gone, which shows in the channel.
+                Err(_) => false,
+            }
+        }));
     }
 
     async fn signal(&mut self, signal: Signal) {
@@ -233,16 +282,31 @@ impl Exec for SshExec {
         };
     }
 
+    fn closes_last(&self) -> bool {
+        self.translation.story.closes_last()
+    }
+
     fn send(&mut self, data: Bytes) {
         self.outgoing.push_back(Outgoing::Data(data));
     }
 
     fn end(&mut self) {
-        self.outgoing.push_back(Outgoing::End);
+        if !std::mem::replace(&mut self.ending, true) {
+            self.outgoing.push_back(Outgoing::End);
+        }
     }
 
     fn hold(&mut self) {
         self.stdin = Stdin::Held;
+    }
+
+    fn let_go(&mut self) {
+        match self.stdin {
+            Stdin::Closed => {}
+            Stdin::Open => self.end(),
+            // Its end would say that fan is gone.
+            Stdin::Held => self.outgoing.push_back(Outgoing::Data(Bytes::from_static(watchdog::OVER))),
+        }
     }
 
     async fn close(&mut self) {

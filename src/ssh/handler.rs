@@ -24,6 +24,8 @@ pub(super) struct Story {
     end: Mutex<Option<Failure>>,
     /// The login is done: an end from now on is a loss, and before it a failed attempt.
     established: AtomicBool,
+    /// The end of a channel proves that of all processes of its command.
+    closes_last: AtomicBool,
 }
 
 impl Story {
@@ -31,6 +33,16 @@ impl Story {
     pub(super) fn end(&self) -> Failure {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).clone();
         end.unwrap_or_else(|| Failure::new(Kind::ConnectionLost, "the connection was lost"))
+    }
+
+    /// Notes what kind of server it is.
+    pub(super) fn note_server(&self, closes_last: bool) {
+        self.closes_last.store(closes_last, Ordering::Release);
+    }
+
+    /// Whether the end of a channel proves that of all processes of its command.
+    pub(super) fn closes_last(&self) -> bool {
+        self.closes_last.load(Ordering::Acquire)
     }
 
     /// Notes that the login is done.

@@ -18,7 +18,8 @@ use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::{
-    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Session, Signal, Stdin,
+    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Session, Signal,
+    Stdin,
 };
 
 /// Bytes read from a pipe at a time.
@@ -45,6 +46,7 @@ impl Session for LocalSession {
     type Exec = LocalExec;
 
     async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+        request.sent.note();
         if request.terminal {
             let failure = Failure::new(Kind::ExecRefused, "this machine gives its commands no terminal");
             return Err(ExecError { failure, may_have_started: false });
@@ -157,6 +159,8 @@ pub struct LocalExec {
     stdout: Incoming<ChildStdout>,
     stderr: Incoming<ChildStderr>,
     exited: bool,
+    /// A sign of life was asked for.
+    asked: bool,
 }
 
 /// One end of a pipe with the buffer it is read into; `source` goes away at the end of the stream.
@@ -191,7 +195,50 @@ impl LocalExec {
         let stdin = child.stdin.take();
         let stdout = Incoming::new(child.stdout.take());
         let stderr = Incoming::new(child.stderr.take());
-        Self { child, group, stdin, outgoing: VecDeque::new(), ending: false, stdout, stderr, exited: false }
+        Self {
+            child,
+            group,
+            stdin,
+            outgoing: VecDeque::new(),
+            ending: false,
+            stdout,
+            stderr,
+            exited: false,
+            asked: false,
+        }
+    }
+
+    /// The next thing that the command sent. Cancel-safe.
+    pub(super) async fn event(&mut self) -> ExecEvent {
+        loop {
+            if self.ending && self.outgoing.is_empty() {
+                self.stdin = None;
+            }
+            let drained = self.stdout.source.is_none() && self.stderr.source.is_none();
+            if drained && self.exited {
+                return ExecEvent::Closed;
+            }
+            tokio::select! {
+                data = self.stdout.read() => if let Some(data) = data {
+                    return ExecEvent::Stdout(data);
+                },
+                data = self.stderr.read() => if let Some(data) = data {
+                    return ExecEvent::Stderr(data);
+                },
+                () = write_some(&mut self.stdin, &mut self.outgoing) => {}
+                status = self.child.wait(), if !self.exited => {
+                    self.exited = true;
+                    self.stdin = None;
+                    return match status {
+                        Ok(status) => ExecEvent::Exit(exit_of(status)),
+                        Err(error) => ExecEvent::Lost(Failure::new(
+                            Kind::ConnectionLost,
+                            format!("cannot wait for the command: {error}"),
+                        )),
+                    };
+                }
+            }
+        }
     }
 }
 
@@ -223,36 +270,29 @@ impl Exec for LocalExec {
     // The whole group is signalled, watchdog or not.
     fn hold(&mut self) {}
 
-    async fn next(&mut self) -> ExecEvent {
-        loop {
-            if self.ending && self.outgoing.is_empty() {
-                self.stdin = None;
-            }
-            let drained = self.stdout.source.is_none() && self.stderr.source.is_none();
-            if drained && self.exited {
-                return ExecEvent::Closed;
-            }
-            tokio::select! {
-                data = self.stdout.read() => if let Some(data) = data {
-                    return ExecEvent::Stdout(data);
-                },
-                data = self.stderr.read() => if let Some(data) = data {
-                    return ExecEvent::Stderr(data);
-                },
-                () = write_some(&mut self.stdin, &mut self.outgoing) => {}
-                status = self.child.wait(), if !self.exited => {
-                    self.exited = true;
-                    self.stdin = None;
-                    return match status {
-                        Ok(status) => ExecEvent::Exit(exit_of(status)),
-                        Err(error) => ExecEvent::Lost(Failure::new(
-                            Kind::ConnectionLost,
-                            format!("cannot wait for the command: {error}"),
-                        )),
-                    };
-                }
+    // The kernel signals the group, and both pipes are read to their end.
+    fn closes_last(&self) -> bool {
+        true
+    }
+
+    // The end of a process is seen whatever its input is.
+    fn let_go(&mut self) {}
+
+    async fn next(&mut self) -> Heard {
+        let asked = self.asked;
+        tokio::select! {
+            biased;
+            event = self.event() => Heard::Event(event),
+            // Nothing is on its way here: what has been written is in the pipes, and was read before.
+            () = tokio::task::yield_now(), if asked => {
+                self.asked = false;
+                Heard::Answered
             }
         }
+    }
+
+    fn ask(&mut self) {
+        self.asked = true;
     }
 
     async fn signal(&mut self, signal: Signal) {
@@ -302,16 +342,22 @@ fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ssh::Sent;
 
     fn request(line: &str) -> ExecRequest {
-        ExecRequest { line: Bytes::copy_from_slice(line.as_bytes()), stdin: Stdin::Closed, terminal: false }
+        ExecRequest {
+            line: Bytes::copy_from_slice(line.as_bytes()),
+            stdin: Stdin::Closed,
+            terminal: false,
+            sent: Sent::default(),
+        }
     }
 
     async fn run(command: &str) -> (String, String, Option<Exit>) {
         let mut exec = LocalSession.exec(request(command)).await.unwrap();
         let (mut out, mut err, mut exit) = (Vec::new(), Vec::new(), None);
         loop {
-            match exec.next().await {
+            match exec.event().await {
                 ExecEvent::Stdout(data) => out.extend_from_slice(&data),
                 ExecEvent::Stderr(data) => err.extend_from_slice(&data),
                 ExecEvent::Exit(how) => exit = Some(how),
@@ -345,7 +391,7 @@ mod tests {
         exec.end();
         let mut out = Vec::new();
         loop {
-            match exec.next().await {
+            match exec.event().await {
                 ExecEvent::Stdout(data) => out.extend_from_slice(&data),
                 ExecEvent::Closed => break,
                 _ => {}
@@ -360,7 +406,7 @@ mod tests {
         exec.signal(Signal::Term).await;
         let mut exit = None;
         loop {
-            match exec.next().await {
+            match exec.event().await {
                 ExecEvent::Exit(how) => exit = Some(how),
                 ExecEvent::Closed => break,
                 _ => {}

@@ -37,6 +37,8 @@ mod wire;
 pub use gateway::Notice;
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -132,7 +134,7 @@ pub trait Session: Send + Sync + 'static {
 }
 
 /// A command to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ExecRequest {
     /// The line for the login shell.
     pub line: Bytes,
@@ -140,6 +142,24 @@ pub struct ExecRequest {
     pub stdin: Stdin,
     /// On a terminal of the host, which does not repeat its input: both streams are one then.
     pub terminal: bool,
+    /// Set once the host has been asked to start it.
+    pub sent: Sent,
+}
+
+/// Whether a request has been sent; shared with who may give up the wait for its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Sent(Arc<AtomicBool>);
+
+impl Sent {
+    /// Notes that it is about to be.
+    pub fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it may have been.
+    pub fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// The standard input of a command.
@@ -160,10 +180,17 @@ pub trait Exec: Send {
     /// The next thing that the command sent. Cancel-safe.
     ///
     /// After [`ExecEvent::Closed`] or [`ExecEvent::Lost`] there is nothing more, and it is not called again.
-    fn next(&mut self) -> impl Future<Output = ExecEvent> + Send;
+    fn next(&mut self) -> impl Future<Output = Heard> + Send;
+
+    /// Asks the far end for a sign of life, which is [`Heard::Answered`]: all that was sent before it is heard before it.
+    fn ask(&mut self);
 
     /// Asks the host, or the watchdog that holds the input, to signal the command. There is no reply: only an exit proves that it worked.
     fn signal(&mut self, signal: Signal) -> impl Future<Output = ()> + Send;
+
+    /// Whether the end of the output proves that all processes of a stopped command have ended. Some servers signal no more
+    /// than its first process, and close the channel with that one.
+    fn closes_last(&self) -> bool;
 
     /// Queues bytes for the command's input, which has to be [`Stdin::Open`]. They are written while [`Exec::next`]
     /// is waited for, so that a command that does not read cannot keep its output from being read.
@@ -174,6 +201,10 @@ pub trait Exec: Send {
 
     /// Tells that a watchdog reads the open input from now on, as with [`Stdin::Held`].
     fn hold(&mut self);
+
+    /// Lets go of an input that is still open although all output has ended: some servers tell of the end of a command
+    /// only when its input is closed. A watchdog goes only when its command has, so it is to be called again.
+    fn let_go(&mut self);
 
     /// Closes the channel without waiting for the command.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
@@ -192,6 +223,17 @@ pub enum ExecEvent {
     Closed,
     /// The connection is gone: what was not delivered never will be.
     Lost(Failure),
+}
+
+/// What is heard of a running command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It, or its server, sent this.
+    Event(ExecEvent),
+    /// Both streams of its output have ended; its exit may still come (RFC 4254 section 5.3).
+    Eof,
+    /// The answer to [`Exec::ask`].
+    Answered,
 }
 
 /// Why a command was not started.

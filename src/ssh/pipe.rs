@@ -19,7 +19,7 @@ use crate::model::outcome::{Failure, Kind};
 use crate::ssh::exec::{Translation, command_refused, open_channel};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::local::LocalExec;
-use crate::ssh::{Exec, ExecError, ExecEvent};
+use crate::ssh::{ExecError, ExecEvent};
 
 /// What is at the other end of a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl PipeReader {
                     return event;
                 }
             },
-            Reader::Local(process) => process.next().await,
+            Reader::Local(process) => process.event().await,
             Reader::Memory(told) => told.recv().await.unwrap_or(ExecEvent::Closed),
         }
     }

@@ -17,7 +17,8 @@ use crate::ssh::{ExecError, ExecRequest, Session};
 
 /// An authenticated SSH connection.
 pub struct SshSession {
-    pub(super) handle: Handle<ClientHandler>,
+    /// Shared with the commands that run on it.
+    pub(super) handle: Arc<Handle<ClientHandler>>,
     pub(super) story: Arc<Story>,
     pub(super) channel_deadline: Duration,
     /// Commands may use the operator's agent.

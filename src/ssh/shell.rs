@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use rustix::termios::Termios;
 
 use crate::ssh::exec::{Translation, accepted, command_refused, open_channel, started, terminal_refused};
@@ -41,6 +41,8 @@ pub struct TerminalRequest {
 pub struct ShellOutput {
     channel: ChannelReadHalf,
     translation: Translation,
+    /// Both streams have ended.
+    complete: bool,
 }
 
 /// What the terminal sends to the host. A connection that is gone shows in [`ShellOutput::next`], not here.
@@ -66,7 +68,8 @@ impl SshSession {
         self.answered();
         answer?;
         let (reading, writing) = channel.split();
-        let output = ShellOutput { channel: reading, translation: Translation::new(&self.story) };
+        let output =
+            ShellOutput { channel: reading, translation: Translation::new(&self.story), complete: false };
         Ok((output, ShellInput { channel: writing }))
     }
 }
@@ -105,10 +108,18 @@ impl ShellOutput {
     pub async fn next(&mut self) -> ExecEvent {
         loop {
             let message = self.channel.wait().await;
+            self.complete |= matches!(message, Some(ChannelMsg::Eof));
             if let Some(event) = self.translation.event(message) {
                 return event;
             }
         }
+    }
+}
+
+impl ShellOutput {
+    /// Whether all output has come, so that a lost connection takes nothing away.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 }
 

@@ -24,6 +24,7 @@ const READ_BUFFER: usize = 8 * 1024;
 struct Shared {
     cut: bool,
     refusal: Option<ConnectError>,
+    closes_last: bool,
     waker: Option<Waker>,
 }
 
@@ -37,6 +38,11 @@ impl CutGuard {
     /// Lets the stream live on: the handshake is over and the session owns it.
     pub(super) fn release(mut self) {
         self.armed = false;
+    }
+
+    /// See [`banner::closes_last`]; false until the greeting is over.
+    pub(super) fn closes_last(&self) -> bool {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).closes_last
     }
 
     /// Why the greeting ended the connection, when it did.
@@ -125,7 +131,10 @@ impl<S> Watched<S> {
             Greeting::Incomplete => Ok(()),
             Greeting::Ssh => {
                 let begin = banner::identification(seen);
-                self.phase = Phase::Ssh(seen.split_off(begin));
+                let ssh = seen.split_off(begin);
+                self.shared.lock().unwrap_or_else(PoisonError::into_inner).closes_last =
+                    banner::closes_last(&ssh);
+                self.phase = Phase::Ssh(ssh);
                 Ok(())
             }
             Greeting::Refused(refusal) => self.refuse(refusal),

@@ -10,7 +10,7 @@ use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::session::SshSession;
 use crate::ssh::{
-    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Notice, Session, Signal,
+    ConnectError, Connected, Connector, Exec, ExecError, ExecRequest, Heard, Notice, Session, Signal,
 };
 
 /// All transports of a run.
@@ -114,7 +114,28 @@ impl Exec for AnyExec {
         }
     }
 
-    async fn next(&mut self) -> ExecEvent {
+    fn closes_last(&self) -> bool {
+        match self {
+            Self::Ssh(exec) => exec.closes_last(),
+            Self::Local(exec) => exec.closes_last(),
+        }
+    }
+
+    fn let_go(&mut self) {
+        match self {
+            Self::Ssh(exec) => exec.let_go(),
+            Self::Local(exec) => exec.let_go(),
+        }
+    }
+
+    fn ask(&mut self) {
+        match self {
+            Self::Ssh(exec) => exec.ask(),
+            Self::Local(exec) => exec.ask(),
+        }
+    }
+
+    async fn next(&mut self) -> Heard {
         match self {
             Self::Ssh(exec) => exec.next().await,
             Self::Local(exec) => exec.next().await,

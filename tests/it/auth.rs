@@ -16,7 +16,7 @@ use fan::ssh::agent::Patience;
 use fan::ssh::client::SshConnector;
 use fan::ssh::keys::Keyring;
 use fan::ssh::session::SshSession;
-use fan::ssh::{Connector, Exec, ExecEvent, ExecRequest, Session, Stdin};
+use fan::ssh::{Connector, Exec, ExecEvent, ExecRequest, Heard, Sent, Session, Stdin};
 use tempfile::TempDir;
 
 use crate::agent::{self, Agent};
@@ -124,15 +124,19 @@ async fn session(endpoint: &Endpoint) -> SshSession {
 
 /// What a command prints.
 async fn says(session: &mut SshSession, command: &str) -> String {
-    let request =
-        ExecRequest { line: Bytes::from(command.to_owned()), stdin: Stdin::Closed, terminal: false };
+    let request = ExecRequest {
+        line: Bytes::from(command.to_owned()),
+        stdin: Stdin::Closed,
+        terminal: false,
+        sent: Sent::default(),
+    };
     let mut exec = session.exec(request).await.unwrap();
     let mut said = Vec::new();
     loop {
         match exec.next().await {
-            ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes) => said.extend(bytes),
-            ExecEvent::Exit(_) => {}
-            ExecEvent::Closed | ExecEvent::Lost(_) => return String::from_utf8(said).unwrap(),
+            Heard::Event(ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes)) => said.extend(bytes),
+            Heard::Event(ExecEvent::Exit(_)) | Heard::Eof | Heard::Answered => {}
+            Heard::Event(ExecEvent::Closed | ExecEvent::Lost(_)) => return String::from_utf8(said).unwrap(),
         }
     }
 }

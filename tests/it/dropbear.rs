@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::sshd::{keygen, own_mounts, public_key};
@@ -95,11 +96,28 @@ fn commands_and_host_keys_of_dropbear() {
     let ran = fan.file("tasks.yaml", tasks).run(["run", "-N", "-H", "d1", "t"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "d1\n3000000\n"), "{}\n{}", ran.stderr, log());
 
+    // It signals the shell alone, and closes the channel with it.
+    let ran = dropbear.fan(&dropbear.path("known_hosts")).run([
+        "exec",
+        "-N",
+        "-T",
+        "1",
+        "-H",
+        "d1",
+        "--",
+        "sleep 600 & echo $!; wait",
+    ]);
+    let left = Pid::from_raw(ran.stdout.trim().parse().unwrap()).unwrap();
+    let alive = fs::metadata(format!("/proc/{}", left.as_raw_nonzero())).is_ok();
+    let said = ran.stderr.contains("it may still be running there");
+    assert!(alive && said, "alive: {alive}\n{}", ran.snapshot());
+    kill_process(left, Signal::KILL).unwrap();
+
     keygen(&dropbear.path("other"), "ed25519");
     let other = public_key(&dropbear.path("other.pub"));
     fs::write(dropbear.path("wrong"), format!("[127.0.0.1]:{} {other}\n", dropbear.port)).unwrap();
     let before = log().matches("Pubkey auth succeeded").count();
     let ran = dropbear.fan(&dropbear.path("wrong")).run(["exec", "-H", "d1", "--", "true"]);
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
-    assert_eq!((before, log().matches("Pubkey auth succeeded").count()), (2, 2), "{}", log());
+    assert_eq!((before, log().matches("Pubkey auth succeeded").count()), (3, 3), "{}", log());
 }

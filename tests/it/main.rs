@@ -22,6 +22,7 @@ mod dialects;
 mod dialogue;
 mod downloads;
 mod dropbear;
+mod endings;
 mod facts;
 mod faults;
 mod file_commands;

@@ -9,6 +9,7 @@ use regex::Regex;
 
 use crate::engine::command::{Ended, Finished, Limits, StopCause, Surroundings};
 use crate::engine::step::{StepResult, interrupted, template_failed};
+use crate::engine::tail::Rest;
 use crate::engine::worker::Worker;
 use crate::model::count::counted;
 use crate::model::duration;
@@ -22,7 +23,7 @@ use crate::model::shell::{self, Prelude, ShellError};
 use crate::model::task::{Command, Dialogue, Respond, Shown, Step, TemplateText};
 use crate::model::template::Scope;
 use crate::ssh::talk::{Answer, OpenInput, Opening};
-use crate::ssh::{Connector, ExecRequest, Stdin};
+use crate::ssh::{Connector, ExecRequest, Sent, Stdin};
 
 /// A command, ready to be started.
 pub(super) struct Prepared {
@@ -100,7 +101,7 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
         },
     };
     let terminal = means.terminal;
-    let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal };
+    let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal, sent: Sent::default() };
     let opening = Opening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
     Ok(Prepared { request, opening: Some(opening) })
 }
@@ -269,20 +270,27 @@ pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize, s
 /// `at` tells where its script ended.
 pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String>) -> StepResult {
     let mut result = StepResult::of(success);
-    if finished.begun && finished.noise > 0 {
-        let bytes = finished.noise;
-        result.outcome.note =
-            Some(format!("left out {} that the login printed before the command", counted(bytes, "byte")));
-    }
     let not_begun = match &finished.ended {
         Ended::NotStarted(_) => true,
         Ended::Stopped { cause, confirmed } => *confirmed && *cause == StopCause::NotStarted,
-        Ended::Exited(_) | Ended::NoStatus | Ended::Lost(_) => false,
+        Ended::Exited { .. } | Ended::NoStatus | Ended::Lost(_) => false,
     };
+    let notes: Vec<String> = notes(&finished).collect();
+    result.cut = matches!(finished.ended, Ended::Exited { rest: Rest::Cut(_), .. });
     let outcome = &mut result.outcome;
+    outcome.note = (!notes.is_empty()).then(|| notes.join("; "));
     match finished.ended {
-        Ended::Exited(Exit::Status(0)) => outcome.exit = Some(Exit::Status(0)),
-        Ended::Exited(exit) => {
+        Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole | Rest::HeldOpen } => {
+            outcome.exit = Some(Exit::Status(0));
+        }
+        Ended::Exited { exit: Exit::Status(0), rest: Rest::Cut(mut failure) } => {
+            outcome.status = StepStatus::Unknown;
+            failure.message +=
+                "; the command had ended with exit status 0, and the rest of its output has not come";
+            outcome.failure = Some(failure);
+            outcome.exit = Some(Exit::Status(0));
+        }
+        Ended::Exited { exit, rest: _ } => {
             outcome.status = StepStatus::Failed;
             outcome.failure = Some(match &exit {
                 Exit::Status(status) => {
@@ -326,6 +334,27 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
     result.stdout = finished.stdout;
     result.stderr = finished.stderr;
     if not_begun { result } else { result.begun() }
+}
+
+/// What is to be said of a command besides how it ended.
+fn notes(finished: &Finished) -> impl Iterator<Item = String> {
+    let bytes = finished.noise;
+    let noise = (finished.begun && bytes > 0)
+        .then(|| format!("left out {} that the login printed before the command", counted(bytes, "byte")));
+    let rest = match &finished.ended {
+        Ended::Exited { rest: Rest::HeldOpen, .. } => {
+            Some("a process that it left running holds its output open: what that writes later is not read")
+        }
+        Ended::Exited { exit, rest: Rest::Cut(_) } if *exit != Exit::Status(0) => {
+            Some("the end of its output was not seen")
+        }
+        Ended::Exited { .. }
+        | Ended::NoStatus
+        | Ended::NotStarted(_)
+        | Ended::Lost(_)
+        | Ended::Stopped { .. } => None,
+    };
+    noise.into_iter().chain(rest.map(str::to_owned))
 }
 
 fn stopped(cause: StopCause, confirmed: bool) -> Failure {

@@ -9,6 +9,7 @@ mod fail;
 mod files;
 mod local;
 pub(super) mod privilege;
+mod proof;
 mod reboot;
 mod run;
 mod script;
@@ -42,6 +43,8 @@ pub(super) struct StepResult {
     /// The host would not start the step's command, or could not any more: nothing of the step ran, and
     /// nothing after it could.
     pub(super) refused: bool,
+    /// Its command ended, and not all of its output came.
+    pub(super) cut: bool,
     /// Another host did it, and what it gave is known already.
     pub(super) done_elsewhere: bool,
     /// What `register` stores besides.
@@ -57,6 +60,7 @@ impl StepResult {
             stdout: Captured::default(),
             stderr: Captured::default(),
             refused: false,
+            cut: false,
             done_elsewhere: false,
             values: Vars::new(),
         }

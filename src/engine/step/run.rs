@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::engine::command::{self, Ended, Finished};
 use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared};
-use crate::engine::step::{StepResult, interrupted, privilege};
+use crate::engine::step::{StepResult, interrupted, privilege, proof};
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
@@ -13,7 +13,7 @@ use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
 use crate::model::task::{Action, Command, Step};
 use crate::model::template::Scope;
-use crate::ssh::{Connector, ExecError, ExecRequest, Session, Stdin};
+use crate::ssh::{Connector, ExecError, ExecRequest, Sent, Session, Stdin};
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
@@ -28,7 +28,10 @@ pub(super) async fn run<C: Connector>(
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
         };
-        return Ok(shared::outcome(finished, StepStatus::Ok, None));
+        let sign = proof::look(worker, index, &finished).await;
+        let mut result = shared::outcome(finished, StepStatus::Ok, None);
+        sign.add_to(&mut result);
+        return Ok(result);
     }
     let (body, lines) = shared::body(worker, command, scope)?;
     let interpreter = step.shell.as_ref().map_or(&*worker.place.shell, |shell| shell.value.as_str());
@@ -85,6 +88,7 @@ async fn start<C: Connector>(
     {
         return Err(Box::new(StepResult::refused(failure)));
     }
+    let sent = request.sent.clone();
     let starting = async {
         match session.exec(request.clone()).await {
             // The channels of file steps may be all that the server allows (`MaxSessions`).
@@ -99,6 +103,10 @@ async fn start<C: Connector>(
         biased;
         answer = starting => answer,
         reason = stop.asked_and_waited(|patience| patience.start) => {
+            if !sent.is_noted() {
+                // There was no channel yet for it to be sent in.
+                return Err(Box::new(unsent(interrupted(reason))));
+            }
             worker.run.started = true;
             return Err(Box::new(unanswered(StepStatus::Cancelled, interrupted(reason))));
         }
@@ -139,7 +147,15 @@ fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
             (Bytes::from(line), Stdin::Held)
         }
     };
-    Ok(Prepared { request: ExecRequest { line, stdin, terminal: false }, opening: None })
+    let request = ExecRequest { line, stdin, terminal: false, sent: Sent::default() };
+    Ok(Prepared { request, opening: None })
+}
+
+/// The run was stopped before the start was asked for.
+fn unsent(failure: Failure) -> StepResult {
+    let mut result = StepResult::refused(failure);
+    result.outcome.status = StepStatus::Cancelled;
+    result
 }
 
 /// The start was asked for and its answer is not known: the command may run.

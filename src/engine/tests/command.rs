@@ -28,9 +28,18 @@ async fn every_end_of_a_command_has_its_outcome() {
         (killed, S::Failed, Some(K::Signal), true, false),
         (Command::runs().says(1, "x\n").closed(), S::Unknown, Some(K::ConnectionLost), true, false),
         (Command::runs().says(1, "x\n").lost(1), S::Unknown, Some(K::ConnectionLost), true, true),
-        // The exit status had come.
-        (Command::runs().exit(1, 0).lost(1), S::Ok, None, true, false),
+        // The exit status had come, and whether that was all of its output is not known.
+        (Command::runs().says(1, "x\n").exit(1, 0).lost(1), S::Unknown, Some(K::ConnectionLost), true, false),
         (Command::runs().exit(1, 2).lost(1), S::Failed, Some(K::Exit), true, false),
+        // All of it had come.
+        (Command::runs().exit(1, 0).eof(1).lost(1), S::Ok, None, true, false),
+        (Command::runs().eof(1).exit(1, 0).lost(1), S::Ok, None, true, false),
+        (Command::runs().eof(1).lost(1), S::Unknown, Some(K::ConnectionLost), true, true),
+        // A server that never closes the channel.
+        (Command::runs().exit(1, 0).eof(1), S::Ok, None, true, false),
+        // The first failure stands.
+        (Command::runs().exit(1, 0).exit(1, 3).closed(), S::Failed, Some(K::Exit), true, false),
+        (Command::runs().exit(1, 3).exit(1, 0).closed(), S::Failed, Some(K::Exit), true, false),
         (refused(K::ChannelRefused), S::Unreachable, Some(K::ChannelRefused), false, false),
         (refused(K::ExecRefused), S::Unreachable, Some(K::ExecRefused), false, false),
         (refused(K::ConnectionLost), S::Unreachable, Some(K::ConnectionLost), false, false),
@@ -169,6 +178,11 @@ async fn a_child_in_the_background_does_not_hold_the_step() {
     assert!(near(quiet.took, 6_000), "2 s after the last output: {:?}", quiet.took);
     assert_eq!(quiet.tally.channels_closed.len(), 1);
     assert!(quiet.tally.signals.is_empty(), "what the user left running is not killed");
+    assert_eq!(quiet.tally.asked["h0"], 2);
+    insta::assert_snapshot!(
+        quiet.steps("h0")[0].note.as_deref().unwrap(),
+        @"a process that it left running holds its output open: what that writes later is not read"
+    );
 
     let failed = one(Command::runs().exit(1_000, 9)).await;
     assert_eq!(failed.steps("h0")[0].exit, Some(Exit::Status(9)));
@@ -183,7 +197,8 @@ async fn a_child_that_never_stops_talking_does_not_hold_the_step_either() {
     }
     let ran = one(command).await;
     assert_eq!(ran.statuses(), [Status::Ok]);
-    assert!(near(ran.took, 11_000), "{:?}", ran.took);
+    assert!(near(ran.took, 11_700), "{:?}", ran.took);
+    assert!(ran.steps("h0")[0].note.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,9 +209,78 @@ async fn a_command_that_ends_on_term_is_not_killed_for_its_childs_output() {
     let command = Command::runs().exit(1_100, 0).obeys(Obeys::Nothing);
     let ran = run(plan, Fake::new().runs("h0", [command])).await;
     assert_eq!(ran.kind("h0"), Some(Kind::Timeout));
-    assert!(!ran.host("h0").may_still_run, "its end was seen");
+    assert!(ran.host("h0").may_still_run, "a child of it holds the output");
     assert_eq!(ran.tally.signals.len(), 1, "{:?}", ran.tally.signals);
     assert!(near(ran.took, 3_100), "{:?}", ran.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_stalls_after_the_exit_status_loses_nothing() {
+    // The answer comes behind what the link held back, as it does on a real one.
+    let stalled = Command::runs().says(1, "a\n").exit(999, 0).says(30_000, "b\n").says(0, "c\n").closed();
+    let ran = one(stalled.answers(Some(30_000))).await;
+    assert_eq!((ran.statuses(), ran.output("h0").as_str()), (vec![Status::Ok], "a\nb\nc\n"));
+    assert_eq!((ran.tally.asked["h0"], ran.steps("h0")[0].note.as_deref()), (1, None));
+
+    // A second stall, and a child that holds the output at the end.
+    let twice = Command::runs().exit(1_000, 0).says(5_000, "a\n").says(5_000, "b\n");
+    let ran = one(twice.answers(Some(4_000))).await;
+    assert_eq!((ran.statuses(), ran.output("h0").as_str()), (vec![Status::Ok], "a\nb\n"));
+    assert!(ran.steps("h0")[0].note.is_some());
+
+    let dead = one(Command::runs().says(1, "a\n").exit(1_000, 0).answers(None)).await;
+    assert_eq!((dead.statuses(), dead.kind("h0")), (vec![Status::Unknown], Some(Kind::ConnectionLost)));
+    assert_eq!(dead.steps("h0")[0].exit, Some(Exit::Status(0)));
+    assert!(!dead.host("h0").may_still_run, "its end was told");
+    insta::assert_snapshot!(dead.failure("h0").message, @"the server answered nothing for 60 s; the command had ended with exit status 0, and the rest of its output has not come");
+
+    let failed = one(Command::runs().exit(1_000, 9).answers(None)).await;
+    assert_eq!((failed.statuses(), failed.kind("h0")), (vec![Status::Failed], Some(Kind::Exit)));
+    insta::assert_snapshot!(failed.steps("h0")[0].note.as_deref().unwrap(), @"the end of its output was not seen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_let_pass_needs_the_end_of_the_output_as_well() {
+    let step = || Step { ok_codes: Some(vec![4]), ..raw("a") };
+    let cut = Fake::new().runs("h0", [Command::runs().says(1, "x\n").exit(1, 4).lost(1)]);
+    let ran = run(plan(1, vec![vec![step()]]), cut).await;
+    assert_eq!((ran.statuses(), ran.kind("h0")), (vec![Status::Unknown], Some(Kind::ConnectionLost)));
+    let whole = Fake::new().runs("h0", [Command::exits(1, 4)]);
+    assert_eq!(run(plan(1, vec![vec![step()]]), whole).await.statuses(), [Status::Ok]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_told_costs_no_question() {
+    for command in [Command::exits(1, 0), Command::runs().exit(1, 0).says(1_900, "x\n").eof(1_900).closed()] {
+        let ran = one(command).await;
+        assert_eq!((ran.statuses(), ran.tally.asked.len(), ran.tally.let_go), (vec![Status::Ok], 0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_is_open_is_let_go_of_when_all_output_has_ended() {
+    // Its server tells of its end once nobody holds the input; the second time the watchdog has gone.
+    let told = || Command::runs().says(1, "x\n").eof(1).reads("OVER").reads("OVER").exit(0, 0).closed();
+    let ran = one(told()).await;
+    assert_eq!((ran.statuses(), ran.tally.let_go), (vec![Status::Ok], 2));
+    assert!(near(ran.took, 752), "{:?}", ran.took);
+
+    // It goes on in silence, and is stopped as any other.
+    let mut plan = plan(1, vec![vec![raw("a")]]);
+    plan.hosts[0].command_timeout = Some(ms(100_000));
+    let ran = run(plan, Fake::new().runs("h0", [Command::runs().eof(1)])).await;
+    assert_eq!(ran.kind("h0"), Some(Kind::Timeout));
+    assert!((7..12).contains(&ran.tally.let_go), "{}", ran.tally.let_go);
+    assert_eq!(ran.tally.signals.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_proves_nothing_about_children_is_not_called_one() {
+    let mut plan = plan(1, vec![vec![raw("a")]]);
+    plan.hosts[0].command_timeout = Some(ms(1_000));
+    let ran = run(plan, Fake::new().runs("h0", [Command::runs().closes_early()])).await;
+    assert!(ran.host("h0").may_still_run);
+    insta::assert_snapshot!(ran.failure("h0").message, @"still running after 1.0s; it may still be running there");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::model::shell::MAX_LINE;
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::{
-    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Retry, Session, Signal,
-    Stdin,
+    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Retry, Session,
+    Signal, Stdin,
 };
 
 /// What comes of one connection attempt.
@@ -37,6 +38,8 @@ pub(super) enum Start {
     /// The request was sent and the connection broke.
     Unanswered(Kind),
     Hangs,
+    /// The channel for it does not open.
+    Waits,
     Panics,
 }
 
@@ -63,12 +66,18 @@ pub(super) struct Command {
     unmarked: bool,
     /// It was to print a mark, and ends without.
     not_begun: bool,
+    /// How long the answer to a question takes; without, none comes.
+    answers: Option<Duration>,
+    /// The end of its channel proves nothing about its children.
+    closes_early: bool,
 }
 
 /// What a command does next.
 #[derive(Clone, Debug)]
 enum Beat {
     Tells(ExecEvent),
+    /// Ends both streams of its output.
+    Eof,
     /// Goes on once this was written to its input.
     Reads(String),
 }
@@ -82,6 +91,8 @@ impl Command {
             endless: false,
             unmarked: false,
             not_begun: false,
+            answers: Some(Duration::ZERO),
+            closes_early: false,
         }
     }
 
@@ -112,6 +123,22 @@ impl Command {
     pub(super) fn then(mut self, after: u64, event: ExecEvent) -> Self {
         self.events.push_back((Duration::from_millis(after), Beat::Tells(event)));
         self
+    }
+
+    /// Ends both streams of its output.
+    pub(super) fn eof(mut self, after: u64) -> Self {
+        self.events.push_back((Duration::from_millis(after), Beat::Eof));
+        self
+    }
+
+    /// One whose server closes the channel although children of it may live.
+    pub(super) fn closes_early(self) -> Self {
+        Self { closes_early: true, ..self }
+    }
+
+    /// One whose server takes so long to answer a question; never, when there is no time.
+    pub(super) fn answers(self, after: Option<u64>) -> Self {
+        Self { answers: after.map(Duration::from_millis), ..self }
     }
 
     /// One whose start mark is not printed by itself.
@@ -155,6 +182,7 @@ fn failure(kind: Kind) -> Failure {
 pub(super) struct Script {
     connects: VecDeque<Connect>,
     commands: VecDeque<Command>,
+    looks: VecDeque<Command>,
 }
 
 /// What was asked of the hosts. Times are from the start of the run.
@@ -170,6 +198,12 @@ pub(super) struct Tally {
     pub(super) held: usize,
     /// What was written to inputs, by host; the end is `EOF`.
     pub(super) sent: BTreeMap<String, String>,
+    /// How often it was looked whether the account takes commands, by host.
+    pub(super) looks: BTreeMap<String, usize>,
+    /// Signs of life that were asked for, by host.
+    pub(super) asked: BTreeMap<String, usize>,
+    /// How often an input was let go of.
+    pub(super) let_go: usize,
     /// Signals that were sent.
     pub(super) signals: Vec<(String, Signal, Duration)>,
     /// Channels that were closed by our side.
@@ -211,6 +245,12 @@ impl Fake {
     /// What a host's commands do, in order.
     pub(super) fn runs(self, host: &str, commands: impl IntoIterator<Item = Command>) -> Self {
         self.0.scripts.lock().unwrap().entry(host.to_owned()).or_default().commands.extend(commands);
+        self
+    }
+
+    /// What comes of the looks whether a host's account takes commands, in order.
+    pub(super) fn looked_at(self, host: &str, looks: impl IntoIterator<Item = Command>) -> Self {
+        self.0.scripts.lock().unwrap().entry(host.to_owned()).or_default().looks.extend(looks);
         self
     }
 
@@ -294,13 +334,24 @@ impl Session for FakeSession {
 
     async fn exec(&self, request: ExecRequest) -> Result<FakeExec, ExecError> {
         let busy = Busy::new(&self.fake);
-        let scripted = self.fake.scripted(&self.host, |script| script.commands.pop_front());
+        // The look whether the account takes commands at all is nobody's command.
+        let is_look = request.line.len() == MAX_LINE;
+        let scripted = self.fake.scripted(&self.host, |script| {
+            if is_look { script.looks.pop_front() } else { script.commands.pop_front() }
+        });
         let mut scripted = scripted.unwrap_or_else(|| Command::exits(0, 0));
         let line = String::from_utf8_lossy(&request.line).into_owned();
         if let Some(token) = token(&line) {
             scripted.insert(&token);
         }
-        if !matches!(scripted.start, Start::Refused(_)) {
+        if matches!(scripted.start, Start::Waits) {
+            return std::future::pending().await;
+        }
+        request.sent.note();
+        if is_look {
+            let host = self.host.clone();
+            self.fake.count(|tally, _| *tally.looks.entry(host).or_default() += 1);
+        } else if !matches!(scripted.start, Start::Refused(_)) {
             let (command, host) = (line, self.host.clone());
             self.fake.count(|tally, _| {
                 tally.held += usize::from(request.stdin == Stdin::Held);
@@ -316,11 +367,11 @@ impl Session for FakeSession {
             Start::Unanswered(kind) => {
                 return Err(ExecError { failure: failure(kind), may_have_started: true });
             }
-            Start::Hangs => std::future::pending().await,
+            Start::Hangs | Start::Waits => std::future::pending().await,
             Start::Panics => resume_unwind(Box::new("scripted")),
         }
         let (host, inbox) = (self.host.clone(), String::new());
-        Ok(FakeExec { host, command: scripted, inbox, due: None, over: false, busy })
+        Ok(FakeExec { host, command: scripted, inbox, due: None, answer: None, over: false, busy })
     }
 
     async fn pipe(&self, _program: Program) -> Result<Pipe, ExecError> {
@@ -340,6 +391,8 @@ pub(super) struct FakeExec {
     inbox: String,
     /// When the next event is told.
     due: Option<Instant>,
+    /// When a question is answered.
+    answer: Option<Instant>,
     /// The last event was told.
     over: bool,
     busy: Busy,
@@ -379,21 +432,9 @@ impl FakeExec {
     }
 }
 
-impl Exec for FakeExec {
-    fn send(&mut self, data: Bytes) {
-        self.sent(&String::from_utf8_lossy(&data));
-    }
-
-    fn end(&mut self) {
-        self.sent("EOF");
-    }
-
-    fn hold(&mut self) {
-        self.busy.0.count(|tally, _| tally.held += 1);
-    }
-
-    async fn next(&mut self) -> ExecEvent {
-        assert!(!self.over, "asked for more after the end");
+impl FakeExec {
+    /// The next thing of the script. Cancel-safe.
+    async fn told(&mut self) -> Heard {
         while let Some((_, Beat::Reads(awaited))) = self.command.events.front() {
             let Some((_, rest)) = self.inbox.split_once(awaited.as_str()) else {
                 return std::future::pending().await;
@@ -407,14 +448,58 @@ impl Exec for FakeExec {
             tokio::time::sleep_until(due).await;
         }
         self.due = None;
-        let Some((pause, Beat::Tells(event))) = self.command.events.pop_front() else {
-            unreachable!("looked at above");
+        let (pause, event) = match self.command.events.pop_front() {
+            Some((pause, Beat::Tells(event))) => (pause, event),
+            Some((_, Beat::Eof)) => return Heard::Eof,
+            Some((_, Beat::Reads(_))) | None => unreachable!("looked at above"),
         };
         if self.command.endless {
             self.command.events.push_back((pause, Beat::Tells(event.clone())));
         }
         self.over = matches!(event, ExecEvent::Closed | ExecEvent::Lost(_));
-        event
+        Heard::Event(event)
+    }
+}
+
+impl Exec for FakeExec {
+    fn send(&mut self, data: Bytes) {
+        self.sent(&String::from_utf8_lossy(&data));
+    }
+
+    fn end(&mut self) {
+        self.sent("EOF");
+    }
+
+    fn hold(&mut self) {
+        self.busy.0.count(|tally, _| tally.held += 1);
+    }
+
+    fn closes_last(&self) -> bool {
+        !self.command.closes_early
+    }
+
+    fn let_go(&mut self) {
+        self.busy.0.count(|tally, _| tally.let_go += 1);
+        self.sent("OVER");
+    }
+
+    fn ask(&mut self) {
+        let host = self.host.clone();
+        self.busy.0.count(|tally, _| *tally.asked.entry(host).or_default() += 1);
+        self.answer = self.command.answers.map(|after| Instant::now() + after);
+    }
+
+    async fn next(&mut self) -> Heard {
+        assert!(!self.over, "asked for more after the end");
+        let answer = self.answer;
+        tokio::select! {
+            biased;
+            heard = self.told() => heard,
+            () = async { tokio::time::sleep_until(answer.unwrap_or_else(Instant::now)).await }, if answer.is_some() => {
+                self.answer = None;
+                Heard::Answered
+            }
+        }
     }
 
     async fn signal(&mut self, signal: Signal) {

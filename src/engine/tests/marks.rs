@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::tests::fake::{Command, Fake};
+use crate::engine::tests::fake::{Command, Fake, Start};
 use crate::engine::tests::{plan, raw, run, step, text};
 use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::position::{Located, Position};
@@ -41,6 +41,39 @@ async fn the_command_of_exec_is_passed_on_untouched() {
     let fake = Fake::new().runs("h0", [Command::exits(0, 0).unmarked()]);
     let ran = run(plan(1, vec![vec![raw("uptime")]]), fake).await;
     assert_eq!((ran.statuses(), ran.tally.starts["h0"][0].as_str()), (vec![Status::Ok], "uptime"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_of_exec_that_says_nothing_is_a_success_of_an_account_that_runs_commands() {
+    let silent = || Command::exits(0, 0).unmarked();
+    let cases = [
+        (Command::exits(0, 0), Status::Ok, None, false),
+        // The shell is replaced by one that ends with its input.
+        (silent(), Status::Unknown, Some(Kind::ExecRefused), false),
+        // A forced command, which the line is too long for; no second channel; no answer at all.
+        (
+            Command::runs().errs(0, "sh: Argument list too long\n").exit(0, 1).closed().unmarked(),
+            Status::Ok,
+            None,
+            true,
+        ),
+        (Command::not_started(Start::Refused(Kind::ChannelRefused)), Status::Ok, None, true),
+        (Command::runs().unmarked(), Status::Ok, None, true),
+    ];
+    for (look, status, kind, noted) in cases {
+        let shown = format!("{look:?}");
+        let fake = Fake::new().runs("h0", [silent(), silent()]).looked_at("h0", [look]);
+        let ran = run(plan(1, vec![vec![raw("a"), raw("b")]]), fake).await;
+        assert_eq!((ran.statuses(), ran.kind("h0")), (vec![status], kind), "{shown}");
+        assert_eq!(ran.steps("h0")[0].note.is_some(), noted, "{shown}");
+        if status == Status::Ok && !noted {
+            assert_eq!(ran.tally.looks["h0"], 1, "once for a connection");
+        }
+    }
+    for command in [Command::runs().says(0, "x").exit(0, 0).closed(), Command::exits(0, 1)] {
+        let ran = run(plan(1, vec![vec![raw("a")]]), Fake::new().runs("h0", [command.unmarked()])).await;
+        assert!(ran.tally.looks.is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,15 +92,19 @@ async fn the_messages_say_what_is_known() {
         .runs("h0", [Command::runs()])
         .runs("h1", [Command::runs().obeys(Obeys::Nothing)])
         .runs("h2", [Command::not_started(Start::Hangs)])
+        .runs("h4", [Command::not_started(Start::Waits)])
         .connects("h3", [Connect::Hangs]);
-    let ran = run_and_stop(plan(4, vec![vec![raw("a")]]), fake, &[1_000]).await;
-    let messages: Vec<&str> = ["h0", "h1", "h2", "h3"].map(|host| ran.failure(host).message.as_str()).into();
+    let ran = run_and_stop(plan(5, vec![vec![raw("a")]]), fake, &[1_000]).await;
+    let messages: Vec<&str> =
+        ["h0", "h1", "h2", "h3", "h4"].map(|host| ran.failure(host).message.as_str()).into();
     insta::assert_snapshot!(messages.join("\n"), @r"
     the run was stopped by INT; ended
     the run was stopped by INT; it may still be running there
     the run was stopped by INT; whether the command was started is not known
     the run was stopped by INT
+    the run was stopped by INT
     ");
+    assert!(!ran.host("h4").started && !ran.host("h4").may_still_run);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,9 @@
 //!
 //! | its input | meaning | what it does to the process group |
 //! |---|---|---|
-//! | a line | fan asks ([`ASK`]) | TERM |
+//! | an empty line | fan asks ([`ASK`]) | TERM |
 //! | its end after a line | fan insists | KILL |
+//! | [`OVER`] | fan has heard the end of all output | nothing; it goes away if the command has ended |
 //! | its end without a line | the client is gone | TERM, KILL 4 s later |
 //! | its end when the command has ended | all is well | nothing; it goes away |
 //!
@@ -20,6 +21,10 @@ use crate::model::shell::{MAX_LINE, ShellError, plain_interpreter, refuse_nul, u
 
 /// What makes the watchdog send TERM. The end of the input after it makes it send KILL.
 pub const ASK: &[u8] = b"\n";
+
+/// What makes the watchdog of a command that has ended go away. It holds the input, and there are servers that tell of an
+/// end only when nobody does.
+pub const OVER: &[u8] = b"over\n";
 
 /// What interprets the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +49,11 @@ fn watch(orphaned: Orphaned) -> String {
     format!(
         "exec 3<&0 </dev/null; \
          ( exec >/dev/null 2>&1; trap \"\" HUP INT QUIT TERM; ( \
-         if read -r _fan <&3; then \
-         kill -TERM 0; read -r _fan <&3; exec 3<&-; kill -0 $$ || sleep 4; \
-         else \
-         exec 3<&-; {orphaned}; \
-         fi; kill -KILL 0 ) & ); \
+         while read -r _fan <&3; do \
+         case $_fan in ?*) kill -0 $$ || exit 0; continue;; esac; \
+         kill -TERM 0; read -r _fan <&3; exec 3<&-; kill -0 $$ || sleep 4; kill -KILL 0; \
+         done; \
+         exec 3<&-; {orphaned}; kill -KILL 0 ) & ); \
          exec 3<&-"
     )
 }

@@ -247,3 +247,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_watchdog_is_let_go_of_once_its_command_has_ended_and_not_before() {
+    for (_folder, path) in each_sh() {
+        for leading in LEADING {
+            let mut child = start(&path, leading, &watched("echo up; sleep 600; :"));
+            let mut stdin = child.stdin.take().unwrap();
+            wait_for(&mut child, "up\n");
+            stdin.write_all(OVER).unwrap();
+            stdin.write_all(OVER).unwrap();
+            // It is still there to do this.
+            stdin.write_all(ASK).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(15), "{path}, leading: {leading}");
+
+            let mut child = start(&path, leading, &watched("echo up"));
+            let (mut stdin, group) = (child.stdin.take().unwrap(), child.id());
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+            assert_eq!(members(group).len(), 1, "its input is open: {path}, leading: {leading}");
+            stdin.write_all(OVER).unwrap();
+            assert_empty(group, Duration::from_secs(20));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The sign that a command which is passed on untouched was begun at all.
+//!
+//! `fan exec` hands its line to the account as it is, so the line can print no mark. When it exits with 0 and not a word
+//! was said, the host may just as well have run nothing: a profile that replaces the shell or ends it, a login shell
+//! that is none, an account for SFTP alone. Then a second line asks the account for a mark, once for a connection.
+//!
+//! An account with a forced command must not do its work twice for that. So the line is as long as a command line may
+//! be: `SSH_ORIGINAL_COMMAND`, in which sshd hands it to a forced command, is longer by that name, and the kernel starts
+//! no program with such a variable (Linux, `MAX_ARG_STRLEN`).
+
+use std::time::Duration;
+
+use crate::engine::command::{self, Ended, Finished, Limits};
+use crate::engine::step::StepResult;
+use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
+use crate::engine::tail::Rest;
+use crate::engine::worker::Worker;
+use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
+use crate::model::settings::{OnDisconnect, Transport};
+use crate::model::shell::marks::Token;
+use crate::model::shell::{MAX_LINE, Prelude, task_script};
+use crate::model::task::{Action, Shown, Step};
+use crate::ssh::{Connector, ExecError, Session};
+
+/// How long the mark may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is known of the beginning of a command.
+pub(super) enum Sign {
+    /// Enough: the account runs what it is given, or the command's end says more than its beginning would.
+    Mark,
+    /// The account was given another line, and was as silent.
+    Silence,
+    /// There is no telling.
+    Unclear,
+}
+
+impl Sign {
+    /// Adds it to the result of the command's step.
+    pub(super) fn add_to(self, result: &mut StepResult) {
+        match self {
+            Self::Mark => {}
+            Self::Silence => {
+                result.outcome.status = StepStatus::Unknown;
+                let message = "exit status 0, and nothing shows that it was begun: \
+                               this account is silent whatever it is given";
+                let hint = "does a profile (.bashrc) replace the shell there, or end it? \
+                            `ssh HOST echo hello` prints nothing then";
+                result.outcome.failure = Some(Failure::new(Kind::ExecRefused, message).hint(hint));
+            }
+            Self::Unclear => {
+                let note = "exit status 0 and no output; whether the account's shell began it cannot be told";
+                result.outcome.note.get_or_insert_with(|| note.to_owned());
+            }
+        }
+    }
+}
+
+/// Looks for the sign, where a command ended well and nothing else shows that it was begun.
+pub(super) async fn look<C: Connector>(
+    worker: &mut Worker<'_, C>,
+    index: usize,
+    finished: &Finished,
+) -> Sign {
+    let ended_well = matches!(&finished.ended, Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole });
+    let is_local = worker.place.endpoint.transport == Transport::Local;
+    if !ended_well || finished.spoke || is_local || worker.run.takes_commands {
+        return Sign::Mark;
+    }
+    let sign = match worker.shared.stop.current().reason() {
+        None => ask(worker, index).await,
+        Some(_) => Sign::Unclear,
+    };
+    worker.run.takes_commands = matches!(sign, Sign::Mark);
+    sign
+}
+
+/// Asks the account for a mark.
+async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
+    let token = Token::new(rand::random());
+    let prelude = Prelude { token: Some(&token), ..Prelude::default() };
+    let means = Means {
+        interpreter: "sh",
+        raising: None,
+        reads: Reads::Nothing,
+        terminal: false,
+        tidies: false,
+        on_disconnect: OnDisconnect::Leave,
+    };
+    let script = task_script(&prelude, ":").ok();
+    let prepared = script.and_then(|script| shared::prepare(means, &script, token).ok());
+    let Some(Prepared { mut request, opening }) = prepared else { return Sign::Unclear };
+    let mut line = request.line.to_vec();
+    line.resize(line.len().max(MAX_LINE), b' ');
+    request.line = line.into();
+    let session = worker.run.session.clone().expect("a command has just run in it");
+    let mut stop = worker.shared.stop.clone();
+    let exec = tokio::select! {
+        biased;
+        exec = session.exec(request) => exec,
+        _ = stop.asked() => return Sign::Unclear,
+    };
+    let exec = match exec {
+        Ok(exec) => exec,
+        Err(ExecError { .. }) => return Sign::Unclear,
+    };
+    // Nothing of it is told.
+    let quiet = Step { shown: Shown::NoOutput, ..Step::bare(Action::Barrier) };
+    let around = shared::surroundings(worker, index, &quiet);
+    let limits = Limits { timeout: Some(PATIENCE), ..Limits::default() };
+    let finished = command::watch(exec, around, limits, opening).await;
+    match finished.ended {
+        _ if finished.begun => Sign::Mark,
+        Ended::NotStarted(_) if finished.exit == Some(Exit::Status(0)) => Sign::Silence,
+        Ended::NotStarted(_)
+        | Ended::Exited { .. }
+        | Ended::NoStatus
+        | Ended::Lost(_)
+        | Ended::Stopped { .. } => Sign::Unclear,
+    }
+}
