@@ -20,11 +20,12 @@ pub enum Privilege {
 }
 
 impl Privilege {
-    /// A shell that reads its commands from the pipe.
-    pub(super) async fn shell<S: Session>(&self, session: &S) -> Result<Pipe, Failure> {
+    /// A shell that reads its commands from the pipe, and has the marker in `FAN_SHELL`: no other one has it.
+    pub(super) async fn shell<S: Session>(&self, session: &S, marker: &str) -> Result<Pipe, Failure> {
+        let line = format!("exec env FAN_SHELL={marker} sh");
         match self {
-            Self::Login => login(session, Bytes::from_static(b"exec sh")).await,
-            Self::Other(raising) => pipe_as(session, raising, "exec sh").await,
+            Self::Login => login(session, Bytes::from(line)).await,
+            Self::Other(raising) => pipe_as(session, raising, &line).await,
         }
     }
 

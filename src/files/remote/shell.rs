@@ -23,6 +23,9 @@ const MAX_OUTPUT: usize = 16 * 1024 * 1024;
 /// How long the shell may take to begin.
 const START: Duration = Duration::from_secs(30);
 
+/// How long nothing is thought of its silence.
+const LOOK: Duration = Duration::from_secs(4);
+
 /// What a refusal quotes of what the shell said instead, in bytes.
 const MAX_SAID: usize = 200;
 
@@ -67,23 +70,59 @@ impl Shell {
     ///
     /// There is none: the account is restricted, sudo says no, or the connection is gone.
     pub async fn start<S: Session>(session: &S, privilege: &Privilege) -> Result<Self, Failure> {
-        let pipe = privilege.shell(session).await?;
+        if let Some(shell) = Self::begin(session, privilege, Some(LOOK)).await? {
+            return Ok(shell);
+        }
+        // The login is slow, and took the end of its input for the end of its work.
+        let shell = Self::begin(session, privilege, None).await?;
+        shell.ok_or_else(|| no_shell(""))
+    }
+
+    /// Starts a shell. After the time to look its input is closed, which ends whatever reads there in the place of a
+    /// shell of ours, and so shows it; gives none when it was a shell of ours after all.
+    async fn begin<S: Session>(
+        session: &S,
+        privilege: &Privilege,
+        look: Option<Duration>,
+    ) -> Result<Option<Self>, Failure> {
+        let marker = format!("fan-{:032x}", rand::random::<u128>());
+        let pipe = privilege.shell(session, &marker).await?;
+        let proof = format!("[ \"$FAN_SHELL\" = {marker} ] && {{ pwd -P || :; }}");
         let mut shell = Self {
             writer: pipe.writer,
             reading: Mutex::new(Reading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
-            marker: format!("fan-{:032x}", rand::random::<u128>()),
+            marker,
             folder: Bytes::new(),
             before: Vec::new(),
         };
-        let begun = shell.run("pwd -P || :", START).await.map_err(|failure| match failure.kind {
+        let (begun, let_go) = {
+            let beginning = shell.run(proof, START);
+            tokio::pin!(beginning);
+            let looking = async {
+                match look {
+                    Some(look) => tokio::time::sleep(look).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                begun = &mut beginning => (begun, false),
+                () = looking => {
+                    shell.writer.end().await;
+                    (beginning.await, true)
+                }
+            }
+        };
+        let begun = begun.map_err(|failure| match failure.kind {
             Kind::Timeout => no_shell(&failure.message),
             _ => failure,
         })?;
         if begun.status != 0 {
-            return Err(no_shell(&begun.said()));
+            return Err(no_shell(&begun.said())
+                .hint("does a profile (.bashrc) put another program in the place of the login shell?"));
         }
         shell.folder = begun.output.slice(..begun.output.len() - usize::from(begun.output.ends_with(b"\n")));
-        Ok(shell)
+        Ok((!let_go).then_some(shell))
     }
 
     /// The folder in which it began, without links in its path.
@@ -191,7 +230,9 @@ fn said(output: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ssh::local::LocalSession;
+    use crate::ssh::local::{LocalExec, LocalSession};
+    use crate::ssh::pipe::{Pipe, Program};
+    use crate::ssh::{ExecError, ExecRequest};
 
     const SOON: Duration = Duration::from_secs(20);
 
@@ -223,6 +264,40 @@ mod tests {
         assert_eq!(late.kind, Kind::Timeout);
         let end = shell.run("echo next", SOON).await.unwrap();
         assert!(end.output.ends_with(b"next\n"), "{end:?}");
+    }
+
+    /// This machine, where a line is run after this one.
+    struct Behind(&'static str);
+
+    impl Session for Behind {
+        type Exec = LocalExec;
+
+        async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+            LocalSession.exec(request).await
+        }
+
+        async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
+            let Program::Line(line) = program else { panic!("{program:?}") };
+            let line = [self.0.as_bytes(), b"\n", &line].concat();
+            LocalSession.pipe(Program::Line(line.into())).await
+        }
+
+        async fn close(&self) {}
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_the_place_of_the_login_shell_is_no_shell_for_jobs() {
+        for instead in ["exec bash", "exec cat", "exec cat >/dev/null", "exit 0", "exec fish", "exec tcsh"] {
+            let refused = Shell::start(&Behind(instead), &Privilege::Login).await.err();
+            assert_eq!(refused.map(|failure| failure.kind), Some(Kind::ExecRefused), "{instead}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_login_is_waited_for() {
+        let slow = Behind("i=0; while [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done");
+        let shell = Shell::start(&slow, &Privilege::Login).await.unwrap();
+        assert_eq!(&shell.run("echo on", SOON).await.unwrap().output[..], b"on\n");
     }
 
     #[tokio::test]
