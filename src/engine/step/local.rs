@@ -48,5 +48,8 @@ pub(super) async fn run<C: Connector>(
     if !result.refused {
         result.outcome.change = Change::Possible;
     }
+    if let Some(failure) = result.outcome.failure.as_mut().filter(|it| it.kind == Kind::RemotePath) {
+        *failure = Failure::new(Kind::LocalIo, "the folder to run in (`lcd`) cannot be entered");
+    }
     Ok(StepResult { refused: false, ..result })
 }
