@@ -85,6 +85,7 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
         reads: Reads::Nothing,
         terminal: false,
         tidies: false,
+        confidential: false,
         on_disconnect: OnDisconnect::Leave,
     };
     let script = task_script(&prelude, ":").ok();

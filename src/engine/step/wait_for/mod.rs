@@ -22,7 +22,7 @@ use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::position::Located;
 use crate::model::settings::TimeLimit;
-use crate::model::shell::single_quoted;
+use crate::model::shell::{quote_word, single_quoted};
 use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor};
 use crate::model::template::Scope;
 use crate::ssh::pipe::Program;
