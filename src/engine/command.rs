@@ -23,6 +23,7 @@ use crate::engine::worker::Activity;
 use crate::event::{Fact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
+use crate::ssh::software::Software;
 use crate::ssh::talk::{Deed, Opening, Talk};
 use crate::ssh::{Exec, ExecEvent, Heard, Signal};
 
@@ -103,6 +104,8 @@ pub(super) struct Finished {
     pub(super) no_folder: bool,
     /// Bytes that the login printed before it began.
     pub(super) noise: u64,
+    /// The program that ran it there.
+    pub(super) software: Software,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
 }
@@ -230,9 +233,10 @@ pub(super) async fn watch<E: Exec>(
         None => (true, None, false, 0),
         Some(talk) => (talk.started(), talk.line(), talk.no_folder(), talk.noise()),
     };
+    let software = watch.exec.software();
     let exit = watch.exited.map(|tail| tail.exit().clone());
     let (stdout, stderr, spoke) = (watch.stdout.captured, watch.stderr.captured, watch.spoke);
-    Finished { ended, begun, exit, spoke, line, no_folder, noise, stdout, stderr }
+    Finished { ended, begun, exit, spoke, line, no_folder, noise, software, stdout, stderr }
 }
 
 impl<E: Exec> Watch<E> {
@@ -419,7 +423,7 @@ impl<E: Exec> Watch<E> {
                     // A child that holds the output may not have obeyed.
                     Channel::Lost(_) | Channel::GivenUp(_) => exited.as_ref().is_some_and(Tail::has_ended),
                 };
-                let confirmed = exited.is_some() && closed && self.exec.closes_last();
+                let confirmed = exited.is_some() && closed && self.exec.software().closes_last();
                 Ended::Stopped { cause: *cause, confirmed }
             }
             (Stopping::No, Some(tail), channel) => {

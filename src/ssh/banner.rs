@@ -68,15 +68,6 @@ fn judge_partial(line: &[u8]) -> Greeting {
     }
 }
 
-/// Whether the server is one that ends a command's channel when nobody holds its output any more, and passes signals on to
-/// its whole process group, by its identification.
-///
-/// OpenSSH does both (session.c, channels.c); so does the sandbox. Dropbear signals the shell and closes with it.
-pub(super) fn closes_last(identification: &[u8]) -> bool {
-    let known: [&[u8]; 2] = [b"SSH-2.0-OpenSSH_", b"SSH-2.0-fan_"];
-    known.iter().any(|begin| identification.starts_with(begin))
-}
-
 /// What is said when the server closed the connection before its identification.
 pub(super) fn closed_early(received: &[u8]) -> ConnectError {
     if received.is_empty() {

@@ -204,7 +204,7 @@ impl SshConnector {
         let deadline = endpoint.deadlines.handshake;
         match tokio::time::timeout(deadline, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
-                story.note_server(guard.closes_last());
+                story.note_server(guard.software());
                 guard.release();
                 if let Some(forward) = forward {
                     forward.bind(handle.agent_session_binding());

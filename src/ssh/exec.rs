@@ -13,6 +13,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
 use crate::ssh::handler::{ClientHandler, Story};
+use crate::ssh::software::Software;
 use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Heard, Signal, Stdin, failure};
 
 /// The type of extended data that carries standard error (RFC 4254 section 5.2).
@@ -282,8 +283,8 @@ impl Exec for SshExec {
         };
     }
 
-    fn closes_last(&self) -> bool {
-        self.translation.story.closes_last()
+    fn software(&self) -> Software {
+        self.translation.story.software()
     }
 
     fn send(&mut self, data: Bytes) {

@@ -1,7 +1,7 @@
 //! What a connection tells while it lives: russh's callbacks, and the story that messages are made of later.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg};
 use russh::keys::PublicKeyOrCertificate;
@@ -13,6 +13,7 @@ use crate::ssh::agent::forward::Forward;
 use crate::ssh::failure;
 use crate::ssh::gateway::{Notice, Notices};
 use crate::ssh::host_key::Judge;
+use crate::ssh::software::Software;
 
 /// Text of login banners kept for the message of a refused login, in bytes.
 const MAX_LOGIN_BANNER: usize = 4 * 1024;
@@ -24,8 +25,7 @@ pub(super) struct Story {
     end: Mutex<Option<Failure>>,
     /// The login is done: an end from now on is a loss, and before it a failed attempt.
     established: AtomicBool,
-    /// The end of a channel proves that of all processes of its command.
-    closes_last: AtomicBool,
+    software: OnceLock<Software>,
 }
 
 impl Story {
@@ -35,14 +35,14 @@ impl Story {
         end.unwrap_or_else(|| Failure::new(Kind::ConnectionLost, "the connection was lost"))
     }
 
-    /// Notes what kind of server it is.
-    pub(super) fn note_server(&self, closes_last: bool) {
-        self.closes_last.store(closes_last, Ordering::Release);
+    /// Notes which program the server is.
+    pub(super) fn note_server(&self, software: Software) {
+        self.software.get_or_init(|| software);
     }
 
-    /// Whether the end of a channel proves that of all processes of its command.
-    pub(super) fn closes_last(&self) -> bool {
-        self.closes_last.load(Ordering::Acquire)
+    /// Which program the server is.
+    pub(super) fn software(&self) -> Software {
+        self.software.get().copied().unwrap_or_default()
     }
 
     /// Notes that the login is done.

@@ -17,6 +17,7 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::software::Software;
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Session, Signal,
     Stdin,
@@ -270,9 +271,8 @@ impl Exec for LocalExec {
     // The whole group is signalled, watchdog or not.
     fn hold(&mut self) {}
 
-    // The kernel signals the group, and both pipes are read to their end.
-    fn closes_last(&self) -> bool {
-        true
+    fn software(&self) -> Software {
+        Software::Here
     }
 
     // The end of a process is seen whatever its input is.

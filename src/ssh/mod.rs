@@ -26,6 +26,7 @@ pub mod raised;
 pub mod session;
 pub mod sftp;
 pub mod shell;
+pub mod software;
 mod starts;
 mod stream;
 pub mod talk;
@@ -46,6 +47,7 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure};
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::software::Software;
 
 /// Opens sessions.
 pub trait Connector: Send + Sync + 'static {
@@ -188,9 +190,8 @@ pub trait Exec: Send {
     /// Asks the host, or the watchdog that holds the input, to signal the command. There is no reply: only an exit proves that it worked.
     fn signal(&mut self, signal: Signal) -> impl Future<Output = ()> + Send;
 
-    /// Whether the end of the output proves that all processes of a stopped command have ended. Some servers signal no more
-    /// than its first process, and close the channel with that one.
-    fn closes_last(&self) -> bool;
+    /// Which program runs it there.
+    fn software(&self) -> Software;
 
     /// Queues bytes for the command's input, which has to be [`Stdin::Open`]. They are written while [`Exec::next`]
     /// is waited for, so that a command that does not read cannot keep its output from being read.

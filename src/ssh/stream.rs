@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::ssh::ConnectError;
 use crate::ssh::banner::{self, Greeting};
+use crate::ssh::software::Software;
 
 /// Bytes read from the socket at a time. russh reads each packet in two small reads; one larger read saves
 /// most of those system calls.
@@ -24,7 +25,7 @@ const READ_BUFFER: usize = 8 * 1024;
 struct Shared {
     cut: bool,
     refusal: Option<ConnectError>,
-    closes_last: bool,
+    software: Software,
     waker: Option<Waker>,
 }
 
@@ -40,9 +41,9 @@ impl CutGuard {
         self.armed = false;
     }
 
-    /// See [`banner::closes_last`]; false until the greeting is over.
-    pub(super) fn closes_last(&self) -> bool {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).closes_last
+    /// Which program the server is, once the greeting is over.
+    pub(super) fn software(&self) -> Software {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).software
     }
 
     /// Why the greeting ended the connection, when it did.
@@ -132,8 +133,7 @@ impl<S> Watched<S> {
             Greeting::Ssh => {
                 let begin = banner::identification(seen);
                 let ssh = seen.split_off(begin);
-                self.shared.lock().unwrap_or_else(PoisonError::into_inner).closes_last =
-                    banner::closes_last(&ssh);
+                self.shared.lock().unwrap_or_else(PoisonError::into_inner).software = Software::of(&ssh);
                 self.phase = Phase::Ssh(ssh);
                 Ok(())
             }

@@ -9,6 +9,7 @@ use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::session::SshSession;
+use crate::ssh::software::Software;
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecRequest, Heard, Notice, Session, Signal,
 };
@@ -114,10 +115,10 @@ impl Exec for AnyExec {
         }
     }
 
-    fn closes_last(&self) -> bool {
+    fn software(&self) -> Software {
         match self {
-            Self::Ssh(exec) => exec.closes_last(),
-            Self::Local(exec) => exec.closes_last(),
+            Self::Ssh(exec) => exec.software(),
+            Self::Local(exec) => exec.software(),
         }
     }
 

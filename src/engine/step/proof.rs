@@ -16,7 +16,7 @@ use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::tail::Rest;
 use crate::engine::worker::Worker;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
-use crate::model::settings::{OnDisconnect, Transport};
+use crate::model::settings::OnDisconnect;
 use crate::model::shell::marks::Token;
 use crate::model::shell::{MAX_LINE, Prelude, task_script};
 use crate::model::task::{Action, Shown, Step};
@@ -63,8 +63,8 @@ pub(super) async fn look<C: Connector>(
     finished: &Finished,
 ) -> Sign {
     let ended_well = matches!(&finished.ended, Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole });
-    let is_local = worker.place.endpoint.transport == Transport::Local;
-    if !ended_well || finished.spoke || is_local || worker.run.takes_commands {
+    let settled = finished.spoke || worker.run.takes_commands || !finished.software.runs_login_shells();
+    if !ended_well || settled {
         return Sign::Mark;
     }
     let sign = match worker.shared.stop.current().reason() {

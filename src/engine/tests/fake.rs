@@ -14,6 +14,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::MAX_LINE;
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::software::Software;
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Retry, Session,
     Signal, Stdin,
@@ -474,8 +475,8 @@ impl Exec for FakeExec {
         self.busy.0.count(|tally, _| tally.held += 1);
     }
 
-    fn closes_last(&self) -> bool {
-        !self.command.closes_early
+    fn software(&self) -> Software {
+        if self.command.closes_early { Software::Dropbear } else { Software::OpenSsh }
     }
 
     fn let_go(&mut self) {
