@@ -31,6 +31,9 @@ pub enum ShellError {
         /// Bytes that the line would have.
         size: usize,
     },
+    /// A file cannot be carried.
+    #[error(transparent)]
+    Carried(#[from] carried::CarriedError),
     /// A NUL byte ends an argument for the kernel: it cannot be sent.
     #[error("{0} holds a NUL byte, which no command line can carry")]
     Nul(&'static str),

@@ -100,7 +100,7 @@ fn both_files_are_told_in_one_pass() {
     inventory.yaml:3:16: error: port must be 1–65535, got 70000
     inventory.yaml:4:3: error: duplicate host "web1" (first at 2:3)
     tasks.yaml:2:7: error: step 1 of task "a" has more than one action: run and echo (help: make them two steps, or a block)
-    tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}")
+    tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:16: error: unknown task "c"
     tasks.yaml:3:20: error: unknown field "stpes"; did you mean "steps"?
 
@@ -109,7 +109,7 @@ fn both_files_are_told_in_one_pass() {
     inventory.yaml:3:16: error: port must be 1–65535, got 70000
     inventory.yaml:4:3: error: duplicate host "web1" (first at 2:3)
     tasks.yaml:2:7: error: step 1 of task "a" has more than one action: run and echo (help: make them two steps, or a block)
-    tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}")
+    tasks.yaml:2:19: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:16: error: unknown task "c"
     tasks.yaml:3:20: error: unknown field "stpes"; did you mean "steps"?
 
@@ -212,13 +212,13 @@ tasks:
     let fan = fan.file("tasks.yaml", tasks);
     insta::assert_snapshot!(trap.refuses(&fan, words("run filter -H all\ncheck")), @r#"
     $ fan run filter -H all
-    tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}")
+    tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:33: error: unknown filter "nope"
     tasks.yaml:4:29: error: unexpected "%}"
     tasks.yaml:6:33: error: unexpected input after expression
 
     $ fan check
-    tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}")
+    tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:33: error: unknown filter "nope"
     tasks.yaml:4:29: error: unexpected "%}"
     tasks.yaml:6:33: error: unexpected input after expression

@@ -489,7 +489,8 @@ fn taking_the_old_ones_place() {
         assert_eq!(ended[0].outcome.difference.as_ref().unwrap().lines().count(), 5);
 
         let before = fingerprint(&case.there(""));
-        let validate = "validate: 'echo looked at; grep -q new %s && test {{ host }} = h1'";
+        // A value that spells `%s` is no place for the file.
+        let validate = "validate: 'echo looked at; test {{ [\"%\", \"s\"] | join }} = \"%\"s && grep -q new %s && test {{ host }} = h1'";
         let put = format!("put: bad, to: THERE/a, {validate}");
         let failed = case.steps(&[&put], &[])[0].failed();
         assert_eq!(

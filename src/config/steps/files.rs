@@ -14,7 +14,7 @@ use crate::model::files::{
 };
 use crate::model::position::Located;
 use crate::model::task::{Action, TemplateText};
-use crate::model::template::Syntax;
+use crate::model::template::{self, Syntax};
 
 /// The keys of a step that belong to its action, each at most once.
 pub(super) struct Fields<'n> {
@@ -342,7 +342,7 @@ fn validate(node: &Node, findings: &mut Findings) -> Option<TemplateText> {
 /// # Errors
 /// The end of a sentence that begins with the name of the field.
 pub fn check_validate(command: &str) -> Result<(), String> {
-    if command.matches("%s").count() == 1 {
+    if template::count_holes(command) == 1 {
         return Ok(());
     }
     Err("must hold %s once, for the new file, as in \"nginx -t -c %s\"".to_owned())

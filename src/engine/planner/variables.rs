@@ -300,7 +300,8 @@ pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a
     }
     match did_you_mean(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("define it in `vars:`, or with -e {name}=VALUE"),
+        None => template::of_another_program(name)
+            .unwrap_or_else(|| format!("define it in `vars:`, or with -e {name}=VALUE")),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) struct Disk {
     sources: HashMap<(PathBuf, Vec<String>), Result<(), BadSource>>,
     wholes: HashMap<PathBuf, Result<(), Problem>>,
     templates: HashMap<PathBuf, Result<Arc<TemplateFile>, Problem>>,
-    scripts: HashMap<PathBuf, Result<(), Problem>>,
+    scripts: HashMap<(PathBuf, Option<String>), Result<(), Problem>>,
     folders: HashMap<PathBuf, bool>,
 }
 
@@ -70,8 +70,9 @@ impl Disk {
     }
 
     /// Whether a script to run on hosts is there and can be carried there.
-    pub(super) fn script(&mut self, path: &Path) -> Result<(), Problem> {
-        self.scripts.entry(path.to_owned()).or_insert_with_key(|path| look_at_script(path)).clone()
+    pub(super) fn script(&mut self, path: &Path, shell: Option<&str>) -> Result<(), Problem> {
+        let found = self.scripts.entry((path.to_owned(), shell.map(str::to_owned)));
+        found.or_insert_with_key(|(path, shell)| look_at_script(path, shell.as_deref())).clone()
     }
 
     /// Reads a file of templates.
@@ -123,14 +124,14 @@ fn look_at_folder(path: &Path) -> Result<(), Problem> {
     fs::read_dir(path).map(drop).map_err(|error| unreadable(path, &error))
 }
 
-fn look_at_script(path: &Path) -> Result<(), Problem> {
+fn look_at_script(path: &Path, shell: Option<&str>) -> Result<(), Problem> {
     if !metadata(path)?.is_file() {
         return Err(Problem::new(format!("{} is not a file", path.display())));
     }
     let content = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    carried::check(&content).map_err(|why| Problem {
+    carried::check(&content, shell).map_err(|why| Problem {
         message: format!("{}: {why}", path.display()),
-        help: Some("`put` sends files of any size; then run it".to_owned()),
+        help: Some(why.help().to_owned()),
     })
 }
 

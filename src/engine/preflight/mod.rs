@@ -173,9 +173,10 @@ impl<'a> Preflight<'a> {
             return;
         }
         let members = self.known.members(task, step);
+        let shell = step.step.shell.as_ref().map(|shell| shell.value.as_str());
         for (member, path) in self.paths(&members, from) {
             if member.runs == Runs::Yes
-                && let Err(problem) = self.disk.script(&path)
+                && let Err(problem) = self.disk.script(&path, shell)
             {
                 self.found.add(&from.position, problem, member, task);
             }

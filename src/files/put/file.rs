@@ -11,6 +11,7 @@ use crate::files::put::verify;
 use crate::files::put::verify::Arrivals;
 use crate::files::remote::{Remote, Replaced, Wanted, attrs_of, child, is_temporary, shown, split};
 use crate::model::outcome::{Failure, Kind};
+use crate::model::template::FileCommand;
 use crate::ssh::Session;
 
 /// Smaller files are sent again from the start when their transfer broke off.
@@ -31,7 +32,7 @@ pub struct Placing {
     /// The old content is kept beside the new; its name ends in this and a `~`.
     pub backup: Option<String>,
     /// A shell command that must succeed before; `%s` in it stands for the new file.
-    pub validate: Option<String>,
+    pub validate: Option<FileCommand>,
     /// A link in the target's place is followed.
     pub follow: bool,
     /// Nothing is changed.

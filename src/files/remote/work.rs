@@ -15,6 +15,7 @@ use crate::files::remote::{
     JOB, Remote, Wanted, about, is_no_shell, refused, shown, split, uncounted, whose,
 };
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::model::template::FileCommand;
 use crate::ssh::Session;
 use crate::ssh::pipe::Pipe;
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
@@ -242,11 +243,15 @@ impl<S: Session> Remote<S> {
     }
 
     /// Runs the user's check of a new file.
-    pub(in crate::files) async fn validate(&self, command: &str, path: &[u8]) -> Result<(), Failure> {
-        let (before, behind) = command.split_once("%s").unwrap_or((command, ""));
-        let word = Script::default().path(path);
-        let word = word.bytes().trim_ascii();
-        let script = [before.as_bytes(), word, behind.as_bytes()].concat();
+    pub(in crate::files) async fn validate(&self, command: &FileCommand, path: &[u8]) -> Result<(), Failure> {
+        let script =
+            command.about(&if path.starts_with(b"/") { path.to_vec() } else { [b"./", path].concat() });
+        let script = script.ok_or_else(|| {
+            let message =
+                format!("`validate` names {} inside quotes, where it would need its own", shown(path));
+            Failure::new(Kind::Template, message)
+                .hint("write %s outside the quotes: it is one word whatever the path is")
+        })?;
         let end = self.shell().await?.run(script, VALIDATION).await?;
         if end.status == 0 {
             return Ok(());

@@ -1,5 +1,7 @@
 //! A file that a script carries to the host, and runs there.
 
+use thiserror::Error;
+
 use crate::model::shell::spelling::octal;
 use crate::model::shell::{ShellError, plain_interpreter, quote_word, single_quoted};
 
@@ -24,20 +26,93 @@ pub struct Carried<'a> {
     pub fallback: &'a str,
 }
 
-/// Whether a file can be carried.
+/// Why a file cannot be carried, or would not do what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CarriedError {
+    /// It is too long.
+    #[error("{size} bytes, and {what} can have {most}")]
+    TooLong {
+        /// Its bytes.
+        size: usize,
+        /// What it is.
+        what: &'static str,
+        /// The most that such a file can have.
+        most: usize,
+    },
+    /// No interpreter and no kernel reads it.
+    #[error("a script in UTF-16, which no shell reads")]
+    Utf16,
+    /// A shell takes the carriage return for the last character of each line: `cd /srv\r`.
+    #[error("its lines end in carriage returns, which {0} takes for a part of them")]
+    CarriageReturns(&'static str),
+}
+
+impl CarriedError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "`put` sends files of any size; then run it",
+            Self::Utf16 => "save it as UTF-8",
+            Self::CarriageReturns(_) => "save it with Unix line ends (tr -d '\\r' < FILE > NEW)",
+        }
+    }
+}
+
+/// Whether a file can be carried, and be run by `shell` or by what it names.
 ///
 /// # Errors
 ///
-/// It is too long; why, as a fragment.
-pub fn check(content: &[u8]) -> Result<(), String> {
+/// It is too long, or text that its shell would read as other than it looks.
+pub fn check(content: &[u8], shell: Option<&str>) -> Result<(), CarriedError> {
     let (most, what) = match text(content) {
         Some(_) => (MAX_CARRIED, "a script"),
         None => (MAX_BINARY, "a program"),
     };
     if content.len() > most {
-        return Err(format!("{} bytes, and {what} can have {most}", content.len()));
+        return Err(CarriedError::TooLong { size: content.len(), what, most });
     }
-    Ok(())
+    if [&b"\xff\xfe"[..], b"\xfe\xff", b"#\0!\0", b"\0#\0!"].iter().any(|start| content.starts_with(start)) {
+        return Err(CarriedError::Utf16);
+    }
+    match reader(content, shell) {
+        Some(reader) if has_carriage_returns(content) => Err(CarriedError::CarriageReturns(reader)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The shell that is to read a script, by its family; none when it is for another program.
+fn reader(content: &[u8], shell: Option<&str>) -> Option<&'static str> {
+    const READERS: &[&str] =
+        &["sh", "ash", "bash", "csh", "dash", "fish", "ksh", "ksh93", "mksh", "rbash", "tcsh", "yash", "zsh"];
+    let named = shell.map(str::to_owned).or_else(|| named(content));
+    let Some(named) = named else { return (!content.contains(&0)).then_some("sh") };
+    let words = named.split(|c: char| !c.is_ascii_alphanumeric());
+    words.into_iter().find_map(|word| READERS.iter().find(|reader| **reader == word)).copied()
+}
+
+/// Whether every line ends in a carriage return, but for the first one, which nobody runs, and what has no line end.
+///
+/// A few of them may be meant: the text of a request in a heredoc.
+fn has_carriage_returns(content: &[u8]) -> bool {
+    let content = without_mark(content);
+    let mut lines = content.split(|byte| *byte == b'\n');
+    let first = lines.next().unwrap_or_default();
+    let mut lines: Vec<&[u8]> = lines.collect();
+    lines.pop();
+    if !first.starts_with(b"#!") {
+        lines.push(first);
+        if !content.contains(&b'\n') {
+            return false;
+        }
+    }
+    // Lines that end in carriage returns alone are one line.
+    let old = content.starts_with(b"#!") && first.trim_ascii_end().contains(&b'\r');
+    old || (!lines.is_empty() && lines.iter().all(|line| line.ends_with(b"\r")))
+}
+
+/// A script without the byte order mark that some editors write before it: neither kernel nor shell knows it.
+fn without_mark(content: &[u8]) -> &[u8] {
+    content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content)
 }
 
 /// Composes the script of a POSIX shell that puts the file into a private folder, runs it, and removes it however it
@@ -48,23 +123,23 @@ pub fn check(content: &[u8]) -> Result<(), String> {
 ///
 /// # Errors
 ///
-/// It is too long, or the interpreter is no plain command.
+/// What [`check`] finds, or the interpreter is no plain command.
 pub fn carried(file: Carried<'_>) -> Result<String, ShellError> {
-    if check(file.content).is_err() {
-        return Err(ShellError::TooLong { size: file.content.len() });
-    }
-    let content = match text(file.content) {
+    check(file.content, file.shell)?;
+    // Other programs may know the mark, and may want it.
+    let marked = file.shell.is_none() || reader(file.content, file.shell).is_some();
+    let bytes = if marked { without_mark(file.content) } else { file.content };
+    let content = match text(bytes) {
         Some(text) => format!("printf %s {}", single_quoted(text)),
-        None => format!("printf %b '{}'", octal(file.content)),
+        None => format!("printf %b '{}'", octal(bytes)),
     };
     let name = file.name.replace(['/', '\0'], "_");
     let name = quote_word(&name);
-    let runner = match (file.shell, text(file.content)) {
+    let runner = match (file.shell, named(bytes)) {
         (Some(shell), _) => plain_interpreter(shell)?.to_owned(),
-        (None, Some(text)) => match named(text) {
-            Some(words) => words,
-            None => plain_interpreter(file.fallback)?.to_owned(),
-        },
+        // Whatever follows: an archive that unpacks itself, text in another encoding.
+        (None, Some(words)) => words,
+        (None, None) if !bytes.contains(&0) => plain_interpreter(file.fallback)?.to_owned(),
         // A program of the machine.
         (None, None) => String::new(),
     };
@@ -83,8 +158,9 @@ fn text(content: &[u8]) -> Option<&str> {
 }
 
 /// What the first line of a script names: a program and at most one argument, as Linux reads it (`fs/binfmt_script.c`).
-fn named(text: &str) -> Option<String> {
-    let line = text.strip_prefix("#!")?.lines().next()?.trim();
+fn named(content: &[u8]) -> Option<String> {
+    let line = without_mark(content).strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = text(line)?.trim();
     let (program, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     if program.is_empty() {
         return None;
@@ -144,7 +220,63 @@ mod tests {
         assert_eq!(runner(b"#!\n", None), "sh");
         assert_eq!(runner(b"#!/bin/bash\n", Some("busybox sh")), "busybox sh");
         assert_eq!(runner(b"\x7fELF\0", None), "");
-        assert!(matches!(carried(file(&vec![b'x'; MAX_CARRIED + 1], "")), Err(ShellError::TooLong { .. })));
-        assert!(matches!(carried(file(&vec![0; MAX_BINARY + 1], "")), Err(ShellError::TooLong { .. })));
+        // A byte order mark is not a part of the line, nor what follows the line of it.
+        assert_eq!(runner(b"\xef\xbb\xbf#!/bin/bash\r\necho\n", None), "/bin/bash");
+        assert_eq!(runner(b"\xef\xbb\xbfecho", None), "sh");
+        assert_eq!(runner(b"#!/bin/bash\nexit\n\x1f\x8b\0\0", None), "/bin/bash");
+        assert_eq!(runner(b"#!/usr/bin/perl\n# caf\xe9\n", None), "/usr/bin/perl");
+        assert_eq!(runner(b"echo caf\xe9\n", None), "sh");
+        let too_long = |content: &[u8]| {
+            let error = carried(file(content, "")).unwrap_err();
+            matches!(error, ShellError::Carried(CarriedError::TooLong { .. }))
+        };
+        assert!(too_long(&vec![b'x'; MAX_CARRIED + 1]) && too_long(&vec![0; MAX_BINARY + 1]));
+    }
+
+    #[test]
+    fn text_that_its_shell_would_misread_is_refused() {
+        for content in [
+            "#!/bin/sh\r\necho\r\n",
+            "#!/usr/bin/env -S bash -e\r\n\r\necho\r\nlast",
+            "\u{feff}#!/bin/zsh\necho\r\n",
+            "echo\r\n",
+            "#!/bin/sh\recho\r",
+        ] {
+            let error = check(content.as_bytes(), None).unwrap_err();
+            assert!(matches!(error, CarriedError::CarriageReturns(_)), "{content:?}: {error}");
+        }
+        for start in [&b"\xff\xfe#\0"[..], b"\xfe\xff\0#", b"#\0!\0/\0", b"\0#\0!\0/"] {
+            assert_eq!(check(start, None), Err(CarriedError::Utf16));
+        }
+        for (content, shell) in [
+            ("#!/bin/sh\r\necho\n", None),
+            ("#!/bin/sh\r\n", None),
+            ("#!/usr/bin/python3\r\nprint()\r\n", None),
+            ("#!/bin/sh\nnc h 80 <<E\nGET / HTTP/1.0\r\n\r\nE\n", None),
+            ("print()\r\n", Some("python3")),
+            ("printf 'a\r'", None),
+            ("", None),
+        ] {
+            assert_eq!(check(content.as_bytes(), shell), Ok(()), "{content:?}");
+        }
+    }
+
+    /// What stands around a script makes no difference to what it does.
+    #[test]
+    fn marks_and_missing_line_ends_are_no_part_of_a_script() {
+        for shell in installed(&["sh", "bash"], POSIX_SHELLS) {
+            for content in [
+                "\u{feff}#!/bin/bash\n[[ a == a ]] && echo \"${BASH_VERSION:+bash}\"",
+                "#!/bin/bash\r\necho \"${BASH_VERSION:+bash}\"\n",
+                "#!/bin/bash\necho \"${BASH_VERSION:+bash}\"\nexit\nto\0 be read by nobody",
+            ] {
+                let script = carried(file(content.as_bytes(), "")).unwrap();
+                let ran = Command::new(&shell[0]).args(&shell[1..]).args(["-c", &script]).output().unwrap();
+                assert_eq!(String::from_utf8_lossy(&ran.stdout), "bash\n", "{shell:?} {content:?}: {ran:?}");
+            }
+            let script = carried(file("\u{feff}echo plain".as_bytes(), "")).unwrap();
+            let ran = Command::new(&shell[0]).args(&shell[1..]).args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&ran.stdout), "plain\n", "{shell:?}: {ran:?}");
+        }
     }
 }

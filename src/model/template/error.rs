@@ -7,6 +7,7 @@ use thiserror::Error as ThisError;
 use super::filters::FUNCTIONS;
 use super::scope::Scope;
 use super::source::segment_at;
+use super::twice::Wants;
 use super::{MAX_EXPANSION, Syntax};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::suggest::did_you_mean;
@@ -70,6 +71,13 @@ pub(super) enum Problem {
         /// What to write instead.
         help: String,
     },
+    /// A place that a shell evaluates once more.
+    Evaluated {
+        /// Completes "cannot stand".
+        place: String,
+        /// What could.
+        wants: Wants,
+    },
     /// A list where the shell cannot take words.
     WordsPlace {
         /// Completes "is a list, which cannot stand".
@@ -111,6 +119,23 @@ impl Problem {
             Self::Place { place, help } => {
                 (format!("value of {shown:?} cannot be quoted {place}"), Some(help.clone()))
             }
+            Self::Evaluated { place, wants } => {
+                let with = |filter: &str| {
+                    if is_path(expression) {
+                        format!("{{{{ {shown} | {filter} }}}}")
+                    } else {
+                        format!("{{{{ ({shown}) | {filter} }}}}")
+                    }
+                };
+                let help = match wants {
+                    Wants::Number => format!("write {}", with("int")),
+                    Wants::Name => "only the name of a variable can stand here: write it yourself, and the value behind =".to_owned(),
+                    Wants::Plain => "write > FILE 2>&1, or a name without special characters".to_owned(),
+                    Wants::Program => format!("write {} inside the quotes of that text, or pass it by the step's `env` and write \"$NAME\" there", with("quote")),
+                    Wants::Foreign => "pass it as an argument, or by the step's `env`".to_owned(),
+                };
+                (format!("value of {shown:?} cannot stand {place}: it would be evaluated"), Some(help))
+            }
             Self::WordsPlace { place } => (
                 format!("{subject} is a list, which cannot stand {place}"),
                 Some(format!("write it as a word of its own, or {{{{ {shown} | join(\" \") }}}}")),
@@ -147,6 +172,23 @@ pub(super) fn at(
         message: message.into(),
         help,
     }
+}
+
+/// How to write braces that are meant for another program.
+pub(super) fn as_text(braces: &str, or: Option<&str>) -> String {
+    let raw = format!("for another program's braces, write {{% raw %}}{braces}{{% endraw %}}");
+    or.map_or_else(|| raw.clone(), |or| format!("{or}; {raw}"))
+}
+
+/// Words of other languages that stand between double braces: Go's templates, awk, Vue, GitHub's workflows.
+const FOREIGN: &[&str] = &[
+    "block", "define", "else", "end", "exit", "github", "html", "json", "len", "next", "print", "printf",
+    "println", "template", "with",
+];
+
+/// How to write an undefined name that may be another program's.
+pub(super) fn foreign(name: &str) -> Option<String> {
+    FOREIGN.contains(&name).then(|| as_text(&format!("{{{{{name}}}}}"), None))
 }
 
 /// The error of an expansion that does not end in sight.
@@ -224,7 +266,7 @@ fn syntax_error(detail: &str, text: &str, syntax: Syntax, offset: usize) -> Temp
                 text,
                 start,
                 format!("unclosed \"{open}\""),
-                Some(format!("close it with \"{close}\"")),
+                Some(as_text(open, Some(&format!("close it with \"{close}\"")))),
             );
         }
     }
@@ -237,6 +279,7 @@ fn syntax_error(detail: &str, text: &str, syntax: Syntax, offset: usize) -> Temp
                 ["if", "elif", "else", "endif", "for", "endfor", "set", "with", "endwith", "raw"],
             )
             .map(|other| format!("did you mean {other:?}?"))
+            .or_else(|| Some(as_text("{%", None)))
         };
         return at(text, offset, format!("unknown tag {name:?}"), help);
     }
@@ -249,7 +292,13 @@ fn syntax_error(detail: &str, text: &str, syntax: Syntax, offset: usize) -> Temp
         "unexpected end of raw block" => "{% raw %} without {% endraw %}".to_owned(),
         _ => detail.replace("end of variable block", "\"}}\"").replace("end of block", "\"%}\""),
     };
-    at(text, offset, message, None)
+    let help = is_template.then(|| {
+        let segment = segment_at(text, syntax, offset);
+        let whole =
+            segment.and_then(|segment| text.get(segment.open..segment.end)).filter(|whole| whole.len() <= 40);
+        as_text(whole.unwrap_or("{{"), None)
+    });
+    at(text, offset, message, help)
 }
 
 /// The name in MiniJinja's "`name` is undefined", which stands alone or at the end of a longer detail.

@@ -3,20 +3,24 @@
 //! handed in) and any other template (there is no loader, so no `include`).
 //!
 //! - `scope`: the variables, in layers that hosts share
-//! - `source`: a light reading of the text for what MiniJinja only finds when it runs
+//! - `parts`: which of a text's braces are template
+//! - `source`: a light reading of the template for what MiniJinja only finds when it runs
 //! - `filters`, `value`: the filters, and how a value becomes text or stays a value
 //! - `script`, `lexer`: a script is rendered with marks in place of its values; the lexer then walks the
 //!   script as a shell would and quotes each value for the place where its mark stands
+//! - `twice`: values in places that a shell evaluates once more, which are refused
 //! - `reread`: values that a second shell reads, for warnings
 //! - `error`: what went wrong, in the words and at the place of the user's text
 
 mod error;
 mod filters;
 mod lexer;
+mod parts;
 mod reread;
 mod scope;
 mod script;
 mod source;
+mod twice;
 mod value;
 
 use std::fmt;
@@ -31,10 +35,12 @@ use crate::model::task::Template;
 use crate::model::value::{Value, Vars};
 
 pub use error::TemplateError;
+pub use lexer::FileCommand;
 pub use scope::{HostLookup, Layer, Scope};
 
 use error::{Problem, convert};
 use scope::Root;
+use script::Rendered;
 
 /// How a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +109,8 @@ impl Templates {
 
     /// Renders plain text. Values are written as they are and never read again as templates.
     pub fn render_text(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
-        source::lint(text, Syntax::Text)?;
-        render(&self.text, text, &Root::new(scope, None))
+        let prepared = source::lint(text, Syntax::Text)?;
+        render(&self.text, text, &prepared, &Root::new(scope, None))
     }
 
     /// Renders a shell script: each value becomes text that the shell reads as exactly that value.
@@ -112,8 +118,28 @@ impl Templates {
     /// Errors name the values for whose place no such text exists (see `docs/templates.md`). The quoting is for
     /// sh, bash, zsh and ksh; for an interpreter of another family it means nothing.
     pub fn render_script(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
-        source::lint(text, Syntax::Shell)?;
-        script::render(&self.shell, text, scope)
+        let prepared = source::lint(text, Syntax::Shell)?;
+        let source = script::Source { text, prepared: &prepared };
+        script::render(&self.shell, source, scope).map(|rendered| rendered.script)
+    }
+
+    /// Renders a command that is told a file by `%s`. What is a `%s` is settled before there are any values.
+    ///
+    /// # Errors
+    /// Besides those of scripts: there is not one `%s` in what is rendered.
+    pub fn render_check(&self, text: &str, scope: &Scope) -> Result<FileCommand, TemplateError> {
+        let prepared = source::lint(text, Syntax::Shell)?;
+        let (prepared, _) = parts::with_holes(text, &prepared);
+        let source = script::Source { text, prepared: &prepared };
+        let Rendered { script, holes } = script::render(&self.shell, source, scope)?;
+        match *holes.as_slice() {
+            [hole] => Ok(FileCommand { script, hole }),
+            ref holes => {
+                let message = format!("the command names the file {} times with these values", holes.len());
+                let help = "write %s once, outside {% if %} and {% for %}".to_owned();
+                Err(TemplateError { line: 1, column: None, message, help: Some(help) })
+            }
+        }
     }
 
     /// Renders the strings of a value. One that is exactly one `{{ expression }}` keeps the expression's type.
@@ -159,14 +185,14 @@ impl Templates {
     }
 
     fn render_leaf(&self, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
-        source::lint(text, Syntax::Text)?;
+        let prepared = source::lint(text, Syntax::Text)?;
         match source::single_output(text) {
             // The blanks keep the places of errors where they are in the text.
             Some((start, code)) => {
                 let padded = format!("{}{code}", " ".repeat(start));
                 self.eval_code(&padded, text, scope)
             }
-            None => render(&self.text, text, &Root::new(scope, None)).map(Value::String),
+            None => render(&self.text, text, &prepared, &Root::new(scope, None)).map(Value::String),
         }
     }
 
@@ -202,6 +228,16 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
     Ok(needed)
 }
 
+/// How to write an undefined name that may stand between braces of another program (`{{end}}` of Go).
+pub fn of_another_program(name: &str) -> Option<String> {
+    error::foreign(name)
+}
+
+/// How often a text names a file by `%s`; in values, tags and comments it does not.
+pub fn count_holes(text: &str) -> usize {
+    parts::with_holes(text, text).1.len()
+}
+
 /// Finds values of a script whose quotes are probably not what was meant: they are read by a second shell, or stand in two
 /// pairs. Nothing for a text that is no template.
 pub fn doubtful(script: &str) -> Vec<TemplateError> {
@@ -221,10 +257,10 @@ pub fn names(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
 
 fn looked_at(text: &str, syntax: Syntax, fields: bool) -> Result<Vec<String>, TemplateError> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
-    source::lint(text, syntax)?;
+    let prepared = source::lint(text, syntax)?;
     let names = match syntax {
         Syntax::Text | Syntax::Shell => {
-            ENVIRONMENT.template_from_str(text).map(|template| template.undeclared_variables(fields))
+            ENVIRONMENT.template_from_str(&prepared).map(|template| template.undeclared_variables(fields))
         }
         Syntax::Expression => {
             ENVIRONMENT.compile_expression(text).map(|expression| expression.undeclared_variables(fields))
@@ -253,7 +289,10 @@ fn environment() -> Environment<'static> {
     environment.set_recursion_limit(MAX_DEPTH);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     // MiniJinja drops one newline at the end; a heredoc at the end of a script needs it.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    let syntax = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .comment_delimiters(parts::COMMENT.0, parts::COMMENT.1)
+        .build();
     environment.set_syntax(syntax.expect("the default delimiters are valid"));
     for filter in ["safe", "escape", "e"] {
         environment.remove_filter(filter);
@@ -263,10 +302,15 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Renders a text into at most [`MAX_EXPANSION`] bytes.
-fn render(environment: &Environment<'_>, text: &str, root: &Root) -> Result<String, TemplateError> {
+/// Renders a text, in the form that MiniJinja reads, into at most [`MAX_EXPANSION`] bytes.
+fn render(
+    environment: &Environment<'_>,
+    text: &str,
+    prepared: &str,
+    root: &Root,
+) -> Result<String, TemplateError> {
     let failed = |error: &minijinja::Error| convert(error, text, Syntax::Text, Some(root.scope()));
-    let template = environment.template_from_str(text).map_err(|error| failed(&error))?;
+    let template = environment.template_from_str(prepared).map_err(|error| failed(&error))?;
     let mut out = Bounded::default();
     let result = template.render_captured_to(root.clone().into_value(), &mut out);
     if out.overflowed {

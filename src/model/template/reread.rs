@@ -7,7 +7,8 @@
 use super::TemplateError;
 use super::error::{at, is_path, shortened};
 use super::lexer::{Opened, Seen, Trace, trace};
-use super::source::{Segment, Spelling, marked, spelling};
+use super::parts::{Segment, marked};
+use super::source::{Spelling, spelling};
 
 /// Programs that show or compare text: quotes within it are meant.
 const DISPLAY: &[&str] = &[
@@ -16,7 +17,7 @@ const DISPLAY: &[&str] = &[
 ];
 
 /// Words that stand before the program of a command.
-const BEFORE: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "{", "!", "time"];
+pub(super) const BEFORE: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "{", "!", "time"];
 
 /// Programs that have all of their words read by a shell, another machine's or this one's.
 const READERS: &[&str] = &["ssh", "autossh", "rsh", "eval"];
@@ -72,7 +73,7 @@ impl Level {
 
 /// A part of a quoted text, as the program gets it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Char(char),
     /// The value of this index.
     Value(usize),
@@ -82,7 +83,7 @@ enum Piece {
 
 /// Where a value stands within a quoted text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Inner {
+pub(super) enum Inner {
     Bare,
     Quoted,
 }
@@ -305,7 +306,7 @@ fn pieces(text: &str, double: bool) -> Vec<Piece> {
 }
 
 /// The values of a text that a shell reads, each with where it stands there. Quotes that never end are text.
-fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
+pub(super) fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(&piece) = pieces.get(at) {
@@ -350,14 +351,35 @@ fn reader(words: &[String]) -> Option<&str> {
     if let Some(remote) = remote {
         return (!SSH_OPTIONS.contains(&last.as_str())).then_some(remote);
     }
+    script_reader(words)
+}
+
+/// The shell among the words before a text that it reads as a script.
+pub(super) fn script_reader(words: &[String]) -> Option<&str> {
+    let last = words.last()?;
     let takes_script =
         last == "--command" || (last.starts_with('-') && !last.starts_with("--") && last.ends_with('c'));
     let shell = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
     words.iter().map(|word| base(word)).find(shell).filter(|_| takes_script)
 }
 
+/// Whether a word is the name of a shell.
+pub(super) fn is_shell(word: &str) -> bool {
+    SHELLS.contains(&base(word))
+}
+
+/// The words that ssh joins to a line for a shell, out of all that it gets.
+pub(super) fn remote_line<T>(arguments: &[T], text: impl Fn(&T) -> String) -> &[T] {
+    let mut at = 0;
+    while let Some(word) = arguments.get(at).map(&text).filter(|word| word.starts_with('-')) {
+        at += if SSH_OPTIONS.contains(&word.as_str()) { 2 } else { 1 };
+    }
+    // The host.
+    arguments.get(at + 1..).unwrap_or_default()
+}
+
 /// The last part of a program's path.
-fn base(word: &str) -> &str {
+pub(super) fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 

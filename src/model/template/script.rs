@@ -1,8 +1,8 @@
 //! Renders a script in two steps: MiniJinja writes a mark for each value, then the lexer puts each value where
 //! its mark stands, quoted for that place. Owns the marks; refuses to know the shell's grammar.
 //!
-//! A mark is a number between two NUL bytes. Nothing else can write one: NUL is refused in the template's text,
-//! in unquoted (`raw`) text and in values.
+//! A mark is a number between two NUL bytes; that of a file which is not known yet, [`HOLE`]. Nothing else can write one:
+//! NUL is refused in the template's text, in unquoted (`raw`) text and in values.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use minijinja::{Environment, Output, State, Value};
 
 use super::error::{Problem, too_long};
 use super::filters::Spelled;
-use super::lexer::{Refusal, substitute};
+use super::lexer::{Hole, Refusal, substitute};
 use super::scope::{Root, Scope};
 use super::value::{is_nothing, to_text, to_texts};
 use super::{Formatted, MAX_EXPANSION, TemplateError, render as render_marked, write};
@@ -28,6 +28,27 @@ pub(super) enum Item {
     },
     /// The items of a list.
     Words(Vec<String>),
+}
+
+/// What stands for a file that is not known yet; as long as the `%s` that it replaces.
+pub(super) const HOLE: &str = "\0s";
+
+/// A script's template.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// As it was written, for the places of errors.
+    pub text: &'a str,
+    /// As MiniJinja reads it.
+    pub prepared: &'a str,
+}
+
+/// A script with its values quoted.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    /// Its text.
+    pub script: String,
+    /// Where it names a file.
+    pub holes: Vec<Hole>,
 }
 
 /// The values of one rendering, in the order in which they were written.
@@ -49,24 +70,24 @@ impl Object for Recorder {}
 /// Renders a script with its values quoted.
 pub(super) fn render(
     environment: &Environment<'_>,
-    text: &str,
+    source: Source<'_>,
     scope: &Scope,
-) -> Result<String, TemplateError> {
+) -> Result<Rendered, TemplateError> {
     let recorder = Arc::new(Recorder::default());
-    let marked = render_with(environment, text, scope, &recorder)?;
+    let marked = render_with(environment, source, scope, &recorder)?;
     let items = {
         let mut recorded = recorder.items.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut recorded.items)
     };
     match substitute(&marked, &items) {
-        Ok(script) if script.len() <= MAX_EXPANSION => Ok(script),
+        Ok(rendered) if rendered.script.len() <= MAX_EXPANSION => Ok(rendered),
         Ok(_) => Err(too_long()),
         Err(Refusal { item, problem }) => {
             let again = Arc::new(Recorder { stop: Some((item, problem.clone())), ..Recorder::default() });
-            match render_with(environment, text, scope, &again) {
+            match render_with(environment, source, scope, &again) {
                 Err(error) => Err(error),
                 // A template cannot render differently the second time; if one did, the refusal still holds.
-                Ok(_) => Err(problem.into_error(text, 0, "a value")),
+                Ok(_) => Err(problem.into_error(source.text, 0, "a value")),
             }
         }
     }
@@ -74,12 +95,12 @@ pub(super) fn render(
 
 fn render_with(
     environment: &Environment<'_>,
-    text: &str,
+    source: Source<'_>,
     scope: &Scope,
     recorder: &Arc<Recorder>,
 ) -> Result<String, TemplateError> {
     let root = Root::new(scope, Some(Value::from_dyn_object(Arc::clone(recorder))));
-    render_marked(environment, text, &root)
+    render_marked(environment, source.text, source.prepared, &root)
 }
 
 /// The formatter of scripts: records the value and writes its mark.

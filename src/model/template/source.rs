@@ -2,11 +2,12 @@
 //! filters, tags that fan refuses, names guarded against being undefined, the expression around an error.
 //! Refuses to judge syntax: a text that does not parse is left to MiniJinja.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Write as _;
 
 use super::error::at;
 use super::filters::{FILTERS, TESTS};
+use super::parts::{Segment, end_of_string, prepared, segments};
 use super::{Syntax, TemplateError};
 use crate::model::suggest::did_you_mean;
 
@@ -15,73 +16,6 @@ const REFUSED: &[&str] = &["include", "import", "from", "extends", "block", "aut
 
 /// Tags whose body becomes a value: in a script, that value would mix program text with values not yet quoted.
 const REFUSED_IN_SCRIPTS: &[&str] = &["macro", "call", "filter"];
-
-/// A `{{ }}` or `{% %}` of a text, or a whole expression.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Segment<'a> {
-    /// Whether it writes a value (`{{ }}`).
-    pub output: bool,
-    /// Byte offset of its opening brace.
-    pub open: usize,
-    /// Byte offset of its code.
-    pub start: usize,
-    /// What stands between the delimiters.
-    pub code: &'a str,
-    /// Byte offset behind its closing brace.
-    pub end: usize,
-}
-
-/// Finds the closed segments of a text, in order; stops at the first that is not closed.
-pub(super) fn segments(text: &str, syntax: Syntax) -> Vec<Segment<'_>> {
-    if syntax == Syntax::Expression {
-        return vec![Segment { output: true, open: 0, start: 0, code: text, end: text.len() }];
-    }
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some((open, kind)) = next_open(text, at) {
-        let closed = match kind {
-            b'#' => find(text, open + 2, "#}").map(|end| end + 2),
-            _ => close(text, open, kind == b'{').map(|segment| {
-                found.push(segment);
-                if !segment.output && segment.code.trim() == "raw" {
-                    found.pop();
-                    return end_of_raw(text, segment.end);
-                }
-                segment.end
-            }),
-        };
-        match closed {
-            Some(end) => at = end,
-            None => break,
-        }
-    }
-    found
-}
-
-/// Puts marks in the place of a script's values, as they will stand when it is rendered; tags and comments are left out.
-pub(super) fn marked(text: &str) -> (String, Vec<Segment<'_>>) {
-    let (mut script, mut outputs) = (String::with_capacity(text.len()), Vec::new());
-    let mut from = 0;
-    let all = segments(text, Syntax::Shell);
-    for segment in all {
-        push_without_comments(text.get(from..segment.open).unwrap_or_default(), &mut script);
-        if segment.output {
-            let _ = write!(script, "\0{}\0", outputs.len());
-            outputs.push(segment);
-        }
-        from = segment.end;
-    }
-    push_without_comments(text.get(from..).unwrap_or_default(), &mut script);
-    (script, outputs)
-}
-
-fn push_without_comments(mut text: &str, script: &mut String) {
-    while let Some((before, rest)) = text.split_once("{#") {
-        script.push_str(before);
-        text = rest.split_once("#}").map_or("", |(_, after)| after);
-    }
-    script.push_str(text);
-}
 
 /// How an expression wants its value written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,11 +63,9 @@ pub(super) fn segment_at(text: &str, syntax: Syntax, offset: usize) -> Option<Se
     segments(text, syntax).into_iter().find(|segment| (segment.open..segment.end.max(1)).contains(&offset))
 }
 
-/// Refuses what must not reach the engine, and what it would only find while it renders.
-pub(super) fn lint(text: &str, syntax: Syntax) -> Result<(), TemplateError> {
-    if let Some(offset) = text.find('\0') {
-        return Err(at(text, offset, "a NUL byte in a template", None));
-    }
+/// Refuses what must not reach the engine, and what it would only find while it renders; gives the text as it reads it.
+pub(super) fn lint(text: &str, syntax: Syntax) -> Result<Cow<'_, str>, TemplateError> {
+    let prepared = prepared(text, syntax)?;
     if syntax == Syntax::Expression {
         let trimmed = text.trim_start();
         if trimmed.starts_with("{{") || trimmed.starts_with("{%") {
@@ -149,7 +81,7 @@ pub(super) fn lint(text: &str, syntax: Syntax) -> Result<(), TemplateError> {
         }
         lint_names(text, &segment, &tokens)?;
     }
-    Ok(())
+    Ok(prepared)
 }
 
 /// The names that a text uses with `default` or `is defined`, so that they may be undefined.
@@ -308,67 +240,4 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
-/// The offset behind a string's closing quote, or behind the text.
-fn end_of_string(bytes: &[u8], open: usize) -> usize {
-    let quote = bytes.get(open);
-    let mut at = open + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'\\' => at += 1,
-            _ if Some(byte) == quote => return at + 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
-}
-
-/// The next `{{`, `{%` or `{#`, with its second byte.
-fn next_open(text: &str, from: usize) -> Option<(usize, u8)> {
-    let rest = text.as_bytes().get(from..)?;
-    rest.windows(2).enumerate().find_map(|(index, pair)| match *pair {
-        [b'{', kind @ (b'{' | b'%' | b'#')] => Some((from + index, kind)),
-        _ => None,
-    })
-}
-
-/// Reads the segment that opens here, up to the delimiter that closes it outside strings and brackets.
-fn close(text: &str, open: usize, output: bool) -> Option<Segment<'_>> {
-    let bytes = text.as_bytes();
-    let first = open + 2;
-    let start = first + usize::from(matches!(bytes.get(first), Some(b'-' | b'+')));
-    let (mut at, mut depth) = (start, 0_usize);
-    loop {
-        let byte = *bytes.get(at)?;
-        let closing = if output { b'}' } else { b'%' };
-        if depth == 0 && byte == closing && bytes.get(at + 1) == Some(&b'}') {
-            let trimmed = at > start && matches!(bytes.get(at - 1), Some(b'-' | b'+'));
-            let code = text.get(start..at - usize::from(trimmed))?;
-            return Some(Segment { output, open, start, code, end: at + 2 });
-        }
-        match byte {
-            b'"' | b'\'' => at = end_of_string(bytes, at) - 1,
-            b'{' | b'[' | b'(' => depth += 1,
-            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-}
-
-fn end_of_raw(text: &str, from: usize) -> usize {
-    let mut at = from;
-    while let Some(open) = find(text, at, "{%") {
-        match close(text, open, false) {
-            Some(segment) if segment.code.trim() == "endraw" => return segment.end,
-            Some(_) | None => at = open + 2,
-        }
-    }
-    text.len()
-}
-
-fn find(text: &str, from: usize, what: &str) -> Option<usize> {
-    text.get(from..)?.find(what).map(|index| from + index)
 }

@@ -237,29 +237,29 @@ fn messages_say_what_is_wrong_where_and_what_to_write() {
     "{{ app is strin }}"
         1:11: unknown test "strin" (help: did you mean "string"?)
     "{{ app"
-        1:1: unclosed "{{" (help: close it with "}}")
+        1:1: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     "a {{ app\nmore {{ app }}"
-        1:3: unclosed "{{" (help: close it with "}}")
+        1:3: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     "{{ app }"
-        1:1: unclosed "{{" (help: close it with "}}")
+        1:1: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     "{{ 'x }}"
-        1:9: a string is not closed
+        1:9: a string is not closed (help: for another program's braces, write {% raw %}{{{% endraw %})
     "{{ app app }}"
-        1:8: unexpected identifier, expected "}}"
+        1:8: unexpected identifier, expected "}}" (help: for another program's braces, write {% raw %}{{ app app }}{% endraw %})
     "{{ }}"
-        1:4: unexpected "}}"
+        1:4: unexpected "}}" (help: for another program's braces, write {% raw %}{{ }}{% endraw %})
     "{% if app %}x"
         1:1: a block is not ended (help: end {% if %} with {% endif %} and {% for %} with {% endfor %})
     "{% if app "
-        1:1: unclosed "{%" (help: close it with "%}")
+        1:1: unclosed "{%" (help: close it with "%}"; for another program's braces, write {% raw %}{%{% endraw %})
     "x {% endif %}"
         1:6: unknown tag "endif" (help: no block is open that it belongs to)
     "{% fro x in y %}"
         1:4: unknown tag "fro" (help: did you mean "for"?)
     "{# x"
-        1:1: unclosed "{#" (help: close it with "#}")
+        1:1: unclosed "{#" (help: close it with "#}"; for another program's braces, write {% raw %}{#{% endraw %})
     "{% raw %}"
-        1:10: {% raw %} without {% endraw %}
+        1:10: {% raw %} without {% endraw %} (help: for another program's braces, write {% raw %}{{{% endraw %})
     "{% include 'x' %}"
         1:1: the tag {% include %} is not available (help: a template stands alone; {% if %}, {% for %} and {% set %} are available)
     "{% autoescape false %}{% endautoescape %}"
@@ -380,4 +380,108 @@ fn a_global_layer_is_shared_between_hosts() {
         places.insert(first.as_str().unwrap().as_ptr() as usize);
     }
     assert_eq!(places.len(), 1, "a copy for each host");
+}
+
+/// Braces of shells and of other programs: literal, or an error that says how to write them; nothing is lost.
+#[test]
+fn braces_of_other_languages_are_literal_or_told() {
+    let vars = json!({"v": "x", "list": [1, 2]});
+    let Value::Object(vars) = vars else { unreachable!() };
+    let scope = Scope::new().with(Layer::new(&vars));
+    let templates = templates();
+    for text in [
+        "echo ${#}\necho ${#a[@]}\nfalse\necho '#}'",
+        "test ${#v} -gt 3 && echo {\n#}\n}",
+        "echo ${x%} ${x%%y} ${x#} %}",
+        "curl -w '%{http_code}' -o /dev/null",
+        "awk '{ print $1 }' | jq '{a: {b: 1}}'",
+        "${${#}}",
+    ] {
+        assert_eq!(templates.render_script(text, &scope).unwrap(), text, "{text}");
+        assert_eq!(templates.render_text(text, &scope).unwrap(), text, "{text}");
+        assert_eq!(check(text, Syntax::Shell), Ok(vec![]), "{text}");
+    }
+    let counted = "n=${#a[@]} # {# one line #}{# a\nb #}{{ v }}";
+    assert_eq!(templates.render_text(counted, &scope).unwrap(), "n=${#a[@]} # x");
+    for (text, expected) in [
+        ("a {# it's #}{{ v }}", "a x"),
+        ("a {#- b -#} c{##}", "ac"),
+        ("a {# ${#x} #}${#{% raw %}{# {{ }} {%{% endraw %}", "a ${#{# {{ }} {%"),
+        ("{{ '{#' }} {{ \"#}\" }}", "'{#' '#}'"),
+    ] {
+        assert_eq!(templates.render_script(text, &scope).unwrap(), expected, "{text}");
+    }
+    let texts = [
+        "docker ps --format '{{.Names}}'",
+        "docker ps --format '{{json .}}'",
+        "docker inspect -f '{{range .Mounts}}{{.Source}}{{end}}' x",
+        "awk '{{ print $1 }}'",
+        "awk 'BEGIN {{ x = 1 }",
+        "printf '{%s}'",
+        "printf '{%d}' && echo '%}'",
+        "awk '{# count\n n++ #}'\nrm x",
+        "sed 's/{#/x/; s/#}/y/'",
+        "awk '{#count\nn++}'",
+        "# {# of two\nlines #}\nfalse",
+    ];
+    let said = |text| check(text, Syntax::Shell).unwrap_err();
+    let list: Vec<String> = texts.iter().map(|text| format!("{text:?}\n    {}", shown(said(text)))).collect();
+    for line in list.iter() {
+        assert!(line.contains("{% raw %}"), "{line}");
+    }
+    assert_snapshot!(list.join("\n"), @r##"
+    "docker ps --format '{{.Names}}'"
+        1:23: unexpected `.` (help: for another program's braces, write {% raw %}{{.Names}}{% endraw %})
+    "docker ps --format '{{json .}}'"
+        1:29: unexpected "}}", expected identifier or integer (help: for another program's braces, write {% raw %}{{json .}}{% endraw %})
+    "docker inspect -f '{{range .Mounts}}{{.Source}}{{end}}' x"
+        1:39: unexpected `.` (help: for another program's braces, write {% raw %}{{.Source}}{% endraw %})
+    "awk '{{ print $1 }}'"
+        1:15: unexpected character (help: for another program's braces, write {% raw %}{{ print $1 }}{% endraw %})
+    "awk 'BEGIN {{ x = 1 }"
+        1:12: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
+    "printf '{%s}'"
+        1:9: unclosed "{%" (help: close it with "%}"; for another program's braces, write {% raw %}{%{% endraw %})
+    "printf '{%d}' && echo '%}'"
+        1:11: unknown tag "d" (help: for another program's braces, write {% raw %}{%{% endraw %})
+    "awk '{# count\n n++ #}'\nrm x"
+        1:6: "{#" opens a comment in a script (help: a comment of a template is {# one line, with blanks #}; for another program's braces, write {% raw %}{#{% endraw %})
+    "sed 's/{#/x/; s/#}/y/'"
+        1:8: "{#" opens a comment in a script (help: a comment of a template is {# one line, with blanks #}; for another program's braces, write {% raw %}{#{% endraw %})
+    "awk '{#count\nn++}'"
+        1:6: unclosed "{#" (help: close it with "#}"; for another program's braces, write {% raw %}{#{% endraw %})
+    "# {# of two\nlines #}\nfalse"
+        1:3: "{#" opens a comment in a script (help: a comment of a template is {# one line, with blanks #}; for another program's braces, write {% raw %}{#{% endraw %})
+    "##);
+}
+
+#[test]
+fn a_command_for_a_file_has_its_place_before_its_values() {
+    let Value::Object(vars) = json!({"v": "a %s b", "f": false}) else { unreachable!() };
+    let scope = Scope::new().with(Layer::new(&vars));
+    let told = |text: &str, path: &[u8]| match templates().render_check(text, &scope) {
+        Ok(command) => match command.about(path) {
+            Some(command) => String::from_utf8_lossy(&command).into_owned(),
+            None => "NEEDS QUOTES".to_owned(),
+        },
+        Err(error) => shown(error),
+    };
+    for (text, path, expected) in [
+        ("nginx -t -c %s", "/etc/x", "nginx -t -c '/etc/x'"),
+        ("echo {{ v }} && check %s '{{ v }}'", "/$(x)", "echo 'a %s b' && check '/$(x)' 'a %s b'"),
+        ("check --file=%s{{ v }}", "/it's", "check --file='/it'\\''s''a %s b'"),
+        ("sh -c 'check %s' {{ v }}", "/etc/x", "sh -c 'check /etc/x' 'a %s b'"),
+        ("sh -c \"check %s\"", "/etc/x", "sh -c \"check /etc/x\""),
+        ("sh -c \"check %s\"", "/etc/$(x)", "NEEDS QUOTES"),
+        ("`check %s`", "/etc/x;y", "NEEDS QUOTES"),
+        ("cat <<E\n%s\nE\n", "/etc/x", "cat <<E\n/etc/x\nE\n"),
+        ("{# %s #}check {{ '%s' }} %s", "/x", "check %s '/x'"),
+    ] {
+        assert_eq!(told(text, path.as_bytes()), expected, "{text}");
+    }
+    assert_eq!(told("check %s", b"/\xff"), "check '/\u{fffd}'");
+    assert_snapshot!(told("{% if f %}check %s{% endif %}", b"/x"), @"1:-: the command names the file 0 times with these values (help: write %s once, outside {% if %} and {% for %})");
+    assert_snapshot!(told("{% for x in [1, 2] %}check %s;{% endfor %}", b"/x"), @"1:-: the command names the file 2 times with these values (help: write %s once, outside {% if %} and {% for %})");
+    assert_eq!(count_holes("check {{ '%s' }}"), 0);
+    assert_eq!(count_holes("check %s {{ '%s' }} {# %s #}{% raw %}{{{% endraw %}"), 1);
 }

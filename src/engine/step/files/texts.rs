@@ -141,8 +141,8 @@ impl<'a> Texts<'a> {
     /// How new content takes the place of old.
     pub(super) fn placing(&self, install: &Install) -> Result<Placing, Failure> {
         let validate = install.validate.as_ref().map(|text| {
-            let script = self.templates.render_script(&text.value, self.scope);
-            script.map_err(|error| template_failed(&error, &text.position))
+            let command = self.templates.render_check(&text.value, self.scope);
+            command.map_err(|error| template_failed(&error, &text.position))
         });
         Ok(Placing {
             backup: install.backup.then(|| self.ending.clone()),

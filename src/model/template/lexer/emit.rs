@@ -6,6 +6,7 @@ use crate::model::shell::spelling::Spelling;
 use crate::model::shell::{is_plain, is_reserved, single_quoted};
 use crate::model::template::error::Problem;
 use crate::model::template::script::Item;
+use crate::model::template::twice::{self, Wants, is_number};
 
 /// A value at a place that takes one text.
 pub(super) struct Mark {
@@ -16,7 +17,7 @@ pub(super) struct Mark {
 }
 
 /// What the constructs that are open allow.
-enum Place {
+pub(super) enum Place {
     /// A word of a command.
     Bare,
     /// Inside double quotes.
@@ -30,6 +31,12 @@ enum Place {
 impl Lexer<'_> {
     /// Puts in the value of the mark that stands here.
     pub(super) fn mark(&mut self) -> Result<(), Refusal> {
+        if self.hole(false) {
+            return Ok(());
+        }
+        if self.subscript.is_some() || self.qualifies() {
+            return self.mark_where_plain("", "");
+        }
         match self.place() {
             Place::Bare => self.mark_in_commands(),
             Place::Double => {
@@ -47,6 +54,12 @@ impl Lexer<'_> {
 
     /// A mark between single quotes.
     pub(super) fn mark_in_single(&mut self) -> Result<(), Refusal> {
+        if self.hole(true) {
+            return Ok(());
+        }
+        if self.subscript.is_some() || self.qualifies() {
+            return self.mark_where_plain("", "");
+        }
         match self.place() {
             Place::Plain { place, help } => self.mark_where_plain(&place, help),
             // Whatever surrounds it, a single-quoted string within commands is the same for every shell.
@@ -60,6 +73,9 @@ impl Lexer<'_> {
 
     /// A mark in a comment: the next line must stay the next line.
     pub(super) fn mark_in_comment(&mut self, in_substitution: bool) -> Result<(), Refusal> {
+        if self.hole(true) {
+            return Ok(());
+        }
         if in_substitution || self.doubt.is_some() {
             return self.mark_where_plain("in a comment", "leave it out of the comment");
         }
@@ -74,6 +90,9 @@ impl Lexer<'_> {
 
     /// A mark in a heredoc whose delimiter is quoted: nothing is special but its end.
     pub(super) fn mark_in_literal_heredoc(&mut self, strips_tabs: bool) -> Result<(), Refusal> {
+        if self.hole(true) {
+            return Ok(());
+        }
         match self.place() {
             Place::Plain { place, help } => self.mark_where_plain(&place, help),
             Place::Bare | Place::Double | Place::Heredoc { .. } if self.frames.len() > 1 => {
@@ -95,15 +114,30 @@ impl Lexer<'_> {
 
     /// A mark right behind a dollar: even a harmless text would name a variable.
     pub(super) fn mark_after_dollar(&mut self) -> Result<(), Refusal> {
+        if self.hole(true) {
+            return Ok(());
+        }
         let (item, _) = self.next_item()?;
         Err(refuse(item, "behind a dollar sign", "write \\$ for the sign itself"))
     }
 
     /// A mark where nothing can be quoted: the value must be one that needs no quotes anywhere.
     pub(super) fn mark_where_plain(&mut self, place: &str, help: &str) -> Result<(), Refusal> {
+        if self.hole(true) {
+            return Ok(());
+        }
         let innermost = self.frame();
+        let calculated = self.calculated();
         let Mark { item, word } = self.take_mark("where nothing can be quoted")?;
-        let strict = matches!(innermost, Frame::Braces { .. } | Frame::Arithmetic { .. });
+        if let Some(place) = calculated {
+            if !is_number(&word) {
+                return Err(twice::refuse(item, place, Wants::Number));
+            }
+            self.write(item, word.as_bytes());
+            self.in_word = true;
+            return Ok(());
+        }
+        let strict = matches!(innermost, Frame::Braces { .. });
         // Inside `${x...}` some of the harmless characters are operators (`:`, `%`, `@` of bash).
         let fits =
             is_plain(&word) && !is_reserved(&word) && !(strict && word.contains([':', '%', '@', '+', '=']));
@@ -115,9 +149,36 @@ impl Lexer<'_> {
         Ok(())
     }
 
+    /// Whether the walk is inside parentheses that stand right behind a word: `*(e:pwned:)` runs a command in zsh.
+    fn qualifies(&self) -> bool {
+        self.glued > u32::from(self.array.is_some())
+    }
+
+    /// What is calculated where the walk is.
+    fn calculated(&self) -> Option<&'static str> {
+        if self.subscript.is_some() {
+            return Some("in a subscript");
+        }
+        if self.qualifies() {
+            return Some("in a pattern with parentheses, which zsh runs parts of");
+        }
+        // What a command inside prints is another matter.
+        let is_inside = |frame: &&Frame| !matches!(frame, Frame::Commands { .. } | Frame::Backticks);
+        let before = self.src.get(..self.at).unwrap_or_default();
+        self.frames.iter().rev().take_while(is_inside).find_map(|frame| match frame {
+            Frame::Arithmetic { .. } => Some("in arithmetic"),
+            Frame::Braces { .. } if !takes_words(before) => Some("in ${...}, where it may be calculated"),
+            Frame::Braces { .. }
+            | Frame::Commands { .. }
+            | Frame::Double
+            | Frame::Heredoc { .. }
+            | Frame::Backticks => None,
+        })
+    }
+
     /// What may be done where the walk is.
-    fn place(&self) -> Place {
-        const BEFORE: &str = "set a shell variable from it before, and use that here";
+    pub(super) fn place(&self) -> Place {
+        const BEFORE: &str = "set a shell variable from it in the first lines, and use \"$name\" here";
         if let Some(doubt) = self.doubt {
             return Place::Plain { place: format!("after {}", doubt.what()), help: BEFORE };
         }
@@ -126,7 +187,7 @@ impl Lexer<'_> {
             let (place, help) = match frame {
                 Frame::Backticks => ("inside backticks", "use $(...)"),
                 Frame::Braces { .. } => ("inside ${...}", BEFORE),
-                Frame::Arithmetic { .. } => ("inside ((...))", BEFORE),
+                Frame::Arithmetic { .. } => ("in arithmetic", BEFORE),
                 Frame::Heredoc { .. } => {
                     in_heredoc = true;
                     continue;
@@ -155,10 +216,14 @@ impl Lexer<'_> {
     }
 
     fn mark_in_commands(&mut self) -> Result<(), Refusal> {
-        let before = self.at.checked_sub(1).and_then(|at| self.src.get(at)).copied();
+        let mut before = self.src.get(..self.at).unwrap_or_default();
+        while let Some(line) = before.strip_suffix(b"\\\n") {
+            before = line;
+        }
+        let before = before.last().copied();
         let (in_word, after_name) = (self.in_word, self.after_name);
         let (index, item) = self.next_item()?;
-        let after = self.peek(0);
+        let after = self.joined().next();
         match item {
             Item::Word { plain, .. } => {
                 let neighbour = |byte: Option<u8>| byte.is_some_and(|b| b == 0 || b.is_ascii_lowercase());
@@ -281,4 +346,45 @@ impl Lexer<'_> {
             self.after_name = false;
         }
     }
+}
+
+/// Whether what stands before a place in `${` ends the name of a variable with an operator that words follow.
+///
+/// Else the value is in the name, in a subscript, in the offset of a part (`${x:1}`), or a flag of zsh or bash
+/// (`${(e)x}`, `${x@P}`).
+fn takes_words(before: &[u8]) -> bool {
+    let (mut start, mut closed) = (before.len(), 0_usize);
+    for (at, pair) in before.windows(2).enumerate().rev() {
+        match pair {
+            b"${" if closed == 0 => {
+                start = at + 2;
+                break;
+            }
+            b"${" => closed -= 1,
+            [_, b'}'] => closed += 1,
+            _ => {}
+        }
+    }
+    let inner = before.get(start..).unwrap_or_default();
+    let name = inner.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    // `$1` is a name, and so are `$@` and `$?`.
+    let rest = inner.get(if name == 0 { 1 } else { name }..).unwrap_or_default();
+    let rest = match rest.strip_prefix(b"[") {
+        Some(key) => {
+            key.iter().position(|b| *b == b']').and_then(|end| key.get(end + 1..)).unwrap_or_default()
+        }
+        None => rest,
+    };
+    let rest = rest.strip_prefix(b":").map_or(rest, |rest| {
+        if rest.starts_with(b"-")
+            || rest.starts_with(b"=")
+            || rest.starts_with(b"+")
+            || rest.starts_with(b"?")
+        {
+            rest
+        } else {
+            b""
+        }
+    });
+    matches!(rest.first(), Some(b'-' | b'=' | b'+' | b'?' | b'#' | b'%' | b'/' | b'^' | b','))
 }

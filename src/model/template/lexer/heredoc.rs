@@ -208,6 +208,9 @@ impl Lexer<'_> {
     fn body(&mut self, heredoc: &Heredoc, end: usize) -> Result<(), Refusal> {
         let (start, first) = (self.out.len(), self.written.len());
         let (begun, seen) = (self.at, self.trace.as_ref().map_or(0, |Trace(seen)| seen.len()));
+        if self.frames.len() > 1 && !is_balanced(self.src.get(begun..end).unwrap_or_default()) {
+            self.doubt(Doubt::QuotesInInnerHeredoc);
+        }
         let limit = std::mem::replace(&mut self.limit, end);
         if heredoc.literal {
             while let Some(byte) = self.peek(0) {
@@ -264,6 +267,25 @@ impl Heredoc {
         let alike = rest.iter().zip(&self.delimiter).take_while(|(a, b)| **a == *b).count();
         alike > 0 && rest.get(alike).is_some_and(|b| !b.is_ascii())
     }
+}
+
+/// Whether a text has no quote and no parenthesis that is open at its end.
+fn is_balanced(text: &[u8]) -> bool {
+    let (mut quote, mut depth) = (None, 0_i64);
+    for byte in text {
+        match (byte, quote) {
+            (b'\'' | b'"' | b'`', None) => quote = Some(*byte),
+            (byte, Some(open)) if *byte == open => quote = None,
+            (b'(', None) => depth += 1,
+            (b')', None) => depth -= 1,
+            (b'\\' | b'#', _) => return false,
+            _ => {}
+        }
+        if depth < 0 {
+            return false;
+        }
+    }
+    quote.is_none() && depth == 0
 }
 
 /// A refusal in words.

@@ -10,14 +10,20 @@
 //! - `walk`: how each construct begins, goes on and ends
 //! - `heredoc`: `<<` and the bodies that follow the line
 //! - `emit`: a mark becomes text
+//! - `hole`: the mark of a file whose path is not known yet
 
 mod emit;
 mod heredoc;
+mod hole;
 mod walk;
 
 use super::error::Problem;
-use super::script::Item;
+use super::script::{Item, Rendered};
+use super::twice;
 use heredoc::Heredoc;
+
+pub use hole::FileCommand;
+pub(super) use hole::Hole;
 
 /// A value that cannot stand where it does.
 #[derive(Debug)]
@@ -29,10 +35,13 @@ pub(super) struct Refusal {
 }
 
 /// Replaces the marks of a script by their values.
-pub(super) fn substitute(script: &str, items: &[Item]) -> Result<String, Refusal> {
-    let mut lexer = Lexer::new(script, items, None);
+pub(super) fn substitute(script: &str, items: &[Item]) -> Result<Rendered, Refusal> {
+    let mut lexer = Lexer::new(script, items, Some(Trace::default()));
     lexer.run()?;
-    Ok(String::from_utf8(lexer.out).expect("the lexer copies and inserts whole strings"))
+    let Trace(seen) = lexer.trace.take().unwrap_or_default();
+    twice::check(script, &seen, items)?;
+    let script = String::from_utf8(lexer.out).expect("the lexer copies and inserts whole strings");
+    Ok(Rendered { script, holes: lexer.holes })
 }
 
 /// What a walk over a script came by, in order. Offsets are those of the script with its marks.
@@ -109,6 +118,8 @@ enum Doubt {
     CaseInSubstitution,
     /// A comment with quotes or parentheses inside `$(...)`: bash 3 reads them.
     CommentInSubstitution,
+    /// A heredoc inside `$(...)` with a quote or a parenthesis that has no other: bash 3 reads them.
+    QuotesInInnerHeredoc,
     /// Quotes or braces inside `${...}` inside double quotes.
     QuotesInBraces,
     /// `\'` inside `$'...'`: the end of it for dash.
@@ -134,6 +145,7 @@ impl Doubt {
         match self {
             Self::CaseInSubstitution => "\"case\" inside $(...)",
             Self::CommentInSubstitution => "a comment with quotes or parentheses inside $(...)",
+            Self::QuotesInInnerHeredoc => "a heredoc with quotes or parentheses inside $(...)",
             Self::QuotesInBraces => "quotes or braces inside \"${...}\"",
             Self::EscapedAnsiQuote => "\\' inside $'...'",
             Self::SquareArithmetic => "$[",
@@ -163,6 +175,8 @@ struct Lexer<'a> {
     in_word: bool,
     /// Whether `$name` stands right before: text that follows would become part of it.
     after_name: bool,
+    /// How much is open around a subscript that is open: `$[`, or what zsh takes for one behind `$name`.
+    subscript: Option<usize>,
     /// Parentheses open since one that stands right behind a word: zsh may take what is inside for a pattern.
     glued: u32,
     /// How much is open around `x=(...)`, while the walk is inside.
@@ -173,6 +187,8 @@ struct Lexer<'a> {
     doubt: Option<Doubt>,
     /// Where values were written (offset in `out`, index), for the check of heredocs.
     written: Vec<(usize, usize)>,
+    /// Where files belong that are not known yet.
+    holes: Vec<Hole>,
     /// What was come by, when somebody wants to know.
     trace: Option<Trace>,
 }
@@ -188,11 +204,13 @@ impl<'a> Lexer<'a> {
             frames: vec![Frame::Commands { depth: None }],
             in_word: false,
             after_name: false,
+            subscript: None,
             glued: 0,
             array: None,
             pending: Vec::new(),
             doubt: None,
             written: Vec::new(),
+            holes: Vec::new(),
             trace,
         }
     }
@@ -208,6 +226,7 @@ impl Lexer<'_> {
     /// Reads up to the limit.
     fn run(&mut self) -> Result<(), Refusal> {
         while let Some(byte) = self.peek(0) {
+            self.follow_subscript(byte);
             match self.frame() {
                 Frame::Commands { depth } => self.commands(byte, depth)?,
                 Frame::Double => self.double(byte)?,
@@ -218,6 +237,17 @@ impl Lexer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Notes where a subscript begins and ends.
+    fn follow_subscript(&mut self, byte: u8) {
+        let depth = self.frames.len();
+        match byte {
+            b'[' if self.after_name && self.subscript.is_none() => self.subscript = Some(depth),
+            b']' if self.subscript == Some(depth) => self.subscript = None,
+            _ if self.subscript.is_some_and(|open| open > depth) => self.subscript = None,
+            _ => {}
+        }
     }
 
     fn operator(&mut self) {
@@ -305,6 +335,19 @@ impl Lexer<'_> {
     fn peek(&self, ahead: usize) -> Option<u8> {
         let at = self.at + ahead;
         if at < self.limit { self.src.get(at).copied() } else { None }
+    }
+
+    /// The bytes from here on, without split ends of lines.
+    fn joined(&self) -> impl Iterator<Item = u8> + '_ {
+        let mut rest = self.src.get(self.at..self.limit).unwrap_or_default();
+        std::iter::from_fn(move || {
+            while let Some(line) = rest.strip_prefix(b"\\\n") {
+                rest = line;
+            }
+            let (first, others) = rest.split_first()?;
+            rest = others;
+            Some(*first)
+        })
     }
 
     fn starts_with(&self, text: &[u8]) -> bool {

@@ -156,13 +156,13 @@ fn values_without_a_spelling_are_refused_with_the_place() {
     "`{{ d }}`"
         ERROR 1:5: value of "d" cannot be quoted inside backticks | use $(...)
     "echo ${x:-{{ v }}}"
-        ERROR 1:14: value of "v" cannot be quoted inside ${...} | set a shell variable from it before, and use that here
+        ERROR 1:14: value of "v" cannot be quoted inside ${...} | set a shell variable from it in the first lines, and use "$name" here
     "echo \"${x:-{{ n }}{{ s }}}{{ v }}\" ${x{{ '@P' }}}"
-        ERROR 1:42: value of "'@P'" cannot be quoted inside ${...} | set a shell variable from it before, and use that here
+        ERROR 1:42: value of "'@P'" cannot stand in ${...}, where it may be calculated: it would be evaluated | write {{ ('@P') | int }}
     "echo $(( {{ v }} + 1 ))"
-        ERROR 1:13: value of "v" cannot be quoted inside ((...)) | set a shell variable from it before, and use that here
+        ERROR 1:13: value of "v" cannot stand in arithmetic: it would be evaluated | write {{ v | int }}
     "(( x = {{ v }} ))"
-        ERROR 1:11: value of "v" cannot be quoted inside ((...)) | set a shell variable from it before, and use that here
+        ERROR 1:11: value of "v" cannot stand in arithmetic: it would be evaluated | write {{ v | int }}
     "echo $'{{ v }}'"
         ERROR 1:11: value of "v" cannot be quoted inside $'...' | put it outside the quotes
     "echo \\{{ v }}"
@@ -194,11 +194,11 @@ fn values_without_a_spelling_are_refused_with_the_place() {
     "cat <<EOF\n{{ u }}\nEOF\n"
         ERROR 2:4: value of "u" cannot be quoted in a heredoc, because '$' follows a character outside ASCII | quote the end of the heredoc: <<'EOF'
     "cat <<EOF\n$(echo {{ v }})\nEOF\n"
-        ERROR 2:11: value of "v" cannot be quoted inside $(...) in a heredoc | set a shell variable from it before, and use that here
+        ERROR 2:11: value of "v" cannot be quoted inside $(...) in a heredoc | set a shell variable from it in the first lines, and use "$name" here
     "x=$(cat <<EOF\n{{ v }}\nEOF\n)"
-        ERROR 2:4: value of "v" cannot be quoted in a heredoc inside $(...) | set a shell variable from it before, and use that here
+        ERROR 2:4: value of "v" cannot be quoted in a heredoc inside $(...) | set a shell variable from it in the first lines, and use "$name" here
     "cat <<EOF\n{{ v }}\n"
-        ERROR 2:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it before, and use that here
+        ERROR 2:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it in the first lines, and use "$name" here
     "echo a # {{ two }}"
         ERROR 1:13: value of "two" cannot be quoted in a comment, because it has more than one line | leave it out of the comment
     "echo x{{ l }}"
@@ -220,31 +220,31 @@ fn values_without_a_spelling_are_refused_with_the_place() {
     "for {{ 'x' }} in a; do echo {{ [null] }}; done"
         ERROR 1:32: value of "[null]" holds items that are no text | 
     "x=$(case a in a) echo;; esac); echo {{ v }}"
-        ERROR 1:40: value of "v" cannot be quoted after "case" inside $(...) | set a shell variable from it before, and use that here
+        ERROR 1:40: value of "v" cannot be quoted after "case" inside $(...) | set a shell variable from it in the first lines, and use "$name" here
     "x=$(a # it's\n); echo {{ v }}"
-        ERROR 2:12: value of "v" cannot be quoted after a comment with quotes or parentheses inside $(...) | set a shell variable from it before, and use that here
+        ERROR 2:12: value of "v" cannot be quoted after a comment with quotes or parentheses inside $(...) | set a shell variable from it in the first lines, and use "$name" here
     "echo \"${x:-'}\" {{ v }}"
-        ERROR 1:19: value of "v" cannot be quoted after quotes or braces inside "${...}" | set a shell variable from it before, and use that here
+        ERROR 1:19: value of "v" cannot be quoted after quotes or braces inside "${...}" | set a shell variable from it in the first lines, and use "$name" here
     "echo $'a\\'b' {{ v }}"
-        ERROR 1:17: value of "v" cannot be quoted after \' inside $'...' | set a shell variable from it before, and use that here
+        ERROR 1:17: value of "v" cannot be quoted after \' inside $'...' | set a shell variable from it in the first lines, and use "$name" here
     "echo $[1] {{ v }}"
-        ERROR 1:14: value of "v" cannot be quoted after $[ | set a shell variable from it before, and use that here
+        ERROR 1:14: value of "v" cannot be quoted after $[ | set a shell variable from it in the first lines, and use "$name" here
     "echo ${ id; } {{ v }}"
-        ERROR 1:18: value of "v" cannot be quoted after "${ " | set a shell variable from it before, and use that here
+        ERROR 1:18: value of "v" cannot be quoted after "${ " | set a shell variable from it in the first lines, and use "$name" here
     "(( x << 2 ))\necho {{ v }}\n2\n"
-        ERROR 2:9: value of "v" cannot be quoted after "((" that is more than arithmetic | set a shell variable from it before, and use that here
+        ERROR 2:9: value of "v" cannot be quoted after "((" that is more than arithmetic | set a shell variable from it in the first lines, and use "$name" here
     "cat <\\\n<EOF {{ v }}"
-        ERROR 2:9: value of "v" cannot be quoted after an operator split at the end of a line | set a shell variable from it before, and use that here
+        ERROR 2:9: value of "v" cannot be quoted after an operator split at the end of a line | set a shell variable from it in the first lines, and use "$name" here
     "(a)#b {{ v }}"
         ERROR 1:10: value of "v" cannot be quoted in a comment | leave it out of the comment
     "x=(a # b\n); echo {{ v }}"
-        ERROR 2:12: value of "v" cannot be quoted after a comment next to a redirection or inside parentheses | set a shell variable from it before, and use that here
+        ERROR 2:12: value of "v" cannot be quoted after a comment next to a redirection or inside parentheses | set a shell variable from it in the first lines, and use "$name" here
     "x=(a|b); echo {{ v }}"
-        ERROR 1:18: value of "v" cannot be quoted after an operator inside name=(...) | set a shell variable from it before, and use that here
+        ERROR 1:18: value of "v" cannot be quoted after an operator inside name=(...) | set a shell variable from it in the first lines, and use "$name" here
     "cat <<EOF \"a\nb\"\nEOF\n{{ v }}"
-        ERROR 4:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it before, and use that here
+        ERROR 4:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it in the first lines, and use "$name" here
     "cat <<EOF\nx\\\nEOF\nEOF\n{{ v }}"
-        ERROR 5:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it before, and use that here
+        ERROR 5:4: value of "v" cannot be quoted after a heredoc whose end is unclear | set a shell variable from it in the first lines, and use "$name" here
     "#);
 }
 
@@ -438,7 +438,13 @@ impl Trap {
     /// Into a file, as what such scripts leave behind may hold a pipe for ever.
     fn run(&self, shell: &Shell, args: &[&str]) -> String {
         let printed = self.folder.path().join("printed");
-        let mut command = shell.command();
+        // Some shells do such scripts for ever, or fork without end.
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "ulimit -t 60 && ulimit -f 20480 && exec \"$@\"", "sh"])
+            .arg(&shell.program)
+            .args(&shell.words[1..]);
+        command.env_clear().stdin(Stdio::null()).env("HOME", self.folder.path().join("work"));
         command.arg("-c").args(args).env("PATH", self.folder.path().join("bin"));
         command.stdout(File::create(&printed).unwrap()).stderr(Stdio::null()).process_group(0);
         let mut child = command.current_dir(self.folder.path().join("work")).spawn().unwrap();
@@ -522,6 +528,215 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    /// Puts values into the places that one shell or another evaluates, in what may stand around them: refused, or nothing
+    /// of them runs anywhere.
+    #[test]
+    fn no_value_is_evaluated(
+        cases in prop::collection::vec(
+            (
+                prop::sample::select(AROUND.to_vec()),
+                prop::sample::select(EVALUATED.to_vec()),
+                prop::sample::select([PAYLOADS, NUMERIC].concat()),
+            ),
+            400,
+        ),
+    ) {
+        let scripts: Vec<String> = cases
+            .iter()
+            .filter_map(|((before, behind), place, value)| {
+                let script = format!("{before}{}{behind}", place.replace('@', "{{ v }}"));
+                render(&script, json!({ "v": value })).ok()
+            })
+            .collect();
+        for shell in shells() {
+            let mut args = vec![EACH, "sh"];
+            args.extend(scripts.iter().map(String::as_str));
+            let trap = Trap::new();
+            prop_assert_eq!(trap.run(shell, &args), "all\n", "{:?} {:?}", shell.words, scripts);
+            if trap.sprung() {
+                let runs = |script: &&String| {
+                    let trap = Trap::new();
+                    trap.run(shell, &[EACH, "sh", script]);
+                    trap.sprung()
+                };
+                let guilty: Vec<&String> = scripts.iter().filter(runs).collect();
+                prop_assert!(false, "{:?} {:?}", shell.words, guilty);
+            }
+        }
+    }
+}
+
+/// What may stand around a command.
+const AROUND: &[(&str, &str)] = &[
+    ("", ""),
+    ("if ", "\nthen :; fi"),
+    ("! ", " || :"),
+    ("x=$(", ")"),
+    ("echo \"$(", ")\""),
+    ("(", ")"),
+    ("f() {\n", "\n}\nf"),
+    ("a=(1 2); x=1; unit=abc; set -- 1 2\n", "\n"),
+    ("K=1 command ", ""),
+    ("for i in 1; do ", "; done"),
+    ("case a in a) ", ";; esac"),
+    ("true && \\\n", " # it's"),
+];
+
+/// Places that are evaluated by one shell or another, and some beside them that are not.
+const EVALUATED: &[&str] = &[
+    "echo hi >& @",
+    "echo hi 2>&@",
+    "echo hi <&@",
+    "a[@]=1",
+    "a[\"@\"]=1",
+    "a[x@]+=1",
+    "a=([@]=1)",
+    "echo ${a[@]}",
+    "declare \"a[@]=1\"",
+    "declare a[@]=1",
+    "declare @",
+    "typeset @",
+    "local @",
+    "local x=@",
+    "export @",
+    "export a=@",
+    "readonly @",
+    "declare -i x=@",
+    "declare -i x; x=@",
+    "typeset -i x; x+=@",
+    "integer x; x=@",
+    "float x=@",
+    "let @",
+    "let x=@",
+    "let \"x=@\"",
+    "(( x = @ ))",
+    "echo $(( @ ))",
+    "echo $(( ${x:-@} ))",
+    "echo $[ @ ]",
+    "[[ @ -gt 80 ]]",
+    "[[ \"@\" -gt 80 ]]",
+    "[[ 80 -lt '@' ]]",
+    "[ @ -gt 80 ]",
+    "test 80 -eq @",
+    "[ 1 -eq 1 -a @ -gt 1 ]",
+    "[[ -z x || @ -gt 1 ]]",
+    "[[ -v @ ]]",
+    "[ -v @ ]",
+    "test -v \"a[@]\"",
+    "[[ -t @ ]]",
+    "[ -t @ ]",
+    "[[ -n @ ]]",
+    "[[ x == @ ]]",
+    "[[ x =~ @ ]]",
+    "[[ @ ]]",
+    "[ @ ]",
+    "printf -v @ %s x",
+    "printf -v x %d @",
+    "printf %d @",
+    "printf '%s %i' a @",
+    "printf '%*s' @ x",
+    "printf '%.*f' @ 1",
+    "printf %s @",
+    "printf @",
+    "print -v @ x",
+    "exit @",
+    "return @",
+    "for i in 1; do break @; done",
+    "for i in 1; do continue @; done",
+    "shift @",
+    "unset @",
+    "unset -v @",
+    "unset \"a[@]\"",
+    "read @",
+    "read a[@]",
+    "read -t @ x",
+    "read -n @ x",
+    "read -u @ x",
+    "read -a @",
+    "read -A @",
+    "read -p @ x",
+    "mapfile -C @ -c 1 x <<< a",
+    "mapfile -O @ x <<< a",
+    "local -n x=@; x=1",
+    "declare -n x=@; echo \"$x\"",
+    "nameref x=@; x=1",
+    "echo ${x:@}",
+    "echo ${x:0:@}",
+    "echo ${!@}",
+    "echo ${x@}",
+    "echo \"$unit[@]\"",
+    "echo $unit[@]",
+    "echo \"$*[@]\"",
+    "cat <<E\n$unit[@]\nE\n",
+    "ls *(@)",
+    "ls *(\"@\")",
+    "ls *(e:@:)",
+    "echo *@",
+    "repeat @ :",
+    "OPTIND=@",
+    "RANDOM=@",
+    "SECONDS=@",
+    "COLUMNS=@",
+    "UID=@",
+    "typeset -Z @ x=1",
+    "declare -a x=@",
+    "x=(); declare x=@",
+    "alias x=@; eval x",
+    "trap @ EXIT",
+    "trap \"echo @\" EXIT",
+    "eval @",
+    "eval \"x=@\"",
+    "compgen -W @",
+    "compgen -C @",
+    "getopts a @ -a",
+    "set -A @ x",
+    "emulate sh -c @",
+    "ulimit -S -n @",
+    "wait -n -p @",
+    "set -x; PS4=@; :",
+    "x=@; echo $((x))",
+    "x=@; [[ $x -gt 1 ]]",
+    "x=@; let y=x",
+    "x=@; (( x > 1 ))",
+    "for ((i=@;i<1;i++)); do :; done",
+    "sh -c \"echo @\"",
+    "eval 'echo \"@\"'",
+    "echo @",
+    "echo \"@\"",
+    "echo a[@]",
+    "x=@; echo \"$x\"",
+    "case @ in x) ;; esac",
+    "case x in @) ;; esac",
+    "cat <<E\n@\nE\n",
+    "echo x\\\n@\\\n>x",
+    "x=$(c\\\nase x in x) ;; esac); echo @",
+    "x=$(cat <<E\nit's\nE\n); echo @",
+];
+
+/// Values that run `pwned` when they are calculated.
+const NUMERIC: &[&str] = &[
+    "a[$(pwned)]",
+    "x[$(pwned)]=1",
+    "1,a[$(pwned)]",
+    "PATH[$(pwned)]",
+    "e:pwned:",
+    "(e:pwned:)",
+    "x=a[$(pwned)]",
+    "($(pwned))",
+    "-v a[$(pwned)]",
+    "%s",
+    "-n",
+    "~",
+    "*",
+    "!",
+    "x",
+    "08",
+    "-1",
+];
 
 /// Pieces of scripts, many of them unfinished.
 const FRAGMENTS: &[&str] = &[

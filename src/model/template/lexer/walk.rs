@@ -19,6 +19,7 @@ impl Lexer<'_> {
             b'\n' => {
                 self.copy(1);
                 self.in_word = false;
+                self.subscript = None;
                 return self.heredoc_bodies();
             }
             b' ' | b'\t' | b';' | b'&' | b'|' | b'>' => self.operator(),
@@ -87,9 +88,7 @@ impl Lexer<'_> {
                 return self.dollar(false);
             }
             _ => {
-                let case = self.starts_with(b"case")
-                    && matches!(self.peek(4), Some(b' ' | b'\t' | b'\n' | b'\\' | 0));
-                if begins_word && depth.is_some() && case {
+                if begins_word && depth.is_some() && self.is_case() {
                     self.doubt(Doubt::CaseInSubstitution);
                 }
                 self.copy(1);
@@ -97,6 +96,13 @@ impl Lexer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the word here is `case`, perhaps split over lines.
+    fn is_case(&self) -> bool {
+        let mut ahead = self.joined();
+        let is_case = b"case".iter().all(|letter| ahead.next() == Some(*letter));
+        is_case && matches!(ahead.next(), Some(b' ' | b'\t' | b'\n' | 0))
     }
 
     pub(super) fn double(&mut self, byte: u8) -> Result<(), Refusal> {
@@ -238,6 +244,7 @@ impl Lexer<'_> {
             Some(b'[') => {
                 self.doubt(Doubt::SquareArithmetic);
                 self.copy(2);
+                self.subscript.get_or_insert(self.frames.len());
             }
             Some(0) => {
                 self.copy(1);

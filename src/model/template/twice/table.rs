@@ -1,0 +1,149 @@
+//! Which words of which commands are evaluated once more after all quotes are gone, by one shell or another. Tried with
+//! bash, dash, zsh, ksh, mksh, posh and busybox; which shell a host has is often not known, so what one of them
+//! evaluates counts.
+
+/// What a value must be in a place that is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model::template) enum Wants {
+    /// A decimal number. Anything else is arithmetic: names, their subscripts, and the commands within those.
+    Number,
+    /// The name of a variable. A subscript behind it is evaluated.
+    Name,
+    /// A text without anything that a shell knows, or one quoted for it: the place is a program.
+    Program,
+    /// A text without anything that a shell knows.
+    Plain,
+    /// A text that ends no string and begins no command in a program of another language.
+    Foreign,
+}
+
+/// Which words of a command a rule is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which {
+    /// All but options.
+    Operands,
+    /// The first that is no option.
+    First,
+    /// That behind one of these options, or in one word with it.
+    After(&'static [&'static str]),
+    /// Those on both sides of these.
+    Around(&'static [&'static str]),
+    /// What stands for numbers in the format before.
+    Format,
+}
+
+/// A row: programs, words, what the values there must be.
+pub(super) struct Rule {
+    pub(super) programs: &'static [&'static str],
+    pub(super) which: Which,
+    pub(super) wants: Wants,
+    /// The place, behind "cannot stand".
+    pub(super) place: &'static str,
+}
+
+const fn rule(programs: &'static [&'static str], which: Which, wants: Wants, place: &'static str) -> Rule {
+    Rule { programs, which, wants, place }
+}
+
+const TESTS: &[&str] = &["test", "[", "[["];
+const ARRAYS: &[&str] = &["mapfile", "readarray"];
+const COUNT: &str = "where a shell counts";
+const NAME: &str = "in the name of a variable";
+const RUN_TEXT: &str = "in a text that the shell runs";
+
+/// Commands that take names of variables, with values behind `=`.
+pub(super) const DECLARE: &[&str] =
+    &["declare", "typeset", "local", "export", "readonly", "integer", "float", "private", "nameref"];
+
+/// The rows.
+pub(super) const RULES: &[Rule] = &[
+    rule(&["exit", "return", "break", "continue", "shift", "logout"], Which::Operands, Wants::Number, COUNT),
+    rule(&["repeat"], Which::First, Wants::Number, COUNT),
+    rule(&["let"], Which::Operands, Wants::Number, "in arithmetic"),
+    rule(
+        TESTS,
+        Which::Around(&["-eq", "-ne", "-lt", "-le", "-gt", "-ge"]),
+        Wants::Number,
+        "in a comparison of numbers",
+    ),
+    rule(TESTS, Which::After(&["-t"]), Wants::Number, COUNT),
+    rule(TESTS, Which::After(&["-v", "-R"]), Wants::Name, NAME),
+    rule(DECLARE, Which::Operands, Wants::Name, NAME),
+    rule(&["unset", "read", "getopts", "vared"], Which::Operands, Wants::Name, NAME),
+    rule(ARRAYS, Which::Operands, Wants::Name, NAME),
+    rule(&["read"], Which::After(&["-a", "-A"]), Wants::Name, NAME),
+    rule(&["printf", "print"], Which::After(&["-v"]), Wants::Name, NAME),
+    rule(&["set"], Which::After(&["-A", "+A"]), Wants::Name, NAME),
+    rule(&["wait"], Which::After(&["-p"]), Wants::Name, NAME),
+    rule(&["read"], Which::After(&["-t", "-n", "-N", "-u", "-k"]), Wants::Number, COUNT),
+    rule(ARRAYS, Which::After(&["-n", "-O", "-s", "-u", "-c"]), Wants::Number, COUNT),
+    rule(&["print"], Which::After(&["-u"]), Wants::Number, COUNT),
+    rule(&["ulimit"], Which::Operands, Wants::Plain, COUNT),
+    rule(&["printf"], Which::Format, Wants::Number, "where a format takes a number, which zsh calculates"),
+    rule(&["eval", "sched"], Which::Operands, Wants::Program, RUN_TEXT),
+    rule(&["trap"], Which::First, Wants::Program, RUN_TEXT),
+    rule(&["alias"], Which::Operands, Wants::Program, RUN_TEXT),
+    rule(&["compgen", "complete"], Which::After(&["-W", "-C", "-F"]), Wants::Program, RUN_TEXT),
+    rule(ARRAYS, Which::After(&["-C"]), Wants::Program, RUN_TEXT),
+    rule(&["bind"], Which::After(&["-x"]), Wants::Program, RUN_TEXT),
+    rule(&["emulate"], Which::After(&["-c"]), Wants::Program, RUN_TEXT),
+    rule(&["awk", "gawk", "mawk", "nawk"], Which::First, Wants::Foreign, "in a program of awk"),
+    rule(
+        &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"],
+        Which::After(&["-e", "-E", "-c", "-r", "-ne", "-pe", "-lne", "-lpe", "-nle", "-ple", "-pie"]),
+        Wants::Foreign,
+        "in a program of another language",
+    ),
+];
+
+/// Options whose next word is no operand.
+pub(super) const WITH_WORD: &[(&str, &[&str])] = &[
+    ("read", &["-p", "-d", "-i", "-t", "-n", "-N", "-u", "-k", "-a", "-A"]),
+    ("mapfile", &["-d", "-n", "-O", "-s", "-u", "-C", "-c"]),
+    ("readarray", &["-d", "-n", "-O", "-s", "-u", "-C", "-c"]),
+    ("awk", &["-v", "-F", "-f"]),
+    ("gawk", &["-v", "-F", "-f"]),
+    ("mawk", &["-v", "-F", "-f"]),
+    ("nawk", &["-v", "-F", "-f"]),
+];
+
+/// Variables whose text is run, or expanded as in double quotes, by a shell that finds them.
+pub(super) const RUN: &[&str] = &[
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS3",
+    "PS4",
+    "PROMPT",
+    "PROMPT2",
+    "PROMPT3",
+    "PROMPT4",
+    "RPROMPT",
+    "RPS1",
+    "PROMPT_COMMAND",
+    "ENV",
+    "BASH_ENV",
+];
+
+/// Variables that a shell holds as numbers, so that what is assigned is calculated.
+pub(super) const COUNTED: &[&str] = &[
+    "RANDOM",
+    "SRANDOM",
+    "SECONDS",
+    "OPTIND",
+    "HISTSIZE",
+    "SAVEHIST",
+    "COLUMNS",
+    "LINES",
+    "UID",
+    "EUID",
+    "GID",
+    "EGID",
+    "TMOUT",
+    "MAILCHECK",
+    "FUNCNEST",
+    "HISTCMD",
+    "KEYTIMEOUT",
+    "LISTMAX",
+    "TTYIDLE",
+];
