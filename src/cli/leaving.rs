@@ -233,7 +233,7 @@ fn family(pid: Pid) -> Vec<Pid> {
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|number| Pid::from_raw(number))
+        .filter_map(Pid::from_raw)
         .filter_map(|child| Some((child, suspend::parent_of(child)?)))
         .collect();
     let mut family = vec![pid];

@@ -36,7 +36,10 @@ pub struct Server {
 }
 
 enum Running {
-    Sshd(Box<Sshd>),
+    /// It ends with this.
+    Sshd {
+        _sshd: Box<Sshd>,
+    },
     Process(Child),
     /// One process for each connection, started by a thread of ours.
     PerConnection(Arc<AtomicBool>),
@@ -45,7 +48,7 @@ enum Running {
 impl Drop for Server {
     fn drop(&mut self) {
         match &mut self.running {
-            Running::Sshd(_) => {}
+            Running::Sshd { .. } => {}
             Running::Process(child) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -185,7 +188,7 @@ fn sshd(lines: &[&str]) -> Result<Server, String> {
         user: sshd.user().to_owned(),
         keys: folder.path().to_owned(),
         home,
-        running: Running::Sshd(Box::new(sshd)),
+        running: Running::Sshd { _sshd: Box::new(sshd) },
         _folder: folder,
     })
 }

@@ -63,7 +63,7 @@ enum Given {
 /// How one try ended.
 enum Tried<S> {
     /// As it is to be told.
-    Ended(StepResult),
+    Ended(Box<StepResult>),
     /// The connection was lost when a command was asked for beside SFTP, and nothing was put in place. What is not in
     /// place is known to these files.
     Alone(Failure, Arc<Remote<S>>),
@@ -79,7 +79,7 @@ pub(super) async fn run<C: Connector>(
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
     let limit = Limit { length: limit, end: limit.and_then(|limit| Instant::now().checked_add(limit)) };
     let (failure, before) = match attempt(worker, index, &privilege, &work, limit, None).await {
-        Tried::Ended(result) => return Ok(result),
+        Tried::Ended(result) => return Ok(*result),
         Tried::Alone(failure, before) => (failure, before),
     };
     // Some servers end a connection on which a command is asked for beside SFTP (proftpd's mod_sftp). All that was
@@ -91,7 +91,7 @@ pub(super) async fn run<C: Connector>(
         return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
     }
     match attempt(worker, index, &privilege, &work, limit, Some(before)).await {
-        Tried::Ended(result) => Ok(result),
+        Tried::Ended(result) => Ok(*result),
         Tried::Alone(failure, remote) => {
             Ok(ended(failure, StepStatus::Failed, remote.left(), remote.is_undecided(), true))
         }
@@ -136,7 +136,7 @@ async fn attempt<C: Connector>(
                 reason = stop.asked() => {
                     let mut result = StepResult::failed(interrupted(reason));
                     result.outcome.status = StepStatus::Cancelled;
-                    return Tried::Ended(result);
+                    return Tried::Ended(Box::new(result));
                 }
                 opened = Remote::open(session, privilege.clone(), commands) => opened,
                 () = reached(limit.end) => Err(limit.late()),
@@ -149,7 +149,7 @@ async fn attempt<C: Connector>(
                     worker.run.files.push(Arc::clone(&remote));
                     remote
                 }
-                Err(failure) => return Tried::Ended(StepResult::refused(failure)),
+                Err(failure) => return Tried::Ended(Box::new(StepResult::refused(failure))),
             }
         }
     };
@@ -194,7 +194,7 @@ async fn attempt<C: Connector>(
     let undecided = remote.is_undecided();
     // Given up in the middle: some of it may be in place.
     let stands = |result: StepResult| if changes { result.begun() } else { result };
-    Tried::Ended(match given {
+    Tried::Ended(Box::new(match given {
         Given::Done(Ok(mut done)) => {
             let mut notes: Vec<String> = remote.unheeded();
             if by_commands {
@@ -224,7 +224,7 @@ async fn attempt<C: Connector>(
             left.extend(leave(&remote, &mut stop).await);
             stands(ended(failure, status, left, undecided, false))
         }
-    })
+    }))
 }
 
 /// The files of the host as a user sees them, when a step has asked for them before.

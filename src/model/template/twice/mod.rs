@@ -65,8 +65,8 @@ impl Judge<'_> {
             self.want(word, Wants::Plain, "behind >&, which bash expands again")?;
         }
         if command.is_array {
-            let keys = command.words.iter().filter(|word| word.text().starts_with('['));
-            return keys.map(|word| self.subscript(word)).collect();
+            let mut keys = command.words.iter().filter(|word| word.text().starts_with('['));
+            return keys.try_for_each(|word| self.subscript(word));
         }
         let words = &command.words;
         let stands_before = |word: &&Word| {
