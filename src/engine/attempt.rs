@@ -1,21 +1,20 @@
 //! One step on one host: whether it is wanted, for which items, how often it is tried, and what its result means.
 //! What the action itself does is in `step`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::plan;
 use crate::engine::register;
 use crate::engine::scope::RESULT;
 use crate::engine::step::ask::NoAnswer;
-use crate::engine::step::{self, Probe, StepResult, template_failed};
+use crate::engine::step::look::{self, Probe};
+use crate::engine::step::{self, StepResult, template_failed};
 use crate::engine::together::{Claim, Claimed, Done, Once, Place};
 use crate::engine::walk::Halt;
 use crate::engine::worker::Worker;
 use crate::event::ledger::Kept;
 use crate::event::{Fact, StepOutcome};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
-use crate::model::position::Located;
 use crate::model::task::{Action, Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars, type_name};
@@ -350,24 +349,24 @@ impl<C: Connector> Worker<'_, C> {
             return Ok(None);
         }
         if let Some(creates) = &step.guards.creates {
-            let word = |text: &str| Located::new(Arc::from(text), creates.position.clone());
-            let command = Command::Argv(vec![word("test"), word("-e"), creates.clone()]);
-            match step::probe(self, index, step, &command, scope).await? {
+            match look::is_there(self, index, step, creates, scope).await? {
                 Probe::Yes => return skipped(format!("creates: {} is there", creates.value.trim())),
                 Probe::No => {}
+                Probe::Unasked(unasked) => return Err(unasked.of("creates")),
                 Probe::Ended(result) => return Ok(Some(*result)),
             }
         }
-        for (guard, skips) in [(&step.guards.unless, true), (&step.guards.onlyif, false)] {
+        let guards = [("unless", &step.guards.unless, true), ("onlyif", &step.guards.onlyif, false)];
+        for (word, guard, skips) in guards {
             let Some(script) = guard else { continue };
             let command = Command::Script(script.clone());
-            let yes = match step::probe(self, index, step, &command, scope).await? {
+            let yes = match look::probe(self, index, step, &command, scope).await? {
                 Probe::Yes => true,
                 Probe::No => false,
+                Probe::Unasked(unasked) => return Err(unasked.of(word)),
                 Probe::Ended(result) => return Ok(Some(*result)),
             };
             if yes == skips {
-                let word = if skips { "unless" } else { "onlyif" };
                 return skipped(format!("{word}: {}", plan::first_line(&script.value)));
             }
         }

@@ -92,6 +92,8 @@ pub(super) struct Finished {
     pub(super) begun: bool,
     /// The line at which its script ended, counted from 1.
     pub(super) line: Option<u32>,
+    /// The folder to run in could not be entered: nothing of the script ran.
+    pub(super) no_folder: bool,
     /// Bytes that the login printed before it began.
     pub(super) noise: u64,
     pub(super) stdout: Captured,
@@ -203,12 +205,12 @@ pub(super) async fn watch<E: Exec>(
     };
     let ended = watch.run().await;
     watch.flush().await;
-    let (begun, line, noise) = match &watch.talk {
-        None => (true, None, 0),
-        Some(talk) => (talk.started(), talk.line(), talk.noise()),
+    let (begun, line, no_folder, noise) = match &watch.talk {
+        None => (true, None, false, 0),
+        Some(talk) => (talk.started(), talk.line(), talk.no_folder(), talk.noise()),
     };
     let (stdout, stderr) = (watch.stdout.captured, watch.stderr.captured);
-    Finished { ended, begun, line, noise, stdout, stderr }
+    Finished { ended, begun, line, no_folder, noise, stdout, stderr }
 }
 
 impl<E: Exec> Watch<E> {

@@ -136,7 +136,9 @@ pub fn task_script(prelude: &Prelude<'_>, script: &str) -> Result<String, ShellE
         refuse_nul("the folder to run in", folder)?;
         let message = single_quoted(&format!("fan: cannot cd to {folder}"));
         let folder = folder_word(folder)?;
-        let _ = writeln!(text, "cd -- {folder} || {{ printf '%s\\n' {message} >&2; exit 1; }}");
+        let tell = prelude.token.map(|token| format!("{} >&2; ", token.prints(&Mark::NoFolder)));
+        let tell = tell.unwrap_or_default();
+        let _ = writeln!(text, "cd -- {folder} || {{ printf '%s\\n' {message} >&2; {tell}exit 1; }}");
     }
     for (name, value) in prelude.env {
         refuse_nul("the environment", value)?;

@@ -90,6 +90,7 @@ pub struct Talk {
     answered: bool,
     started: bool,
     line: Option<u32>,
+    no_folder: bool,
     answers: Vec<Answer>,
     /// What was printed since the last question, on each stream.
     asked: [Vec<u8>; 2],
@@ -113,6 +114,7 @@ impl Talk {
             answered: false,
             started: false,
             line: None,
+            no_folder: false,
             answers: opening.answers,
             asked: [Vec::new(), Vec::new()],
         }
@@ -184,13 +186,14 @@ impl Talk {
                 self.begin(deeds);
             }
             Mark::Line(line) if self.started => self.line = Some(*line),
+            Mark::NoFolder if self.started => self.no_folder = true,
             // A command that has begun is told nothing more, whatever it prints.
             Mark::Ready if talks && !self.started => {
                 deeds.extend(self.typed.take().map(|typed| Deed::Send(Bytes::from(typed))));
             }
             Mark::Asks if talks && !self.started => self.asking = true,
             Mark::Password if talks && !self.started => self.answer(deeds),
-            Mark::Start | Mark::Line(_) | Mark::Ready | Mark::Asks | Mark::Password => {}
+            Mark::Start | Mark::Line(_) | Mark::NoFolder | Mark::Ready | Mark::Asks | Mark::Password => {}
         }
     }
 
@@ -257,6 +260,11 @@ impl Talk {
     /// The line at which the script ended.
     pub fn line(&self) -> Option<u32> {
         self.line
+    }
+
+    /// The folder to run in could not be entered: nothing of the script ran.
+    pub fn no_folder(&self) -> bool {
+        self.no_folder
     }
 
     /// How much was said before the start by programs that nobody asked.

@@ -118,6 +118,89 @@ tasks:
     assert_eq!((output, code), (vec!["made", "one", "three"], 0), "{lines:?}");
 }
 
+/// What `h1` ended with: the kind and the message of its failure, if any.
+fn failure(ran: &Ran) -> Option<(String, String)> {
+    ran.events().into_iter().find_map(|event| match event.fact {
+        Fact::HostFinished { outcome, .. } => {
+            outcome.failure.map(|failure| (failure.kind.to_string(), failure.message))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_guard_that_could_not_be_asked_is_an_error() {
+    let cases = [
+        ("onlyif: needs_migratoin", "exit", "needs_migratoin"),
+        ("unless: needs_migratoin", "exit", "needs_migratoin"),
+        ("onlyif: ./notexecutable", "exit", "126"),
+        ("onlyif: needs_migratoin 2>/dev/null", "exit", "127"),
+        ("unless: 'needs_migratoin | grep -q yes'", "exit", "needs_migratoin"),
+        ("unless: '! needs_migratoin'", "exit", "needs_migratoin"),
+        ("onlyif: '[ \"\" -gt 5 ]'", "exit", "["),
+        ("onlyif: 'kill -9 $$'", "signal", "signal KILL"),
+        ("onlyif: \"sh -c 'kill -9 $$'\"", "exit", "137"),
+        ("{onlyif: 'true', cd: nosuch}", "remote_path", "cannot be entered"),
+        ("{unless: 'true', cd: nosuch}", "remote_path", "cannot be entered"),
+        ("{creates: x, cd: nosuch}", "remote_path", "cannot be entered"),
+        ("{unless: nosuchcommand, shell: bash}", "exit", "nosuchcommand"),
+        ("{onlyif: 'true', shell: nosuchshell}", "exec_refused", ""),
+        ("{onlyif: 'nosuchcommand {{ item }}', each: [1, 2]}", "exit", "item 1"),
+        ("{onlyif: 'nosuchcommand', register: out, ok_codes: [0, 127]}", "exit", "`onlyif`"),
+    ];
+    for action in ["run", "local"] {
+        for (guard, kind, said) in cases {
+            if action == "local" && guard.contains("shell:") {
+                continue;
+            }
+            let keys = guard.trim_start_matches('{').trim_end_matches('}');
+            let keys = if guard.starts_with('{') { keys } else { guard };
+            let keys = if action == "local" { keys.replace("cd:", "lcd:") } else { keys.to_owned() };
+            let tasks = format!("tasks:\n  t:\n    - {{{action}: echo done, {keys}}}\n");
+            let ran =
+                fan(&tasks).file("notexecutable", "").run(["run", "t", "-H", "h1", "--format", "jsonl"]);
+            let (found, message) = failure(&ran).unwrap_or_else(|| panic!("{guard}: {}", ran.snapshot()));
+            let kind =
+                if action == "local" { kind.replace("remote_path", "local_io") } else { kind.to_owned() };
+            assert!(found == kind && message.contains(said), "{action} {guard}: {found} {message}");
+            assert_eq!(
+                ran.code,
+                Some(if kind == "local_io" {
+                    5
+                } else if kind == "exec_refused" {
+                    3
+                } else {
+                    1
+                }),
+                "{guard}"
+            );
+            assert!(!ran.stdout.contains("\"done\\n\""), "{guard}: nothing is run");
+        }
+    }
+}
+
+#[test]
+fn a_guard_that_says_no_is_an_answer() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: echo one, unless: command -v nosuchcommand}
+    - {run: echo two, onlyif: command -v nosuchcommand >/dev/null}
+    - {run: echo three, unless: grep -q x /nosuch}
+    - {run: echo four, unless: getent passwd nosuchuser}
+    - {run: echo five, unless: exit 125}
+    - {run: echo six, onlyif: "type sh && ! type nosuchcommand"}
+    - {run: echo seven, unless: "command -v nosuchcommand", shell: bash}
+    - {run: echo eight, unless: "nosuchcommand >/dev/null 2>&1 || false"}
+    - {run: echo nine, creates: /nosuch/a/b}
+    - {run: exit 1, ok_codes: [0, 1], cd: nosuch}
+"#;
+    let (lines, code) = said(tasks, &[]);
+    let output: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.contains(": ")).collect();
+    assert_eq!(output, ["one", "three", "four", "five", "six", "seven", "eight", "nine"], "{lines:?}");
+    assert_eq!(code, 1, "a folder that cannot be entered is no exit status of the script");
+}
+
 #[test]
 fn hidden_output_is_kept_for_later_and_secret_steps_tell_nothing() {
     let tasks = r#"

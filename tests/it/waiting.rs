@@ -99,7 +99,7 @@ fn says_what_it_waited_for_in_vain() {
         ),
         (format!("{{http: 'http://127.0.0.1:{silent}/', timeout: 50ms}}"), "no answer"),
         (format!("{{port: {closed}, timeout: 50ms}}"), "refused"),
-        ("{path: nosuch, timeout: 50ms}".to_owned(), "in vain: the command fails"),
+        ("{path: nosuch, timeout: 50ms}".to_owned(), "in vain: it is not there"),
         ("{command: 'false', timeout: 50ms}".to_owned(), "the command fails"),
         ("{command: 'sleep 60', timeout: 50ms}".to_owned(), "the command does not end"),
         ("{path: '{{ nosuch | default(\"/\") }}', gone: true, timeout: 1ms}".to_owned(), "it is still there"),
@@ -110,6 +110,42 @@ fn says_what_it_waited_for_in_vain() {
         assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(Kind::Timeout))], "{wait}");
         assert!(ran.stdout.contains(why), "{wait}: {}", ran.stdout);
         assert!(!ran.stdout.contains("never\"") || ran.code == Some(1), "{wait}");
+    }
+}
+
+#[test]
+fn what_could_not_be_asked_does_not_hold_and_is_not_gone() {
+    let waits = [
+        ("{command: 'pgerp x'}", Kind::Exit, "pgerp"),
+        ("{command: 'pgerp x', gone: true}", Kind::Exit, "pgerp"),
+        ("{command: 'pgerp x | grep -q y', gone: true}", Kind::Exit, "pgerp"),
+        ("{command: '! pgerp x'}", Kind::Exit, "pgerp"),
+        ("{command: 'pgerp x 2>/dev/null', gone: true}", Kind::Exit, "127"),
+        ("{command: 'kill -9 $$', gone: true, timeout: 10ms}", Kind::Timeout, "signal KILL"),
+        ("{command: 'true', gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot be entered"),
+        ("{path: x, gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot be entered"),
+        (
+            "{port: 1, address: no.such.name.invalid, gone: true, timeout: 10ms}",
+            Kind::Timeout,
+            "does not know",
+        ),
+        ("{http: 'http://no.such.name.invalid/', gone: true, timeout: 10ms}", Kind::Timeout, "does not know"),
+        ("{http: 'https://no.such.name.invalid/', gone: true, timeout: 10ms}", Kind::Timeout, "255"),
+    ];
+    for (wait, kind, why) in waits {
+        let tasks = format!("tasks:\n  t:\n    - {{wait_for: {wait}}}\n");
+        let ran = fan(&tasks).run(["run", "t", "-H", "h1", "--format", "jsonl"]);
+        assert_eq!(ends(&ran), [("h1".to_owned(), Status::Failed, Some(kind))], "{wait}: {}", ran.snapshot());
+        assert!(ran.stdout.contains(why), "{wait}: {}", ran.stdout);
+    }
+    // A question that was put, and answered with no.
+    for wait in [
+        "{command: 'command -v pgerp', gone: true}",
+        "{command: 'false', gone: true}",
+        "{path: nosuch/x, gone: true}",
+    ] {
+        let tasks = format!("tasks:\n  t:\n    - wait_for: {wait}\n");
+        assert_eq!(fan(&tasks).run(["run", "t", "-H", "h1"]).code, Some(0), "{wait}");
     }
 }
 

@@ -269,6 +269,10 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         Ended::Exited(exit) => {
             outcome.status = StepStatus::Failed;
             outcome.failure = Some(match &exit {
+                // Never read as an answer of the script, whatever `ok_codes` holds.
+                Exit::Status(_) if finished.no_folder => {
+                    Failure::new(Kind::RemotePath, "the folder to run in (`cd`) cannot be entered")
+                }
                 Exit::Status(status) => {
                     let at = at.unwrap_or_default();
                     Failure::new(Kind::Exit, format!("exit status {status}{at}"))

@@ -42,5 +42,9 @@ pub(super) async fn run<C: Connector>(
     let finished = command::watch(exec, around, limits, opening).await;
     let at = shared::ended_at(command, lines, finished.line);
     // What it did here says nothing about a change on the host.
-    Ok(StepResult { refused: false, ..shared::outcome(finished, StepStatus::Ok, at) })
+    let mut result = StepResult { refused: false, ..shared::outcome(finished, StepStatus::Ok, at) };
+    if let Some(failure) = result.outcome.failure.as_mut().filter(|it| it.kind == Kind::RemotePath) {
+        *failure = Failure::new(Kind::LocalIo, "the folder to run in (`lcd`) cannot be entered");
+    }
+    Ok(result)
 }

@@ -8,6 +8,7 @@ pub(super) mod facts;
 mod fail;
 mod files;
 mod local;
+pub(super) mod look;
 pub(super) mod privilege;
 mod reboot;
 mod run;
@@ -24,9 +25,9 @@ use futures::FutureExt;
 use crate::engine::command::Captured;
 use crate::engine::worker::Worker;
 use crate::event::StepOutcome;
-use crate::model::outcome::{CancelReason, Exit, Failure, Kind, StepStatus};
-use crate::model::position::{Located, Position};
-use crate::model::task::{Action, Command, Dialogue, Shown, Step};
+use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
+use crate::model::position::Position;
+use crate::model::task::{Action, Command, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
 use crate::model::value::Vars;
 use crate::ssh::Connector;
@@ -148,52 +149,6 @@ pub(super) fn success(action: &Action) -> StepStatus {
     match action {
         Action::Run(Command::Script(_) | Command::Argv(_)) | Action::Script(_) => StepStatus::Changed,
         _ => StepStatus::Ok,
-    }
-}
-
-/// What a look at the host found.
-pub(super) enum Probe {
-    Yes,
-    No,
-    /// The look itself did not go well.
-    Ended(Box<StepResult>),
-}
-
-/// Runs a script where the step's own command would run, to see whether it succeeds. Nothing of it is told.
-pub(super) async fn probe<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
-    command: &Command,
-    scope: &Scope,
-) -> Result<Probe, Failure> {
-    let result = look(worker, index, step, command, scope).await?;
-    Ok(match &result.outcome.exit {
-        Some(Exit::Status(0)) => Probe::Yes,
-        Some(Exit::Status(_)) if result.outcome.status == StepStatus::Failed => Probe::No,
-        Some(_) | None => Probe::Ended(Box::new(result)),
-    })
-}
-
-/// The result of such a script, with its output.
-async fn look<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
-    command: &Command,
-    scope: &Scope,
-) -> Result<StepResult, Failure> {
-    // Output is kept for those who read it.
-    let register = Some(Located::new(String::new(), step.position.clone()));
-    let quiet = Step {
-        shown: step.shown.max(Shown::NoOutput),
-        register,
-        dialogue: Dialogue::default(),
-        ..step.clone()
-    };
-    match &step.action {
-        Action::Local(_) => local::run(worker, index, &quiet, command, scope).await,
-        _ => run::run(worker, index, &quiet, command, scope).await,
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::plan::title;
-use crate::engine::step::{StepResult, interrupted, look, run as command};
+use crate::engine::step::look::look;
+use crate::engine::step::{StepResult, interrupted, run as command};
 use crate::engine::worker::{self, Worker};
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};

@@ -53,6 +53,8 @@ pub enum Mark {
     Password,
     /// The script ended at this line, counted from 1.
     Line(u32),
+    /// The folder to run in could not be entered, so nothing of the script ran.
+    NoFolder,
 }
 
 /// The word of a mark with a line's number.
@@ -66,6 +68,7 @@ impl Mark {
             Self::Asks => "asks",
             Self::Password => "password",
             Self::Line(_) => LINE,
+            Self::NoFolder => "no-folder",
         }
     }
 
@@ -78,6 +81,7 @@ impl Mark {
             "ready" => Self::Ready,
             "asks" => Self::Asks,
             "password" => Self::Password,
+            "no-folder" => Self::NoFolder,
             LINE => {
                 // The shell's number of the line, and of the line before the script.
                 let (at, before) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -255,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_commands_print_what_is_found_and_do_not_hold_it() {
-        for mark in [Mark::Start, Mark::Ready, Mark::Asks] {
+        for mark in [Mark::Start, Mark::Ready, Mark::Asks, Mark::NoFolder] {
             let command = token().prints(&mark);
             assert!(scanned(&[command.as_bytes(), b"\n"]).1.is_empty(), "{command}");
             let printed = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();

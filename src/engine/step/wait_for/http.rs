@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::model::outcome::Failure;
 use crate::ssh::ExecEvent;
 use crate::ssh::pipe::Pipe;
 
@@ -94,13 +95,18 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// What is there gives none: why, as a lowercase fragment.
+    Otherwise(String),
+    /// The way there broke, which says nothing about the server.
+    Lost(Failure),
+}
+
 /// Asks over an open connection; `body` says whether the body is wanted.
-///
-/// # Errors
-///
-/// Why there is no answer, as a lowercase fragment.
-pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer, String> {
-    pipe.writer.send(url.request()).await.map_err(|_| "the connection was closed".to_owned())?;
+pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer, Unanswered> {
+    // When it cannot be sent, what is read says why.
+    let _ = pipe.writer.send(url.request()).await;
     let mut received = BytesMut::new();
     loop {
         let ended = match pipe.reader.next().await {
@@ -110,13 +116,14 @@ pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer
             }
             ExecEvent::Stderr(_) | ExecEvent::Exit(_) => false,
             ExecEvent::Closed => true,
-            ExecEvent::Lost(failure) => return Err(failure.message),
+            ExecEvent::Lost(failure) => return Err(Unanswered::Lost(failure)),
         };
-        if let Some(answer) = read(&received, body, ended || received.len() >= MOST)? {
+        let answer = read(&received, body, ended || received.len() >= MOST);
+        if let Some(answer) = answer.map_err(Unanswered::Otherwise)? {
             return Ok(answer);
         }
         if ended {
-            return Err("it closed the connection without an answer".to_owned());
+            return Err(Unanswered::Otherwise("it closed the connection without an answer".to_owned()));
         }
     }
 }

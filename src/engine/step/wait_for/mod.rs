@@ -5,14 +5,16 @@
 
 mod http;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::Regex;
 use tokio::time::Instant;
 
-use crate::engine::step::wait_for::http::Url;
-use crate::engine::step::{Probe, StepResult, interrupted, probe, template_failed};
+use crate::engine::step::look::{self, Probe};
+use crate::engine::step::wait_for::http::{Unanswered, Url};
+use crate::engine::step::{StepResult, interrupted, template_failed};
 use crate::engine::worker::Worker;
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
@@ -41,6 +43,8 @@ enum Look {
         status: Vec<u16>,
         body: Option<Regex>,
     },
+    /// A path that is there or not.
+    Path(TemplateText),
     /// A command whose success is the answer.
     Command(Command),
 }
@@ -68,7 +72,12 @@ pub(super) async fn run<C: Connector>(
     let mut stop = worker.shared.stop.clone();
     loop {
         let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let why = match look.once(worker, index, step, scope, left.clamp(LAST_LOOK, LOOK)).await {
+        let limit = left.clamp(LAST_LOOK, LOOK);
+        let mut seen = look.once(worker, index, step, scope, limit).await;
+        if wait.gone && matches!(seen, Seen::Not(_)) {
+            seen = look.really_asked(worker, index, step, scope, limit).await.unwrap_or(seen);
+        }
+        let why = match seen {
             Seen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
             Seen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
             Seen::Holds => "it is still there".to_owned(),
@@ -118,10 +127,7 @@ impl Look {
                 let address = address.as_ref().map(text).transpose()?;
                 Self::Port { address: address.unwrap_or_else(|| "localhost".to_owned()), port: parsed }
             }
-            Condition::Path(path) => {
-                let word = |text: &str| Located::new(Arc::from(text), path.position.clone());
-                Self::Command(Command::Argv(vec![word("test"), word("-e"), path.clone()]))
-            }
+            Condition::Path(path) => Self::Path(path.clone()),
             Condition::Command(script) => Self::Command(Command::Script(script.clone())),
             Condition::Http { url, status, body } => {
                 let parsed = Url::parse(&text(url)?).map_err(|why| wrong(url, why))?;
@@ -161,7 +167,10 @@ impl Look {
                     let mut pipe = connect(worker, &url.host, url.port).await?;
                     let answer = http::get(&mut pipe, url, body.is_some()).await;
                     pipe.writer.close().await;
-                    answer.map_err(Seen::Not)
+                    answer.map_err(|why| match why {
+                        Unanswered::Otherwise(why) => Seen::Not(why),
+                        Unanswered::Lost(failure) => lost(failure),
+                    })
                 };
                 match tokio::time::timeout(limit, asking).await {
                     Ok(Ok(answer)) => judge(&answer, status, body.as_ref()),
@@ -174,7 +183,49 @@ impl Look {
                 let at = Located::new(Arc::from(script), step.position.clone());
                 command(worker, index, step, &Command::Script(at), scope, limit).await
             }
+            Self::Path(path) => {
+                let probe = look::is_there(worker, index, &bounded(step, limit), path, scope).await;
+                seen(probe, "it is not there")
+            }
             Self::Command(look) => command(worker, index, step, look, scope, limit).await,
+        }
+    }
+}
+
+impl Look {
+    /// Why a port that is not there was never looked at: its address is a name that the host does not know, of which a
+    /// server only says that it cannot connect. None when it was.
+    async fn really_asked<C: Connector>(
+        &self,
+        worker: &mut Worker<'_, C>,
+        index: usize,
+        step: &Step,
+        scope: &Scope,
+        limit: Duration,
+    ) -> Option<Seen> {
+        let name = match self {
+            Self::Port { address, .. } => address,
+            Self::Http { url, .. } if !url.tls => &url.host,
+            Self::Http { .. } | Self::Path(_) | Self::Command(_) => return None,
+        };
+        if name == "localhost" || name.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+        if name.is_empty() || !name.chars().all(plain) {
+            return Some(Seen::Undecided(format!("{name:?} is no name of a machine")));
+        }
+        let script = format!(
+            "command -v getent >/dev/null || exit 0\n\
+             getent ahosts {0} >/dev/null || getent hosts {0} >/dev/null || exit 1",
+            quote_word(name)
+        );
+        let at = Located::new(Arc::from(script), step.position.clone());
+        let probe = look::probe(worker, index, &bounded(step, limit), &Command::Script(at), scope).await;
+        match seen(probe, "") {
+            Seen::Holds => None,
+            Seen::Not(_) => Some(Seen::Undecided(format!("the host does not know the name {name}"))),
+            other @ (Seen::Undecided(_) | Seen::Over(_)) => Some(other),
         }
     }
 }
@@ -200,16 +251,20 @@ fn judge(answer: &http::Answer, status: &[u16], body: Option<&Regex>) -> Seen {
     }
 }
 
-/// A script that asks a web server over TLS, which takes a program on the host.
+/// A script that asks a web server over TLS, which takes a program on the host. It fails with 1 only when the server was
+/// asked: what answers is not it (curl's 35, 52, 56), nothing does (7), or it takes too long (28).
 fn https(url: &Url, status: &[u16]) -> String {
     let wanted = match status {
         [] => "[23]??".to_owned(),
         codes => codes.iter().map(u16::to_string).collect::<Vec<_>>().join("|"),
     };
-    let address = quote_word(&url.to_string()).into_owned();
+    // Braces in it are neither a template nor one of curl's own patterns.
+    let address = url.to_string().replace('{', "%7B").replace('}', "%7D");
+    let address = quote_word(&address).into_owned();
     format!(
-        "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 1; }}\n\
-         got=$(curl -s -S -m 10 -o /dev/null -w '%{{http_code}}' {address})\n\
+        "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 126; }}\n\
+         code=0; got=$(curl -g -s -S -m 10 -o /dev/null -w '%{{http_code}}' {address}) || code=$?\n\
+         case $code in 0) ;; 7|28|35|52|56) exit 1 ;; *) exit 255 ;; esac\n\
          case $got in {wanted}) ;; *) exit 1 ;; esac"
     )
 }
@@ -224,14 +279,18 @@ async fn connect<C: Connector>(
     opened.map_err(|error| match error.failure.kind {
         Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message),
         Kind::ChannelRefused => Seen::Over(Box::new(StepResult::failed(error.failure))),
-        _ => {
-            let mut result = StepResult::failed(error.failure);
-            result.outcome.status = StepStatus::Unknown;
-            Seen::Over(Box::new(result))
-        }
+        _ => lost(error.failure),
     })
 }
 
+/// The connection to the host itself went away.
+fn lost(failure: Failure) -> Seen {
+    let mut result = StepResult::failed(failure);
+    result.outcome.status = StepStatus::Unknown;
+    Seen::Over(Box::new(result))
+}
+
+/// What a probe with this deadline found.
 async fn command<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
@@ -240,10 +299,22 @@ async fn command<C: Connector>(
     scope: &Scope,
     limit: Duration,
 ) -> Seen {
-    let bounded = Step { timeout: Some(TimeLimit::After(limit)), ..step.clone() };
-    match probe(worker, index, &bounded, look, scope).await {
+    seen(look::probe(worker, index, &bounded(step, limit), look, scope).await, "the command fails")
+}
+
+/// The step with this deadline.
+fn bounded(step: &Step, limit: Duration) -> Step {
+    Step { timeout: Some(TimeLimit::After(limit)), ..step.clone() }
+}
+
+fn seen(probe: Result<Probe, Failure>, no: &str) -> Seen {
+    match probe {
         Ok(Probe::Yes) => Seen::Holds,
-        Ok(Probe::No) => Seen::Not("the command fails".to_owned()),
+        Ok(Probe::No) => Seen::Not(no.to_owned()),
+        Ok(Probe::Unasked(unasked)) if unasked.in_vain => {
+            Seen::Over(Box::new(StepResult::failed(unasked.of("wait_for"))))
+        }
+        Ok(Probe::Unasked(unasked)) => Seen::Undecided(unasked.why().to_owned()),
         Ok(Probe::Ended(result)) => {
             let timed_out =
                 result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Timeout);
