@@ -23,7 +23,7 @@ use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::settings::TimeLimit;
 use crate::model::shell::login_shell_line;
 use crate::ssh::pipe::{Pipe, PipeReader, PipeWriter, Program};
-use crate::ssh::{Connector, ExecEvent, Session};
+use crate::ssh::{Claim, Connector, ExecEvent, Session};
 
 /// How long the host's shell may take for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -131,7 +131,7 @@ async fn obtain<S: Session>(
         Failure::new(Kind::Locked, format!("the lock {} cannot be taken on {host}: {why}", wanted.name))
     };
     let line = login_shell_line("sh", &lock::script(wanted)).map_err(|error| cannot(&error.to_string()))?;
-    let pipe = session.pipe(Program::Line(Bytes::from(line))).await;
+    let pipe = session.pipe_for(Program::Line(Bytes::from(line)), Claim::Lasting).await;
     let mut talk = Talk::new(pipe.map_err(|error| cannot(&error.failure.message))?);
     let begun = Instant::now();
     let mut told = None;

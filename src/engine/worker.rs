@@ -2,6 +2,7 @@
 //! needs one, and the record that it ends with. `walk` takes it through its steps, `attempt` through one.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -367,6 +368,23 @@ impl<C: Connector> Worker<'_, C> {
 /// Whether the user said no to the step.
 fn declined(result: &StepResult) -> bool {
     result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined)
+}
+
+/// Does what may ask for a channel. Files that no step uses are closed as soon as a channel is waited for: theirs
+/// may be all that the server gives (`MaxSessions`).
+pub(super) async fn giving_way<S: Session, T>(
+    session: &S,
+    idle: &mut Vec<Arc<Remote<S>>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = session.crowded(), if !idle.is_empty() => idle.clear(),
+        }
+    }
 }
 
 /// Closes a session that is no longer needed; never waits long for the other side.

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -278,7 +277,7 @@ impl Connector for SshConnector {
             channel_deadline,
             forward_agent,
             start: Mutex::new(Some(start)),
-            used: AtomicBool::new(false),
+            channels: Arc::default(),
         };
         Ok(Connected { session, timings, auth })
     }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Pty, Sig};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, Pty, Sig};
 
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
+use crate::ssh::channel::{Opened, Writing};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::software::Software;
 use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Heard, Signal, Stdin, failure};
@@ -26,7 +27,7 @@ const SIGN_OF_LIFE: &str = "keepalive@openssh.com";
 pub struct SshExec {
     handle: Arc<Handle<ClientHandler>>,
     reading: ChannelReadHalf,
-    writing: Arc<ChannelWriteHalf<Msg>>,
+    writing: Arc<Writing>,
     stdin: Stdin,
     translation: Translation,
     outgoing: VecDeque<Outgoing>,
@@ -46,20 +47,20 @@ enum Outgoing {
 }
 
 impl SshExec {
-    /// Opens a channel and starts the command in it.
+    /// Starts the command in a channel.
     pub(super) async fn start(
         handle: &Arc<Handle<ClientHandler>>,
+        mut channel: Opened,
         story: &Arc<Story>,
         deadline: Duration,
         request: ExecRequest,
         forward_agent: bool,
     ) -> Result<Self, ExecError> {
-        let mut channel = open_channel(handle, story, deadline).await?;
         let stdin = request.stdin;
         let starting = send(&mut channel, story, request, forward_agent);
         started(deadline, "to the start of the command", starting).await?;
         let (reading, writing) = channel.split();
-        let (writing, translation) = (Arc::new(writing), Translation::new(story));
+        let translation = Translation::new(story);
         Ok(Self {
             handle: Arc::clone(handle),
             reading,

@@ -10,6 +10,8 @@ mod auth;
 pub mod backoff;
 mod banner;
 mod certificate;
+mod channel;
+mod channels;
 pub mod client;
 pub mod collect;
 pub mod dial;
@@ -39,7 +41,7 @@ pub use gateway::Notice;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -128,11 +130,55 @@ pub trait Session: Send + Sync + 'static {
     /// Starts a command.
     fn exec(&self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
 
-    /// Starts a program whose input is written to while its output is read.
+    /// Starts a program whose input is written to while its output is read. Waits for a channel where the server
+    /// gives so many at a time, as [`Session::exec`] does.
     fn pipe(&self, program: Program) -> impl Future<Output = Result<Pipe, ExecError>> + Send;
+
+    /// The same for somebody who needs more than one channel at a time, or can do without this one.
+    fn pipe_for(
+        &self,
+        program: Program,
+        claim: Claim,
+    ) -> impl Future<Output = Result<Pipe, ExecError>> + Send {
+        let _ = claim;
+        self.pipe(program)
+    }
+
+    /// Resolves as soon as somebody waits for a channel of this session: who holds one and does not use it should
+    /// give it up. Cancel-safe.
+    fn crowded(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 
     /// Closes the connection in good order; does not wait for the other side.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// How a channel is wanted of a server that gives so many at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// By somebody who holds no other one, and waits for it.
+    Alone,
+    /// To be kept while more are asked for. Refused rather than waited for when all who keep one wait for more.
+    Keep(Holder),
+    /// By somebody who may keep others meanwhile, and gives this one back before anything else is asked for.
+    Use(Holder),
+    /// By somebody who goes on without it: never waited for.
+    Extra,
+    /// To be held for as long as the session lasts: nobody waits for it to end.
+    Lasting,
+}
+
+/// Somebody who holds channels of a session, told from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holder(u64);
+
+impl Holder {
+    /// One more.
+    pub fn unique() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A command to start.

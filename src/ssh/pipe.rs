@@ -5,8 +5,8 @@
 //! whole connection, so that an unread channel stops every other one on it.
 
 use bytes::Bytes;
-use russh::client::{Handle, Msg};
-use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf, ChannelWriteHalf};
+use russh::client::Handle;
+use russh::{ChannelMsg, ChannelOpenFailure, ChannelReadHalf};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, mpsc};
@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::exec::{Translation, command_refused, open_channel};
+use crate::ssh::channel::{Opened, Writing};
+use crate::ssh::exec::{Translation, command_refused};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::local::LocalExec;
 use crate::ssh::{ExecError, ExecEvent};
@@ -58,6 +59,8 @@ enum Reader {
         translation: Translation,
         /// What it means when the server says no to the request.
         refusal: fn() -> Failure,
+        /// The channel is open as long as somebody has either half of it.
+        _writing: Arc<Writing>,
     },
     Local(Box<LocalExec>),
     Memory(mpsc::Receiver<ExecEvent>),
@@ -67,7 +70,7 @@ enum Reader {
 pub struct PipeWriter(Writer);
 
 enum Writer {
-    Ssh(ChannelWriteHalf<Msg>),
+    Ssh(Arc<Writing>),
     Local(Mutex<Option<ChildStdin>>),
     Memory(Mutex<Option<mpsc::Sender<Bytes>>>),
 }
@@ -77,31 +80,38 @@ enum Writer {
 pub struct Gone;
 
 impl Pipe {
-    /// Opens a channel and asks for a program in it. The answer is not waited for, which would cost a round trip: a
-    /// program that was refused shows as the end of what it sends.
-    pub(super) async fn over(
-        handle: &Handle<ClientHandler>,
+    /// Asks for a line to be run in a channel. The answer is not waited for, which would cost a round trip: what was
+    /// refused shows as the end of what it sends.
+    pub(super) async fn of_line(
+        channel: Opened,
         story: &Arc<Story>,
-        deadline: Duration,
-        program: Program,
+        line: Bytes,
     ) -> Result<Self, ExecError> {
-        if let Program::Tcp { address, port } = program {
-            return Self::to_port(handle, story, deadline, &address, port).await;
-        }
-        let channel = open_channel(handle, story, deadline).await?;
-        let (asked, refusal): (_, fn() -> Failure) = match program {
-            Program::Line(line) => (channel.exec(true, line).await, command_refused),
-            Program::Subsystem(name) => (channel.request_subsystem(true, name).await, no_subsystem),
-            Program::Tcp { .. } => unreachable!("a port takes a channel of its own kind"),
-        };
+        let asked = channel.exec(true, line).await;
         asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
-        let (read_half, write_half) = channel.split();
-        let reader = Reader::Ssh { channel: read_half, translation: Translation::new(story), refusal };
-        Ok(Self { reader: PipeReader::new(reader), writer: PipeWriter(Writer::Ssh(write_half)) })
+        Ok(Self::over(channel, story, command_refused))
+    }
+
+    /// Asks for a subsystem in a channel, as [`Pipe::of_line`] does.
+    pub(super) async fn of_subsystem(
+        channel: Opened,
+        story: &Arc<Story>,
+        name: &str,
+    ) -> Result<Self, ExecError> {
+        let asked = channel.request_subsystem(true, name).await;
+        asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
+        Ok(Self::over(channel, story, no_subsystem))
+    }
+
+    fn over(channel: Opened, story: &Arc<Story>, refusal: fn() -> Failure) -> Self {
+        let (channel, writing) = channel.split();
+        let translation = Translation::new(story);
+        let reader = Reader::Ssh { channel, translation, refusal, _writing: Arc::clone(&writing) };
+        Self { reader: PipeReader::new(reader), writer: PipeWriter(Writer::Ssh(writing)) }
     }
 
     /// Has the server connect to a port. Nothing is started by that.
-    async fn to_port(
+    pub(super) async fn to_port(
         handle: &Handle<ClientHandler>,
         story: &Arc<Story>,
         deadline: Duration,
@@ -111,13 +121,7 @@ impl Pipe {
         let opening = handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0);
         let failure = match tokio::time::timeout(deadline, opening).await {
             Ok(Ok(channel)) => {
-                let (read_half, write_half) = channel.split();
-                let translation = Translation::new(story);
-                let reader = Reader::Ssh { channel: read_half, translation, refusal: command_refused };
-                return Ok(Self {
-                    reader: PipeReader::new(reader),
-                    writer: PipeWriter(Writer::Ssh(write_half)),
-                });
+                return Ok(Self::over(Opened::new(channel), story, command_refused));
             }
             Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))) => {
                 Failure::new(Kind::ConnectRefused, format!("nothing listens on port {port} of {address}"))
@@ -176,7 +180,7 @@ impl PipeReader {
             return event;
         }
         match &mut self.source {
-            Reader::Ssh { channel, translation, refusal } => loop {
+            Reader::Ssh { channel, translation, refusal, _writing: _ } => loop {
                 let message = channel.wait().await;
                 if matches!(message, Some(ChannelMsg::Failure)) {
                     return ExecEvent::Lost(refusal());

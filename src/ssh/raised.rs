@@ -9,14 +9,19 @@ use crate::model::shell::login_shell_line;
 use crate::model::shell::marks::{Mark, Token};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::talk::{Deed, OpenInput, Opening, PROMPT, Talk};
-use crate::ssh::{ExecEvent, Session};
+use crate::ssh::{Claim, ExecEvent, Session};
 
 /// Runs commands of a POSIX shell as somebody else, and gives the pipe to them once they have begun.
 ///
 /// # Errors
 ///
 /// The host does not let that happen, or the connection is gone. Nothing of them was run then.
-pub async fn pipe_as<S: Session>(session: &S, raising: &Raising, commands: &str) -> Result<Pipe, Failure> {
+pub async fn pipe_as<S: Session>(
+    session: &S,
+    raising: &Raising,
+    commands: &str,
+    claim: Claim,
+) -> Result<Pipe, Failure> {
     let token = Token::new(rand::random());
     let start = token.prints(&Mark::Start);
     let raised = raising.privilege().raise(&token, &format!("{start}; {start} >&2; {commands}"));
@@ -24,7 +29,7 @@ pub async fn pipe_as<S: Session>(session: &S, raising: &Raising, commands: &str)
         .and_then(|raised| login_shell_line("sh", &raised))
         .map_err(|error| Failure::new(crate::model::outcome::Kind::Template, error.to_string()))?;
     let program = Program::Line(line.into());
-    let mut pipe = session.pipe(program).await.map_err(|error| error.failure)?;
+    let mut pipe = session.pipe_for(program, claim).await.map_err(|error| error.failure)?;
     let opening = Opening {
         token,
         raising: Some(raising.clone()),

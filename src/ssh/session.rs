@@ -1,19 +1,18 @@
 //! An authenticated connection on which commands run.
 
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::Disconnect;
 use russh::client::Handle;
 
-use crate::model::outcome::Kind;
-use crate::ssh::exec::SshExec;
+use crate::ssh::channel::Opened;
+use crate::ssh::channels::Channels;
+use crate::ssh::exec::{SshExec, open_channel};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::starts::Start;
-use crate::ssh::{ExecError, ExecRequest, Session};
+use crate::ssh::{Claim, ExecError, ExecRequest, Session};
 
 /// An authenticated SSH connection.
 pub struct SshSession {
@@ -28,38 +27,23 @@ pub struct SshSession {
     /// sshd tells us of the login before it tells its own listener, which goes on counting the connection
     /// against `MaxStartups` for some milliseconds (sshd.c, `startup_pipe`). It answers requests only after.
     pub(super) start: Mutex<Option<Start>>,
-    /// It has had a command. The server may count that one against `MaxSessions` for a moment longer than we do,
-    /// and refuses the next channel meanwhile.
-    pub(super) used: AtomicBool,
+    /// The session channels on it.
+    pub(super) channels: Arc<Channels>,
 }
 
-/// Pauses before a refused channel is asked for again: each is twice the one before, 1.26 s in all.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_millis(640);
-
 impl SshSession {
-    /// Starts something in a channel of its own; a channel that is refused for a moment is asked for again.
-    async fn patiently<T, F: Future<Output = Result<T, ExecError>>>(
-        &self,
-        start: impl Fn() -> F,
-    ) -> Result<T, ExecError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let started = start().await;
+    /// Opens a session channel when there is one to be had.
+    pub(super) async fn channel(&self, claim: Claim) -> Result<Opened, ExecError> {
+        let ask = || {
+            let (handle, story) = (Arc::clone(&self.handle), Arc::clone(&self.story));
+            let deadline = self.channel_deadline;
+            async move { open_channel(&handle, &story, deadline).await.map(Opened::new) }
+        };
+        let opened = self.channels.open(claim, ask).await;
+        if opened.is_err() {
             self.answered();
-            let used = self.used.load(Ordering::Relaxed);
-            match started {
-                // Nothing was started, so it may be tried again.
-                Err(error) if used && error.failure.kind == Kind::ChannelRefused && pause <= LAST_PAUSE => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                started => {
-                    self.used.store(true, Ordering::Relaxed);
-                    return started;
-                }
-            }
         }
+        opened.map(|(opened, place)| opened.counted(place))
     }
 
     /// Gives the place among the starts back: the server has answered.
@@ -72,16 +56,32 @@ impl Session for SshSession {
     type Exec = SshExec;
 
     async fn exec(&self, request: ExecRequest) -> Result<SshExec, ExecError> {
-        let (handle, story, deadline) = (&self.handle, &self.story, self.channel_deadline);
-        let forward_agent = self.forward_agent;
-        let start = || SshExec::start(handle, story, deadline, request.clone(), forward_agent);
-        self.patiently(start).await
+        let channel = self.channel(Claim::Alone).await?;
+        let (story, deadline) = (&self.story, self.channel_deadline);
+        let started = SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
+        self.answered();
+        started
     }
 
     async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
-        let (handle, story, deadline) = (&self.handle, &self.story, self.channel_deadline);
-        let start = || Pipe::over(handle, story, deadline, program.clone());
-        self.patiently(start).await
+        self.pipe_for(program, Claim::Alone).await
+    }
+
+    async fn pipe_for(&self, program: Program, claim: Claim) -> Result<Pipe, ExecError> {
+        let (story, deadline) = (&self.story, self.channel_deadline);
+        let started = match program {
+            Program::Tcp { address, port } => {
+                Pipe::to_port(&self.handle, story, deadline, &address, port).await
+            }
+            Program::Line(line) => Pipe::of_line(self.channel(claim).await?, story, line).await,
+            Program::Subsystem(name) => Pipe::of_subsystem(self.channel(claim).await?, story, name).await,
+        };
+        self.answered();
+        started
+    }
+
+    async fn crowded(&self) {
+        self.channels.wanted().await;
     }
 
     async fn close(&self) {

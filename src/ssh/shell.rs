@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use rustix::termios::Termios;
 
-use crate::ssh::exec::{Translation, accepted, command_refused, open_channel, started, terminal_refused};
+use crate::ssh::channel::Writing;
+use crate::ssh::exec::{Translation, accepted, command_refused, started, terminal_refused};
 use crate::ssh::handler::Story;
 use crate::ssh::session::SshSession;
-use crate::ssh::{ExecError, ExecEvent, terminal_modes};
+use crate::ssh::{Claim, ExecError, ExecEvent, terminal_modes};
 
 /// The size of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct ShellOutput {
 
 /// What the terminal sends to the host. A connection that is gone shows in [`ShellOutput::next`], not here.
 pub struct ShellInput {
-    channel: ChannelWriteHalf<Msg>,
+    channel: Arc<Writing>,
 }
 
 impl SshSession {
@@ -62,7 +63,7 @@ impl SshSession {
         command: Option<Bytes>,
     ) -> Result<(ShellOutput, ShellInput), ExecError> {
         let deadline = self.channel_deadline;
-        let mut channel = open_channel(&self.handle, &self.story, deadline).await?;
+        let mut channel = self.channel(Claim::Alone).await?;
         let starting = request(&mut channel, &self.story, terminal, command, self.forward_agent);
         let answer = started(deadline, "to the start of a shell", starting).await;
         self.answered();

@@ -11,7 +11,7 @@ use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::session::SshSession;
 use crate::ssh::software::Software;
 use crate::ssh::{
-    ConnectError, Connected, Connector, Exec, ExecError, ExecRequest, Heard, Notice, Session, Signal,
+    Claim, ConnectError, Connected, Connector, Exec, ExecError, ExecRequest, Heard, Notice, Session, Signal,
 };
 
 /// All transports of a run.
@@ -82,6 +82,20 @@ impl Session for AnySession {
         match self {
             Self::Ssh(session) => session.pipe(program).await,
             Self::Local(session) => session.pipe(program).await,
+        }
+    }
+
+    async fn pipe_for(&self, program: Program, claim: Claim) -> Result<Pipe, ExecError> {
+        match self {
+            Self::Ssh(session) => session.pipe_for(program, claim).await,
+            Self::Local(session) => session.pipe_for(program, claim).await,
+        }
+    }
+
+    async fn crowded(&self) {
+        match self {
+            Self::Ssh(session) => session.crowded().await,
+            Self::Local(session) => session.crowded().await,
         }
     }
 

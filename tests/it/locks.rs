@@ -8,6 +8,7 @@ use fan::model::outcome::Kind;
 use fan::sandbox::Behaviour;
 use rustix::process::Signal;
 
+use crate::sshd::Sshd;
 use crate::support::{Fan, Ran, Started, eventually, sandbox};
 
 /// A lock that no other test has; its folder goes with it.
@@ -368,4 +369,16 @@ fn names_of_locks_are_the_same_for_all() {
     tasks.yaml:4:14: error: undefined variable "nobody"
     tasks.yaml:4:27: error: no host "h9" to keep the lock (help: did you mean "h1"?)
     "#);
+}
+
+/// A lock that is kept on the hosts' own connection takes its channel to the end: a server with one has none for the
+/// steps, and says so instead of being waited for.
+#[test]
+fn a_lock_takes_the_only_channel() {
+    let sshd = Sshd::builder().line("MaxSessions 1").start();
+    let lock = Lock::new();
+    let tasks = format!("tasks: {{t: {{lock: {{name: {}, on: h1}}, steps: [{{run: 'true'}}]}}}}\n", lock.0);
+    let fan = Fan::at(&sshd).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "t", "-H", "h1"]);
+    assert!(ran.code == Some(0) || ran.stderr.contains("[channel_refused]"), "{}", ran.snapshot());
 }

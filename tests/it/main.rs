@@ -13,6 +13,7 @@
 
 mod agent;
 mod auth;
+mod channels;
 mod choosing;
 mod cli;
 mod coming_from;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::engine::scope::FACTS;
 use crate::engine::step::{StepResult, interrupted};
 use crate::engine::stop::StopReceiver;
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Worker, giving_way};
 use crate::event::Fact;
 use crate::files::remote::{Privilege, Shell};
 use crate::model::facts::{self, Facts, FactsError};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::Step;
 use crate::model::value::{Value, Vars};
-use crate::ssh::{Connector, Session};
+use crate::ssh::{Claim, Connector, Session};
 
 /// How long a host may take to tell, unless the step or its task says otherwise.
 pub(in crate::engine) const DEADLINE: Duration = Duration::from_secs(60);
@@ -61,14 +61,8 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, step: &Step) -> Result<Fa
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
     let deadline = limit.unwrap_or(Some(DEADLINE)).unwrap_or(Duration::MAX);
     let mut stop = worker.shared.stop.clone();
-    let mut answer = gather(session.as_ref(), deadline, &mut stop).await;
-    if matches!(&answer, Err(Untold::Refused(failure)) if failure.kind == Kind::ChannelRefused)
-        && !worker.run.files.is_empty()
-    {
-        // The channels of file steps may be all that the server allows (`MaxSessions`).
-        worker.run.files.clear();
-        answer = gather(session.as_ref(), deadline, &mut stop).await;
-    }
+    let asking = gather(session.as_ref(), deadline, &mut stop);
+    let answer = giving_way(session.as_ref(), &mut worker.run.files, asking).await;
     worker.run.started |= !matches!(answer, Err(Untold::Refused(_)));
     worker.run.activity.heard();
     answer
@@ -97,7 +91,7 @@ pub(in crate::engine) async fn gather<S: Session>(
     let shell = tokio::select! {
         biased;
         reason = stop.asked() => return Err(Untold::Cancelled(reason)),
-        shell = Shell::start(session, &Privilege::Login) => shell.map_err(Untold::Refused)?,
+        shell = Shell::start(session, &Privilege::Login, Claim::Alone) => shell.map_err(Untold::Refused)?,
     };
     let answer = tokio::select! {
         biased;

@@ -6,7 +6,7 @@ use crate::engine::command::{self, Ended, Finished};
 use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::{StepResult, interrupted, privilege, proof};
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Worker, giving_way};
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell::marks::Token;
@@ -89,16 +89,7 @@ async fn start<C: Connector>(
         return Err(Box::new(StepResult::refused(failure)));
     }
     let sent = request.sent.clone();
-    let starting = async {
-        match session.exec(request.clone()).await {
-            // The channels of file steps may be all that the server allows (`MaxSessions`).
-            Err(error) if error.failure.kind == Kind::ChannelRefused && !worker.run.files.is_empty() => {
-                worker.run.files.clear();
-                session.exec(request).await
-            }
-            answer => answer,
-        }
-    };
+    let starting = giving_way(session.as_ref(), &mut worker.run.files, session.exec(request));
     let answer = tokio::select! {
         biased;
         answer = starting => answer,

@@ -37,10 +37,10 @@ use crate::files::meta::{Meta, MetaKind};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::time::rfc3339;
 use crate::model::tree::TreePath;
-use crate::ssh::Session;
 use crate::ssh::pipe::Program;
 use crate::ssh::sftp::wire::{Attrs, Request};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
+use crate::ssh::{Claim, Holder, Session};
 
 /// How long a small job may take.
 const JOB: Duration = Duration::from_secs(60);
@@ -63,6 +63,7 @@ const JOB_PATHS: usize = 256 * 1024;
 /// The files of a host, as one user sees them.
 pub struct Remote<S> {
     session: Arc<S>,
+    holder: Holder,
     privilege: Privilege,
     sftp: Option<Sftp>,
     commands: Commands,
@@ -140,8 +141,9 @@ impl<S: Session> Remote<S> {
     ///
     /// There is no way, or the connection is gone.
     pub async fn open(session: Arc<S>, privilege: Privilege, commands: Commands) -> Result<Self, Failure> {
+        let holder = Holder::unique();
         let sftp = match &privilege {
-            Privilege::Login => sftp(session.as_ref()).await?,
+            Privilege::Login => sftp(session.as_ref(), Claim::Keep(holder)).await?,
             Privilege::Other(_) => None,
         };
         let home = match &sftp {
@@ -151,6 +153,7 @@ impl<S: Session> Remote<S> {
         };
         let remote = Self {
             session,
+            holder,
             privilege,
             sftp,
             commands,
@@ -176,6 +179,11 @@ impl<S: Session> Remote<S> {
         &self.session
     }
 
+    /// How a channel is asked for that is given back before anything else is.
+    pub(in crate::files) fn claim(&self) -> Claim {
+        Claim::Use(self.holder)
+    }
+
     /// For whom things are done.
     pub fn privilege(&self) -> &Privilege {
         &self.privilege
@@ -195,7 +203,8 @@ impl<S: Session> Remote<S> {
         self.commands.allowed()?;
         let start = || async {
             self.asking_shell.store(true, Ordering::Relaxed);
-            let started = Shell::start(self.session.as_ref(), &self.privilege).await;
+            let claim = Claim::Keep(self.holder);
+            let started = Shell::start(self.session.as_ref(), &self.privilege, claim).await;
             let started = match started {
                 Ok(shell) => self.on_the_same_files(shell).await,
                 Err(failure) => Err(failure),
@@ -584,8 +593,8 @@ fn is_two_lines(path: &[u8]) -> bool {
 }
 
 /// Opens an SFTP client; none where the server has no SFTP.
-async fn sftp<S: Session>(session: &S) -> Result<Option<Sftp>, Failure> {
-    let pipe = match session.pipe(Program::Subsystem("sftp")).await {
+async fn sftp<S: Session>(session: &S, claim: Claim) -> Result<Option<Sftp>, Failure> {
+    let pipe = match session.pipe_for(Program::Subsystem("sftp"), claim).await {
         Ok(pipe) => pipe,
         Err(error) if error.failure.kind == Kind::SftpUnavailable => return Ok(None),
         Err(error) => return Err(error.failure),

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::privilege::Raising;
 use crate::model::shell::login_shell_line;
-use crate::ssh::Session;
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::raised::pipe_as;
+use crate::ssh::{Claim, Session};
 
 /// For whom things are done on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,29 +21,39 @@ pub enum Privilege {
 
 impl Privilege {
     /// A shell that reads its commands from the pipe, and has the marker in `FAN_SHELL`: no other one has it.
-    pub(super) async fn shell<S: Session>(&self, session: &S, marker: &str) -> Result<Pipe, Failure> {
+    pub(super) async fn shell<S: Session>(
+        &self,
+        session: &S,
+        marker: &str,
+        claim: Claim,
+    ) -> Result<Pipe, Failure> {
         let line = format!("exec env FAN_SHELL={marker} sh");
         match self {
-            Self::Login => login(session, Bytes::from(line)).await,
-            Self::Other(raising) => pipe_as(session, raising, &line).await,
+            Self::Login => login(session, Bytes::from(line), claim).await,
+            Self::Other(raising) => pipe_as(session, raising, &line, claim).await,
         }
     }
 
     /// A script at the other end of a pipe.
-    pub(super) async fn script<S: Session>(&self, session: &S, script: &str) -> Result<Pipe, Failure> {
+    pub(super) async fn script<S: Session>(
+        &self,
+        session: &S,
+        script: &str,
+        claim: Claim,
+    ) -> Result<Pipe, Failure> {
         match self {
             Self::Login => {
                 let line = login_shell_line("sh", script)
                     .map_err(|error| Failure::new(Kind::RemotePath, error.to_string()))?;
-                login(session, Bytes::from(line)).await
+                login(session, Bytes::from(line), claim).await
             }
-            Self::Other(raising) => pipe_as(session, raising, script).await,
+            Self::Other(raising) => pipe_as(session, raising, script, claim).await,
         }
     }
 }
 
-async fn login<S: Session>(session: &S, line: Bytes) -> Result<Pipe, Failure> {
-    session.pipe(Program::Line(line)).await.map_err(|error| error.failure)
+async fn login<S: Session>(session: &S, line: Bytes, claim: Claim) -> Result<Pipe, Failure> {
+    session.pipe_for(Program::Line(line), claim).await.map_err(|error| error.failure)
 }
 
 /// Why there is no shell, from what was said instead.

@@ -15,7 +15,7 @@ use crate::files::remote::search::Search;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
 use crate::ssh::pipe::{PipeReader, PipeWriter};
-use crate::ssh::{ExecEvent, Session};
+use crate::ssh::{Claim, ExecEvent, Session};
 
 /// Output of one job that is read, in bytes.
 const MAX_OUTPUT: usize = 16 * 1024 * 1024;
@@ -69,12 +69,16 @@ impl Shell {
     /// # Errors
     ///
     /// There is none: the account is restricted, sudo says no, or the connection is gone.
-    pub async fn start<S: Session>(session: &S, privilege: &Privilege) -> Result<Self, Failure> {
-        if let Some(shell) = Self::begin(session, privilege, Some(LOOK)).await? {
+    pub async fn start<S: Session>(
+        session: &S,
+        privilege: &Privilege,
+        claim: Claim,
+    ) -> Result<Self, Failure> {
+        if let Some(shell) = Self::begin(session, privilege, claim, Some(LOOK)).await? {
             return Ok(shell);
         }
         // The login is slow, and took the end of its input for the end of its work.
-        let shell = Self::begin(session, privilege, None).await?;
+        let shell = Self::begin(session, privilege, claim, None).await?;
         shell.ok_or_else(|| no_shell(""))
     }
 
@@ -83,10 +87,11 @@ impl Shell {
     async fn begin<S: Session>(
         session: &S,
         privilege: &Privilege,
+        claim: Claim,
         look: Option<Duration>,
     ) -> Result<Option<Self>, Failure> {
         let marker = format!("fan-{:032x}", rand::random::<u128>());
-        let pipe = privilege.shell(session, &marker).await?;
+        let pipe = privilege.shell(session, &marker, claim).await?;
         let proof = format!("[ \"$FAN_SHELL\" = {marker} ] && {{ pwd -P || :; }}");
         let mut shell = Self {
             writer: pipe.writer,
@@ -238,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_come_back_with_output_and_status() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
         let end = shell.run("printf 'a\\0b\\n\\n'; echo err >&2; exit 3", SOON).await.unwrap();
         assert_eq!((end.status, &end.output[..]), (3, &b"a\0b\n\nerr\n"[..]));
         let end = shell.run("cat; cd /; x=1", SOON).await.unwrap();
@@ -251,7 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_script_and_a_long_answer_do_not_wait_for_each_other() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
         let script = "echo 0123456789012345678901234567890123456789\n".repeat(20_000);
         let end = shell.run(&script, SOON).await.unwrap();
         assert_eq!(end.output.len(), 41 * 20_000);
@@ -259,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_takes_too_long_is_given_up_and_the_next_is_not_confused() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
         let late = shell.run("sleep 0.3; echo late", Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(late.kind, Kind::Timeout);
         let end = shell.run("echo next", SOON).await.unwrap();
@@ -288,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn what_stands_in_the_place_of_the_login_shell_is_no_shell_for_jobs() {
         for instead in ["exec bash", "exec cat", "exec cat >/dev/null", "exit 0", "exec fish", "exec tcsh"] {
-            let refused = Shell::start(&Behind(instead), &Privilege::Login).await.err();
+            let refused = Shell::start(&Behind(instead), &Privilege::Login, Claim::Alone).await.err();
             assert_eq!(refused.map(|failure| failure.kind), Some(Kind::ExecRefused), "{instead}");
         }
     }
@@ -296,13 +301,13 @@ mod tests {
     #[tokio::test]
     async fn a_slow_login_is_waited_for() {
         let slow = Behind("i=0; while [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done");
-        let shell = Shell::start(&slow, &Privilege::Login).await.unwrap();
+        let shell = Shell::start(&slow, &Privilege::Login, Claim::Alone).await.unwrap();
         assert_eq!(&shell.run("echo on", SOON).await.unwrap().output[..], b"on\n");
     }
 
     #[tokio::test]
     async fn a_shell_that_dies_says_so() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login).await.unwrap();
+        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
         let gone = shell.run("kill -9 $$", SOON).await.unwrap_err();
         assert_eq!(gone.kind, Kind::ExecRefused);
     }

@@ -197,14 +197,14 @@ impl<S: Session> Remote<S> {
             .path(path)
             .text("2>/dev/null || :\n");
         let script = String::from_utf8(script.bytes().to_vec()).map_err(|_| not_utf8(path))?;
-        self.privilege().script(self.session().as_ref(), &script).await
+        self.privilege().script(self.session().as_ref(), &script, self.claim()).await
     }
 
     /// A pipe to a command that prints a mark, and behind it a file's content.
     pub(in crate::files) async fn reading(&self, path: &[u8], mark: &str) -> Result<Pipe, Failure> {
         let script = Script::new(&format!("printf '%s\\n' {mark} && exec cat")).path(path).text("\n");
         let script = String::from_utf8(script.bytes().to_vec()).map_err(|_| not_utf8(path))?;
-        self.privilege().script(self.session().as_ref(), &script).await
+        self.privilege().script(self.session().as_ref(), &script, self.claim()).await
     }
 
     /// The verdict on a command that wrote or read, from its end and what it said.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::engine::step::files::{Done, SharedFiles, Work};
 use crate::engine::step::{StepResult, interrupted};
-use crate::engine::worker::Worker;
+use crate::engine::worker::{Worker, giving_way};
 use crate::event::{Fact, Stream};
 use crate::files::progress::Progress;
 use crate::files::remote::{Commands, Privilege, Remote};
@@ -138,7 +138,11 @@ async fn attempt<C: Connector>(
                     result.outcome.status = StepStatus::Cancelled;
                     return Tried::Ended(Box::new(result));
                 }
-                opened = Remote::open(session, privilege.clone(), commands) => opened,
+                opened = giving_way(
+                    session.as_ref(),
+                    &mut worker.run.files,
+                    Remote::open(Arc::clone(&session), privilege.clone(), commands),
+                ) => opened,
                 () = reached(limit.end) => Err(limit.late()),
             };
             match opened {
@@ -181,16 +185,24 @@ async fn attempt<C: Connector>(
         let remote = Arc::clone(&remote);
         Owned(tokio::spawn(async move { remote.shell().await.is_ok() }).abort_handle())
     });
+    // What other users see of the host is not used meanwhile.
+    let mut others = std::mem::take(&mut worker.run.files);
+    others.retain(|other| !Arc::ptr_eq(other, &remote));
     let given = {
+        let session = Arc::clone(remote.session());
         let telling = tell(worker, index, &progress).boxed();
         tokio::select! {
             biased;
             reason = stop.asked() => Given::Up(interrupted(reason), StepStatus::Cancelled),
-            done = work.run::<C>(&context, &remote).boxed() => Given::Done(done),
+            done = giving_way(session.as_ref(), &mut others, work.run::<C>(&context, &remote).boxed()) => {
+                Given::Done(done)
+            }
             () = reached(limit.end) => Given::Up(limit.late(), StepStatus::Failed),
             () = telling => Given::Up(Failure::new(Kind::Internal, "progress ended"), StepStatus::Failed),
         }
     };
+    others.push(Arc::clone(&remote));
+    worker.run.files = others;
     let undecided = remote.is_undecided();
     // Given up in the middle: some of it may be in place.
     let stands = |result: StepResult| if changes { result.begun() } else { result };
