@@ -75,6 +75,8 @@ pub enum Behaviour {
         /// How many are refused.
         count: u32,
     },
+    /// Runs commands, and before each of them tries to open channels of every type, so many of each.
+    OpensChannels(u32),
     /// Opens the channel, and answers `exec` with a failure; nothing is started.
     RefuseExec,
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use russh::keys::PublicKey;
 use russh::server::{
-    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
 use tokio::task::JoinSet;
@@ -118,6 +118,7 @@ impl Connection {
             | Behaviour::Login(_)
             | Behaviour::RefuseChannels { .. }
             | Behaviour::StallChannels
+            | Behaviour::OpensChannels(_)
             | Behaviour::Sftp(_) => Fault::None,
         };
         // Nothing is idle under this number when the channel runs a command already: one per channel.
@@ -126,6 +127,9 @@ impl Connection {
         let Ok(running) = self.host.processes.start(&mut described) else { return false };
         let (host, client) = (self.host.clone(), session.handle());
         self.busy.spawn(async move {
+            if let Behaviour::OpensChannels(many) = host.behaviour {
+                open_unasked(&client, many, &host).await;
+            }
             command::serve(running, idle.channel, client, &host.home, fault).await;
         });
         true
@@ -149,6 +153,25 @@ impl Connection {
         let (client, home) = (session.handle(), self.host.home.clone());
         self.busy.spawn(sftp::serve(idle.channel, client, home, self.switch.clone(), fault));
         true
+    }
+}
+
+/// Tries to open channels of every type, and counts those that are taken.
+async fn open_unasked(client: &Handle, many: u32, host: &Host) {
+    for _ in 0..many {
+        let tried = [
+            client.channel_open_session().await,
+            client.channel_open_x11("127.0.0.1", 6000).await,
+            client.channel_open_agent().await,
+            client.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1).await,
+            client.channel_open_direct_streamlocal("/run/x").await,
+            client.channel_open_forwarded_tcpip("127.0.0.1", 22, "127.0.0.1", 1).await,
+            client.channel_open_forwarded_streamlocal("/run/x").await,
+        ];
+        tried.iter().filter(|tried| tried.is_ok()).for_each(|_| host.counters.count_unasked());
+        if tried.iter().any(|tried| matches!(tried, Err(russh::Error::SendError))) {
+            return;
+        }
     }
 }
 

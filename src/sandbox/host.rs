@@ -32,6 +32,7 @@ pub(super) struct Counters {
     connections: AtomicU64,
     auth_attempts: AtomicU64,
     execs: AtomicU64,
+    unasked: AtomicU64,
 }
 
 impl Counters {
@@ -48,6 +49,16 @@ impl Counters {
     /// Counts a request to run a command.
     pub(super) fn count_exec(&self) {
         self.execs.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts a channel that a client took and had not asked for.
+    pub(super) fn count_unasked(&self) {
+        self.unasked.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Such channels so far.
+    pub(super) fn unasked(&self) -> u64 {
+        self.unasked.load(Ordering::SeqCst)
     }
 
     /// TCP connections so far.

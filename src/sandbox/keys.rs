@@ -31,6 +31,7 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::RefuseAuth
         | Behaviour::Login(_)
         | Behaviour::RefuseChannels { .. }
+        | Behaviour::OpensChannels(_)
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus

@@ -67,6 +67,7 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::RefuseAuth
         | Behaviour::Login(_)
         | Behaviour::RefuseChannels { .. }
+        | Behaviour::OpensChannels(_)
         | Behaviour::RefuseExec
         | Behaviour::CutAfterExec
         | Behaviour::NoExitStatus

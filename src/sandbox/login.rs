@@ -20,6 +20,8 @@ pub enum Login {
         /// The answer to each.
         answer: String,
     },
+    /// The answer to one hidden question, which is asked again and again until it is right.
+    DialogueAgain(String),
     /// The key, then this password.
     KeyThenPassword(String),
     /// This password, then the key.
@@ -43,7 +45,7 @@ impl Login {
     pub(super) fn methods(&self) -> MethodSet {
         only(match self {
             Self::Password(_) | Self::PasswordThenKey(_) => MethodKind::Password,
-            Self::Dialogue { .. } => MethodKind::KeyboardInteractive,
+            Self::Dialogue { .. } | Self::DialogueAgain(_) => MethodKind::KeyboardInteractive,
             Self::KeyThenPassword(_) | Self::KeyThenDialogue(_) => MethodKind::PublicKey,
         })
     }
@@ -61,7 +63,7 @@ impl Gate {
             Login::Password(right) => Some(right),
             Login::KeyThenPassword(right) => self.halfway.then_some(right),
             Login::PasswordThenKey(right) => (!self.halfway).then_some(right),
-            Login::Dialogue { .. } | Login::KeyThenDialogue(_) => None,
+            Login::Dialogue { .. } | Login::DialogueAgain(_) | Login::KeyThenDialogue(_) => None,
         };
         if right.is_none_or(|right| right != given) {
             self.refuse()
@@ -75,7 +77,7 @@ impl Gate {
     /// Whether the key is looked at now.
     pub(super) fn takes_key(&self) -> bool {
         match self.login {
-            Login::Password(_) | Login::Dialogue { .. } => false,
+            Login::Password(_) | Login::Dialogue { .. } | Login::DialogueAgain(_) => false,
             Login::KeyThenPassword(_) | Login::KeyThenDialogue(_) => !self.halfway,
             Login::PasswordThenKey(_) => self.halfway,
         }
@@ -90,7 +92,7 @@ impl Gate {
             Login::KeyThenPassword(_) => self.pass(MethodKind::Password),
             Login::KeyThenDialogue(_) => self.pass(MethodKind::KeyboardInteractive),
             Login::PasswordThenKey(_) => Auth::Accept,
-            Login::Password(_) | Login::Dialogue { .. } => self.refuse(),
+            Login::Password(_) | Login::Dialogue { .. } | Login::DialogueAgain(_) => self.refuse(),
         }
     }
 
@@ -98,6 +100,12 @@ impl Gate {
     pub(super) fn dialogue(&mut self, answers: Option<Vec<String>>) -> Auth {
         let (empty_rounds, questions, answer) = match &self.login {
             Login::Dialogue { empty_rounds, questions, answer } => (*empty_rounds, questions.clone(), answer),
+            Login::DialogueAgain(right) => {
+                return match answers {
+                    Some(answers) if answers.len() == 1 && answers.contains(right) => Auth::Accept,
+                    _ => ask(&[("Password: ".to_owned(), false)]),
+                };
+            }
             Login::KeyThenDialogue(answer) if self.halfway => {
                 (0, vec![("Password: ".to_owned(), false)], answer)
             }

@@ -179,6 +179,11 @@ impl SandboxHost {
     pub fn execs(&self) -> u64 {
         self.counters.execs()
     }
+
+    /// How many channels its clients took that the host opened without having been asked.
+    pub fn unasked_channels(&self) -> u64 {
+        self.counters.unasked()
+    }
 }
 
 fn check_names(specs: &[HostSpec]) -> io::Result<()> {

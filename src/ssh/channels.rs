@@ -102,14 +102,16 @@ impl Channels {
     {
         let mut changes = self.changes.subscribe();
         let mut waiting: Option<Waiting<'_>> = None;
-        let mut pause = FIRST_PAUSE;
+        // Between the tries of one that waits for others, and of one that waits for nobody.
+        let (mut pause, mut patience) = (FIRST_PAUSE, FIRST_PAUSE);
         let mut refusal: Option<ExecError> = None;
         // The first in the queue asks from time to time although all seem to be taken: the limit may have been
         // read too low, from a server that still counted a channel that had ended.
         let mut is_probe = false;
         loop {
             changes.borrow_and_update();
-            let Some(place) = self.take(claim, waiting.as_ref().map(|waiting| waiting.ticket), is_probe) else {
+            let Some(place) = self.take(claim, waiting.as_ref().map(|waiting| waiting.ticket), is_probe)
+            else {
                 let holder = match claim {
                     Claim::Extra => return Err(refusal.unwrap_or_else(none_left)),
                     Claim::Alone | Claim::Lasting => None,
@@ -135,13 +137,14 @@ impl Channels {
                 Err(error) => return Err(error),
             };
             if self.refused() {
+                patience = FIRST_PAUSE;
                 refusal = Some(error);
                 if claim == Claim::Extra {
                     return Err(refusal.unwrap_or_else(none_left));
                 }
-            } else if self.state().used && pause <= LAST_PAUSE && claim != Claim::Extra {
-                tokio::time::sleep(pause).await;
-                pause *= 2;
+            } else if self.state().used && patience <= LAST_PAUSE && claim != Claim::Extra {
+                tokio::time::sleep(patience).await;
+                patience *= 2;
             } else {
                 return Err(error);
             }

@@ -198,6 +198,7 @@ impl SshConnector {
                 Role::Target => None,
                 Role::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
             },
+            unasked: 0,
         };
         let (watched, guard) = stream::watch(transport);
         let deadline = endpoint.deadlines.handshake;
@@ -212,7 +213,7 @@ impl SshConnector {
             }
             Ok(Err(HandlerError::Refused(failure))) => Err(ConnectError::fatal(failure)),
             Ok(Err(HandlerError::Russh(error))) => {
-                Err(guard.refusal().unwrap_or_else(|| failure::handshake(&error)))
+                Err(guard.refusal().unwrap_or_else(|| story.explain_break(failure::handshake(&error))))
             }
             Err(_) => Err(handshake_timeout(deadline)),
         }
@@ -240,10 +241,7 @@ impl SshConnector {
 
             let proved = Instant::now();
             let auth = auth::authenticate(&mut handle, endpoint, &self.keyring, &self.agents).await;
-            let auth = auth.map_err(|error| ConnectError {
-                failure: story.explain_refusal(error.failure),
-                retry: error.retry,
-            })?;
+            let auth = auth.map_err(|error| story.explain_login(error))?;
             timings.auth = proved.elapsed();
             start.logged_in();
             story.establish();

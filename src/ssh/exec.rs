@@ -131,7 +131,7 @@ pub(super) async fn open_channel(
 ) -> Result<Channel<Msg>, ExecError> {
     let failure = match tokio::time::timeout(deadline, handle.channel_open_session()).await {
         Ok(Ok(channel)) => return Ok(channel),
-        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => failure::channel_refused(reason),
+        Ok(Err(russh::Error::ChannelOpenFailure(reason))) => failure::channel_refused(&reason),
         Ok(Err(_)) => story.end(),
         Err(_) => Failure { kind: Kind::Timeout, ..no_answer("to opening a channel", deadline) },
     };

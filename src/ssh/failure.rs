@@ -1,25 +1,29 @@
 //! russh's errors in fan's words: one kind each, and whether trying again makes sense.
 
-use russh::{ChannelOpenFailure, Disconnect};
+use russh::{AlgorithmKind, ChannelOpenFailure, Disconnect};
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::ConnectError;
+use crate::ssh::{ConnectError, Retry};
 
 /// What ended a handshake.
 pub(super) fn handshake(error: &russh::Error) -> ConnectError {
     match error {
-        russh::Error::NoCommonAlgo { kind, ours, theirs } => ConnectError::fatal(
-            Failure::new(
-                Kind::Kex,
-                format!(
-                    "no common {} algorithm: fan offers {}; the server offers {}",
-                    format!("{kind:?}").to_lowercase(),
-                    ours.join(","),
-                    theirs.join(","),
-                ),
-            )
-            .hint("the server is too old or too strict; fan does not fall back to broken algorithms"),
-        ),
+        russh::Error::NoCommonAlgo { kind, ours, theirs } => {
+            let (word, keyword) = match kind {
+                AlgorithmKind::Kex => ("key exchange", "KexAlgorithms"),
+                AlgorithmKind::Key => ("host key", "HostKeyAlgorithms"),
+                AlgorithmKind::Cipher => ("cipher", "Ciphers"),
+                AlgorithmKind::Compression => ("compression", "Compression"),
+                AlgorithmKind::Mac => ("MAC", "MACs"),
+            };
+            let message = format!(
+                "no common {word} algorithm: fan has {}; the server has {}",
+                list(ours),
+                list(theirs)
+            );
+            let hint = format!("let the server offer one of fan's as well: `{keyword}` in its sshd_config");
+            ConnectError::fatal(Failure::new(Kind::Kex, message).hint(hint))
+        }
         russh::Error::IO(_) | russh::Error::Disconnect | russh::Error::HUP => ConnectError::temporary(
             Failure::new(Kind::ConnectReset, "the connection broke during the key exchange"),
         ),
@@ -54,23 +58,112 @@ pub(super) fn lost(error: &russh::Error) -> Failure {
 }
 
 /// What the server said when it closed the connection (RFC 4253 section 11.1).
-pub(super) fn disconnected(code: Disconnect, message: &str) -> Failure {
-    let reason = if message.is_empty() { format!("{code:?}") } else { message.to_owned() };
+pub(super) fn disconnected(code: &Disconnect, message: &str) -> Failure {
+    let reason = if message.is_empty() { reason(code) } else { message };
     Failure::new(Kind::ConnectionLost, format!("the server closed the connection: {reason}"))
 }
 
-/// Why a session channel was refused (RFC 4254 section 5.1).
-pub(super) fn channel_refused(reason: ChannelOpenFailure) -> Failure {
-    let (why, hint) = match &reason {
+/// The reasons of RFC 4253 section 11.1, in words.
+fn reason(code: &Disconnect) -> &'static str {
+    match code {
+        Disconnect::HostNotAllowedToConnect => "this machine may not connect",
+        Disconnect::ProtocolError => "protocol error",
+        Disconnect::KeyExchangeFailed => "key exchange failed",
+        Disconnect::Reserved => "no reason given",
+        Disconnect::MACError => "a packet was damaged",
+        Disconnect::CompressionError => "compression error",
+        Disconnect::ServiceNotAvailable => "service not available",
+        Disconnect::ProtocolVersionNotSupported => "protocol version not supported",
+        Disconnect::HostKeyNotVerifiable => "host key not verifiable",
+        Disconnect::ConnectionLost => "connection lost",
+        Disconnect::ByApplication => "closed by the server's program",
+        Disconnect::TooManyConnections => "too many connections",
+        Disconnect::AuthCancelledByUser => "the login was cancelled",
+        Disconnect::NoMoreAuthMethodsAvailable => "no further way to log in",
+        Disconnect::IllegalUserName => "no such login name",
+    }
+}
+
+/// What it means for a login that the server closed the connection in it, where it said why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// It does not let us in.
+    Refusal,
+    /// It has too many connections.
+    Crowded,
+    /// It does not take what we sent, or the other way round.
+    Protocol,
+    /// Nothing that concerns the login.
+    Other,
+}
+
+impl Farewell {
+    pub(super) fn of(code: &Disconnect) -> Self {
+        match code {
+            Disconnect::HostNotAllowedToConnect
+            | Disconnect::AuthCancelledByUser
+            | Disconnect::NoMoreAuthMethodsAvailable
+            | Disconnect::IllegalUserName => Self::Refusal,
+            Disconnect::TooManyConnections => Self::Crowded,
+            Disconnect::ProtocolError
+            | Disconnect::KeyExchangeFailed
+            | Disconnect::MACError
+            | Disconnect::CompressionError
+            | Disconnect::ProtocolVersionNotSupported => Self::Protocol,
+            Disconnect::Reserved
+            | Disconnect::ServiceNotAvailable
+            | Disconnect::HostKeyNotVerifiable
+            | Disconnect::ConnectionLost
+            | Disconnect::ByApplication => Self::Other,
+        }
+    }
+
+    /// The kind of a login that ended so, where it is another one than that of a broken connection.
+    pub(super) fn verdict(self) -> Option<(Kind, Retry)> {
+        match self {
+            Self::Refusal => Some((Kind::AuthFailed, Retry::Never)),
+            Self::Crowded => Some((Kind::Throttled, Retry::Throttled)),
+            Self::Protocol => Some((Kind::Protocol, Retry::Never)),
+            Self::Other => None,
+        }
+    }
+}
+
+/// Why a channel was refused, in words (RFC 4254 section 5.1).
+pub(super) fn why_refused(reason: &ChannelOpenFailure) -> String {
+    match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => "administratively prohibited".to_owned(),
+        ChannelOpenFailure::ConnectFailed => "connect failed".to_owned(),
+        ChannelOpenFailure::UnknownChannelType => "it does not know this type of channel".to_owned(),
+        ChannelOpenFailure::ResourceShortage => "resource shortage".to_owned(),
+        ChannelOpenFailure::Other { code, reason: _ } => format!("for a reason of its own, number {code}"),
+    }
+}
+
+/// Why a session channel was refused.
+pub(super) fn channel_refused(reason: &ChannelOpenFailure) -> Failure {
+    let hint = match reason {
         ChannelOpenFailure::AdministrativelyProhibited => {
-            ("administratively prohibited", "the server's policy forbids sessions for this user")
+            "the server's policy forbids sessions for this user"
         }
-        ChannelOpenFailure::ConnectFailed => ("connect failed", "MaxSessions on the server may be reached"),
-        ChannelOpenFailure::UnknownChannelType => {
-            ("unknown channel type", "the server offers no shell sessions")
-        }
-        ChannelOpenFailure::Other { reason, .. } => (reason.as_str(), "see the server's log"),
-        ChannelOpenFailure::ResourceShortage => ("resource shortage", "the server is short of resources"),
+        ChannelOpenFailure::ConnectFailed => "MaxSessions on the server may be reached",
+        ChannelOpenFailure::UnknownChannelType => "the server offers no shell sessions",
+        ChannelOpenFailure::ResourceShortage => "the server is short of resources",
+        ChannelOpenFailure::Other { .. } => "see the server's log",
     };
-    Failure::new(Kind::ChannelRefused, format!("the server refused a session channel: {why}")).hint(hint)
+    let message = format!("the server refused a session channel: {}", why_refused(reason));
+    Failure::new(Kind::ChannelRefused, message).hint(hint)
+}
+
+/// Algorithms in a message: what is only a sign between the two sides is left out, and a list of any length is cut.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let real = |name: &&String| !name.starts_with("ext-info-") && !name.starts_with("kex-strict-");
+    let mut shown: Vec<String> =
+        names.iter().filter(real).take(MOST + 1).map(|name| name.chars().take(64).collect()).collect();
+    if shown.len() > MOST {
+        shown.truncate(MOST);
+        shown.push("and more".to_owned());
+    }
+    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
 }

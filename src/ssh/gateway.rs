@@ -17,7 +17,7 @@ use crate::model::outcome::{Failure, Kind};
 use crate::ssh::client::Login;
 use crate::ssh::handler::ClientHandler;
 use crate::ssh::tunnel::{self, Tunnel};
-use crate::ssh::{ConnectError, Retry, backoff};
+use crate::ssh::{ConnectError, Retry, backoff, failure};
 
 /// Connections to one gateway in a run: the first, and one after it broke.
 const MAX_OPENINGS: u32 = 2;
@@ -180,16 +180,26 @@ pub(super) async fn open(
 /// Why a gateway did not connect us (RFC 4254 section 5.1): its policy, or the host behind it.
 fn refused(gateway: &HostName, address: &str, port: u32, reason: &russh::ChannelOpenFailure) -> ConnectError {
     use russh::ChannelOpenFailure;
-    ConnectError::fatal(match reason {
-        ChannelOpenFailure::AdministrativelyProhibited => {
+    let refused = || {
+        let why = failure::why_refused(reason);
+        Failure::new(Kind::Gateway, format!("gateway {gateway} refused a channel to {address}:{port}: {why}"))
+    };
+    match reason {
+        ChannelOpenFailure::AdministrativelyProhibited => ConnectError::fatal(
             Failure::new(Kind::Gateway, format!("gateway {gateway} does not forward to {address}:{port}"))
-                .hint("AllowTcpForwarding, PermitOpen or permitopen= forbids it on the gateway")
+                .hint("AllowTcpForwarding, PermitOpen or permitopen= forbids it on the gateway"),
+        ),
+        ChannelOpenFailure::ConnectFailed => {
+            let message = format!("gateway {gateway} cannot connect to {address}:{port}");
+            let hint = "the gateway must resolve the name and reach the port; try it there";
+            ConnectError::fatal(Failure::new(Kind::ConnectRefused, message).hint(hint))
         }
-        ChannelOpenFailure::ConnectFailed => Failure::new(
-            Kind::ConnectRefused,
-            format!("gateway {gateway} cannot connect to {address}:{port}"),
-        )
-        .hint("the gateway must resolve the name and reach the port; try it there"),
-        other => Failure::new(Kind::Gateway, format!("gateway {gateway} refused a channel: {other:?}")),
-    })
+        ChannelOpenFailure::UnknownChannelType => ConnectError::fatal(
+            refused().hint("its SSH server forwards no connections (`direct-tcpip`): use another gateway"),
+        ),
+        ChannelOpenFailure::ResourceShortage => {
+            ConnectError::temporary(refused().hint("it has too many channels open: lower -z"))
+        }
+        ChannelOpenFailure::Other { .. } => ConnectError::fatal(refused().hint("see the log of the gateway")),
+    }
 }

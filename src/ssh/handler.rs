@@ -5,34 +5,58 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg};
 use russh::keys::PublicKeyOrCertificate;
-use russh::{Channel, ChannelOpenFailure};
+use russh::{Channel, ChannelId, ChannelOpenFailure};
 
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::agent::forward::Forward;
-use crate::ssh::failure;
+use crate::ssh::failure::Farewell;
 use crate::ssh::gateway::{Notice, Notices};
 use crate::ssh::host_key::Judge;
 use crate::ssh::software::Software;
+use crate::ssh::{ConnectError, Retry, failure};
 
 /// Text of login banners kept for the message of a refused login, in bytes.
 const MAX_LOGIN_BANNER: usize = 4 * 1024;
+
+/// Channels that a server may try to open without having been asked, before its connection is ended. Each is
+/// refused; a server that goes on is not worth the answers.
+const MAX_UNASKED: u32 = 1000;
 
 /// What the connection's callbacks learnt, for messages later on.
 #[derive(Default)]
 pub(super) struct Story {
     banner: Mutex<String>,
-    end: Mutex<Option<Failure>>,
+    end: Mutex<Option<End>>,
     /// The login is done: an end from now on is a loss, and before it a failed attempt.
     established: AtomicBool,
     software: OnceLock<Software>,
+}
+
+/// How a connection ended.
+#[derive(Clone)]
+struct End {
+    failure: Failure,
+    /// Why the server closed it, if it said so.
+    reason: Option<Farewell>,
 }
 
 impl Story {
     /// Why the connection ended, if it told.
     pub(super) fn end(&self) -> Failure {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        end.unwrap_or_else(|| Failure::new(Kind::ConnectionLost, "the connection was lost"))
+        let lost = || Failure::new(Kind::ConnectionLost, "the connection was lost");
+        end.map_or_else(lost, |end| end.failure)
+    }
+
+    /// Adds to a connection that broke in the key exchange what the server said about it.
+    pub(super) fn explain_break(&self, mut error: ConnectError) -> ConnectError {
+        if let Some(End { failure, reason: Some(_) }) =
+            &*self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            error.failure.message = format!("{}; {}", error.failure.message, failure.message);
+        }
+        error
     }
 
     /// Notes which program the server is.
@@ -50,21 +74,26 @@ impl Story {
         self.established.store(true, Ordering::Release);
     }
 
-    /// Adds to a refused login what the server said about it.
-    pub(super) fn explain_refusal(&self, mut failure: Failure) -> Failure {
+    /// Adds to a failed login what the server said about it, which may be why the connection broke.
+    pub(super) fn explain_login(&self, error: ConnectError) -> ConnectError {
+        let ConnectError { mut failure, mut retry } = error;
         if let Some(end) = &*self.end.lock().unwrap_or_else(PoisonError::into_inner) {
-            if end.message.contains("Too many authentication failures") {
+            let broke = failure.kind == Kind::ConnectReset;
+            if end.failure.message.contains("Too many authentication failures") {
                 failure.kind = Kind::AuthExhausted;
                 failure.hint =
                     Some("name the right key with `identity:` and set `identities_only: true`".to_owned());
+                retry = Retry::Never;
+            } else if let (Some((kind, again)), true) = (end.reason.and_then(Farewell::verdict), broke) {
+                (failure.kind, failure.hint, retry) = (kind, None, again);
             }
-            failure.message = format!("{}; {}", failure.message, end.message);
+            failure.message = format!("{}; {}", failure.message, end.failure.message);
         }
         let banner = self.banner.lock().unwrap_or_else(PoisonError::into_inner);
         if !banner.trim().is_empty() {
             failure.message = format!("{}; the server says: {}", failure.message, banner.trim());
         }
-        failure
+        ConnectError { failure, retry }
     }
 }
 
@@ -91,6 +120,26 @@ pub(super) struct ClientHandler {
     pub(super) forward: Option<Arc<Forward>>,
     /// Set on a gateway's connection: its end is told to all.
     pub(super) gateway: Option<(HostName, Notices)>,
+    /// Channels that the server tried to open and nobody asked for.
+    pub(super) unasked: u32,
+}
+
+impl ClientHandler {
+    /// Refuses a channel that nobody asked for.
+    async fn refuse(&mut self, reply: ChannelOpenHandle) -> Result<(), HandlerError> {
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        self.unasked = self.unasked.saturating_add(1);
+        if self.is_pestered() { Err(HandlerError::Refused(pestered())) } else { Ok(()) }
+    }
+
+    fn is_pestered(&self) -> bool {
+        self.unasked > MAX_UNASKED
+    }
+}
+
+fn pestered() -> Failure {
+    let message = format!("the server tried to open more than {MAX_UNASKED} channels that nobody asked for");
+    Failure::new(Kind::Protocol, message)
 }
 
 impl client::Handler for ClientHandler {
@@ -145,23 +194,108 @@ impl client::Handler for ClientHandler {
     ) -> Result<(), HandlerError> {
         match &self.forward {
             Some(forward) => forward.serve(channel, reply).await,
-            None => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+            None => return self.refuse(reply).await,
         }
         Ok(())
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        _channel: Channel<Msg>,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _connected_address: &str,
+        _connected_port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host_to_connect: &str,
+        _port_to_connect: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
+    }
+
+    /// Channels of unknown types are refused without a handler; only the last one is let through to it, to end
+    /// the connection.
+    async fn should_accept_unknown_server_channel(&mut self, _id: ChannelId, _channel_type: &str) -> bool {
+        self.unasked = self.unasked.saturating_add(1);
+        self.is_pestered()
+    }
+
+    async fn server_channel_open_unknown(
+        &mut self,
+        _channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.refuse(reply).await
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<HandlerError>) -> Result<(), HandlerError> {
         let end = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                failure::disconnected(info.reason_code, &info.message)
+                let failure = failure::disconnected(&info.reason_code, &info.message);
+                End { failure, reason: Some(Farewell::of(&info.reason_code)) }
             }
-            DisconnectReason::Error(HandlerError::Russh(error)) => failure::lost(&error),
-            DisconnectReason::Error(HandlerError::Refused(failure)) => failure,
+            DisconnectReason::Error(HandlerError::Russh(error)) => {
+                End { failure: failure::lost(&error), reason: None }
+            }
+            DisconnectReason::Error(HandlerError::Refused(failure)) => End { failure, reason: None },
         };
         if let Some((gateway, notices)) = &self.gateway
             && self.story.established.load(Ordering::Acquire)
         {
-            notices.tell(Notice::Failed { gateway: gateway.clone(), failure: end.clone() });
+            notices.tell(Notice::Failed { gateway: gateway.clone(), failure: end.failure.clone() });
         }
         *self.story.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
         Ok(())

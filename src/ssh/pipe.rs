@@ -82,11 +82,7 @@ pub struct Gone;
 impl Pipe {
     /// Asks for a line to be run in a channel. The answer is not waited for, which would cost a round trip: what was
     /// refused shows as the end of what it sends.
-    pub(super) async fn of_line(
-        channel: Opened,
-        story: &Arc<Story>,
-        line: Bytes,
-    ) -> Result<Self, ExecError> {
+    pub(super) async fn of_line(channel: Opened, story: &Arc<Story>, line: Bytes) -> Result<Self, ExecError> {
         let asked = channel.exec(true, line).await;
         asked.map_err(|_| ExecError { failure: story.end(), may_have_started: true })?;
         Ok(Self::over(channel, story, command_refused))

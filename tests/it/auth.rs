@@ -532,6 +532,24 @@ async fn a_dialogue_gets_the_password_for_one_hidden_question() {
     }
 }
 
+/// A server that asks again has not taken the password: that is what is said, and it is not sent a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_asked_for_again_was_not_taken() {
+    let (_sandbox, host) = throw_away(Login::DialogueAgain("hunter2".to_owned())).await;
+    assert_eq!(log_in(&with_password(host.clone(), "hunter2")).await.unwrap(), "keyboard-interactive");
+    let failure = log_in(&with_password(host, "wrong")).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::AuthFailed);
+    assert_eq!(
+        failure.message,
+        "login as fan was refused: tried keyboard-interactive; the host asks for the password again: it did not \
+         take it; the server allows keyboard-interactive"
+    );
+    assert_eq!(
+        failure.hint.unwrap(),
+        "the password is sent once and never again: check it, and the login name"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_proofs_are_given_where_two_are_wanted() {
     let secret = || "hunter2".to_owned();

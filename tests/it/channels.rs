@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
+use fan::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;
-use crate::support::{Fan, eventually};
+use crate::support::{Fan, eventually, sandbox};
 
 /// Twenty hosts of the operator's own machine, whose steps may be done on `h1`.
 fn many(sshd: &Sshd) -> Fan {
@@ -28,7 +29,6 @@ tasks:
     - barrier: true
     - {get: "{{ dir }}/from-{{ host }}", to: "got-{{ host }}", on: h1}
     - {put: "got-{{ host }}", to: "{{ dir }}/put-{{ host }}", on: h1}
-    - {facts: true, on: h1}
 "#;
         let fan = many(&sshd).file("tasks.yaml", tasks);
         let dir = format!("dir={}", fan.work().display());
@@ -72,7 +72,8 @@ tasks:
 #[test]
 fn a_stop_does_not_wait_for_a_channel() {
     let sshd = Sshd::builder().line("MaxSessions 1").start();
-    let tasks = "tasks: {t: [{run: 'echo {{ host }} >> started; exec sleep 600', on: h1, cd: '{{ dir }}'}]}\n";
+    let tasks =
+        "tasks: {t: [{run: 'echo {{ host }} >> started; exec sleep 600', on: h1, cd: '{{ dir }}'}]}\n";
     let fan = many(&sshd).file("tasks.yaml", tasks);
     let dir = format!("dir={}", fan.work().display());
     let started = fan.start(["run", "t", "-H", "l[1-3]", "-e", &dir]);
@@ -82,4 +83,22 @@ fn a_stop_does_not_wait_for_a_channel() {
     let ran = started.finish();
     assert_eq!(ran.code, Some(130), "{}", ran.snapshot());
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1, "{}", ran.snapshot());
+}
+
+/// Whatever a server opens is refused, and harms nothing; one that does not stop is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_that_nobody_asked_for_are_refused() {
+    let sandbox = sandbox([
+        ("some", Behaviour::OpensChannels(20)),
+        ("many", Behaviour::OpensChannels(20_000)),
+        ("good", Behaviour::Normal),
+    ])
+    .await;
+    let ran = Fan::of(&sandbox).run(["exec", "-H", "all", "--", "echo in"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stdout.contains("some | in") && ran.stdout.contains("good | in"), "{}", ran.snapshot());
+    let said =
+        "many: unknown: the server tried to open more than 1000 channels that nobody asked for [protocol]";
+    assert!(ran.stderr.contains(said), "{}", ran.snapshot());
+    assert!(sandbox.hosts().iter().all(|host| host.unasked_channels() == 0));
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::process::Command;
 
 use crate::agent::Agent;
+use crate::relay::Relay;
 use crate::sshd::{Sshd, keygen, public_key};
-use crate::support::{Fan, Ran, output};
+use crate::support::{Fan, Ran, inventory_defaults, output};
 
 /// The inventory without the key.
 fn keyless(sshd: &Sshd) -> String {
@@ -339,9 +340,41 @@ fn a_server_of_long_ago() {
     let sshd = Sshd::builder().line("Ciphers aes128-cbc,3des-cbc").start();
     let ran = Fan::at(&sshd).run(["exec", "-H", "h1", "--", "true"]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
-    for said in
-        ["no common cipher algorithm: fan offers ", "; the server offers aes128-cbc,3des-cbc ", "[kex]"]
-    {
+    for said in ["no common cipher algorithm: fan has ", "; the server has aes128-cbc, 3des-cbc ", "[kex]"] {
         assert!(ran.stderr.contains(said), "{}", ran.snapshot());
     }
+}
+
+/// A connection that is cut in the login, wherever, is the network's fault and not the key's: it is opened again when
+/// nothing was refused yet, and no key is blamed.
+#[test]
+fn a_login_that_is_cut_is_opened_again() {
+    let sshd = Sshd::start();
+    let server = sshd.addresses()[0];
+    let yaml = |port: u16, retries: u32| {
+        let mut yaml = inventory_defaults(sshd.user(), &sshd.identity(), &sshd.known_hosts());
+        let key = sshd.host_key("ed25519");
+        write!(yaml, "  host_key: \"{key}\"\n  retries: {retries}\n").unwrap();
+        write!(yaml, "hosts:\n  h1: {{address: 127.0.0.1, port: {port}}}\n").unwrap();
+        yaml
+    };
+    let mut cuts = 0;
+    for after in (0..4000).step_by(130) {
+        let relay = Relay::to(server, move |_| Some(after));
+        let fan = Fan::new().file("inventory.yaml", yaml(relay.port(), 0));
+        let ran = fan.run(["exec", "-H", "h1", "--", "true"]);
+        if ran.code == Some(3) {
+            let kinds = ["[connect_reset]", "[connection_lost]"];
+            assert!(kinds.iter().any(|kind| ran.stderr.contains(kind)), "{after}: {}", ran.snapshot());
+            assert_eq!(relay.connections(), 1);
+            cuts += 1;
+        }
+        let relay = Relay::to(server, move |number| (number == 1).then_some(after));
+        let fan = Fan::new().file("inventory.yaml", yaml(relay.port(), 2));
+        let again = fan.run(["exec", "-H", "h1", "--", "true"]);
+        if ran.stderr.contains("[connect_reset]") {
+            assert_eq!((again.code, relay.connections()), (Some(0), 2), "{after}: {}", again.snapshot());
+        }
+    }
+    assert!(cuts > 15, "{cuts}");
 }

@@ -40,6 +40,7 @@ mod privilege;
 mod protected;
 mod real;
 mod recipes;
+mod relay;
 mod reports;
 mod results;
 mod resume;

@@ -7,7 +7,7 @@ use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::{StepResult, interrupted, privilege, proof};
 use crate::engine::worker::{Worker, giving_way};
-use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::outcome::{Failure, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::{Interpreter, watched_line};

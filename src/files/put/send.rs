@@ -100,7 +100,9 @@ impl Stuck {
 impl Lane<'_> {
     /// The same over a channel of its own. A host that allows no more channels is no failure: the others carry it.
     async fn over_new_channel<S: Session>(&self, session: &S, path: &[u8]) -> Result<(), Failure> {
-        let Ok(pipe) = session.pipe_for(Program::Subsystem("sftp"), Claim::Extra).await else { return Ok(()) };
+        let Ok(pipe) = session.pipe_for(Program::Subsystem("sftp"), Claim::Extra).await else {
+            return Ok(());
+        };
         let Ok(sftp) = Sftp::start(pipe).await else { return Ok(()) };
         let Ok(handle) = sftp.open(path, OpenFlags::WRITE, None).await else { return Ok(()) };
         let what = about("write", path);

@@ -62,6 +62,16 @@ impl Attempts {
         self.tried.pop();
     }
 
+    /// Notes that something was refused in other ways than by the server's answer to it.
+    pub(super) fn refused(&mut self, what: String) {
+        self.tried.push(what);
+    }
+
+    /// Whether anything was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        !self.tried.is_empty()
+    }
+
     /// Notes something that may explain a refusal; once.
     pub(super) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
@@ -119,6 +129,19 @@ impl Attempts {
             message += &format!("; the server allows {}", names.join(","));
         }
         Failure::new(Kind::AuthFailed, message).hint(self.hint(endpoint))
+    }
+
+    /// The failure of a login in which the connection broke.
+    pub(super) fn cut(&self, endpoint: &Endpoint) -> Failure {
+        let mut message = format!("the connection broke during the login as {}", endpoint.user);
+        if !self.tried.is_empty() {
+            message += &format!(", after the server had refused {}", self.tried.join(", "));
+        }
+        if self.password {
+            message += ", after the password was sent";
+        }
+        Failure::new(Kind::ConnectReset, message)
+            .hint("the network, `LoginGraceTime` or a crash of the server may do this; see the server's log")
     }
 
     fn hint(&self, endpoint: &Endpoint) -> String {

@@ -16,10 +16,11 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use russh::MethodKind;
 use russh::client::Handle;
 use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
-use russh::{MethodKind, MethodSet};
 
 use crate::model::endpoint::{Agent, Endpoint};
 use crate::model::outcome::{Failure, Kind};
@@ -40,7 +41,8 @@ const MAX_REFUSALS: usize = 5;
 /// # Errors
 ///
 /// `auth_failed` when nothing was accepted, `auth_exhausted` when the server lost patience, `agent` when an
-/// agent that the user named is of no use. Only a login that had to wait too long for others may be repeated.
+/// agent that the user named is of no use, `connect_reset` when the connection broke. Only a login that was cut
+/// before anything was refused, or that had to wait too long for others, may be repeated.
 pub(super) async fn authenticate(
     handle: &mut Handle<ClientHandler>,
     endpoint: &Endpoint,
@@ -104,7 +106,14 @@ fn sources(endpoint: &Endpoint) -> VecDeque<Source> {
 
 impl Login<'_> {
     async fn run(&mut self) -> Result<String, ConnectError> {
-        while !self.handle.is_closed() {
+        loop {
+            if self.handle.is_closed() {
+                // After a refusal, the server is done with us; otherwise the connection was cut.
+                if self.attempts.is_refused() {
+                    break;
+                }
+                return Err(self.broke());
+            }
             let step = if let Some(offer) = self.next_offer().await? {
                 self.offer(offer).await?
             } else if !self.attempts.knows_methods() && !self.none_tried {
@@ -242,7 +251,10 @@ impl Login<'_> {
             }
         };
         match result {
-            Ok(result) => Ok(self.judge_offer(offer, &Answer::from(result))),
+            Ok(result) => {
+                let answer = self.heard(Answer::from(result)).await?;
+                Ok(self.judge_offer(offer, &answer))
+            }
             Err(SignFailure::Connection) => Err(self.broke()),
             Err(SignFailure::NoSignature(why)) => {
                 self.attempts.note(format!("{}: {why}", offer.describe()));
@@ -287,7 +299,8 @@ impl Login<'_> {
     async fn try_none(&mut self) -> Result<Step, ConnectError> {
         self.none_tried = true;
         let result = self.handle.authenticate_none(self.endpoint.user.as_ref()).await;
-        match Answer::from(result.map_err(|_| self.broke())?) {
+        let answer = Answer::from(result.map_err(|_| self.broke())?);
+        match self.heard(answer).await? {
             Answer::Success => {
                 Ok(self.attempts.judge("nothing: the host asks for no proof".to_owned(), &Answer::Success))
             }
@@ -311,11 +324,28 @@ impl Login<'_> {
         }
     }
 
-    /// The connection ended under us: the refusals so far may be why.
+    /// Tells an answer from the end of the connection: russh makes a refusal of that, which allows nothing.
+    async fn heard(&mut self, answer: Answer) -> Result<Answer, ConnectError> {
+        const LOOKS: u32 = 10;
+        if let Answer::Failure { allowed, partial: false } = &answer
+            && allowed.is_empty()
+        {
+            // Its task gives the answer up a moment before it is gone.
+            for _ in 0..LOOKS {
+                if self.handle.is_closed() {
+                    return Err(self.broke());
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The connection ended under us. It is opened again only when that repeats no refusal and no password.
     fn broke(&mut self) -> ConnectError {
-        self.attempts.learn(&MethodSet::empty());
-        self.attempts.note("the connection broke during authentication".to_owned());
-        ConnectError::fatal(self.attempts.failure(self.endpoint))
+        let failure = self.attempts.cut(self.endpoint);
+        let counted = self.attempts.is_refused() || self.attempts.is_password_sent();
+        if counted { ConnectError::fatal(failure) } else { ConnectError::temporary(failure) }
     }
 }
 

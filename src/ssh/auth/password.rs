@@ -36,11 +36,13 @@ impl Login<'_> {
             self.attempts.password_sent();
             let result = self.handle.authenticate_password(user, password.reveal()).await;
             let answer = Answer::from(result.map_err(|_| self.broke())?);
+            let answer = self.heard(answer).await?;
             return Ok(Some(self.attempts.judge("password".to_owned(), &answer)));
         }
         if self.attempts.may(MethodKind::KeyboardInteractive) {
             self.clock.enter(Stage::Dialogue);
             let answer = self.dialogue(password.reveal()).await?;
+            let answer = self.heard(answer).await?;
             // A dialogue that ended without the question is not begun again.
             self.attempts.password_sent();
             return Ok(Some(self.attempts.judge("keyboard-interactive".to_owned(), &answer)));
@@ -62,18 +64,27 @@ impl Login<'_> {
                 Ok(Reply::InfoRequest { prompts, .. }) => prompts,
                 Err(_) => return Err(self.broke()),
             };
-            let answers = match (prompts.as_slice(), state) {
+            let answers = match (prompts.as_slice(), &state) {
                 (_, Dialogue::Refused) => return Err(self.endless()),
-                ([], _) if empty_rounds == MAX_EMPTY_ROUNDS => return Err(self.endless()),
-                ([], Dialogue::Open | Dialogue::Answered) => {
+                ([], _) if empty_rounds == MAX_EMPTY_ROUNDS => {
+                    self.attempts.note("the host's questions did not end".to_owned());
+                    return Err(self.endless());
+                }
+                ([], Dialogue::Open | Dialogue::Answered(_)) => {
                     empty_rounds += 1;
                     Vec::new()
                 }
                 ([question], Dialogue::Open) if !question.echo => {
-                    state = Dialogue::Answered;
+                    state = Dialogue::Answered(question.prompt.clone());
+                    self.attempts.password_sent();
                     vec![password.to_owned()]
                 }
-                ([question, ..], Dialogue::Open | Dialogue::Answered) => {
+                ([question], Dialogue::Answered(first)) if question.prompt == *first => {
+                    self.attempts.note("the host asks for the password again: it did not take it".to_owned());
+                    state = Dialogue::Refused;
+                    Vec::new()
+                }
+                ([question, ..], Dialogue::Open | Dialogue::Answered(_)) => {
                     let shown: String = question.prompt.trim().chars().take(MAX_QUESTION).collect();
                     self.attempts.note(format!("the host asks {shown:?}, which fan does not answer"));
                     state = Dialogue::Refused;
@@ -87,18 +98,17 @@ impl Login<'_> {
 
     /// The server goes on asking: there is no way to end a dialogue but to leave.
     fn endless(&mut self) -> ConnectError {
-        self.attempts.note("the host's questions did not end".to_owned());
+        self.attempts.refused("keyboard-interactive".to_owned());
         ConnectError::fatal(self.attempts.failure(self.endpoint))
     }
 }
 
 /// Where a dialogue stands.
-#[derive(Clone, Copy)]
 enum Dialogue {
     /// Nothing was answered yet.
     Open,
-    /// The password was given.
-    Answered,
+    /// The password was given, to this question.
+    Answered(String),
     /// A question was refused.
     Refused,
 }
