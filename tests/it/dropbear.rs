@@ -5,13 +5,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::ports;
 use crate::sshd::{keygen, own_mounts, public_key};
 use crate::support::{Fan, eventually, inventory_defaults, output};
 
@@ -42,7 +42,7 @@ impl Dropbear {
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         let printed = String::from_utf8(made.stdout).unwrap();
         let host_key = printed.lines().find(|line| line.starts_with("ssh-ed25519 ")).unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = ports::reserve();
         fs::write(folder.path().join("known_hosts"), format!("[127.0.0.1]:{port} {host_key}\n")).unwrap();
         let script = "mount --bind \"$1/home\" \"$2\" && exec /usr/sbin/dropbear -F -E -m -s -r \"$1/host\" \
                       -P \"$1/pid\" -p \"127.0.0.1:$3\"";

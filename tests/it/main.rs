@@ -36,6 +36,7 @@ mod killed;
 mod locks;
 mod logins;
 mod output;
+mod ports;
 mod privilege;
 mod protected;
 mod real;

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
+use crate::ports;
 use crate::sshd::Sshd;
 use crate::support::{Fan, Ran, inventory_defaults, typed_on_terminal};
 
@@ -281,8 +282,8 @@ fn http_probe() {
 
 #[test]
 fn port_check() {
-    let open = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = open.local_addr().unwrap().port();
+    let port = ports::reserve();
+    let open = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let (_sshd, fan) = kitchen("port-check.md", 1, &[("target", "127.0.0.1")]);
     let (first, last) = (format!("first={port}"), format!("last={port}"));
     let ran = ok(fan.run(["run", "ports", "-N", "--format", "lines", "-e", &first, "-e", &last]));

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,13 +15,14 @@ use std::sync::LazyLock;
 use rustix::process::Pid;
 use tempfile::TempDir;
 
+use crate::ports;
 use crate::stable::stable;
 use crate::support::{Login, eventually, inventory_defaults, output, ssh};
 
 /// Absolute, as sshd wants to be called: it starts itself again for each connection.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// How many ports are tried: another process may take a port between its choice and its use.
+/// How many ports are tried: a program that is no test may take one.
 const PORTS: usize = 5;
 
 /// A running sshd. Dropping it kills it, and nothing else.
@@ -306,7 +307,7 @@ impl SshdBuilder {
             user = STRANGER.to_owned();
         }
         for _ in 0..PORTS {
-            let port = free_port();
+            let port = ports::reserve();
             fs::write(folder.path().join("config"), self.config(folder.path(), port)).unwrap();
             fs::write(folder.path().join("known_hosts"), self.known_hosts(folder.path(), port)).unwrap();
             let mut server = self.launch(folder.path());
@@ -479,10 +480,6 @@ pub fn public_key(path: &Path) -> String {
 
 fn said(command: Command) -> String {
     String::from_utf8(output(command, b"").stdout).unwrap().trim_end().to_owned()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]

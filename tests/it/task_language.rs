@@ -598,7 +598,7 @@ tasks:
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     let seen = std::fs::read_to_string(fan.work().join("seen-l7")).unwrap();
     assert_eq!(seen.lines().count(), 20);
-    assert_eq!(sshd.connections(), 1);
+    assert_eq!(sshd.connections(), 1, "{}", sshd.log());
     let ran = fan.run(["run", "lost", "-H", "l[1-2]", "-e", &dir]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
     assert!(ran.stderr.contains("gone: connection refused"), "{}", ran.stderr);

@@ -7,6 +7,7 @@ use std::thread;
 use fan::event::Fact;
 use fan::model::outcome::{Kind, Status};
 
+use crate::ports;
 use crate::sshd::Sshd;
 use crate::support::{Fan, Ran, typed_on_terminal};
 
@@ -53,11 +54,6 @@ fn web(answers: &[&str]) -> u16 {
     port
 }
 
-/// A port that nobody listens on, as far as a port can be kept free.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn waits_until_it_holds() {
     let unwell = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
@@ -65,7 +61,7 @@ fn waits_until_it_holds() {
     let wrong = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"o\r\n3\r\nk\":\r\n2\r\n1}\r\n0\r\n\r\n";
-    let (health, open, closed) = (web(&[unwell, moved, wrong, chunked]), web(&[""]), closed_port());
+    let (health, open, closed) = (web(&[unwell, moved, wrong, chunked]), web(&[""]), ports::reserve());
     let tasks = format!(
         r#"
 vars: {{port: {open}}}
@@ -90,7 +86,7 @@ tasks:
 fn says_what_it_waited_for_in_vain() {
     let unwell = web(&["HTTP/1.1 503 Busy\r\n\r\n"]);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (silent, closed) = (silent.local_addr().unwrap().port(), closed_port());
+    let (silent, closed) = (silent.local_addr().unwrap().port(), ports::reserve());
     let waits = [
         (format!("{{http: 'http://127.0.0.1:{unwell}/', timeout: 50ms}}"), "it answers with status 503"),
         (
@@ -152,7 +148,7 @@ fn what_could_not_be_asked_does_not_hold_and_is_not_gone() {
 #[test]
 fn looks_through_the_servers_own_connection() {
     let open = web(&["HTTP/1.0 204 Fine\r\n\r\n"]);
-    let closed = closed_port();
+    let closed = ports::reserve();
     let tasks = format!(
         "tasks:\n  t:\n    - wait_for: {{port: {open}}}\n    - wait_for: {{http: 'http://127.0.0.1:{open}'}}\n    - wait_for: {{port: {closed}, gone: true}}\n    - echo: done\n"
     );
