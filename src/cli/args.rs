@@ -379,7 +379,7 @@ pub(super) struct Connection {
     /// Ask once for the sudo password.
     #[arg(short = 'K', long, env = "FAN_ASK_SUDO_PASS")]
     pub(super) ask_sudo_pass: bool,
-    /// Deadline of name lookup and TCP connect: 10s; a bare number is seconds.
+    /// Deadline of everything up to a ready connection (name, TCP, greeting, keys, login); a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,
     /// Time limit of each command: 5m, none; a bare number is seconds.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use rand::seq::IteratorRandom;
@@ -280,7 +281,8 @@ pub(super) fn operator(inventory: &Inventory) -> Operator {
         user: local_user(),
         agent_socket: env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from),
         default_identities,
-        default_known_hosts: own_known_hosts.chain(system).collect(),
+        default_known_hosts: own_known_hosts.collect(),
+        system_known_hosts: system.to_vec(),
         // Whatever stands there: a file that cannot be read is an error, not the absence of one.
         project_known_hosts: project_known_hosts(inventory).filter(|path| path.symlink_metadata().is_ok()),
         default_host_keys: if ask::can_ask() { HostKeyPolicy::Ask } else { HostKeyPolicy::Strict },
@@ -288,11 +290,12 @@ pub(super) fn operator(inventory: &Inventory) -> Operator {
     }
 }
 
-/// The local user's name: the login name where none is set, as ssh does it.
-fn local_user() -> String {
+/// The local user's name: the login name where none is set, as ssh does it. Nobody is guessed: a number without an
+/// entry in the list of users has none.
+fn local_user() -> Option<String> {
     let named =
         ["USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
-    named.unwrap_or_else(|| {
+    named.or_else(|| {
         let uid = rustix::process::geteuid().as_raw();
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let of_uid = |line: &str| {
@@ -300,13 +303,27 @@ fn local_user() -> String {
             let user = fields.next()?.to_owned();
             (fields.nth(1)?.parse() == Ok(uid)).then_some(user)
         };
-        passwd.lines().find_map(of_uid).unwrap_or_else(|| "root".to_owned())
+        passwd.lines().find_map(of_uid).or_else(user_of_directory)
     })
+}
+
+/// The name of a user whom only a directory service knows.
+fn user_of_directory() -> Option<String> {
+    let asked = std::process::Command::new("id").arg("-un").stdin(Stdio::null()).output().ok()?;
+    let name = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
+    // Some write the number when there is no name.
+    let is_name = !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit());
+    (asked.status.success() && is_name).then_some(name)
+}
+
+/// The local user in texts: the number of one without a name.
+fn shown_user() -> String {
+    local_user().unwrap_or_else(|| rustix::process::geteuid().as_raw().to_string())
 }
 
 /// The operator and the machine, for those who find a lock held: `ann@laptop`.
 pub(super) fn operator_name() -> String {
-    format!("{}@{}", local_user(), rustix::system::uname().nodename().to_string_lossy())
+    format!("{}@{}", shown_user(), rustix::system::uname().nodename().to_string_lossy())
 }
 
 /// OpenSSH's client configuration: the user's and the system's, a file of the user's choice, or none.
@@ -323,7 +340,7 @@ pub(super) fn ssh_config(args: &Connection) -> Result<SshConfigSource, CliError>
     };
     let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let local = Local {
-        user: local_user(),
+        user: shown_user(),
         uid: rustix::process::getuid().as_raw(),
         home: home.unwrap_or_else(|| PathBuf::from("/")),
         host_name,

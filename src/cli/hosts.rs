@@ -104,11 +104,14 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
     });
     row(&mut rows, "proxy_command", &settings.proxy_command, text);
     row(&mut rows, "known_hosts", &settings.known_hosts, |files| json!(files));
+    row(&mut rows, "known_hosts.shared", &settings.shared_known_hosts, |files| json!(files));
     row(&mut rows, "host_key", &settings.host_key, |pins| json!(pins));
     row(&mut rows, "host_keys", &settings.host_keys, |policy| Value::from(policy.as_str()));
     row(&mut rows, "host_key_alias", &settings.host_key_alias, text);
     row(&mut rows, "revoked_host_keys", &settings.revoked_host_keys, |files| json!(files));
     row(&mut rows, "connect_timeout", &settings.connect_timeout, time);
+    row(&mut rows, "auth_timeout", &settings.auth_timeout, time);
+    row(&mut rows, "session_timeout", &settings.session_timeout, time);
     row(&mut rows, "command_timeout", &settings.command_timeout, limit);
     row(&mut rows, "idle_timeout", &settings.idle_timeout, limit);
     row(&mut rows, "keepalive", &settings.keepalive, limit);

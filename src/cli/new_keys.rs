@@ -104,7 +104,7 @@ async fn strangers(
 ) -> Vec<Stranger> {
     let found = futures::stream::iter(candidates.iter().map(|(endpoint, judge)| async move {
         let keys = collect(endpoint, KeyTypes::Preferred, || connector.dial(endpoint)).await.ok()?;
-        let key = keys.into_iter().next()?;
+        let key = keys.keys.into_iter().next()?;
         let file = judge.record_in()?.to_owned();
         // Its name is new, but the key may be known under another port, or revoked everywhere.
         matches!(judge.plain(&key), Decision::AskLater(_)).then(|| Stranger {

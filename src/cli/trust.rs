@@ -24,7 +24,7 @@ use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::model::value::Value;
 use crate::ssh::client::SshConnector;
-use crate::ssh::collect::{KeyTypes, collect};
+use crate::ssh::collect::{Collected, KeyTypes, Missed, collect};
 use crate::ssh::host_key::{HostKey, HostKeys, Judge, Standing};
 use crate::ssh::known_hosts::{Beside, NewKey};
 
@@ -35,6 +35,8 @@ struct Finding {
     /// Where its new keys would go.
     file: Option<PathBuf>,
     keys: Result<Vec<Found>, Failure>,
+    /// Types of keys that it could not be asked for.
+    missed: Vec<Missed>,
 }
 
 /// A key of a host.
@@ -101,7 +103,9 @@ async fn find(
     let judged: Vec<(&Endpoint, Arc<Judge>)> = endpoints.into_iter().map(judge).collect();
     let findings = futures::stream::iter(judged.into_iter().map(|(endpoint, judge)| async move {
         let collected = collect(endpoint, KeyTypes::All, || connector.dial(endpoint)).await;
-        let keys = collected.map_err(|error| error.failure).map(|keys| {
+        let mut missed = Vec::new();
+        let keys = collected.map_err(|error| error.failure).map(|Collected { keys, missed: types }| {
+            missed = types;
             let standings = judge.standings(&keys);
             let found = keys.into_iter().zip(standings).map(|(key, standing)| Found {
                 new: judge.new_key(&key, Beside::OtherTypes),
@@ -109,10 +113,10 @@ async fn find(
                 standing,
                 written: false,
             });
-            found.collect()
+            found.collect::<Vec<_>>()
         });
         let file = project.cloned().or_else(|| judge.record_in().map(PathBuf::from));
-        Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys }
+        Finding { host: endpoint.name.to_string(), address: new_keys::address(endpoint), file, keys, missed }
     }));
     findings.buffered(pool).collect().await
 }
@@ -224,7 +228,8 @@ fn is_settled(standing: &Standing) -> bool {
 /// Every host with something to look at; the others on one line.
 fn table(findings: &[Finding]) -> String {
     let settled = |finding: &&Finding| {
-        finding.keys.as_ref().is_ok_and(|keys| keys.iter().all(|found| is_settled(&found.standing)))
+        finding.missed.is_empty()
+            && finding.keys.as_ref().is_ok_and(|keys| keys.iter().all(|found| is_settled(&found.standing)))
     };
     let known: Vec<&str> = findings.iter().filter(settled).map(|finding| finding.host.as_str()).collect();
     let mut text = String::new();
@@ -236,6 +241,10 @@ fn table(findings: &[Finding]) -> String {
         match &finding.keys {
             Ok(keys) => keys.iter().for_each(|found| line(&mut text, found)),
             Err(failure) => explain(&mut text, failure),
+        }
+        for missed in &finding.missed {
+            let _ = writeln!(text, "  could not be asked for {} keys", missed.types);
+            explain(&mut text, &missed.failure);
         }
         // What to do is mostly the same for all keys of a host.
         let failures = finding.keys.as_ref().map_or_else(
@@ -279,11 +288,13 @@ fn describe(finding: &Finding) -> Value {
             "failure": failure_of(&found.standing).map(failed),
         })
     };
+    let missed = |missed: &Missed| json!({"types": missed.types, "failure": failed(&missed.failure)});
     match &finding.keys {
         Ok(keys) => json!({
             "host": finding.host,
             "address": finding.address,
             "keys": keys.iter().map(key).collect::<Vec<_>>(),
+            "not_asked": finding.missed.iter().map(missed).collect::<Vec<_>>(),
         }),
         Err(failure) => {
             json!({"host": finding.host, "address": finding.address, "failure": failed(failure)})

@@ -1,6 +1,7 @@
 //! The settings of hosts, in `defaults:`, in a role and in a host's own entry: one set of fields, one reader.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::fields::{self, Schema, flag, integer, literal, map, quote, time_limit};
 use crate::config::findings::Findings;
@@ -27,6 +28,8 @@ pub(super) const KNOWN: &[&str] = &[
     "agent",
     "known_hosts",
     "connect_timeout",
+    "auth_timeout",
+    "session_timeout",
     "command_timeout",
     "idle_timeout",
     "keepalive",
@@ -66,6 +69,7 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("identity_file", "identity"),
     ("identityfile", "identity"),
     ("timeout", "command_timeout"),
+    ("login_timeout", "auth_timeout"),
     ("environment", "env"),
     ("connection", "transport"),
     ("variables", "vars"),
@@ -135,17 +139,9 @@ impl Layer<'_> {
             "identities_only" => settings.identities_only = sourced(flag(node, field, findings), origin),
             "agent" => settings.agent = sourced(agent(node, self.base, findings), origin),
             "known_hosts" => settings.known_hosts = sourced(paths(node, field, self.base, findings), origin),
-            "connect_timeout" => match time_limit(node, field, findings) {
-                Some(TimeLimit::After(limit)) => {
-                    settings.connect_timeout = Some(Sourced::new(limit, origin));
-                }
-                Some(TimeLimit::None) => findings.error_help(
-                    node.position(),
-                    "connect_timeout cannot be none: a host that never answers would hold the run",
-                    "write a duration, for example 60s",
-                ),
-                None => {}
-            },
+            "connect_timeout" => settings.connect_timeout = sourced(deadline(node, field, findings), origin),
+            "auth_timeout" => settings.auth_timeout = sourced(deadline(node, field, findings), origin),
+            "session_timeout" => settings.session_timeout = sourced(deadline(node, field, findings), origin),
             "command_timeout" => {
                 settings.command_timeout = sourced(time_limit(node, field, findings), origin);
             }
@@ -286,6 +282,21 @@ fn paths(node: &Node, field: &str, base: &Path, findings: &mut Findings) -> Opti
         return Some(paths);
     }
     Some(vec![path(node)?])
+}
+
+/// A deadline that every host has.
+fn deadline(node: &Node, field: &str, findings: &mut Findings) -> Option<Duration> {
+    match time_limit(node, field, findings)? {
+        TimeLimit::After(limit) => Some(limit),
+        TimeLimit::None => {
+            findings.error_help(
+                node.position(),
+                format!("{field} cannot be none: a host that never answers would hold the run"),
+                "write a duration, for example 60s",
+            );
+            None
+        }
+    }
 }
 
 /// A path relative to the inventory's folder; `~/...` stays for the one who knows the home folder.

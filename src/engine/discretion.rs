@@ -162,6 +162,7 @@ impl Discretion {
             Fact::GatewayConnected { gateway, timings, auth } => {
                 Fact::GatewayConnected { gateway, timings, auth: self.text(auth) }
             }
+            Fact::ProxySaid { host, line } => Fact::ProxySaid { host, line: self.text(line) },
             Fact::GatewayFailed { gateway, failure } => {
                 Fact::GatewayFailed { gateway, failure: self.failure(failure) }
             }
@@ -369,6 +370,7 @@ mod tests {
             Fact::HostConnected { host: host(), timings: Default::default(), auth: text.clone() },
             Fact::GatewayConnected { gateway: host(), timings: Default::default(), auth: text.clone() },
             Fact::GatewayFailed { gateway: host(), failure: failure() },
+            Fact::ProxySaid { host: host(), line: text.clone() },
             Fact::StepRetried {
                 host: host(),
                 task: 0,

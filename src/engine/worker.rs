@@ -310,6 +310,28 @@ impl<C: Connector> Worker<'_, C> {
         }
     }
 
+    /// Opens the host's session again after a start that failed without a request having been sent: when nothing was
+    /// started there yet, or when its server closes the connection after each session. True when there is a new one.
+    pub(super) async fn renew(&mut self, failure: &Failure) -> bool {
+        let own = std::ptr::eq(self.place, self.planned);
+        let lost = matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive);
+        let spent = self.run.session.as_ref().is_some_and(|session| session.is_spent());
+        let direct = self.planned.endpoint.gateway.is_none();
+        let allowed = self.planned.endpoint.retries > 0;
+        if !(own && lost && allowed && (!self.run.started || (spent && direct))) {
+            return false;
+        }
+        self.run.files.clear();
+        let Shared { connector, sink, stop, .. } = &mut self.shared;
+        match connecting::connect(connector.as_ref(), &self.planned.endpoint, Some(&*sink), stop).await {
+            Ok(session) => {
+                self.run.session = Some(Arc::new(session));
+                true
+            }
+            Err(NotConnected::Failed(_) | NotConnected::Cancelled(_)) => false,
+        }
+    }
+
     /// Makes sure that the host lets its steps be done as those that they name, before any is begun.
     async fn check_privileges(&mut self, step: usize) -> Result<(), Halt> {
         if std::mem::replace(&mut self.run.checked, true) {

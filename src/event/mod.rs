@@ -147,6 +147,14 @@ pub enum Fact {
         /// How the login was proven: `publickey ED25519 SHA256:...`.
         auth: String,
     },
+    /// The local command that is the connection to a host (`ProxyCommand`) wrote a line to its standard error. Its own
+    /// words: sanitise before printing.
+    ProxySaid {
+        /// Whose.
+        host: HostName,
+        /// What.
+        line: String,
+    },
     /// A gateway is connected and authenticated; all hosts behind it share the connection.
     GatewayConnected {
         /// Which.

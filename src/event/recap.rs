@@ -280,6 +280,7 @@ impl Recap {
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::TaskFinished { .. }
             | Fact::TransferAdvanced { .. }
             | Fact::StragglersNoticed { .. }

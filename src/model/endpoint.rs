@@ -9,7 +9,7 @@ use crate::model::inventory::HostName;
 use crate::model::secret::Secret;
 use crate::model::settings::{SecretSource, Transport};
 
-/// Deadlines of the phases before a command runs. SPEC: every phase has one.
+/// Deadlines of the phases before a command runs. Each has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     /// Name lookup and TCP connect, together.
@@ -20,6 +20,20 @@ pub struct Deadlines {
     pub auth: Duration,
     /// Opening a channel, and the reply to an exec request: each.
     pub channel: Duration,
+    /// What the user gave for several of them together.
+    pub whole: Whole,
+}
+
+/// How far a limit goes that the user gave for opening a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whole {
+    /// None was given.
+    #[default]
+    Unset,
+    /// Over name lookup, TCP connect, greeting and keys; the login has a limit of its own.
+    UpToLogin(Duration),
+    /// Over the login as well.
+    UpToReady(Duration),
 }
 
 impl Default for Deadlines {
@@ -29,6 +43,7 @@ impl Default for Deadlines {
             handshake: Duration::from_secs(15),
             auth: Duration::from_secs(30),
             channel: Duration::from_secs(10),
+            whole: Whole::Unset,
         }
     }
 }
@@ -97,8 +112,10 @@ pub struct Endpoint {
     pub forward_agent: bool,
     /// Password of the login, for servers that take no key.
     pub password: Option<Password>,
-    /// Files of known host keys; the ones that do not exist count as empty. New keys go to the first one.
+    /// Files of known host keys; the ones that do not exist count as empty.
     pub known_hosts: Arc<[PathBuf]>,
+    /// New keys may be written to the first of them: it is the user's or the project's, and a real file.
+    pub records_keys: bool,
     /// What else decides about its host key.
     pub host_key: HostKeyRules,
     /// Deadlines of the phases.
@@ -131,6 +148,7 @@ impl Endpoint {
             forward_agent: false,
             password: None,
             known_hosts: Arc::from([]),
+            records_keys: true,
             host_key: HostKeyRules::default(),
             deadlines: Deadlines::default(),
             keepalive: None,

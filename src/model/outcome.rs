@@ -84,6 +84,8 @@ words! {
         ConnectUnreachable = "connect_unreachable",
         /// The connection broke before a session existed.
         ConnectReset = "connect_reset",
+        /// The local command that was to be the connection could not be started, or failed.
+        ProxyCommand = "proxy_command",
         /// The server turned the connection away because of too many (MaxStartups, PerSourcePenalties).
         Throttled = "throttled",
         /// What answered does not speak SSH, or said nothing in time.
@@ -104,6 +106,8 @@ words! {
         AuthFailed = "auth_failed",
         /// The server ended the connection after too many attempts.
         AuthExhausted = "auth_exhausted",
+        /// The login did not end within its deadline.
+        AuthTimeout = "auth_timeout",
         /// A private key file cannot be used.
         KeyUnusable = "key_unusable",
         /// The SSH agent did not do its part.
@@ -114,6 +118,8 @@ words! {
         ChannelRefused = "channel_refused",
         /// The server refused to start the command.
         ExecRefused = "exec_refused",
+        /// The server did not open a channel, or did not answer the start of a command, within the deadline.
+        SessionTimeout = "session_timeout",
         /// The command ended with an exit status other than 0.
         Exit = "exit",
         /// The command was killed by a signal.

@@ -197,8 +197,14 @@ pub struct Settings {
     pub on_disconnect: Option<Sourced<OnDisconnect>>,
     /// Files of known host keys, in OpenSSH's format.
     pub known_hosts: Option<Sourced<Vec<String>>>,
-    /// Deadline of name lookup and TCP connect together.
+    /// Files of known host keys that are read after them and never written to (only from ssh_config).
+    pub shared_known_hosts: Option<Sourced<Vec<String>>>,
+    /// Deadline of all that leads up to a ready connection.
     pub connect_timeout: Option<Sourced<Duration>>,
+    /// Deadline of the login alone.
+    pub auth_timeout: Option<Sourced<Duration>>,
+    /// Deadline of opening a channel, and of the answer to the start of a command: each.
+    pub session_timeout: Option<Sourced<Duration>>,
     /// Deadline of each command.
     pub command_timeout: Option<Sourced<TimeLimit>>,
     /// Longest silence of a command.
@@ -243,7 +249,10 @@ impl Settings {
         put(&mut self.revoked_host_keys, &higher.revoked_host_keys);
         put(&mut self.on_disconnect, &higher.on_disconnect);
         put(&mut self.known_hosts, &higher.known_hosts);
+        put(&mut self.shared_known_hosts, &higher.shared_known_hosts);
         put(&mut self.connect_timeout, &higher.connect_timeout);
+        put(&mut self.auth_timeout, &higher.auth_timeout);
+        put(&mut self.session_timeout, &higher.session_timeout);
         put(&mut self.command_timeout, &higher.command_timeout);
         put(&mut self.idle_timeout, &higher.idle_timeout);
         put(&mut self.keepalive, &higher.keepalive);

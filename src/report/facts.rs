@@ -106,6 +106,7 @@ impl Reporter for FactSheets {
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::ConnectRetried { .. }
             | Fact::StepStarted { .. }
             | Fact::StepFinished { .. }

@@ -230,6 +230,7 @@ impl Reporter for Lines {
             | Fact::StepRetried { .. }
             | Fact::BatchStarted { .. }
             | Fact::LockWaiting { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. } => {

@@ -242,6 +242,7 @@ impl Merge {
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. } => true,

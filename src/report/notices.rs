@@ -25,6 +25,7 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
             let by = holder.as_ref().map(|holder| format!(": held by {holder}")).unwrap_or_default();
             Some(format!("waiting for the lock {lock} on {host}{by}"))
         }
+        Fact::ProxySaid { host, line } => Some(format!("{host}: ProxyCommand: {line}")),
         Fact::StragglersNoticed { hosts } => Some(stragglers(hosts)),
         Fact::AgentAwaited { hosts } => Some(format!("waiting for the agent ({hosts} left)")),
         Fact::StopRequested { reason: why, forced: false } => Some(format!(

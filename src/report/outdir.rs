@@ -147,6 +147,7 @@ impl Reporter for PerHost {
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StepStarted { .. }
             | Fact::StepRetried { .. }
             | Fact::TransferAdvanced { .. }

@@ -156,6 +156,7 @@ impl Reporter for Phases {
             | Fact::HostConnecting { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::BatchStarted { .. }
             | Fact::LockWaiting { .. }
             | Fact::LockReleased { .. }

@@ -159,6 +159,7 @@ impl Progress {
             | Fact::StopRequested { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::RunFinished { .. } => {}
         }
     }

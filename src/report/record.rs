@@ -175,6 +175,7 @@ impl Record {
             | Fact::ConnectRetried { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::TaskFinished { .. }
             | Fact::TransferAdvanced { .. }
             | Fact::FactsGathered { .. }

@@ -67,6 +67,7 @@ impl Reporter for Verbose {
             | Fact::ConnectRetried { .. }
             | Fact::Output { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StepFinished { .. }
             | Fact::HostFinished { .. }
             | Fact::TaskFinished { .. }

@@ -108,10 +108,13 @@ impl Channels {
         // The first in the queue asks from time to time although all seem to be taken: the limit may have been
         // read too low, from a server that still counted a channel that had ended.
         let mut is_probe = false;
+        let mut waits = false;
         loop {
             changes.borrow_and_update();
-            let Some(place) = self.take(claim, waiting.as_ref().map(|waiting| waiting.ticket), is_probe)
-            else {
+            let ticket = waiting.as_ref().map(|waiting| waiting.ticket);
+            // Whoever was just refused waits for something to change first.
+            let place = if std::mem::take(&mut waits) { None } else { self.take(claim, ticket, is_probe) };
+            let Some(place) = place else {
                 let holder = match claim {
                     Claim::Extra => return Err(refusal.unwrap_or_else(none_left)),
                     Claim::Alone | Claim::Lasting => None,
@@ -138,10 +141,11 @@ impl Channels {
             };
             if self.refused() {
                 patience = FIRST_PAUSE;
-                refusal = Some(error);
                 if claim == Claim::Extra {
-                    return Err(refusal.unwrap_or_else(none_left));
+                    return Err(error);
                 }
+                refusal = Some(error);
+                waits = true;
             } else if self.state().used && patience <= LAST_PAUSE && claim != Claim::Extra {
                 tokio::time::sleep(patience).await;
                 patience *= 2;
@@ -164,6 +168,12 @@ impl Channels {
         }
     }
 
+    /// Whether some were open, and none is any more.
+    pub(super) fn are_done(&self) -> bool {
+        let state = self.state();
+        state.used && state.open == 0
+    }
+
     /// A place, when there is one and nobody has an earlier turn.
     fn take(self: &Arc<Self>, claim: Claim, ticket: Option<Ticket>, is_probe: bool) -> Option<Place> {
         let mut state = self.state();
@@ -182,11 +192,11 @@ impl Channels {
         Some(Place { channels: Arc::clone(self), life: Life::Asked, claim })
     }
 
-    /// Notes a refusal: whether waiting may be of use, as others are open.
+    /// Notes a refusal: whether waiting may be of use, as others are open, or may be in a moment.
     fn refused(&self) -> bool {
         let mut state = self.state();
         if state.ending() == 0 {
-            return false;
+            return state.asked > 0;
         }
         state.limit = Some(state.open);
         true
@@ -228,10 +238,17 @@ async fn asked<T: Send + 'static>(
 ) -> Result<(T, Place), ExecError> {
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
-        let opened = asking.await.map(|channel| {
-            place.opened();
-            (channel, place)
-        });
+        let opened = match asking.await {
+            Ok(channel) => {
+                place.opened();
+                Ok((channel, place))
+            }
+            Err(error) => {
+                // Before it is told: who hears of it counts those who are still being asked for.
+                drop(place);
+                Err(error)
+            }
+        };
         // What is not taken is closed as it is dropped.
         let _ = answer.send(opened);
     });

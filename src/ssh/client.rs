@@ -11,7 +11,7 @@ use russh::client::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::event::Timings;
-use crate::model::endpoint::{Agent, Endpoint};
+use crate::model::endpoint::{Agent, Endpoint, Whole};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::Transport;
 use crate::ssh::agent::forward::Forward;
@@ -143,7 +143,7 @@ impl SshConnector {
         if let Some(command) = &endpoint.proxy_command {
             let start = self.starts.acquire(StartKey::by_command(command)).await;
             let dialled = Instant::now();
-            let stream = dial::by_command(command)?;
+            let stream = dial::by_command(command, &endpoint.name, &self.notices)?;
             timings.connect = dialled.elapsed();
             return Ok((stream, start));
         }
@@ -186,6 +186,7 @@ impl SshConnector {
         transport: Dialled,
         role: Role,
         forward: Option<&Arc<Forward>>,
+        limit: Limit,
     ) -> Result<(Handle<ClientHandler>, Arc<Story>), ConnectError> {
         let judge = self.host_keys.judge(endpoint);
         let config = self.config(judge.wanted(), endpoint);
@@ -199,10 +200,13 @@ impl SshConnector {
                 Role::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
             },
             unasked: 0,
+            windows: match &transport {
+                Dialled::Tunnel(tunnel) => Some(Arc::clone(tunnel.windows())),
+                Dialled::Tcp(_) | Dialled::Command(_) => None,
+            },
         };
         let (watched, guard) = stream::watch(transport);
-        let deadline = endpoint.deadlines.handshake;
-        match tokio::time::timeout(deadline, client::connect_stream(config, watched, handler)).await {
+        match tokio::time::timeout(limit.left, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
                 story.note_server(guard.software());
                 guard.release();
@@ -215,7 +219,7 @@ impl SshConnector {
             Ok(Err(HandlerError::Russh(error))) => {
                 Err(guard.refusal().unwrap_or_else(|| story.explain_break(failure::handshake(&error))))
             }
-            Err(_) => Err(handshake_timeout(deadline)),
+            Err(_) => Err(handshake_timeout(limit.said)),
         }
     }
 
@@ -235,12 +239,16 @@ impl SshConnector {
                 }
                 Agent::Socket { .. } | Agent::Off => None,
             };
-            let shaken = self.handshake(endpoint, transport, role, forward.as_ref()).await;
+            let deadlines = &endpoint.deadlines;
+            let limit = Limit::of(deadlines.handshake, bound_before_login(deadlines.whole), timings.connect);
+            let shaken = self.handshake(endpoint, transport, role, forward.as_ref(), limit).await;
             let (mut handle, story) = shaken.inspect_err(|error| start.ended(error))?;
             timings.handshake = greeted.elapsed();
 
             let proved = Instant::now();
-            let auth = auth::authenticate(&mut handle, endpoint, &self.keyring, &self.agents).await;
+            let used = timings.connect + timings.handshake;
+            let limit = Limit::of(deadlines.auth, bound_with_login(deadlines.whole), used);
+            let auth = auth::authenticate(&mut handle, endpoint, &self.keyring, &self.agents, limit).await;
             let auth = auth.map_err(|error| story.explain_login(error))?;
             timings.auth = proved.elapsed();
             start.logged_in();
@@ -292,6 +300,39 @@ impl Connector for SshConnector {
     }
 }
 
+/// How long a phase may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// From its beginning.
+    pub(super) left: Duration,
+    /// What the user knows of it.
+    pub(super) said: Duration,
+}
+
+impl Limit {
+    /// That of a phase, within what is left of a bound that reaches over it and others.
+    fn of(phase: Duration, bound: Option<Duration>, used: Duration) -> Self {
+        let own = Self { left: phase, said: phase };
+        let Some(bound) = bound else { return own };
+        let left = bound.saturating_sub(used);
+        if left < phase { Self { left, said: bound } } else { own }
+    }
+}
+
+fn bound_before_login(whole: Whole) -> Option<Duration> {
+    match whole {
+        Whole::Unset => None,
+        Whole::UpToLogin(limit) | Whole::UpToReady(limit) => Some(limit),
+    }
+}
+
+fn bound_with_login(whole: Whole) -> Option<Duration> {
+    match whole {
+        Whole::Unset | Whole::UpToLogin(_) => None,
+        Whole::UpToReady(limit) => Some(limit),
+    }
+}
+
 /// Runs a phase within its deadline.
 async fn within<T>(
     deadline: Duration,
@@ -312,6 +353,6 @@ fn connect_timeout(deadline: Duration) -> ConnectError {
 pub(super) fn handshake_timeout(deadline: Duration) -> ConnectError {
     ConnectError::fatal(
         Failure::new(Kind::Banner, format!("no complete SSH handshake within {} s", deadline.as_secs_f64()))
-            .hint("something accepts connections there and does not (or no longer) speak SSH"),
+            .hint("something accepts connections there and does not (or no longer) speak SSH, or is slow: -t sets the deadline"),
     )
 }

@@ -33,41 +33,83 @@ pub enum KeyTypes {
 ///
 /// # Errors
 ///
-/// The host cannot be reached or does not speak SSH, at whichever attempt.
+/// The host cannot be reached or does not speak SSH, or broke whatever key it was asked for.
 pub async fn collect<D, F, S, G>(
     endpoint: &Endpoint,
     types: KeyTypes,
     dial: D,
-) -> Result<Vec<HostKey>, ConnectError>
+) -> Result<Collected, ConnectError>
 where
     D: Fn() -> F,
     F: Future<Output = Result<(S, G), ConnectError>>,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut found = Vec::new();
-    for algorithms in types.attempts() {
-        let (stream, guard) = dial().await?;
-        found.extend(shown(endpoint, stream, algorithms).await?);
-        drop(guard);
+    let mut collected = Collected::default();
+    let mut first_error = None;
+    for (word, algorithms) in types.attempts() {
+        let asked = async {
+            let (stream, _guard) = dial().await?;
+            shown(endpoint, stream, algorithms).await
+        };
+        match asked.await {
+            Ok(found) => collected.keys.extend(found),
+            // A server that breaks at one question may well answer the next, on another connection.
+            Err(error) if is_about_the_question(&error) => {
+                collected.missed.push(Missed { types: word, failure: error.failure.clone() });
+                first_error.get_or_insert(error);
+            }
+            // Whoever cannot be reached is not asked again; what was seen by then was seen.
+            Err(error) if collected.keys.is_empty() => return Err(first_error.unwrap_or(error)),
+            Err(error) => {
+                collected.missed.push(Missed { types: word, failure: error.failure });
+                break;
+            }
+        }
     }
-    if found.is_empty() {
-        let failure = Failure::new(Kind::Kex, "the server has no host key of a type that fan verifies");
-        return Err(ConnectError::fatal(failure.hint("add one there: ssh-keygen -A")));
+    match (collected.keys.is_empty(), first_error) {
+        (false, _) => Ok(collected),
+        (true, Some(error)) => Err(error),
+        (true, None) => {
+            let failure = Failure::new(Kind::Kex, "the server has no host key of a type that fan verifies");
+            Err(ConnectError::fatal(failure.hint("add one there: ssh-keygen -A")))
+        }
     }
-    Ok(found)
+}
+
+/// Whether the server was reached and broke, or broke off, when it was asked for these keys.
+fn is_about_the_question(error: &ConnectError) -> bool {
+    matches!(error.failure.kind, Kind::ConnectReset | Kind::Kex | Kind::Protocol)
+}
+
+/// What was seen of a host's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The keys, the most wanted type first.
+    pub keys: Vec<HostKey>,
+    /// Types that the host could not be asked for.
+    pub missed: Vec<Missed>,
+}
+
+/// Types of keys that a host could not be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Which: `RSA`.
+    pub types: &'static str,
+    /// Why.
+    pub failure: Failure,
 }
 
 impl KeyTypes {
-    /// The algorithms of each attempt; `None` asks for all of them at once.
-    fn attempts(self) -> Vec<Option<Vec<Algorithm>>> {
+    /// The algorithms of each attempt, and a word for them; `None` asks for all of them at once.
+    fn attempts(self) -> Vec<(&'static str, Option<Vec<Algorithm>>)> {
         let ecdsa = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
         let rsa = [HashAlg::Sha512, HashAlg::Sha256];
         match self {
-            Self::Preferred => vec![None],
+            Self::Preferred => vec![("any", None)],
             Self::All => vec![
-                Some(vec![Algorithm::Ed25519]),
-                Some(ecdsa.map(|curve| Algorithm::Ecdsa { curve }).to_vec()),
-                Some(rsa.map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec()),
+                ("Ed25519", Some(vec![Algorithm::Ed25519])),
+                ("ECDSA", Some(ecdsa.map(|curve| Algorithm::Ecdsa { curve }).to_vec())),
+                ("RSA", Some(rsa.map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec())),
             ],
         }
     }

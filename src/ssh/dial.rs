@@ -3,20 +3,21 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::process::Stdio;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rustix::io::Errno;
-use tokio::io::{AsyncRead, AsyncWrite, Join, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::ConnectError;
+use crate::ssh::gateway::Notices;
+use crate::ssh::proxy::Proxy;
 use crate::ssh::tunnel::Tunnel;
 
 /// Head start of each address over the next (RFC 8305 section 5 recommends 250 ms).
@@ -32,18 +33,12 @@ pub enum Dialled {
     Command(Box<Proxy>),
 }
 
-/// A local command whose standard input and output are the connection.
-pub struct Proxy {
-    pipes: Join<ChildStdout, ChildStdin>,
-    _child: Child,
-}
-
 impl Dialled {
     fn stream(&mut self) -> Pin<&mut dyn Duplex> {
         Pin::new(match self {
             Self::Tcp(stream) => stream,
             Self::Tunnel(stream) => stream,
-            Self::Command(proxy) => &mut proxy.pipes,
+            Self::Command(proxy) => &mut **proxy,
         })
     }
 }
@@ -94,26 +89,13 @@ impl AsyncWrite for Dialled {
     }
 }
 
-/// Starts a `ProxyCommand`, as ssh does: by the shell, which it replaces. What it says on stderr goes to ours.
-pub(super) fn by_command(command: &str) -> Result<Dialled, ConnectError> {
-    let failed = |why: String| {
-        ConnectError::fatal(Failure::new(Kind::LocalIo, format!("cannot start ProxyCommand: {why}")))
-    };
-    let mut child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(format!("exec {command}"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    match (child.stdout.take(), child.stdin.take()) {
-        (Some(stdout), Some(stdin)) => {
-            Ok(Dialled::Command(Box::new(Proxy { pipes: tokio::io::join(stdout, stdin), _child: child })))
-        }
-        _ => Err(failed("it has no pipes".to_owned())),
-    }
+/// Starts a `ProxyCommand`.
+pub(super) fn by_command(
+    command: &Arc<str>,
+    host: &HostName,
+    notices: &Notices,
+) -> Result<Dialled, ConnectError> {
+    Proxy::start(command, host, notices).map(|proxy| Dialled::Command(Box::new(proxy)))
 }
 
 /// Resolves a host name or address literal; never empty.
@@ -259,6 +241,14 @@ fn local_limits(error: &io::Error) -> Option<ConnectError> {
 mod tests {
     use super::*;
 
+    /// A port that is taken and on which nobody listens, so that it is nobody else's.
+    fn closed_port(address: &str) -> (tokio::net::TcpSocket, SocketAddr) {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(address.parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
     #[test]
     fn families_take_turns() {
         let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -276,10 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_later_address_is_used_when_the_first_refuses() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = {
-            let gone = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
-            gone.local_addr().unwrap()
-        };
+        let (_held, closed) = closed_port("127.0.0.2:0");
         let good = listener.local_addr().unwrap();
         let stream = connect(&[closed, good]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
@@ -287,10 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_is_refused_and_not_retried() {
-        let closed = {
-            let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            gone.local_addr().unwrap()
-        };
+        let (_held, closed) = closed_port("127.0.0.1:0");
         let error = connect(&[closed]).await.unwrap_err();
         assert_eq!(error.failure.kind, Kind::ConnectRefused);
         assert_eq!(error.retry, crate::ssh::Retry::Never);

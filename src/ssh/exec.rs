@@ -133,7 +133,7 @@ pub(super) async fn open_channel(
         Ok(Ok(channel)) => return Ok(channel),
         Ok(Err(russh::Error::ChannelOpenFailure(reason))) => failure::channel_refused(&reason),
         Ok(Err(_)) => story.end(),
-        Err(_) => Failure { kind: Kind::Timeout, ..no_answer("to opening a channel", deadline) },
+        Err(_) => no_answer("to opening a channel", deadline),
     };
     Err(ExecError { failure, may_have_started: false })
 }
@@ -325,7 +325,8 @@ fn signal_text(signal: &Sig) -> String {
 
 fn no_answer(to_what: &str, deadline: Duration) -> Failure {
     Failure::new(
-        Kind::ExecRefused,
+        Kind::SessionTimeout,
         format!("the server did not answer {to_what} within {} s", deadline.as_secs_f64()),
     )
+    .hint("is it slow to open a session (PAM, a home folder over the network)? `session_timeout` sets the deadline")
 }

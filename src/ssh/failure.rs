@@ -40,6 +40,15 @@ pub(super) fn handshake(error: &russh::Error) -> ConnectError {
     }
 }
 
+/// Whether an error is no more than the other side's end of the stream.
+pub(super) fn is_close(error: &russh::Error) -> bool {
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP => true,
+        russh::Error::IO(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+        _ => false,
+    }
+}
+
 /// What ended an authenticated connection.
 pub(super) fn lost(error: &russh::Error) -> Failure {
     match error {

@@ -22,7 +22,7 @@ use crate::ssh::{ConnectError, Retry, backoff, failure};
 /// Connections to one gateway in a run: the first, and one after it broke.
 const MAX_OPENINGS: u32 = 2;
 
-/// Something that concerns all hosts behind a gateway.
+/// Something that concerns all hosts behind a gateway, or that a way to a host says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// The gateway is connected and authenticated.
@@ -33,6 +33,13 @@ pub enum Notice {
         timings: Timings,
         /// How the login was proven.
         auth: String,
+    },
+    /// The command that is a host's connection said something. Its own words: sanitise before printing.
+    ProxySaid {
+        /// Whose.
+        host: HostName,
+        /// A line.
+        line: String,
     },
     /// The gateway could not be connected, or broke.
     Failed {

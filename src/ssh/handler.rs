@@ -14,6 +14,7 @@ use crate::ssh::failure::Farewell;
 use crate::ssh::gateway::{Notice, Notices};
 use crate::ssh::host_key::Judge;
 use crate::ssh::software::Software;
+use crate::ssh::tunnel::Windows;
 use crate::ssh::{ConnectError, Retry, failure};
 
 /// Text of login banners kept for the message of a refused login, in bytes.
@@ -39,6 +40,8 @@ struct End {
     failure: Failure,
     /// Why the server closed it, if it said so.
     reason: Option<Farewell>,
+    /// The server closed it, with a word or without, and nothing broke.
+    orderly: bool,
 }
 
 impl Story {
@@ -49,9 +52,14 @@ impl Story {
         end.map_or_else(lost, |end| end.failure)
     }
 
+    /// Whether the server closed the connection, and nothing broke.
+    pub(super) fn is_orderly(&self) -> bool {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|end| end.orderly)
+    }
+
     /// Adds to a connection that broke in the key exchange what the server said about it.
     pub(super) fn explain_break(&self, mut error: ConnectError) -> ConnectError {
-        if let Some(End { failure, reason: Some(_) }) =
+        if let Some(End { failure, reason: Some(_), orderly: _ }) =
             &*self.end.lock().unwrap_or_else(PoisonError::into_inner)
         {
             error.failure.message = format!("{}; {}", error.failure.message, failure.message);
@@ -122,6 +130,8 @@ pub(super) struct ClientHandler {
     pub(super) gateway: Option<(HostName, Notices)>,
     /// Channels that the server tried to open and nobody asked for.
     pub(super) unasked: u32,
+    /// What the server may send, where it is reached through a tunnel.
+    pub(super) windows: Option<Arc<Windows>>,
 }
 
 impl ClientHandler {
@@ -171,6 +181,26 @@ impl client::Handler for ClientHandler {
                 .hint("update the server (OpenSSH 9.6 or later), or offer AES-GCM there"),
             ));
         }
+        Ok(())
+    }
+
+    async fn channel_open_confirmation(
+        &mut self,
+        _id: ChannelId,
+        _max_packet_size: u32,
+        _window_size: u32,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.windows.iter().for_each(|windows| windows.opened());
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        _channel: ChannelId,
+        _session: &mut client::Session,
+    ) -> Result<(), HandlerError> {
+        self.windows.iter().for_each(|windows| windows.closed());
         Ok(())
     }
 
@@ -285,12 +315,15 @@ impl client::Handler for ClientHandler {
         let end = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
                 let failure = failure::disconnected(&info.reason_code, &info.message);
-                End { failure, reason: Some(Farewell::of(&info.reason_code)) }
+                let reason = Farewell::of(&info.reason_code);
+                End { failure, reason: Some(reason), orderly: reason == Farewell::Other }
             }
             DisconnectReason::Error(HandlerError::Russh(error)) => {
-                End { failure: failure::lost(&error), reason: None }
+                End { failure: failure::lost(&error), reason: None, orderly: failure::is_close(&error) }
             }
-            DisconnectReason::Error(HandlerError::Refused(failure)) => End { failure, reason: None },
+            DisconnectReason::Error(HandlerError::Refused(failure)) => {
+                End { failure, reason: None, orderly: false }
+            }
         };
         if let Some((gateway, notices)) = &self.gateway
             && self.story.established.load(Ordering::Acquire)

@@ -111,7 +111,7 @@ impl HostKeys {
             store: self.store(&endpoint.known_hosts),
             revoked: self.revoked(&endpoint.host_key.revoked),
             recorder: Arc::clone(&self.recorder),
-            record_in: endpoint.known_hosts.first().cloned(),
+            record_in: endpoint.known_hosts.first().filter(|_| endpoint.records_keys).cloned(),
         }
     }
 
@@ -342,7 +342,7 @@ impl Judge {
     async fn note(&self, key: HostKey) -> Result<(), Failure> {
         let Some(file) = self.record_in.clone() else {
             let failure = Failure::new(Kind::HostKeyStore, "there is no file to record the host's key in");
-            return Err(failure.hint("set HOME, or name a file with `known_hosts`"));
+            return Err(failure.hint("name a file of your own with `known_hosts`, or set HOME"));
         };
         let (recorder, new) = (Arc::clone(&self.recorder), self.new_key(&key, Beside::Nothing));
         let recorded = tokio::task::spawn_blocking(move || recorder.record(&file, &[new])).await;

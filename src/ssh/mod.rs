@@ -24,6 +24,7 @@ pub mod keys;
 pub mod known_hosts;
 pub mod local;
 pub mod pipe;
+pub mod proxy;
 pub mod raised;
 pub mod session;
 pub mod sftp;
@@ -148,6 +149,12 @@ pub trait Session: Send + Sync + 'static {
     /// give it up. Cancel-safe.
     fn crowded(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
+    }
+
+    /// Whether the server closed the connection in good order when nothing ran on it: there are some that serve one
+    /// session and no more.
+    fn is_spent(&self) -> bool {
+        false
     }
 
     /// Closes the connection in good order; does not wait for the other side.

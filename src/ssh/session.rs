@@ -58,7 +58,8 @@ impl Session for SshSession {
     async fn exec(&self, request: ExecRequest) -> Result<SshExec, ExecError> {
         let channel = self.channel(Claim::Alone).await?;
         let (story, deadline) = (&self.story, self.channel_deadline);
-        let started = SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
+        let started =
+            SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
         self.answered();
         started
     }
@@ -82,6 +83,10 @@ impl Session for SshSession {
 
     async fn crowded(&self) {
         self.channels.wanted().await;
+    }
+
+    fn is_spent(&self) -> bool {
+        self.handle.is_closed() && self.story.is_orderly() && self.channels.are_done()
     }
 
     async fn close(&self) {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::ssh::ConnectError;
 use crate::ssh::banner::{self, Greeting};
+use crate::ssh::proxy;
 use crate::ssh::software::Software;
 
 /// Bytes read from the socket at a time. russh reads each packet in two small reads; one larger read saves
@@ -148,8 +149,12 @@ impl<S> Watched<S> {
 
     /// A connection that breaks before the server said anything was closed early, whatever noticed it first.
     fn broke(&mut self, error: io::Error) -> io::Error {
-        if matches!(&self.phase, Phase::Greeting(seen) if seen.is_empty()) {
-            let _ = self.refuse(banner::closed_early(&[]));
+        let refusal = proxy::failure(&error).or_else(|| match &self.phase {
+            Phase::Greeting(seen) if seen.is_empty() => Some(banner::closed_early(&[])),
+            Phase::Greeting(_) | Phase::Ssh(_) => None,
+        });
+        if let Some(refusal) = refusal {
+            let _ = self.refuse(refusal);
         }
         error
     }

@@ -99,6 +99,13 @@ impl Session for AnySession {
         }
     }
 
+    fn is_spent(&self) -> bool {
+        match self {
+            Self::Ssh(session) => session.is_spent(),
+            Self::Local(session) => session.is_spent(),
+        }
+    }
+
     async fn close(&self) {
         match self {
             Self::Ssh(session) => session.close().await,

@@ -3,9 +3,9 @@
 //!
 //! russh hands messages to a channel inside the loop that serves the whole connection, so one unread channel
 //! would stop every host behind the gateway. A task of its own therefore takes everything in at once. What
-//! piles up is bounded by the inner session's own flow control: a host may send one window before it must wait
-//! for us. A host that sends far more breaks the protocol and loses its tunnel. The same task closes the channel
-//! when either side is done.
+//! piles up is bounded by the inner session's own flow control: on each of its channels a host may send one
+//! window before it must wait for us. A host that sends more than all its channels allow breaks the protocol and
+//! loses its tunnel. The same task closes the channel when either side is done.
 
 use std::io;
 use std::pin::Pin;
@@ -22,14 +22,45 @@ use tokio::sync::mpsc;
 /// The window of sessions behind a gateway: what one of them may have in flight.
 pub(super) const INNER_WINDOW: u32 = 512 * 1024;
 
-/// Bytes that may pile up: a window, packets' overhead, and what a key exchange adds.
-const MAX_QUEUED: usize = 2 * INNER_WINDOW as usize;
+/// Bytes that may pile up beside what channels carry: answers, and what a key exchange adds.
+const MAX_BESIDE: usize = 2 * INNER_WINDOW as usize;
+
+/// Bytes on the way for a byte of a window, at most: a packet that carries one, its frame and padding.
+const MAX_OVERHEAD: usize = 64;
+
+/// The windows of a session that goes through a tunnel: what may be on its way.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    open: AtomicUsize,
+    /// The most that were open at a time: what a closed one was sent may still be on its way.
+    most: AtomicUsize,
+}
+
+impl Windows {
+    /// One more channel is open.
+    pub(super) fn opened(&self) {
+        let open = self.open.fetch_add(1, Ordering::AcqRel) + 1;
+        self.most.fetch_max(open, Ordering::AcqRel);
+    }
+
+    /// A channel was closed.
+    pub(super) fn closed(&self) {
+        // The server says what is closed: it may say so of what is not open.
+        let _ = self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| open.checked_sub(1));
+    }
+
+    fn room(&self) -> usize {
+        let carried = self.most.load(Ordering::Acquire).saturating_mul(INNER_WINDOW as usize);
+        carried.saturating_mul(MAX_OVERHEAD).saturating_add(MAX_BESIDE)
+    }
+}
 
 /// See the module's documentation.
 pub struct Tunnel {
     arrived: mpsc::UnboundedReceiver<Bytes>,
     current: Bytes,
     queued: Arc<AtomicUsize>,
+    windows: Arc<Windows>,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
@@ -39,6 +70,8 @@ pub(super) fn over(channel: Channel<Msg>) -> Tunnel {
     let (sender, arrived) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&queued);
+    let windows = Arc::<Windows>::default();
+    let allowed = Arc::clone(&windows);
     let writer = Box::pin(write_half.make_writer());
     tokio::spawn(async move {
         loop {
@@ -49,7 +82,7 @@ pub(super) fn over(channel: Channel<Msg>) -> Tunnel {
             match message {
                 Some(ChannelMsg::Data { data }) => {
                     let before = counter.fetch_add(data.len(), Ordering::AcqRel);
-                    if before + data.len() > MAX_QUEUED || sender.send(data).is_err() {
+                    if before + data.len() > allowed.room() || sender.send(data).is_err() {
                         break;
                     }
                 }
@@ -62,7 +95,14 @@ pub(super) fn over(channel: Channel<Msg>) -> Tunnel {
         // would count it as a login that never comes.
         let _ = write_half.close().await;
     });
-    Tunnel { arrived, current: Bytes::new(), queued, writer }
+    Tunnel { arrived, current: Bytes::new(), queued, windows, writer }
+}
+
+impl Tunnel {
+    /// The windows of the session that goes through it.
+    pub(super) fn windows(&self) -> &Arc<Windows> {
+        &self.windows
+    }
 }
 
 impl AsyncRead for Tunnel {

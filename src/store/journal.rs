@@ -226,6 +226,7 @@ impl Book {
             | Fact::HostConnected { .. }
             | Fact::GatewayConnected { .. }
             | Fact::GatewayFailed { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StepStarted { .. }
             | Fact::FactsGathered { .. }
             | Fact::QuestionAsked { .. }

@@ -218,7 +218,7 @@ async fn a_channel_that_does_not_open_has_started_nothing() {
     let ran = fan.run(["exec", "-H", "mute", "--format", "jsonl", "--", "true"]);
     let outcome = host(&ran.events());
     assert_eq!((ran.code, outcome.status, outcome.started), (Some(3), Status::Unreachable, false));
-    assert_eq!(outcome.failure.unwrap().kind, Kind::Timeout);
+    assert_eq!(outcome.failure.unwrap().kind, Kind::SessionTimeout);
 }
 
 /// fan with the one host of a server, as the user whose login shell is the named one.

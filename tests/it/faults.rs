@@ -473,3 +473,12 @@ async fn few_open_files() {
         ran.stderr
     );
 }
+
+/// What the user gave for a connection bounds all of it, whichever phase it is in.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connect_timeout_bounds_the_greeting() {
+    let sandbox = sandbox([("silent", Behaviour::Silent)]).await;
+    let ran = Fan::of(&sandbox).run(["exec", "-t", "1", "-H", "silent", "--", "true"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("no complete SSH handshake within 1 s"), "{}", ran.snapshot());
+}

@@ -542,3 +542,48 @@ fn hosts_says_what_is_wrong_beside_what_it_shows() {
     config:2:3: error: RemoteCommand: another command than fan's would run
     ");
 }
+
+/// Many loud commands on one connection behind a gateway, whose output nobody reads for a while: what their windows
+/// allow may pile up, and none is cut.
+#[test]
+fn loud_channels_of_one_host_behind_a_gateway_are_not_cut() {
+    let (bastion, target) = (Sshd::start(), Sshd::start());
+    let yaml = defaults(&target, "  gateway: bastion\n")
+        + &entry("bastion", &bastion, "gateway: none")
+        + "  far: {address: 127.0.0.1}\n  l[1-8]: {transport: local, gateway: none}\n";
+    let line = "x".repeat(49);
+    let tasks = format!("tasks: {{t: [{{run: 'yes {line} | head -c 6000000', on: far}}]}}\n");
+    let fan = fan(&yaml).file("tasks.yaml", tasks).in_script("\"$@\" | (sleep 3; wc -c)");
+    let ran = fan.run(["run", "t", "-N", "-H", "l*", "--format", "lines"]);
+    assert_eq!(ran.stdout.trim(), "48000000", "{}", ran.stderr);
+    assert_eq!((bastion.connections(), target.connections()), (1, 1), "{}", target.log());
+}
+
+/// A host that takes nothing any more in the middle of a transfer stalls its own, and not that of its neighbour on the
+/// same gateway.
+#[test]
+fn a_host_that_stalls_behind_a_gateway_holds_nobody_up() {
+    let (bastion, stalls, goes_on) = (Sshd::start(), Sshd::start(), Sshd::start());
+    let yaml = String::from("hosts:\n")
+        + &entry("bastion", &bastion, "gateway: none")
+        + &entry("stalls", &stalls, "gateway: bastion")
+        + &entry("goes-on", &goes_on, "gateway: bastion");
+    let fan = fan(&yaml)
+        .file("big", vec![7; 96 << 20])
+        .file("tasks.yaml", "tasks: {t: [{put: big, to: '{{ dir }}/{{ host }}/big'}]}\n");
+    let there = |host: &str| fan.work().join(host);
+    for host in ["stalls", "goes-on"] {
+        fs::create_dir(there(host)).unwrap();
+    }
+    let dir = format!("dir={}", fan.work().display());
+    let started = fan.start(["run", "t", "-H", "stalls,goes-on", "-e", &dir]);
+    eventually("the transfer has begun", || fs::read_dir(there("stalls")).unwrap().next().map(drop));
+    let servers = stalls.connection_processes();
+    servers.iter().for_each(|server| kill_process(*server, Signal::STOP).unwrap());
+    assert!(!there("stalls").join("big").exists(), "it was stopped in the middle");
+    eventually("the other one is there", || there("goes-on").join("big").exists().then_some(()));
+    assert!(!there("stalls").join("big").exists());
+    servers.iter().for_each(|server| kill_process(*server, Signal::CONT).unwrap());
+    let ran = started.finish();
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+}

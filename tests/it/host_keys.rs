@@ -9,6 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::relay::Relay;
 use crate::sshd::Sshd;
 use crate::support::{Fan, Login, Output, Ran, inventory_defaults, output, ssh};
 
@@ -592,4 +593,19 @@ fn fan_accepts_what_ssh_accepts() {
         accepted += usize::from(ours);
     }
     assert!((8..CASES - 8).contains(&accepted), "{accepted} of {CASES} prove little");
+}
+
+/// A server that breaks when it is asked for one type of key has others: what was seen is kept, what was not is said.
+#[test]
+fn keys_that_were_seen_are_kept_when_the_server_breaks_at_another() {
+    let sshd = Sshd::builder().host_keys(&["ed25519", "ecdsa", "rsa"]).start();
+    for (broken, missed, written) in [(1, "Ed25519", 2), (2, "ECDSA", 2), (3, "RSA", 2)] {
+        let relay = Relay::to(sshd.addresses()[0], move |number| (number == broken).then_some(100));
+        let yaml = format!("hosts:\n  h1: {{address: 127.0.0.1, port: {}, user: me}}\n", relay.port());
+        let ran = Fan::new().file("inventory.yaml", yaml).run(["trust", "-y", "-H", "h1"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(&format!("could not be asked for {missed} keys")), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(&format!("{written} keys written")), "{}", ran.snapshot());
+        assert_eq!(relay.connections(), 3);
+    }
 }

@@ -378,3 +378,80 @@ fn a_login_that_is_cut_is_opened_again() {
     }
     assert!(cuts > 15, "{cuts}");
 }
+
+/// A server that takes long to look keys up gets the time that the host's settings say, and no more.
+#[test]
+fn a_slow_login_has_a_deadline_of_its_own() {
+    let user = String::from_utf8(output(Command::new("whoami"), b"").stdout).unwrap();
+    let sshd = Sshd::builder()
+        .line("AuthorizedKeysFile none")
+        .line("AuthorizedKeysCommand /bin/sh -c \"sleep 2; echo %t %k\"")
+        .line(&format!("AuthorizedKeysCommandUser {}", user.trim()))
+        .start();
+    let with = |settings: &str| {
+        let yaml = sshd.inventory_yaml(1).replace("defaults:\n", &format!("defaults:\n{settings}"));
+        Fan::new().file("inventory.yaml", yaml)
+    };
+    let call = ["exec", "-H", "h1", "--", "true"];
+    for (settings, flags) in [
+        ("  auth_timeout: 1s\n", &[][..]),
+        ("  connect_timeout: 1s\n", &[]),
+        ("  auth_timeout: 60s\n", &["-t", "1"]),
+    ] {
+        let ran = with(settings).run(call.iter().take(1).chain(flags).chain(call.iter().skip(1)));
+        assert_eq!(ran.code, Some(3), "{settings}: {}", ran.snapshot());
+        assert!(ran.stderr.contains("the login did not end within 1 s"), "{settings}: {}", ran.snapshot());
+        assert!(ran.stderr.contains("[auth_timeout]"), "{settings}: {}", ran.snapshot());
+    }
+    for settings in ["  auth_timeout: 50s\n  connect_timeout: 2s\n", "  connect_timeout: 50s\n", ""] {
+        let ran = with(settings).run(call);
+        assert_eq!(ran.code, Some(0), "{settings}: {}", ran.snapshot());
+    }
+}
+
+/// Somebody without a name is nobody's login: fan does not guess one.
+#[test]
+fn who_has_no_name_has_to_give_one() {
+    let mut probe = Command::new("unshare");
+    probe.args(["--user", "--map-user=54321", "true"]);
+    if output(probe, b"").code != Some(0) {
+        eprintln!("NOT RUN: no user namespace can be made here");
+        return;
+    }
+    let hosts = "hosts:\n  h1: {address: 127.0.0.1, port: 1, retries: 0}\n  l: {transport: local}\n";
+    let nameless = |fan: Fan| fan.under(&["unshare", "--user", "--map-user=54321"]);
+    let fan = nameless(Fan::new().file("inventory.yaml", hosts));
+    let ran = fan.run(["exec", "-H", "h1", "--", "true"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("no login name: set user"), "{}", ran.snapshot());
+    let ran = fan.run(["exec", "-u", "me", "-H", "h1", "--", "true"]);
+    assert!(ran.stderr.contains("[connect_refused]"), "{}", ran.snapshot());
+    let ran = fan.run(["exec", "-N", "-H", "l", "--", "echo in"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "in\n"), "{}", ran.snapshot());
+}
+
+/// A ProxyCommand that cannot do its part is named, with what it said; it is run once.
+#[test]
+fn a_proxy_command_that_fails() {
+    let fan = Fan::new()
+        .file("inventory.yaml", "defaults: {user: me}\nhosts:\n  h1: {address: 192.0.2.1}\n")
+        .file("missing", "Host *\n  ProxyCommand no-such-program-at-all %h\n")
+        .file(
+            "fails",
+            "Host *\n  ProxyCommand sh -c 'echo x >> runs; echo first >&2; printf \"no \\033[31mway\\n\" >&2; exit 9'\n",
+        )
+        .file("late", "Host *\n  ProxyCommand sh -c 'echo SSH-2.0-x; echo gone >&2; exit 3'\n");
+    for (config, said) in [
+        ("missing", &["\"no-such-program-at-all 192.0.2.1\" ended with exit status 127: ", "not found"][..]),
+        ("fails", &["ended with exit status 9: no ", "h1: ProxyCommand: first"]),
+        ("late", &["ended with exit status 3: gone"]),
+    ] {
+        let ran = fan.run(["exec", "--ssh-config", config, "-H", "h1", "--", "true"]);
+        assert_eq!(ran.code, Some(3), "{config}: {}", ran.snapshot());
+        for said in said.iter().chain(&["[proxy_command]"]) {
+            assert!(ran.stderr.contains(said), "{config}: {said}: {}", ran.snapshot());
+        }
+        assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains("attempt"), "{}", ran.snapshot());
+    }
+    assert_eq!(std::fs::read_to_string(fan.work().join("runs")).unwrap(), "x\n");
+}

@@ -59,7 +59,13 @@ pub(super) const SETTINGS: Keys = &[
     ("identities_only", Shape::Flag, "offer only the keys of `identity`, also when the agent holds more"),
     ("agent", Shape::FlagOrText, "ask the SSH agent of SSH_AUTH_SOCK, none, or the one at this socket"),
     ("known_hosts", PATHS, "files of known host keys"),
-    ("connect_timeout", Shape::Duration, "name lookup and TCP connect together"),
+    (
+        "connect_timeout",
+        Shape::Duration,
+        "everything up to a ready connection: name lookup, TCP connect, greeting, keys and login",
+    ),
+    ("auth_timeout", Shape::Duration, "the login alone"),
+    ("session_timeout", Shape::Duration, "opening a channel, and the answer to the start of a command: each"),
     ("command_timeout", Shape::Duration, "how long a command may take"),
     ("idle_timeout", Shape::Duration, "how long a command may be silent"),
     (

@@ -90,7 +90,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
             }
         }
     }
-    settings.known_hosts = known_hosts(&chosen, &tokens, &mut notes);
+    (settings.known_hosts, settings.shared_known_hosts) = known_hosts(&chosen, &tokens, &mut notes).unzip();
     if let Some(strictness) = &chosen.strictness {
         match strictness.value {
             Strictness::Policy(policy) => settings.host_keys = Some(from(strictness.at, *policy)),
@@ -238,10 +238,14 @@ fn agent_setting(text: &str, tokens: &Tokens<'_>) -> Result<AgentSetting, String
     tokens.path(text).map(AgentSetting::Socket)
 }
 
-/// The files of known keys, the user's first. When only one kind is named, the other one has OpenSSH's defaults.
-fn known_hosts(chosen: &Chosen<'_>, tokens: &Tokens<'_>, notes: &mut Notes) -> Option<Sourced<Vec<String>>> {
+/// Files of known keys, with the line that says so.
+type Files = Sourced<Vec<String>>;
+
+/// The user's files of known keys, and those of the machine. When only one kind is named, the other one has OpenSSH's
+/// defaults.
+fn known_hosts(chosen: &Chosen<'_>, tokens: &Tokens<'_>, notes: &mut Notes) -> Option<(Files, Files)> {
     let at = chosen.user_known_hosts.as_ref().or(chosen.global_known_hosts.as_ref())?.at;
-    let mut files = Vec::new();
+    let (mut files, mut shared) = (Vec::new(), Vec::new());
     let named = chosen.user_known_hosts.as_ref().map(|files| (files.at, files.value));
     let own: Vec<&str> = match named {
         Some((_, files)) => files.iter().map(String::as_str).collect(),
@@ -252,19 +256,19 @@ fn known_hosts(chosen: &Chosen<'_>, tokens: &Tokens<'_>, notes: &mut Notes) -> O
         files.extend(notes.keep("UserKnownHostsFile", at, tokens.path(file)).map(|file| file.value));
     }
     match &chosen.global_known_hosts {
-        None => files.extend(GLOBAL_KNOWN_HOSTS.map(str::to_owned)),
+        None => shared.extend(GLOBAL_KNOWN_HOSTS.map(str::to_owned)),
         Some(global) => {
             for file in global.value.iter().filter(|file| *file != "/dev/null") {
                 if file.starts_with('~') {
                     let message = "OpenSSH does not take ~ for a home folder here; write the whole path";
                     notes.error("GlobalKnownHostsFile", global.at, message.to_owned());
                 } else {
-                    files.push(file.clone());
+                    shared.push(file.clone());
                 }
             }
         }
     }
-    Some(from(at, files))
+    Some((from(at, files), from(at, shared)))
 }
 
 fn limit(seconds: u32) -> TimeLimit {

@@ -213,7 +213,10 @@ fn compare(file: &Path, asked: &Asked, printed: Option<&Printed>) -> Result<(), 
                 "{home}/.ssh/known_hosts {home}/.ssh/known_hosts2 /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
             )
         },
-        |files| files.value.join(" "),
+        |own| {
+            let shared = settings.shared_known_hosts.iter().flat_map(|files| &files.value);
+            own.value.iter().chain(shared).map(String::as_str).collect::<Vec<_>>().join(" ")
+        },
     );
     if ours != listed && found.errors.is_empty() {
         differences.push(format!("known hosts: ssh {listed:?}, fan {ours:?}"));

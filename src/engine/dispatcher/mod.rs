@@ -326,6 +326,7 @@ impl<C: Connector> Dispatcher<C> {
     fn note(&self, notice: Notice) {
         self.shared.sink.tell(match notice {
             Notice::Connected { gateway, timings, auth } => Fact::GatewayConnected { gateway, timings, auth },
+            Notice::ProxySaid { host, line } => Fact::ProxySaid { host, line },
             Notice::Failed { gateway, failure } => Fact::GatewayFailed { gateway, failure },
         });
     }

@@ -30,7 +30,7 @@ pub(super) fn of_all(
             continue;
         }
         let resolved = inventory.resolve(host, roles, &request.settings);
-        let own = described(&resolved, &request.operator.user);
+        let own = described(&resolved, request.operator.user.as_deref().unwrap_or_default());
         let mut vars = file_vars.clone();
         vars.extend(resolved.vars);
         let below = [own.clone(), request.secrets.named().clone()];

@@ -1,18 +1,18 @@
 //! From a resolved host to all that a worker and the transport need: fan's defaults filled in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::plan::{Becoming, PlannedHost};
 use crate::engine::planner::Request;
 use crate::engine::planner::gateways::Known;
 use crate::engine::planner::ssh_config::Consulted;
-use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Password};
+use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Password, Whole};
 use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory, ResolvedHost};
 use crate::model::position::Diagnostic;
 use crate::model::settings::{
-    AgentSetting, HostKeyPolicy, OnDisconnect, Settings, Sourced, TimeLimit, Transport,
+    AgentSetting, HostKeyPolicy, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport,
 };
 use crate::model::template::Layer;
 use crate::model::value::Vars;
@@ -29,16 +29,18 @@ const DEFAULT_SHELL: &str = "sh";
 /// What the planner needs to know of the operator and the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Operator {
-    /// The local user: the login name where none is set.
-    pub user: String,
+    /// The local user: the login name where none is set. Not every user has a name.
+    pub user: Option<String>,
     /// For `~/` in paths.
     pub home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`, when it is set.
     pub agent_socket: Option<PathBuf>,
     /// OpenSSH's default key files that can be used.
     pub default_identities: Vec<PathBuf>,
-    /// OpenSSH's default known_hosts files.
+    /// OpenSSH's default known_hosts files of the user.
     pub default_known_hosts: Vec<PathBuf>,
+    /// Those of the whole machine, which nothing is written to.
+    pub system_known_hosts: Vec<PathBuf>,
     /// The host keys of the project, which are read before any other file.
     pub project_known_hosts: Option<PathBuf>,
     /// What to do about new host keys where nothing else is said.
@@ -151,18 +153,17 @@ impl HostPlanner<'_> {
     pub(super) fn endpoint(&mut self, name: HostName, settings: Settings) -> Endpoint {
         let operator = &self.request.operator;
         let host_key = host_key(&settings, operator, &mut self.shared);
+        let deadlines = deadlines(&settings);
+        let (known_hosts, records_keys) = self.shared.known_hosts(&settings, operator);
+        let transport = settings.transport.map_or(Transport::Ssh, |transport| transport.value);
+        let user = settings.user.map(|user| user.value).or_else(|| operator.user.clone());
+        let nameless = user.is_none() && transport == Transport::Ssh;
         let address = settings.address.map_or_else(|| name.to_string(), |address| address.value);
-        let mut deadlines = Deadlines::default();
-        if let Some(timeout) = &settings.connect_timeout {
-            deadlines.connect = timeout.value;
-        }
-        Endpoint {
+        let endpoint = Endpoint {
             address: Arc::from(address.trim_start_matches('[').trim_end_matches(']')),
             name,
             port: settings.port.map_or(DEFAULT_PORT, |port| port.value),
-            user: settings
-                .user
-                .map_or_else(|| Arc::from(operator.user.as_str()), |user| Arc::from(user.value)),
+            user: Arc::from(user.unwrap_or_default()),
             identities: match &settings.identity {
                 Some(files) => self.shared.paths(&files.value, operator),
                 None => self.shared.default_identities(operator),
@@ -175,7 +176,8 @@ impl HostPlanner<'_> {
             agent: agent(settings.agent.as_ref(), operator),
             forward_agent: settings.forward_agent.is_some_and(|forward| forward.value),
             password: settings.password.map(|source| Password::At(source.value)),
-            known_hosts: self.shared.known_hosts(settings.known_hosts.as_ref(), operator),
+            known_hosts,
+            records_keys,
             host_key,
             deadlines,
             keepalive: match &settings.keepalive {
@@ -183,11 +185,34 @@ impl HostPlanner<'_> {
                 Some(interval) => interval.value.duration(),
             },
             retries: settings.retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
-            transport: settings.transport.map_or(Transport::Ssh, |transport| transport.value),
+            transport,
             proxy_command: settings.proxy_command.map(|command| Arc::from(command.value)),
             gateway: None,
+        };
+        if nameless {
+            self.problem(Diagnostic::bare("no login name: set user").help(
+                "you have no entry in the list of users here: write `user` in the inventory, or -u NAME",
+            ));
         }
+        endpoint
     }
+}
+
+/// A limit for the whole opening takes the place of those of its phases. A login that has one of its own keeps it,
+/// but for the flag: who writes that waits before a terminal.
+fn deadlines(settings: &Settings) -> Deadlines {
+    let mut deadlines = Deadlines::default();
+    let login = settings.auth_timeout.as_ref().map(|limit| limit.value);
+    if let Some(Sourced { value: limit, origin }) = &settings.connect_timeout {
+        (deadlines.connect, deadlines.handshake, deadlines.auth) = (*limit, *limit, *limit);
+        let own_login = login.is_some() && !matches!(origin, Origin::CommandLine(_));
+        deadlines.whole = if own_login { Whole::UpToLogin(*limit) } else { Whole::UpToReady(*limit) };
+    }
+    deadlines.auth = login.unwrap_or(deadlines.auth);
+    if let Some(limit) = &settings.session_timeout {
+        deadlines.channel = limit.value;
+    }
+    deadlines
 }
 
 fn agent(setting: Option<&Sourced<AgentSetting>>, operator: &Operator) -> Agent {
@@ -234,13 +259,24 @@ impl SharedPaths {
         self.share(operator.default_identities.clone())
     }
 
-    /// The project's file, then those that the settings name or OpenSSH would read.
-    fn known_hosts(&mut self, named: Option<&Sourced<Vec<String>>>, operator: &Operator) -> Arc<[PathBuf]> {
-        let mut files: Vec<PathBuf> = operator.project_known_hosts.iter().cloned().collect();
-        match named {
-            Some(named) => files.extend(named.value.iter().map(|text| operator.path(text))),
-            None => files.extend(operator.default_known_hosts.iter().cloned()),
-        }
-        self.share(files)
+    /// The project's file, then those that the settings name or OpenSSH would read; and whether new keys may be
+    /// written to the first of them. Those of the whole machine are never written to.
+    fn known_hosts(&mut self, settings: &Settings, operator: &Operator) -> (Arc<[PathBuf]>, bool) {
+        let paths = |named: &Sourced<Vec<String>>| -> Vec<PathBuf> {
+            named.value.iter().map(|text| operator.path(text)).collect()
+        };
+        let (own, shared) = match (&settings.known_hosts, &settings.shared_known_hosts) {
+            (None, _) => (operator.default_known_hosts.clone(), operator.system_known_hosts.clone()),
+            (Some(own), Some(shared)) if matches!(own.origin, Origin::SshConfig(_)) => {
+                (paths(own), paths(shared))
+            }
+            (Some(own), _) => (paths(own), Vec::new()),
+        };
+        let first = operator.project_known_hosts.as_ref().or(own.first());
+        let records = first.is_some_and(|first| {
+            first.as_path() != Path::new("/dev/null") && !operator.system_known_hosts.contains(first)
+        });
+        let files = operator.project_known_hosts.iter().cloned().chain(own).chain(shared).collect();
+        (self.share(files), records)
     }
 }

@@ -81,25 +81,33 @@ async fn start<C: Connector>(
     prepared: Prepared,
 ) -> Result<Finished, Box<StepResult>> {
     let Prepared { request, opening } = prepared;
-    let mut stop = worker.shared.stop.clone();
-    let session = worker.run.session.clone().expect("the worker opened a session for this action");
     if std::ptr::eq(worker.place, worker.planned)
         && let Err(failure) = worker.run.commands.allowed()
     {
         return Err(Box::new(StepResult::refused(failure)));
     }
     let sent = request.sent.clone();
-    let starting = giving_way(session.as_ref(), &mut worker.run.files, session.exec(request));
-    let answer = tokio::select! {
-        biased;
-        answer = starting => answer,
-        reason = stop.asked_and_waited(|patience| patience.start) => {
-            if !sent.is_noted() {
-                // There was no channel yet for it to be sent in.
-                return Err(Box::new(unsent(interrupted(reason))));
+    let mut again = true;
+    let answer = loop {
+        let mut stop = worker.shared.stop.clone();
+        let session = worker.run.session.clone().expect("the worker opened a session for this action");
+        let starting = giving_way(session.as_ref(), &mut worker.run.files, session.exec(request.clone()));
+        let answer = tokio::select! {
+            biased;
+            answer = starting => answer,
+            reason = stop.asked_and_waited(|patience| patience.start) => {
+                if !sent.is_noted() {
+                    // There was no channel yet for it to be sent in.
+                    return Err(Box::new(unsent(interrupted(reason))));
+                }
+                worker.run.started = true;
+                return Err(Box::new(unanswered(StepStatus::Cancelled, interrupted(reason))));
             }
-            worker.run.started = true;
-            return Err(Box::new(unanswered(StepStatus::Cancelled, interrupted(reason))));
+        };
+        match answer {
+            Err(ExecError { failure, may_have_started: false })
+                if std::mem::take(&mut again) && worker.renew(&failure).await => {}
+            answer => break answer,
         }
     };
     let exec = match answer {

@@ -42,7 +42,6 @@ async fn every_end_of_a_command_has_its_outcome() {
         (Command::runs().exit(1, 3).exit(1, 0).closed(), S::Failed, Some(K::Exit), true, false),
         (refused(K::ChannelRefused), S::Unreachable, Some(K::ChannelRefused), false, false),
         (refused(K::ExecRefused), S::Unreachable, Some(K::ExecRefused), false, false),
-        (refused(K::ConnectionLost), S::Unreachable, Some(K::ConnectionLost), false, false),
         (refused(K::Protocol), S::Unreachable, Some(K::Protocol), false, false),
         (refused(K::LocalIo), S::Unreachable, Some(K::LocalIo), false, false),
         (unanswered(K::ExecRefused), S::Unknown, Some(K::ExecRefused), true, true),
@@ -63,6 +62,20 @@ async fn every_end_of_a_command_has_its_outcome() {
             assert_eq!(ran.tally.connects["h0"], 1, "{shown}");
             assert_eq!(ran.tally.sessions_closed["h0"].len(), 1, "{shown}");
         }
+    }
+}
+
+/// A connection that had ended by the time that the first command was to start is opened once more: nothing was
+/// started on the host.
+#[tokio::test(start_paused = true)]
+async fn a_session_lost_before_anything_was_started_is_opened_once_more() {
+    let lost = || Command::not_started(Start::Refused(Kind::ConnectionLost));
+    for (losses, status, started) in [(1, Status::Ok, true), (2, Status::Unreachable, false)] {
+        let commands = (0..losses).map(|_| lost()).chain([Command::exits(1, 0)]);
+        let fake = Fake::new().runs("h0", commands.collect::<Vec<_>>());
+        let ran = run(plan(1, vec![vec![raw("a")]]), fake).await;
+        let host = ran.host("h0");
+        assert_eq!((host.status, host.started, ran.tally.connects["h0"]), (status, started, 2));
     }
 }
 

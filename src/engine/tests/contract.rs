@@ -72,7 +72,7 @@ impl Story {
             | Fact::LockReleased { task, .. } => {
                 assert_eq!(self.task, Some(*task), "a lock belongs to its task")
             }
-            Fact::GatewayConnected { .. } | Fact::GatewayFailed { .. } => {}
+            Fact::GatewayConnected { .. } | Fact::GatewayFailed { .. } | Fact::ProxySaid { .. } => {}
             Fact::StepStarted { host, task, step } => {
                 self.alive(host);
                 assert_eq!(self.task, Some(*task), "a step belongs to the task that is on");

@@ -360,6 +360,7 @@ impl Reporter for Fold {
             }
             Fact::ConnectRetried { .. }
             | Fact::LockWaiting { .. }
+            | Fact::ProxySaid { .. }
             | Fact::StragglersNoticed { .. }
             | Fact::AgentAwaited { .. }
             | Fact::StopRequested { .. } => {

