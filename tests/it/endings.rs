@@ -257,11 +257,11 @@ fn an_account_that_runs_nothing_is_no_success() {
 
 #[test]
 fn a_forced_command_gets_its_line_as_it_is_and_does_its_work_once() {
-    let sshd = Sshd::start();
-    let count = sshd.home().join("count");
-    // An sshd of its own that writes down what it was asked for, without a word.
+    let folder = tempfile::tempdir().unwrap();
+    let count = folder.path().join("count");
+    // It writes down what it was asked for, without a word.
     let forced = Sshd::builder()
-        .line(&format!("ForceCommand printf '%%s\\n' \"$SSH_ORIGINAL_COMMAND\" >> {}", count.display()))
+        .line(&format!("ForceCommand printf '%s\\n' \"$SSH_ORIGINAL_COMMAND\" >> {}", count.display()))
         .start();
     let fan = Fan::at(&forced);
     let ran = fan.run(["exec", "-H", "h1", "--format", "jsonl", "--", "release 'a b'  now"]);

@@ -496,7 +496,7 @@ impl Exec for FakeExec {
         tokio::select! {
             biased;
             heard = self.told() => heard,
-            () = async { tokio::time::sleep_until(answer.unwrap_or_else(Instant::now)).await }, if answer.is_some() => {
+            () = tokio::time::sleep_until(answer.unwrap_or_else(Instant::now)), if answer.is_some() => {
                 self.answer = None;
                 Heard::Answered
             }
