@@ -302,3 +302,39 @@ fn the_hosts_of_a_demo_are_this_machine_and_get_no_sudo() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "in\n2\n"), "{}", ran.snapshot());
     assert!(ran.stderr.contains("their steps run as you, without sudo"), "{}", ran.snapshot());
 }
+
+/// What a list of processes shows would be masked in the output: there is nothing to mask.
+#[test]
+fn a_secret_stands_on_no_command_line_of_the_programs_that_change_the_user() {
+    let sshd = sshd();
+    let tasks = r#"
+secrets: {token: {env: TOKEN}, pin: {env: PIN}}
+tasks:
+  t:
+    - run: |
+        x={{ token }}{{ pin }}
+        for f in /proc/[0-9]*/cmdline; do tr '\0' ' ' < $f; echo; done 2>/dev/null
+        echo "length ${#x} $(id -un) $E"
+      env: {E: "{{ token }}"}
+      user: "{{ user }}"
+"#;
+    for (login, sudo, user, program) in [
+        ("free", "{method: sudo}", "root", "sudo -H"),
+        ("pass", "{method: sudo, password: {env: PW}}", "fan-none", "sudo -H"),
+        ("none", "{method: su, password: {env: PW}}", "fan-free", "su fan-free"),
+        ("free", "{method: doas}", "root", "sh -c"),
+    ] {
+        let fan = fan(&sshd, &[login], sudo, tasks).env("TOKEN", "c4n4ry $x'token").env("PIN", "77~q");
+        let user_flag = format!("user={user}");
+        let ran = fan.run(["run", "t", "-N", "-H", login, "-e", &user_flag]);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        let (processes, end) = ran.stdout.rsplit_once("length").unwrap();
+        assert!(processes.contains(program), "{login} {sudo}: {}", ran.snapshot());
+        assert!(
+            !processes.contains("****") && !processes.contains("77~q"),
+            "{login} {sudo}: {}",
+            ran.snapshot()
+        );
+        assert_eq!(end.trim_end(), format!(" 19 {user} ********"), "{login} {sudo}");
+    }
+}
