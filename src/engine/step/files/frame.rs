@@ -153,7 +153,12 @@ async fn attempt<C: Connector>(
                     worker.run.files.push(Arc::clone(&remote));
                     remote
                 }
-                Err(failure) => return Tried::Ended(Box::new(StepResult::refused(failure))),
+                Err(failure) => {
+                    return Tried::Ended(Box::new(match before {
+                        Some(before) => ended(failure, StepStatus::Failed, before.left(), false, true),
+                        None => StepResult::refused(failure),
+                    }));
+                }
             }
         }
     };
