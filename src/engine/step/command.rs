@@ -273,7 +273,9 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
     let not_begun = match &finished.ended {
         Ended::NotStarted(_) => true,
         Ended::Stopped { cause, confirmed } => *confirmed && *cause == StopCause::NotStarted,
-        Ended::Exited { .. } | Ended::NoStatus | Ended::Lost(_) => false,
+        // Its folder cannot be entered.
+        Ended::Exited { exit: Exit::Status(_), .. } => finished.no_folder,
+        Ended::Exited { exit: Exit::Signal(_), .. } | Ended::NoStatus | Ended::Lost(_) => false,
     };
     let notes: Vec<String> = notes(&finished).collect();
     result.cut = matches!(finished.ended, Ended::Exited { rest: Rest::Cut(_), .. });

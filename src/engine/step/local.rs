@@ -50,6 +50,7 @@ pub(super) async fn run<C: Connector>(
     }
     if let Some(failure) = result.outcome.failure.as_mut().filter(|it| it.kind == Kind::RemotePath) {
         *failure = Failure::new(Kind::LocalIo, "the folder to run in (`lcd`) cannot be entered");
+        result.outcome.change = Change::None;
     }
     Ok(StepResult { refused: false, ..result })
 }
