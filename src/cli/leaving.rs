@@ -195,20 +195,20 @@ fn is_left_alone(thing: &Thing) -> bool {
 )]
 fn leave(signal: Signal) {
     lay_down();
-    for thing in things().values() {
-        if let Thing::Terminal { terminal, kept: false, .. } = thing {
-            // Behind the question; nobody is left to tell when it is gone.
-            let _ = (&mut &*terminal).write_all(b"\n");
+    // Held to the end: whoever waits for one of these programs must not go on because it was ended here, and say that it
+    // failed.
+    let things = things();
+    for thing in things.values() {
+        match thing {
+            Thing::Terminal { terminal, kept: false, .. } => {
+                let mut terminal = terminal;
+                // Behind the question; nobody is left to tell when it is gone.
+                let _ = terminal.write_all(b"\n");
+            }
+            Thing::Terminal { kept: true, .. } => {}
+            Thing::Program(pid) => end_program(*pid),
         }
     }
-    let programs: Vec<Pid> = things()
-        .values()
-        .filter_map(|thing| match thing {
-            Thing::Program(pid) => Some(*pid),
-            Thing::Terminal { .. } => None,
-        })
-        .collect();
-    programs.into_iter().for_each(end_program);
     exit(128 + signal.as_raw());
 }
 

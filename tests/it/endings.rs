@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
@@ -230,8 +231,10 @@ fn login(sshd: &Sshd, name: &str) -> Fan {
 #[test]
 fn an_account_that_runs_nothing_is_no_success() {
     let shells = [("bash", "/bin/bash"), ("true", "/bin/true")];
-    let sshd = Sshd::builder().stranger("x").login_shells(&shells).start();
+    // So that bash reads its profile, which the suite's sshd keeps it from.
+    let sshd = Sshd::builder().stranger("x").login_shells(&shells).line("SetEnv SHLVL=0").start();
     let home = sshd.home();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
     let mark = home.join("mark");
     let command = format!("echo > {}", mark.display());
     for (profile, name, runs) in [

@@ -237,7 +237,8 @@ async fn hosts_that_vanish_while_they_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_start_is_repeated() {
     let sandbox = sandbox([("busy", Behaviour::Throttle { first: 2 }), ("good", Behaviour::Normal)]).await;
-    let ran = Fan::of(&sandbox).run(["exec", "--format", "jsonl", "-H", "all", "--", "echo in >> count"]);
+    let ran =
+        Fan::of(&sandbox).run(["exec", "--format", "jsonl", "-H", "all", "--", "echo in | tee -a count"]);
     let events = ran.events();
     assert_eq!((ran.code, retries(&events)), (Some(0), 2), "{}", ran.stdout);
     let busy = &sandbox.hosts()[0];

@@ -214,13 +214,13 @@ tasks:
     $ fan run filter -H all
     tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:33: error: unknown filter "nope"
-    tasks.yaml:4:29: error: unexpected "%}"
+    tasks.yaml:4:29: error: unexpected "%}" (help: for another program's braces, write {% raw %}{% if %}{% endraw %})
     tasks.yaml:6:33: error: unexpected input after expression
 
     $ fan check
     tasks.yaml:2:26: error: unclosed "{{" (help: close it with "}}"; for another program's braces, write {% raw %}{{{% endraw %})
     tasks.yaml:3:33: error: unknown filter "nope"
-    tasks.yaml:4:29: error: unexpected "%}"
+    tasks.yaml:4:29: error: unexpected "%}" (help: for another program's braces, write {% raw %}{% if %}{% endraw %})
     tasks.yaml:6:33: error: unexpected input after expression
     "#);
 }

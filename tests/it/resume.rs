@@ -475,7 +475,7 @@ tasks:
 fn what_was_taken_back_after_a_no_is_done_again() {
     let fan = declined(WITH_WAY_BACK);
     assert_eq!(lines(&fan, "log"), ["one", "two", "back", "always"]);
-    succeeds(&fan.run(["resume"]));
+    succeeds(&fan.run(["resume", "-y"]));
     assert_eq!(lines(&fan, "log"), ["one", "two", "back", "always", "one", "two", "three", "always"]);
 }
 
@@ -500,7 +500,7 @@ tasks:
 ";
     let fan = declined(tasks);
     assert_eq!(lines(&fan, "log"), ["one", "two", "back", "tidy", "always"]);
-    succeeds(&fan.run(["resume"]));
+    succeeds(&fan.run(["resume", "-y"]));
     let again = ["one", "two", "three", "tidy", "after", "always"];
     assert_eq!(lines(&fan, "log")[5..], again);
 }
