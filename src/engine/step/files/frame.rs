@@ -12,7 +12,7 @@ use crate::engine::step::{StepResult, interrupted};
 use crate::engine::worker::{Worker, giving_way};
 use crate::event::{Fact, Stream};
 use crate::files::progress::Progress;
-use crate::files::remote::{Commands, Privilege, Remote};
+use crate::files::remote::{Privilege, Remote};
 use crate::model::duration;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, StepStatus};
@@ -84,10 +84,7 @@ pub(super) async fn run<C: Connector>(
     };
     // Some servers end a connection on which a command is asked for beside SFTP (proftpd's mod_sftp). All that was
     // learned is that: on another connection the same goes on without commands.
-    worker.run.commands = Commands::Never;
-    worker.run.files.clear();
-    worker.run.session = None;
-    if worker.open_session(index).await.is_err() {
+    if !worker.connect_alone(index).await {
         return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
     }
     match attempt(worker, index, &privilege, &work, limit, Some(before)).await {
@@ -123,9 +120,7 @@ async fn attempt<C: Connector>(
 ) -> Tried<C::Session> {
     let mut stop = worker.shared.stop.clone();
     let mut by_commands = false;
-    // What is learned of another host is not kept here.
-    let is_here = std::ptr::eq(worker.place, worker.planned);
-    let commands = if is_here { worker.run.commands } else { Commands::default() };
+    let commands = worker.run.commands;
     let remote = match known(worker, privilege) {
         Some(remote) => remote,
         None => {
@@ -229,7 +224,7 @@ async fn attempt<C: Connector>(
         }
         Given::Done(Err(failure)) => {
             let lost = is_loss(&failure);
-            if lost && is_here && remote.was_asking_for_a_shell() {
+            if lost && remote.was_asking_for_a_shell() {
                 return Tried::Alone(failure, remote);
             }
             // A server that does not answer may still have done what it was asked.
