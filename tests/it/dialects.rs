@@ -398,8 +398,13 @@ fn commands_begin_where_sftp_does() {
 /// A server that renames what a link points at loses no file: links are not renamed there.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_link_is_renamed_where_that_moves_a_file() {
-    use Dialect::{NoCommands, RenamesThrough};
-    let sandbox = hosts(&[("through", &[RenamesThrough, NoCommands]), ("shell", &[RenamesThrough])]).await;
+    use Dialect::{NoCommands, RenamesThrough, ReplacesThrough};
+    let sandbox = hosts(&[
+        ("through", &[RenamesThrough, NoCommands]),
+        ("shell", &[RenamesThrough]),
+        ("target", &[ReplacesThrough, NoCommands]),
+    ])
+    .await;
     let fan = Fan::of(&sandbox).file("site/a", "a").file("site/in/b", "b");
     for (target, link) in [("a", "l"), ("../a", "in/up"), ("b", "in/l")] {
         symlink(target, fan.work().join("site").join(link)).unwrap();
@@ -445,4 +450,135 @@ async fn no_link_is_renamed_where_that_moves_a_file() {
     for (name, said) in said(&sandbox, &ran) {
         assert_eq!(said, "ok 2 unchanged; ok 1 unchanged; ok", "{name}");
     }
+}
+
+/// What cannot be tried with a link of ours is no reason to fail: not where links are made only as the server likes, nor
+/// where none are made at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_a_links_place_is_replaced_where_few_links_are_made() {
+    use Dialect::{AbsoluteLinks, NoCommands, NoLinks, RenamesThrough};
+    let sandbox = hosts(&[
+        ("absolute", &[AbsoluteLinks, NoCommands]),
+        ("none", &[NoLinks, NoCommands]),
+        ("none-through", &[NoLinks, RenamesThrough, NoCommands]),
+    ])
+    .await;
+    let fan = Fan::of(&sandbox).file("site/a", "new");
+    for host in sandbox.hosts() {
+        fs::create_dir(host.home.join("www")).unwrap();
+        for name in ["single", "www/a"] {
+            symlink(host.home.join("kept"), host.home.join(name)).unwrap();
+        }
+        fs::write(host.home.join("kept"), "kept").unwrap();
+        symlink("/nowhere", host.home.join("now")).unwrap();
+    }
+    let tasks = "tasks: {t: {steps: [{put: site/a, to: single}, {put: site/, to: www}, \
+                 {file: now, state: link, target: /not/there, warn_only: true}]}}\n";
+    let fan = fan.file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    let mut text = String::new();
+    for ((name, said), host) in said(&sandbox, &ran).iter().zip(sandbox.hosts()) {
+        writeln!(text, "{name}: {said} [{}]", names(&host.home).join(", ")).unwrap();
+        for (path, content) in [("single", "new"), ("www/a", "new"), ("kept", "kept")] {
+            assert_eq!(fs::read_to_string(host.home.join(path)).unwrap(), content, "{name}: {path}");
+        }
+    }
+    insta::assert_snapshot!(text, @r"
+    absolute: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; changed [kept, now -> /not/there, single, www, www/a]
+    none: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; warned remote_path: cannot make the link ./.now<random>: the server makes no links [kept, now -> /nowhere, single, www, www/a]
+    none-through: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; warned remote_path: cannot make the link ./.now<random>: the server makes no links [kept, now -> /nowhere, single, www, www/a]
+    ");
+}
+
+/// A link is one whatever the server calls it: nothing is changed or removed behind it, and nothing fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_link_points_at_is_let_be_however_it_is_told() {
+    use Dialect::{ListsThrough, LstatFollows, NoCommands, RenamesThrough};
+    let sandbox = hosts(&[
+        ("openssh", &[NoCommands]),
+        ("lstat", &[LstatFollows, NoCommands]),
+        ("lists", &[ListsThrough, NoCommands]),
+        ("both", &[LstatFollows, ListsThrough, NoCommands]),
+        ("proftpd", &[LstatFollows, RenamesThrough, NoCommands]),
+        ("shell", &[LstatFollows, ListsThrough]),
+    ])
+    .await;
+    let fan = Fan::of(&sandbox).file("site/a", "a").file("site/in/b", "b");
+    symlink("a", fan.work().join("site/l")).unwrap();
+    for host in sandbox.hosts() {
+        fs::create_dir_all(host.home.join("www/in")).unwrap();
+        fs::create_dir_all(host.home.join("kept/deep")).unwrap();
+        for name in ["kept/deep/file", "kept/b", "kept/a"] {
+            fs::write(host.home.join(name), "kept").unwrap();
+        }
+        // Extra ones, one in the place of a file, one in that of a folder, and single ones.
+        for (target, link) in [
+            ("../kept", "www/extra"),
+            ("..", "www/in/up"),
+            ("../kept/a", "www/a"),
+            ("../../kept/b", "www/in/b"),
+            ("a", "www/l"),
+            ("kept", "gone"),
+            ("kept/b", "gone-file"),
+            ("kept/a", "now"),
+        ] {
+            symlink(target, host.home.join(link)).unwrap();
+        }
+    }
+    // Fetched first: a folder that leads back to where it is has no end.
+    let ran = fan.run(["get", "-H", "all", "--format", "jsonl", "www", "got/{host}"]);
+    for (name, said) in said(&sandbox, &ran) {
+        assert!(!said.contains("failed"), "{name}: {said}");
+        let got = names(&fan.work().join("got").join(&name).join("www"));
+        assert!(!got.iter().any(|got| got.contains("deep") || got.contains("up/")), "{name}: {got:?}");
+    }
+    let tasks = "tasks: {t: {steps: [{sync: site, to: www, delete: true}, {file: gone, state: absent, recurse: true}, \
+                 {file: gone-file, state: absent}, {file: now, state: link, target: www/a}]}}\n";
+    let fan = fan.file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    for ((name, said), host) in said(&sandbox, &ran).iter().zip(sandbox.hosts()) {
+        assert!(!said.contains("failed"), "{name}: {said}");
+        let due = [
+            "kept",
+            "kept/a",
+            "kept/b",
+            "kept/deep",
+            "kept/deep/file",
+            "now -> www/a",
+            "www",
+            "www/a",
+            "www/in",
+            "www/in/b",
+            "www/l -> a",
+        ];
+        assert_eq!(names(&host.home), due, "{name}: {said}");
+        for (path, content) in [("www/a", "a"), ("www/in/b", "b"), ("kept/a", "kept"), ("kept/b", "kept")] {
+            assert_eq!(fs::read_to_string(host.home.join(path)).unwrap(), content, "{name}: {path}");
+        }
+    }
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    for (name, said) in said(&sandbox, &ran) {
+        assert_eq!(said, "ok 2 unchanged; ok; ok; ok", "{name}");
+    }
+}
+
+/// The same for a host that steps of others are done on: they share one connection, and then the one after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_connection_is_learned_of_a_host_that_others_use() {
+    let sandbox =
+        hosts(&[("one", &[]), ("two", &[]), ("three", &[]), ("ends", &[Dialect::EndsOnCommand])]).await;
+    let fan = Fan::of(&sandbox).file("a", "one").file(
+        "tasks.yaml",
+        "tasks: {t: {steps: [{put: a, to: 'a-{{ host }}', on: ends}, {put: a, to: 'b-{{ host }}', on: ends}, \
+         {run: 'true'}, {put: a, to: here}]}}\n",
+    );
+    let ran = fan.run(["run", "-H", "one,two,three", "--format", "jsonl", "t"]);
+    assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    let ends = sandbox.hosts().iter().find(|host| host.name == "ends").unwrap();
+    assert_eq!(names(&ends.home), ["a-one", "a-three", "a-two", "b-one", "b-three", "b-two"]);
+    // What is learned of it is not kept of the others.
+    for host in sandbox.hosts().iter().filter(|host| host.name != "ends") {
+        assert_eq!(names(&host.home), ["here"], "{}", host.name);
+    }
+    assert_eq!(ends.connections(), 2);
 }

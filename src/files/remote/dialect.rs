@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::remote::script::Script;
 use crate::files::remote::temporary::lasting;
-use crate::files::remote::{Remote, Replaced, about, child, is_loss, shown, split, untold};
+use crate::files::remote::{Remote, Replaced, about, is_loss, shown, split, untold};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
 use crate::ssh::sftp::wire::{Attrs, LinkOrder, Request};
@@ -23,6 +23,9 @@ const BITS: u32 = 0o7777;
 
 /// A file that nobody else can read.
 const PRIVATE: u32 = 0o600;
+
+/// A link of which no more is known.
+const LINK: Meta = Meta { kind: MetaKind::Link, mode: 0o777, owner: None, mtime: None };
 
 /// What was learned of a server.
 #[derive(Default)]
@@ -165,19 +168,45 @@ impl<S: Session> Remote<S> {
         follow: bool,
     ) -> Result<Option<Meta>, Failure> {
         let failed = |error: SftpError| error.about(&about("look at", path));
-        let attrs = match sftp.look(path, follow).await {
-            // Without LSTAT, what can be read as a link is one.
-            Err(error) if error.is_unsupported() && !follow => {
-                if unless_refused(sftp.readlink(path).await).map_err(failed)?.is_some() {
-                    return Ok(Some(Meta { kind: MetaKind::Link, mode: 0o777, owner: None, mtime: None }));
+        let attrs = if follow {
+            sftp.look(path, true).await
+        } else {
+            // proftpd tells with LSTAT what a link points at, and others have none: what can be read as a link is one.
+            let (attrs, link) = futures::join!(sftp.look(path, false), sftp.readlink(path));
+            let is_link = unless_refused(link).map_err(failed)?.is_some();
+            match attrs {
+                Ok(told) if is_link => {
+                    let link = told.as_ref().and_then(Meta::of).filter(|meta| meta.kind == MetaKind::Link);
+                    return Ok(Some(link.unwrap_or(LINK)));
                 }
-                sftp.look(path, true).await
+                Err(error) if error.is_unsupported() && is_link => return Ok(Some(LINK)),
+                Err(error) if error.is_unsupported() => sftp.look(path, true).await,
+                attrs => attrs,
             }
-            looked => looked,
         };
         match attrs.map_err(failed)? {
             None => Ok(None),
             Some(attrs) => Meta::of(&attrs).map(Some).ok_or_else(|| untold(path)),
+        }
+    }
+
+    /// What a folder's list tells of a name in it, where it tells that; servers that do not list links as such must not lead
+    /// out of the folder. OpenSSH does, and its own extensions tell it from others well enough for that.
+    pub(super) async fn listed_by_sftp(
+        &self,
+        sftp: &Sftp,
+        path: &[u8],
+        told: &Attrs,
+    ) -> Result<Option<Meta>, Failure> {
+        match Meta::of(told) {
+            // Not every server tells with the name.
+            None => self.look_by_sftp(sftp, path, false).await,
+            Some(meta) if meta.kind == MetaKind::Folder && !sftp.extensions().lsetstat => {
+                let link = unless_refused(sftp.readlink(path).await);
+                let link = link.map_err(|error| error.about(&about("look at", path)))?;
+                Ok(Some(link.map_or(meta, |_| LINK)))
+            }
+            Some(meta) => Ok(Some(meta)),
         }
     }
 
@@ -271,26 +300,52 @@ impl<S: Session> Remote<S> {
         self.dialect.renames_links.get() == Some(&false)
     }
 
-    /// Finds out what becomes of a link that is renamed: proftpd renames the file that it points at. Tried with one that
-    /// points at nothing.
+    /// Finds out what becomes of links that are renamed or renamed to: proftpd renames the file at their other end. It is
+    /// tried with a file of ours, as links that lead nowhere are renamed like others there. Where it cannot be tried, the
+    /// worst is taken to be so.
     async fn try_renaming(&self, sftp: &Sftp, beside: &[u8]) -> Result<bool, Failure> {
-        let (from, to) = (self.temporary(beside)?, self.temporary(beside)?);
-        let nowhere = split(&self.temporary(beside)?).1.unwrap_or_default();
-        self.make_link(&nowhere, &from).await?;
-        // What is answered does not matter to what is there.
+        let (file, from, to) = (self.temporary(beside)?, self.temporary(beside)?, self.temporary(beside)?);
+        let tried = async {
+            self.make_file(&file).await?;
+            self.make_link(&split(&file).1.unwrap_or_default(), &from).await?;
+            Ok(self.is_renamed(sftp, &from, &to).await? && !self.is_renamed_through(sftp, &file, &to).await?)
+        };
+        let tried = match tried.await {
+            Err(failure) if is_loss(&failure) => return Err(failure),
+            tried => tried.unwrap_or(false),
+        };
+        for path in [&from, &to, &file] {
+            if self.clear(path).await.is_ok() {
+                self.settled(path);
+            }
+        }
+        Ok(tried)
+    }
+
+    /// Renames a link, and tells whether it went.
+    async fn is_renamed(&self, sftp: &Sftp, link: &[u8], to: &[u8]) -> Result<bool, Failure> {
+        self.ask_rename(sftp, link, to).await?;
+        let there = self.look_by_sftp(sftp, to, false).await?;
+        Ok(there.is_some_and(|meta| meta.kind == MetaKind::Link))
+    }
+
+    /// Renames a file to where a link is, and tells whether the link stands although the server says that all is well.
+    async fn is_renamed_through(&self, sftp: &Sftp, file: &[u8], link: &[u8]) -> Result<bool, Failure> {
+        let is_done = self.ask_rename(sftp, file, link).await?;
+        let there = self.look_by_sftp(sftp, link, false).await?;
+        Ok(is_done && there.is_some_and(|meta| meta.kind == MetaKind::Link))
+    }
+
+    /// Asks for a rename in the way in which files are put into place; gives whether the server says that it is done.
+    async fn ask_rename(&self, sftp: &Sftp, from: &[u8], to: &[u8]) -> Result<bool, Failure> {
         let asked = if sftp.extensions().posix_rename {
-            async { sftp.ask_posix_rename(&from, &to).await?.done().await }.boxed()
+            async { sftp.ask_posix_rename(from, to).await?.done().await }.boxed()
         } else {
-            let (from, to) = (Bytes::copy_from_slice(&from), Bytes::copy_from_slice(&to));
+            let (from, to) = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
             async { sftp.ask(Request::Rename { from, to }).await?.done().await }.boxed()
         };
-        unless_refused(asked.await).map_err(|error| error.about(&about("rename", &from)))?;
-        let there = self.look_by_sftp(sftp, &to, false).await?;
-        let renames = there.is_some_and(|meta| meta.kind == MetaKind::Link);
-        self.discard(if renames { &to } else { &from }).await;
-        self.settled(if renames { &from } else { &to });
-        self.settled(&child(&split(beside).0, &nowhere));
-        Ok(renames)
+        let answer = unless_refused(asked.await).map_err(|error| error.about(&about("rename", from)))?;
+        Ok(answer.is_some())
     }
 
     /// Whether a link that is there points to a target. A server may tell another path to the same place (proftpd tells

@@ -323,11 +323,7 @@ impl<S: Session> Remote<S> {
             let more = more.into_iter().filter(|entry| !matches!(entry.name.as_ref(), b"." | b".."));
             let metas = more.map(|entry| {
                 async move {
-                    let meta = match Meta::of(&entry.attrs) {
-                        Some(meta) => Some(meta),
-                        // Not every server tells with the name.
-                        None => self.look_by_sftp(sftp, &child(path, &entry.name), false).await?,
-                    };
+                    let meta = self.listed_by_sftp(sftp, &child(path, &entry.name), &entry.attrs).await?;
                     Ok::<_, Failure>(meta.map(|meta| (entry.name.to_vec(), meta)))
                 }
                 .boxed()

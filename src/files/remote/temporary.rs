@@ -307,7 +307,7 @@ impl<S: Session> Remote<S> {
     }
 
     /// Removes whatever is at a path: a file, or a folder with all that is in it.
-    async fn clear(&self, path: &[u8]) -> Result<(), Failure> {
+    pub(super) async fn clear(&self, path: &[u8]) -> Result<(), Failure> {
         match self.look(path, false).await? {
             None => Ok(()),
             Some(meta) if crate::files::remote::is_folder(Some(&meta)) => self.remove_all(path).await,

@@ -1,12 +1,15 @@
 //! What honest SFTP servers do in their own way. Each of these is what some server in use does; several may come
 //! together.
 
+use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::sandbox::sftp::attributes::attrs;
 use crate::sandbox::sftp::files::{Files, say};
 use crate::ssh::sftp::wire::{Attrs, NameEntry, OpenFlags, Reply, Request, status};
 
@@ -25,8 +28,10 @@ pub enum Dialect {
     AbsoluteLinks,
     /// READLINK tells where links lead, and not what they hold.
     ResolvedLinks,
-    /// RENAME goes through links at both ends, and replaces what is there.
+    /// RENAME goes through links at both ends, where they lead somewhere, and replaces what is there.
     RenamesThrough,
+    /// RENAME goes through a link at its target, and replaces what is there.
+    ReplacesThrough,
     /// There is no SYMLINK.
     NoLinks,
     /// SYMLINK says that all is well, and makes nothing.
@@ -43,6 +48,10 @@ pub enum Dialect {
     BareNames,
     /// There is no LSTAT.
     NoLstat,
+    /// LSTAT tells of what a link points at, as STAT does, where there is something.
+    LstatFollows,
+    /// Folders list what links point at, where there is something.
+    ListsThrough,
     /// READ answers less than it was asked for.
     ShortReads,
     /// There are no extensions, and no more than 32 KiB go into a packet.
@@ -66,7 +75,14 @@ pub enum Dialect {
 impl Dialect {
     /// Whether it announces no extensions.
     pub(super) fn is_bare(self) -> bool {
-        matches!(self, Self::SmallPackets | Self::AlreadyExists | Self::RenamesThrough)
+        matches!(
+            self,
+            Self::SmallPackets
+                | Self::AlreadyExists
+                | Self::RenamesThrough
+                | Self::ReplacesThrough
+                | Self::ListsThrough
+        )
     }
 
     /// What is done in place of what OpenSSH does.
@@ -87,11 +103,12 @@ impl Dialect {
                 reply => reply,
             }),
             (Self::RenamesThrough, Request::Rename { from, to }) => {
-                // A link to nothing leads nowhere.
-                let through = |path: &[u8]| fs::canonicalize(files.path(path));
-                let Ok(from) = through(from) else { return Some(say(status::NO_SUCH_FILE)) };
-                let to = through(to).unwrap_or_else(|_| files.path(to));
-                Some(say(if fs::rename(from, to).is_ok() { status::OK } else { status::FAILURE }))
+                let through = |path| fs::canonicalize(files.path(path)).unwrap_or_else(|_| files.path(path));
+                Some(renamed(&through(from), &through(to)))
+            }
+            (Self::ReplacesThrough, Request::Rename { from, to }) => {
+                let through = fs::canonicalize(files.path(to)).unwrap_or_else(|_| files.path(to));
+                Some(renamed(&files.path(from), &through))
             }
             (Self::NoLinks, Request::Symlink { .. })
             | (Self::NoFsetstat, Request::Fsetstat { .. })
@@ -99,6 +116,21 @@ impl Dialect {
             | (Self::NoLstat, Request::Lstat { .. })
             | (Self::SmallPackets | Self::AlreadyExists | Self::HollowExtensions, Request::Extended { .. }) => {
                 Some(say(status::OP_UNSUPPORTED))
+            }
+            (Self::LstatFollows, Request::Lstat { path }) if files.path(path).exists() => {
+                Some(files.answer(&Request::Stat { path: path.clone() }))
+            }
+            (Self::ListsThrough, Request::Readdir { handle }) => {
+                let folder = files.folder(handle)?.to_owned();
+                let through =
+                    |entry: NameEntry| match fs::metadata(folder.join(OsStr::from_bytes(&entry.name))) {
+                        Ok(there) => NameEntry { attrs: attrs(&there), ..entry },
+                        Err(_) => entry,
+                    };
+                Some(match files.answer(request) {
+                    Reply::Names(names) => Reply::Names(names.into_iter().map(through).collect()),
+                    reply => reply,
+                })
             }
             (Self::LinksLie, Request::Symlink { .. }) => Some(say(status::OK)),
             (Self::DeafToModes, Request::Setstat { path, attrs }) => {
@@ -155,6 +187,11 @@ fn widened(files: &mut Files, request: &Request, path: &[u8], mode: u32) -> Repl
     // Where nothing was made there is nothing to widen.
     let _ = fs::set_permissions(files.path(path), Permissions::from_mode(mode));
     reply
+}
+
+/// A rename that replaces what is there.
+fn renamed(from: &Path, to: &Path) -> Reply {
+    say(if fs::rename(from, to).is_ok() { status::OK } else { status::FAILURE })
 }
 
 /// The target of a link as its path from the home, where it holds one from its own folder.

@@ -252,6 +252,14 @@ impl Files {
         if names.is_empty() { Err(Refused(status::EOF)) } else { Ok(Reply::Names(names)) }
     }
 
+    /// The folder that is open under a handle.
+    pub(super) fn folder(&self, handle: &[u8]) -> Option<&Path> {
+        match self.open.get(&number(handle)?)? {
+            Open::Folder(folder) => Some(&folder.path),
+            Open::File { .. } => None,
+        }
+    }
+
     fn write(&self, handle: &[u8], offset: u64, data: &[u8]) -> Result<(), Refused> {
         let (mut file, appends) = self.file(handle)?;
         if appends {

@@ -97,7 +97,14 @@ pub(super) async fn compare<'a, S: Session>(
     let mut alike: Vec<(&Entry, Meta)> = Vec::new();
     let kept = if job.delete { Kept::of(&job.walked.selection, &there) } else { Kept::default() };
     for entry in &job.walked.entries {
-        let meta = there.get(&entry.path).copied();
+        let mut meta = there.get(&entry.path).copied();
+        if matches!(
+            (&entry.kind, meta),
+            (EntryKind::Link { .. }, Some(Meta { kind: MetaKind::File { .. }, .. }))
+        ) {
+            // Some servers list what links point at.
+            meta = remote.look(&below(job.target, &entry.path), false).await?;
+        }
         let fits = meta.is_some_and(|meta| same_kind(entry, &meta));
         if let (Some(meta), false) = (meta, fits) {
             in_the_way(job, &kept, &mut difference, entry, meta)?;
