@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::agent::{self, Agent};
 use crate::sshd::Sshd;
-use crate::support::{Fan, output, typed_on_terminal};
+use crate::support::{Fan, not_run, output, typed_on_terminal};
 
 /// Keys and certificates of one test.
 struct Keys(TempDir);
@@ -603,7 +603,7 @@ async fn a_password_is_asked_for_on_the_terminal_once_for_all_hosts() {
 #[test]
 fn a_password_on_a_real_sshd() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: only root can make a login with a password");
+        not_run("a password on a real sshd", "only root can make a login with one");
         return;
     }
     for (line, keyed) in

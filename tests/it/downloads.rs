@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::sshd::Sshd;
-use crate::support::Fan;
+use crate::support::{Fan, not_run};
 use crate::ways::{Way, age, each_way, fingerprint, is_root, mode, mode_of, names, odd_name, plant, tree};
 
 #[test]
@@ -195,7 +195,8 @@ fn hosts_are_kept_apart() {
 #[test]
 fn what_may_not_be_read_is_not_taken_for_nothing() {
     if !is_root() {
-        return; // only root can make the login
+        not_run("what may not be read", "only root can make the login");
+        return;
     }
     for sshd in [Sshd::builder().stranger("x"), Sshd::builder().stranger("x").without_sftp()] {
         let sshd = sshd.start();

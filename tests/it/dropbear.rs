@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::ports;
 use crate::sshd::{keygen, own_mounts, public_key};
-use crate::support::{Fan, eventually, inventory_defaults, output};
+use crate::support::{Fan, eventually, inventory_defaults, not_run, output};
 
 /// Its user's home, in which it finds who may log in.
 const HOME: &str = "/root";
@@ -82,7 +82,7 @@ fn commands_and_host_keys_of_dropbear() {
     let dropbear = match Dropbear::start() {
         Ok(dropbear) => dropbear,
         Err(why) => {
-            eprintln!("NOT RUN: dropbear cannot be given a home of its own here: {why}");
+            not_run("dropbear", &format!("it cannot be given a home of its own here: {why}"));
             return;
         }
     };

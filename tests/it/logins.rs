@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::agent::Agent;
 use crate::relay::Relay;
 use crate::sshd::{Sshd, keygen, public_key};
-use crate::support::{Fan, Ran, inventory_defaults, output};
+use crate::support::{Fan, Ran, inventory_defaults, not_run, output};
 
 /// The inventory without the key.
 fn keyless(sshd: &Sshd) -> String {
@@ -415,7 +415,7 @@ fn who_has_no_name_has_to_give_one() {
     let mut probe = Command::new("unshare");
     probe.args(["--user", "--map-user=54321", "true"]);
     if output(probe, b"").code != Some(0) {
-        eprintln!("NOT RUN: no user namespace can be made here");
+        not_run("a user without a name", "no user namespace can be made here");
         return;
     }
     let hosts = "hosts:\n  h1: {address: 127.0.0.1, port: 1, retries: 0}\n  l: {transport: local}\n";

@@ -11,7 +11,7 @@ use fan::sandbox::Behaviour;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::sshd::{Sshd, public_key};
-use crate::support::{Fan, Ran, Since, eventually, sandbox, sandbox_inventory};
+use crate::support::{Fan, Ran, Since, eventually, not_run, sandbox, sandbox_inventory};
 
 /// A command that never ends, with a child; the ids of both are in the file.
 fn endless(file: &Path) -> String {
@@ -104,7 +104,10 @@ fn is_root() -> bool {
 #[test]
 fn ctrl_c_for_a_login_without_privileges_is_confirmed() {
     if !is_root() {
-        eprintln!("NOT RUN: only root can make another login; as this user the other tests show the same");
+        not_run(
+            "a login without privileges",
+            "only root can make another; as this user the other tests show the same",
+        );
         return;
     }
     let sshd = Sshd::builder().stranger("hunter2").start();

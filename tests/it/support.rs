@@ -461,6 +461,13 @@ pub struct Output {
     pub code: Option<i32>,
 }
 
+/// Says that something was not tried here, and why. Past the runner, which keeps what tests that pass say to itself;
+/// nextest keeps this too, but for the tests that `.config/nextest.toml` names.
+#[expect(clippy::explicit_write, reason = "runners capture what eprintln! says")]
+pub fn not_run(what: &str, why: &str) {
+    writeln!(std::io::stderr(), "NOT RUN: {what}: {}", why.trim()).unwrap();
+}
+
 /// Runs a program to its end, with `input` as its standard input; the test fails at the deadline.
 pub fn output(mut command: Command, input: &[u8]) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, chown, symlink};
 
 use crate::sshd::Sshd;
 use crate::stable::stable;
-use crate::support::{Fan, inventory_defaults};
+use crate::support::{Fan, inventory_defaults, not_run};
 use crate::ways::{
     Case, Way, age, each_way, fingerprint, is_root, mode, mode_of, names, odd_name, plant, tree,
 };
@@ -323,7 +323,8 @@ fn only_what_differs_in_a_folder_that_is_there() {
 #[test]
 fn owners_of_folders() {
     if !is_root() {
-        return; // nobody else may give files away
+        not_run("owners of folders", "only root may give files away");
+        return;
     }
     each_way(|case| {
         plant(&case.here("dist"), &[("a", "a"), ("in/b", "b"), ("link -> a", "")]);

@@ -5,7 +5,7 @@
 //! - `checks`: what is tried; what comes of it is right, or is said, on every server
 //! - `page`: docs/servers.md, which is made of the results
 //!
-//! A server that cannot be started here is said not to have run, and nothing is said of it.
+//! A server that is not installed fails the test. One that only root of a Linux machine can start is told of as not run.
 
 mod checks;
 mod kinds;
@@ -15,6 +15,7 @@ mod start;
 use crate::servers::checks::{CHECKS, Result};
 use crate::servers::kinds::{KINDS, Kind};
 use crate::servers::page::Section;
+use crate::support::not_run;
 
 /// What came of all checks on one server.
 struct Tried {
@@ -43,7 +44,7 @@ fn each_server_does_what_the_page_says() {
     for (kind, tried) in all {
         match tried {
             Ok(Ok(tried)) => sections.push(Section::of(&tried)),
-            Ok(Err(why)) => eprintln!("NOT RUN: {} cannot be started here: {why}", kind.name),
+            Ok(Err(why)) => not_run(kind.name, &why),
             Err(_) => broken.push(kind.name),
         }
     }

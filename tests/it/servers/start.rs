@@ -9,12 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::sshd::{Sshd, keygen, public_key};
+use crate::ports;
+use crate::sshd::{Sshd, keygen, own_mounts, public_key};
 use crate::support::{Fan, inventory_defaults, output};
 
 /// The home that servers find in the list of users, which root's is; each of them sees its own there.
@@ -68,12 +69,13 @@ impl Server {
         &self.home
     }
 
-    /// The first line that it says.
+    /// The first line that it says, without what TinySSH makes up for each connection.
     pub fn identification(&self) -> String {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        let line = line.trim_end();
+        if line.contains("tinyssh_") { line.split(' ').next().unwrap_or_default() } else { line }.to_owned()
     }
 
     /// The binary with an inventory of one host, `h`, that knows its key.
@@ -108,7 +110,7 @@ impl Place {
         for known in ["authorized_keys", "home/.ssh/authorized_keys"] {
             fs::copy(path.join("identity.pub"), path.join(known)).unwrap();
         }
-        Self { folder: Arc::new(folder), port: port() }
+        Self { folder: Arc::new(folder), port: ports::reserve() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -146,33 +148,25 @@ impl Place {
     }
 }
 
-/// A port that nobody has, from below those that systems hand out: what others bind meanwhile is elsewhere.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 12_000).unwrap();
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 fn user() -> String {
     let mut id = Command::new("id");
     id.arg("-un");
     String::from_utf8(output(id, b"").stdout).unwrap().trim().to_owned()
 }
 
-/// What only root of a Linux machine can: a home over another's, in a mount namespace.
-fn is_privileged() -> Result<(), String> {
+/// What keeps a mount namespace to itself, for a home over another's: only root of a Linux machine can have one.
+fn privileged() -> Result<&'static str, String> {
     if !cfg!(target_os = "linux") || !rustix::process::geteuid().is_root() {
         return Err("only root of a Linux machine can".to_owned());
     }
-    let mut probe = Command::new("unshare");
-    probe.args(["--mount", "true"]);
-    let probed = output(probe, b"");
-    if probed.code == Some(0) { Ok(()) } else { Err(probed.stderr) }
+    own_mounts()
+}
+
+/// A shell script in a mount namespace of its own.
+fn in_namespace(propagation: &str, script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", propagation, "sh", "-c", script, "sh"]);
+    command
 }
 
 fn sshd(lines: &[&str]) -> Result<Server, String> {
@@ -218,7 +212,7 @@ pub fn dropbear_without_sftp() -> Result<Server, String> {
 }
 
 fn dropbear_with(before: &str) -> Result<Server, String> {
-    is_privileged()?;
+    let propagation = privileged()?;
     let place = Place::new();
     let mut key = Command::new("dropbearkey");
     key.args(["-t", "ed25519", "-f"]).arg(place.path("dropbear"));
@@ -230,13 +224,13 @@ fn dropbear_with(before: &str) -> Result<Server, String> {
         "mount --bind \"$1/home\" \"$2\" || exit 1\n{before}\
          exec dropbear -F -E -m -s -r \"$1/dropbear\" -P \"$1/pid\" -p \"127.0.0.1:$3\""
     );
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh", &place.text(""), HOME, &place.port.to_string()]);
+    let mut command = in_namespace(propagation, &script);
+    command.args([&place.text(""), HOME, &place.port.to_string()]);
     Ok(place.process(command, &host_key))
 }
 
 pub fn tinyssh() -> Result<Server, String> {
-    is_privileged()?;
+    let propagation = privileged()?;
     let place = Place::new();
     let mut key = Command::new("tinysshd-makekey");
     key.arg("-q").arg(place.path("keys"));
@@ -253,8 +247,8 @@ pub fn tinyssh() -> Result<Server, String> {
         let mut children: Vec<Child> = Vec::new();
         for stream in listener.incoming().take_while(|_| !over.load(Ordering::Relaxed)) {
             let stream = OwnedFd::from(stream.unwrap());
-            let mut command = Command::new("unshare");
-            command.args(["--mount", "sh", "-c", script, "sh", &folder, HOME]);
+            let mut command = in_namespace(propagation, script);
+            command.args([&folder, HOME]);
             command.stdin(stream.try_clone().unwrap()).stdout(stream).stderr(log.try_clone().unwrap());
             children.push(command.spawn().unwrap());
         }
@@ -279,7 +273,7 @@ fn ed25519(public: &[u8]) -> String {
 }
 
 pub fn proftpd() -> Result<Server, String> {
-    is_privileged()?;
+    privileged()?;
     let place = Place::new();
     let folder = place.text("");
     // It wants keys in the form of RFC 4716.
@@ -319,14 +313,14 @@ pub fn paramiko() -> Result<Server, String> {
 }
 
 pub fn conch() -> Result<Server, String> {
-    is_privileged()?;
+    privileged()?;
     python("conch")
 }
 
 /// A server of ours that is made of a library of Python's: the system's, as its packages are.
 fn python(name: &str) -> Result<Server, String> {
-    if !Path::new("/usr/bin/python3").exists() {
-        return Err("there is no /usr/bin/python3".to_owned());
+    if !cfg!(target_os = "linux") {
+        return Err("tests/setup.sh installs its library on Linux".to_owned());
     }
     let place = Place::new();
     let script = format!("{}/tests/data/servers/{name}_server.py", env!("CARGO_MANIFEST_DIR"));
