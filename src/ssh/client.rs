@@ -21,6 +21,7 @@ use crate::ssh::gateway::{Gateways, Notice, Notices};
 use crate::ssh::handler::{ClientHandler, HandlerError, Story};
 use crate::ssh::host_key::{HostKeys, Wanted};
 use crate::ssh::keys::{Identity, Keyring};
+use crate::ssh::proxy;
 use crate::ssh::session::SshSession;
 use crate::ssh::starts::{Start, StartKey, Starts};
 use crate::ssh::{
@@ -242,7 +243,9 @@ impl SshConnector {
             let deadlines = &endpoint.deadlines;
             let limit = Limit::of(deadlines.handshake, bound_before_login(deadlines.whole), timings.connect);
             let shaken = self.handshake(endpoint, transport, role, forward.as_ref(), limit).await;
-            let (mut handle, story) = shaken.inspect_err(|error| start.ended(error))?;
+            let (mut handle, story) = shaken
+                .inspect_err(|error| start.ended(error))
+                .map_err(|error| proxy::named(endpoint.proxy_command.as_ref(), error))?;
             timings.handshake = greeted.elapsed();
 
             let proved = Instant::now();

@@ -62,7 +62,16 @@ pub(super) fn lost(error: &russh::Error) -> Failure {
         | russh::Error::StrictKeyExchangeViolation { .. } => {
             Failure::new(Kind::Protocol, format!("the connection broke the SSH protocol: {error}"))
         }
-        other => Failure::new(Kind::ConnectionLost, format!("the connection was lost: {other}")),
+        closed if is_close(closed) => Failure::new(
+            Kind::ConnectionLost,
+            "the connection was lost: the other side closed it without a word",
+        ),
+        other => {
+            let why = other.to_string();
+            // The system's number of an error says nothing that its words do not.
+            let why = why.split(" (os error").next().unwrap_or_default();
+            Failure::new(Kind::ConnectionLost, format!("the connection was lost: {why}"))
+        }
     }
 }
 

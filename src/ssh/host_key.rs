@@ -342,7 +342,9 @@ impl Judge {
     async fn note(&self, key: HostKey) -> Result<(), Failure> {
         let Some(file) = self.record_in.clone() else {
             let failure = Failure::new(Kind::HostKeyStore, "there is no file to record the host's key in");
-            return Err(failure.hint("name a file of your own with `known_hosts`, or set HOME"));
+            return Err(failure.hint(
+                "name a file of your own with `known_hosts`: HOME is not set, or `UserKnownHostsFile` keeps nothing",
+            ));
         };
         let (recorder, new) = (Arc::clone(&self.recorder), self.new_key(&key, Beside::Nothing));
         let recorded = tokio::task::spawn_blocking(move || recorder.record(&file, &[new])).await;

@@ -46,6 +46,9 @@ pub struct Pipe {
     pub writer: PipeWriter,
 }
 
+/// How long the last words of a program that has exited may take, where all that counts has come.
+pub const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// What the program at the other end sends.
 pub struct PipeReader {
     source: Reader,
@@ -187,6 +190,15 @@ impl PipeReader {
             },
             Reader::Local(process) => process.event().await,
             Reader::Memory(told) => told.recv().await.unwrap_or(ExecEvent::Closed),
+        }
+    }
+
+    /// The next thing of a program that has exited: `Closed` also when nothing comes for so long. A process that the
+    /// program or the login left behind holds the output open, for as long as it likes.
+    pub async fn next_within(&mut self, silence: Option<Duration>) -> ExecEvent {
+        match silence {
+            None => self.next().await,
+            Some(silence) => tokio::time::timeout(silence, self.next()).await.unwrap_or(ExecEvent::Closed),
         }
     }
 }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use std::os::unix::process::ExitStatusExt;
+
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Join, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
@@ -25,6 +27,9 @@ const ENDING: Duration = Duration::from_secs(1);
 
 /// How long its last words are waited for once it has ended: others may hold its standard error open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What to try.
+const ALONE: &str = "run it alone in a shell; `fan hosts` shows the line that says so";
 
 /// Bytes of a line that are kept.
 const MAX_LINE: usize = 400;
@@ -69,6 +74,16 @@ struct Failed(Failure);
 pub(super) fn failure(error: &io::Error) -> Option<ConnectError> {
     let failed = error.get_ref()?.downcast_ref::<Failed>()?;
     Some(ConnectError::fatal(failed.0.clone()))
+}
+
+/// Names the command, where the connection over it came to nothing and does not say so.
+pub(super) fn named(command: Option<&Arc<str>>, mut error: ConnectError) -> ConnectError {
+    let silent = matches!(error.failure.kind, Kind::Banner | Kind::ConnectReset);
+    if let Some(command) = command.filter(|_| silent) {
+        error.failure.message += &format!(", over the ProxyCommand {}", shown(command));
+        error.failure.hint = Some(ALONE.to_owned());
+    }
+    error
 }
 
 impl Proxy {
@@ -131,7 +146,7 @@ async fn ended(command: Arc<str>, mut state: watch::Receiver<State>) -> Option<F
     let said = if known.last_line.is_empty() { String::new() } else { format!(": {}", known.last_line) };
     let hint = match status.code() {
         Some(126 | 127) => "is the program installed, and on PATH?",
-        _ => "run it alone in a shell; `fan hosts` shows the line that says so",
+        _ => ALONE,
     };
     let message = format!("the ProxyCommand {} {how}{said}", shown(&command));
     Some(Failure::new(Kind::ProxyCommand, message).hint(hint))
@@ -151,19 +166,46 @@ async fn see_to_its_end(
     host: HostName,
     notices: Notices,
 ) {
+    let mut group = Group::of(&child);
     let mut listening = Box::pin(listen(stderr, &state, &host, &notices));
     let ended = tokio::select! {
         ended = child.wait() => ended,
         () = &mut listening => {
             let ended = child.wait().await;
+            group.let_go();
             state.send_modify(|state| state.ended = ended.ok());
             return;
         }
     };
+    group.let_go();
     let over = tokio::time::timeout(LAST_WORDS, &mut listening).await.is_ok();
     state.send_modify(|state| state.ended = ended.ok());
     if !over {
         listening.await;
+    }
+}
+
+/// A running command with all that it started. Who goes away before the command has ended hangs up on them, as ssh and
+/// a terminal do: a shell in front of the program would leave it behind.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    /// The command has ended, and its number may be another's by now.
+    fn let_go(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may be gone already, which is what was wanted.
+            let _ = rustix::process::kill_process_group(group, Signal::HUP);
+        }
     }
 }
 

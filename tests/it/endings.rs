@@ -1,9 +1,10 @@
 //! How the end of a command is known: over links that stall, from servers that say too little, too much or too early.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use fan::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;
-use crate::support::{Fan, Ran, eventually, sandbox, sandbox_inventory};
+use crate::support::{Fan, Ran, eventually, output, sandbox, sandbox_inventory};
 
 /// Where a relay stops passing on what the server sends, in bytes from the beginning, and for how long.
 type Stalls = &'static [(usize, Duration)];
@@ -241,6 +242,8 @@ fn an_account_that_runs_nothing_is_no_success() {
         ("exec zsh", "bash", false),
         ("exec fish", "bash", false),
         ("exit", "bash", false),
+        // What holds the output open is the profile's own.
+        ("sleep 20 & exit", "bash", false),
         ("", "true", false),
         ("", "bash", true),
         ("x=1", "bash", true),
@@ -256,6 +259,48 @@ fn an_account_that_runs_nothing_is_no_success() {
         let ran = fan.run(["ping", "-H", "h1"]);
         assert_eq!(ran.code == Some(0), runs, "{shown}: {}", ran.snapshot());
     }
+}
+
+#[test]
+fn a_greeting_is_no_answer_to_a_ping() {
+    let sshd =
+        Sshd::builder().stranger("x").login_shells(&[("bash", "/bin/bash")]).line("SetEnv SHLVL=0").start();
+    let fan = login(&sshd, "bash");
+    for (profile, runs) in [
+        ("echo Welcome; exec zsh", false),
+        ("echo Welcome; exit", false),
+        ("echo Maintenance >&2; exit", false),
+        ("echo Welcome", true),
+    ] {
+        fs::write(sshd.home().join(".bashrc"), format!("{profile}\n")).unwrap();
+        let ran = fan.run(["ping", "-H", "h1"]);
+        assert_eq!(ran.code, Some(if runs { 0 } else { 1 }), "{profile}: {}", ran.snapshot());
+        assert_eq!(ran.stderr.contains("says the same whatever it is given"), !runs, "{}", ran.snapshot());
+    }
+}
+
+#[test]
+fn files_do_not_wait_for_a_job_that_the_login_left_behind() {
+    let shells = [("bash", "/bin/bash")];
+    let sshd =
+        Sshd::builder().stranger("x").login_shells(&shells).line("SetEnv SHLVL=0").without_sftp().start();
+    let home = sshd.home();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
+    let gate = home.join("gate");
+    let mut mkfifo = Command::new("mkfifo");
+    mkfifo.args(["-m", "666"]).arg(&gate);
+    assert_eq!(output(mkfifo, b"").code, Some(0));
+    // Both ends are open here, so that all that waits goes on when the test is over, however it ends.
+    let _open = OpenOptions::new().read(true).write(true).open(&gate).unwrap();
+    fs::write(home.join(".bashrc"), "{ read -r x < ~/gate; } &\n").unwrap();
+    let fan = login(&sshd, "bash").file("up", "content\n");
+    let ran = fan.run(["put", "-H", "h1", "up", "there"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert_eq!(fs::read_to_string(home.join("there")).unwrap(), "content\n");
+    let ran = fan.run(["get", "-H", "h1", "there", "down"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let ran = fan.run(["get", "-H", "h1", "missing", "down2"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::agent::Agent;
 use crate::relay::Relay;
 use crate::sshd::{Sshd, keygen, public_key};
-use crate::support::{Fan, Ran, inventory_defaults, not_run, output};
+use crate::support::{DEADLINE, Fan, Ran, inventory_defaults, not_run, output};
 
 /// The inventory without the key.
 fn keyless(sshd: &Sshd) -> String {
@@ -454,4 +454,45 @@ fn a_proxy_command_that_fails() {
         assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains("attempt"), "{}", ran.snapshot());
     }
     assert_eq!(std::fs::read_to_string(fan.work().join("runs")).unwrap(), "x\n");
+}
+
+#[test]
+fn a_proxy_command_that_leads_nowhere_is_named() {
+    let command = |name: &str, line: &str| (name.to_owned(), format!("Host *\n  ProxyCommand {line}\n"));
+    let mut fan =
+        Fan::new().file("inventory.yaml", "defaults: {user: me}\nhosts:\n  h1: {address: 192.0.2.1}\n");
+    let cases = [
+        (command("nothing", "true"), "[connect_reset]"),
+        (command("words", "echo proxy says no"), "[banner]"),
+        (command("silence", "sleep 1000"), "[banner]"),
+        (command("closed", "sh -c 'exec >&-; sleep 1000'"), "[connect_reset]"),
+    ];
+    for ((name, config), _) in &cases {
+        fan = fan.file(name, config);
+    }
+    for ((name, config), kind) in &cases {
+        let ran = fan.run(["exec", "-t", "2", "--ssh-config", name, "-H", "h1", "--", "true"]);
+        assert_eq!(ran.code, Some(3), "{name}: {}", ran.snapshot());
+        let line = config.lines().nth(1).unwrap().trim().trim_start_matches("ProxyCommand ");
+        for said in [&format!("over the ProxyCommand \"{line}\""), *kind, "run it alone in a shell"] {
+            assert!(ran.stderr.contains(said), "{name}: {said}: {}", ran.snapshot());
+        }
+    }
+}
+
+#[test]
+fn a_proxy_command_that_hangs_leaves_nothing_behind() {
+    let fan = Fan::new()
+        .file("inventory.yaml", "defaults: {user: me}\nhosts:\n  h1: {address: 192.0.2.1}\n")
+        .file("config", "Host *\n  ProxyCommand sh -c 'exec 3>held; sleep 1000; :'\n");
+    let held = fan.work().join("held");
+    let mut mkfifo = Command::new("mkfifo");
+    mkfifo.arg(&held);
+    assert_eq!(output(mkfifo, b"").code, Some(0));
+    let (tell, told) = std::sync::mpsc::channel();
+    // Whoever the command started holds it open.
+    std::thread::spawn(move || tell.send(std::fs::read(held).unwrap()));
+    let ran = fan.run(["exec", "-t", "2", "--ssh-config", "config", "-H", "h1", "--", "true"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+    assert_eq!(told.recv_timeout(DEADLINE).expect("what the command started is gone"), b"");
 }

@@ -29,28 +29,51 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) enum Sign {
     /// Enough: the account runs what it is given, or the command's end says more than its beginning would.
     Mark,
-    /// The account was given another line, and was as silent.
-    Silence,
+    /// The account was given another line, and gave no mark either.
+    Missing(Said),
     /// There is no telling.
-    Unclear,
+    Unclear(Said),
 }
+
+/// What came of a command that may not have been begun.
+#[derive(Clone, Copy)]
+pub(super) enum Said {
+    Nothing,
+    /// Output, of a command that has none.
+    Something,
+}
+
+/// Commands that have no output: what came of them is the login's.
+const SILENT: [&str; 2] = ["true", ":"];
 
 impl Sign {
     /// Adds it to the result of the command's step.
     pub(super) fn add_to(self, result: &mut StepResult) {
         match self {
             Self::Mark => {}
-            Self::Silence => {
+            Self::Missing(said) => {
                 result.outcome.status = StepStatus::Unknown;
-                let message = "exit status 0, and nothing shows that it was begun: \
-                               this account is silent whatever it is given";
-                let hint = "does a profile (.bashrc) replace the shell there, or end it? \
-                            `ssh HOST echo hello` prints nothing then";
+                let (does, then) = match said {
+                    Said::Nothing => ("is silent", "prints nothing"),
+                    Said::Something => ("says the same", "does not print hello"),
+                };
+                let message = format!(
+                    "exit status 0, and nothing shows that it was begun: this account {does} whatever it is given"
+                );
+                let hint = format!(
+                    "does a profile (.bashrc) replace the shell there, or end it? `ssh HOST echo hello` {then} then"
+                );
                 result.outcome.failure = Some(Failure::new(Kind::ExecRefused, message).hint(hint));
             }
-            Self::Unclear => {
-                let note = "exit status 0 and no output; whether the account's shell began it cannot be told";
-                result.outcome.note.get_or_insert_with(|| note.to_owned());
+            Self::Unclear(said) => {
+                let output = match said {
+                    Said::Nothing => "no output",
+                    Said::Something => "output that is not its own",
+                };
+                let note = format!(
+                    "exit status 0 and {output}; whether the account's shell began it cannot be told"
+                );
+                result.outcome.note.get_or_insert(note);
             }
         }
     }
@@ -60,23 +83,35 @@ impl Sign {
 pub(super) async fn look<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
+    line: &str,
     finished: &Finished,
 ) -> Sign {
-    let ended_well = matches!(&finished.ended, Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole });
-    let settled = finished.spoke || worker.run.takes_commands || !finished.software.runs_login_shells();
-    if !ended_well || settled {
-        return Sign::Mark;
-    }
+    // A process that holds the output open may be the profile's.
+    let ended_well = match &finished.ended {
+        Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole | Rest::HeldOpen } => true,
+        Ended::Exited { .. }
+        | Ended::NotStarted(_)
+        | Ended::NoStatus
+        | Ended::Lost(_)
+        | Ended::Stopped { .. } => false,
+    };
+    let said = match (finished.spoke, SILENT.contains(&line.trim())) {
+        (false, _) => Some(Said::Nothing),
+        (true, true) => Some(Said::Something),
+        (true, false) => None,
+    };
+    let settled = worker.run.takes_commands || !finished.software.runs_login_shells();
+    let Some(said) = said.filter(|_| ended_well && !settled) else { return Sign::Mark };
     let sign = match worker.shared.stop.current().reason() {
-        None => ask(worker, index).await,
-        Some(_) => Sign::Unclear,
+        None => ask(worker, index, said).await,
+        Some(_) => Sign::Unclear(said),
     };
     worker.run.takes_commands = matches!(sign, Sign::Mark);
     sign
 }
 
 /// Asks the account for a mark.
-async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
+async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize, said: Said) -> Sign {
     let token = Token::new(rand::random());
     let prelude = Prelude { token: Some(&token), ..Prelude::default() };
     let means = Means {
@@ -90,7 +125,7 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
     };
     let script = task_script(&prelude, ":").ok();
     let prepared = script.and_then(|script| shared::prepare(means, &script, token).ok());
-    let Some(Prepared { mut request, opening }) = prepared else { return Sign::Unclear };
+    let Some(Prepared { mut request, opening }) = prepared else { return Sign::Unclear(said) };
     let mut line = request.line.to_vec();
     line.resize(line.len().max(MAX_LINE), b' ');
     request.line = line.into();
@@ -99,11 +134,11 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
     let exec = tokio::select! {
         biased;
         exec = session.exec(request) => exec,
-        _ = stop.asked() => return Sign::Unclear,
+        _ = stop.asked() => return Sign::Unclear(said),
     };
     let exec = match exec {
         Ok(exec) => exec,
-        Err(ExecError { .. }) => return Sign::Unclear,
+        Err(ExecError { .. }) => return Sign::Unclear(said),
     };
     // Nothing of it is told.
     let quiet = Step { shown: Shown::NoOutput, ..Step::bare(Action::Barrier) };
@@ -112,11 +147,11 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Sign {
     let finished = command::watch(exec, around, limits, opening).await;
     match finished.ended {
         _ if finished.begun => Sign::Mark,
-        Ended::NotStarted(_) if finished.exit == Some(Exit::Status(0)) => Sign::Silence,
+        Ended::NotStarted(_) if finished.exit == Some(Exit::Status(0)) => Sign::Missing(said),
         Ended::NotStarted(_)
         | Ended::Exited { .. }
         | Ended::NoStatus
         | Ended::Lost(_)
-        | Ended::Stopped { .. } => Sign::Unclear,
+        | Ended::Stopped { .. } => Sign::Unclear(said),
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run<C: Connector>(
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
         };
-        let sign = proof::look(worker, index, &finished).await;
+        let sign = proof::look(worker, index, line, &finished).await;
         let mut result = shared::outcome(finished, StepStatus::Ok, None);
         sign.add_to(&mut result);
         return Ok(result);

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -14,8 +15,8 @@ use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
 use crate::files::progress::Progress;
 use crate::files::remote::{Remote, Search, about};
-use crate::model::outcome::{Failure, Kind};
-use crate::ssh::pipe::Pipe;
+use crate::model::outcome::{Exit, Failure, Kind};
+use crate::ssh::pipe::{LAST_WORDS, Pipe};
 use crate::ssh::sftp::wire::{OpenFlags, Reply, Request, status};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 use crate::ssh::{ExecEvent, Session};
@@ -28,6 +29,9 @@ const TIMES: usize = 6;
 
 /// Output of a login before the content, in bytes.
 const MAX_NOISE: usize = 64 * 1024;
+
+/// How long nothing may come of a content whose command has exited.
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 /// A file that is to come.
 #[derive(Clone, Copy, Debug)]
@@ -264,7 +268,13 @@ where
     let (mut begun, mut before, mut said, mut status) = (false, Vec::new(), Vec::new(), None);
     let mut search = Search::new(mark);
     loop {
-        let data = match reader.next().await {
+        // Every byte of the file comes from a command that has exited; only what is still on its way is waited for.
+        let patience = match &status {
+            None => None,
+            Some(Exit::Status(0)) if intake.at < expected.size => Some(ON_ITS_WAY),
+            Some(_) => Some(LAST_WORDS),
+        };
+        let data = match reader.next_within(patience).await {
             ExecEvent::Stdout(data) => data,
             ExecEvent::Stderr(data) => {
                 said.extend_from_slice(
@@ -276,7 +286,10 @@ where
                 status = Some(exit);
                 continue;
             }
-            ExecEvent::Closed => break,
+            ExecEvent::Closed => {
+                writer.close().await;
+                break;
+            }
             ExecEvent::Lost(failure) => return Err(failure),
         };
         let data = if begun {

@@ -17,7 +17,7 @@ use crate::files::progress::Progress;
 use crate::files::put::verify::Arrivals;
 use crate::files::remote::{Created, Remote, about};
 use crate::model::outcome::Failure;
-use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::pipe::{LAST_WORDS, Pipe, Program};
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
 use crate::ssh::sftp::{Sftp, SftpError};
 use crate::ssh::{Claim, ExecEvent, Session};
@@ -186,14 +186,17 @@ async fn send_by_command<S: Session>(
         let mut said = Vec::new();
         let mut status = None;
         loop {
-            match reader.next().await {
+            match reader.next_within(status.is_some().then_some(LAST_WORDS)).await {
                 ExecEvent::Stdout(data) | ExecEvent::Stderr(data) => {
                     said.extend_from_slice(
                         data.get(..data.len().min(1000 - said.len().min(1000))).unwrap_or_default(),
                     );
                 }
                 ExecEvent::Exit(exit) => status = Some(exit),
-                ExecEvent::Closed => return Ok((status, said)),
+                ExecEvent::Closed => {
+                    writer.close().await;
+                    return Ok((status, said));
+                }
                 ExecEvent::Lost(failure) => return Err(failure),
             }
         }
