@@ -438,7 +438,7 @@ impl<C: Connector> Worker<'_, C> {
                 Probe::Yes => return skipped(format!("creates: {} is there", creates.value.trim())),
                 Probe::No => {}
                 Probe::Unasked(unasked) => return Err(unasked.of("creates")),
-                Probe::Ended(result) => return Ok(Some(*result)),
+                Probe::Ended(result) => return Ok(Some(look::of("creates", *result))),
             }
         }
         let guards = [("unless", &step.guards.unless, true), ("onlyif", &step.guards.onlyif, false)];
@@ -449,7 +449,7 @@ impl<C: Connector> Worker<'_, C> {
                 Probe::Yes => true,
                 Probe::No => false,
                 Probe::Unasked(unasked) => return Err(unasked.of(word)),
-                Probe::Ended(result) => return Ok(Some(*result)),
+                Probe::Ended(result) => return Ok(Some(look::of(word, *result))),
             };
             if yes == skips {
                 return skipped(format!("{word}: {}", plan::first_line(&script.value)));

@@ -138,6 +138,7 @@ fn a_guard_that_could_not_be_asked_is_an_error() {
         ("unless: 'needs_migratoin | grep -q yes'", "exit", "needs_migratoin"),
         ("unless: '! needs_migratoin'", "exit", "needs_migratoin"),
         ("onlyif: '[ \"\" -gt 5 ]'", "exit", "["),
+        ("{onlyif: 'sleep 50', timeout: 1s}", "timeout", "`onlyif`"),
         ("onlyif: 'kill -9 $$'", "signal", "signal KILL"),
         ("onlyif: \"sh -c 'kill -9 $$'\"", "exit", "137"),
         ("{onlyif: 'true', cd: nosuch}", "remote_path", "cannot be entered"),

@@ -46,6 +46,14 @@ impl Unasked {
     }
 }
 
+/// The result of a look that did not go well, which says whose look it was.
+pub(in crate::engine) fn of(asker: &str, mut result: StepResult) -> StepResult {
+    if let Some(failure) = &mut result.outcome.failure {
+        failure.message = format!("`{asker}`: {}", failure.message);
+    }
+    result
+}
+
 /// Says whether a path is there: 0 yes, 1 no, 2 when no folder lets itself be searched for it.
 const IS_THERE: &str = r#"p=$1
 [ -e "$p" ] && exit 0

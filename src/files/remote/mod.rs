@@ -601,6 +601,12 @@ async fn sftp<S: Session>(session: &S, claim: Claim) -> Result<Option<Sftp>, Fai
         Err(SftpError::Ended(failure)) if failure.kind == Kind::SftpUnavailable && failure.hint.is_none() => {
             Ok(None)
         }
+        // Its program is another one: it waits for us, as we for it.
+        Err(SftpError::Stalled(seconds)) => {
+            let message = format!("cannot open SFTP: its server said nothing within {seconds} s");
+            let hint = "does a profile (.bashrc) replace the login shell there, or wait for something? `fan ping` tells";
+            Err(Failure::new(Kind::SftpUnavailable, message).hint(hint))
+        }
         Err(error) => Err(error.about("cannot open SFTP")),
     }
 }

@@ -119,7 +119,12 @@ impl Shell {
             }
         };
         let begun = begun.map_err(|failure| match failure.kind {
-            Kind::Timeout => no_shell(&failure.message),
+            Kind::Timeout => {
+                let message = format!("the host's shell did not begin within {} s", START.as_secs());
+                let hint =
+                    "does a profile (.bashrc) wait for something, or put another program in its place?";
+                Failure::new(Kind::ExecRefused, message).hint(hint)
+            }
             _ => failure,
         })?;
         if begun.status != 0 {
