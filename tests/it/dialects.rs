@@ -358,7 +358,7 @@ async fn what_comes_by_commands_comes_again_when_an_end_is_lost() {
     let host = &sandbox.hosts()[0];
     fs::create_dir(host.home.join("logs")).unwrap();
     for number in 0..16 {
-        fs::write(host.home.join(format!("logs/{number:02}")), format!("{number}").repeat(30_000)).unwrap();
+        fs::write(host.home.join(format!("logs/{number:02}")), format!("{number}").repeat(300_000)).unwrap();
     }
     let fan = Fan::of(&sandbox).file("site/a", "one").file("site/b", "two").file("site/c", "six");
     let ran = fan.run(["get", "-H", "all", "--format", "jsonl", "logs", "got"]);

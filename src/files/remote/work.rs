@@ -200,6 +200,13 @@ impl<S: Session> Remote<S> {
         self.privilege().script(self.session().as_ref(), &script, self.claim()).await
     }
 
+    /// A small content, as the output of a job in the shell.
+    pub(in crate::files) async fn output_of_reading(&self, path: &[u8]) -> Result<Bytes, Failure> {
+        // As for large ones.
+        std::str::from_utf8(path).map_err(|_| not_utf8(path))?;
+        self.job(&about("read", path), Script::new("cat").path(path)).await
+    }
+
     /// A pipe to a command that prints a mark, and behind it a file's content.
     pub(in crate::files) async fn reading(&self, path: &[u8], mark: &str) -> Result<Pipe, Failure> {
         let script = Script::new(&format!("printf '%s\\n' {mark} && exec cat")).path(path).text("\n");
