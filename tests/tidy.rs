@@ -6,6 +6,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
+#[path = "tidy/imports.rs"]
+mod imports;
 #[path = "tidy/markdown.rs"]
 mod markdown;
 #[path = "tidy/repository.rs"]
@@ -18,6 +20,7 @@ use std::path::Path;
 
 use fan::model::outcome::{ExitCode, Kind};
 
+use crate::imports::circles;
 use crate::markdown::{anchors, links, named_files, prose, table};
 use crate::repository::{files, has_extension, normal, read, root};
 use crate::source::{integration_tests, lines_with, sources};
@@ -94,6 +97,21 @@ const CLOCKS: &[(&str, &str)] = &[
 /// What looks at a clock, or compares what one said.
 const CLOCK: &[&str] = &["Instant::now()", ".elapsed()", ".at < ", ".at > "];
 
+/// Where files still import each other in circles, and where `mod.rs` still holds more than declarations: to be cut. What is
+/// no longer needed here must go.
+const CIRCLES: &[&str] = &["src/cli", "src/engine", "src/files", "src/model/template", "src/ssh"];
+const FULL_FRONT_DOORS: &[&str] = &[
+    "src/cli",
+    "src/config/json_schema",
+    "src/config/ssh_config",
+    "src/engine",
+    "src/event",
+    "src/files",
+    "src/model/template",
+    "src/sandbox",
+    "src/ssh",
+];
+
 /// The globs that may be imported, and only in tests.
 const TEST_GLOBS: &[&str] = &["super::*", "proptest::prelude::*"];
 
@@ -123,6 +141,49 @@ fn imports_point_down() {
             }
         }
     }
+    wrong.report();
+}
+
+/// Whoever reads one file of a circle has to read all of them.
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut wrong = Wrong::default();
+    let mut needed = Vec::new();
+    for circle in circles(&sources()) {
+        match CIRCLES.iter().find(|folder| circle.iter().all(|path| path.starts_with(folder))) {
+            Some(folder) => needed.push(*folder),
+            None => {
+                let names: Vec<String> = circle.iter().map(|path| path.display().to_string()).collect();
+                let what = format!(
+                    "imports itself by way of {}: sink what they share into a file below them, and import it from there \
+                     and not through mod.rs",
+                    names.join(", ")
+                );
+                wrong.add(&circle[0], 0, what);
+            }
+        }
+    }
+    wrong.add_unneeded("CIRCLES", CIRCLES, &needed);
+    wrong.report();
+}
+
+#[test]
+fn front_doors_declare_and_re_export() {
+    const ITEMS: &[&str] = &["fn", "struct", "enum", "trait", "impl"];
+    let mut wrong = Wrong::default();
+    let mut needed = Vec::new();
+    for source in sources().into_iter().filter(|source| source.path.ends_with("mod.rs")) {
+        for line in ITEMS.iter().flat_map(|item| lines_with(&source.production, item)) {
+            match FULL_FRONT_DOORS.iter().find(|folder| source.path.starts_with(folder)) {
+                Some(folder) => needed.push(*folder),
+                None => {
+                    let what = "mod.rs declares and re-exports: what it owns goes into a file beside it";
+                    wrong.add(&source.path, line, what.to_owned());
+                }
+            }
+        }
+    }
+    wrong.add_unneeded("FULL_FRONT_DOORS", FULL_FRONT_DOORS, &needed);
     wrong.report();
 }
 
@@ -342,6 +403,14 @@ impl Wrong {
     /// `line` counts from 1; 0 is the file as a whole.
     fn add(&mut self, path: &Path, line: usize, what: String) {
         self.0.push(format!("{}:{line}: {what}", path.display()));
+    }
+
+    /// Exceptions that nothing takes.
+    fn add_unneeded(&mut self, list: &str, exceptions: &[&str], needed: &[&str]) {
+        for exception in exceptions.iter().filter(|exception| !needed.contains(exception)) {
+            let what = format!("\"{exception}\" in {list} is not needed any more: remove it");
+            self.add(Path::new("tests/tidy.rs"), 0, what);
+        }
     }
 
     fn report(self) {

@@ -18,17 +18,14 @@ use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking,
 use crate::engine::preflight;
 use crate::model::given::Given;
 use crate::model::inventory::Inventory;
-use crate::model::name;
 use crate::model::position::Diagnostic;
-use crate::model::range;
-use crate::model::secret::Secrets;
-use crate::model::settings::{
-    GatewaySetting, HostKeyPolicy, Origin, SecretSource, Settings, Sourced, TimeLimit,
-};
+use crate::model::secret::{SecretSource, Secrets};
+use crate::model::settings::{GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit};
 use crate::model::shard::Shard;
-use crate::model::target;
 use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
+use crate::model::value::Vars;
+use crate::model::{name, range, target};
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
 
 /// Reads the inventory that the user named, or the nearest `inventory.yaml` upward; none is an empty one.

@@ -12,8 +12,9 @@ use crate::model::duration;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
+use crate::model::secret::SecretSource;
 use crate::model::settings::{
-    AgentSetting, GatewaySetting, OnDisconnect, SecretSource, Settings, Sourced, TimeLimit, Transport,
+    AgentSetting, GatewaySetting, OnDisconnect, Settings, Sourced, TimeLimit, Transport,
 };
 use crate::model::value::Value;
 

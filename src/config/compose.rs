@@ -16,6 +16,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle, Ta
 use crate::config::fields::quote;
 use crate::config::findings::Findings;
 use crate::config::syntax;
+use crate::config::syntax::position;
 use crate::config::yaml::{Duplicate, Entry, Layout, List, Map, Node, Scalar, Style};
 use crate::model::position::Position;
 
@@ -416,12 +417,6 @@ impl Composer<'_> {
     fn position(&self, marker: &Marker) -> Position {
         position(self.file, marker.line(), marker.col())
     }
-}
-
-/// A position from a line that counts from 1 and a column that counts from 0.
-pub(super) fn position(file: &Arc<str>, line: usize, column: usize) -> Position {
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Position::new(file.clone(), count(line).max(1), count(column).saturating_add(1))
 }
 
 /// Whether two braces stand side by side: `{{`.

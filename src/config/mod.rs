@@ -19,11 +19,13 @@ mod compose;
 mod fields;
 mod findings;
 mod gateway;
+mod given;
 mod host_keys;
 mod inventory;
 mod json_schema;
 mod lock;
 mod order;
+mod places;
 mod rollout;
 mod scalar;
 mod search;
@@ -35,16 +37,15 @@ mod steps;
 mod syntax;
 mod tasks;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod vars;
 mod yaml;
 
-#[cfg(test)]
-mod tests;
-
+pub use crate::config::given::{parse_given, parse_value};
 pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
 pub use inventory::{load_inventory, load_inventory_text};
 pub use json_schema::{FileFormat, json_schema};
-pub use scalar::{parse_given, parse_value};
 pub use search::find_upwards;
 pub use steps::{check_glob, check_validate};
 pub use tasks::{load_tasks, load_tasks_text};

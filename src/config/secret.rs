@@ -8,12 +8,11 @@ use std::path::Path;
 
 use crate::config::fields::{literal, map};
 use crate::config::findings::Findings;
-use crate::config::settings::{names_variable, resolved};
+use crate::config::places::{names_variable, resolved};
 use crate::config::yaml::Node;
 use crate::model::name::check_variable_name;
 use crate::model::position::Located;
-use crate::model::secret::SecretSources;
-use crate::model::settings::SecretSource;
+use crate::model::secret::{SecretSource, SecretSources};
 use crate::model::suggest::did_you_mean;
 use crate::model::value::Vars;
 

@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::fields::{self, Schema, flag, integer, literal, map, quote, time_limit};
+use crate::config::fields::{Schema, flag, integer, literal, map, quote, time_limit};
 use crate::config::findings::Findings;
 use crate::config::gateway::Hop;
-use crate::config::host_keys;
-use crate::config::scalar;
-use crate::config::secret;
+use crate::config::places::{environment_name, resolved};
 use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::{fields, host_keys, scalar, secret};
 use crate::model::inventory::RoleName;
 use crate::model::name::check_user_name;
 use crate::model::position::Position;
 use crate::model::privilege::Method;
+use crate::model::secret::SecretSource;
 use crate::model::settings::{
-    AgentSetting, GatewaySetting, OnDisconnect, Origin, SecretSource, Settings, Sourced, TimeLimit, Transport,
+    AgentSetting, GatewaySetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport,
 };
 
 /// Fields that are settings.
@@ -299,14 +299,6 @@ fn deadline(node: &Node, field: &str, findings: &mut Findings) -> Option<Duratio
     }
 }
 
-/// A path relative to the inventory's folder; `~/...` stays for the one who knows the home folder.
-pub(super) fn resolved(base: &Path, path: &str) -> String {
-    if path.starts_with('~') {
-        return path.to_owned();
-    }
-    base.join(path).to_string_lossy().into_owned()
-}
-
 fn agent(node: &Node, base: &Path, findings: &mut Findings) -> Option<AgentSetting> {
     let scalar = literal(node, "agent", findings)?;
     match scalar::boolean(&scalar.text) {
@@ -343,28 +335,6 @@ fn environment(entry: &Entry, findings: &mut Findings) -> Option<(String, String
     let name = environment_name(&entry.key, findings);
     let value = literal(&entry.value, &entry.key.text, findings)?;
     Some((name?, value.text.to_string()))
-}
-
-/// Whether a text can name an environment variable.
-///
-/// Letters, digits and `_`, not a digit first: what every shell can assign (POSIX.1-2024, XBD section 8.1).
-pub(super) fn names_variable(text: &str) -> bool {
-    let known = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(known)
-}
-
-/// The name of an environment variable, as settings and steps write it.
-pub(super) fn environment_name(key: &Scalar, findings: &mut Findings) -> Option<String> {
-    let text = &*key.text;
-    if !names_variable(text) {
-        findings.error_help(
-            &key.position,
-            format!("{} cannot name an environment variable", quote(text)),
-            "use letters, digits and _",
-        );
-        return None;
-    }
-    Some(text.to_owned())
 }
 
 /// `none`, one hop or several with commas as `ssh -J` takes them, or a list of hops.

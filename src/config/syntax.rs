@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, ScanError};
 
-use crate::config::compose::position;
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
 
 /// A document exceeds the limits of `compose`.
 pub(super) const TOO_COMPLEX: &str = "YAML too complex (limit 64 levels / 250000 nodes)";
@@ -172,4 +171,10 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         _ => ("this is not valid YAML", Some("put texts with special characters in quotes")),
     };
     (message.to_owned(), help)
+}
+
+/// A position from a line that counts from 1 and a column that counts from 0.
+pub(super) fn position(file: &Arc<str>, line: usize, column: usize) -> Position {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Position::new(file.clone(), count(line).max(1), count(column).saturating_add(1))
 }

@@ -14,9 +14,8 @@ use crate::config::{
 use crate::model::files::{LineEdit, LinePlace, Links, Mode};
 use crate::model::inventory::Inventory;
 use crate::model::range::MAX_HOSTS;
-use crate::model::settings::{
-    AgentSetting, GatewaySetting, HostKeyPolicy, OnDisconnect, SecretSource, Sourced, Transport,
-};
+use crate::model::secret::SecretSource;
+use crate::model::settings::{AgentSetting, GatewaySetting, HostKeyPolicy, OnDisconnect, Sourced, Transport};
 use crate::model::task::{Action, Command, Step, TaskFile, Template, TemplateText};
 use crate::model::value::Value;
 

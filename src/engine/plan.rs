@@ -15,8 +15,8 @@ use crate::model::given::Wanted;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
-use crate::model::secret::{Secret, Secrets};
-use crate::model::settings::{OnDisconnect, SecretSource, TimeLimit};
+use crate::model::secret::{Secret, SecretSource, Secrets};
+use crate::model::settings::{OnDisconnect, TimeLimit};
 use crate::model::task::{
     Action, Become, Command, Condition, ScriptArgs, Share, Step, Strategy, Template, TemplateText,
 };

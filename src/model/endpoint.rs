@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::HostName;
-use crate::model::secret::Secret;
-use crate::model::settings::{SecretSource, Transport};
+use crate::model::secret::{Secret, SecretSource};
+use crate::model::settings::Transport;
 
 /// Deadlines of the phases before a command runs. Each has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

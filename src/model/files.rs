@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::model::position::Located;
-use crate::model::task::TemplateText;
+use crate::model::template::text::TemplateText;
 
 /// Permission bits as `chmod` takes them, at most `0o7777`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,54 +1,14 @@
 //! The inventory: hosts and roles with their settings and variables, and one host resolved.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use crate::model::position::{Located, Position};
 use crate::model::secret::SecretSources;
 use crate::model::settings::{Origin, Settings};
-use crate::model::target::{AD_HOC, address_of, is_ad_hoc};
 use crate::model::value::Vars;
 
-/// The name of a host as the inventory and every report write it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HostName(pub Arc<str>);
-
-/// The name of a role.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RoleName(pub Arc<str>);
-
-macro_rules! name_type {
-    ($name:ident) => {
-        impl $name {
-            /// The name as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-        impl From<&str> for $name {
-            fn from(name: &str) -> Self {
-                Self(Arc::from(name))
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-    };
-}
-name_type!(HostName);
-name_type!(RoleName);
+pub use crate::model::host_name::{HostName, RoleName};
 
 /// A host of the inventory, ranges already expanded.
 #[derive(Clone, Debug)]
@@ -199,3 +159,16 @@ impl Inventory {
 
 /// Environment variables of a command, resolved.
 pub type Environment = BTreeMap<String, String>;
+
+/// Stands for the file in the position of a host that no inventory has, and for the origin of its settings.
+pub const AD_HOC: &str = "--hosts";
+
+/// Says whether a host was appended by a selection rather than read from an inventory.
+pub fn is_ad_hoc(host: &Host) -> bool {
+    &*host.position.file == AD_HOC
+}
+
+/// The address of a host: its `address` setting, or else its name.
+pub fn address_of(host: &Host) -> &str {
+    host.settings.address.as_ref().map_or(host.name.as_str(), |address| &address.value)
+}

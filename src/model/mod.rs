@@ -10,6 +10,7 @@ pub mod files;
 pub mod given;
 pub mod handed;
 pub mod host_key;
+pub mod host_name;
 pub mod inventory;
 pub mod lock;
 pub mod name;

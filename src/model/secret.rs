@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::model::position::Located;
-use crate::model::settings::SecretSource;
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
 
@@ -111,6 +110,19 @@ impl Secrets {
     pub fn named(&self) -> &Layer {
         &self.named
     }
+}
+
+/// Where a secret comes from. A literal is never one of the ways.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SecretSource {
+    /// An environment variable of the operator.
+    Env(String),
+    /// The first line of a file.
+    File(String),
+    /// The first line that a local command prints.
+    Command(String),
+    /// The user types it; the text is the prompt.
+    Prompt(String),
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::inventory::RoleName;
+use crate::model::host_name::RoleName;
 use crate::model::position::Position;
 use crate::model::privilege::Method;
+use crate::model::secret::SecretSource;
 
 /// Where a setting's value came from, lowest precedence first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,19 +128,6 @@ pub enum OnDisconnect {
     Leave,
     /// It is killed by a watchdog beside it.
     Kill,
-}
-
-/// Where a secret comes from. A literal is never one of the ways.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SecretSource {
-    /// An environment variable of the operator.
-    Env(String),
-    /// The first line of a file.
-    File(String),
-    /// The first line that a local command prints.
-    Command(String),
-    /// The user types it; the text is the prompt.
-    Prompt(String),
 }
 
 /// How commands reach a host.

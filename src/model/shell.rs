@@ -1,119 +1,28 @@
 //! Command lines: quoting of words, the prelude of a task's script, and the one line that every login shell
 //! reads alike. Owns what is written; refuses to run anything and to know about hosts.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-
-use thiserror::Error;
-
 pub mod carried;
+mod error;
 mod failing;
 pub mod launch;
 pub mod marks;
+mod quote;
 pub mod spelling;
+#[cfg(test)]
+pub(in crate::model) mod tests;
 pub mod watchdog;
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use crate::model::shell::marks::{Mark, Token};
-use crate::model::shell::spelling::Spelling;
+use crate::model::shell::spelling::{Spelling, is_quiet};
 
-/// The longest command line that a Linux host takes, in bytes.
-///
-/// The kernel's `MAX_ARG_STRLEN` (`include/uapi/linux/binfmts.h`) is 32 pages for one argument with its NUL,
-/// and sshd hands the whole line to the login shell as one argument of `-c`.
-pub const MAX_LINE: usize = 131_071;
-
-/// Why a command line cannot be composed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ShellError {
-    /// The line is longer than [`MAX_LINE`].
-    #[error("the command line has {size} bytes, and a host takes at most {MAX_LINE}")]
-    TooLong {
-        /// Bytes that the line would have.
-        size: usize,
-    },
-    /// A file cannot be carried.
-    #[error(transparent)]
-    Carried(#[from] carried::CarriedError),
-    /// A NUL byte ends an argument for the kernel: it cannot be sent.
-    #[error("{0} holds a NUL byte, which no command line can carry")]
-    Nul(&'static str),
-    /// The name of an environment variable is none that a shell can export.
-    #[error("{0:?} cannot be the name of an environment variable")]
-    EnvName(String),
-    /// The interpreter is not a plain command.
-    #[error("{0:?} cannot be called as a shell")]
-    Interpreter(String),
-    /// The user to become is no name.
-    #[error("{0:?} cannot be the name of a user")]
-    User(String),
-    /// The folder to run in is empty text.
-    #[error("the folder to run in is empty")]
-    EmptyFolder,
-    /// The list is empty, or its first argument is no program.
-    #[error("the argument list does not begin with a program")]
-    NoProgram,
-}
-
-/// Quotes a text so that a POSIX shell (sh, bash, zsh, ksh) reads exactly one word from it.
-///
-/// Words that need no quotes stay as they are.
-pub fn quote_word(text: &str) -> Cow<'_, str> {
-    if is_plain(text) && !is_reserved(text) { Cow::Borrowed(text) } else { Cow::Owned(single_quoted(text)) }
-}
-
-/// Whether every shell reads the text as itself wherever a word may stand.
-///
-/// `=` is left out because zsh expands `=ls` and because `a=b` in front of a command is an assignment; `,`
-/// because it parts a brace expansion. An option like `--owner=me` is neither.
-pub(crate) fn is_plain(text: &str) -> bool {
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_./:@%+-".contains(&b);
-    !text.is_empty() && text.bytes().all(|b| safe(b) || (b == b'=' && text.starts_with('-')))
-}
-
-/// Whether a shell takes the word for a part of its grammar when it stands first in a command.
-pub(crate) fn is_reserved(text: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "if",
-        "then",
-        "else",
-        "elif",
-        "fi",
-        "do",
-        "done",
-        "case",
-        "esac",
-        "while",
-        "until",
-        "for",
-        "foreach",
-        "in",
-        "end",
-        "select",
-        "function",
-        "time",
-        "coproc",
-        "repeat",
-        "nocorrect",
-        "noglob",
-    ];
-    RESERVED.contains(&text)
-}
-
-/// Puts a text in single quotes; a quote inside becomes `'\''`.
-pub(crate) fn single_quoted(text: &str) -> String {
-    format!("'{}'", Spelling::Single.spell(text))
-}
-
-/// Puts bytes in single quotes, as [`quote_word`] does with texts that need them.
-pub fn single_quoted_bytes(bytes: &[u8]) -> Vec<u8> {
-    let mut quoted = Vec::with_capacity(bytes.len() + 2);
-    quoted.push(b'\'');
-    for &byte in bytes {
-        if byte == b'\'' { quoted.extend_from_slice(b"'\\''") } else { quoted.push(byte) }
-    }
-    quoted.push(b'\'');
-    quoted
-}
+pub use crate::model::shell::error::{MAX_LINE, ShellError};
+pub(crate) use crate::model::shell::quote::{
+    is_plain, is_posix_family, is_reserved, plain_interpreter, single_quoted,
+};
+pub use crate::model::shell::quote::{quote_word, single_quoted_bytes};
 
 /// What surrounds the script of a step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -199,19 +108,6 @@ pub fn login_shell_line(interpreter: &str, script: &str) -> Result<String, Shell
     if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }
 }
 
-/// Whether an interpreter reads quotes as POSIX shells do, by its name: `bash`, `/bin/sh`, `busybox sh`.
-pub(crate) fn is_posix_family(interpreter: &str) -> bool {
-    const FAMILY: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
-    let program = interpreter.split(' ').next().unwrap_or_default();
-    FAMILY.contains(&program.rsplit('/').next().unwrap_or(program))
-}
-
-/// The interpreter, when it is one that every login shell reads as it stands.
-pub(crate) fn plain_interpreter(interpreter: &str) -> Result<&str, ShellError> {
-    let plain = interpreter.split(' ').all(|word| is_plain(word) && !word.contains('='));
-    if plain { Ok(interpreter) } else { Err(ShellError::Interpreter(interpreter.to_owned())) }
-}
-
 /// The script, spelled so that `sh -c` does not take it for an option.
 fn unlike_option(script: &str) -> Cow<'_, str> {
     if script.starts_with(['-', '+']) { Cow::Owned(format!(" {script}")) } else { Cow::Borrowed(script) }
@@ -224,14 +120,6 @@ fn unlike_option(script: &str) -> Cow<'_, str> {
 fn encoded_line(interpreter: &str, script: &str) -> String {
     let octal = Spelling::Octal.spell(script);
     format!("exec sh -c '_fan=$(printf %b \"{octal}X\") && exec {interpreter} -c \"${{_fan%X}}\"'")
-}
-
-/// Whether every login shell reads the byte as itself inside single quotes.
-///
-/// `'` ends them; fish reads `\'` and `\\` there; csh acts on `!` and on newlines; bytes outside ASCII depend on
-/// the host's locale.
-fn is_quiet(byte: u8) -> bool {
-    (b' '..=b'~').contains(&byte) && !matches!(byte, b'\'' | b'\\' | b'!')
 }
 
 /// The folder as one word that cannot be an option, `-`, `+1` of zsh, or an entry of `CDPATH`.
@@ -256,6 +144,3 @@ fn is_env_name(name: &str) -> bool {
 fn refuse_nul(what: &'static str, text: &str) -> Result<(), ShellError> {
     if text.contains('\0') { Err(ShellError::Nul(what)) } else { Ok(()) }
 }
-
-#[cfg(test)]
-pub(in crate::model) mod tests;

@@ -9,14 +9,11 @@ use crate::model::files::{FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
 use crate::model::privilege::Method;
-use crate::model::secret::SecretSources;
-use crate::model::settings::{SecretSource, TimeLimit};
+use crate::model::secret::{SecretSource, SecretSources};
+use crate::model::settings::TimeLimit;
 use crate::model::value::{Value, Vars};
 
-/// The text of a template with its place in the file.
-///
-/// For a block scalar (`|`, `>`) the position is that of the first line of the text.
-pub type TemplateText = Located<Arc<str>>;
+pub use crate::model::template::text::{Template, TemplateText};
 
 /// A loaded tasks file.
 #[derive(Clone, Debug)]
@@ -441,19 +438,6 @@ pub enum ScriptArgs {
     Words(Vec<TemplateText>),
     /// As a line for the shell; values in it are quoted for the place where they stand.
     Line(TemplateText),
-}
-
-/// A value that may hold templates at its leaves.
-#[derive(Clone, Debug)]
-pub enum Template {
-    /// A string that is rendered. When it is a single `{{ expression }}`, the value keeps its type.
-    Text(TemplateText),
-    /// A value without templates.
-    Literal(Value),
-    /// A list of such values.
-    List(Vec<Template>),
-    /// A map of such values.
-    Map(IndexMap<String, Template>),
 }
 
 impl Task {

@@ -1,14 +1,16 @@
 //! Runs that take up each other. Whoever asks for an old one means where it has come to by now.
 
 use std::collections::HashSet;
-use std::io;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
-use crate::store::folder::{Locked, Runs, lockable};
+use crate::store::error::StoreError;
+use crate::store::files;
+use crate::store::folder::Runs;
+use crate::store::lock::Locked;
+use crate::store::opened::lockable;
 use crate::store::recipe::{Again, Recipe, Way};
 use crate::store::record::object;
-use crate::store::{StoreError, files};
 
 /// How often the lock of a run is tried: others have it for an instant, to look at it.
 const TRIES: u32 = 10;

@@ -1,16 +1,16 @@
 //! The folder of all runs and those in it. Owns how they are made and opened: below the state folder no link is followed,
 //! and everything is for its owner only.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::journal::Journal;
+
 use crate::store::recipe::Recipe;
 
 /// Characters of a run's name, a ULID.
@@ -18,7 +18,6 @@ const NAME_LENGTH: usize = 26;
 
 /// For its owner only.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// The folder of all runs.
 #[derive(Debug)]
@@ -177,118 +176,4 @@ fn own(folder: &OwnedFd, path: &Path) -> Result<(), StoreError> {
 /// Whether a folder has the name of a run.
 pub(super) fn is_name(name: &str) -> bool {
     name.len() == NAME_LENGTH && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-}
-
-/// Makes a new file in the folder of a run.
-pub(super) fn new_file(folder: impl AsFd, name: &str) -> io::Result<File> {
-    let flags =
-        OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(FILE_MODE))?.into())
-}
-
-/// Opens a file of a run; none when it is not there.
-pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
-    open(folder, name, OFlags::RDONLY)
-}
-
-/// The same, to be locked: NFS locks only what may be written.
-pub(super) fn lockable(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
-    open(folder, name, OFlags::RDWR)
-}
-
-fn open(folder: impl AsFd, name: &str, mode: OFlags) -> io::Result<Option<File>> {
-    let flags = mode | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-        Ok(file) => Ok(Some(file.into())),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// A file of a run with the lock of that run.
-///
-/// The lock is that of the open file, which a child of another thread shares until it has become the program that it
-/// starts. Closing it here would leave the run locked for as long; so it is unlocked, which counts for all who share it.
-/// By SIGKILL it goes with the last of them.
-#[derive(Debug)]
-pub(super) struct Locked(File);
-
-impl Locked {
-    /// Takes the lock, from those who have it for an instant, to look.
-    pub(super) fn wait(file: File) -> io::Result<Self> {
-        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-        Ok(Self(file))
-    }
-
-    /// Takes the lock; gives the file back when somebody has it.
-    pub(super) fn now(file: File) -> io::Result<Result<Self, File>> {
-        Self::unless_taken(file, FlockOperation::NonBlockingLockExclusive)
-    }
-
-    fn unless_taken(file: File, how: FlockOperation) -> io::Result<Result<Self, File>> {
-        match rustix::fs::flock(&file, how) {
-            Ok(()) => Ok(Ok(Self(file))),
-            Err(Errno::WOULDBLOCK) => Ok(Err(file)),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// Writes to the file, whole.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
-    }
-
-    /// Lets others have it.
-    pub(super) fn release(&self) {
-        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
-    }
-}
-
-impl Drop for Locked {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// Whether somebody has the lock of a run. Those who ask do not stand in each other's way.
-pub(super) fn is_locked(file: File) -> io::Result<bool> {
-    Ok(Locked::unless_taken(file, FlockOperation::NonBlockingLockShared)?.is_err())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is_free(path: &Path) -> bool {
-        !is_locked(File::options().read(true).write(true).open(path).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_lock_goes_even_if_a_child_still_shares_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let file = File::create(&path).unwrap();
-        // What a child has between fork and exec.
-        let shared = file.try_clone().unwrap();
-        let locked = Locked::wait(file).unwrap();
-        assert!(!is_free(&path));
-        drop(locked);
-        assert!(is_free(&path));
-        let locked = Locked::now(shared.try_clone().unwrap()).unwrap().unwrap();
-        assert!(!is_free(&path));
-        locked.release();
-        assert!(is_free(&path));
-    }
-
-    #[test]
-    fn who_looks_at_a_lock_does_not_have_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let looking = File::create(&path).unwrap();
-        let shared = looking.try_clone().unwrap();
-        let at_it = Locked::unless_taken(looking, FlockOperation::NonBlockingLockShared).unwrap().unwrap();
-        assert!(is_free(&path), "two look at the same time");
-        drop(at_it);
-        assert!(Locked::now(shared).unwrap().is_ok());
-    }
 }

@@ -5,12 +5,12 @@
 //! what was written in the last second may be lost.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use rustix::fs::AtFlags;
@@ -20,10 +20,12 @@ use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
 use crate::event::{Event, Fact, Stream, line};
 use crate::model::inventory::HostName;
 use crate::model::value::{Value, Vars};
-use crate::store::folder::{Locked, file, new_file};
+use crate::store::error::StoreError;
+use crate::store::files;
+use crate::store::lock::Locked;
+use crate::store::opened::{file, new_file};
 use crate::store::recipe::{Ended, Recipe};
 use crate::store::syncer::Syncer;
-use crate::store::{StoreError, files};
 
 /// Bytes of output that are kept of one host; of what comes then, the last lines of each step.
 pub const HOST_OUTPUT_MAX: u64 = 1024 * 1024;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::store::files;
-use crate::store::folder::{Runs, is_locked, lockable};
+use crate::store::folder::Runs;
+use crate::store::lock::is_locked;
+use crate::store::opened::lockable;
 
 /// How long runs are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

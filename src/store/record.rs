@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 use crate::event::ledger::Kept;
 use crate::event::{Event, Fact, SCHEMA_VERSION};
-use crate::store::folder::{Runs, file};
+use crate::store::error::StoreError;
+use crate::store::files;
+use crate::store::folder::Runs;
+use crate::store::opened::file;
 use crate::store::recipe::{Ended, Recipe};
-use crate::store::{StoreError, files};
 
 /// Bytes of the files that hold one object.
 const OBJECT_MAX: u64 = 16 * 1024 * 1024;

@@ -17,7 +17,8 @@ use crate::event::{
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::value::Value;
-use crate::store::{Again, HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, StoreError, Way};
+use crate::store::error::StoreError;
+use crate::store::{Again, HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, Way};
 
 /// A name as that of the run that began at this time.
 fn name(millis: u64) -> String {

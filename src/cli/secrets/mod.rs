@@ -16,8 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(super) use named::{Need, plan_tasks};
-
 use crate::cli::error::{CliError, hide, talk};
 use crate::cli::prompt::{PromptError, Prompter};
 use crate::cli::secrets::source::{Purpose, read_now, run};
@@ -25,10 +23,12 @@ use crate::engine::plan::Plan;
 use crate::model::endpoint::{Agent, Endpoint, Password};
 use crate::model::position::Diagnostic;
 use crate::model::redact::{MIN_SECRET, Redactor};
-use crate::model::secret::Secret;
-use crate::model::settings::{SecretSource, Transport};
+use crate::model::secret::{Secret, SecretSource};
+use crate::model::settings::Transport;
 use crate::ssh::agent::{self, Held, Patience};
 use crate::ssh::keys::{Identity, KeyError, Keyring};
+
+pub(super) use named::{Need, plan_tasks};
 
 /// How often a passphrase may be wrong.
 const TRIES: usize = 3;

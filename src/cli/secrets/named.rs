@@ -1,19 +1,18 @@
 //! The secrets of templates: which ones a run needs, their values, and plans that have them.
 
-use crate::cli::context::{self, Common};
+use crate::cli::context::Common;
 use crate::cli::error::{CliError, hide};
 use crate::cli::prompt::{Prompter, Terminal};
-use crate::cli::protected::{self, Guard};
-use crate::cli::runner;
+use crate::cli::protected::Guard;
 use crate::cli::secrets::source::{COMMAND_LIMIT, Purpose, read_now, run};
 use crate::cli::secrets::{memory, unanswered, warn_of_short};
+use crate::cli::{context, protected, runner};
 use crate::engine::plan::Plan;
 use crate::engine::planner::{self, Call};
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
 use crate::model::redact::Redactor;
-use crate::model::secret::{Secret, SecretSources, Secrets};
-use crate::model::settings::SecretSource;
+use crate::model::secret::{Secret, SecretSource, SecretSources, Secrets};
 use crate::model::task::TaskFile;
 
 /// What is to become of the secrets that a plan needs.

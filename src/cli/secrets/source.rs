@@ -13,8 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::leaving::{self, LookedAfter, Thing};
 use crate::model::position::Diagnostic;
-use crate::model::secret::Secret;
-use crate::model::settings::SecretSource;
+use crate::model::secret::{Secret, SecretSource};
 use crate::ssh::keys::read_private;
 
 /// How long a command may take to print a secret.

@@ -2,11 +2,11 @@
 //! fan does not do turned into an error or a warning of this host.
 
 use crate::config::gateway::Hop;
+use crate::config::ssh_config::asked::{Answer, Local};
 use crate::config::ssh_config::chosen::{Chosen, Picked};
 use crate::config::ssh_config::keywords::Treatment;
 use crate::config::ssh_config::tokens::{self, Tokens, is_harmless_host};
 use crate::config::ssh_config::value::{Forwarding, Proxy, Strictness};
-use crate::config::ssh_config::{Answer, Local};
 use crate::model::endpoint::KEEPALIVE_MAX;
 use crate::model::name::{check_address, check_user_name};
 use crate::model::position::{Diagnostic, Position};

@@ -13,6 +13,7 @@
 //! defaults, which belong to whoever merges the layers.
 
 mod answer;
+mod asked;
 mod chosen;
 mod criteria;
 mod file;
@@ -27,64 +28,21 @@ mod tests;
 mod tokens;
 mod value;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::findings::Diagnostics;
 use crate::config::ssh_config::chosen::Start;
 use crate::config::ssh_config::file::{ConfigFile, Loader, Side, Terms};
-use crate::model::position::Diagnostic;
 use crate::model::settings::Settings;
 
-/// Which files to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sources {
-    /// The user's file and then the system's, as far as they exist. Others must not be able to write to the
-    /// user's one.
-    Standard {
-        /// `~/.ssh/config`.
-        user: PathBuf,
-        /// `/etc/ssh/ssh_config`; its relative includes start at its folder.
-        system: PathBuf,
-    },
-    /// This file alone, as with `ssh -F`. It has to exist; its relative includes start at `~/.ssh`.
-    File(PathBuf),
-}
-
-/// The operator and their machine, as far as tokens and conditions ask for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Local {
-    /// Login name.
-    pub user: String,
-    /// Numeric user id.
-    pub uid: u32,
-    /// Home folder.
-    pub home: PathBuf,
-    /// Name of the machine, as uname(2) has it.
-    pub host_name: String,
-    /// Environment variables.
-    pub env: BTreeMap<String, String>,
-}
+pub use crate::config::ssh_config::asked::{Answer, Local, Sources};
 
 /// A configuration, read and without errors of its own.
 #[derive(Clone, Debug, Default)]
 pub struct SshConfig {
     /// The user's file and the system's, in this order.
     files: Vec<Arc<ConfigFile>>,
-}
-
-/// What a configuration says about one host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The layer of settings, each with its line; tokens replaced, paths from the root on or as they were written.
-    ///
-    /// `identity` may be an empty list: `IdentityFile none`. `gateway` and `proxy_command` are never both there.
-    pub settings: Settings,
-    /// Why fan must not connect to the host by this configuration.
-    pub errors: Vec<Diagnostic>,
-    /// What fan does not do, without harm. The same for every host that the line touches: show each once.
-    pub warnings: Vec<Diagnostic>,
 }
 
 impl SshConfig {

@@ -12,11 +12,12 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::config::ssh_config::SshConfig;
 use crate::config::ssh_config::answer::answer;
+use crate::config::ssh_config::asked::{Local, Sources};
 use crate::config::ssh_config::chosen::{Picked, Start, choose};
 use crate::config::ssh_config::keywords::Field;
 use crate::config::ssh_config::value::{Forwarding, Proxy, Strictness, Value, value};
-use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::model::settings::{AgentSetting, HostKeyPolicy, Origin, Settings, Sourced};
 
 /// What ssh prints, each keyword with its lines.

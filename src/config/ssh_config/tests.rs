@@ -10,8 +10,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::config::ssh_config::SshConfig;
+use crate::config::ssh_config::asked::{Answer, Local, Sources};
 use crate::config::ssh_config::pattern::work;
-use crate::config::ssh_config::{Answer, Local, Sources, SshConfig};
 use crate::model::position::Diagnostic;
 use crate::model::settings::{
     AgentSetting, GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::facts::{
+use crate::model::facts::types::{
     Address, Cpu, Disk, Dns, Facts, Family, Hardware, Interface, Kernel, Memory, Mount, Os, Route, Scope,
     Swap, User, Virt, VirtKind,
 };

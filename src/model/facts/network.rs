@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::{Address, Dns, Family, Interface, Route, Scope};
+use crate::model::facts::types::{Address, Dns, Family, Interface, Route, Scope};
 
 /// Interfaces by name.
 type Found = BTreeMap<String, Interface>;

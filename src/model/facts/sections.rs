@@ -1,6 +1,6 @@
 //! The script's answer taken apart: marks at the beginning of a line, content behind a blank.
 
-use crate::model::facts::FactsError;
+use crate::model::facts::error::FactsError;
 use crate::model::text::beginning;
 
 /// Characters of a value that are kept.

@@ -1,7 +1,7 @@
 //! Disks and mounted file systems.
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::{Disk, Mount};
+use crate::model::facts::types::{Disk, Mount};
 
 /// Bytes of a sector in sysfs, whatever the disk's own are.
 const SECTOR: u64 = 512;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::{Cpu, Facts, Hardware, Kernel, Memory, Os, Swap, User, Virt, VirtKind};
+use crate::model::facts::types::{Cpu, Facts, Hardware, Kernel, Memory, Os, Swap, User, Virt, VirtKind};
 use crate::model::time::rfc3339;
 
 /// Fills in all that is not network and storage.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::range::PatternError;
+use crate::model::range::error::PatternError;
 
 /// A block of addresses without host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

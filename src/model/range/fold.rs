@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::model::range::MAX_DIGITS;
+use crate::model::range::pattern::MAX_DIGITS;
 
 /// Numbers in one name that may turn into ranges; names with more of them stand as they are.
 const MAX_DIMENSIONS: usize = 8;
@@ -135,7 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::range::expand;
+    use crate::model::range::pattern::expand;
 
     /// Splits at the commas outside of brackets and expands each part.
     fn unfold(patterns: &str) -> BTreeSet<String> {

@@ -5,7 +5,6 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
 use zeroize::Zeroizing;
 
 use crate::model::redact::undone::Undone;
-use crate::model::redact::{MIN_SECRET, MIN_UNDONE};
 use crate::model::shell::spelling::{Spelling, escaped};
 
 /// Bytes that a line of a secret needs to be looked for by itself. Shorter ones are likely elsewhere, too: `}`, `end`.
@@ -150,3 +149,10 @@ fn quoted(text: &str, add: &mut impl FnMut(String)) {
         .collect();
     add(escaped(text, &special));
 }
+
+/// Bytes that a secret needs to be looked for. A shorter one would be found everywhere, and its mask would tell more
+/// about it than it hides.
+pub const MIN_SECRET: usize = 6;
+
+/// Bytes without quotes and backslashes that are looked for where quoting is undone.
+pub(super) const MIN_UNDONE: usize = 4;

@@ -3,7 +3,12 @@
 use data_encoding::{BASE64, BASE64URL};
 use proptest::prelude::*;
 
+use std::borrow::Cow;
+
+use zeroize::Zeroizing;
+
 use super::*;
+use crate::model::secret::{MASK, Secret};
 use crate::model::shell::{Prelude, login_shell_line, single_quoted, task_script};
 
 mod spelled;

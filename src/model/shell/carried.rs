@@ -1,15 +1,8 @@
 //! A file that a script carries to the host, and runs there.
 
-use thiserror::Error;
-
+use crate::model::shell::error::{CarriedError, MAX_BINARY, MAX_CARRIED, ShellError};
+use crate::model::shell::quote::{plain_interpreter, quote_word, single_quoted};
 use crate::model::shell::spelling::octal;
-use crate::model::shell::{ShellError, plain_interpreter, quote_word, single_quoted};
-
-/// The longest file, in bytes.
-pub const MAX_CARRIED: usize = 1024 * 1024;
-
-/// The longest one that is no text, each byte of which takes nine on its way.
-pub const MAX_BINARY: usize = 512 * 1024;
 
 /// A file to run.
 #[derive(Clone, Copy, Debug)]
@@ -24,38 +17,6 @@ pub struct Carried<'a> {
     pub shell: Option<&'a str>,
     /// What it is run by when it does not say.
     pub fallback: &'a str,
-}
-
-/// Why a file cannot be carried, or would not do what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum CarriedError {
-    /// It is too long.
-    #[error("{size} bytes, and {what} can have {most}")]
-    TooLong {
-        /// Its bytes.
-        size: usize,
-        /// What it is.
-        what: &'static str,
-        /// The most that such a file can have.
-        most: usize,
-    },
-    /// No interpreter and no kernel reads it.
-    #[error("a script in UTF-16, which no shell reads")]
-    Utf16,
-    /// A shell takes the carriage return for the last character of each line: `cd /srv\r`.
-    #[error("its lines end in carriage returns, which {0} takes for a part of them")]
-    CarriageReturns(&'static str),
-}
-
-impl CarriedError {
-    /// What to do about it.
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::TooLong { .. } => "`put` sends files of any size; then run it",
-            Self::Utf16 => "save it as UTF-8",
-            Self::CarriageReturns(_) => "save it with Unix line ends (tr -d '\\r' < FILE > NEW)",
-        }
-    }
 }
 
 /// Whether a file can be carried, and be run by `shell` or by what it names.

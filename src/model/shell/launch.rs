@@ -1,13 +1,16 @@
 //! From a script to the line that starts it on a host: as the user who logged in or as somebody else, with a watchdog
 //! beside it or not, and, when it is too long for a line, typed to the shell that is to run it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::model::privilege::Privilege;
+use crate::model::shell::error::{MAX_LINE, ShellError};
 use crate::model::shell::marks::{Mark, Token};
+use crate::model::shell::quote::{plain_interpreter, single_quoted};
 use crate::model::shell::spelling::Spelling;
 use crate::model::shell::watchdog::{Interpreter, Orphaned, watched_here, watched_line, watched_words};
-use crate::model::shell::{
-    MAX_LINE, ShellError, login_shell_line, plain_interpreter, refuse_nul, single_quoted, unlike_option,
-};
+use crate::model::shell::{login_shell_line, refuse_nul, unlike_option};
 
 /// The longest script that is typed to a shell, in bytes as they are typed.
 ///
@@ -146,6 +149,3 @@ fn in_lines(text: &str) -> String {
     }
     lines + "\n\n"
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 
-use crate::model::shell::is_quiet;
-
 /// One spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
@@ -76,4 +74,12 @@ pub(crate) fn escaped(text: &str, specials: &[char]) -> String {
         out.push(c);
     }
     out
+}
+
+/// Whether every login shell reads the byte as itself inside single quotes.
+///
+/// `'` ends them; fish reads `\'` and `\\` there; csh acts on `!` and on newlines; bytes outside ASCII depend on
+/// the host's locale.
+pub(super) fn is_quiet(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte) && !matches!(byte, b'\'' | b'\\' | b'!')
 }

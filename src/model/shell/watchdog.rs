@@ -16,8 +16,13 @@
 //!
 //! A group whose leader obeyed TERM keeps 4 s for the rest of it to follow.
 
+#[cfg(test)]
+mod tests;
+
+use crate::model::shell::error::{MAX_LINE, ShellError};
+use crate::model::shell::quote::plain_interpreter;
 use crate::model::shell::spelling::Spelling;
-use crate::model::shell::{MAX_LINE, ShellError, plain_interpreter, refuse_nul, unlike_option};
+use crate::model::shell::{refuse_nul, unlike_option};
 
 /// What makes the watchdog send TERM. The end of the input after it makes it send KILL.
 pub const ASK: &[u8] = b"\n";
@@ -118,6 +123,3 @@ pub(super) fn watched_words(orphaned: Orphaned) -> String {
 pub(super) fn watched_here(orphaned: Orphaned) -> String {
     format!("if kill -0 -$$ 2>/dev/null; then {}; else exec </dev/null; fi", watch(orphaned))
 }
-
-#[cfg(test)]
-mod tests;

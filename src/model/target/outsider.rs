@@ -5,20 +5,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::inventory::{Host, HostName};
+use crate::model::host_name::HostName;
+use crate::model::inventory::{AD_HOC, Host};
 use crate::model::name::{check_user_name, port_lookalike};
 use crate::model::position::Position;
 use crate::model::range::{PatternError, parse_ip, width, without_leading_zeros};
 use crate::model::settings::{Origin, Settings, Sourced};
 use crate::model::value::Vars;
-
-/// Stands for the file in the position of a host that no inventory has, and for the origin of its settings.
-pub const AD_HOC: &str = "--hosts";
-
-/// Says whether a host was appended by a selection rather than read from an inventory.
-pub fn is_ad_hoc(host: &Host) -> bool {
-    &*host.position.file == AD_HOC
-}
 
 /// What an expression says about the login, besides the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,11 +34,6 @@ impl Login {
             settings.port = Some(Sourced::new(port, Origin::CommandLine(AD_HOC)));
         }
     }
-}
-
-/// The address of a host: its `address` setting, or else its name.
-pub fn address_of(host: &Host) -> &str {
-    host.settings.address.as_ref().map_or(host.name.as_str(), |address| &address.value)
 }
 
 /// The name under which a host of no inventory goes: what the user wrote, so that

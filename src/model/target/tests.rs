@@ -8,7 +8,8 @@ use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Located, Position};
 use crate::model::range::expand;
 use crate::model::settings::{Origin, Settings, Sourced};
-use crate::model::target::{Place, TargetError, role_members, select, select_within};
+use crate::model::target::roles::role_members;
+use crate::model::target::selection::{Place, TargetError, select, select_within};
 use crate::model::value::Vars;
 
 fn at(line: u32) -> Position {

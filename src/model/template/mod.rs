@@ -26,27 +26,28 @@ mod scope;
 mod script;
 mod sides;
 mod source;
+#[cfg(test)]
+mod tests;
+pub(in crate::model) mod text;
 mod twice;
 mod value;
 
-use std::fmt;
-use std::io;
 use std::sync::{Arc, LazyLock};
+use std::{fmt, io};
 
+use error::{Problem, convert};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Output, State, UndefinedBehavior};
+use scope::Root;
+use script::Rendered;
 
 use crate::model::position::Located;
-use crate::model::task::Template;
+use crate::model::template::text::Template;
 use crate::model::value::{Value, Vars};
 
 pub use error::TemplateError;
 pub use lexer::FileCommand;
 pub use scope::{HostLookup, Layer, Scope};
-
-use error::{Problem, convert};
-use scope::Root;
-use script::Rendered;
 
 /// How a text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -360,6 +361,3 @@ type Formatted = Result<(), minijinja::Error>;
 fn write(out: &mut Output<'_>, _state: &State<'_, '_>, text: &str) -> Formatted {
     out.write_str(text).map_err(minijinja::Error::from)
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::Syntax;
 use super::error::{as_text, at};
-use super::{Syntax, TemplateError};
+use crate::model::template::error::TemplateError;
 
 /// How comments begin and end for MiniJinja. NUL stands in no text.
 pub(super) const COMMENT: (&str, &str) = ("\0#", "#\0");

@@ -4,11 +4,11 @@
 //! It looks at the template, not at what it renders to, so it warns before any value is known; branches of `{% if %}`
 //! stand one after the other. Where the lexer is in doubt about a script, nothing is said.
 
-use super::TemplateError;
 use super::error::{at, is_path, shortened};
 use super::lexer::{Opened, Seen, Trace, trace};
 use super::parts::{Segment, marked};
 use super::source::{Spelling, spelling};
+use crate::model::template::error::TemplateError;
 
 /// Programs that show or compare text: quotes within it are meant.
 const DISPLAY: &[&str] = &[

@@ -14,7 +14,8 @@ use super::filters::Spelled;
 use super::lexer::{Hole, Refusal, substitute};
 use super::scope::{Root, Scope};
 use super::value::{is_nothing, to_text, to_texts};
-use super::{Formatted, MAX_EXPANSION, TemplateError, render as render_marked, write};
+use super::{Formatted, MAX_EXPANSION, render as render_marked, write};
+use crate::model::template::error::TemplateError;
 
 /// A value that stands somewhere in a script.
 #[derive(Clone, Debug)]

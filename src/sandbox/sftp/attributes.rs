@@ -1,16 +1,16 @@
 //! Attributes of files: the machine's as SFTP has them, a line of a listing, and setting them, as OpenSSH's
 //! sftp-server does (sftp-common.c, `stat_to_attrib` and `ls_file`; sftp-server.c, `process_setstat`).
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown, lchown};
 use std::path::Path;
+use std::{fs, io};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, chmodat, futimens, utimensat};
 
 use crate::model::time::rfc3339;
-use crate::sandbox::sftp::files::Refused;
+use crate::sandbox::sftp::refused::Refused;
 use crate::ssh::sftp::wire::{Attrs, NameEntry, status};
 
 /// The bits of a mode that may be set: permissions, and those beside them.

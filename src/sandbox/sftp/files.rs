@@ -5,19 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, ReadDir};
-use std::io::{self, Write};
+use std::fs::{DirBuilder, File, ReadDir};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, FileExt, symlink};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::sandbox::sftp::attributes::{SETTABLE, Target, attrs, entry, only_name, raw_mode};
+use crate::sandbox::sftp::refused::Refused;
 use crate::ssh::sftp::wire::{
-    Attrs, MAX_PACKET, Malformed, NameEntry, OpenFlags, Reply, Request, status, take_attrs, take_string,
+    Attrs, MAX_PACKET, NameEntry, OpenFlags, Reply, Request, status, take_attrs, take_string,
 };
 
 /// The extensions that are served, each with its version.
@@ -74,38 +76,6 @@ struct Folder {
     /// What is left of [`DOTS`].
     dots: std::slice::Iter<'static, &'static [u8]>,
     entries: ReadDir,
-}
-
-/// A request is not granted: the code of its status.
-pub(super) struct Refused(pub(super) u32);
-
-impl From<io::Error> for Refused {
-    /// As `errno_to_portable` of sftp-server.c.
-    fn from(error: io::Error) -> Self {
-        let Some(errno) = Errno::from_io_error(&error) else {
-            let invalid = error.kind() == io::ErrorKind::InvalidInput; // a path with a NUL in it
-            return Self(if invalid { status::BAD_MESSAGE } else { status::FAILURE });
-        };
-        Self(match errno {
-            Errno::NOENT | Errno::NOTDIR | Errno::BADF | Errno::LOOP => status::NO_SUCH_FILE,
-            Errno::PERM | Errno::ACCESS | Errno::FAULT => status::PERMISSION_DENIED,
-            Errno::NAMETOOLONG | Errno::INVAL => status::BAD_MESSAGE,
-            Errno::NOSYS => status::OP_UNSUPPORTED,
-            _ => status::FAILURE,
-        })
-    }
-}
-
-impl From<Errno> for Refused {
-    fn from(error: Errno) -> Self {
-        io::Error::from(error).into()
-    }
-}
-
-impl From<Malformed> for Refused {
-    fn from(_: Malformed) -> Self {
-        Self(status::BAD_MESSAGE)
-    }
 }
 
 /// A status with the words that OpenSSH's server has for it.

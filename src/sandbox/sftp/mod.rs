@@ -6,6 +6,7 @@ mod attributes;
 mod dialect;
 mod fault;
 mod files;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -17,14 +18,14 @@ use bytes::Bytes;
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
-pub use crate::sandbox::sftp::dialect::Dialect;
-pub use crate::sandbox::sftp::fault::SftpFault;
-
 use crate::sandbox::sftp::fault::{Desk, is_rename};
 use crate::sandbox::sftp::files::{EXTENSIONS, Files};
 use crate::sandbox::spool::Spool;
 use crate::sandbox::wire::Switch;
 use crate::ssh::sftp::wire::{Malformed, Packets, Reply, Request, is_init, version};
+
+pub use crate::sandbox::sftp::dialect::Dialect;
+pub use crate::sandbox::sftp::fault::SftpFault;
 
 /// How long [`SftpFault::Reorder`] waits for the second of two READ requests.
 const PAIR: Duration = Duration::from_millis(20);

@@ -7,7 +7,8 @@ use crate::engine::planner::{Consulted, Request, SshConfigSource};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::position::Position;
-use crate::model::settings::{GatewaySetting, Origin, SecretSource, Settings, Sourced};
+use crate::model::secret::SecretSource;
+use crate::model::settings::{GatewaySetting, Origin, Settings, Sourced};
 
 fn at(line: u32) -> Origin {
     Origin::Host(Position::new("inventory.yaml", line, 5))

@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::engine::planner::tests::{call, echo, file, inventory, registered, request, script, task, vars};
 use crate::engine::planner::{self, Request};
 use crate::model::position::{Located, Position};
-use crate::model::secret::{Secret, SecretSources, Secrets};
-use crate::model::settings::SecretSource;
+use crate::model::secret::{Secret, SecretSource, SecretSources, Secrets};
 use crate::model::task::{Action, TaskFile};
 
 fn sources(names: &[&str]) -> SecretSources {

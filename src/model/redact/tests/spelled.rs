@@ -4,6 +4,9 @@ use std::process::Command;
 
 use super::*;
 use crate::model::privilege::{Method, Privilege};
+use crate::model::redact::redactor::MAX_HELD;
+use crate::model::redact::undone::Undone;
+use crate::model::secret::MASK;
 use crate::model::shell::carried::{Carried, carried};
 use crate::model::shell::launch::{Input, Launch};
 use crate::model::shell::marks::Token;

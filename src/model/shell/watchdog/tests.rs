@@ -236,7 +236,7 @@ proptest! {
 
     #[test]
     fn every_login_shell_runs_the_same_script(text in hostile()) {
-        let script = format!("printf %s {}", crate::model::shell::single_quoted(&text));
+        let script = format!("printf %s {}", crate::model::shell::quote::single_quoted(&text));
         let line = watched(&script);
         for shell in installed(&["sh", "bash"], LOGIN_SHELLS) {
             let mut command = Command::new(&shell[0]);

@@ -3,13 +3,8 @@
 use crate::model::name::check_address;
 use crate::model::range::{PatternError, parse_ip};
 use crate::model::suggest::did_you_mean;
-use crate::model::target::universe::{Outsiders, Sense, Universe};
-
-/// Unmatched words that are compared with every name there is; a long list of them would take minutes.
-pub(super) const GUESSES: u32 = 50;
-
-/// Names that a message lists before it says how many more there are.
-const LISTED: usize = 8;
+use crate::model::target::universe::hosts::{Outsiders, Sense, Universe};
+use crate::model::target::universe::listed::listed;
 
 impl<'a> Universe<'a> {
     /// The error for a word or a glob that no host answers to.
@@ -69,12 +64,4 @@ impl<'a> Universe<'a> {
         names.sort_unstable();
         listed(names.iter().map(String::as_str), names.len())
     }
-}
-
-/// Joins the first names and counts the others.
-pub(super) fn listed<'n>(names: impl Iterator<Item = &'n str>, count: usize) -> String {
-    let shown: Vec<&str> = names.take(LISTED).collect();
-    let more = count.saturating_sub(shown.len());
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", shown.join(", "))
 }

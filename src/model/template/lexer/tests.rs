@@ -14,7 +14,9 @@ use tempfile::TempDir;
 
 use crate::model::shell::login_shell_line;
 use crate::model::shell::tests::program;
-use crate::model::template::{Builtins, Layer, Scope, TemplateError, Templates};
+use crate::model::template::error::TemplateError;
+use crate::model::template::scope::{Layer, Scope};
+use crate::model::template::{Builtins, Templates};
 use crate::model::value::{Value, Vars};
 
 fn templates() -> Templates {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::is_number;
-use crate::model::template::{Builtins, Layer, Scope, TemplateError, Templates};
+use crate::model::template::error::TemplateError;
+use crate::model::template::scope::{Layer, Scope};
+use crate::model::template::{Builtins, Templates};
 use crate::model::value::Value;
 
 fn render(script: &str) -> Result<String, TemplateError> {

@@ -1,0 +1,26 @@
+//! Texts with templates in them, as a tasks file has them.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::model::position::Located;
+use crate::model::value::Value;
+
+/// The text of a template with its place in the file.
+///
+/// For a block scalar (`|`, `>`) the position is that of the first line of the text.
+pub type TemplateText = Located<Arc<str>>;
+
+/// A value that may hold templates at its leaves.
+#[derive(Clone, Debug)]
+pub enum Template {
+    /// A string that is rendered. When it is a single `{{ expression }}`, the value keeps its type.
+    Text(TemplateText),
+    /// A value without templates.
+    Literal(Value),
+    /// A list of such values.
+    List(Vec<Template>),
+    /// A map of such values.
+    Map(IndexMap<String, Template>),
+}
