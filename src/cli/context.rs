@@ -24,7 +24,6 @@ use crate::model::settings::{GatewaySetting, HostKeyPolicy, Origin, Settings, So
 use crate::model::shard::Shard;
 use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
-use crate::model::value::Vars;
 use crate::model::{name, range, target};
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
 
