@@ -169,12 +169,16 @@ fn verdict(result: StepResult, asks_for_commands: bool) -> Probe {
 /// pipe, `!` and `||` keep the exit status of such a line for themselves.
 fn complaint(stderr: &str) -> Option<&str> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
-        let shell =
-            r"(?:[^\s:]*/)?(?:busybox|[a-z]*sh[0-9]*)(?:\[[0-9]+\])?:\s?(?:line )?(?:[0-9]+: ?)?(?:eval: )?";
+        let shell = r"(?:[^\s:]*/)?(?:busybox|[a-z]*sh[0-9]*)(?:\[[0-9]+\])?:\s?(?:(?:-c|eval): )?(?:line )?(?:[0-9]+: ?)?(?:eval: )?";
         let missing = r"[^:\n]+: (?:command |inaccessible or )?not found(?: \[.*\])?|command not found: .+";
         let forbidden = r"[^:\n]+: [Pp]ermission denied|permission denied: .+";
         let comparison = r"(?:\[|\[\[|test): .+";
-        let pattern = format!("(?m)^{shell}(?:{missing}|{forbidden}|{comparison})\r?$");
+        let syntax = r"(?:[Ss]yntax error|parse error|unexpected EOF|unmatched|no closing quote).*";
+        // Who runs a command for the shell says it in the shell's words.
+        let runner = r"(?:sudo|doas|chroot|setsid|unshare|nsenter|flock)(?:-rs)?: [^:\n]+: command not found";
+        let pattern = format!(
+            "(?m)^(?:(?:E: )?{shell}(?:{missing}|{forbidden}|{comparison}|{syntax})|\\(eval\\):[0-9]+: {syntax}|{runner})\r?$"
+        );
         Regex::new(&pattern).expect("it is valid")
     });
     SAYS.find(stderr).map(|found| found.as_str().trim())
@@ -216,6 +220,18 @@ mod tests {
             "sh: 1: eval: pgerp: not found",
             "sh: 1: [: Illegal number: ",
             "bash: line 1: [: x: integer expression expected",
+            "sh: 1: Syntax error: end of file unexpected (expecting \"fi\")",
+            "bash: -c: line 2: syntax error: unexpected end of file",
+            "bash: eval: line 12: syntax error near unexpected token `)'",
+            "bash: -c: line 1: unexpected EOF while looking for matching `\"'",
+            "dash: 1: eval: Syntax error: Unterminated quoted string",
+            "zsh:1: parse error near `fi'",
+            "(eval):1: unmatched \"",
+            "E: mksh: syntax error: unmatched 'if'",
+            "sh: eval: line 0: syntax error: unterminated quoted string",
+            "sh: syntax error: unexpected end of file (expecting \"fi\")",
+            "ksh: syntax error at line 1: `if' unmatched",
+            "sudo: pgerp: command not found",
         ] {
             assert!(complaint(said).is_some(), "{said}");
         }

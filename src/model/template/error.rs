@@ -78,6 +78,13 @@ pub(super) enum Problem {
         /// What could.
         wants: Wants,
     },
+    /// A variable of the script that has the value stands in such a place.
+    Kept {
+        /// Completes "cannot stand".
+        place: String,
+        /// What could.
+        wants: Wants,
+    },
     /// A list where the shell cannot take words.
     WordsPlace {
         /// Completes "is a list, which cannot stand".
@@ -135,6 +142,20 @@ impl Problem {
                     Wants::Foreign => "pass it as an argument, or by the step's `env`".to_owned(),
                 };
                 (format!("value of {shown:?} cannot stand {place}: it would be evaluated"), Some(help))
+            }
+            Self::Kept { place, wants } => {
+                let help = match wants {
+                    Wants::Number => format!("write {{{{ {shown} | int }}}} where the variable is set"),
+                    Wants::Name => "only the name of a variable can stand there: write it yourself".to_owned(),
+                    Wants::Plain => "give the variable a name without special characters".to_owned(),
+                    Wants::Program | Wants::Foreign => "keep the shell from putting it in: with single quotes around that text, and the value in the step's `env`; or write {{ value | quote }} there".to_owned(),
+                };
+                (
+                    format!(
+                        "value of {shown:?} is kept in a variable, which stands {place} further down: it would be evaluated"
+                    ),
+                    Some(help),
+                )
             }
             Self::WordsPlace { place } => (
                 format!("{subject} is a list, which cannot stand {place}"),

@@ -29,7 +29,10 @@ const SSH_OPTIONS: &[&str] = &[
 ];
 
 /// Shells, whose `-c` takes a script.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+const SHELLS: &[&str] = &[
+    "sh", "bash", "rbash", "dash", "ash", "ksh", "ksh93", "mksh", "yash", "posh", "zsh", "fish", "csh",
+    "tcsh", "$SHELL", "$BASH",
+];
 
 /// Programs whose `-c` takes a line for a shell.
 const RUNNERS: &[&str] = &["su", "runuser", "flock", "script"];

@@ -7,6 +7,9 @@ use std::str::Chars;
 
 use crate::model::template::lexer::{Opened, Seen};
 
+/// Programs whose heredoc is what the next command of a pipe reads.
+const PASSES: &[&str] = &["cat", "sed", "tee", "envsubst"];
+
 /// What stands around a part of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quotes {
@@ -41,10 +44,44 @@ impl Word {
         self.0.iter().map(|part| if let Part::Char(c, _) = part { *c } else { '\u{fffd}' }).collect()
     }
 
+    /// The variables that the shell puts into it: `$name`, `${name}`.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut parts = self.0.iter().peekable();
+        while let Some(part) = parts.next() {
+            if !matches!(part, Part::Char('$', Quotes::None | Quotes::Double)) {
+                continue;
+            }
+            let mut name = String::new();
+            while let Some(Part::Char(c, _)) = parts.next_if(|part| is_of_name(part)) {
+                name.push(*c);
+            }
+            if !name.is_empty() {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// Whether it is one variable, and nothing else.
+    pub(super) fn is_one_variable(&self) -> bool {
+        matches!(self.0.split_first(), Some((Part::Char('$', Quotes::None | Quotes::Double), name))
+            if !name.is_empty() && name.iter().all(is_of_name))
+    }
+
+    /// Whether it is one value or one variable, and nothing else.
+    pub(super) fn is_one(&self) -> bool {
+        self.0.len() < 2 || self.is_one_variable()
+    }
+
     /// The values in it.
     pub(super) fn values(&self) -> impl Iterator<Item = usize> {
         self.0.iter().filter_map(|part| if let Part::Value(index, _) = part { Some(*index) } else { None })
     }
+}
+
+fn is_of_name(part: &Part) -> bool {
+    matches!(part, Part::Char(c, Quotes::None | Quotes::Double) if c.is_ascii_alphanumeric() || *c == '_')
 }
 
 /// A simple command.
@@ -55,8 +92,10 @@ pub(super) struct Command {
     pub(super) duplicated: Vec<Word>,
     /// Whether it is the inside of `name=(...)`.
     pub(super) is_array: bool,
-    /// How many heredocs it begins.
-    heredocs: usize,
+    /// The heredocs that it begins: whether the shell leaves their bodies as they are.
+    heredocs: Vec<Quotes>,
+    /// The words of the command whose output it reads, or what would be one: those of a here-string.
+    pub(super) fed: Vec<Word>,
     /// What is in them.
     pub(super) bodies: Vec<Word>,
 }
@@ -94,8 +133,12 @@ struct Builder {
 enum Redirect {
     /// What is duplicated.
     Duplicates,
-    /// A file, or the end of a heredoc.
+    /// A file.
     Names,
+    /// The end of a heredoc.
+    Heredoc,
+    /// A text.
+    Text,
 }
 
 struct Reading<'a> {
@@ -103,7 +146,7 @@ struct Reading<'a> {
     levels: Vec<Level>,
     found: Vec<Command>,
     /// Which of them wait for the bodies of their heredocs, in order.
-    waiting: VecDeque<usize>,
+    waiting: VecDeque<(usize, Quotes)>,
 }
 
 impl Reading<'_> {
@@ -154,8 +197,9 @@ impl Reading<'_> {
         let text = self.script.get(start..end).unwrap_or_default();
         let begins_line = self.script.get(..start).is_some_and(|before| before.ends_with('\n'));
         let waiting = if begins_line { self.waiting.pop_front() } else { None };
-        if let Some(command) = waiting.and_then(|index| self.found.get_mut(index)) {
-            command.bodies.push(Word(parts(text, Quotes::Double)));
+        let waiting = waiting.and_then(|(index, quotes)| Some((self.found.get_mut(index)?, quotes)));
+        if let Some((command, quotes)) = waiting {
+            command.bodies.push(Word(parts(text, quotes)));
         } else if text.starts_with('\'') {
             self.add(Word(vec![Part::Expansion]));
         }
@@ -164,7 +208,8 @@ impl Reading<'_> {
     /// Notes commands that ended.
     fn ended(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
-            self.waiting.extend(std::iter::repeat_n(self.found.len(), command.heredocs));
+            let index = self.found.len();
+            self.waiting.extend(command.heredocs.iter().map(|quotes| (index, *quotes)));
             self.found.push(command);
         }
     }
@@ -190,6 +235,18 @@ impl Reading<'_> {
                 self.add(Word(vec![Part::Expansion]));
             }
             Some(Level::Other { start, counts }) => {
+                let before = self.script.get(..start).unwrap_or_default();
+                let text = self.script.get(start..at.saturating_sub(1)).unwrap_or_default();
+                if before.ends_with("${")
+                    && !text.is_empty()
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                {
+                    let quotes = match self.levels.last() {
+                        Some(Level::Double(_)) => Quotes::Double,
+                        Some(Level::Commands(_) | Level::Other { .. }) | None => Quotes::None,
+                    };
+                    return self.add(Word(parts(&format!("${text}"), quotes)));
+                }
                 if counts {
                     // As if it were a command: what it looks at is calculated.
                     let text = self.script.get(start..at).unwrap_or_default();
@@ -248,10 +305,25 @@ impl Builder {
                     let assigns =
                         c == '(' && self.word.as_ref().is_some_and(|word| word.text().ends_with('='));
                     self.end_word();
+                    let is_pipe = c == '|' && chars.next_if_eq(&'|').is_none();
+                    if is_pipe {
+                        chars.next_if_eq(&'&');
+                    }
                     let goes_on = self.in_test || (self.command.is_array && c == '\n');
                     let is_array = assigns || (goes_on && self.command.is_array);
                     if !goes_on {
-                        ended.extend(self.take());
+                        let mut command = self.take();
+                        if let (Some(command), true) = (&mut command, is_pipe) {
+                            if command
+                                .words
+                                .first()
+                                .is_some_and(|word| PASSES.contains(&word.text().as_str()))
+                            {
+                                self.command.heredocs = std::mem::take(&mut command.heredocs);
+                            }
+                            self.command.fed.clone_from(&command.words);
+                        }
+                        ended.extend(command);
                     }
                     self.command.is_array = is_array;
                 }
@@ -277,10 +349,11 @@ impl Builder {
         while let Some(next) = chars.next_if(|next| matches!(next, '<' | '>' | '&' | '|')) {
             operator.push(next);
         }
-        self.command.heredocs += usize::from(operator == "<<");
         self.redirects = match operator.as_str() {
             _ if self.in_test || chars.peek() == Some(&'(') => None,
             ">&" | "<&" => Some(Redirect::Duplicates),
+            "<<" => Some(Redirect::Heredoc),
+            "<<<" => Some(Redirect::Text),
             _ => Some(Redirect::Names),
         };
     }
@@ -294,6 +367,16 @@ impl Builder {
         match self.redirects.take() {
             Some(Redirect::Duplicates) => self.command.duplicated.push(word),
             Some(Redirect::Names) => {}
+            Some(Redirect::Heredoc) => {
+                // The lexer gives the delimiter as it is written.
+                let plain = word.0.iter().all(
+                    |part| matches!(part, Part::Char(c, Quotes::None) if !matches!(c, '\'' | '"' | '\\')),
+                );
+                self.command.heredocs.push(if plain { Quotes::Double } else { Quotes::Single });
+            }
+            Some(Redirect::Text) => {
+                self.command.fed = vec![Word(parts("echo", Quotes::None)), word];
+            }
             None => {
                 match word.text().as_str() {
                     "[[" => self.in_test = true,

@@ -55,8 +55,8 @@ struct Judge<'a> {
     counted: HashSet<String>,
     /// Arrays whose subscripts are texts.
     keyed: HashSet<String>,
-    /// Variables that hold a value that is no number.
-    held: HashMap<String, usize>,
+    /// Variables that hold values which are no numbers.
+    held: HashMap<String, Vec<usize>>,
 }
 
 impl Judge<'_> {
@@ -95,20 +95,46 @@ impl Judge<'_> {
                     Wants::Program => self.program(word, rule.place)?,
                     Wants::Number => {
                         self.want(word, Wants::Number, rule.place)?;
+                        // There a name needs no `$`.
                         if matches!(program, "let" | "[[") {
                             self.looks_at(&word.text())?;
                         }
                     }
                     Wants::Plain => self.want(word, Wants::Plain, rule.place)?,
                     // Alone it is the program, and meant to be.
-                    Wants::Foreign if word.0.len() == 1 => {}
+                    Wants::Foreign if word.0.len() == 1 || word.is_one_variable() => {}
                     Wants::Foreign => self.want(word, Wants::Foreign, rule.place)?,
                 }
             }
         }
         self.reread(program, words, arguments)?;
         let mut bodies = command.bodies.iter().filter(|_| reads_script(program, words, arguments));
-        bodies.try_for_each(|body| self.read_elsewhere(body, "in a heredoc that another shell reads"))
+        bodies.try_for_each(|body| self.read_elsewhere(body, "in a heredoc that another shell reads"))?;
+        if reads_script(program, words, arguments) {
+            self.fed(&command.fed)?;
+        }
+        Ok(())
+    }
+
+    /// What a shell gets through a pipe, or as a here-string.
+    fn fed(&self, written: &[Word]) -> Result<(), Refusal> {
+        let Some((program, arguments)) = written.split_first() else { return Ok(()) };
+        let program = program.text();
+        if !matches!(reread::base(&program), "echo" | "printf" | "print") {
+            return Ok(());
+        }
+        let is_form = |word: &&Word| {
+            let text = word.text();
+            !matches!(text.as_str(), "%s" | "%s\\n" | "%b" | "%b\\n") && !text.starts_with('-')
+        };
+        let told: Vec<&Word> = arguments.iter().filter(is_form).collect();
+        match told.as_slice() {
+            // Alone it is the program, and meant to be.
+            [word] if word.is_one() => Ok(()),
+            told => told
+                .iter()
+                .try_for_each(|word| self.read_elsewhere(word, "in a text that another shell reads")),
+        }
     }
 
     /// Variables with a meaning of their own, wherever they are set.
@@ -116,6 +142,7 @@ impl Judge<'_> {
         let prefix = word.prefix();
         let Some((name, _)) = prefix.split_once('=') else { return Ok(()) };
         let name = name.trim_end_matches('+');
+        let name = name.split_once('[').map_or(name, |(name, _)| name);
         if RUN.contains(&name) {
             return self.program(word, "in a variable whose text the shell runs");
         }
@@ -139,11 +166,22 @@ impl Judge<'_> {
         if let Some((wants, place)) = wants {
             self.want(word, wants, place)?;
         }
-        match word.values().find(|index| !self.fits(*index, Wants::Number)) {
-            Some(index) => self.held.insert(name, index),
-            None => self.held.remove(&name),
-        };
+        self.hold(name, [word].into_iter());
         Ok(())
+    }
+
+    /// Notes what a variable has from now on, of values and of other variables that have some.
+    fn hold<'w>(&mut self, name: String, words: impl Iterator<Item = &'w Word>) {
+        let mut values = Vec::new();
+        for word in words {
+            values.extend(word.values().filter(|index| !self.fits(*index, Wants::Number)));
+            values.extend(word.variables().iter().filter_map(|name| self.held.get(name)).flatten());
+        }
+        if values.is_empty() {
+            self.held.remove(&name);
+        } else {
+            self.held.insert(name, values);
+        }
     }
 
     fn declare(&mut self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
@@ -184,10 +222,8 @@ impl Judge<'_> {
 
     /// `for name in values`
     fn each(&mut self, arguments: &[Word]) {
-        let Some((name, values)) = arguments.split_first() else { return };
-        let mut values = values.iter().flat_map(|word| word.values());
-        if let Some(index) = values.find(|index| !self.fits(*index, Wants::Number)) {
-            self.held.insert(name.text(), index);
+        if let Some((name, values)) = arguments.split_first() {
+            self.hold(name.text(), values.iter());
         }
     }
 
@@ -203,7 +239,7 @@ impl Judge<'_> {
             let counts = text.get(..at).is_some_and(|before| before.ends_with('#'));
             at += name.len()
                 + text.get(at + name.len()..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            if let Some(index) = self.held.get(name).filter(|_| !counts) {
+            if let Some(index) = self.held.get(name).and_then(|held| held.first()).filter(|_| !counts) {
                 return Err(refuse(
                     *index,
                     "in a variable that arithmetic looks at further down",
@@ -217,7 +253,8 @@ impl Judge<'_> {
     /// The subscript of a word that has one.
     fn subscript(&self, word: &Word) -> Result<(), Refusal> {
         let inner = word.0.iter().take_while(|part| !matches!(part, Part::Char(']', Quotes::None)));
-        self.want(&Word(inner.copied().collect()), Wants::Number, "in a subscript")
+        // Variables there are texts where the array has texts for subscripts.
+        self.has(&Word(inner.copied().collect()), Wants::Number, "in a subscript")
     }
 
     /// A word that begins with the name of a variable: in the name, in its subscript.
@@ -249,24 +286,37 @@ impl Judge<'_> {
                 return Err(refuse(index, place, Wants::Program));
             }
         }
-        Ok(())
+        self.kept(word, Wants::Program, place)
+    }
+
+    /// The values in variables that a word names are in it as well by the time it is evaluated.
+    fn kept(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
+        let variables = word.variables();
+        let mut values = variables.iter().filter_map(|name| self.held.get(name)).flatten();
+        match values.find(|index| !self.fits(**index, wants)) {
+            Some(index) => {
+                Err(Refusal { item: *index, problem: Problem::Kept { place: place.to_owned(), wants } })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Words that a shell elsewhere, or another one here, reads again.
     fn reread(&self, program: &str, words: &[Word], arguments: &[Word]) -> Result<(), Refusal> {
         if REMOTE.contains(&program) {
             let line = reread::remote_line(arguments, Word::text);
-            let is_program = line.len() == 1 && line.iter().all(|word| word.0.len() == 1);
+            let is_program = line.len() == 1 && line.iter().all(|word| word.is_one());
             let mut line = line.iter().filter(|_| !is_program);
             return line.try_for_each(|word| self.read_elsewhere(word, "in a line that another shell reads"));
         }
         for (index, word) in words.iter().enumerate() {
             let option = index.checked_sub(1).and_then(|before| words.get(before)).map(Word::prefix);
-            if word.0.len() < 2 || !option.is_some_and(|option| option.starts_with('-')) {
+            if word.is_one() || !option.is_some_and(|option| option.starts_with('-')) {
                 continue;
             }
             let before: Vec<String> = words.iter().take(index).map(Word::text).collect();
-            if word.values().next().is_some() && reread::script_reader(&before).is_some() {
+            let has_values = word.values().next().is_some() || !word.variables().is_empty();
+            if has_values && reread::script_reader(&before).is_some() {
                 self.read_elsewhere(word, "in a script that another shell reads")?;
             }
         }
@@ -285,10 +335,18 @@ impl Judge<'_> {
                 return Err(refuse(index, place, Wants::Program));
             }
         }
-        Ok(())
+        // A variable alone is the program, and meant to be.
+        if word.is_one_variable() { Ok(()) } else { self.kept(word, Wants::Foreign, place) }
     }
 
+    /// What a word holds by the time it is evaluated, of values and in variables.
     fn want(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
+        self.has(word, wants, place)?;
+        self.kept(word, wants, place)
+    }
+
+    /// The values of a word.
+    fn has(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
         match word.values().find(|index| !self.fits(*index, wants)) {
             Some(index) => Err(refuse(index, place, wants)),
             None => Ok(()),

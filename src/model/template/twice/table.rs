@@ -87,6 +87,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(ARRAYS, Which::After(&["-C"]), Wants::Program, RUN_TEXT),
     rule(&["bind"], Which::After(&["-x"]), Wants::Program, RUN_TEXT),
     rule(&["emulate"], Which::After(&["-c"]), Wants::Program, RUN_TEXT),
+    rule(&["watch"], Which::Operands, Wants::Foreign, "in a line that another shell reads"),
     rule(&["awk", "gawk", "mawk", "nawk"], Which::First, Wants::Foreign, "in a program of awk"),
     rule(
         &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"],
@@ -123,6 +124,12 @@ pub(super) const RUN: &[&str] = &[
     "PROMPT_COMMAND",
     "ENV",
     "BASH_ENV",
+    "functions",
+    "aliases",
+    "galiases",
+    "saliases",
+    "dis_functions",
+    "BASH_ALIASES",
 ];
 
 /// Variables that a shell holds as numbers, so that what is assigned is calculated.
@@ -146,4 +153,20 @@ pub(super) const COUNTED: &[&str] = &[
     "KEYTIMEOUT",
     "LISTMAX",
     "TTYIDLE",
+    "LINENO",
+    "BASHPID",
+    "PPID",
+    "PGRP",
+    "KSHEGID",
+    "KSHGID",
+    "KSHUID",
+    "USER_ID",
+    "SHLVL",
+    "ERRNO",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "TRY_BLOCK_ERROR",
+    "TRY_BLOCK_INTERRUPT",
+    "ZSH_SUBSHELL",
+    "BAUD",
 ];
