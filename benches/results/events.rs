@@ -52,6 +52,7 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
                 change: Default::default(),
                 may_still_run: false,
                 earlier: false,
+                not_known: false,
                 elapsed: STEP,
             };
             let (task, data) = (0, said(number, step).into());

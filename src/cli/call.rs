@@ -4,13 +4,12 @@ use crate::config;
 use crate::engine::planner::Call;
 use crate::model::name;
 use crate::model::position::Diagnostic;
-use crate::model::value::Vars;
 
 /// Reads one `TASK[:ARGS]`. Arguments are YAML scalars; `\,` and `\=` stand for themselves.
 pub(super) fn parse(text: &str) -> Result<Call, Diagnostic> {
     let (task, arguments) = text.split_once(':').unwrap_or((text, ""));
     name::check_task_name(task).map_err(Diagnostic::bare)?;
-    let mut call = Call { task: task.to_owned(), positional: Vec::new(), named: Vars::new() };
+    let mut call = Call::bare(task);
     if arguments.is_empty() {
         return Ok(call);
     }
@@ -20,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Call, Diagnostic> {
             Some((name, value)) if !value.is_empty() => {
                 let name = unescape(name);
                 name::check_variable_name(&name).map_err(Diagnostic::bare)?;
-                let value = config::parse_value(&unescape(&value.join("=")));
+                let value = config::parse_given(&unescape(&value.join("=")));
                 if call.named.insert(name.clone(), value).is_some() {
                     return Err(Diagnostic::bare(format!("{text}: \"{name}\" is given twice")));
                 }
@@ -30,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Call, Diagnostic> {
                     Diagnostic::bare(format!("{text}: \"{argument}\" stands after a named argument"));
                 return Err(problem.help("arguments without a name come first"));
             }
-            _ => call.positional.push(config::parse_value(&unescape(&argument))),
+            _ => call.positional.push(config::parse_given(&unescape(&argument))),
         }
     }
     Ok(call)
@@ -62,20 +61,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::given::Given;
+    use crate::model::value::Value;
+
+    fn values(given: &[Given]) -> Vec<&Value> {
+        given.iter().map(|given| &given.value).collect()
+    }
 
     #[test]
     fn arguments_are_positional_then_named() {
         let call = parse("hello:Jeff,times=3,greeting=a=b").unwrap();
         assert_eq!(call.task, "hello");
-        assert_eq!(call.positional, [json!("Jeff")]);
-        assert_eq!(json!(call.named), json!({"times": 3, "greeting": "a=b"}));
+        assert_eq!(values(&call.positional), [&json!("Jeff")]);
+        let named: Vec<_> =
+            call.named.iter().map(|(name, given)| (name.as_str(), given.value.clone())).collect();
+        assert_eq!(named, [("times", json!(3)), ("greeting", json!("a=b"))]);
     }
 
     #[test]
     fn separators_can_be_escaped_and_colons_need_not() {
         let call = parse(r"get:http://h/a\,b,x=1\=2").unwrap();
-        assert_eq!(call.positional, [json!("http://h/a,b")]);
-        assert_eq!(call.named.get("x"), Some(&json!("1=2")));
+        assert_eq!(values(&call.positional), [&json!("http://h/a,b")]);
+        assert_eq!(call.named.get("x").map(|given| &given.value), Some(&json!("1=2")));
     }
 
     #[test]

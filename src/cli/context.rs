@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use rand::seq::IteratorRandom;
 
 use crate::cli::args::{Connection, HostKeysArg, Selection, TasksFile};
@@ -15,6 +16,7 @@ use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
 use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
+use crate::model::given::Given;
 use crate::model::inventory::Inventory;
 use crate::model::name;
 use crate::model::position::Diagnostic;
@@ -27,7 +29,6 @@ use crate::model::shard::Shard;
 use crate::model::target;
 use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
-use crate::model::value::Vars;
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
 
 /// Reads the inventory that the user named, or the nearest `inventory.yaml` upward; none is an empty one.
@@ -235,11 +236,12 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
 }
 
 /// Variables of `-e`: `name=value` with YAML's scalars, or `@file.yaml`; later ones win.
-pub(super) fn extra_vars(set: &[String]) -> Result<Vars, CliError> {
-    let mut vars = Vars::new();
+pub(super) fn extra_vars(set: &[String]) -> Result<IndexMap<String, Given>, CliError> {
+    let mut vars = IndexMap::new();
     for text in set {
         if let Some(path) = text.strip_prefix('@') {
-            vars.extend(told(config::load_vars_file(Path::new(path))?));
+            let of_file = told(config::load_vars_file(Path::new(path))?);
+            vars.extend(of_file.into_iter().map(|(name, value)| (name, Given::from(value))));
             continue;
         }
         let Some((name, value)) = text.split_once('=') else {
@@ -249,7 +251,7 @@ pub(super) fn extra_vars(set: &[String]) -> Result<Vars, CliError> {
         };
         name::check_variable_name(name)
             .map_err(|message| CliError::input(format!("-e {name}=…: {message}")))?;
-        vars.insert(name.to_owned(), config::parse_value(value));
+        vars.insert(name.to_owned(), config::parse_given(value));
     }
     Ok(vars)
 }
@@ -366,7 +368,7 @@ pub(super) fn preflight(plan: &Plan) -> Result<(), CliError> {
 pub(super) struct Common {
     pub(super) title: String,
     pub(super) settings: Settings,
-    pub(super) extra_vars: Vars,
+    pub(super) extra_vars: IndexMap<String, Given>,
     pub(super) pool: usize,
     pub(super) warn_only: bool,
     pub(super) changes: Changes,
@@ -384,7 +386,7 @@ impl Common {
         Self {
             title,
             settings: Settings::default(),
-            extra_vars: Vars::default(),
+            extra_vars: IndexMap::new(),
             pool: DEFAULT_POOL,
             warn_only: false,
             changes: Changes::default(),
@@ -418,7 +420,12 @@ impl Common {
             started_at,
             operator: operator(inventory),
             settings: self.settings,
-            extra_vars: self.extra_vars,
+            extra_vars: self
+                .extra_vars
+                .iter()
+                .map(|(name, given)| (name.clone(), given.value.clone()))
+                .collect(),
+            extra_given: self.extra_vars,
             secrets: Secrets::default(),
             condition: self.condition.map(Arc::from),
             templates: Arc::new(templates),

@@ -23,7 +23,6 @@ use crate::model::range::MAX_HOSTS;
 use crate::model::settings::Transport;
 use crate::model::target;
 use crate::model::task::{Action, TaskFile};
-use crate::model::value::Vars;
 use crate::sandbox::{HostSpec, Sandbox};
 
 /// The examples, as they stand at the root of the repository.
@@ -42,11 +41,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         resize(&mut inventory, usize::from(count))?;
     }
     let file = tasks(args.tasks_file.as_deref())?;
-    let calls = if args.tasks.is_empty() {
-        vec![Call { task: TASK.to_owned(), positional: Vec::new(), named: Vars::new() }]
-    } else {
-        run::calls(&args.tasks)?
-    };
+    let calls = if args.tasks.is_empty() { vec![Call::bare(TASK)] } else { run::calls(&args.tasks)? };
     let selected = roles(&mut inventory, &args.roles)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {

@@ -16,6 +16,7 @@ use crate::cli::call;
 use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
 use crate::engine::plan::Plan;
+use crate::model::given::Given;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
 use crate::model::secret::{MASK, Secret};
@@ -216,7 +217,7 @@ fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
         let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
         // Without its name a secret is told by its value, however short: another word may be masked with it.
         let given =
-            |argument: &Value| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
+            |argument: &Given| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
         let written = |word: &str| plan.secrets.given().iter().any(|(_, secret)| word == secret.reveal());
         let placed = call::parse(word).is_ok_and(|call| call.positional.iter().any(given))
             || arguments.split(',').any(written);
@@ -228,12 +229,14 @@ fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
 }
 
 /// Whether an argument is a secret as the plan has it.
-fn is_text_of(argument: &Value, secret: &Secret) -> bool {
-    match argument {
-        Value::String(text) => text == secret.reveal(),
-        Value::Number(number) => number.to_string() == secret.reveal(),
+fn is_text_of(argument: &Given, secret: &Secret) -> bool {
+    let is = |text: &str| text == secret.reveal();
+    let looks = match &argument.value {
+        Value::String(text) => is(text),
+        Value::Number(number) => is(&number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-    }
+    };
+    looks || argument.text.as_deref().is_some_and(is)
 }
 
 /// How long runs are kept: `FAN_KEEP_RUNS` and `FAN_KEEP_DAYS`.

@@ -44,7 +44,7 @@ mod tests;
 pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
 pub use inventory::{load_inventory, load_inventory_text};
 pub use json_schema::{FileFormat, json_schema};
-pub use scalar::parse_value;
+pub use scalar::{parse_given, parse_value};
 pub use search::find_upwards;
 pub use steps::{check_glob, check_validate};
 pub use tasks::{load_tasks, load_tasks_text};

@@ -7,9 +7,11 @@ use indexmap::IndexMap;
 
 use crate::config::fields::quote;
 use crate::config::findings::Findings;
+use crate::model::given::{Given, Wanted};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{Action, Include, Step, Task};
+use crate::model::task::{Include, Task, Template};
+use crate::model::value::{Value, type_name};
 
 type Tasks = IndexMap<String, Task>;
 
@@ -19,7 +21,7 @@ pub(super) fn check(tasks: &Tasks, findings: &mut Findings) {
         for other in task.before.iter().chain(&task.after) {
             exists(tasks, other, findings);
         }
-        for include in calls(task) {
+        for include in task.calls() {
             if let Some(called) = exists(tasks, &include.task, findings) {
                 arguments(called, include, findings);
                 lock(task, called, include, findings);
@@ -27,32 +29,8 @@ pub(super) fn check(tasks: &Tasks, findings: &mut Findings) {
         }
     }
     no_circle(tasks, "task cycle", |task| task.before.iter().collect(), findings);
-    let called = |task| calls(task).into_iter().map(|include| &include.task).collect();
+    let called = |task| Task::calls(task).into_iter().map(|include| &include.task).collect();
     no_circle(tasks, "tasks that call each other", called, findings);
-}
-
-/// The calls in a task, at any depth.
-fn calls(task: &Task) -> Vec<&Include> {
-    let mut found = Vec::new();
-    let lists = [&task.steps, &task.rescue, &task.always];
-    for steps in lists.into_iter().chain(task.handlers.values()) {
-        calls_in(steps, &mut found);
-    }
-    found
-}
-
-fn calls_in<'t>(steps: &'t [Step], found: &mut Vec<&'t Include>) {
-    for step in steps {
-        match &step.action {
-            Action::Task(include) => found.push(include),
-            Action::Block(block) => {
-                for steps in [&block.steps, &block.rescue, &block.always] {
-                    calls_in(steps, found);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 fn exists<'t>(tasks: &'t Tasks, name: &Located<String>, findings: &mut Findings) -> Option<&'t Task> {
@@ -78,6 +56,20 @@ fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
             Some(near) => error.help(format!("did you mean \"{near}\"?")),
             None => error.help("name it under `params:` of the task"),
         });
+    }
+    for (name, template) in &include.args {
+        let literal = match template {
+            Template::Literal(value) if !value.is_null() => value.clone(),
+            Template::Text(text) if !text.value.contains('{') => Value::from(&*text.value),
+            Template::Literal(_) | Template::Text(_) | Template::List(_) | Template::Map(_) => continue,
+        };
+        let Some(default) = task.params.get(name) else { continue };
+        let wanted = Wanted::of(default.as_ref(), &|_| None);
+        let found = type_name(&literal);
+        if wanted.fit(&Given::from(literal)).is_none() {
+            let (task, name, wanted) = (quote(&task.name), quote(name), wanted.words());
+            findings.error(at, format!("task {task} needs {wanted} for {name}, found {found}"));
+        }
     }
     for (name, default) in &task.params {
         if default.is_none() && !include.args.contains_key(name) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::config::compose::compose;
 use crate::config::findings::Findings;
 use crate::config::yaml::{Node, Scalar, Style};
+use crate::model::given::Given;
 use crate::model::value::Value;
 
 /// The typed value of one text in a file.
@@ -44,6 +45,14 @@ pub fn parse_value(text: &str) -> Value {
         };
     }
     plain(text)
+}
+
+/// The same with what was typed, for a place that knows which type it needs.
+pub fn parse_given(text: &str) -> Given {
+    let value = parse_value(text);
+    let quoted = text.starts_with(['"', '\'']);
+    let typed = value.as_str().filter(|_| quoted).unwrap_or(text).to_owned();
+    Given { value, text: Some(typed) }
 }
 
 fn plain(text: &str) -> Value {
@@ -139,6 +148,8 @@ mod tests {
         assert_eq!(parse_value("'it''s'"), json!("it's"));
         assert_eq!(parse_value("'half"), json!("'half"));
         assert_eq!(parse_value("'a': 1"), json!("'a': 1"));
+        let typed = |text| parse_given(text).text.expect("it was typed");
+        assert_eq!([typed("'9'"), typed("'9"), typed("9"), typed("~"), typed("")], ["9", "'9", "9", "~", ""]);
     }
 
     proptest! {

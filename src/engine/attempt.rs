@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::engine::plan;
+use crate::engine::planner;
 use crate::engine::register;
 use crate::engine::scope::RESULT;
 use crate::engine::step::ask::NoAnswer;
@@ -15,10 +16,14 @@ use crate::engine::worker::Worker;
 use crate::event::ledger::Kept;
 use crate::event::{Change, Fact, StepOutcome};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
+use crate::model::position::Located;
 use crate::model::task::{Action, Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
-use crate::model::template::{self, Layer, Scope, Syntax};
+use crate::model::template::{self, Layer, Scope, Syntax, TemplateError};
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
+
+/// The most items of a loop: a host's output may have millions of lines.
+const MAX_TURNS: usize = 100_000;
 
 /// One time that the action is to be done.
 struct Turn {
@@ -48,7 +53,10 @@ impl<C: Connector> Worker<'_, C> {
             match self.is_let_run(index, planned).await {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.tell_unrun(index, StepResult::of(StepStatus::Skipped));
+                    let result = StepResult::of(StepStatus::Skipped);
+                    self.take_note(step, &result);
+                    self.keep(index, step);
+                    self.tell_unrun(index, result);
                     return Ok(());
                 }
                 Err(halt) => return Err(self.halt_unrun(index, halt)),
@@ -74,7 +82,7 @@ impl<C: Connector> Worker<'_, C> {
         sink.tell(Fact::StepStarted { host: host.clone(), task: self.task_index, step: index });
         let mut result = match (claim, turns) {
             (Some(Claim::Done(done)), _) => self.learn(done),
-            (_, Err(failure)) => StepResult::failed(failure),
+            (_, Err(failure)) => self.doubted(StepResult::failed(failure)),
             (None, Ok(turns)) => self.all_turns(index, step, turns).await,
             (Some(Claim::Mine(mut claimed)), Ok(turns)) => {
                 claimed.begin();
@@ -90,6 +98,8 @@ impl<C: Connector> Worker<'_, C> {
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
         self.take_note(step, &result);
         let ended = self.verdict(index, &result);
+        // It is registered by now, and may be large.
+        (result.stdout, result.stderr) = Default::default();
         self.keep(index, step);
         let outcome = told(result.outcome, step.shown);
         sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
@@ -101,9 +111,36 @@ impl<C: Connector> Worker<'_, C> {
         (step.warn_only || self.plan.warn_only) && !result.refused
     }
 
+    /// A step that fails in a dry run for want of what the run itself would have brought is skipped.
+    fn doubted(&mut self, mut result: StepResult) -> StepResult {
+        if !self.shared.plan.changes.dry_run {
+            return result;
+        }
+        let left_out = self.run.left_out;
+        let failure = result.outcome.failure.as_ref().filter(|_| result.outcome.status == StepStatus::Failed);
+        match failure {
+            Some(failure) if failure.kind == Kind::NotKnown => {
+                result = StepResult::not_known(format!("skipped: {}", failure.message));
+            }
+            // What it is about may be there once the steps before it are run.
+            Some(failure) if left_out && matches!(failure.kind, Kind::RemotePath | Kind::LocalIo) => {
+                result = StepResult::not_known(format!(
+                    "skipped: {}; steps before it were not run",
+                    failure.message
+                ));
+            }
+            Some(_) | None => {}
+        }
+        self.run.left_out |= result.outcome.not_known || result.outcome.status == StepStatus::Changed;
+        result
+    }
+
     /// What the rest of the task has to know of a step that is over.
     pub(super) fn take_note(&mut self, step: &Step, result: &StepResult) {
-        if let Some(name) = &step.register
+        if result.outcome.not_known {
+            self.run.left_out = true;
+            self.doubt(planner::definitions(step));
+        } else if let Some(name) = &step.register
             && !result.done_elsewhere
         {
             let value = register::result(result);
@@ -118,7 +155,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Has written down what a step defined, for a run that is resumed.
-    fn keep(&self, index: usize, step: &Step) {
+    pub(super) fn keep(&self, index: usize, step: &Step) {
         let mut vars = self.definitions_of(step);
         if vars.is_empty() {
             return;
@@ -172,21 +209,37 @@ impl<C: Connector> Worker<'_, C> {
             let wanted = step::condition(templates, step, &scope);
             return Ok(vec![Turn { item: None, scope, wanted }]);
         };
-        let items = match each {
+        let items: Vec<Result<Value, Failure>> = match each {
             Each::Expression(text) => {
                 let value = templates.eval_value(&text.value, &scope);
-                items(value.map_err(|error| template_failed(&error, &text.position))?, text)?
+                let value = value.map_err(|error| template_failed(&error, &text.position))?;
+                items(value, text)?.into_iter().map(Ok).collect()
             }
             Each::Items(list) => {
                 let mut items = Vec::with_capacity(list.len());
                 for template in list {
                     let value = templates.render_value(template, &scope);
-                    items.push(value.map_err(|error| template_failed(&error.value, &error.position))?);
+                    let failed =
+                        |error: &Located<TemplateError>| template_failed(&error.value, &error.position);
+                    // One that a dry run does not know says nothing about the others.
+                    items.push(match value {
+                        Ok(value) => Ok(value),
+                        Err(error) if error.value.is_not_known() => Err(failed(&error)),
+                        Err(error) => return Err(failed(&error)),
+                    });
                 }
                 items
             }
         };
+        if items.len() > MAX_TURNS {
+            let message = format!("\"each\" has {} items, and {MAX_TURNS} are the most", items.len());
+            return Err(Failure::new(Kind::Limit, message));
+        }
         let turns = items.into_iter().enumerate().map(|(index, item)| {
+            let item = match item {
+                Ok(item) => item,
+                Err(not_known) => return Turn { item: None, scope: scope.clone(), wanted: Err(not_known) },
+            };
             let locals = Vars::from_iter([
                 ("item".to_owned(), item.clone()),
                 ("item_index".to_owned(), Value::from(index)),
@@ -209,6 +262,7 @@ impl<C: Connector> Worker<'_, C> {
                 Ok(false) => StepResult::of(StepStatus::Skipped),
                 Err(failure) => StepResult::failed(failure),
             };
+            let result = self.doubted(result);
             let goes_on = match result.outcome.status {
                 StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,
                 StepStatus::Failed => self.lets_pass(step, &result),
@@ -405,7 +459,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Takes a step that one host does for all, or waits for whoever has it.
-    async fn claim(&self, index: usize, step: &Step) -> Result<Claim<Vars>, Halt> {
+    async fn claim(&self, index: usize, step: &Step) -> Result<Claim<Layer>, Halt> {
         // Whether to go on is asked again for each batch.
         let batch = matches!(step.action, Action::Confirm(_)).then_some(self.together.number);
         let place = Place { task: self.task_index, step: index, batch };
@@ -428,10 +482,10 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Another host did it: its variables are this one's too.
-    fn learn(&mut self, Done { by, result }: Done<Vars>) -> StepResult {
+    fn learn(&mut self, Done { by, result }: Done<Layer>) -> StepResult {
         match result {
             Ok(vars) => {
-                self.define(vars);
+                self.take_over(&vars);
                 let mut result = StepResult::of(StepStatus::Ok);
                 result.done_elsewhere = true;
                 result
@@ -445,7 +499,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Lets the others know what came of a step. One of which nothing was started goes to the next host.
-    fn pass_on(&mut self, claimed: Claimed<Vars>, step: &Step, result: &StepResult) {
+    fn pass_on(&mut self, claimed: Claimed<Layer>, step: &Step, result: &StepResult) {
         let declined = result.outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Declined);
         let undone = result.refused || (result.outcome.status == StepStatus::Cancelled && !declined);
         if undone && result.outcome.changed() == Change::None {
@@ -455,11 +509,13 @@ impl<C: Connector> Worker<'_, C> {
         let result = match result.outcome.failure.clone().filter(|_| !passes) {
             Some(failure) => Err(failure),
             None => {
-                let mut vars = self.definitions_of(step);
-                vars.extend(
-                    step.register.as_ref().map(|name| (name.value.clone(), register::result(result))),
-                );
-                Ok(vars)
+                let mut layer = self.run.layer.only(|name| planner::definitions(step).any(|own| own == name));
+                if result.outcome.not_known {
+                    layer.doubt(planner::definitions(step));
+                } else if let Some(name) = &step.register {
+                    layer.define(Vars::from_iter([(name.value.clone(), register::result(result))]));
+                }
+                Ok(layer)
             }
         };
         claimed.finish(result);

@@ -11,7 +11,7 @@ use crate::engine::worker::{HostRun, Shared, TaskEnd};
 use crate::engine::{planner, scope};
 use crate::model::facts::Facts;
 use crate::model::outcome::{Failure, Kind, Status};
-use crate::model::value::Vars;
+use crate::model::template::Layer;
 use crate::ssh::Connector;
 
 /// Decides about one host. A session that was opened for that is kept for its tasks.
@@ -25,7 +25,7 @@ pub(super) async fn decide<C: Connector>(
     if let Some(recalled) = plan.memory.of(&planned.endpoint.name) {
         match &recalled.left_out {
             Some(outcome) => return (run, TaskEnd::Ended(outcome.clone())),
-            None if recalled.chosen => return (run, TaskEnd::Done { given: Vars::new() }),
+            None if recalled.chosen => return (run, TaskEnd::Done { given: Layer::default() }),
             None => {}
         }
     }
@@ -40,7 +40,7 @@ pub(super) async fn decide<C: Connector>(
     let verdict = verdict(&plan, planned, facts.as_deref());
     run.facts = facts;
     match verdict {
-        Ok(()) => (run, TaskEnd::Done { given: Vars::new() }),
+        Ok(()) => (run, TaskEnd::Done { given: Layer::default() }),
         Err((status, failure)) => ended(run, status, failure),
     }
 }

@@ -195,6 +195,7 @@ impl Discretion {
                     change,
                     may_still_run,
                     earlier,
+                    not_known,
                     elapsed,
                 } = outcome;
                 let outcome = StepOutcome {
@@ -209,6 +210,7 @@ impl Discretion {
                     change,
                     may_still_run,
                     earlier,
+                    not_known,
                     elapsed,
                 };
                 Fact::StepFinished { host, task, step, outcome }
@@ -315,6 +317,7 @@ mod tests {
             change: Default::default(),
             may_still_run: false,
             earlier: false,
+            not_known: false,
             elapsed: std::time::Duration::ZERO,
         };
         Fact::StepFinished { host: host(), task: 0, step: 0, outcome }

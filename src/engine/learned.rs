@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::engine::plan::Plan;
+use crate::engine::planner;
 use crate::engine::scope::HOST_VARS;
-use crate::model::template::Layer;
+use crate::model::template::{Layer, Scope};
 
 /// The variables of all hosts: those that were known before the run, and above them what `set` and `register` gave.
 #[derive(Clone, Default)]
@@ -18,22 +19,26 @@ pub(super) struct Learned {
 impl Learned {
     /// Nobody has learned anything.
     pub(super) fn of(plan: &Plan) -> Self {
+        let open = not_yet_known(plan);
         if plan.host_vars.is_empty() {
-            return Self::default();
+            return Self { shared: None, layer: open };
         }
         let shared: Arc<RwLock<HashMap<String, Layer>>> = Arc::default();
         let (known, learned) = (Arc::clone(&plan.host_vars), Arc::clone(&shared));
         let mut names: Vec<String> = known.keys().cloned().collect();
         names.sort_unstable();
+        let unknown = open.clone();
         let lookup = move |host: &str| {
-            let scope = known.get(host)?.clone();
+            let below = known.get(host)?.layers().iter().cloned();
+            let scope = below.fold(Scope::new().with(unknown.clone()), Scope::with);
             let learned = learned.read().unwrap_or_else(PoisonError::into_inner);
             Some(scope.with(learned.get(host).cloned().unwrap_or_default()))
         };
-        Self { shared: Some(shared), layer: Layer::of_hosts(HOST_VARS, names.into(), Arc::new(lookup)) }
+        let hosts = Layer::of_hosts(HOST_VARS, names.into(), Arc::new(lookup));
+        Self { shared: Some(shared), layer: hosts.over(&open) }
     }
 
-    /// The variable `hostvars`.
+    /// The lowest layer: the variable `hostvars`, and in a dry run what is not known yet.
     pub(super) fn layer(&self) -> Layer {
         self.layer.clone()
     }
@@ -45,4 +50,14 @@ impl Learned {
             learned.insert(host.to_owned(), vars.clone());
         }
     }
+}
+
+/// In a dry run, what steps would define is not known until one has done so: theirs, or another host's for all.
+fn not_yet_known(plan: &Plan) -> Layer {
+    let mut open = Layer::default();
+    if plan.changes.dry_run {
+        let steps = plan.tasks.iter().flat_map(|task| &task.steps);
+        open.doubt(steps.flat_map(|planned| planner::definitions(&planned.step)));
+    }
+    open
 }

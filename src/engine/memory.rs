@@ -26,7 +26,7 @@ pub struct Memory(Option<Arc<Known>>);
 struct Known {
     run: String,
     hosts: HashMap<HostName, Recalled>,
-    once: Vec<(Place, Done<Vars>)>,
+    once: Vec<(Place, Done<Layer>)>,
 }
 
 /// What is known of one host.
@@ -112,7 +112,7 @@ impl Memory {
     /// Works out which steps one host has done for all.
     pub(super) fn do_once(&mut self, plan: &Plan) {
         let Some(known) = &mut self.0 else { return };
-        let mut once: HashMap<(usize, usize), Done<Vars>> = HashMap::new();
+        let mut once: HashMap<(usize, usize), Done<Layer>> = HashMap::new();
         for planned in &plan.hosts {
             let host = &planned.endpoint.name;
             for visit in known.hosts.get(host).into_iter().flat_map(|recalled| &recalled.visits) {
@@ -122,7 +122,7 @@ impl Memory {
                 };
                 let failure = visit.outcome.as_ref().and_then(|outcome| outcome.failure.clone());
                 let result = match (visit.is_passed(), failure) {
-                    (true, _) => Ok(visit.vars.clone()),
+                    (true, _) => Ok(Layer::new(&visit.vars)),
                     (false, Some(failure)) => Err(failure),
                     (false, None) => Err(Failure::new(Kind::Dependency, "it did not end well")),
                 };
@@ -138,7 +138,7 @@ impl Memory {
     }
 
     /// Restores what all hosts share, before any of them goes on.
-    pub(super) fn restore(&self, plan: &Plan, once: &Once<Vars>, learned: &Learned) {
+    pub(super) fn restore(&self, plan: &Plan, once: &Once<Layer>, learned: &Learned) {
         let Some(known) = &self.0 else { return };
         for (place, done) in &known.once {
             once.settle(*place, done.clone());

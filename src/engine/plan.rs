@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use crate::engine::memory::Memory;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
+use crate::model::given::Wanted;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
@@ -245,6 +246,8 @@ pub struct Call {
     pub position: Position,
     /// Arguments as the caller wrote them, in the caller's words.
     pub args: IndexMap<String, Template>,
+    /// What the task's parameters need to be.
+    pub wanted: IndexMap<String, Wanted>,
     /// Defaults of parameters and variables of the task: text in them may be templates over all that it sees.
     pub vars: Vars,
 }

@@ -6,28 +6,28 @@ use crate::event::Change;
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::value::{Value, Vars};
 
-/// A registered result: `stdout stderr lines rc ok changed skipped failed`, and what the step's action adds.
+/// A registered result: `stdout stderr rc ok changed skipped failed`, and what the step's action adds. Templates have
+/// `lines` besides, made of `stdout`.
 ///
 /// Line ends at the end of `stdout` and `stderr` are dropped, as `$(...)` does. Bytes that are not UTF-8 are
 /// replaced. `rc` is null when there was no exit status.
 pub(super) fn result(step: &StepResult) -> Value {
     let outcome = &step.outcome;
     let stdout = text(&step.stdout);
-    let lines = stdout.lines().map(|line| Value::from(line.to_owned())).collect();
     let rc = match &outcome.exit {
         Some(Exit::Status(status)) => Value::from(*status),
         Some(Exit::Signal(_)) | None => Value::Null,
     };
-    let ok = matches!(outcome.status, StepStatus::Ok | StepStatus::Changed);
+    // A step that was not wanted did not go wrong.
+    let ok = matches!(outcome.status, StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped);
     let mut result = Vars::new();
-    result.insert("lines".to_owned(), Value::Array(lines));
     result.insert("stdout".to_owned(), Value::from(stdout));
     result.insert("stderr".to_owned(), Value::from(text(&step.stderr)));
     result.insert("rc".to_owned(), rc);
     result.insert("ok".to_owned(), Value::from(ok));
     result.insert("changed".to_owned(), Value::from(outcome.changed() == Change::Certain));
     result.insert("skipped".to_owned(), Value::from(outcome.status == StepStatus::Skipped));
-    result.insert("failed".to_owned(), Value::from(!ok && outcome.status != StepStatus::Skipped));
+    result.insert("failed".to_owned(), Value::from(!ok));
     result.extend(step.values.clone());
     Value::Object(result)
 }
@@ -52,6 +52,7 @@ pub(super) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
         all.stdout.append(one.stdout);
         all.stderr.append(one.stderr);
         all.refused |= one.refused;
+        all.outcome.not_known |= one.outcome.not_known;
         all.outcome.may_still_run |= one.outcome.may_still_run;
         all.outcome.change = all.outcome.change.max(one.outcome.changed());
         if rank(one.outcome.status) > rank(all.outcome.status) {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::engine::lock::LockWatch;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::model::value::Vars;
+use crate::model::template::Layer;
 
 /// How far the hosts of a batch have come: each is at the step that it is about to begin.
 #[derive(Debug)]
@@ -203,7 +203,7 @@ pub(super) struct Together {
     /// The host's place in it.
     pub(super) member: usize,
     /// Steps that one host does for all, with the variables that they define.
-    pub(super) once: Arc<Once<Vars>>,
+    pub(super) once: Arc<Once<Layer>>,
     /// What they hold while they are in the task.
     pub(super) lock: LockWatch,
 }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_step_that_was_not_done_goes_to_the_next_host() {
-        let once = Once::<Vars>::default();
+        let once = Once::<Layer>::default();
         let at = |step| Place { task: 0, step, batch: None };
         let claim = |step, host: &str| once.claim(at(step), &HostName::from(host)).now_or_never();
         let Some(Claim::Mine(first)) = claim(1, "web1") else { panic!("nobody has it") };
@@ -246,14 +246,14 @@ mod tests {
         second.begin();
         second.give_back();
         let Some(Claim::Mine(third)) = claim(1, "web3") else { panic!("nothing of it was started") };
-        third.finish(Ok(Vars::new()));
+        third.finish(Ok(Layer::default()));
         let Some(Claim::Done(done)) = claim(1, "web1") else { panic!("it is done") };
         assert_eq!(done.by.as_str(), "web3");
     }
 
     #[test]
     fn a_step_that_was_left_in_the_middle_goes_to_nobody() {
-        let once = Once::<Vars>::default();
+        let once = Once::<Layer>::default();
         let place = Place { task: 0, step: 1, batch: None };
         let claim = |host: &str| once.claim(place, &HostName::from(host)).now_or_never();
         let Some(Claim::Mine(mut first)) = claim("web1") else { panic!("nobody has it") };

@@ -9,10 +9,11 @@ use crate::engine::planner;
 use crate::engine::step::{StepResult, template_failed};
 use crate::engine::worker::Worker;
 use crate::event::{Fact, HostOutcome};
+use crate::model::given::Given;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::position::Diagnostic;
 use crate::model::template::Layer;
-use crate::model::value::{Value, Vars};
+use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
 
 /// Why a host does not go on with its steps.
@@ -77,7 +78,11 @@ impl<C: Connector> Worker<'_, C> {
         match self.wanted(block) {
             Ok(true) => {}
             Ok(false) => {
-                self.skip(&block.body);
+                self.skip(&block.body, None);
+                return Ok(());
+            }
+            Err(failure) if failure.kind == Kind::NotKnown => {
+                self.skip(&block.body, Some(&failure));
                 return Ok(());
             }
             Err(failure) => return self.fail_first(&block.body, failure),
@@ -106,6 +111,8 @@ impl<C: Connector> Worker<'_, C> {
             if !declined {
                 end = rescued;
             }
+        } else if end.is_ok() {
+            self.leave_out_all(&body.rescue);
         }
         if end.is_ok() || going_on(&end).is_some() {
             end = first_error(end, self.items(&body.always).await);
@@ -133,31 +140,76 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// The variables that a called task sees.
-    fn frame(&self, call: &Call) -> Result<Vars, Failure> {
+    fn frame(&self, call: &Call) -> Result<Layer, Failure> {
         let (plan, scope) = (&self.shared.plan, self.scope());
-        let mut args = Vars::new();
+        let (mut args, mut frame) = (Vars::new(), Layer::default());
         for (name, value) in &call.args {
-            let value = plan.templates.render_value(value, &scope);
-            args.insert(name.clone(), value.map_err(|error| template_failed(&error.value, &error.position))?);
+            match plan.templates.render_value(value, &scope) {
+                Ok(value) => drop(args.insert(name.clone(), fitting(call, name, value)?)),
+                Err(error) if error.value.is_not_known() => frame.doubt([name.as_str()]),
+                Err(error) => return Err(template_failed(&error.value, &error.position)),
+            }
         }
-        let above = [Layer::new(&args), plan.extra_vars.clone()];
-        let expanded = planner::expand(&plan.templates, &call.vars, scope.layers(), &above);
-        let mut frame = expanded.map_err(|problem| {
-            let at = Diagnostic::at(&call.position, problem.message).to_string();
-            let failure = Failure::new(Kind::Template, at.replacen(" error: ", " ", 1));
-            Failure { hint: problem.help, ..failure }
-        })?;
-        frame.extend(args);
-        Ok(frame)
+        frame.define(args);
+        let above = [frame.clone(), plan.extra_vars.clone()];
+        match planner::expand(&plan.templates, &call.vars, scope.layers(), &above) {
+            Ok(expanded) => Ok(frame.over(&Layer::new(&expanded))),
+            Err(problem) if problem.not_known => {
+                // Which of them need it does not matter: what they are for is not known either.
+                let mut vars = Layer::default();
+                vars.doubt(call.vars.keys().map(String::as_str));
+                Ok(frame.over(&vars))
+            }
+            Err(problem) => {
+                let at = Diagnostic::at(&call.position, problem.message).to_string();
+                let failure = Failure::new(Kind::Template, at.replacen(" error: ", " ", 1));
+                Err(Failure { hint: problem.help, ..failure })
+            }
+        }
     }
 
     /// Tells of steps that are not wanted.
-    fn skip(&mut self, body: &Body) {
+    fn skip(&mut self, body: &Body, not_known: Option<&Failure>) {
         let Body { main, rescue: _, always } = body;
         for item in main.iter().chain(always) {
             match item {
-                Item::Step(index) => self.tell_unrun(*index, StepResult::of(StepStatus::Skipped)),
-                Item::Block(block) => self.skip(&block.body),
+                Item::Step(index) => {
+                    let result = match not_known {
+                        None => StepResult::of(StepStatus::Skipped),
+                        Some(failure) => StepResult::not_known(format!("skipped: {}", failure.message)),
+                    };
+                    self.leave_out(*index, &result);
+                    self.tell_unrun(*index, result);
+                }
+                Item::Block(block) => self.skip(&block.body, not_known),
+            }
+        }
+    }
+
+    /// Lets later steps see the result of one that its block's end has left out, unless another has defined the name.
+    fn leave_out(&mut self, index: usize, result: &StepResult) {
+        let task = self.task;
+        let Some(planned) = task.steps.get(index) else { return };
+        let Some(name) = &planned.step.register else {
+            if result.outcome.not_known {
+                self.take_note(&planned.step, result);
+            }
+            return;
+        };
+        if !result.outcome.not_known && self.run.layer.contains(&name.value) {
+            return;
+        }
+        self.take_note(&planned.step, result);
+    }
+
+    /// The same for all steps of a way that the host does not go.
+    fn leave_out_all(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Step(index) => self.leave_out(*index, &StepResult::of(StepStatus::Skipped)),
+                Item::Block(PlannedBlock { body: Body { main, rescue, always }, .. }) => {
+                    [main, rescue, always].into_iter().for_each(|items| self.leave_out_all(items));
+                }
             }
         }
     }
@@ -204,6 +256,17 @@ impl<C: Connector> Worker<'_, C> {
         let vars = Vars::from_iter([("failure".to_owned(), Value::Object(failure))]);
         self.run.define(&self.shared, vars);
     }
+}
+
+/// An argument with the type of the default that it stands for.
+fn fitting(call: &Call, name: &str, value: Value) -> Result<Value, Failure> {
+    let Some(wanted) = call.wanted.get(name).filter(|_| !value.is_null()) else { return Ok(value) };
+    let found = type_name(&value);
+    wanted.fit(&Given::from(value)).ok_or_else(|| {
+        let (wanted, at) = (wanted.words(), &call.position);
+        let message = format!("\"{name}\" needs {wanted}, found {found} ({}:{})", at.file, at.line);
+        Failure::new(Kind::Template, message)
+    })
 }
 
 /// The failure after which the host can be worked on.

@@ -79,9 +79,7 @@ pub(super) struct HostRun<S> {
     /// Whether it bears commands beside SFTP, as far as is known.
     pub(super) commands: Commands,
     /// What `set` and `register` stored.
-    pub(super) vars: Vars,
-    /// The same, as templates see it.
-    layer: Layer,
+    pub(super) layer: Layer,
     /// What an earlier run has done there, and it has not come to yet.
     pub(super) recalled: Option<Box<Recalled>>,
     /// What it is, once it has been asked.
@@ -96,6 +94,8 @@ pub(super) struct HostRun<S> {
     pub(super) may_still_run: bool,
     /// It was seen whether its steps can be done as those that they name.
     pub(super) checked: bool,
+    /// A dry run has left a step out there, or not made a change.
+    pub(super) left_out: bool,
     /// It was said that its login prints something.
     pub(super) noise_told: bool,
     /// Its account was seen to run what it is given.
@@ -116,7 +116,6 @@ impl<S> HostRun<S> {
             session: None,
             files: Vec::new(),
             commands: Commands::default(),
-            vars: Vars::new(),
             layer: Layer::default(),
             recalled: None,
             facts: None,
@@ -125,6 +124,7 @@ impl<S> HostRun<S> {
             started: false,
             may_still_run: false,
             checked: false,
+            left_out: false,
             noise_told: false,
             takes_commands: false,
             permit: None,
@@ -135,8 +135,17 @@ impl<S> HostRun<S> {
 
     /// Stores variables for the host's later steps, where other hosts see them too.
     pub(super) fn define<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, vars: Vars) {
-        self.vars.extend(vars);
-        self.layer = Layer::new(&self.vars);
+        self.layer.define(vars);
+        self.tell(shared);
+    }
+
+    /// Stores what another host knows.
+    pub(super) fn take_over<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, layer: &Layer) {
+        self.layer.take_over(layer);
+        self.tell(shared);
+    }
+
+    fn tell<C: Connector<Session = S>>(&self, shared: &Shared<C>) {
         let planned = shared.plan.hosts.get(self.host).expect("the run's hosts are the plan's");
         shared.learned.tell(planned.endpoint.name.as_str(), &self.layer);
     }
@@ -158,7 +167,7 @@ pub(super) enum TaskEnd {
     /// Through all steps.
     Done {
         /// What they defined for all hosts, when one does the task for all.
-        given: Vars,
+        given: Layer,
     },
     /// Not; this is its final record.
     Ended(HostOutcome),
@@ -214,13 +223,13 @@ pub(super) struct Worker<'a, C: Connector> {
     pub(super) together: Together,
     pub(super) run: HostRun<C::Session>,
     /// Variables of the called tasks that it is in, the outermost first.
-    pub(super) frames: Vec<Vars>,
+    pub(super) frames: Vec<Layer>,
     /// Handlers that its steps asked for.
     pub(super) notified: BTreeSet<String>,
     /// A step of the task changed something there, or may have.
     pub(super) changed: bool,
     /// What its steps defined, when the task is done by one host for all.
-    given: Vars,
+    given: Layer,
 }
 
 /// Runs one task on one host.
@@ -249,7 +258,7 @@ pub(super) async fn run_task<C: Connector>(
         frames: Vec::new(),
         notified: BTreeSet::new(),
         changed: false,
-        given: Vars::new(),
+        given: Layer::default(),
     };
     let end = match worker.walk().await {
         Ok(()) => TaskEnd::Done { given: worker.given },
@@ -261,31 +270,41 @@ pub(super) async fn run_task<C: Connector>(
 impl<C: Connector> Worker<'_, C> {
     /// The variables that a template of this host sees now.
     pub(super) fn scope(&self) -> Scope {
-        let frames = self.frames.iter().map(Layer::new);
+        let frames = self.frames.iter().cloned();
         let (host_vars, learned) = (self.shared.learned.layer(), self.run.layer.clone());
         scope::of(&self.shared.plan, self.task, self.position, host_vars, learned, frames)
     }
 
     /// Stores variables for the host's later steps; in a called task they take the place of its own.
     pub(super) fn define(&mut self, vars: Vars) {
+        let mut layer = Layer::default();
+        layer.define(vars);
+        self.take_over(&layer);
+    }
+
+    /// Makes variables ones that a dry run cannot know.
+    pub(super) fn doubt<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        let mut layer = Layer::default();
+        layer.doubt(names);
+        self.take_over(&layer);
+    }
+
+    /// Stores what a layer has.
+    pub(super) fn take_over(&mut self, layer: &Layer) {
         for frame in &mut self.frames {
-            for (name, value) in &vars {
-                if let Some(own) = frame.get_mut(name) {
-                    own.clone_from(value);
-                }
-            }
+            let own = layer.only(|name| frame.contains(name));
+            frame.take_over(&own);
         }
         if self.task.run_once {
-            let shared = vars.iter().filter(|(name, _)| planner::is_shared(name));
-            self.given.extend(shared.map(|(name, value)| (name.clone(), value.clone())));
+            self.given.take_over(&layer.only(planner::is_shared));
         }
-        self.run.define(&self.shared, vars);
+        self.run.take_over(&self.shared, layer);
     }
 
     /// What a step has defined by now.
     pub(super) fn definitions_of(&self, step: &Step) -> Vars {
         let known = planner::definitions(step)
-            .filter_map(|name| Some((name.to_owned(), self.run.vars.get(name)?.clone())));
+            .filter_map(|name| Some((name.to_owned(), self.run.layer.value(name)?)));
         known.collect()
     }
 

@@ -408,6 +408,9 @@ pub struct StepOutcome {
     /// An earlier run did it, and this one passed over it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub earlier: bool,
+    /// A dry run left it out, or part of it: what it would do, or needs, is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_known: bool,
     /// How long it took.
     #[serde(rename = "elapsed_ms", with = "millis")]
     pub elapsed: Duration,

@@ -58,6 +58,8 @@ pub struct HostRecord {
     pub changed: usize,
     /// Steps that failed and were let pass.
     pub warned: usize,
+    /// Steps that a dry run left out, or a part of them.
+    pub not_known: usize,
     /// A step was begun there.
     pub begun: bool,
     /// A command was started whose end was not seen.
@@ -124,6 +126,7 @@ impl HostRecord {
             steps_done: 0,
             changed: 0,
             warned: 0,
+            not_known: 0,
             begun: false,
             may_still_run: false,
             elapsed: Duration::ZERO,
@@ -157,6 +160,7 @@ impl HostRecord {
     fn step_finished(&mut self, step: (usize, usize), section: Section, outcome: &StepOutcome) {
         self.may_still_run |= outcome.may_still_run;
         self.changed += usize::from(outcome.changed() == Change::Certain);
+        self.not_known += usize::from(outcome.not_known);
         let passed = match outcome.status {
             StepStatus::Ok | StepStatus::Skipped | StepStatus::Changed => true,
             StepStatus::Warned => {
@@ -418,6 +422,7 @@ mod tests {
             change: Default::default(),
             may_still_run: false,
             earlier: false,
+            not_known: false,
             elapsed: Duration::from_millis(3),
         };
         at(9, Fact::StepFinished { host: host(index), task: 0, step, outcome })

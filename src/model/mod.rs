@@ -7,6 +7,7 @@ pub mod duration;
 pub mod endpoint;
 pub mod facts;
 pub mod files;
+pub mod given;
 pub mod handed;
 pub mod host_key;
 pub mod inventory;

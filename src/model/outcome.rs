@@ -178,6 +178,8 @@ words! {
         Dependency = "dependency",
         /// The `--where` of the command line is false there.
         Where = "where",
+        /// In a dry run: it needs a value that only the run itself will have. Its step is skipped, and nothing fails.
+        NotKnown = "not_known",
         /// A bug in fan.
         Internal = "internal",
     }

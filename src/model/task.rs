@@ -481,6 +481,30 @@ impl Task {
             position: Position::new("", 0, 0),
         }
     }
+
+    /// The calls of other tasks in it, at any depth.
+    pub fn calls(&self) -> Vec<&Include> {
+        let mut found = Vec::new();
+        let lists = [&self.steps, &self.rescue, &self.always];
+        for steps in lists.into_iter().chain(self.handlers.values()) {
+            calls_in(steps, &mut found);
+        }
+        found
+    }
+}
+
+fn calls_in<'t>(steps: &'t [Step], found: &mut Vec<&'t Include>) {
+    for step in steps {
+        match &step.action {
+            Action::Task(include) => found.push(include),
+            Action::Block(block) => {
+                for steps in [&block.steps, &block.rescue, &block.always] {
+                    calls_in(steps, found);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Step {

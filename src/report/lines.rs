@@ -166,7 +166,7 @@ impl Lines {
         let changed = outcome.difference.as_deref().map_or(Ok(()), |text| self.difference(host, text));
         let noted = match &outcome.note {
             // What a step says of itself is no data.
-            Some(note) if !echoes(&self.tasks, step) => {
+            Some(note) if !echoes(&self.tasks, step, outcome) => {
                 let label = step_label(&self.tasks, Some(step));
                 self.say(&format!("{host}: {label}{note}"), "")
             }

@@ -129,7 +129,7 @@ impl Reporter for PerHost {
             Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
             Fact::StepFinished { host, task, step, outcome } => match &outcome.note {
                 _ if outcome.earlier => Ok(()),
-                Some(note) if echoes(&self.tasks, (*task, *step)) => {
+                Some(note) if echoes(&self.tasks, (*task, *step), outcome) => {
                     self.output(host, Stream::Stdout, format!("{note}\n").as_bytes())
                 }
                 Some(_) | None => Ok(()),

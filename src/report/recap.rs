@@ -218,13 +218,18 @@ impl<'a> Page<'a> {
 
     fn row(&self, record: &HostRecord) -> [String; 6] {
         let counted = |text: String| if self.single { String::new() } else { text };
-        let warned = if record.warned > 0 { format!("{} warned", record.warned) } else { String::new() };
+        let besides = [(record.warned, "warned"), (record.not_known, "not known")];
+        let besides: Vec<String> = besides
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
         [
             self.options.style.text(record.host.as_str()).into_owned(),
             word(record.status()).to_owned(),
             counted(format!("{}/{} steps", record.steps_done, record.steps_total)),
             counted(format!("{} changed", record.changed)),
-            warned,
+            besides.join(", "),
             if record.elapsed.is_zero() { String::new() } else { duration(record.elapsed) },
         ]
     }

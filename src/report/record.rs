@@ -152,7 +152,7 @@ impl Record {
                 let mut outcome = outcome.clone();
                 outcome.elapsed =
                     Duration::from_millis(u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX));
-                if echoes(&self.recap.tasks, (*task, *step))
+                if echoes(&self.recap.tasks, (*task, *step), &outcome)
                     && let Some(note) = outcome.note.take()
                 {
                     run.open().stdout.push(format!("{note}\n").as_bytes(), &mut self.budget);

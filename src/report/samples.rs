@@ -130,6 +130,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
         change: Default::default(),
         may_still_run: false,
         earlier: false,
+        not_known: false,
         elapsed: Duration::from_millis(100),
     }
 }

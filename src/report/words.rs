@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::event::TaskSummary;
+use crate::event::{StepOutcome, TaskSummary};
 use crate::model::cells::shorten;
 use crate::model::count::counted;
-use crate::model::outcome::{CancelReason, Failure, Kind};
+use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 
 /// Characters of a step's title that are shown.
 const TITLE_MAX: usize = 72;
@@ -38,9 +38,10 @@ pub(crate) fn step_label(tasks: &[TaskSummary], step: Option<(usize, usize)>) ->
 }
 
 /// Whether a step's note is what it was to print, and so data.
-pub(crate) fn echoes(tasks: &[TaskSummary], (task, step): (usize, usize)) -> bool {
+pub(crate) fn echoes(tasks: &[TaskSummary], (task, step): (usize, usize), outcome: &StepOutcome) -> bool {
     let found = tasks.get(task).and_then(|task| task.steps.get(step));
-    found.is_some_and(|step| step.action == "echo")
+    // One that was left out says why.
+    found.is_some_and(|step| step.action == "echo") && outcome.status != StepStatus::Skipped
 }
 
 /// A failure in one phrase: `connect timed out after 10.0s [connect_timeout]`. Unclean.

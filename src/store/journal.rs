@@ -19,6 +19,7 @@ use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
 use crate::event::{Event, Fact, Stream, line};
 use crate::model::inventory::HostName;
+use crate::model::value::{Value, Vars};
 use crate::store::folder::{Locked, file, new_file};
 use crate::store::recipe::{Ended, Recipe};
 use crate::store::syncer::Syncer;
@@ -264,25 +265,39 @@ impl Book {
         }
     }
 
-    /// Drops the variables that are too large.
+    /// Leaves out the variables that are too large.
     fn within_bounds(&mut self, kept: &Kept) -> Kept {
-        let mut kept = kept.clone();
-        let mut size = 0;
-        let mut lost = Vec::new();
-        kept.vars.retain(|name, value| {
-            let next = size + value.to_string().len();
-            let fits = next <= VALUES_MAX && self.values_written + next <= RUN_VALUES_MAX;
-            if fits {
+        let (mut size, mut vars, mut lost) = (0, Vars::new(), kept.lost.clone());
+        for (name, value) in &kept.vars {
+            let next = size + length(value);
+            if next <= VALUES_MAX && self.values_written + next <= RUN_VALUES_MAX {
                 size = next;
+                vars.insert(name.clone(), value.clone());
             } else {
                 lost.push(name.clone());
             }
-            fits
-        });
+        }
         self.values_written += size;
-        kept.lost.extend(lost);
-        kept
+        Kept { host: kept.host.clone(), task: kept.task, step: kept.step, vars, lost }
     }
+}
+
+/// The bytes that a value has as JSON, which for a large one is not made to count them.
+fn length(value: &Value) -> usize {
+    struct Counted(usize);
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, value).expect("counting cannot fail, and all keys are strings");
+    counted.0
 }
 
 impl Said {

@@ -80,6 +80,7 @@ fn events() -> Vec<Event> {
         change: Default::default(),
         may_still_run: false,
         earlier: false,
+        not_known: false,
         elapsed: Duration::from_millis(5),
     };
     let ended = HostOutcome {

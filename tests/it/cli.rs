@@ -600,6 +600,7 @@ fn task_arguments() {
 
     $ fan run deploy:1,2,3
     error: task "deploy" takes 2 arguments, 3 given
+    tasks.yaml:3:3: error: task "deploy" needs true or false for "force" (its default is false); got "2"
 
     $ fan run deploy:verison=1
     error: task "deploy" has no parameter "verison" (help: did you mean "version"?)

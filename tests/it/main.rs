@@ -23,6 +23,7 @@ mod dialects;
 mod dialogue;
 mod downloads;
 mod dropbear;
+mod dry_runs;
 mod endings;
 mod facts;
 mod faults;

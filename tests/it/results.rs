@@ -191,3 +191,37 @@ async fn a_flood_takes_little_memory() {
     assert!(ran.stdout.ends_with("  | last\n"), "the end");
     assert_eq!(std::fs::metadata(fan.work().join("out/web3.out")).unwrap().len(), 100_000_011);
 }
+
+/// An output of nothing but line ends is the worst: each line is a value. Beside the output itself there is room for no list
+/// of them, nor for a copy for each variable that is defined later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registered_flood_takes_few_bytes_for_each_of_its_own() {
+    const FLOOD: u64 = 8_000_000;
+    let sandbox = sandbox([("web1", Behaviour::Normal)]).await;
+    let peak = |bytes: u64| {
+        let tasks = format!(
+            r#"
+tasks:
+  t:
+    - {{run: "head -c {bytes} /dev/zero | tr '\\0' '\\n'; echo x; echo y >&2", register: out, hide: true}}
+    - set: {{a: 1, b: "{{{{ a + 1 }}}}"}}
+    - {{set: {{c: "{{{{ b + 1 }}}}"}}, when: out.rc == 0}}
+    - {{run: "true", register: other}}
+    - echo: "{{{{ out.lines | length }}}} {{{{ out.lines | last }}}} {{{{ out.lines[0] | length }}}} {{{{ 'x' in out.lines }}}} {{{{ c }}}}"
+    - {{echo: "{{{{ hostvars[host].out.rc }}}}"}}
+    - {{echo: "{{{{ item }}}}", each: out.lines, warn_only: true}}
+"#
+        );
+        let fan = Fan::of(&sandbox).file("tasks.yaml", tasks);
+        let mut peak = 0;
+        let started = fan.start(["run", "t", "-H", "web1", "-N", "--format", "lines"]);
+        let ran = started.finish_watched(|pid| peak = peak.max(peak_memory(pid)));
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        assert!(ran.stdout.contains(&format!("{} x 0 true 3", bytes + 1)), "{}", ran.snapshot());
+        (peak, ran)
+    };
+    let ((little, _), (much, ran)) = (peak(10), peak(FLOOD));
+    let each = (much - little) as f64 / FLOOD as f64;
+    assert!(little > 0 && each <= 5.0, "{each:.1} bytes for each byte of output");
+    assert!(ran.stderr.contains("has more than 100000 items"), "{}", ran.snapshot());
+}

@@ -129,6 +129,50 @@ fn links_to_files_that_are_tended_stay_links() {
 }
 
 #[test]
+fn what_a_link_leads_to_is_tended_and_not_the_link() {
+    each_way(|case| {
+        plant(
+            &case.there(""),
+            &[("d/x", "x"), ("f", "f"), ("ld -> d", ""), ("lf -> f", ""), ("lost -> nothing", "")],
+        );
+        let mut steps = vec![
+            "file: THERE/ld, state: directory, mode: 710",
+            "file: THERE/lf, mode: 604",
+            "stat: THERE/ld",
+        ];
+        if is_root() {
+            steps.extend([
+                "file: THERE/ld, state: directory, owner: 1234",
+                "file: THERE/lf, owner: 1234, group: 4321",
+            ]);
+        }
+        for (round, ended) in [case.steps(&steps, &[]), case.steps(&steps, &[])].iter().enumerate() {
+            for (step, ended) in steps.iter().zip(ended) {
+                let word = if round == 1 || step.starts_with("stat:") { "ok" } else { "changed" };
+                assert_eq!(ended.outcome.status.to_string(), word, "{step}: {ended:?}");
+            }
+        }
+        assert_eq!((mode_of(&case.there("d")), mode_of(&case.there("f"))), (0o710, 0o604));
+        assert!(case.there("ld").is_symlink() && case.there("lf").is_symlink());
+        if is_root() {
+            let owner = |name: &str| fs::symlink_metadata(case.there(name)).unwrap().uid();
+            assert_eq!((owner("d"), owner("f")), (1234, 1234));
+            assert_ne!((owner("ld"), owner("lf")), (1234, 1234), "the links are as they were");
+        }
+        for state in ["present", "directory"] {
+            let step = format!("file: THERE/lost, state: {state}, mode: 700");
+            let ended = case.steps(&[&step], &[]);
+            let failed = ended[0].failed();
+            assert!(failed.contains("lost is a link to nothing, which is not there"), "{failed}");
+        }
+        for ended in case.steps(&["file: THERE/lf, state: absent", "file: THERE/lost, state: absent"], &[]) {
+            ended.changed();
+        }
+        assert_eq!(names(&case.there("")), ["d", "d/x", "f", "ld"], "links go, and what they lead to stays");
+    });
+}
+
+#[test]
 fn looking_registers_what_is_there() {
     each_way(|case| {
         plant(&case.there(""), &[("d/f", "four"), ("d/l -> f", ""), ("d/x\ny", ""), ("gone -> nothing", "")]);

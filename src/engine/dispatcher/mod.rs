@@ -32,7 +32,7 @@ use crate::engine::worker::{self, HostRun, Shared, TaskEnd};
 use crate::engine::{choose, planner};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
-use crate::model::value::Vars;
+use crate::model::template::Layer;
 use crate::ssh::{Connector, Notice};
 
 /// How often the quiet is looked at.
@@ -112,7 +112,7 @@ struct Dispatcher<C: Connector> {
     ended_early: bool,
     agent: AgentWatch,
     /// Steps that one host does for all.
-    once: Arc<Once<Vars>>,
+    once: Arc<Once<Layer>>,
     /// The lock of the task that is on.
     lock: Option<Held<C::Session>>,
     /// Why nobody else begins, if so.
@@ -396,12 +396,12 @@ impl<C: Connector> Dispatcher<C> {
     }
 
     /// What the steps of a `run_once` task defined on its one host is known to all.
-    fn share(&mut self, given: &Vars) {
+    fn share(&mut self, given: &Layer) {
         if given.is_empty() {
             return;
         }
         for other in self.hosts.waiting() {
-            other.define(&self.shared, given.clone());
+            other.take_over(&self.shared, given);
         }
     }
 

@@ -17,15 +17,18 @@ pub(in crate::engine) struct Problem {
     pub(in crate::engine) message: String,
     /// What to write instead.
     pub(in crate::engine) help: Option<String>,
+    /// Nothing is wrong: it needs what a dry run cannot know.
+    pub(in crate::engine) not_known: bool,
 }
 
 impl Problem {
     fn new(message: String) -> Self {
-        Self { message, help: None }
+        Self { message, help: None, not_known: false }
     }
 
     fn of(variable: &str, error: TemplateError) -> Self {
-        Self { message: format!("variable \"{variable}\": {}", error.message), help: error.help }
+        let not_known = error.is_not_known();
+        Self { message: format!("variable \"{variable}\": {}", error.message), help: error.help, not_known }
     }
 }
 

@@ -15,6 +15,7 @@ mod ssh_config;
 mod start;
 #[cfg(test)]
 mod tests;
+mod types;
 mod uses;
 mod variables;
 
@@ -28,14 +29,18 @@ pub use crate::engine::planner::hosts::Operator;
 pub(super) use crate::engine::planner::narrow::narrow;
 pub use crate::engine::planner::outline::Picking;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
+pub(super) use crate::engine::planner::uses::hidden_names;
 pub use crate::engine::planner::uses::secrets_used;
 pub(super) use crate::engine::planner::variables::{definitions, is_shared, name_hosts, suggest};
+
+use indexmap::IndexMap;
 
 use crate::engine::memory::Memory;
 use crate::engine::plan::{Changes, Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::start::Start;
 use crate::engine::planner::variables::Variables;
+use crate::model::given::Given;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::secret::Secrets;
@@ -45,7 +50,7 @@ use crate::model::suggest::did_you_mean;
 use crate::model::target;
 use crate::model::task::{Action, Command, Share, Step, Task, TaskFile};
 use crate::model::template::{Layer, Templates};
-use crate::model::value::{Value, Vars};
+use crate::model::value::Vars;
 
 /// Hosts at work at a time unless `-z` says otherwise.
 pub const DEFAULT_POOL: usize = 128;
@@ -56,9 +61,16 @@ pub struct Call {
     /// The task's name.
     pub task: String,
     /// Arguments by position (`hello:Jeff`).
-    pub positional: Vec<Value>,
+    pub positional: Vec<Given>,
     /// Arguments by name (`hello:name=Jeff`).
-    pub named: Vars,
+    pub named: IndexMap<String, Given>,
+}
+
+impl Call {
+    /// A call without arguments.
+    pub fn bare(task: &str) -> Self {
+        Self { task: task.to_owned(), positional: Vec::new(), named: IndexMap::new() }
+    }
 }
 
 /// Which hosts take no part, whatever a task names.
@@ -83,8 +95,10 @@ pub struct Request {
     pub operator: Operator,
     /// Settings of the command line.
     pub settings: Settings,
-    /// Variables of the command line.
+    /// Variables of the command line. Those of tasks take the types of the parameters that they stand for.
     pub extra_vars: Vars,
+    /// The same as they were given.
+    pub extra_given: IndexMap<String, Given>,
     /// Secrets that the files name.
     pub secrets: Secrets,
     /// Renders templates.
@@ -168,7 +182,7 @@ pub fn step(
 ///
 /// All that is wrong: unknown tasks and arguments, tasks without targets, variables that are not defined.
 pub fn tasks(
-    request: Request,
+    mut request: Request,
     inventory: &mut Inventory,
     selected: Option<&[usize]>,
     file: &TaskFile,
@@ -182,6 +196,7 @@ pub fn tasks(
         shard: request.shard,
         file,
         all_may_do: request.condition.is_some(),
+        secrets: request.secrets.named().clone(),
         seen: HashSet::new(),
         tasks: Vec::new(),
         problems: Vec::new(),
@@ -190,6 +205,8 @@ pub fn tasks(
         list.call(call, &request.extra_vars);
     }
     let TaskList { tasks: mut listed, mut problems, .. } = list;
+    let called: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+    types::type_extra(&mut request, &called, file, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -292,6 +309,8 @@ struct TaskList<'a, 'i> {
     file: &'a TaskFile,
     /// Which host does a `run_once` task is decided later.
     all_may_do: bool,
+    /// Values that no message shows.
+    secrets: Layer,
     seen: HashSet<&'a str>,
     tasks: Vec<Listed<'a>>,
     problems: Vec<Diagnostic>,
@@ -304,7 +323,7 @@ impl<'a> TaskList<'a, '_> {
             self.problems.push(unknown_task(&call.task, file));
             return;
         };
-        let arguments = bind(task, call, extra, &mut self.problems);
+        let arguments = self.bind(task, call, extra);
         let targets = self.targets(task).unwrap_or_else(|| {
             let message = format!("task \"{}\" names no hosts", task.name);
             let problem = Diagnostic::at(&task.position, message);
@@ -332,11 +351,18 @@ impl<'a> TaskList<'a, '_> {
             }
             let own = self.targets(other).unwrap_or_else(|| targets.to_vec());
             self.others(&other.before, &own, extra);
-            let call = Call { task: other.name.to_string(), positional: Vec::new(), named: Vars::new() };
-            let arguments = bind(other, &call, extra, &mut self.problems);
+            let arguments = self.bind(other, &Call::bare(&other.name), extra);
             self.list(other, arguments, &own);
             self.others(&other.after, &own, extra);
         }
+    }
+
+    /// Binds a call's arguments to the task's parameters, as a function call does.
+    fn bind(&mut self, task: &Task, call: &Call, extra: &Vars) -> Arguments {
+        types::bind(
+            types::Binding { task, call, extra, file: self.file, secrets: &self.secrets },
+            &mut self.problems,
+        )
     }
 
     fn list(&mut self, task: &'a Task, arguments: Arguments, targets: &[usize]) {
@@ -412,51 +438,6 @@ fn unknown_task(name: &str, file: &TaskFile) -> Diagnostic {
         Some(near) => problem.help(format!("did you mean \"{near}\"?")),
         None => problem.help("`fan list` shows the tasks"),
     }
-}
-
-/// Binds a call's arguments to the task's parameters, as a function call does.
-fn bind(task: &Task, call: &Call, extra: &Vars, problems: &mut Vec<Diagnostic>) -> Arguments {
-    let name = &task.name;
-    let mut arguments = Arguments::default();
-    if call.positional.len() > task.params.len() {
-        let takes = match task.params.len() {
-            0 => "no arguments".to_owned(),
-            1 => "1 argument".to_owned(),
-            many => format!("{many} arguments"),
-        };
-        let given = call.positional.len();
-        problems.push(Diagnostic::bare(format!("task \"{name}\" takes {takes}, {given} given")));
-    }
-    for (param, value) in task.params.keys().zip(&call.positional) {
-        arguments.given.insert(param.clone(), value.clone());
-    }
-    for (param, value) in &call.named {
-        if !task.params.contains_key(param) {
-            let problem = Diagnostic::bare(format!("task \"{name}\" has no parameter \"{param}\""));
-            problems.push(match did_you_mean(param, task.params.keys().map(String::as_str)) {
-                Some(near) => problem.help(format!("did you mean \"{near}\"?")),
-                None => problem.help("-e NAME=VALUE sets variables that are not parameters"),
-            });
-        } else if arguments.given.insert(param.clone(), value.clone()).is_some() {
-            problems.push(Diagnostic::bare(format!("task \"{name}\": \"{param}\" is given twice")));
-        }
-    }
-    for (param, default) in &task.params {
-        if arguments.given.contains_key(param) {
-            continue;
-        }
-        match default {
-            Some(default) => {
-                arguments.defaults.insert(param.clone(), default.clone());
-            }
-            None if extra.contains_key(param) => {}
-            None => problems.push(
-                Diagnostic::at(&task.position, format!("task \"{name}\" needs a value for \"{param}\""))
-                    .help(format!("fan run {name}:{param}=VALUE")),
-            ),
-        }
-    }
-    arguments
 }
 
 fn assemble(

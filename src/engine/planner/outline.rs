@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::engine::plan::{Body, Call, Handler, Item, PlannedBlock, PlannedStep};
 use crate::event::Section;
+use crate::model::given::Wanted;
 use crate::model::handed::{Handed, Handover};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Action, Block, Include, Step, Task, TaskFile};
-use crate::model::value::Vars;
+use crate::model::value::{Value, Vars};
 
 /// The name of an item of a loop, of its number, and what they are called with.
 const LOOP_NAMES: [&str; 2] = ["item", "item_index"];
@@ -214,8 +215,12 @@ impl Opening<'_> {
             Block { steps: task.steps.clone(), rescue: task.rescue.clone(), always: task.always.clone() };
         let body = self.block(&block, &inner);
         self.handlers_of(task, &inner);
+        let known = |name: &str| vars.get(name).or_else(|| self.file?.vars.get(name)).cloned();
+        let wanted =
+            |(name, default): (&String, &Option<Value>)| (name.clone(), Wanted::of(default.as_ref(), &known));
+        let wanted = task.params.iter().map(wanted).collect();
         let (position, args) = (include.task.position.clone(), include.args.clone());
-        Some((Call { position, args, vars }, body))
+        Some((Call { position, args, wanted, vars }, body))
     }
 
     /// The handlers of a task, each once however often it is called.

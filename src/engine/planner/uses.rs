@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::engine::plan::{Item, Plan, PlannedTask};
+use crate::engine::plan::{Item, Plan, PlannedStep, PlannedTask};
 use crate::engine::planner::expand::has_template;
-use crate::engine::planner::variables::{leaves as template_leaves, texts};
+use crate::engine::planner::variables::{definitions, leaves as template_leaves, texts};
 use crate::engine::preflight;
 use crate::engine::scope::HOST_VARS;
 use crate::model::inventory::Inventory;
-use crate::model::task::{Action, TaskFile};
+use crate::model::task::{Action, Shown, TaskFile};
 use crate::model::template::{self, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -40,6 +40,59 @@ pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTre
     }
     seen.retain(|name| declared.contains(name.as_str()));
     seen
+}
+
+/// The names of what no message shows: what steps register whose output is not shown, and what others make of it.
+pub(in crate::engine) fn hidden_names(plan: &Plan) -> BTreeSet<String> {
+    let (mut hidden, mut made) = (BTreeSet::new(), Vec::<Made>::new());
+    for task in &plan.tasks {
+        for PlannedStep { step, .. } in &task.steps {
+            let own = || definitions(step).map(str::to_owned);
+            let typed_unseen = matches!(&step.action, Action::Prompt(prompt) if prompt.secret);
+            if step.shown != Shown::All || typed_unseen {
+                hidden.extend(own());
+            }
+            let of: Vec<String> =
+                texts(step).iter().flat_map(|text| names(&text.text.value, text.syntax)).collect();
+            made.push((own().chain(step.each.iter().map(|_| "item".to_owned())).collect(), of));
+        }
+        let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
+        made_by_calls(task.body.items().chain(handlers), &mut made);
+    }
+    loop {
+        let before = hidden.len();
+        for (names, of) in &made {
+            if of.iter().any(|name| hidden.contains(name)) {
+                hidden.extend(names.iter().cloned());
+            }
+        }
+        if hidden.len() == before {
+            return hidden;
+        }
+    }
+}
+
+/// Names, and those that their values are made of.
+type Made = (Vec<String>, Vec<String>);
+
+fn made_by_calls<'a>(items: impl Iterator<Item = &'a Item>, made: &mut Vec<Made>) {
+    for item in items {
+        let Item::Block(block) = item else { continue };
+        if let Some(call) = &block.call {
+            for (name, value) in &call.args {
+                let mut texts = Vec::new();
+                template_leaves(value, &mut texts);
+                let of = texts.into_iter().flat_map(|text| names(&text.value, Syntax::Text)).collect();
+                made.push((vec![name.clone()], of));
+            }
+            for (name, value) in &call.vars {
+                let mut of = BTreeSet::new();
+                leaves(value, &mut of);
+                made.push((vec![name.clone()], of.into_iter().collect()));
+            }
+        }
+        made_by_calls(&mut block.body.items(), made);
+    }
 }
 
 /// Whether a step may look at the variables of other hosts.

@@ -238,7 +238,8 @@ impl<'a> Variables<'a> {
                     Ok(name) => to.push(name.trim().to_owned()),
                     // What is not defined has been told.
                     Err(_) if names.iter().any(|name| !self.knows(name, member, hosts)) => break,
-                    Err(error) => found.add(Problem { message: error.message, help: error.help }, host),
+                    Err(error) => found
+                        .add(Problem { message: error.message, help: error.help, not_known: false }, host),
                 }
             }
             problems.extend(found.finish());
@@ -572,7 +573,7 @@ impl Grouped {
     }
 
     fn finish(self) -> impl Iterator<Item = Diagnostic> {
-        self.hosts.into_iter().map(|(Problem { message, help }, hosts)| {
+        self.hosts.into_iter().map(|(Problem { message, help, not_known: _ }, hosts)| {
             let hosts = name_hosts(hosts.iter().map(String::as_str));
             Diagnostic { position: None, message: format!("{message} (on {hosts})"), help }
         })

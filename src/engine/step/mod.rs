@@ -85,6 +85,14 @@ impl StepResult {
         self
     }
 
+    /// A step that a dry run leaves out, and why: what it would give is not known.
+    pub(super) fn not_known(why: String) -> Self {
+        let mut result = Self::of(StepStatus::Skipped);
+        result.outcome.note = Some(why);
+        result.outcome.not_known = true;
+        result
+    }
+
     /// A step whose command the host did not start.
     pub(super) fn refused(failure: Failure) -> Self {
         Self { refused: true, ..Self::failed(failure) }
@@ -101,9 +109,10 @@ pub(super) async fn run<C: Connector>(
     let changes =
         matches!(step.action, Action::Run(_) | Action::Script(_) | Action::Local(_) | Action::Reboot(_));
     if worker.shared.plan.changes.dry_run && changes {
-        let mut result = StepResult::of(StepStatus::Skipped);
-        result.outcome.note = Some("not run: nobody knows what a command would change".to_owned());
-        return result;
+        return StepResult::not_known("not run: nobody knows what a command would change".to_owned());
+    }
+    if worker.shared.plan.changes.dry_run && matches!(step.action, Action::WaitFor(_)) {
+        return StepResult::not_known("not waited for: what brings it about was not run".to_owned());
     }
     let result = match &step.action {
         Action::Run(command) => run::run(worker, index, step, command, scope).await,
@@ -195,7 +204,8 @@ fn local_folder<C: Connector>(
 
 /// A template's error as the failure of a step.
 pub(super) fn template_failed(error: &TemplateError, at: &Position) -> Failure {
-    let mut failure = Failure::new(Kind::Template, format!("{} ({}:{})", error.message, at.file, at.line));
+    let kind = if error.is_not_known() { Kind::NotKnown } else { Kind::Template };
+    let mut failure = Failure::new(kind, format!("{} ({}:{})", error.message, at.file, at.line));
     failure.hint.clone_from(&error.help);
     failure
 }

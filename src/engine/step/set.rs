@@ -15,17 +15,28 @@ pub(super) fn run<C: Connector>(
     values: &IndexMap<String, Template>,
     scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let mut fresh = Vars::new();
+    let (mut fresh, mut layer) = (Vars::new(), Layer::default());
+    let (mut doubtful, mut notes) = (Vec::new(), Vec::new());
     for (name, template) in values {
-        let scope = scope.clone().with(Layer::new(&fresh));
-        let value = worker
-            .shared
-            .plan
-            .templates
-            .render_value(template, &scope)
-            .map_err(|error| template_failed(&error.value, &error.position))?;
-        fresh.insert(name.clone(), value);
+        let scope = scope.clone().with(layer.clone());
+        match worker.shared.plan.templates.render_value(template, &scope) {
+            Ok(value) => {
+                layer.define(Vars::from_iter([(name.clone(), value.clone())]));
+                fresh.insert(name.clone(), value);
+            }
+            Err(error) if error.value.is_not_known() => {
+                layer.doubt([name.as_str()]);
+                notes.push(format!("{name}: {}", template_failed(&error.value, &error.position).message));
+                doubtful.push(name.as_str());
+            }
+            Err(error) => return Err(template_failed(&error.value, &error.position)),
+        }
     }
+    let nothing = fresh.is_empty() && !doubtful.is_empty();
     worker.define(fresh);
-    Ok(StepResult::of(StepStatus::Ok))
+    worker.doubt(doubtful);
+    let mut result = StepResult::of(if nothing { StepStatus::Skipped } else { StepStatus::Ok });
+    result.outcome.not_known = nothing;
+    result.outcome.note = (!notes.is_empty()).then(|| notes.join("\n"));
+    Ok(result)
 }

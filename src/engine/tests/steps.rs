@@ -68,7 +68,7 @@ async fn a_skipped_step_registers_that_it_was_skipped() {
         echo("{{ out.skipped }} {{ out.ok }} {{ out.failed }} {{ out.rc is none }}"),
     ];
     let ran = run(plan(1, vec![steps]), Fake::new()).await;
-    assert_eq!(notes(&ran, "h0"), ["true false false true"]);
+    assert_eq!(notes(&ran, "h0"), ["true true false true"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn what_fails_says_why() {
     }
     insta::assert_snapshot!(messages, @r#"
     h0 is not ready
-    assertion failed: host == 'h9'
+    assertion failed: host == 'h9' (host is the string "h0", 'h9' is a string)
     h0 is odd
     undefined variable "nope" (tasks.yaml:7)
     undefined variable "nope" (tasks.yaml:7)
@@ -147,6 +147,26 @@ async fn what_fails_says_why() {
     undefined variable "nope" (tasks.yaml:7)
     undefined variable "nope" (tasks.yaml:7)
     "#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assertion_shows_no_value_that_is_hidden_nor_what_was_made_of_one() {
+    let hidden = |that: &str| {
+        let quiet = Step { shown: task::Shown::NoOutput, ..registered("out", raw("a")) };
+        vec![quiet, set(&[("made", "{{ out.stdout }}"), ("more", "x")]), assert(&[that], None)]
+    };
+    for (that, sides) in [
+        ("out.stdout == 'x'", "out.stdout is a string, 'x' is a string"),
+        ("made == 'x'", "made is a string, 'x' is a string"),
+        ("hostvars.h0.out.stdout == 'x'", "hostvars.h0.out.stdout is a string, 'x' is a string"),
+        ("host == 'x'", "host is the string \"h0\", 'x' is a string"),
+    ] {
+        let said = Command::runs().says(0, "quiet").exit(0, 0).closed();
+        let mut plan = plan(1, vec![hidden(that)]);
+        plan.host_vars = std::sync::Arc::new([("h0".to_owned(), Default::default())].into());
+        let ran = run(plan, Fake::new().runs("h0", [said])).await;
+        assert_eq!(ran.failure("h0").message, format!("assertion failed: {that} ({sides})"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

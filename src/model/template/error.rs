@@ -62,6 +62,8 @@ pub(super) enum Problem {
     Nul,
     /// All values together are longer than [`MAX_EXPANSION`].
     TooLong,
+    /// A list of more items than a value may have.
+    TooMany,
     /// An environment variable that is not set.
     Unset(String),
     /// No spelling gives this value here.
@@ -119,6 +121,13 @@ impl Problem {
             Self::NoNumber => (format!("{subject} is not a finite number of 64 bits"), None),
             Self::Nul => (format!("{subject} holds a NUL byte, which no command line can carry"), None),
             Self::TooLong => (too_long().message, too_long().help),
+            Self::TooMany => {
+                let most = super::value::MAX_ITEMS;
+                (
+                    format!("{subject} has more than {most} items"),
+                    Some("take a part of it: [:1000]".to_owned()),
+                )
+            }
             Self::Unset(name) => (
                 format!("environment variable {name} is not set"),
                 Some(format!("set it, or write env('{name}', 'default')")),

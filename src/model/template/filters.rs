@@ -4,12 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Object, ObjectRepr, Serde, StringInput, ValueKind};
+use minijinja::value::{Kwargs, Object, ObjectRepr, StringInput, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::Builtins;
 use super::error::Problem;
-use super::value::{to_json, to_text, to_texts};
+use super::record::last;
+use super::value::{item_text, to_json, to_text, to_texts};
 use crate::model::shell::quote_word;
 
 /// Every filter, sorted.
@@ -163,10 +164,10 @@ pub(super) fn add_shell(environment: &mut Environment<'_>) {
 
 fn add_common(environment: &mut Environment<'_>) {
     environment.add_filter("join", join);
+    environment.add_filter("last", last);
     environment.add_filter("string", string);
     environment.add_filter("from_json", |text: StringInput<'_>| {
-        serde_json::from_str::<serde_json::Value>(text.as_str())
-            .map(|value| Value::from(Serde(value)))
+        serde_json::from_str::<Value>(text.as_str())
             .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("not JSON: {error}")))
     });
     environment.add_filter("tojson", tojson);
@@ -214,11 +215,19 @@ fn join(
     options: Kwargs,
 ) -> Result<Value, Error> {
     let plain = attribute.is_none() && !options.has("attribute");
-    let spelled = match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable if plain => Value::from(to_texts(value)?),
-        _ => value.clone(),
-    };
-    minijinja::filters::join(state, &spelled, joiner, attribute, options)
+    match value.kind() {
+        // Without a list of the texts, which may be many times as large as they are.
+        ValueKind::Seq | ValueKind::Iterable if plain => {
+            let joiner = joiner.as_ref().map_or("", |joiner| joiner.as_str());
+            let mut joined = String::new();
+            for (index, item) in value.try_iter()?.enumerate() {
+                joined.push_str(if index == 0 { "" } else { joiner });
+                joined.push_str(&item_text(&item)?);
+            }
+            Ok(Value::from(joined))
+        }
+        _ => minijinja::filters::join(state, value, joiner, attribute, options),
+    }
 }
 
 /// JSON as any program writes it. MiniJinja's own escapes for HTML and marks its result as safe.

@@ -5,20 +5,26 @@
 //! - `scope`: the variables, in layers that hosts share
 //! - `parts`: which of a text's braces are template
 //! - `source`: a light reading of the template for what MiniJinja only finds when it runs
+//! - `doubt`: values that a dry run cannot have, and whatever needs them
+//! - `record`: registered results, shared, with `lines` made when asked for
 //! - `filters`, `value`: the filters, and how a value becomes text or stays a value
 //! - `script`, `lexer`: a script is rendered with marks in place of its values; the lexer then walks the
 //!   script as a shell would and quotes each value for the place where its mark stands
 //! - `twice`: values in places that a shell evaluates once more, which are refused
 //! - `reread`: values that a second shell reads, for warnings
+//! - `sides`: both sides of a comparison that is false, for messages
 //! - `error`: what went wrong, in the words and at the place of the user's text
 
+mod doubt;
 mod error;
 mod filters;
 mod lexer;
 mod parts;
+mod record;
 mod reread;
 mod scope;
 mod script;
+mod sides;
 mod source;
 mod twice;
 mod value;
@@ -203,17 +209,20 @@ impl Templates {
 
     fn eval_code(&self, code: &str, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
         let syntax = if code.len() == text.len() { Syntax::Expression } else { Syntax::Text };
-        let result = self
-            .text
-            .compile_expression(code)
-            .and_then(|expression| expression.eval(Root::new(scope, None).into_value()));
-        let value = result.map_err(|error| convert(&error, text, syntax, Some(scope)))?;
-        if value.is_undefined() {
-            return Err(error::undefined(code.trim(), text, scope));
-        }
-        value::to_json(&value).map_err(|problem: Problem| {
-            problem.into_error(text, code.len() - code.trim_start().len(), code.trim())
-        })
+        let evaluation = || {
+            let result = self
+                .text
+                .compile_expression(code)
+                .and_then(|expression| expression.eval(Root::new(scope, None).into_value()));
+            let value = result.map_err(|error| convert(&error, text, syntax, Some(scope)))?;
+            if value.is_undefined() {
+                return Err(error::undefined(code.trim(), text, scope));
+            }
+            value::to_json(&value).map_err(|problem: Problem| {
+                problem.into_error(text, code.len() - code.trim_start().len(), code.trim())
+            })
+        };
+        doubt::watch(evaluation)?
     }
 }
 
@@ -297,6 +306,8 @@ fn environment() -> Environment<'static> {
     for filter in ["safe", "escape", "e"] {
         environment.remove_filter(filter);
     }
+    environment.add_test("defined", |value: &minijinja::Value| doubt::is_defined(value));
+    environment.add_test("undefined", |value: &minijinja::Value| !doubt::is_defined(value));
     // Prints every variable there is, secrets too.
     environment.remove_global("debug");
     environment
@@ -312,7 +323,7 @@ fn render(
     let failed = |error: &minijinja::Error| convert(error, text, Syntax::Text, Some(root.scope()));
     let template = environment.template_from_str(prepared).map_err(|error| failed(&error))?;
     let mut out = Bounded::default();
-    let result = template.render_captured_to(root.clone().into_value(), &mut out);
+    let result = doubt::watch(|| template.render_captured_to(root.clone().into_value(), &mut out))?;
     if out.overflowed {
         return Err(error::too_long());
     }

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use minijinja::Value;
-use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr, Serde};
+use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr};
 
-use crate::model::value::Vars;
+use super::doubt;
+use super::record::{of_json, of_json_ref};
+use super::value::to_json;
+use crate::model::value::{Value as Json, Vars};
 
 /// One level of variables, converted once and shared by every scope that has it.
 #[derive(Clone, Default)]
@@ -17,7 +20,50 @@ pub struct Layer(Arc<IndexMap<String, Value>>);
 impl Layer {
     /// Takes over the variables. Costs time in proportion to their size; a clone of the layer costs none.
     pub fn new(vars: &Vars) -> Self {
-        Self(Arc::new(vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect()))
+        Self(Arc::new(vars.iter().map(|(name, value)| (name.clone(), of_json_ref(value))).collect()))
+    }
+
+    /// Adds variables, or replaces those of their names. The others are shared with the clones that there are, not copied.
+    pub fn define(&mut self, vars: Vars) {
+        let values = vars.into_iter().map(|(name, value)| (name, of_json(value)));
+        Arc::make_mut(&mut self.0).extend(values);
+    }
+
+    /// The same with those of another layer.
+    pub fn take_over(&mut self, other: &Self) {
+        Arc::make_mut(&mut self.0).extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// Some of its variables, by their names.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let some = self.0.iter().filter(|(name, _)| wanted(name));
+        Self(Arc::new(some.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    }
+
+    /// Whether it has no variables.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Makes these variables ones that cannot be known.
+    pub fn doubt<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        let values = names.into_iter().map(|name| (name.to_owned(), doubt::value()));
+        Arc::make_mut(&mut self.0).extend(values);
+    }
+
+    /// Adds the variables of another layer that this one lacks.
+    #[must_use]
+    pub fn over(self, below: &Self) -> Self {
+        let mut all = below.clone();
+        all.take_over(&self);
+        all
+    }
+
+    /// A variable's value; none when there is none, or it is not known.
+    pub fn value(&self, name: &str) -> Option<Json> {
+        let value = self.0.get(name).filter(|value| !doubt::is_not_known(value))?;
+        to_json(value).ok()
     }
 }
 
@@ -106,7 +152,9 @@ impl Scope {
 
     /// Finds the highest layer's value of a name.
     pub(super) fn get(&self, name: &str) -> Option<Value> {
-        self.layers.iter().rev().find_map(|layer| layer.0.get(name)).cloned()
+        let value = self.layers.iter().rev().find_map(|layer| layer.0.get(name))?;
+        doubt::note(name, value);
+        Some(value.clone())
     }
 }
 

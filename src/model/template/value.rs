@@ -5,8 +5,12 @@ use minijinja::value::ValueKind;
 use minijinja::{Output, State, Value};
 
 use super::error::Problem;
+use super::record::Record;
 use super::{Formatted, write};
 use crate::model::value::{Value as Json, Vars};
+
+/// The most items of a list that is taken out of the engine: each takes many times the room of its text.
+pub(super) const MAX_ITEMS: usize = 100_000;
 
 /// The text of a value where a template writes one.
 ///
@@ -29,14 +33,15 @@ pub(super) fn to_text(value: &Value) -> Result<String, Problem> {
 /// The texts of a list's items.
 pub(super) fn to_texts(list: &Value) -> Result<Vec<String>, Problem> {
     let items = list.try_iter().map_err(|_| Problem::NoText)?;
-    items
-        .map(|item| {
-            to_text(&item).map_err(|problem| match problem {
-                Problem::Null | Problem::List | Problem::Map => Problem::Items,
-                other => other,
-            })
-        })
-        .collect()
+    items.map(|item| item_text(&item)).collect()
+}
+
+/// The text of a list's item.
+pub(super) fn item_text(item: &Value) -> Result<String, Problem> {
+    to_text(item).map_err(|problem| match problem {
+        Problem::Null | Problem::List | Problem::Map => Problem::Items,
+        other => other,
+    })
 }
 
 /// Whether the value is what `{{ "x" if condition }}` gives when the condition is false.
@@ -56,13 +61,23 @@ pub(super) fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
 
 /// Takes a value out of the engine with its type.
 pub(super) fn to_json(value: &Value) -> Result<Json, Problem> {
+    if let Some(record) = value.downcast_object_ref::<Record>() {
+        return Ok(Json::Object(Vars::clone(record.fields())));
+    }
     Ok(match value.kind() {
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
         ValueKind::Number => number(value).ok_or(Problem::NoNumber)?,
         ValueKind::Seq | ValueKind::Iterable => {
             let items = value.try_iter().map_err(|_| Problem::NoText)?;
-            Json::Array(items.map(|item| to_json(&item)).collect::<Result<_, _>>()?)
+            let mut list = Vec::new();
+            for item in items {
+                if list.len() >= MAX_ITEMS {
+                    return Err(Problem::TooMany);
+                }
+                list.push(to_json(&item)?);
+            }
+            Json::Array(list)
         }
         ValueKind::Map => {
             let mut map = Vars::new();

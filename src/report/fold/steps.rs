@@ -200,11 +200,11 @@ impl Fold {
         (task, step): (usize, usize),
         outcome: &StepOutcome,
     ) -> io::Result<()> {
-        let echo = echoes(&self.tasks, (task, step));
+        let echo = echoes(&self.tasks, (task, step), outcome);
         let mut budget = std::mem::replace(&mut self.budget, Budget::new(0));
         if let Some(step) = self.step(task, step) {
             // What an earlier run did is no news.
-            let told = !outcome.earlier && outcome.status != StepStatus::Skipped;
+            let told = !outcome.earlier && (outcome.status != StepStatus::Skipped || outcome.not_known);
             if told || step.open.contains_key(&host) {
                 let note = outcome.note.as_deref();
                 let said = Said {

@@ -6,6 +6,7 @@ use crate::engine::planner::tests::{
     call, echo, file, inventory, outline, plan, plan_with, request, says, task, vars,
 };
 use crate::engine::planner::{Call, Request};
+use crate::model::given::Given;
 use crate::model::task::TaskFile;
 use crate::model::value::Value;
 
@@ -15,7 +16,18 @@ fn hello() -> TaskFile {
 }
 
 fn with(positional: &[Value], named: Value) -> Call {
-    Call { positional: positional.to_vec(), named: vars(named), ..call("hello") }
+    let positional = positional.iter().cloned().map(Given::from).collect();
+    let named = vars(named).into_iter().map(|(name, value)| (name, Given::from(value))).collect();
+    Call { positional, named, ..call("hello") }
+}
+
+fn with_task(task: &str, positional: &[Value]) -> Call {
+    Call { task: task.to_owned(), ..with(positional, json!({})) }
+}
+
+/// What was typed.
+fn typed(text: &str) -> Given {
+    crate::config::parse_given(text)
 }
 
 fn refused(file: &TaskFile, calls: &[Call]) -> String {
@@ -57,7 +69,7 @@ fn everything_wrong_with_calls_is_said_at_once() {
         with(&many, json!({})),
         with(&[], json!({"nmae": "Jeff"})),
         with(&[json!("a")], json!({"name": "b", "colour": "red"})),
-        Call { positional: many, ..call("nowhere") },
+        with_task("nowhere", &many),
         call("helo"),
         call("zzz"),
     ];
@@ -102,9 +114,84 @@ fn what_must_run_before_needs_its_arguments_too() {
     let tasks =
         file(vec![task(1, "build").params(json!({"version": null})), task(3, "deploy").before(&["build"])]);
     insta::assert_snapshot!(refused(&tasks, &[call("deploy")]), @r#"tasks.yaml:1:3: error: task "build" needs a value for "version" (help: fan run build:version=VALUE)"#);
-    let build = Call { positional: vec![json!("1.2")], ..call("build") };
+    let build = with_task("build", &[json!("1.2")]);
     let both = plan(&tasks, &[build, call("deploy")]).unwrap();
     assert_eq!(outline(&both), "build: web1 web2 web3\ndeploy: web1 web2 web3");
     let request = Request { extra_vars: vars(json!({"version": "1.2"})), ..request() };
     assert!(plan_with(request, &mut inventory(), &tasks, &[call("deploy")]).is_ok());
+}
+
+#[test]
+fn what_is_typed_has_the_type_of_the_default() {
+    let params = json!({"version": null, "t": "1", "n": 1, "force": false, "list": [1], "same": "{{ t }}"});
+    let tasks = file(vec![task(3, "w").params(params).steps(vec![echo(5, "x")])]);
+    let with = |words: &[(&str, &str)]| {
+        let named = words.iter().map(|(name, text)| ((*name).to_owned(), typed(text))).collect();
+        Call { named, ..call("w") }
+    };
+    let all = "{{ [version, t, n, force, same] | tojson }}";
+    let given = with(&[("version", "1.2"), ("t", "9"), ("n", "9"), ("force", "true"), ("same", "~")]);
+    let typed_ones = r#"["1.2","9",9,true,"~"]"#;
+    assert_eq!(says(&plan(&tasks, std::slice::from_ref(&given)).unwrap(), 0, "web1", all), typed_ones);
+    let positional = Call { positional: ["9", "8", "7"].map(typed).to_vec(), ..call("w") };
+    assert_eq!(
+        says(&plan(&tasks, &[positional]).unwrap(), 0, "web1", "{{ [version, t, n] | tojson }}"),
+        r#"["9","8",7]"#
+    );
+
+    let extra = |given: &[(&str, Given)]| {
+        let extra_given = given.iter().map(|(name, given)| ((*name).to_owned(), given.clone())).collect();
+        let extra_vars =
+            given.iter().map(|(name, given)| ((*name).to_owned(), given.value.clone())).collect();
+        Request { extra_given, extra_vars, ..request() }
+    };
+    let named: Vec<(&str, Given)> =
+        given.named.iter().map(|(name, given)| (name.as_str(), given.clone())).collect();
+    let planned = plan_with(extra(&named), &mut inventory(), &tasks, &[call("w")]).unwrap();
+    assert_eq!(says(&planned, 0, "web1", all), typed_ones);
+    let of_file =
+        [("version", Given::from(json!(1.2))), ("t", Given::from(json!(9))), ("n", Given::from(json!("9")))];
+    let planned = plan_with(extra(&of_file), &mut inventory(), &tasks, &[call("w")]).unwrap();
+    assert_eq!(says(&planned, 0, "web1", "{{ [version, t, n] | tojson }}"), r#"["1.2","9",9]"#);
+
+    let wrong = [with(&[("version", "1"), ("n", "abc"), ("force", "yes")])];
+    insta::assert_snapshot!(refused(&tasks, &wrong), @r#"
+    tasks.yaml:3:3: error: task "w" needs a number for "n" (its default is 1); got "abc"
+    tasks.yaml:3:3: error: task "w" needs true or false for "force" (its default is false); got "yes"
+    "#);
+    let wrong = extra(&[("version", typed("1")), ("n", typed("1,5"))]);
+    let problems =
+        plan_with(wrong, &mut inventory(), &tasks, &[call("w")]).map(|plan| outline(&plan)).unwrap_err();
+    insta::assert_snapshot!(problems, @r#"tasks.yaml:3:3: error: task "w" needs a number for "n" (its default is 1); -e gave "1,5""#);
+}
+
+#[test]
+fn a_variable_for_parameters_of_two_types_is_refused() {
+    let tasks = file(vec![
+        task(3, "a").params(json!({"n": 1})).steps(vec![echo(4, "x")]),
+        task(5, "b").params(json!({"n": "x"})).steps(vec![echo(6, "x")]),
+        task(7, "c").params(json!({"n": null})).steps(vec![echo(8, "x")]),
+        task(9, "d").params(json!({"n": [1]})).steps(vec![echo(10, "x")]),
+        task(11, "e").steps(vec![echo(12, "x")]),
+    ]);
+    let request = || Request {
+        extra_vars: vars(json!({"n": 9})),
+        extra_given: [("n".to_owned(), typed("9"))].into_iter().collect(),
+        ..request()
+    };
+    let plan = |calls: &[&str]| {
+        let calls: Vec<Call> = calls.iter().map(|name| call(name)).collect();
+        plan_with(request(), &mut inventory(), &tasks, &calls)
+    };
+    let says = |calls: &[&str]| says(&plan(calls).unwrap(), 0, "web1", "{{ n | tojson }}");
+    assert_eq!((says(&["a"]), says(&["b"]), says(&["c"])), ("9".into(), "\"9\"".into(), "\"9\"".into()));
+    assert_eq!(says(&["c", "a"]), "9", "a default decides");
+    assert_eq!(
+        (says(&["d", "b"]), says(&["b", "d"])),
+        ("\"9\"".into(), "\"9\"".into()),
+        "one of one type does"
+    );
+    assert_eq!((says(&["d"]), says(&["e"])), ("9".into(), "9".into()), "tasks that do not run say nothing");
+    let problems = plan(&["a", "b"]).map(|plan| outline(&plan)).unwrap_err();
+    insta::assert_snapshot!(problems, @r#"error: -e n=…: task "a" needs a number, and task "b" a text (help: give it to each: fan run a:n=VALUE)"#);
 }

@@ -91,7 +91,7 @@ fn file(tasks: Vec<Task>) -> TaskFile {
 }
 
 fn call(name: &str) -> Call {
-    Call { task: name.to_owned(), positional: Vec::new(), named: Vars::new() }
+    Call::bare(name)
 }
 
 /// `jump`, `web1` to `web3` (role `web`) and `db1` (role `db`).
@@ -136,6 +136,7 @@ fn request() -> Request {
         },
         settings: Settings::default(),
         extra_vars: Vars::new(),
+        extra_given: Default::default(),
         secrets: Secrets::default(),
         templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
         pool: 8,

@@ -65,9 +65,10 @@ impl File {
     }
 
     async fn present<S: Session>(&self, context: &Context<'_>, remote: &Remote<S>) -> Result<bool, Failure> {
-        match remote.look(&self.path, true).await? {
+        let (path, there) = self.followed(remote).await?;
+        match there {
             Some(meta) if meta.size().is_some() => {
-                settle(remote, &self.wanted, &self.path, &meta, context.dry_run).await
+                settle(remote, &self.wanted, &path, &meta, context.dry_run).await
             }
             Some(meta) => Err(self.other(&meta, "a file")),
             None if context.dry_run => Ok(true),
@@ -114,9 +115,10 @@ impl File {
         context: &Context<'_>,
         remote: &Remote<S>,
     ) -> Result<bool, Failure> {
-        match remote.look(&self.path, true).await? {
+        let (path, there) = self.followed(remote).await?;
+        match there {
             Some(meta) if is_folder(Some(&meta)) => {
-                settle(remote, &self.wanted, &self.path, &meta, context.dry_run).await
+                settle(remote, &self.wanted, &path, &meta, context.dry_run).await
             }
             Some(meta) => Err(self.other(&meta, "a folder")),
             None if context.dry_run => Ok(true),
@@ -145,6 +147,23 @@ impl File {
             remote.place_link(target, &self.path).await?;
         }
         Ok(true)
+    }
+
+    /// What is at the path, and where it really is: owner, mode and times are those of what a link leads to, and a change
+    /// of the link itself would not be one of it.
+    async fn followed<S: Session>(&self, remote: &Remote<S>) -> Result<(Vec<u8>, Option<Meta>), Failure> {
+        let there = remote.look(&self.path, false).await?;
+        if there.is_none_or(|meta| meta.kind != MetaKind::Link) {
+            return Ok((self.path.clone(), there));
+        }
+        match remote.look(&self.path, true).await? {
+            Some(meta) => Ok((remote.resolve(&self.path).await?, Some(meta))),
+            None => {
+                let target = shown(&remote.link_target(&self.path).await?);
+                let message = format!("{} is a link to {target}, which is not there", shown(&self.path));
+                Err(Failure::new(Kind::RemotePath, message).hint("remove it first: `state: absent`"))
+            }
+        }
     }
 
     fn other(&self, meta: &Meta, wanted: &str) -> Failure {
