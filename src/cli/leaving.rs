@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, test_kill_process};
 use rustix::termios::{OptionalActions, Termios, tcgetpgrp, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
@@ -153,27 +154,42 @@ fn begin() -> std::io::Result<()> {
                     Err(error) => return drop(ready.send(Err(error))),
                 }
             }
+            let mut continues = match signal(SignalKind::from_raw(Signal::CONT.as_raw())) {
+                Ok(continues) => continues,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
             drop(ready.send(Ok(())));
             while let Some(signal) = signals.recv().await {
-                take(signal);
+                if signal == Signal::TSTP {
+                    stop(&mut continues).await;
+                } else {
+                    take(signal);
+                }
             }
         });
     })?;
     begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread for signals has ended")))
 }
 
-/// Does what a signal is for.
-fn take(signal: Signal) {
-    if signal == Signal::TSTP {
-        // Nobody could continue it: the system does not stop such a process either.
-        if !SUSPENDED.load(Ordering::Relaxed) && !is_orphaned() {
-            lay_down();
-            let _ = kill_process(getpid(), Signal::STOP);
-            take_up();
-            suspend::went_on();
-        }
+/// Stops the process, with the terminals as they were, until somebody continues it.
+async fn stop(continues: &mut tokio::signal::unix::Signal) {
+    // Nobody could continue it: the system does not stop such a process either.
+    if SUSPENDED.load(Ordering::Relaxed) || is_orphaned() {
         return;
     }
+    lay_down();
+    // One that came before does not count.
+    while continues.recv().now_or_never().is_some() {}
+    if kill_process(getpid(), Signal::STOP).is_ok() {
+        // The process stops a little later than this returns.
+        continues.recv().await;
+    }
+    take_up();
+    suspend::went_on();
+}
+
+/// Does what a signal is for that ends the process.
+fn take(signal: Signal) {
     let at_once = signal == Signal::QUIT || signal == Signal::ABORT;
     if at_once || !LISTENED.load(Ordering::Relaxed) || things().values().any(is_left_alone) {
         leave(signal);

@@ -190,6 +190,11 @@ impl Kind {
     pub fn is_host_key_alarm(self) -> bool {
         matches!(self, Self::HostKeyChanged | Self::HostKeyRevoked)
     }
+
+    /// Whether the connection, or the server at its end, is of no more use.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::ConnectionLost | Self::Keepalive | Self::Protocol)
+    }
 }
 
 /// What went wrong, for a person: `message [kind]` and, on a line of its own, what to do.

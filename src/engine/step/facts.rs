@@ -91,7 +91,10 @@ pub(in crate::engine) async fn gather<S: Session>(
     let shell = tokio::select! {
         biased;
         reason = stop.asked() => return Err(Untold::Cancelled(reason)),
-        shell = Shell::start(session, &Privilege::Login, Claim::Alone) => shell.map_err(Untold::Refused)?,
+        shell = Shell::start(session, &Privilege::Login, Claim::Alone) => {
+            // A shell was asked for before a connection is lost here: something may have been started.
+            shell.map_err(|failure| if failure.kind.is_loss() { Untold::Lost(failure) } else { Untold::Refused(failure) })?
+        }
     };
     let answer = tokio::select! {
         biased;
@@ -99,9 +102,8 @@ pub(in crate::engine) async fn gather<S: Session>(
         answer = shell.run(facts::SCRIPT, deadline) => answer,
     };
     shell.end().await;
-    let answer = answer.map_err(|failure| match failure.kind {
-        Kind::ConnectionLost | Kind::Keepalive | Kind::Protocol => Untold::Lost(failure),
-        _ => Untold::Failed(failure),
+    let answer = answer.map_err(|failure| {
+        if failure.kind.is_loss() { Untold::Lost(failure) } else { Untold::Failed(failure) }
     })?;
     facts::parse(&answer.output).map_err(|error| {
         let kind = match error {

@@ -649,9 +649,9 @@ fn is_no_shell(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::ExecRefused | Kind::ChannelRefused)
 }
 
-/// The connection, or the server at its end, is of no more use.
+/// The connection, or the server at its end, is of no more use, or does not answer.
 pub(in crate::files) fn is_loss(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Timeout | Kind::Protocol)
+    failure.kind.is_loss() || failure.kind == Kind::Timeout
 }
 
 /// `owner:group` as chown takes it.

@@ -223,7 +223,7 @@ async fn attempt<C: Connector>(
             finished(done)
         }
         Given::Done(Err(failure)) => {
-            let lost = is_loss(&failure);
+            let lost = failure.kind.is_loss();
             if lost && remote.was_asking_for_a_shell() {
                 return Tried::Alone(failure, remote);
             }
@@ -281,11 +281,6 @@ async fn leave<S: crate::ssh::Session>(
         left = remote.cleanup() => left,
         _ = stop.beyond(seen) => remote.left(),
     }
-}
-
-/// Whether the connection, or the server at its end, is of no more use.
-fn is_loss(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive | Kind::Protocol)
 }
 
 fn finished(done: Done) -> StepResult {
