@@ -545,7 +545,8 @@ fn hostile_servers_behind_a_real_sshd() {
 
 /// A put that hangs with most of it on the host.
 async fn stuck() -> (Sandbox, Fan, Vec<u8>) {
-    let sandbox = hosts([("web1", SftpFault::Hang { after: 60 })]).await;
+    // 77 pieces: the host answers no more before the last ones, and has room for the rest of 10 MB in one more session.
+    let sandbox = hosts([("web1", SftpFault::Hang { after: 70 })]).await;
     let new = numbers(5_000_000);
     let fan = Fan::of(&sandbox).file("new", &new);
     fs::write(sandbox.hosts()[0].home.join("target"), OLD).unwrap();

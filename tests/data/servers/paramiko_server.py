@@ -105,8 +105,19 @@ class Server(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel, command):
-        threading.Thread(target=run, args=(channel, command), daemon=True).start()
+        channel.command = command
         return True
+
+
+def handle_request(channel, message):
+    """Starts a command when its request has been answered: one that ends at once would close the channel before."""
+    paramiko.Channel._handle_request(channel, message)
+    command = channel.__dict__.pop("command", None)
+    if command is not None:
+        threading.Thread(target=run, args=(channel, command), daemon=True).start()
+
+
+paramiko.Transport._channel_handler_table[paramiko.common.MSG_CHANNEL_REQUEST] = handle_request
 
 
 def run(channel, command):
