@@ -3,43 +3,25 @@
 //!
 //! Refuses: terminals, files of reports, process exit, file formats.
 
-mod attempt;
-mod choose;
-mod command;
-mod connecting;
-mod delegates;
-mod discretion;
 mod dispatcher;
-mod learned;
-mod lines;
-mod lock;
-mod memory;
-mod pace;
-mod past;
+mod host;
+mod live;
 pub mod plan;
 pub mod planner;
 pub mod preflight;
-mod questions;
-mod register;
-mod scope;
-mod sink;
 mod step;
-mod stop;
-mod tail;
 #[cfg(test)]
 mod tests;
-mod together;
 mod walk;
-mod worker;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use step::http_door;
 
-pub use connecting::{NotConnected, connect};
 pub use dispatcher::run;
-pub use memory::Memory;
-pub use past::{Doubt, Obstacle, Past, Standing, Unseen};
-pub use questions::{Answer, Pace, Question, QuestionSender, Unanswered, Wanted, questions};
-pub use sink::{Delivery, EventSink, channel};
-pub use stop::{Stop, StopReceiver, StopSender, stop_channel};
+pub use live::connecting::{NotConnected, connect};
+pub use live::questions::{Answer, Pace, Question, QuestionSender, Unanswered, Wanted, questions};
+pub use live::sink::{Delivery, EventSink, channel};
+pub use live::stop::{Stop, StopReceiver, StopSender, stop_channel};
+pub use plan::memory::Memory;
+pub use plan::past::{Doubt, Obstacle, Past, Standing, Unseen};

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::engine::dispatcher::closed::Closed;
+use crate::engine::dispatcher::lock::{self, Held};
 use crate::engine::dispatcher::{Dispatcher, TICK};
-use crate::engine::lock::{self, Held};
 use crate::engine::plan::{Keeper, PlannedLock};
-use crate::engine::worker;
+use crate::engine::walk::worker;
 use crate::event::Fact;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Connector;

@@ -3,6 +3,7 @@
 //! The promise it keeps whatever happens: exactly one final record per host of the plan.
 
 mod closed;
+mod lock;
 mod locking;
 mod lookout;
 mod roster;
@@ -15,21 +16,22 @@ use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::engine::delegates::{self, Delegates};
 use crate::engine::dispatcher::closed::Closed;
+use crate::engine::dispatcher::lock::Held;
 use crate::engine::dispatcher::locking::loss;
 use crate::engine::dispatcher::lookout::AgentWatch;
 use crate::engine::dispatcher::roster::{HostState, Roster};
-use crate::engine::learned::Learned;
-use crate::engine::lock::Held;
+use crate::engine::host::delegates::{self, Delegates};
+use crate::engine::host::learned::Learned;
+use crate::engine::live::questions::QuestionSender;
+use crate::engine::live::sink::EventSink;
+use crate::engine::live::stop::{Stop, StopReceiver};
+use crate::engine::live::together::{Batch, Once, Together};
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
-use crate::engine::questions::QuestionSender;
-use crate::engine::sink::EventSink;
+use crate::engine::planner;
 use crate::engine::step::interrupted;
-use crate::engine::stop::{Stop, StopReceiver};
-use crate::engine::together::{Batch, Once, Together};
-use crate::engine::worker::{self, HostRun, Shared, TaskEnd};
-use crate::engine::{choose, planner};
+use crate::engine::walk::choose;
+use crate::engine::walk::worker::{self, HostRun, Shared, TaskEnd};
 use crate::event::{Fact, HostOutcome, SCHEMA_VERSION};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::template::Layer;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::plan::Plan;
-use crate::engine::worker::{Activity, HostRun};
+use crate::engine::walk::worker::{Activity, HostRun};
 use crate::model::outcome::Status;
 
 /// Where a host is in the run.

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::engine::plan::PlannedHost;
+use crate::engine::plan::expand::has_template;
+use crate::engine::plan::scope::{self, IDENTITY_NAMES};
 use crate::engine::planner::Request;
-use crate::engine::planner::expand::has_template;
 use crate::engine::planner::uses::leaves;
 use crate::engine::planner::variables::name_hosts;
-use crate::engine::scope::{self, IDENTITY_NAMES};
 use crate::model::facts;
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
@@ -60,7 +60,7 @@ pub(super) fn built_on(
 }
 
 /// Whether hosts have to be asked what they are.
-pub(in crate::engine) fn asks(condition: &str) -> bool {
+pub(crate) fn asks(condition: &str) -> bool {
     // A wrong syntax is told by `check`.
     template::names(condition, Syntax::Expression).is_ok_and(|names| names.iter().any(|name| name == "facts"))
 }

@@ -1,7 +1,7 @@
 //! The locks of a run's tasks: their names filled in, the hosts that keep them planned.
 
+use crate::engine::plan::scope;
 use crate::engine::plan::{Keeper, Plan, PlannedHost, PlannedLock, PlannedStep, PlannedTask};
-use crate::engine::scope;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::name::check_lock_name;

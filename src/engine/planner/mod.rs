@@ -2,7 +2,6 @@
 
 mod condition;
 mod delegates;
-mod expand;
 mod gateways;
 mod given;
 mod host_vars;
@@ -24,7 +23,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(super) use crate::engine::planner::condition::asks;
-pub(super) use crate::engine::planner::expand::expand;
 pub use crate::engine::planner::hosts::Operator;
 pub(super) use crate::engine::planner::narrow::narrow;
 pub use crate::engine::planner::outline::Picking;
@@ -35,7 +33,7 @@ pub(super) use crate::engine::planner::variables::{definitions, is_shared, name_
 
 use indexmap::IndexMap;
 
-use crate::engine::memory::Memory;
+use crate::engine::plan::memory::Memory;
 use crate::engine::plan::{Changes, Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::outline::{Outline, outline};
 use crate::engine::planner::start::Start;

@@ -7,7 +7,7 @@ use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
 
 /// Leaves only these hosts in the tasks, by their index. The others stay in the plan, without a task.
-pub(in crate::engine) fn narrow(plan: &mut Plan, chosen: &[bool]) {
+pub(crate) fn narrow(plan: &mut Plan, chosen: &[bool]) {
     for task in &mut plan.tasks {
         let most = if task.run_once { 1 } else { usize::MAX };
         let is_chosen = |host: &TaskHost| chosen.get(host.host).copied().unwrap_or(false);

@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::engine::plan::expand::has_template;
+use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::plan::{Item, Plan, PlannedStep, PlannedTask};
-use crate::engine::planner::expand::has_template;
 use crate::engine::planner::variables::{definitions, leaves as template_leaves, texts};
 use crate::engine::preflight;
-use crate::engine::scope::HOST_VARS;
 use crate::model::inventory::Inventory;
 use crate::model::task::{Action, Shown, TaskFile};
 use crate::model::template::{self, Syntax};
@@ -43,7 +43,7 @@ pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTre
 }
 
 /// The names of what no message shows: what steps register whose output is not shown, and what others make of it.
-pub(in crate::engine) fn hidden_names(plan: &Plan) -> BTreeSet<String> {
+pub(crate) fn hidden_names(plan: &Plan) -> BTreeSet<String> {
     let (mut hidden, mut made) = (BTreeSet::new(), Vec::<Made>::new());
     for task in &plan.tasks {
         for PlannedStep { step, .. } in &task.steps {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use crate::engine::plan::expand::{Problem, expand, has_template};
+use crate::engine::plan::scope::{BUILT_IN_NAMES, FACTS, HOST_VARS, RESULT};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
-use crate::engine::planner::expand::{Problem, expand, has_template};
 use crate::engine::planner::outline::Outline;
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::scope::{BUILT_IN_NAMES, FACTS, HOST_VARS, RESULT};
 use crate::engine::step::needs_session;
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
@@ -295,7 +295,7 @@ impl<'a> Variables<'a> {
 }
 
 /// What to do about a name that is not among the known ones.
-pub(in crate::engine) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     if name == FACTS {
         return "a step `facts: true` before it finds them out".to_owned();
     }
@@ -369,12 +369,12 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
 }
 
 /// Whether what one host defines for all is that of the others, too: what a host is says nothing about another one.
-pub(in crate::engine) fn is_shared(name: &str) -> bool {
+pub(crate) fn is_shared(name: &str) -> bool {
     name != FACTS
 }
 
 /// The names that a step defines for the ones after it.
-pub(in crate::engine) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
+pub(crate) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
     let mut asked = None;
     let set = match &step.action {
         Action::Set(values) => Some(values.keys().map(String::as_str)),
@@ -581,7 +581,7 @@ impl Grouped {
 }
 
 /// Hosts for a message: all of a few, the first of many.
-pub(in crate::engine) fn name_hosts<'a>(hosts: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub(crate) fn name_hosts<'a>(hosts: impl ExactSizeIterator<Item = &'a str>) -> String {
     let total = hosts.len();
     let named: Vec<&str> = hosts.take(NAMED_HOSTS).collect();
     if total > named.len() {

@@ -6,9 +6,9 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::engine::plan::scope::{self, BUILT_IN_NAMES, HOST_VARS};
 use crate::engine::plan::{Plan, PlannedStep, PlannedTask, TaskHost};
 use crate::engine::planner::definitions;
-use crate::engine::scope::{self, BUILT_IN_NAMES, HOST_VARS};
 use crate::event::Section;
 use crate::model::task::TemplateText;
 use crate::model::template::{self, Layer, Scope, Syntax};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::engine::questions::{Answer, Unanswered, Wanted};
+use crate::engine::live::questions::{Answer, Unanswered, Wanted};
 use crate::engine::step::{StepResult, interrupted, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::event::Fact;
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::{Prompt, TemplateText};
@@ -19,7 +19,7 @@ use crate::ssh::Connector;
 const CLEARING: Duration = Duration::from_secs(1);
 
 /// Why a step does not have its answer.
-pub(in crate::engine) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// The user said no, or could not be asked.
     Declined(Failure),
     /// The run is being stopped.
@@ -97,7 +97,7 @@ fn render<C: Connector>(
 }
 
 /// Asks, with the readers out of the way.
-pub(in crate::engine) async fn ask<C: Connector, T>(
+pub(crate) async fn ask<C: Connector, T>(
     worker: &Worker<'_, C>,
     index: usize,
     question: String,

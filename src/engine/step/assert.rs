@@ -1,9 +1,9 @@
 //! `assert`: fails unless every expression is true.
 
+use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::planner;
-use crate::engine::scope::HOST_VARS;
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::task::TemplateText;
 use crate::model::template::{self, Scope, Syntax};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use regex::Regex;
 
-use crate::engine::command::{Ended, Finished, Limits, StopCause, Surroundings};
+use crate::engine::live::command::{Ended, Finished, Limits, StopCause, Surroundings};
+use crate::engine::live::tail::Rest;
 use crate::engine::step::{StepResult, interrupted, template_failed};
-use crate::engine::tail::Rest;
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::count::counted;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};

@@ -1,7 +1,7 @@
 //! `echo`: a line in the report.
 
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::task::TemplateText;
 use crate::model::template::Scope;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::scope::FACTS;
+use crate::engine::live::stop::StopReceiver;
+use crate::engine::plan::scope::FACTS;
 use crate::engine::step::{StepResult, interrupted};
-use crate::engine::stop::StopReceiver;
-use crate::engine::worker::{Worker, giving_way};
+use crate::engine::walk::worker::{Worker, giving_way};
 use crate::event::Fact;
 use crate::files::remote::{Privilege, Shell};
 use crate::model::facts::{self, Facts, FactsError};
@@ -16,10 +16,10 @@ use crate::model::value::{Value, Vars};
 use crate::ssh::{Claim, Connector, Session};
 
 /// How long a host may take to tell, unless the step or its task says otherwise.
-pub(in crate::engine) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Why a host did not tell what it is.
-pub(in crate::engine) enum Untold {
+pub(crate) enum Untold {
     /// The user asked to stop.
     Cancelled(CancelReason),
     /// The question was not put to it.
@@ -83,7 +83,7 @@ fn unanswered(untold: Untold) -> StepResult {
 }
 
 /// Asks a host what it is. What runs there only reads, and ends by itself.
-pub(in crate::engine) async fn gather<S: Session>(
+pub(crate) async fn gather<S: Session>(
     session: &S,
     deadline: Duration,
     stop: &mut StopReceiver,

@@ -1,7 +1,7 @@
 //! `fail`: ends the host with a message.
 
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::task::TemplateText;
 use crate::model::template::Scope;

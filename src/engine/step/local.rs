@@ -1,9 +1,9 @@
 //! `local`: a command on the operator's machine, once per host.
 
-use crate::engine::command;
+use crate::engine::live::command;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::{StepResult, local_folder, privilege};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::event::Change;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::OnDisconnect;

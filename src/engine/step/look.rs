@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 
 use crate::engine::step::{StepResult, local, run};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::event::Change;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
@@ -17,7 +17,7 @@ use crate::model::template::Scope;
 use crate::ssh::Connector;
 
 /// What a look at the host found.
-pub(in crate::engine) enum Probe {
+pub(crate) enum Probe {
     Yes,
     No,
     /// The question was not put.
@@ -27,27 +27,27 @@ pub(in crate::engine) enum Probe {
 }
 
 /// Why there is no answer.
-pub(in crate::engine) struct Unasked {
+pub(crate) struct Unasked {
     failure: Failure,
     /// A command of it cannot be run: asking again will not help.
-    pub(in crate::engine) in_vain: bool,
+    pub(crate) in_vain: bool,
 }
 
 impl Unasked {
     /// The failure of whoever asked.
-    pub(in crate::engine) fn of(self, asker: &str) -> Failure {
+    pub(crate) fn of(self, asker: &str) -> Failure {
         let Failure { kind, message, hint } = self.failure;
         Failure { kind, message: format!("`{asker}` could not be answered: {message}"), hint }
     }
 
     /// What happened.
-    pub(in crate::engine) fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> &str {
         &self.failure.message
     }
 }
 
 /// The result of a look that did not go well, which says whose look it was.
-pub(in crate::engine) fn of(asker: &str, mut result: StepResult) -> StepResult {
+pub(crate) fn of(asker: &str, mut result: StepResult) -> StepResult {
     if let Some(failure) = &mut result.outcome.failure {
         failure.message = format!("`{asker}`: {}", failure.message);
     }
@@ -70,7 +70,7 @@ while :; do
 done"#;
 
 /// Looks whether a path is there, in any shell.
-pub(in crate::engine) async fn is_there<C: Connector>(
+pub(crate) async fn is_there<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,
@@ -94,7 +94,7 @@ pub(in crate::engine) async fn is_there<C: Connector>(
 }
 
 /// Runs a script where the step's own command would run, to see whether it succeeds. Nothing of it is told.
-pub(in crate::engine) async fn probe<C: Connector>(
+pub(crate) async fn probe<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,
@@ -110,7 +110,7 @@ pub(in crate::engine) async fn probe<C: Connector>(
 }
 
 /// The result of such a script, with its output.
-pub(in crate::engine) async fn look<C: Connector>(
+pub(crate) async fn look<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,

@@ -20,14 +20,12 @@ mod wait_for;
 #[cfg(fuzzing)]
 pub use wait_for::http_door;
 
-pub(super) use files::SharedFiles;
-
 use std::path::PathBuf;
 
 use futures::FutureExt;
 
-use crate::engine::command::Captured;
-use crate::engine::worker::Worker;
+use crate::engine::live::command::Captured;
+use crate::engine::walk::worker::Worker;
 use crate::event::{Change, StepOutcome};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::position::Position;

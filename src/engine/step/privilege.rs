@@ -1,11 +1,11 @@
 //! As whom the steps of a host are done: from keys and settings to user, method and password. And the look whether the
 //! host lets that happen, before any step is begun there.
 
-use crate::engine::command;
+use crate::engine::live::command;
 use crate::engine::plan::{Item, PlannedTask};
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::{interrupted, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::settings::OnDisconnect;
@@ -44,7 +44,7 @@ pub(in crate::engine::step) fn raising<C: Connector>(
 }
 
 /// Why a host's steps cannot be done.
-pub(in crate::engine) enum Denied {
+pub(crate) enum Denied {
     Failed(Failure),
     Cancelled(Failure),
 }
@@ -52,10 +52,7 @@ pub(in crate::engine) enum Denied {
 /// Becomes everybody that the host's steps will become, for a command that does nothing.
 ///
 /// Only those that will surely be needed, as far as the plan tells.
-pub(in crate::engine) async fn check<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-) -> Result<(), Denied> {
+pub(crate) async fn check<C: Connector>(worker: &mut Worker<'_, C>, index: usize) -> Result<(), Denied> {
     let mut wanted: Vec<Raising> = Vec::new();
     let (plan, host, scope) = (&worker.shared.plan, worker.run.host, worker.scope());
     for task in plan.tasks.iter().filter(|task| task.hosts.iter().any(|member| member.host == host)) {

@@ -10,11 +10,11 @@
 
 use std::time::Duration;
 
-use crate::engine::command::{self, Ended, Finished, Limits};
+use crate::engine::live::command::{self, Ended, Finished, Limits};
+use crate::engine::live::tail::Rest;
 use crate::engine::step::StepResult;
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
-use crate::engine::tail::Rest;
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::settings::OnDisconnect;
 use crate::model::shell::marks::Token;

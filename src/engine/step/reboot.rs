@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::engine::plan::title;
 use crate::engine::step::look::look;
 use crate::engine::step::{StepResult, interrupted, run as command};
-use crate::engine::worker::{self, Worker};
+use crate::engine::walk::worker::{self, Worker};
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;

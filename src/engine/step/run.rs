@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::engine::command::{self, Ended, Finished};
+use crate::engine::live::command::{self, Ended, Finished};
 use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::{StepResult, interrupted, privilege, proof};
-use crate::engine::worker::{Worker, giving_way};
+use crate::engine::walk::worker::{Worker, giving_way};
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell::marks::Token;

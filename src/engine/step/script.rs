@@ -3,7 +3,7 @@
 use crate::engine::step::command as shared;
 use crate::engine::step::run::{self, Body};
 use crate::engine::step::{StepResult, local_folder, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::shell::carried::{Carried, carried};
 use crate::model::shell::quote_word;

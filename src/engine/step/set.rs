@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::task::Template;
 use crate::model::template::{Layer, Scope};

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::memory::Memory;
+use crate::engine::plan::memory::Memory;
 use crate::engine::plan::{
     Body, Changes, Locking, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost,
 };

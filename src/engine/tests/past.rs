@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::engine::memory::Memory;
-use crate::engine::past::{Doubt, Obstacle, Past, Standing, Unseen};
+use crate::engine::plan::memory::Memory;
+use crate::engine::plan::past::{Doubt, Obstacle, Past, Standing, Unseen};
 use crate::engine::plan::{Body, Handler, Item, Plan, PlannedBlock};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{echo, plan, raw, step, text};

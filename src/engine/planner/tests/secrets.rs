@@ -77,7 +77,7 @@ fn any_variable_wins_over_a_secret_and_variables_are_built_on_secrets() {
     tasks.vars = vars(json!({"a": "plain", "url": "db://{{ b }}@h", "later": "{{ c }}"}));
     let plan = planner::tasks(request, &mut inventory(), None, &tasks, &[call("t")]).unwrap();
     let scope =
-        crate::engine::scope::of(&plan, &plan.tasks[0], 0, Default::default(), Default::default(), []);
+        crate::engine::plan::scope::of(&plan, &plan.tasks[0], 0, Default::default(), Default::default(), []);
     let said = plan.templates.render_text("{{ a }} {{ b }} {{ url }} {{ later }}", &scope).unwrap();
     assert_eq!(said, "plain B-secret db://B-secret@h ********");
     assert!(

@@ -7,9 +7,10 @@ use futures::FutureExt;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::step::files::{Done, SharedFiles, Work};
+use crate::engine::host::shared_files::SharedFiles;
+use crate::engine::step::files::{Done, Work};
 use crate::engine::step::{StepResult, interrupted};
-use crate::engine::worker::{Worker, giving_way};
+use crate::engine::walk::worker::{Worker, giving_way};
 use crate::event::{Fact, Stream};
 use crate::files::progress::Progress;
 use crate::files::remote::{Privilege, Remote};
@@ -273,7 +274,7 @@ async fn reached(deadline: Option<Instant>) {
 /// Removes what is not in place; gives what could not be removed. A user who is in a hurry does not wait for it.
 async fn leave<S: crate::ssh::Session>(
     remote: &Remote<S>,
-    stop: &mut crate::engine::stop::StopReceiver,
+    stop: &mut crate::engine::live::stop::StopReceiver,
 ) -> Vec<String> {
     let seen = stop.current();
     tokio::select! {

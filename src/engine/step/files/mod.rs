@@ -4,14 +4,12 @@
 //! - `frame`: what surrounds all of them: the user's stop, the deadline, progress, what is left behind
 //! - `texts`: templates filled in, and paths made whole
 //! - `difference`: what changes in a text
-//! - `shared`: what the hosts of a run share
 
 mod difference;
 mod frame;
 mod get;
 mod line;
 mod put;
-mod shared;
 mod state;
 mod texts;
 
@@ -19,15 +17,13 @@ use crate::engine::step::StepResult;
 use crate::engine::step::files::frame::Context;
 use crate::engine::step::files::texts::Texts;
 use crate::engine::step::privilege::raising;
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::files::remote::{Privilege, Remote};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::task::{Action, Step};
 use crate::model::template::Scope;
 use crate::model::value::Vars;
 use crate::ssh::Connector;
-
-pub(in crate::engine) use shared::SharedFiles;
 
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::plan::Plan;
 use crate::engine::step::{local_folder, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::files::put::Placing;
 use crate::files::remote::Wanted;
 use crate::files::select::Selection;

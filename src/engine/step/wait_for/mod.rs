@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::engine::step::look::{self, Probe};
 use crate::engine::step::wait_for::http::{Unanswered, Url};
 use crate::engine::step::{StepResult, interrupted, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::position::Located;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::engine::discretion::Discretion;
+use crate::engine::live::discretion::Discretion;
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::{Event, Fact};
 use crate::model::redact::Redactor;
@@ -54,12 +54,12 @@ impl EventSink {
     }
 
     /// Tells a fact.
-    pub(super) fn tell(&self, fact: Fact) {
+    pub(crate) fn tell(&self, fact: Fact) {
         self.send(fact, None);
     }
 
     /// Tells what a host said; `hold` is its share of the host's budget.
-    pub(super) fn tell_output(&self, fact: Fact, hold: OwnedSemaphorePermit) {
+    pub(crate) fn tell_output(&self, fact: Fact, hold: OwnedSemaphorePermit) {
         self.send(fact, Some(hold));
     }
 
@@ -78,34 +78,34 @@ impl EventSink {
     }
 
     /// Writes the variables down that a step defined; those with a secret in them are only named.
-    pub(super) fn keep(&self, kept: Kept) {
+    pub(crate) fn keep(&self, kept: Kept) {
         if let Some(ledger) = &self.ledger {
             ledger.keep(&self.discretion.without_secrets(kept));
         }
     }
 
     /// Whether a text holds a secret that is hidden, or one that is too short for it.
-    pub(super) fn hides(&self, text: &str) -> bool {
+    pub(crate) fn hides(&self, text: &str) -> bool {
         self.discretion.finds(text)
     }
 
     /// Hides a secret in all that is told from now on.
-    pub(super) fn hide(&self, secret: &Secret) {
+    pub(crate) fn hide(&self, secret: &Secret) {
         self.discretion.learn(secret);
     }
 
     /// Time since the run started.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
     /// How long ago the last fact was told.
-    pub(super) fn silence(&self) -> Duration {
+    pub(crate) fn silence(&self) -> Duration {
         self.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 }
 
 /// Whole milliseconds; a run does not last for 500 million years.
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,18 +3,19 @@
 //!
 //! Refuses to decide what becomes of the hosts: that is the dispatcher's.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use crate::engine::connecting::{self, NotConnected};
+use crate::engine::live::connecting::{self, NotConnected};
+use crate::engine::live::sink::EventSink;
+use crate::engine::live::stop::StopReceiver;
+use crate::engine::live::together::LockWatch;
 use crate::engine::plan::PlannedLock;
-use crate::engine::sink::EventSink;
 use crate::engine::step::interrupted;
-use crate::engine::stop::StopReceiver;
-use crate::engine::worker::Shared;
+use crate::engine::walk::worker::Shared;
 use crate::event::Fact;
 use crate::model::duration;
 use crate::model::inventory::HostName;
@@ -38,9 +39,9 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const LONGEST: usize = 8 * 1024;
 
 /// A lock that is held as long as this lives.
-pub(super) struct Held<S> {
+pub(crate) struct Held<S> {
     /// The connection that it is held on.
-    pub(super) session: Arc<S>,
+    pub(crate) session: Arc<S>,
     task: usize,
     name: Arc<str>,
     host: HostName,
@@ -48,26 +49,15 @@ pub(super) struct Held<S> {
     lost: LockWatch,
 }
 
-/// What a worker sees of its task's lock: whether it is lost. Without a lock it never is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct LockWatch(Arc<OnceLock<Failure>>);
-
-impl LockWatch {
-    /// Why nothing may begin any more, if so.
-    pub(super) fn lost(&self) -> Option<&Failure> {
-        self.0.get()
-    }
-}
-
 /// A lock that could not be had; and the connection that was opened for it.
-pub(super) struct NotTaken<S> {
-    pub(super) failure: Failure,
-    pub(super) session: Option<Arc<S>>,
+pub(crate) struct NotTaken<S> {
+    pub(crate) failure: Failure,
+    pub(crate) session: Option<Arc<S>>,
 }
 
 /// Takes a lock, over `session` when there is one; waits for it as long as the plan says, and tells of that. How the host is
 /// reached is told to `sink`.
-pub(super) async fn take<C: Connector>(
+pub(crate) async fn take<C: Connector>(
     shared: Shared<C>,
     task: usize,
     lock: PlannedLock,
@@ -199,28 +189,28 @@ fn held(lock: &str, host: &HostName, holder: Option<&Holder>, wait: TimeLimit) -
 
 impl<S> Held<S> {
     /// The task that has it.
-    pub(super) fn task(&self) -> usize {
+    pub(crate) fn task(&self) -> usize {
         self.task
     }
 
     /// The lock's name.
-    pub(super) fn name(&self) -> Arc<str> {
+    pub(crate) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
 
     /// The host that keeps it.
-    pub(super) fn host(&self) -> HostName {
+    pub(crate) fn host(&self) -> HostName {
         self.host.clone()
     }
 
     /// For the workers of its task.
-    pub(super) fn watch(&self) -> LockWatch {
+    pub(crate) fn watch(&self) -> LockWatch {
         self.lost.clone()
     }
 
     /// Resolves when the lock is lost, once; then never again. Cancel-safe. Has to be polled all the time: the
     /// connection waits for its readers.
-    pub(super) async fn loss(&mut self) -> Failure {
+    pub(crate) async fn loss(&mut self) -> Failure {
         if self.lost.lost().is_some() {
             return std::future::pending().await;
         }
@@ -228,11 +218,11 @@ impl<S> Held<S> {
         let message = format!("the lock {} on {} was lost: {why}", self.name, self.host);
         let failure = Failure::new(Kind::Locked, message)
             .hint("another run may have had it meanwhile: look at what they did before you run it again");
-        self.lost.0.get_or_init(|| failure).clone()
+        self.lost.lose(failure)
     }
 
     /// Gives the lock back; whether it was held until then. Gives the connection, too.
-    pub(super) async fn release(mut self) -> (Arc<S>, bool) {
+    pub(crate) async fn release(mut self) -> (Arc<S>, bool) {
         let kept = self.lost.lost().is_none();
         if kept {
             self.talk.writer.end().await;

@@ -7,7 +7,7 @@ use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
 /// The names that [`of`] always has, besides the user's.
-pub(super) const BUILT_IN_NAMES: [&str; 12] = [
+pub(crate) const BUILT_IN_NAMES: [&str; 12] = [
     "host",
     "address",
     "port",
@@ -23,22 +23,22 @@ pub(super) const BUILT_IN_NAMES: [&str; 12] = [
 ];
 
 /// The names of a host that are there before any task, besides the user's.
-pub(super) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
+pub(crate) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
 
 /// What a host is.
-pub(super) const FACTS: &str = "facts";
+pub(crate) const FACTS: &str = "facts";
 
 /// Variables of other hosts.
-pub(super) const HOST_VARS: &str = "hostvars";
+pub(crate) const HOST_VARS: &str = "hostvars";
 
 /// The result of the step itself, in `until` and `changed_when`.
-pub(super) const RESULT: &str = "result";
+pub(crate) const RESULT: &str = "result";
 
 /// The layers of variables of a task's host, the lowest first (docs/templates.md).
 ///
 /// `position` is the host's place in the task's list; `host_vars` has [`HOST_VARS`], `learned` is what `set` and `register` gave so far, and
 /// `frames` what the called tasks around the step were called with, the outermost first.
-pub(super) fn of(
+pub(crate) fn of(
     plan: &Plan,
     task: &PlannedTask,
     position: usize,
@@ -60,7 +60,7 @@ pub(super) fn of(
 }
 
 /// What `--where` sees of a host of this run: no task has begun.
-pub(super) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>, extra: &Layer) -> Scope {
+pub(crate) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>, extra: &Layer) -> Scope {
     let facts = facts.map(|facts| (FACTS.to_owned(), Value::Object(facts.to_vars())));
     Scope::new()
         .with(Layer::new(&identity(run, host)))

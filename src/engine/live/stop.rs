@@ -21,21 +21,21 @@ pub enum Stop {
 ///
 /// Their sum is what a run promises: 7 s from the first request, 1 s from the second.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// The answer to a start that is on its way.
-    pub(super) start: Duration,
+    pub(crate) start: Duration,
     /// The end of a command that got TERM.
-    pub(super) term: Duration,
+    pub(crate) term: Duration,
     /// The rest of the output of a command that had ended by itself.
-    pub(super) rest: Duration,
+    pub(crate) rest: Duration,
     /// The end of a command that got KILL.
-    pub(super) kill: Duration,
+    pub(crate) kill: Duration,
     /// The closing of a command's channel.
-    pub(super) close: Duration,
+    pub(crate) close: Duration,
     /// Readers that are behind with a command's last output.
-    pub(super) readers: Duration,
+    pub(crate) readers: Duration,
     /// The closing of all sessions that are still open.
-    pub(super) sessions: Duration,
+    pub(crate) sessions: Duration,
 }
 
 const ORDERLY: Patience = Patience {
@@ -60,7 +60,7 @@ const AT_ONCE: Patience = Patience {
 
 impl Stop {
     /// How long the parts of the end may take.
-    pub(super) fn patience(self) -> &'static Patience {
+    pub(crate) fn patience(self) -> &'static Patience {
         match self {
             Self::Run | Self::Drain(_) => &ORDERLY,
             Self::Now(_) => &AT_ONCE,
@@ -129,7 +129,7 @@ impl StopReceiver {
     }
 
     /// Resolves a while after the run is to stop: what is nearly done by then may end by itself.
-    pub(super) async fn asked_and_waited(&mut self, part: fn(&Patience) -> Duration) -> CancelReason {
+    pub(crate) async fn asked_and_waited(&mut self, part: fn(&Patience) -> Duration) -> CancelReason {
         let reason = self.asked().await;
         tokio::time::sleep(part(self.current().patience())).await;
         reason

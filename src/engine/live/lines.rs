@@ -7,13 +7,13 @@ const MAX_LINE: usize = 64 * 1024;
 
 /// One stream's unfinished line.
 #[derive(Debug, Default)]
-pub(super) struct LineBlocks {
+pub(crate) struct LineBlocks {
     torn: BytesMut,
 }
 
 impl LineBlocks {
     /// Takes bytes in; gives a block that ends with a line end, or with a piece of an over-long line.
-    pub(super) fn push(&mut self, mut data: Bytes) -> Option<Bytes> {
+    pub(crate) fn push(&mut self, mut data: Bytes) -> Option<Bytes> {
         let whole = data.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         if self.torn.is_empty() && whole == data.len() && whole > 0 {
             return Some(data);
@@ -35,12 +35,12 @@ impl LineBlocks {
     }
 
     /// Takes some bytes that are no whole line, to be given with what is left at the end.
-    pub(super) fn join(&mut self, data: &[u8]) {
+    pub(crate) fn join(&mut self, data: &[u8]) {
         self.torn.extend_from_slice(data);
     }
 
     /// What is left at the end of the stream.
-    pub(super) fn finish(&mut self) -> Option<Bytes> {
+    pub(crate) fn finish(&mut self) -> Option<Bytes> {
         if self.torn.is_empty() { None } else { Some(self.torn.split().freeze()) }
     }
 }

@@ -1,6 +1,6 @@
 //! What `register` stores of a step, for later steps of the same host.
 
-use crate::engine::command::Captured;
+use crate::engine::live::command::Captured;
 use crate::engine::step::StepResult;
 use crate::event::Change;
 use crate::model::outcome::{Exit, Failure, StepStatus};
@@ -11,7 +11,7 @@ use crate::model::value::{Value, Vars};
 ///
 /// Line ends at the end of `stdout` and `stderr` are dropped, as `$(...)` does. Bytes that are not UTF-8 are
 /// replaced. `rc` is null when there was no exit status.
-pub(super) fn result(step: &StepResult) -> Value {
+pub(crate) fn result(step: &StepResult) -> Value {
     let outcome = &step.outcome;
     let stdout = text(&step.stdout);
     let rc = match &outcome.exit {
@@ -35,7 +35,7 @@ pub(super) fn result(step: &StepResult) -> Value {
 /// The result of a loop: `results`, a list of each item's result with the `item`, and in the outcome the worst.
 ///
 /// Its own `stdout` is that of all items, one after the other.
-pub(super) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
+pub(crate) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
     let mut all = StepResult::of(StepStatus::Skipped);
     let mut results = Vec::with_capacity(done.len());
     let mut notes = Vec::new();

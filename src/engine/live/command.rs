@@ -4,7 +4,7 @@
 //! Stopping is one chain for all causes: TERM, some seconds, KILL, a second, close ([`Patience`]). Whether the
 //! command is really gone is only known from its exit; without one it may still be running.
 //!
-//! [`Patience`]: crate::engine::stop::Patience
+//! [`Patience`]: crate::engine::live::stop::Patience
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::engine::lines::LineBlocks;
-use crate::engine::sink::EventSink;
+use crate::engine::live::lines::LineBlocks;
+use crate::engine::live::sink::EventSink;
+use crate::engine::live::stop::{Stop, StopReceiver};
+use crate::engine::live::tail::{Due, Rest, Tail};
 use crate::engine::step::interrupted;
-use crate::engine::stop::{Stop, StopReceiver};
-use crate::engine::tail::{Due, Rest, Tail};
-use crate::engine::worker::Activity;
+use crate::engine::walk::worker::Activity;
 use crate::event::{Fact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
@@ -28,7 +28,7 @@ use crate::ssh::talk::{Deed, Opening, Talk};
 use crate::ssh::{Exec, ExecEvent, Heard, Signal};
 
 /// Bytes of one host's output that may be on their way to the readers.
-pub(super) const OUTPUT_BUDGET: usize = 128 * 1024;
+pub(crate) const OUTPUT_BUDGET: usize = 128 * 1024;
 
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;
@@ -41,31 +41,31 @@ const FIRST_LETTING_GO: Duration = Duration::from_millis(250);
 const LAST_LETTING_GO: Duration = Duration::from_secs(32);
 
 /// Whose command it is, and what surrounds it.
-pub(super) struct Surroundings {
-    pub(super) sink: EventSink,
-    pub(super) host: HostName,
-    pub(super) task: usize,
-    pub(super) step: usize,
+pub(crate) struct Surroundings {
+    pub(crate) sink: EventSink,
+    pub(crate) host: HostName,
+    pub(crate) task: usize,
+    pub(crate) step: usize,
     /// The host's share of output in flight: [`OUTPUT_BUDGET`] bytes.
-    pub(super) budget: Arc<Semaphore>,
-    pub(super) activity: Arc<Activity>,
-    pub(super) stop: StopReceiver,
+    pub(crate) budget: Arc<Semaphore>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) stop: StopReceiver,
     /// Its output is told.
-    pub(super) shown: bool,
+    pub(crate) shown: bool,
 }
 
 /// Bounds of one command.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Limits {
-    pub(super) timeout: Option<Duration>,
-    pub(super) idle: Option<Duration>,
+pub(crate) struct Limits {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
     /// Keep the output for `register`.
-    pub(super) capture: bool,
+    pub(crate) capture: bool,
 }
 
 /// Why a command was stopped by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StopCause {
+pub(crate) enum StopCause {
     Timeout(Duration),
     Idle(Duration),
     Cancelled(CancelReason),
@@ -75,7 +75,7 @@ pub(super) enum StopCause {
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// By itself.
     Exited { exit: Exit, rest: Rest },
     /// The channel closed without an exit status: its outcome is not known (RFC 4254 section 6.10 makes it
@@ -90,36 +90,36 @@ pub(super) enum Ended {
 }
 
 /// A finished command.
-pub(super) struct Finished {
-    pub(super) ended: Ended,
+pub(crate) struct Finished {
+    pub(crate) ended: Ended,
     /// It had begun, as far as that is told: the command of `fan exec` tells nothing.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
     /// How it ended, as far as the host told.
-    pub(super) exit: Option<Exit>,
+    pub(crate) exit: Option<Exit>,
     /// Anything was said on either stream, by whomever.
-    pub(super) spoke: bool,
+    pub(crate) spoke: bool,
     /// The line at which its script ended, counted from 1.
-    pub(super) line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// The folder to run in could not be entered: nothing of the script ran.
-    pub(super) no_folder: bool,
+    pub(crate) no_folder: bool,
     /// Bytes that the login printed before it began.
-    pub(super) noise: u64,
+    pub(crate) noise: u64,
     /// The program that ran it there.
-    pub(super) software: Software,
-    pub(super) stdout: Captured,
-    pub(super) stderr: Captured,
+    pub(crate) software: Software,
+    pub(crate) stdout: Captured,
+    pub(crate) stderr: Captured,
 }
 
 /// The kept part of a stream.
 #[derive(Default)]
-pub(super) struct Captured {
-    pub(super) data: BytesMut,
-    pub(super) truncated: bool,
+pub(crate) struct Captured {
+    pub(crate) data: BytesMut,
+    pub(crate) truncated: bool,
 }
 
 impl Captured {
     /// Adds what was kept of another.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         self.push(&other.data.freeze());
         self.truncated |= other.truncated;
     }
@@ -202,7 +202,7 @@ enum Woken {
 }
 
 /// Watches a command until it has ended and all its output is told.
-pub(super) async fn watch<E: Exec>(
+pub(crate) async fn watch<E: Exec>(
     exec: E,
     around: Surroundings,
     limits: Limits,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use crate::engine::lines::LineBlocks;
+use crate::engine::live::lines::LineBlocks;
 use crate::event::ledger::Kept;
 use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
 use crate::model::facts::Facts;
@@ -22,7 +22,7 @@ use crate::model::value::Value;
 
 /// Stands between a run and its readers.
 #[derive(Debug)]
-pub(super) struct Discretion {
+pub(crate) struct Discretion {
     redactor: RwLock<Redactor>,
     streams: Mutex<HashMap<Place, Streams>>,
 }
@@ -45,18 +45,18 @@ struct Redacted {
 }
 
 impl Discretion {
-    pub(super) fn new(redactor: Redactor) -> Self {
+    pub(crate) fn new(redactor: Redactor) -> Self {
         Self { redactor: RwLock::new(redactor), streams: Mutex::default() }
     }
 
     /// Hides one more secret; output that has begun goes on as it was.
-    pub(super) fn learn(&self, secret: &Secret) {
+    pub(crate) fn learn(&self, secret: &Secret) {
         let mut redactor = self.redactor.write().unwrap_or_else(PoisonError::into_inner);
         *redactor = redactor.and(secret);
     }
 
     /// Whether there is a secret in a text, in any spelling.
-    pub(super) fn finds(&self, text: &str) -> bool {
+    pub(crate) fn finds(&self, text: &str) -> bool {
         self.redactor().finds(text)
     }
 
@@ -67,7 +67,7 @@ impl Discretion {
 
     /// Passes a fact on without secrets. Output may be held back; what is left of it comes out before the fact that ends
     /// its step.
-    pub(super) fn pass(&self, fact: Fact, mut deliver: impl FnMut(Fact)) {
+    pub(crate) fn pass(&self, fact: Fact, mut deliver: impl FnMut(Fact)) {
         let redactor = self.redactor();
         if redactor.is_empty() {
             return deliver(fact);
@@ -94,7 +94,7 @@ impl Discretion {
     }
 
     /// Names the variables that hold a secret instead of keeping them.
-    pub(super) fn without_secrets(&self, mut kept: Kept) -> Kept {
+    pub(crate) fn without_secrets(&self, mut kept: Kept) -> Kept {
         if !self.redactor().is_empty() {
             kept.vars.retain(|name, value| {
                 let open = self.value(value.clone()) == *value;

@@ -1,18 +1,18 @@
-//! What the hosts of a batch wait for in each other: barriers, and steps that one host does for all.
+//! What the hosts of a batch wait for in each other: barriers, steps that one host does for all, and the lock that they
+//! all count on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::engine::lock::LockWatch;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::template::Layer;
 
 /// How far the hosts of a batch have come: each is at the step that it is about to begin.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     progress: Mutex<Progress>,
     /// The step that the last of them has come to.
     floor: watch::Sender<usize>,
@@ -28,23 +28,23 @@ struct Progress {
 
 impl Batch {
     /// So many hosts, all before their first step.
-    pub(super) fn new(hosts: usize) -> Self {
+    pub(crate) fn new(hosts: usize) -> Self {
         let progress = Progress { at: vec![Some(0); hosts], count: BTreeMap::from([(0, hosts)]) };
         Self { progress: Mutex::new(progress), floor: watch::channel(0).0 }
     }
 
     /// A host is about to begin a step. Steps are numbered in the order in which hosts come to them.
-    pub(super) fn come_to(&self, member: usize, step: usize) {
+    pub(crate) fn come_to(&self, member: usize, step: usize) {
         self.set(member, Some(step));
     }
 
     /// A host takes no part any more: nobody waits for it.
-    pub(super) fn leave(&self, member: usize) {
+    pub(crate) fn leave(&self, member: usize) {
         self.set(member, None);
     }
 
     /// Resolves when every host has come to a step, or has left.
-    pub(super) async fn all_at(&self, step: usize) {
+    pub(crate) async fn all_at(&self, step: usize) {
         let mut floor = self.floor.subscribe();
         let reached = floor.wait_for(|floor| *floor >= step).await;
         reached.map(|_| ()).expect("the sender lives as long as the batch");
@@ -74,7 +74,7 @@ impl Batch {
 
 /// What one host does for all, step by step, each time with a value for the others.
 #[derive(Debug)]
-pub(super) struct Once<T>(Mutex<HashMap<Place, watch::Sender<Turn<T>>>>);
+pub(crate) struct Once<T>(Mutex<HashMap<Place, watch::Sender<Turn<T>>>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -84,11 +84,11 @@ impl<T> Default for Once<T> {
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) task: usize,
-    pub(super) step: usize,
+pub(crate) struct Place {
+    pub(crate) task: usize,
+    pub(crate) step: usize,
     /// The batch that it is done for; none when it is done for the whole run.
-    pub(super) batch: Option<usize>,
+    pub(crate) batch: Option<usize>,
 }
 
 /// What has become of such a step.
@@ -104,15 +104,15 @@ enum Turn<T> {
 
 /// How a step ended that was done for all.
 #[derive(Clone, Debug)]
-pub(super) struct Done<T> {
+pub(crate) struct Done<T> {
     /// Who did it.
-    pub(super) by: HostName,
+    pub(crate) by: HostName,
     /// What the others get, or why it did not go well.
-    pub(super) result: Result<T, Failure>,
+    pub(crate) result: Result<T, Failure>,
 }
 
 /// What a host is to do about such a step.
-pub(super) enum Claim<T> {
+pub(crate) enum Claim<T> {
     /// Do it; the others wait.
     Mine(Claimed<T>),
     /// Nothing: it is done.
@@ -121,7 +121,7 @@ pub(super) enum Claim<T> {
 
 /// The right to do a step for all. Dropped before it is begun, it goes to the next host. Dropped after that and without
 /// a result, as when its worker panics, it goes to nobody: how far it came is not known.
-pub(super) struct Claimed<T> {
+pub(crate) struct Claimed<T> {
     turn: watch::Sender<Turn<T>>,
     by: HostName,
     begun: bool,
@@ -129,12 +129,12 @@ pub(super) struct Claimed<T> {
 
 impl<T: Clone> Once<T> {
     /// The step was done before anybody comes to it.
-    pub(super) fn settle(&self, place: Place, done: Done<T>) {
+    pub(crate) fn settle(&self, place: Place, done: Done<T>) {
         lock(&self.0).insert(place, watch::channel(Turn::Done(done)).0);
     }
 
     /// Takes the step for a host, or waits for whoever has it.
-    pub(super) async fn claim(&self, place: Place, by: &HostName) -> Claim<T> {
+    pub(crate) async fn claim(&self, place: Place, by: &HostName) -> Claim<T> {
         let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
         let mut changes = turn.subscribe();
         loop {
@@ -160,17 +160,17 @@ impl<T: Clone> Once<T> {
 
 impl<T> Claimed<T> {
     /// The step is begun.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.begun = true;
     }
 
     /// Nothing of the step was started after all: it goes to the next host.
-    pub(super) fn give_back(mut self) {
+    pub(crate) fn give_back(mut self) {
         self.begun = false;
     }
 
     /// The step is done: the others need not do it.
-    pub(super) fn finish(self, result: Result<T, Failure>) {
+    pub(crate) fn finish(self, result: Result<T, Failure>) {
         self.turn.send_replace(Turn::Done(Done { by: self.by.clone(), result }));
     }
 }
@@ -193,19 +193,35 @@ impl<T> Drop for Claimed<T> {
     }
 }
 
+/// What a worker sees of its task's lock: whether it is lost. Without a lock it never is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LockWatch(Arc<OnceLock<Failure>>);
+
+impl LockWatch {
+    /// Why nothing may begin any more, if so.
+    pub(crate) fn lost(&self) -> Option<&Failure> {
+        self.0.get()
+    }
+
+    /// From now on nothing may begin. What was said first is what the hosts are told.
+    pub(crate) fn lose(&self, why: Failure) -> Failure {
+        self.0.get_or_init(|| why).clone()
+    }
+}
+
 /// What all workers share of a run's coordination.
 #[derive(Clone, Debug)]
-pub(super) struct Together {
+pub(crate) struct Together {
     /// The batch that is at work.
-    pub(super) batch: Arc<Batch>,
+    pub(crate) batch: Arc<Batch>,
     /// Its number in the task, from 0.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// The host's place in it.
-    pub(super) member: usize,
+    pub(crate) member: usize,
     /// Steps that one host does for all, with the variables that they define.
-    pub(super) once: Arc<Once<Layer>>,
+    pub(crate) once: Arc<Once<Layer>>,
     /// What they hold while they are in the task.
-    pub(super) lock: LockWatch,
+    pub(crate) lock: LockWatch,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,12 +4,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::learned::Learned;
+use crate::engine::host::learned::Learned;
+use crate::engine::live::together::{Done, Once, Place};
 use crate::engine::plan::Plan;
 use crate::engine::step::StepResult;
-use crate::engine::together::{Done, Once, Place};
-use crate::engine::walk::Halt;
-use crate::engine::worker::{HostRun, Worker};
+use crate::engine::walk::way::Halt;
+use crate::engine::walk::worker::{HostRun, Worker};
 use crate::event::{Fact, HostOutcome, StepOutcome};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, StepStatus};
@@ -31,44 +31,44 @@ struct Known {
 
 /// What is known of one host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Recalled {
+pub(crate) struct Recalled {
     /// The steps that it went through, in order.
-    pub(super) visits: VecDeque<Visit>,
+    pub(crate) visits: VecDeque<Visit>,
     /// `--where` let it take part.
-    pub(super) chosen: bool,
+    pub(crate) chosen: bool,
     /// `--where` left it out.
-    pub(super) left_out: Option<HostOutcome>,
+    pub(crate) left_out: Option<HostOutcome>,
     /// Something was started there.
-    pub(super) started: bool,
+    pub(crate) started: bool,
 }
 
 /// A step that a host went through.
 #[derive(Clone, Debug)]
-pub(super) struct Visit {
-    pub(super) task: usize,
-    pub(super) step: usize,
+pub(crate) struct Visit {
+    pub(crate) task: usize,
+    pub(crate) step: usize,
     /// How it ended; none while its end is not known.
-    pub(super) outcome: Option<StepOutcome>,
+    pub(crate) outcome: Option<StepOutcome>,
     /// What it defined.
-    pub(super) vars: Vars,
+    pub(crate) vars: Vars,
     /// Names of what it defined and was not kept.
-    pub(super) lost: Vec<String>,
+    pub(crate) lost: Vec<String>,
     /// It was decided upon just now, and no earlier run has told of it.
-    pub(super) anew: bool,
+    pub(crate) anew: bool,
 }
 
 impl Visit {
     /// A step that was begun.
-    pub(super) fn open(task: usize, step: usize) -> Self {
+    pub(crate) fn open(task: usize, step: usize) -> Self {
         Self { task, step, outcome: None, vars: Vars::new(), lost: Vec::new(), anew: false }
     }
 
-    pub(super) fn is(&self, task: usize, step: usize) -> bool {
+    pub(crate) fn is(&self, task: usize, step: usize) -> bool {
         (self.task, self.step) == (task, step)
     }
 
     /// Whether its host went on to the next step.
-    pub(super) fn is_passed(&self) -> bool {
+    pub(crate) fn is_passed(&self) -> bool {
         self.outcome.as_ref().is_some_and(|outcome| match outcome.status {
             StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,
             StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled => false,
@@ -81,7 +81,7 @@ impl Visit {
     }
 
     /// Whether nobody knows how it ended.
-    pub(super) fn is_unseen(&self) -> bool {
+    pub(crate) fn is_unseen(&self) -> bool {
         self.outcome
             .as_ref()
             .is_none_or(|outcome| outcome.status == StepStatus::Unknown || outcome.may_still_run)
@@ -90,11 +90,11 @@ impl Visit {
 
 impl Memory {
     /// Of a run; nothing is known of any host yet.
-    pub(super) fn new(run: &str) -> Self {
+    pub(crate) fn new(run: &str) -> Self {
         Self(Some(Arc::new(Known { run: run.to_owned(), ..Known::default() })))
     }
 
-    pub(super) fn insert(&mut self, host: &HostName, recalled: Recalled) {
+    pub(crate) fn insert(&mut self, host: &HostName, recalled: Recalled) {
         if let Some(known) = &mut self.0 {
             Arc::make_mut(known).hosts.insert(host.clone(), recalled);
         }
@@ -105,12 +105,12 @@ impl Memory {
         self.0.as_ref().map(|known| known.run.as_str())
     }
 
-    pub(super) fn of(&self, host: &HostName) -> Option<&Recalled> {
+    pub(crate) fn of(&self, host: &HostName) -> Option<&Recalled> {
         self.0.as_ref()?.hosts.get(host)
     }
 
     /// Works out which steps one host has done for all.
-    pub(super) fn do_once(&mut self, plan: &Plan) {
+    pub(crate) fn do_once(&mut self, plan: &Plan) {
         let Some(known) = &mut self.0 else { return };
         let mut once: HashMap<(usize, usize), Done<Layer>> = HashMap::new();
         for planned in &plan.hosts {
@@ -138,7 +138,7 @@ impl Memory {
     }
 
     /// Restores what all hosts share, before any of them goes on.
-    pub(super) fn restore(&self, plan: &Plan, once: &Once<Layer>, learned: &Learned) {
+    pub(crate) fn restore(&self, plan: &Plan, once: &Once<Layer>, learned: &Learned) {
         let Some(known) = &self.0 else { return };
         for (place, done) in &known.once {
             once.settle(*place, done.clone());
@@ -161,7 +161,7 @@ fn is_done_once(step: &Step) -> bool {
 
 impl<S> HostRun<S> {
     /// A host that an earlier run has been at.
-    pub(super) fn remembering(mut self, memory: &Memory, host: &HostName) -> Self {
+    pub(crate) fn remembering(mut self, memory: &Memory, host: &HostName) -> Self {
         if let Some(recalled) = memory.of(host) {
             self.recalled = Some(Box::new(recalled.clone()));
             self.started = recalled.started;
@@ -170,7 +170,7 @@ impl<S> HostRun<S> {
     }
 
     /// What an earlier run knows of a step, the next time that it comes to it.
-    pub(super) fn recall(&mut self, task: usize, step: usize) -> Option<Visit> {
+    pub(crate) fn recall(&mut self, task: usize, step: usize) -> Option<Visit> {
         let visits = &mut self.recalled.as_mut()?.visits;
         let at = visits.iter().position(|visit| visit.is(task, step))?;
         // Those before it are on a way that the host does not go any more.
@@ -180,7 +180,7 @@ impl<S> HostRun<S> {
 
 impl<C: Connector> Worker<'_, C> {
     /// Passes over a step that an earlier run has done.
-    pub(super) fn pass_over(&mut self, index: usize, step: &Step, visit: Visit) -> Result<(), Halt> {
+    pub(crate) fn pass_over(&mut self, index: usize, step: &Step, visit: Visit) -> Result<(), Halt> {
         self.together.batch.come_to(self.together.member, index);
         let mut result = StepResult::of(StepStatus::Ok);
         result.outcome = visit.outcome.unwrap_or_default();

@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use crate::engine::connecting::{self, NotConnected};
+use crate::engine::live::connecting::{self, NotConnected};
+use crate::engine::plan::scope;
 use crate::engine::plan::{Plan, PlannedHost};
+use crate::engine::planner;
 use crate::engine::step::facts::{DEADLINE, Untold, gather};
 use crate::engine::step::interrupted;
-use crate::engine::worker::{HostRun, Shared, TaskEnd};
-use crate::engine::{planner, scope};
+use crate::engine::walk::worker::{HostRun, Shared, TaskEnd};
 use crate::model::facts::Facts;
 use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::template::Layer;
 use crate::ssh::Connector;
 
 /// Decides about one host. A session that was opened for that is kept for its tasks.
-pub(super) async fn decide<C: Connector>(
+pub(crate) async fn decide<C: Connector>(
     mut shared: Shared<C>,
     mut run: HostRun<C::Session>,
 ) -> (HostRun<C::Session>, TaskEnd) {

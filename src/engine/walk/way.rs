@@ -4,10 +4,10 @@
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use crate::engine::plan::expand;
 use crate::engine::plan::{Body, Call, Item, PlannedBlock};
-use crate::engine::planner;
 use crate::engine::step::{StepResult, template_failed};
-use crate::engine::worker::Worker;
+use crate::engine::walk::worker::Worker;
 use crate::event::{Fact, HostOutcome};
 use crate::model::given::Given;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -18,11 +18,11 @@ use crate::ssh::Connector;
 
 /// Why a host does not go on with its steps.
 #[derive(Debug)]
-pub(super) struct Halt {
+pub(crate) struct Halt {
     /// Its final record, unless somebody puts it right.
-    pub(super) outcome: HostOutcome,
+    pub(crate) outcome: HostOutcome,
     /// The host can be worked on: `rescue` and `always` can run.
-    pub(super) can_go_on: bool,
+    pub(crate) can_go_on: bool,
 }
 
 type Walked = Result<(), Halt>;
@@ -40,7 +40,7 @@ impl<C: Connector> Worker<'_, C> {
     /// # Errors
     ///
     /// Its final record, when it did not get through.
-    pub(super) async fn walk(&mut self) -> Result<(), HostOutcome> {
+    pub(crate) async fn walk(&mut self) -> Result<(), HostOutcome> {
         let Body { main, rescue, always } = &self.task.body;
         let mut end = self.items(main).await;
         if end.is_ok() {
@@ -152,7 +152,7 @@ impl<C: Connector> Worker<'_, C> {
         }
         frame.define(args);
         let above = [frame.clone(), plan.extra_vars.clone()];
-        match planner::expand(&plan.templates, &call.vars, scope.layers(), &above) {
+        match expand::expand(&plan.templates, &call.vars, scope.layers(), &above) {
             Ok(expanded) => Ok(frame.over(&Layer::new(&expanded))),
             Err(problem) if problem.not_known => {
                 // Which of them need it does not matter: what they are for is not known either.
@@ -223,7 +223,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Tells of a step that is not begun.
-    pub(super) fn tell_unrun(&mut self, index: usize, mut result: StepResult) {
+    pub(crate) fn tell_unrun(&mut self, index: usize, mut result: StepResult) {
         result.outcome.earlier = self.run.recall(self.task_index, index).is_some();
         let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
         let sink = &self.shared.sink;
@@ -233,7 +233,7 @@ impl<C: Connector> Worker<'_, C> {
 
     /// Tells of a step at which the host ends before it is begun. What follows from that, as `rescue`, must not stand
     /// in a record without what it follows from.
-    pub(super) fn halt_unrun(&mut self, index: usize, halt: Halt) -> Halt {
+    pub(crate) fn halt_unrun(&mut self, index: usize, halt: Halt) -> Halt {
         if halt.can_go_on {
             let status = if halt.is_declined() { StepStatus::Cancelled } else { StepStatus::Failed };
             let mut result = StepResult::of(status);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::engine::memory::Memory;
+use crate::engine::plan::memory::Memory;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::endpoint::Endpoint;
 use crate::model::given::Wanted;
@@ -379,7 +379,7 @@ impl Plan {
 }
 
 /// A step as the event stream announces it.
-pub(super) fn summarize(planned: &PlannedStep) -> StepSummary {
+pub(crate) fn summarize(planned: &PlannedStep) -> StepSummary {
     let step = &planned.step;
     let title = step.name.as_ref().map_or_else(|| title(step), |name| first_line(&name.value));
     // The command of `fan exec` stands in no file.
@@ -450,7 +450,7 @@ fn moved(from: &[TemplateText], to: &TemplateText) -> String {
 }
 
 /// The first line that says something.
-pub(super) fn first_line(text: &str) -> String {
+pub(crate) fn first_line(text: &str) -> String {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default().trim();
     if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::engine::live::questions::{Pace as Wish, Wanted};
+use crate::engine::live::together::{Claim, Done, Once, Place};
 use crate::engine::plan::{PlannedStep, summarize};
-use crate::engine::questions::{Pace as Wish, Wanted};
 use crate::engine::step::ask::{self, NoAnswer};
-use crate::engine::together::{Claim, Done, Once, Place};
-use crate::engine::walk::Halt;
-use crate::engine::worker::Worker;
+use crate::engine::walk::way::Halt;
+use crate::engine::walk::worker::Worker;
 use crate::ssh::Connector;
 
 /// What the user has said about the steps so far.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// One host asks for all whether the step is run.
     once: Once<bool>,
     /// Nothing is asked any more.
@@ -31,12 +31,12 @@ impl Pace {
 
 impl<C: Connector> Worker<'_, C> {
     /// Whether the user is asked before each step.
-    pub(super) fn is_paced(&self) -> bool {
+    pub(crate) fn is_paced(&self) -> bool {
         self.plan.stepwise && !self.shared.pace.is_free()
     }
 
     /// Asks whether a step is to be run, or learns what was answered.
-    pub(super) async fn is_let_run(&self, index: usize, planned: &PlannedStep) -> Result<bool, Halt> {
+    pub(crate) async fn is_let_run(&self, index: usize, planned: &PlannedStep) -> Result<bool, Halt> {
         let pace = &self.shared.pace;
         let place = Place { task: self.task_index, step: index, batch: Some(self.together.number) };
         let claimed = match self.claim_at(index, &pace.once, place).await? {

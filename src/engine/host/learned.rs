@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::engine::plan::Plan;
+use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::planner;
-use crate::engine::scope::HOST_VARS;
 use crate::model::template::{Layer, Scope};
 
 /// The variables of all hosts: those that were known before the run, and above them what `set` and `register` gave.
 #[derive(Clone, Default)]
-pub(super) struct Learned {
+pub(crate) struct Learned {
     /// None when no step looks at other hosts.
     shared: Option<Arc<RwLock<HashMap<String, Layer>>>>,
     layer: Layer,
@@ -18,7 +18,7 @@ pub(super) struct Learned {
 
 impl Learned {
     /// Nobody has learned anything.
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let open = not_yet_known(plan);
         if plan.host_vars.is_empty() {
             return Self { shared: None, layer: open };
@@ -39,12 +39,12 @@ impl Learned {
     }
 
     /// The lowest layer: the variable `hostvars`, and in a dry run what is not known yet.
-    pub(super) fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         self.layer.clone()
     }
 
     /// A host knows this now.
-    pub(super) fn tell(&self, host: &str, vars: &Layer) {
+    pub(crate) fn tell(&self, host: &str, vars: &Layer) {
         if let Some(shared) = &self.shared {
             let mut learned = shared.write().unwrap_or_else(PoisonError::into_inner);
             learned.insert(host.to_owned(), vars.clone());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::connecting::{self, NotConnected};
+use crate::engine::live::connecting::{self, NotConnected};
+use crate::engine::live::stop::StopReceiver;
 use crate::engine::plan::{Plan, PlannedHost, PlannedStep};
-use crate::engine::stop::StopReceiver;
-use crate::engine::walk::Halt;
-use crate::engine::worker::{self, Worker};
+use crate::engine::walk::way::Halt;
+use crate::engine::walk::worker::{self, Worker};
 use crate::files::remote::{Commands, Remote};
 use crate::model::outcome::{CancelReason, Failure, Status};
 use crate::ssh::Connector;
@@ -18,7 +18,7 @@ use crate::ssh::Connector;
 const AT_A_TIME: usize = 8;
 
 /// The hosts that steps of others are done on.
-pub(super) struct Delegates<S>(Vec<Delegate<S>>);
+pub(crate) struct Delegates<S>(Vec<Delegate<S>>);
 
 struct Delegate<S> {
     session: OnceCell<Result<Arc<S>, Failure>>,
@@ -30,7 +30,7 @@ struct Delegate<S> {
 
 impl<S> Delegates<S> {
     /// Nobody is connected.
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let delegate = || Delegate {
             session: OnceCell::new(),
             alone: OnceCell::new(),
@@ -40,7 +40,7 @@ impl<S> Delegates<S> {
     }
 
     /// The connections that were opened.
-    pub(super) fn sessions(&self) -> impl Iterator<Item = Arc<S>> {
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Arc<S>> {
         let opened =
             self.0.iter().flat_map(|delegate| [delegate.session.get(), delegate.alone.get()]).flatten();
         opened.filter_map(|session| session.as_ref().ok()).map(Arc::clone)
@@ -48,7 +48,7 @@ impl<S> Delegates<S> {
 }
 
 /// What a worker leaves behind while it is at another host.
-pub(super) struct Away<S> {
+pub(crate) struct Away<S> {
     session: Option<Arc<S>>,
     files: Vec<Arc<Remote<S>>>,
     commands: Commands,
@@ -57,7 +57,7 @@ pub(super) struct Away<S> {
 
 impl<C: Connector> Worker<'_, C> {
     /// Goes where a step is done: to the host itself, or to the one that the step is handed to.
-    pub(super) async fn go(
+    pub(crate) async fn go(
         &mut self,
         index: usize,
         planned: &PlannedStep,
@@ -112,7 +112,7 @@ impl<C: Connector> Worker<'_, C> {
 
     /// Connects once more to where the step is done, whose server ended the connection because a command was asked for
     /// beside SFTP: from now on none is. False when there is no connection.
-    pub(super) async fn connect_alone(&mut self, index: usize) -> bool {
+    pub(crate) async fn connect_alone(&mut self, index: usize) -> bool {
         self.run.commands = Commands::Never;
         self.run.files.clear();
         self.run.session = None;
@@ -130,7 +130,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Comes back to the host itself.
-    pub(super) fn come_back(&mut self, away: Option<Away<C::Session>>) {
+    pub(crate) fn come_back(&mut self, away: Option<Away<C::Session>>) {
         let Some(Away { session, files, commands, _permit }) = away else { return };
         self.place = self.planned;
         self.run.session = session;
@@ -140,6 +140,6 @@ impl<C: Connector> Worker<'_, C> {
 }
 
 /// Closes what is still open.
-pub(super) async fn close<S: crate::ssh::Session>(delegates: &Delegates<S>) {
+pub(crate) async fn close<S: crate::ssh::Session>(delegates: &Delegates<S>) {
     futures::future::join_all(delegates.sessions().map(worker::close)).await;
 }

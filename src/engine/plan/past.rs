@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::memory::{Memory, Recalled, Visit};
+use crate::engine::plan::memory::{Memory, Recalled, Visit};
 use crate::engine::plan::{Plan, PlannedTask, summarize};
 use crate::engine::planner::definitions;
 use crate::engine::step::success;

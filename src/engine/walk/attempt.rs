@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
+use crate::engine::host::register;
+use crate::engine::live::together::{Claim, Claimed, Done, Once, Place};
 use crate::engine::plan;
+use crate::engine::plan::scope::RESULT;
 use crate::engine::planner;
-use crate::engine::register;
-use crate::engine::scope::RESULT;
 use crate::engine::step::ask::NoAnswer;
 use crate::engine::step::look::{self, Probe};
 use crate::engine::step::{self, StepResult, template_failed};
-use crate::engine::together::{Claim, Claimed, Done, Once, Place};
-use crate::engine::walk::Halt;
-use crate::engine::worker::Worker;
+use crate::engine::walk::way::Halt;
+use crate::engine::walk::worker::Worker;
 use crate::event::ledger::Kept;
 use crate::event::{Change, Fact, StepOutcome};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
@@ -35,7 +35,7 @@ struct Turn {
 
 impl<C: Connector> Worker<'_, C> {
     /// Runs one step; the host ends here when it does not go well.
-    pub(super) async fn step(&mut self, index: usize) -> Result<(), Halt> {
+    pub(crate) async fn step(&mut self, index: usize) -> Result<(), Halt> {
         let task = self.task;
         let planned = task.steps.get(index).expect("the plan's bodies name its steps");
         let step = &planned.step;
@@ -136,7 +136,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// What the rest of the task has to know of a step that is over.
-    pub(super) fn take_note(&mut self, step: &Step, result: &StepResult) {
+    pub(crate) fn take_note(&mut self, step: &Step, result: &StepResult) {
         if result.outcome.not_known {
             self.run.left_out = true;
             self.doubt(planner::definitions(step));
@@ -155,7 +155,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Has written down what a step defined, for a run that is resumed.
-    pub(super) fn keep(&self, index: usize, step: &Step) {
+    pub(crate) fn keep(&self, index: usize, step: &Step) {
         let mut vars = self.definitions_of(step);
         if vars.is_empty() {
             return;
@@ -467,7 +467,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// The same for anything that one host does for all at a step.
-    pub(super) async fn claim_at<T: Clone>(
+    pub(crate) async fn claim_at<T: Clone>(
         &self,
         index: usize,
         once: &Once<T>,
@@ -604,6 +604,6 @@ fn told(mut outcome: StepOutcome, shown: Shown) -> StepOutcome {
 }
 
 /// The failure of a secret step.
-pub(super) fn concealed(kind: Kind) -> Failure {
+pub(crate) fn concealed(kind: Kind) -> Failure {
     Failure::new(kind, "the step is secret: what happened is not told")
 }

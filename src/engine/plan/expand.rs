@@ -12,13 +12,13 @@ const MAX_DEPTH: usize = 16;
 
 /// Why a variable has no value.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::engine) struct Problem {
+pub(crate) struct Problem {
     /// A lowercase fragment that names the variable.
-    pub(in crate::engine) message: String,
+    pub(crate) message: String,
     /// What to write instead.
-    pub(in crate::engine) help: Option<String>,
+    pub(crate) help: Option<String>,
     /// Nothing is wrong: it needs what a dry run cannot know.
-    pub(in crate::engine) not_known: bool,
+    pub(crate) not_known: bool,
 }
 
 impl Problem {
@@ -36,7 +36,7 @@ impl Problem {
 ///
 /// They see the layers `below` them, each other, and the layers `above`. Those that a layer above defines too
 /// are left out: nobody sees them.
-pub(in crate::engine) fn expand(
+pub(crate) fn expand(
     templates: &Templates,
     vars: &Vars,
     below: &[Layer],
@@ -132,7 +132,7 @@ fn is_template(text: &str) -> bool {
 }
 
 /// Whether a value holds a template at one of its leaves.
-pub(super) fn has_template(value: &Value) -> bool {
+pub(crate) fn has_template(value: &Value) -> bool {
     match value {
         Value::String(text) => is_template(text),
         Value::Array(items) => items.iter().any(has_template),

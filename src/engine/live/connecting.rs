@@ -1,8 +1,8 @@
 //! Opens a host's session: attempts, pauses between them, and the user's wish to stop. [`backoff`] has the
 //! policy.
 
-use crate::engine::sink::EventSink;
-use crate::engine::stop::StopReceiver;
+use crate::engine::live::sink::EventSink;
+use crate::engine::live::stop::StopReceiver;
 use crate::event::Fact;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Failure, Kind};

@@ -96,12 +96,12 @@ pub fn questions() -> (QuestionSender, mpsc::Receiver<Question>) {
 
 impl QuestionSender {
     /// Whether the user is being asked something.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.open.load(Ordering::Relaxed) > 0
     }
 
     /// Asks for what a variant of [`Wanted`] stands for, and waits. Cancel-safe: a question that is dropped is moot.
-    pub(super) async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         text: String,
         wanted: impl FnOnce(Answer<T>) -> Wanted,

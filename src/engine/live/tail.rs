@@ -41,7 +41,7 @@ const PROOF: u32 = 2;
 
 /// What is known of the output of a command that has exited.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     /// It ended: all of it has come.
     Whole,
     /// All of it has come, and a process that the command left behind may go on writing.
@@ -52,7 +52,7 @@ pub(super) enum Rest {
 
 /// What is to be done about it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(crate) enum Due {
     /// Ask for a sign of life.
     Ask,
     /// Nothing more is waited for.
@@ -61,7 +61,7 @@ pub(super) enum Due {
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     exit: Exit,
     since: Instant,
     last_heard: Instant,
@@ -86,35 +86,35 @@ enum State {
 
 impl Tail {
     /// Begins with the exit.
-    pub(super) fn new(exit: Exit, ended: bool, now: Instant) -> Self {
+    pub(crate) fn new(exit: Exit, ended: bool, now: Instant) -> Self {
         let state = State::Listens { answered: None };
         Self { exit, since: now, last_heard: now, behind: 0, ended, state, limit: None }
     }
 
     /// How the command ended.
-    pub(super) fn exit(&self) -> &Exit {
+    pub(crate) fn exit(&self) -> &Exit {
         &self.exit
     }
 
     /// Takes a further exit: the first that is no success stands.
-    pub(super) fn exited_again(&mut self, exit: Exit) {
+    pub(crate) fn exited_again(&mut self, exit: Exit) {
         if self.exit == Exit::Status(0) {
             self.exit = exit;
         }
     }
 
     /// Takes the end of both streams.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
     /// Whether both streams have ended.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
     /// Takes note of output.
-    pub(super) fn heard(&mut self, bytes: usize, now: Instant) {
+    pub(crate) fn heard(&mut self, bytes: usize, now: Instant) {
         self.behind += bytes as u64;
         self.last_heard = now;
         if let State::Asks { since, .. } = self.state {
@@ -123,17 +123,17 @@ impl Tail {
     }
 
     /// Waits no longer than until then: what is not known by then stays unknown, for this reason.
-    pub(super) fn hurry(&mut self, until: Instant, why: Failure) {
+    pub(crate) fn hurry(&mut self, until: Instant, why: Failure) {
         self.limit = Some((until, why));
     }
 
     /// When the wait is over in any case, if the end is wanted.
-    pub(super) fn limit(&self) -> Option<Instant> {
+    pub(crate) fn limit(&self) -> Option<Instant> {
         self.limit.as_ref().map(|(until, _)| *until)
     }
 
     /// Takes time off that our own readers took.
-    pub(super) fn held_back(&mut self, time: Duration) {
+    pub(crate) fn held_back(&mut self, time: Duration) {
         self.since += time;
         self.last_heard += time;
         match &mut self.state {
@@ -143,7 +143,7 @@ impl Tail {
     }
 
     /// Takes the answer to a question.
-    pub(super) fn answered(&mut self, now: Instant) -> Option<Due> {
+    pub(crate) fn answered(&mut self, now: Instant) -> Option<Due> {
         match self.state {
             State::Asks { quiet, .. } if quiet + 1 >= PROOF => Some(Due::Over(Rest::HeldOpen)),
             State::Asks { quiet, .. } => {
@@ -159,7 +159,7 @@ impl Tail {
     }
 
     /// The next moment at which something is due although output comes.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         if self.behind > MOST {
             return self.last_heard;
         }
@@ -176,7 +176,7 @@ impl Tail {
     }
 
     /// The moment at which something is due if nothing comes by then.
-    pub(super) fn silence(&self) -> Option<Instant> {
+    pub(crate) fn silence(&self) -> Option<Instant> {
         match self.state {
             State::Listens { .. } => Some(self.last_heard + SILENCE),
             State::Asks { .. } | State::Disturbed { .. } => None,
@@ -184,7 +184,7 @@ impl Tail {
     }
 
     /// What is due at one of these moments.
-    pub(super) fn due(&mut self, now: Instant) -> Due {
+    pub(crate) fn due(&mut self, now: Instant) -> Due {
         if self.ended {
             return Due::Over(Rest::Whole);
         }

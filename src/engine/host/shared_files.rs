@@ -13,7 +13,7 @@ use crate::model::outcome::{Failure, Kind};
 
 /// What the hosts of a run share.
 #[derive(Default)]
-pub(in crate::engine) struct SharedFiles {
+pub(crate) struct SharedFiles {
     contents: Mutex<HashMap<Key, Weak<Content>>>,
     claims: Mutex<HashMap<PathBuf, HostName>>,
 }
@@ -28,7 +28,7 @@ struct Key {
 
 impl SharedFiles {
     /// A file's content: the same one for all hosts that are at it. Blocks.
-    pub(super) fn content(&self, path: &Path, shared: bool) -> io::Result<Arc<Content>> {
+    pub(crate) fn content(&self, path: &Path, shared: bool) -> io::Result<Arc<Content>> {
         let meta = std::fs::metadata(path)?;
         let key = Key { path: path.to_owned(), size: meta.len(), changed: (meta.mtime(), meta.mtime_nsec()) };
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ impl SharedFiles {
     /// # Errors
     ///
     /// Another host has it: one would replace what came from the other.
-    pub(super) fn claim(&self, path: &Path, host: &HostName) -> Result<(), Failure> {
+    pub(crate) fn claim(&self, path: &Path, host: &HostName) -> Result<(), Failure> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         match claims.get(path) {
             Some(other) if other != host => Err(Failure::new(

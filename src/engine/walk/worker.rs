@@ -9,21 +9,24 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::command::OUTPUT_BUDGET;
-use crate::engine::connecting::{self, NotConnected};
-use crate::engine::delegates::Delegates;
-use crate::engine::learned::Learned;
-use crate::engine::memory::Recalled;
-use crate::engine::pace::Pace;
+use crate::engine::host::delegates::Delegates;
+use crate::engine::host::learned::Learned;
+use crate::engine::host::shared_files::SharedFiles;
+use crate::engine::live::command::OUTPUT_BUDGET;
+use crate::engine::live::connecting::{self, NotConnected};
+use crate::engine::live::questions::QuestionSender;
+use crate::engine::live::sink::{EventSink, millis};
+use crate::engine::live::stop::StopReceiver;
+use crate::engine::live::together::Together;
+use crate::engine::plan::memory::Recalled;
+use crate::engine::plan::scope;
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
-use crate::engine::questions::QuestionSender;
-use crate::engine::sink::{EventSink, millis};
+use crate::engine::planner;
 use crate::engine::step::privilege::{self, Denied};
-use crate::engine::step::{self, SharedFiles, StepResult};
-use crate::engine::stop::StopReceiver;
-use crate::engine::together::Together;
-use crate::engine::walk::Halt;
-use crate::engine::{attempt, planner, scope};
+use crate::engine::step::{self, StepResult};
+use crate::engine::walk::attempt;
+use crate::engine::walk::pace::Pace;
+use crate::engine::walk::way::Halt;
 use crate::event::HostOutcome;
 use crate::files::remote::{Commands, Remote};
 use crate::model::facts::Facts;
@@ -36,7 +39,7 @@ use crate::ssh::{Connector, Session};
 /// When a host's current activity began and when it last said something: read by the dispatcher while the
 /// worker runs. Milliseconds on the run's clock.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(crate) struct Activity {
     sink: EventSink,
     since: AtomicU64,
     heard: AtomicU64,
@@ -49,19 +52,19 @@ impl Activity {
     }
 
     /// The host begins something new.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let now = millis(self.sink.elapsed());
         self.since.store(now, Ordering::Relaxed);
         self.heard.store(now, Ordering::Relaxed);
     }
 
     /// The host said something.
-    pub(super) fn heard(&self) {
+    pub(crate) fn heard(&self) {
         self.heard.store(millis(self.sink.elapsed()), Ordering::Relaxed);
     }
 
     /// For how long it has been at it, and silent.
-    pub(super) fn ages(&self) -> (Duration, Duration) {
+    pub(crate) fn ages(&self) -> (Duration, Duration) {
         let now = self.sink.elapsed();
         let age = |at: &AtomicU64| now.saturating_sub(Duration::from_millis(at.load(Ordering::Relaxed)));
         (age(&self.since), age(&self.heard))
@@ -69,48 +72,48 @@ impl Activity {
 }
 
 /// What a host carries from task to task.
-pub(super) struct HostRun<S> {
+pub(crate) struct HostRun<S> {
     /// Index into [`Plan::hosts`].
-    pub(super) host: usize,
+    pub(crate) host: usize,
     /// The open connection, once a step needed it.
-    pub(super) session: Option<Arc<S>>,
+    pub(crate) session: Option<Arc<S>>,
     /// Its files, for each user that a step saw them as.
-    pub(super) files: Vec<Arc<Remote<S>>>,
+    pub(crate) files: Vec<Arc<Remote<S>>>,
     /// Whether it bears commands beside SFTP, as far as is known.
-    pub(super) commands: Commands,
+    pub(crate) commands: Commands,
     /// What `set` and `register` stored.
-    pub(super) layer: Layer,
+    pub(crate) layer: Layer,
     /// What an earlier run has done there, and it has not come to yet.
-    pub(super) recalled: Option<Box<Recalled>>,
+    pub(crate) recalled: Option<Box<Recalled>>,
     /// What it is, once it has been asked.
-    pub(super) facts: Option<Arc<Facts>>,
+    pub(crate) facts: Option<Arc<Facts>>,
     /// The last task that it went through.
-    pub(super) through: Option<usize>,
+    pub(crate) through: Option<usize>,
     /// It has been at work.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
     /// A command has been started there.
-    pub(super) started: bool,
+    pub(crate) started: bool,
     /// A command was started there whose end was not seen.
-    pub(super) may_still_run: bool,
+    pub(crate) may_still_run: bool,
     /// It was seen whether its steps can be done as those that they name.
-    pub(super) checked: bool,
+    pub(crate) checked: bool,
     /// A dry run has left a step out there, or not made a change.
-    pub(super) left_out: bool,
+    pub(crate) left_out: bool,
     /// It was said that its login prints something.
-    pub(super) noise_told: bool,
+    pub(crate) noise_told: bool,
     /// Its account was seen to run what it is given.
-    pub(super) takes_commands: bool,
+    pub(crate) takes_commands: bool,
     /// Its place among the hosts at work, while it is.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
     /// The host's share of output in flight.
-    pub(super) budget: Arc<Semaphore>,
+    pub(crate) budget: Arc<Semaphore>,
     /// For the dispatcher's look from outside.
-    pub(super) activity: Arc<Activity>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 impl<S> HostRun<S> {
     /// A host that nothing has happened to.
-    pub(super) fn new(host: usize, sink: &EventSink) -> Self {
+    pub(crate) fn new(host: usize, sink: &EventSink) -> Self {
         Self {
             host,
             session: None,
@@ -134,13 +137,13 @@ impl<S> HostRun<S> {
     }
 
     /// Stores variables for the host's later steps, where other hosts see them too.
-    pub(super) fn define<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, vars: Vars) {
+    pub(crate) fn define<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, vars: Vars) {
         self.layer.define(vars);
         self.tell(shared);
     }
 
     /// Stores what another host knows.
-    pub(super) fn take_over<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, layer: &Layer) {
+    pub(crate) fn take_over<C: Connector<Session = S>>(&mut self, shared: &Shared<C>, layer: &Layer) {
         self.layer.take_over(layer);
         self.tell(shared);
     }
@@ -151,7 +154,7 @@ impl<S> HostRun<S> {
     }
 
     /// The host's final record.
-    pub(super) fn outcome(
+    pub(crate) fn outcome(
         &self,
         status: Status,
         failure: Option<Failure>,
@@ -163,7 +166,7 @@ impl<S> HostRun<S> {
 }
 
 /// How a host came out of a task.
-pub(super) enum TaskEnd {
+pub(crate) enum TaskEnd {
     /// Through all steps.
     Done {
         /// What they defined for all hosts, when one does the task for all.
@@ -174,21 +177,21 @@ pub(super) enum TaskEnd {
 }
 
 /// What all workers of a run share.
-pub(super) struct Shared<C: Connector> {
-    pub(super) plan: Arc<Plan>,
-    pub(super) connector: Arc<C>,
-    pub(super) sink: EventSink,
-    pub(super) stop: StopReceiver,
-    pub(super) questions: QuestionSender,
-    pub(super) files: Arc<SharedFiles>,
+pub(crate) struct Shared<C: Connector> {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) connector: Arc<C>,
+    pub(crate) sink: EventSink,
+    pub(crate) stop: StopReceiver,
+    pub(crate) questions: QuestionSender,
+    pub(crate) files: Arc<SharedFiles>,
     /// Hosts that steps of others are done on.
-    pub(super) delegates: Arc<Delegates<C::Session>>,
+    pub(crate) delegates: Arc<Delegates<C::Session>>,
     /// What hosts know, for others.
-    pub(super) learned: Learned,
+    pub(crate) learned: Learned,
     /// What the user says about each step.
-    pub(super) pace: Arc<Pace>,
+    pub(crate) pace: Arc<Pace>,
     /// Places for hosts at work.
-    pub(super) pool: Arc<Semaphore>,
+    pub(crate) pool: Arc<Semaphore>,
 }
 
 impl<C: Connector> Clone for Shared<C> {
@@ -209,25 +212,25 @@ impl<C: Connector> Clone for Shared<C> {
 }
 
 /// A worker at its task: everything a step may use.
-pub(super) struct Worker<'a, C: Connector> {
-    pub(super) shared: Shared<C>,
-    pub(super) plan: &'a Plan,
-    pub(super) planned: &'a PlannedHost,
+pub(crate) struct Worker<'a, C: Connector> {
+    pub(crate) shared: Shared<C>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) planned: &'a PlannedHost,
     /// Where the step's commands run: the host itself, unless the step is handed to another one.
-    pub(super) place: &'a PlannedHost,
-    pub(super) task: &'a PlannedTask,
-    pub(super) task_index: usize,
+    pub(crate) place: &'a PlannedHost,
+    pub(crate) task: &'a PlannedTask,
+    pub(crate) task_index: usize,
     /// Position of the host among the task's hosts, from 0.
-    pub(super) position: usize,
+    pub(crate) position: usize,
     /// The others that it goes through the task with.
-    pub(super) together: Together,
-    pub(super) run: HostRun<C::Session>,
+    pub(crate) together: Together,
+    pub(crate) run: HostRun<C::Session>,
     /// Variables of the called tasks that it is in, the outermost first.
-    pub(super) frames: Vec<Layer>,
+    pub(crate) frames: Vec<Layer>,
     /// Handlers that its steps asked for.
-    pub(super) notified: BTreeSet<String>,
+    pub(crate) notified: BTreeSet<String>,
     /// A step of the task changed something there, or may have.
-    pub(super) changed: bool,
+    pub(crate) changed: bool,
     /// What its steps defined, when the task is done by one host for all.
     given: Layer,
 }
@@ -235,7 +238,7 @@ pub(super) struct Worker<'a, C: Connector> {
 /// Runs one task on one host.
 ///
 /// `position` is the host's place in the task's list. The session is kept open for the host's next task.
-pub(super) async fn run_task<C: Connector>(
+pub(crate) async fn run_task<C: Connector>(
     shared: Shared<C>,
     run: HostRun<C::Session>,
     task_index: usize,
@@ -269,28 +272,28 @@ pub(super) async fn run_task<C: Connector>(
 
 impl<C: Connector> Worker<'_, C> {
     /// The variables that a template of this host sees now.
-    pub(super) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         let frames = self.frames.iter().cloned();
         let (host_vars, learned) = (self.shared.learned.layer(), self.run.layer.clone());
         scope::of(&self.shared.plan, self.task, self.position, host_vars, learned, frames)
     }
 
     /// Stores variables for the host's later steps; in a called task they take the place of its own.
-    pub(super) fn define(&mut self, vars: Vars) {
+    pub(crate) fn define(&mut self, vars: Vars) {
         let mut layer = Layer::default();
         layer.define(vars);
         self.take_over(&layer);
     }
 
     /// Makes variables ones that a dry run cannot know.
-    pub(super) fn doubt<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+    pub(crate) fn doubt<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
         let mut layer = Layer::default();
         layer.doubt(names);
         self.take_over(&layer);
     }
 
     /// Stores what a layer has.
-    pub(super) fn take_over(&mut self, layer: &Layer) {
+    pub(crate) fn take_over(&mut self, layer: &Layer) {
         for frame in &mut self.frames {
             let own = layer.only(|name| frame.contains(name));
             frame.take_over(&own);
@@ -302,14 +305,14 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// What a step has defined by now.
-    pub(super) fn definitions_of(&self, step: &Step) -> Vars {
+    pub(crate) fn definitions_of(&self, step: &Step) -> Vars {
         let known = planner::definitions(step)
             .filter_map(|name| Some((name.to_owned(), self.run.layer.value(name)?)));
         known.collect()
     }
 
     /// Makes sure that there is a session; the host ends here when there cannot be one.
-    pub(super) async fn open_session(&mut self, step: usize) -> Result<(), Halt> {
+    pub(crate) async fn open_session(&mut self, step: usize) -> Result<(), Halt> {
         if self.run.session.is_some() {
             return Ok(());
         }
@@ -331,7 +334,7 @@ impl<C: Connector> Worker<'_, C> {
 
     /// Opens the host's session again after a start that failed without a request having been sent: when nothing was
     /// started there yet, or when its server closes the connection after each session. True when there is a new one.
-    pub(super) async fn renew(&mut self, failure: &Failure) -> bool {
+    pub(crate) async fn renew(&mut self, failure: &Failure) -> bool {
         let own = std::ptr::eq(self.place, self.planned);
         let lost = matches!(failure.kind, Kind::ConnectionLost | Kind::Keepalive);
         let spent = self.run.session.as_ref().is_some_and(|session| session.is_spent());
@@ -365,7 +368,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Whether a step's outcome is the end of the host, and which.
-    pub(super) fn verdict(&self, step: usize, result: &StepResult) -> Result<(), Halt> {
+    pub(crate) fn verdict(&self, step: usize, result: &StepResult) -> Result<(), Halt> {
         let (status, can_go_on) = match result.outcome.status {
             StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => return Ok(()),
             // Safe to run again: nothing was ever started there.
@@ -385,23 +388,23 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// The end of a host that is not to begin anything more, as the task's lock is lost.
-    pub(super) fn halt_unlocked(&self, step: usize) -> Option<Halt> {
+    pub(crate) fn halt_unlocked(&self, step: usize) -> Option<Halt> {
         let failure = self.together.lock.lost()?.clone();
         let status = if self.run.started { Status::Failed } else { Status::Skipped };
         Some(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
     }
 
-    pub(super) fn halt_cancelled(&self, step: usize, reason: CancelReason) -> Halt {
+    pub(crate) fn halt_cancelled(&self, step: usize, reason: CancelReason) -> Halt {
         let outcome = self.ended(Status::Cancelled, Some(step::interrupted(reason)), step);
         Halt { outcome, can_go_on: false }
     }
 
     /// The end of a host whose user would rather stop.
-    pub(super) fn halt_declined(&self, step: usize, failure: Failure) -> Halt {
+    pub(crate) fn halt_declined(&self, step: usize, failure: Failure) -> Halt {
         Halt { outcome: self.ended(Status::Cancelled, Some(failure), step), can_go_on: true }
     }
 
-    pub(super) fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
+    pub(crate) fn ended(&self, status: Status, failure: Option<Failure>, step: usize) -> HostOutcome {
         self.run.outcome(status, failure, Some((self.task_index, step)))
     }
 }
@@ -413,7 +416,7 @@ fn declined(result: &StepResult) -> bool {
 
 /// Does what may ask for a channel. Files that no step uses are closed as soon as a channel is waited for: theirs
 /// may be all that the server gives (`MaxSessions`).
-pub(super) async fn giving_way<S: Session, T>(
+pub(crate) async fn giving_way<S: Session, T>(
     session: &S,
     idle: &mut Vec<Arc<Remote<S>>>,
     work: impl Future<Output = T>,
@@ -429,7 +432,7 @@ pub(super) async fn giving_way<S: Session, T>(
 }
 
 /// Closes a session that is no longer needed; never waits long for the other side.
-pub(super) async fn close<S: Session>(session: Arc<S>) {
+pub(crate) async fn close<S: Session>(session: Arc<S>) {
     const CLOSING: Duration = Duration::from_millis(500);
     let _ = tokio::time::timeout(CLOSING, session.close()).await;
 }

@@ -1,0 +1,14 @@
+//! What a run will do, complete before anything is contacted: hosts, tasks, steps, values, and what earlier runs have done of
+//! it. Plain data.
+
+pub(crate) mod expand;
+pub(crate) mod memory;
+pub(crate) mod past;
+pub(crate) mod scope;
+mod whole;
+
+pub use whole::{
+    Becoming, Body, Call, Changes, Handler, Item, Keeper, Locking, Plan, PlannedBlock, PlannedHost,
+    PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost, title,
+};
+pub(crate) use whole::{first_line, summarize};
