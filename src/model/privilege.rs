@@ -138,7 +138,9 @@ impl Privilege<'_> {
         let last = ending(said.lines().last().unwrap_or_default().as_bytes(), LONGEST_SAID);
         let told = if last.is_empty() { String::new() } else { format!(": it said {last:?}") };
         let fails = |kind: Kind, message: String| Failure::new(kind, message);
-        if has("exec: ") && has("not found") || has(&format!("{program}: not found")) {
+        // As the shells of the host say it; a server that runs no shell misses other programs.
+        let missing = ["{}: not found", "{}: inaccessible or not found", "command not found: {}"];
+        if missing.iter().any(|words| has(&words.replace("{}", program))) {
             return fails(Kind::SudoDenied, format!("there is no {program} on the host"))
                 .hint("install it, name another `method`, or log in as that user");
         }
@@ -233,6 +235,18 @@ mod tests {
             failure.message,
             "sudo did not run the command as \"root\": it said \"u is not in the sudoers file.\""
         );
+        for said in [
+            "sh: 1: exec: sudo: not found",
+            "sh: exec: line 0: sudo: not found",
+            "zsh:1: command not found: sudo",
+        ] {
+            let failure = privilege.refused(Refusal { said, answered: false });
+            assert_eq!(failure.message, "there is no sudo on the host", "{said}");
+        }
+        // A server that starts programs by itself, without a shell.
+        let said = "exec: \"exec\": executable file not found in $PATH";
+        let failure = privilege.refused(Refusal { said, answered: false });
+        assert!(failure.message.starts_with("sudo did not run the command"), "{}", failure.message);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, Pty, Sig};
 
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
+use crate::model::text::beginning;
 use crate::ssh::channel::{Opened, Writing};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::software::Software;
@@ -22,6 +23,9 @@ const EXTENDED_DATA_STDERR: u32 = 1;
 
 /// The request that every server answers, if only by saying that it does not know it (RFC 4254 section 4).
 const SIGN_OF_LIFE: &str = "keepalive@openssh.com";
+
+/// Bytes of a signal's name that are told.
+const LONGEST_SIGNAL: usize = 64;
 
 /// A running command over SSH.
 pub struct SshExec {
@@ -316,9 +320,11 @@ impl Exec for SshExec {
     }
 }
 
+/// Its name, which may be any text.
 fn signal_text(signal: &Sig) -> String {
     match signal {
-        Sig::Custom(name) => name.clone(),
+        Sig::Custom(name) if name.is_empty() => "without a name".to_owned(),
+        Sig::Custom(name) => beginning(name.as_bytes(), LONGEST_SIGNAL),
         known => format!("{known:?}"),
     }
 }

@@ -582,3 +582,17 @@ async fn what_ends_a_connection_is_learned_of_a_host_that_others_use() {
     }
     assert_eq!(ends.connections(), 2);
 }
+
+/// OpenSSH may be told to do less than it can.
+#[test]
+fn what_a_server_was_told_not_to_do_is_done_without() {
+    let refused = "Subsystem sftp internal-sftp -P fsync,setstat,fsetstat,limits";
+    let sshd = Sshd::builder().without_sftp().line(refused).start();
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    let fan = Fan::at(&sshd).file("new", "content");
+    let ran = fan.run(["put", "-H", "h1", "new", &there.display().to_string()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(&there).unwrap(), "content");
+    assert!(ran.stderr.contains("the server does not set modes as it is asked"), "{}", ran.stderr);
+}

@@ -318,9 +318,9 @@ fn other_servers_and_floods() {
     }
     insta::assert_snapshot!(crate::stable::stable(&said, &[]), @r#"
     flood: got "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" instead of an SSH banner (127.0.0.1:<port>) [banner]
-    garbage: the server broke the SSH protocol: Bad packet size: 2779096485 (127.0.0.1:<port>) [protocol]
+    garbage: the server broke the SSH protocol: a packet claims to have 2779096485 bytes (127.0.0.1:<port>) [protocol]
     hangs-up: the server closed the connection before saying anything (127.0.0.1:<port>) [connect_reset]
-    huge: the server broke the SSH protocol: Bad packet size: 4294967295 (127.0.0.1:<port>) [protocol]
+    huge: the server broke the SSH protocol: a packet claims to have 4294967295 bytes (127.0.0.1:<port>) [protocol]
     lines: got "hello there" instead of an SSH banner (127.0.0.1:<port>) [banner]
     redis: got "-ERR wrong number of arguments" instead of an SSH banner (127.0.0.1:<port>) [banner]
     ssh1: the server speaks only "SSH-1.5-OldServer", fan needs SSH-2 (127.0.0.1:<port>) [banner]

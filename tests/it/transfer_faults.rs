@@ -169,6 +169,8 @@ fn faults() -> Vec<(&'static str, SftpFault)> {
         ("flip-byte", SftpFault::FlipByte { at: 200_000 }),
         ("rename-fails", SftpFault::RenameFails),
         ("no-rename", SftpFault::NoRename),
+        ("rename-lies", SftpFault::RenameLies),
+        ("ghosts", SftpFault::EndlessGhosts),
         ("cut", SftpFault::Cut { after_bytes: 100_000 }),
     ]
 }
@@ -200,6 +202,8 @@ async fn a_put_puts_all_or_nothing() {
     flip-byte: failed verify_failed: what arrived of new is not what was sent (SHA-256 <random><random>, not <random><random>) [old]
     rename-fails: failed remote_path: cannot put a new file in place of target: the server says "Failure" [old]
     no-rename: failed remote_path: cannot put a new file in place of target: the server says "Failure" [old]
+    rename-lies: failed verify_failed: cannot put a new file in place of target: the server says that it did, and did not [old]
+    ghosts: ok: 1 sent [new]
     cut: failed connection_lost: lost; left behind: ./.target.fan-<random> [old, left]
     "#);
 }
@@ -231,6 +235,8 @@ async fn a_folder_s_files_are_put_each_all_or_nothing() {
     flip-byte: failed verify_failed: what arrived for www/in/b is not what was sent [old]
     rename-fails: failed remote_path: cannot put a new file in place of www/a: the server says "Failure" [old]
     no-rename: failed remote_path: cannot put a new file in place of www/a: the server says "Failure" [old]
+    rename-lies: failed verify_failed: cannot put a new file in place of www/a: the server says that it did, and did not [old]
+    ghosts: failed limit: www has more than 100000 names [old]
     cut: failed connection_lost: lost; left behind: www/.a.fan-<random>, www/in/.c.fan-<random>, www/in/.b.fan-<random> [old, left]
     "#);
 }
@@ -264,10 +270,51 @@ async fn a_put_that_hangs_ends_at_its_deadline() {
     hang-12: failed timeout: not done after 3.0s [old]
     hang-13: failed timeout: not done after 3.0s [old]
     hang-14: unknown timeout: not done after 3.0s; whether the new content is in place is not known [old]
-    hang-15: ok: 1 sent [new]
+    hang-15: unknown timeout: not done after 3.0s; whether the new content is in place is not known; left behind: ./.target.fan-<random> [new]
     hang-16: ok: 1 sent [new]
     hang-17: ok: 1 sent [new]
     "#);
+}
+
+/// A server that says yes to everything: what is not in place was not put there, and what is still there was not removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_is_no_proof() {
+    let sandbox = hosts([("removes", SftpFault::RemoveLies), ("renames", SftpFault::RenameLies)]).await;
+    let steps = [
+        ("new", "put: site, to: new"),
+        ("gone", "file: old, state: absent"),
+        ("emptied", "file: full, state: absent, recurse: true"),
+        ("synced", "sync: site/, to: kept, delete: true"),
+    ];
+    let tasks: String = steps.iter().map(|(name, step)| format!("  {name}: [{{{step}}}]\n")).collect();
+    let fan = Fan::of(&sandbox).file("site/a", "a").file("tasks.yaml", format!("tasks:\n{tasks}"));
+    let mut told = String::new();
+    for (name, _) in steps {
+        for host in sandbox.hosts() {
+            for file in ["old", "full/in/x", "kept/a", "kept/extra"] {
+                fs::create_dir_all(host.home.join(file).parent().unwrap()).unwrap();
+                fs::write(host.home.join(file), "old").unwrap();
+            }
+        }
+        let ran = fan.run(["run", "-H", "all", "--format", "jsonl", name]);
+        for (host, end) in ends(&ran.events()) {
+            writeln!(told, "{name} on {}", end.line(&host)).unwrap();
+        }
+    }
+    insta::assert_snapshot!(told, @"
+    new on removes: ok: 1 sent
+    new on renames: failed verify_failed: cannot put the new folder in place: new/site: the server says that it did, and did not
+    gone on removes: failed verify_failed: cannot remove old: the server says that it did, and did not
+    gone on renames: ok: 
+    emptied on removes: failed verify_failed: cannot remove full/in/x: the server says that it did, and did not
+    emptied on renames: ok: 
+    synced on removes: failed verify_failed: cannot remove kept/extra: the server says that it did, and did not
+    synced on renames: failed verify_failed: cannot put a new file in place of kept/a: the server says that it did, and did not
+    ");
+    for host in sandbox.hosts() {
+        let left: Vec<String> = below(&host.home).into_keys().filter(|path| is_temporary(path)).collect();
+        assert!(left.is_empty(), "{}: {left:?}", host.name);
+    }
 }
 
 /// Puts to hosts whose connections are cut after ever more bytes, up to where none is.
@@ -431,6 +478,7 @@ async fn a_get_gets_all_or_nothing() {
     dots: ok: 1 got [new]
     empty-names: ok: 1 got [new]
     endless-names: ok: 1 got [new]
+    ghosts: ok: 1 got [new]
     hang: failed timeout: not done after 2.0s [old]
     huge-length: failed protocol: cannot look at d/file: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old]
     larger: failed verify_failed: cannot read d/file: it ends after 300000 of 300007 bytes [old]
@@ -444,6 +492,7 @@ async fn a_get_gets_all_or_nothing() {
     nul: ok: 1 got [new]
     only-dots: ok: 1 got [new]
     rename-fails: ok: 1 got [new]
+    rename-lies: ok: 1 got [new]
     reorder: ok: 1 got [new]
     short-file: failed verify_failed: cannot read d/file: it ends after 3 of 300000 bytes [old]
     smaller: failed verify_failed: cannot read d/file: it goes on after 299993 bytes [old]
@@ -473,6 +522,7 @@ async fn a_folder_is_got_within_its_place() {
     dots: failed unsafe_name: a name in d/ holds a "/": "../../x" [old/file]
     empty-names: failed timeout: not done after 2.0s [old/file]
     endless-names: failed limit: d/ has more than 100000 names [old/file]
+    ghosts: failed limit: d/ has more than 100000 names [old/file]
     hang: failed timeout: not done after 2.0s [old/file]
     huge-length: failed protocol: cannot look at d/: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old/file]
     larger: ok: 1 got [new/file]
@@ -486,6 +536,7 @@ async fn a_folder_is_got_within_its_place() {
     nul: failed unsafe_name: a name in d/ holds a NUL: "a\0b" [old/file]
     only-dots: ok:  [old/file]
     rename-fails: ok: 1 got [new/file]
+    rename-lies: ok: 1 got [new/file]
     reorder: ok: 1 got [new/file]
     short-file: failed verify_failed: cannot read d/file: it ends after 3 of 300000 bytes [old/file]
     smaller: ok: 1 got [new/file]

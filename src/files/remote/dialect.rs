@@ -12,8 +12,9 @@ use tokio::sync::OnceCell;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::remote::script::Script;
 use crate::files::remote::temporary::lasting;
-use crate::files::remote::{Remote, Replaced, about, is_loss, shown, split, untold};
+use crate::files::remote::{LONGEST_TOLD, Remote, Replaced, about, is_loss, shown, split, untold};
 use crate::model::outcome::{Failure, Kind};
+use crate::model::text::beginning;
 use crate::ssh::Session;
 use crate::ssh::sftp::wire::{Attrs, LinkOrder, Request};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
@@ -61,7 +62,8 @@ enum Points {
 }
 
 fn elsewhere(what: &str, told: &[u8], target: &[u8]) -> Failure {
-    let message = format!("{what}: the server makes it point to {}, not to {}", shown(told), shown(target));
+    let told = beginning(told, LONGEST_TOLD);
+    let message = format!("{what}: the server makes it point to {told}, not to {}", shown(target));
     Failure::new(Kind::RemotePath, message)
 }
 
@@ -487,8 +489,8 @@ impl<S: Session> Remote<S> {
         let told = unless_refused(telling.attrs().await)?;
         if let Some(keeping) = keeping {
             match keeping.done().await {
-                // Some list it and do not have it.
-                Err(error) if !error.is_unsupported() => return Err(error),
+                // Some list it and do not have it, or have been told not to do it.
+                Err(error) if !error.is_unsupported() && !error.is_forbidden() => return Err(error),
                 Ok(()) | Err(_) => {}
             }
         }
@@ -496,7 +498,14 @@ impl<S: Session> Remote<S> {
         if is_set && heeds_mode(&attrs, told.as_ref()) && heeds_time(&attrs, told.as_ref()) {
             return Ok(());
         }
-        self.set_by_path(sftp, path, &attrs).await
+        match self.set_by_path(sftp, path, &attrs).await {
+            // The file is ours: it is the server that was told not to let anybody do this (sftp-server's -P).
+            Err(error) if error.is_forbidden() => {
+                self.dialect.note(path, &attrs, told.as_ref());
+                Ok(())
+            }
+            set => set,
+        }
     }
 
     /// Sets attributes of what is at a path, and keeps what did not become so.

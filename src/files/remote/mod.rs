@@ -57,6 +57,9 @@ const ASKED_AT_A_TIME: usize = 64;
 /// Contents that move by commands at a time: some servers lose how a command ended when many end at once.
 const COMMANDS: usize = 4;
 
+/// Bytes of a path that a host tells which a message repeats.
+pub const LONGEST_TOLD: usize = 200;
+
 /// Bytes of paths in one job.
 const JOB_PATHS: usize = 256 * 1024;
 
@@ -305,6 +308,7 @@ impl<S: Session> Remote<S> {
             sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await.map_err(failed)?;
         let handle = opened.handle().await.map_err(failed)?;
         let mut named = Vec::new();
+        let mut told = 0;
         // One question is always on its way while an answer is read.
         let mut ahead = sftp.ask_readdir(&handle).await.map_err(failed)?;
         let mut since = Instant::now();
@@ -320,6 +324,12 @@ impl<S: Session> Remote<S> {
             } else {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+            // Also those that are none: names of what is not there could go on for ever, too.
+            told += more.len();
+            if told > MAX_NAMES {
+                let message = format!("{} has more than {MAX_NAMES} names", shown(path));
+                return Err(Failure::new(Kind::Limit, message));
+            }
             let more = more.into_iter().filter(|entry| !matches!(entry.name.as_ref(), b"." | b".."));
             let metas = more.map(|entry| {
                 async move {
@@ -330,10 +340,6 @@ impl<S: Session> Remote<S> {
             });
             let metas = stream::iter(metas.collect::<Vec<_>>()).buffered(ASKED_AT_A_TIME);
             named.extend(metas.try_collect::<Vec<_>>().await?.into_iter().flatten());
-            if named.len() > MAX_NAMES {
-                let message = format!("{} has more than {MAX_NAMES} names", shown(path));
-                return Err(Failure::new(Kind::Limit, message));
-            }
         }
         // Whether it was closed does not matter to what was read.
         sftp.ask(Request::Close { handle }).await.map_err(failed)?;
@@ -458,12 +464,11 @@ impl<S: Session> Remote<S> {
     pub async fn remove(&self, path: &[u8]) -> Result<(), Failure> {
         let what = about("remove", path);
         if let Some(sftp) = &self.sftp {
-            let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await;
-            return asked
-                .map_err(|error| error.about(&what))?
-                .done()
-                .await
-                .map_err(|error| error.about(&what));
+            let asked = async {
+                let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?;
+                self.removed(sftp, path, asked).await
+            };
+            return asked.await.map_err(|error| error.about(&what));
         }
         self.job(&what, Script::new("rm -f").path(path)).await.map(drop)
     }
@@ -476,12 +481,11 @@ impl<S: Session> Remote<S> {
     pub async fn remove_folder(&self, path: &[u8]) -> Result<(), Failure> {
         let what = about("remove the folder", path);
         if let Some(sftp) = &self.sftp {
-            let asked = sftp.ask(Request::Rmdir { path: Bytes::copy_from_slice(path) }).await;
-            return asked
-                .map_err(|error| error.about(&what))?
-                .done()
-                .await
-                .map_err(|error| error.about(&what));
+            let asked = async {
+                let asked = sftp.ask(Request::Rmdir { path: Bytes::copy_from_slice(path) }).await?;
+                self.removed(sftp, path, asked).await
+            };
+            return asked.await.map_err(|error| error.about(&what));
         }
         self.job(&what, Script::new("rmdir").path(path)).await.map(drop)
     }

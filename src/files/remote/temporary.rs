@@ -15,8 +15,8 @@ use crate::files::remote::script::Script;
 use crate::files::remote::{Remote, about, child, is_loss, shown, split};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
-use crate::ssh::sftp::SftpError;
 use crate::ssh::sftp::wire::{Request, status};
+use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// The longest name that file systems take, in bytes.
 const MAX_NAME: usize = 255;
@@ -144,11 +144,14 @@ impl<S: Session> Remote<S> {
         match self.sftp() {
             None => self.replace_by_shell(what, temporary, target).await,
             Some(sftp) if sftp.extensions().posix_rename => {
-                let asked = async { sftp.ask_posix_rename(temporary, target).await?.done().await };
+                let asked = async {
+                    let asked = sftp.ask_posix_rename(temporary, target).await?;
+                    self.renamed(sftp, temporary, asked).await
+                };
                 match asked.await {
                     Ok(()) => Ok(Replaced::Atomically),
                     // Some list it and do not have it.
-                    Err(error) if error.is_unsupported() => {
+                    Err(error) if error.is_unsupported() || error == SftpError::Feigned => {
                         let replaced = self.replace_in_two_steps(temporary, target).await;
                         replaced.map_err(|error| error.about(what))
                     }
@@ -189,12 +192,39 @@ impl<S: Session> Remote<S> {
     async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), SftpError> {
         let Some(sftp) = self.sftp() else { return Ok(()) };
         let (from, to) = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
-        sftp.ask(Request::Rename { from, to }).await?.done().await
+        let asked = sftp.ask(Request::Rename { from: from.clone(), to }).await?;
+        self.renamed(sftp, &from, asked).await
     }
 
     async fn ask_remove(&self, path: &[u8]) -> Result<(), SftpError> {
         let Some(sftp) = self.sftp() else { return Ok(()) };
-        sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?.done().await
+        let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?;
+        self.removed(sftp, path, asked).await
+    }
+
+    /// Waits for the removal of what is at a path, and sees that it is gone: some servers say yes to everything.
+    ///
+    /// The look goes out right behind the request, and costs no round trip.
+    pub(super) async fn removed(&self, sftp: &Sftp, path: &[u8], asked: Pending) -> Result<(), SftpError> {
+        let looked = sftp.ask(Request::Lstat { path: Bytes::copy_from_slice(path) }).await;
+        asked.done().await?;
+        let seen = match looked {
+            Ok(looked) => looked.attrs().await,
+            Err(error) => Err(error),
+        };
+        match seen {
+            Err(error) if error.is_missing() => Ok(()),
+            // A server that does both at a time may have looked first.
+            Ok(_) | Err(_) => is_gone(sftp, path).await,
+        }
+    }
+
+    /// Waits for a rename, and sees that the old name is gone.
+    ///
+    /// The new one is not asked for: where files are dropped to be fetched, it may be gone already.
+    pub(super) async fn renamed(&self, sftp: &Sftp, from: &[u8], asked: Pending) -> Result<(), SftpError> {
+        asked.done().await?;
+        is_gone(sftp, from).await
     }
 
     async fn replace_by_shell(&self, what: &str, from: &[u8], to: &[u8]) -> Result<Replaced, Failure> {
@@ -342,6 +372,19 @@ impl<S: Session> Remote<S> {
             self.remove_folder(folder).await?;
         }
         Ok(())
+    }
+}
+
+/// Sees that nothing is at a path. Who does not tell does not deny it; a connection that is lost shows in the next
+/// request.
+async fn is_gone(sftp: &Sftp, path: &[u8]) -> Result<(), SftpError> {
+    let looked = match sftp.look(path, false).await {
+        Err(error) if error.is_unsupported() => sftp.look(path, true).await,
+        looked => looked,
+    };
+    match looked {
+        Ok(Some(_)) => Err(SftpError::Feigned),
+        Ok(None) | Err(_) => Ok(()),
     }
 }
 

@@ -175,7 +175,10 @@ impl<S: Session> Remote<S> {
         let asked = match self.sftp() {
             Some(sftp) => {
                 let (from, to) = (Bytes::copy_from_slice(temporary), Bytes::copy_from_slice(target));
-                let asked = async { sftp.ask(Request::Rename { from, to }).await?.done().await };
+                let asked = async {
+                    let asked = sftp.ask(Request::Rename { from, to }).await?;
+                    self.renamed(sftp, temporary, asked).await
+                };
                 asked.await.map_err(|error| error.about(&what))
             }
             None => {

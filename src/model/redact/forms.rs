@@ -1,7 +1,7 @@
-//! The spellings in which a secret may turn up: as it is, in base64, in URLs, in JSON, quoted for a shell, and line by
-//! line.
+//! The spellings in which a secret may turn up: as it is, in base64, in hexadecimal digits, in URLs, in JSON, quoted
+//! for a shell, and line by line.
 
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding, HEXLOWER, HEXUPPER};
 use zeroize::Zeroizing;
 
 use crate::model::redact::undone::Undone;
@@ -63,6 +63,8 @@ fn one(text: &str, add: &mut impl FnMut(String)) {
     base64(text.as_bytes(), add);
     json(text, add);
     if text.len() <= MAX_ALL_FORMS {
+        add(HEXLOWER.encode(text.as_bytes()));
+        add(HEXUPPER.encode(text.as_bytes()));
         urls(text, add);
         quoted(text, add);
     }

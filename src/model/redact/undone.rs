@@ -1,7 +1,7 @@
 //! A text with its quoting undone, whatever the layers: what is found in it was there before anybody quoted it.
 //!
-//! Owns which codes are read (octal, hexadecimal, Unicode and control codes behind backslashes, percent codes) and
-//! from where in the text each byte came. Quotes, backslashes and carriage returns are left out: how many there are
+//! Owns which codes are read (octal, hexadecimal, Unicode and control codes behind backslashes, percent codes,
+//! references to characters as in HTML) and from where in the text each byte came. Quotes, backslashes and carriage returns are left out: how many there are
 //! depends on who quoted, and how often. A plus is a blank, as in forms.
 //!
 //! A text and the same text in any of the spellings of [`Spelling`], in any order and number, are undone to the same
@@ -107,10 +107,12 @@ impl Undoing<'_> {
         while let Some(&byte) = text.get(at) {
             let rest = text.get(at..).unwrap_or_default();
             let code = match (self.slash, byte) {
-                (_, b'%') => percent(rest),
+                (_, b'%') => percent(rest, self.whole),
+                (_, b'&') => reference(rest, self.whole),
                 (Some(_), b'\\') | (None, _) => Code::Plain,
                 (Some(_), _) => behind_slash(rest),
             };
+            let code = if byte == b'&' { code } else { referring(code, rest, self.whole) };
             let begins = self.slash.unwrap_or(at);
             match code {
                 Code::Cut if !self.whole => {
@@ -167,25 +169,85 @@ impl Undoing<'_> {
 
 /// Whether a byte may stand for something else.
 fn special(byte: u8) -> bool {
-    matches!(byte, b'\\' | b'\'' | b'"' | b'\r' | b'%' | b'+')
+    matches!(byte, b'\\' | b'\'' | b'"' | b'\r' | b'%' | b'&' | b'+')
 }
 
 /// `%41`; a percent sign that is written as a code may begin the next one.
-fn percent(text: &[u8]) -> Code {
+fn percent(text: &[u8], whole: bool) -> Code {
     let mut at = 1;
     loop {
         let digits = text.get(at..).unwrap_or_default();
         let read = |index: usize| digits.get(index).map(|&byte| char::from(byte).to_digit(16));
         let value = match (read(0), read(1)) {
             (Some(Some(high)), Some(Some(low))) => u8::try_from(high * 16 + low).unwrap_or_default(),
-            (None, _) | (Some(Some(_)), None) => return Code::Cut,
-            (Some(None), _) | (_, Some(None)) if at == 1 => return Code::Plain,
-            (Some(None), _) | (_, Some(None)) => return Code::Is([b'%', 0, 0, 0], 1, at),
+            (None, _) | (Some(Some(_)), None) if !whole => return Code::Cut,
+            (_, _) if at == 1 => return Code::Plain,
+            (_, _) => return Code::Is([b'%', 0, 0, 0], 1, at),
         };
         at += 2;
         if value != b'%' {
             return Code::Is([value, 0, 0, 0], 1, at);
         }
+    }
+}
+
+/// `&lt;`, `&#60;`, `&#x3c;`; an ampersand that is written so may begin the next one.
+fn reference(text: &[u8], whole: bool) -> Code {
+    let mut at = 1;
+    loop {
+        match referred(text.get(at..).unwrap_or_default()) {
+            Referred::Character('&', length) => at += length,
+            Referred::Character(c, length) => return character(u32::from(c), at + length),
+            Referred::Cut if !whole => return Code::Cut,
+            Referred::Cut | Referred::Nothing if at == 1 => return Code::Plain,
+            Referred::Cut | Referred::Nothing => return Code::Is([b'&', 0, 0, 0], 1, at),
+        }
+    }
+}
+
+/// An ampersand that another code stands for may begin a reference, too.
+fn referring(code: Code, text: &[u8], whole: bool) -> Code {
+    let Code::Is([b'&', ..], 1, length) = code else { return code };
+    match reference(text.get(length - 1..).unwrap_or_default(), whole) {
+        Code::Is(bytes, count, more) => Code::Is(bytes, count, length - 1 + more),
+        Code::Cut => Code::Cut,
+        Code::Plain => code,
+    }
+}
+
+/// What stands behind an ampersand.
+enum Referred {
+    /// The rest of a reference to this character, and how long that is.
+    Character(char, usize),
+    /// The text ends within one.
+    Cut,
+    /// None.
+    Nothing,
+}
+
+fn referred(text: &[u8]) -> Referred {
+    const NAMES: [(&[u8], char); 5] =
+        [(b"amp;", '&'), (b"lt;", '<'), (b"gt;", '>'), (b"quot;", '"'), (b"apos;", '\'')];
+    // As many as the last character has in decimal; nobody writes more.
+    const DIGITS: usize = 7;
+    if text.first() != Some(&b'#') {
+        let named = NAMES.into_iter().find(|(name, _)| text.starts_with(name));
+        return match named {
+            Some((name, c)) => Referred::Character(c, name.len()),
+            None if NAMES.iter().any(|(name, _)| name.starts_with(text)) => Referred::Cut,
+            None => Referred::Nothing,
+        };
+    }
+    let (radix, from) = match text.get(1) {
+        None => return Referred::Cut,
+        Some(b'x' | b'X') => (16, 2),
+        Some(_) => (10, 1),
+    };
+    let (value, length) = digits(text.get(from..).unwrap_or_default(), DIGITS, radix);
+    match (text.get(from + length), char::from_u32(value)) {
+        (None, _) => Referred::Cut,
+        (Some(b';'), Some(c)) if length > 0 => Referred::Character(c, from + length + 1),
+        (Some(_), _) => Referred::Nothing,
     }
 }
 

@@ -20,12 +20,14 @@ pub enum Spelling {
     Message,
     /// A JSON string without its quotes.
     Json,
+    /// Text of HTML, as the filter `escape` of templates and reports write it.
+    Html,
 }
 
 impl Spelling {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Single, Self::Double, Self::Heredoc, Self::Octal, Self::Message, Self::Json];
+    pub const ALL: [Self; 7] =
+        [Self::Single, Self::Double, Self::Heredoc, Self::Octal, Self::Message, Self::Json, Self::Html];
 
     /// Spells a text.
     pub fn spell(self, text: &str) -> String {
@@ -36,6 +38,7 @@ impl Spelling {
             Self::Octal => octal(text.as_bytes()),
             Self::Message => within(&format!("{text:?}")),
             Self::Json => within(&serde_json::Value::from(text).to_string()),
+            Self::Html => html(text),
         }
     }
 }
@@ -58,6 +61,23 @@ pub(crate) fn octal(bytes: &[u8]) -> String {
         }
     }
     octal
+}
+
+/// As MiniJinja does it.
+fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#x27;"),
+            '/' => out.push_str("&#x2f;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn within(quoted: &str) -> String {

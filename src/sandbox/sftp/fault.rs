@@ -51,6 +51,8 @@ pub enum SftpFault {
     EndlessNames,
     /// The listing of a folder never ends: packets without names.
     EmptyNames,
+    /// The listing of a folder never ends: names of nothing that is there, and the folder's own.
+    EndlessGhosts,
 
     /// READ beyond the beginning of a file answers no bytes, and does not say that the file ends.
     ZeroData,
@@ -83,6 +85,10 @@ pub enum SftpFault {
     RenameFails,
     /// Has no extensions, and RENAME does not work.
     NoRename,
+    /// RENAME and `posix-rename@openssh.com` say that all is well, and rename nothing.
+    RenameLies,
+    /// REMOVE and RMDIR say that all is well, and remove nothing.
+    RemoveLies,
 
     /// Is honest, and differs from OpenSSH's server in these ways.
     Differs(Vec<Dialect>),
@@ -126,6 +132,10 @@ impl Desk {
             SftpFault::NoExtensions => is_extended(request, None).then(|| say(status::OP_UNSUPPORTED)),
             SftpFault::NoRename if is_extended(request, None) => Some(say(status::OP_UNSUPPORTED)),
             SftpFault::RenameFails | SftpFault::NoRename => is_rename(request).then(|| say(status::FAILURE)),
+            SftpFault::RenameLies => is_rename(request).then(|| say(status::OK)),
+            SftpFault::RemoveLies => {
+                matches!(request, Request::Remove { .. } | Request::Rmdir { .. }).then(|| say(status::OK))
+            }
             SftpFault::Names(names) => folder_of(request).map(|folder| {
                 if listed.insert(folder.clone()) {
                     Reply::Names(names.iter().map(|name| made_up(name)).collect())
@@ -137,6 +147,16 @@ impl Desk {
                 let numbers = *named..*named + NAMES;
                 *named += NAMES;
                 Reply::Names(numbers.map(|number| made_up(format!("endless-{number}").as_bytes())).collect())
+            }),
+            SftpFault::EndlessGhosts => folder_of(request).map(|_| {
+                *named += 1;
+                let names = [format!("ghost-{named}"), ".".to_owned(), "..".to_owned()];
+                let bare = |name: String| NameEntry {
+                    name: Bytes::from(name),
+                    long: Bytes::new(),
+                    attrs: Attrs::default(),
+                };
+                Reply::Names(names.into_iter().map(bare).collect())
             }),
             SftpFault::EmptyNames => folder_of(request).map(|_| Reply::Names(Vec::new())),
             SftpFault::DiskFull { after } => data_of(request).and_then(|data| {

@@ -18,6 +18,8 @@ pub(super) struct Attempts {
     allowed: Option<MethodSet>,
     /// The password was sent.
     password: bool,
+    /// A dialogue went where fan does not follow.
+    puzzled: bool,
 }
 
 /// What one attempt came to.
@@ -77,6 +79,12 @@ impl Attempts {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// Notes why a dialogue was left, other than over a wrong password.
+    pub(super) fn puzzled(&mut self, note: String) {
+        self.puzzled = true;
+        self.note(note);
     }
 
     /// Notes that the password left: it does so once.
@@ -149,7 +157,11 @@ impl Attempts {
         let takes_password = self.allowed.is_some()
             && (self.may(MethodKind::Password) || self.may(MethodKind::KeyboardInteractive));
         let takes_keys = self.may(MethodKind::PublicKey);
-        if self.password {
+        if self.puzzled {
+            format!(
+                "fan answers one hidden question, with the password: `ssh` as {user} shows what else is asked"
+            )
+        } else if self.password {
             "the password is sent once and never again: check it, and the login name".to_owned()
         } else if takes_password && endpoint.password.is_none() && (!takes_keys || self.tried.is_empty()) {
             "the host takes a password: -k asks for one, `password:` names where it is kept".to_owned()

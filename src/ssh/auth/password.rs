@@ -67,7 +67,7 @@ impl Login<'_> {
             let answers = match (prompts.as_slice(), &state) {
                 (_, Dialogue::Refused) => return Err(self.endless()),
                 ([], _) if empty_rounds == MAX_EMPTY_ROUNDS => {
-                    self.attempts.note("the host's questions did not end".to_owned());
+                    self.attempts.puzzled("the host's questions did not end".to_owned());
                     return Err(self.endless());
                 }
                 ([], Dialogue::Open | Dialogue::Answered(_)) => {
@@ -86,7 +86,7 @@ impl Login<'_> {
                 }
                 ([question, ..], Dialogue::Open | Dialogue::Answered(_)) => {
                     let shown: String = question.prompt.trim().chars().take(MAX_QUESTION).collect();
-                    self.attempts.note(format!("the host asks {shown:?}, which fan does not answer"));
+                    self.attempts.puzzled(format!("the host asks {shown:?}, which fan does not answer"));
                     state = Dialogue::Refused;
                     // Too few answers are a refusal (RFC 4256 section 3.4): nothing is given away.
                     Vec::new()

@@ -23,6 +23,9 @@ pub enum SftpError {
     /// The server does not keep to the protocol.
     #[error("the SFTP server broke the protocol: {0}")]
     Protocol(String),
+    /// The server says that it did what it was asked, and a look shows that it did not.
+    #[error("the server says that it did, and did not")]
+    Feigned,
     /// The server made no progress for this many seconds.
     #[error("the SFTP server made no progress for {0} s")]
     Stalled(u64),
@@ -39,10 +42,15 @@ impl SftpError {
         matches!(self, Self::Status { code: status::OP_UNSUPPORTED, .. })
     }
 
+    /// The server does not let us.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Status { code: status::PERMISSION_DENIED, .. })
+    }
+
     /// Nothing more can be asked of this server.
     pub fn is_end(&self) -> bool {
         match self {
-            Self::Status { .. } => false,
+            Self::Status { .. } | Self::Feigned => false,
             Self::Ended(_) | Self::Protocol(_) | Self::Stalled(_) => true,
         }
     }
@@ -54,6 +62,8 @@ impl SftpError {
                 Failure { message: format!("{what}: {}", failure.message), ..failure.clone() }
             }
             Self::Protocol(_) => Failure::new(Kind::Protocol, format!("{what}: {self}")),
+            Self::Feigned => Failure::new(Kind::VerifyFailed, format!("{what}: {self}"))
+                .hint("the host's file server cannot be relied on: look at the file there"),
             Self::Stalled(_) => Failure::new(Kind::Timeout, format!("{what}: {self}")),
             Self::Status { code, message } => {
                 let kind = match *code {

@@ -8,9 +8,10 @@ use crate::engine::step::files::put::{ensure_folder, trimmed};
 use crate::engine::step::files::texts::Texts;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::put::settle;
-use crate::files::remote::{Remote, Wanted, child, is_folder, shown, split};
+use crate::files::remote::{LONGEST_TOLD, Remote, Wanted, child, is_folder, shown, split};
 use crate::model::files;
 use crate::model::outcome::{Failure, Kind};
+use crate::model::text::beginning;
 use crate::model::time::rfc3339;
 use crate::model::value::{Value, Vars};
 use crate::ssh::Session;
@@ -159,7 +160,7 @@ impl File {
         match remote.look(&self.path, true).await? {
             Some(meta) => Ok((remote.resolve(&self.path).await?, Some(meta))),
             None => {
-                let target = shown(&remote.link_target(&self.path).await?);
+                let target = beginning(&remote.link_target(&self.path).await?, LONGEST_TOLD);
                 let message = format!("{} is a link to {target}, which is not there", shown(&self.path));
                 Err(Failure::new(Kind::RemotePath, message).hint("remove it first: `state: absent`"))
             }

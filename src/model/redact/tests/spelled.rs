@@ -40,7 +40,8 @@ fn is_masked(redactor: &Redactor, secret: &str, how: &str, text: &str) {
     let told = redactor.redact(text).into_owned();
     // Nothing but quotes, and codes of quotes, stands where the secret was.
     let rest = told.trim_start_matches('<').trim_end_matches('>').replace(MASK, "");
-    let rest: String = rest.chars().filter(|c| !"\\'\"0134672".contains(*c)).collect();
+    let rest = rest.replace("quot;", "").replace("amp;", "");
+    let rest: String = rest.chars().filter(|c| !"\\'\"0134672&#x;".contains(*c)).collect();
     assert!(told.contains(MASK) && rest.is_empty(), "{how} of {secret:?}: {told}\n{text}");
     for size in [1, 2, 7, 64] {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
@@ -148,6 +149,58 @@ fn what_real_shells_print_of_a_secret_is_found() {
                 assert!(!shows(&told, secret), "{shell:?}: {}", String::from_utf8_lossy(&told));
             }
         }
+    }
+}
+
+/// What programs on a host make of a value before they print it.
+#[test]
+fn what_programs_make_of_a_secret_is_found() {
+    let secret = "p\u{e4}ss'w\"rd<$1>/a&b";
+    let redactor = redactor(&[secret]);
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    let html = Spelling::Html.spell(secret);
+    // Python, PHP and Go write the quotes in other ways.
+    let python = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let python = python.replace('"', "&quot;").replace('\'', "&#x27;");
+    let php = python.replace("&#x27;", "&#039;");
+    let go = python.replace("&quot;", "&#34;").replace("&#x27;", "&#39;");
+    let xml = python.replace("&#x27;", "&apos;").replace('\u{e4}', "&#228;");
+    let upper = python.replace("&#x27;", "&#X27;").replace('\u{e4}', "&#xE4;");
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let cases = [
+        html.clone(),
+        python.clone(),
+        php,
+        go,
+        xml,
+        upper,
+        Spelling::Html.spell(&html),
+        json(&html),
+        json(&json(&json(secret))),
+        json(&python).replace('&', "\\u0026"),
+        json(&json(secret)).replace('<', "\\u003c").replace('&', "\\\\u0026"),
+        percent(secret),
+        percent(secret).replace('%', "%25"),
+        Spelling::Html.spell(&json(secret)),
+        Spelling::Html.spell(&json(&json(secret))),
+        Spelling::Octal.spell(&html),
+        format!("{secret:?}").replace('/', "\\/"),
+        hex(secret),
+        hex(secret).to_uppercase(),
+    ];
+    for text in cases {
+        for around in [format!("<{text}>"), format!("say {text}"), format!("&{text}&amp")] {
+            let told = redactor.redact(&around).into_owned();
+            assert!(!shows(told.as_bytes(), secret) && told.contains(MASK), "{around}: {told}");
+            for size in [1, 2, 7] {
+                let pieces: Vec<&[u8]> = around.as_bytes().chunks(size).collect();
+                assert_eq!(String::from_utf8(in_pieces(&redactor, &pieces)).unwrap(), told, "{around}");
+            }
+        }
+    }
+    for text in ["a &amp; b", "a && b & c", "&lt", "&#x", "&#1114112;", "&;", "&nosuch;", "100%", "%25"] {
+        assert_eq!(redactor.redact(text), text);
     }
 }
 
