@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{ping, print, run, secrets};
 use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
+use crate::model::action::DoneAt;
 use crate::model::count::counted;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
@@ -123,7 +124,7 @@ fn becoming(plan: &Plan) -> Vec<Becoming> {
         |a: &Become, b: &Become| user(a) == user(b) && a.method == b.method && a.password == b.password;
     for task in &plan.tasks {
         for planned in task.steps.iter().filter(|planned| planned.step.on.is_none()) {
-            if matches!(planned.step.action, Action::Local(_)) {
+            if planned.step.action.properties().done == DoneAt::Here {
                 continue;
             }
             let known = |other: &&Become| !user(other).is_some_and(|user| user.contains("{{"));

@@ -15,6 +15,7 @@ use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::Plan;
 use crate::engine::planner::Call;
+use crate::model::action::DoneAt;
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
@@ -22,7 +23,7 @@ use crate::model::outcome::ExitCode;
 use crate::model::range::MAX_HOSTS;
 use crate::model::settings::Transport;
 use crate::model::target;
-use crate::model::task::{Action, TaskFile};
+use crate::model::task::TaskFile;
 use crate::sandbox::{HostSpec, Sandbox};
 
 /// The examples, as they stand at the root of the repository.
@@ -139,7 +140,7 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
 fn leave_sudo(plan: &mut Plan) -> bool {
     let mut left = false;
     let steps = plan.tasks.iter_mut().flat_map(|task| &mut task.steps).map(|planned| &mut planned.step);
-    for step in steps.filter(|step| !matches!(step.action, Action::Local(_))) {
+    for step in steps.filter(|step| step.action.properties().done != DoneAt::Here) {
         left |= step.becomes().is_some();
         step.run_as = None;
     }

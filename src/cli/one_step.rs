@@ -34,7 +34,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let OneStep { verb, subject, action, changes } = step;
     let execution = &args.execution;
-    let changes_something = !changes.dry_run && !matches!(action, Action::Get(_) | Action::Ls(_));
+    let changes_something = !changes.dry_run && action.properties().changes_host();
     if !execution.variables.set.is_empty() {
         return Err(Diagnostic::bare(format!("-e has no meaning for {verb}: its paths are no templates"))
             .help("{host} stands for the host's name; use a task (`fan run`) for templates")

@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask, title};
+use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask};
 use crate::model::duration;
-use crate::model::files::{Attributes, FileState, Install, LineEdit, Links, TreeRules};
 use crate::model::privilege::Method;
 use crate::model::range;
-use crate::model::task::{Action, Become, Dialogue, Each, Guards, Repeat, Step, Strategy};
+use crate::model::task::{Become, Dialogue, Each, Guards, Repeat, Step, Strategy};
 
 /// The tasks in order, each with its hosts and steps.
 pub(super) fn render(plan: &Plan) -> String {
@@ -89,7 +88,7 @@ impl View<'_> {
 
     fn step(&mut self, index: usize, depth: usize) {
         let Some(PlannedStep { step, .. }) = self.task.steps.get(index) else { return };
-        let what = step.name.as_ref().map_or_else(|| title(step), |name| name.value.to_string());
+        let what = step.name.as_ref().map_or_else(|| step.title(), |name| name.value.to_string());
         let (indent, number, key) = ("  ".repeat(depth), index + 1, step.action.key());
         let _ = write!(self.text, "{indent}{number}. {key}: {what}");
         for note in notes(self.plan, step) {
@@ -101,12 +100,13 @@ impl View<'_> {
 
 /// What shapes a step, besides its title.
 fn notes(plan: &Plan, step: &Step) -> Vec<String> {
-    let mut notes = on_files(&step.action);
+    let mut notes = step.action.said().notes;
+    let on_files = step.action.properties().is_on_files();
     notes.extend(step.becomes().map(becomes));
     if let Dialogue { pty: true, .. } = &step.dialogue {
         notes.push("pty".to_owned());
     }
-    if let Some(cd) = step.cd.as_ref().filter(|_| moves_or_changes_files(&step.action)) {
+    if let Some(cd) = step.cd.as_ref().filter(|_| on_files) {
         notes.push(format!("cd {}", cd.value));
     }
     if let Some(when) = &step.when {
@@ -119,7 +119,7 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     if step.warn_only || plan.warn_only {
         notes.push("warn only".to_owned());
     }
-    if plan.changes.dry_run && moves_or_changes_files(&step.action) {
+    if plan.changes.dry_run && on_files {
         notes.push("dry run".to_owned());
     }
     notes
@@ -159,114 +159,4 @@ fn control(step: &Step) -> Vec<String> {
         notes.push(format!("tags {}", step.tags.join(", ")));
     }
     notes
-}
-
-fn moves_or_changes_files(action: &Action) -> bool {
-    match action {
-        Action::Put(_)
-        | Action::Get(_)
-        | Action::Sync(_)
-        | Action::Template(_)
-        | Action::File(_)
-        | Action::Line(_) => true,
-        Action::Run(_)
-        | Action::Local(_)
-        | Action::Script(_)
-        | Action::Echo(_)
-        | Action::Set(_)
-        | Action::Fail(_)
-        | Action::Assert { .. }
-        | Action::Stat(_)
-        | Action::Ls(_)
-        | Action::WaitFor(_)
-        | Action::Confirm(_)
-        | Action::Prompt(_)
-        | Action::Reboot(_)
-        | Action::Facts
-        | Action::Barrier
-        | Action::Block(_)
-        | Action::Task(_) => false,
-    }
-}
-
-fn on_files(action: &Action) -> Vec<String> {
-    let mut notes = Vec::new();
-    match action {
-        Action::Put(put) => {
-            attributes(&put.attributes, &mut notes);
-            tree(&put.tree, false, &mut notes);
-            install(&put.install, &mut notes);
-        }
-        Action::Get(get) => tree(&get.tree, false, &mut notes),
-        Action::Sync(sync) => {
-            notes.extend(sync.delete.then(|| "delete".to_owned()));
-            attributes(&sync.attributes, &mut notes);
-            tree(&sync.tree, true, &mut notes);
-        }
-        Action::Template(file) => {
-            attributes(&file.attributes, &mut notes);
-            install(&file.install, &mut notes);
-        }
-        Action::File(file) => {
-            notes.push(match &file.state {
-                FileState::Present => "present".to_owned(),
-                FileState::Absent { recurse: false } => "absent".to_owned(),
-                FileState::Absent { recurse: true } => "absent, recurse".to_owned(),
-                FileState::Directory => "directory".to_owned(),
-                FileState::Link { target } => format!("link → {}", target.value),
-            });
-            attributes(&file.attributes, &mut notes);
-        }
-        Action::Line(line) => {
-            notes.push(match &line.edit {
-                LineEdit::Present { line, .. } => format!("line {:?}", line.value),
-                LineEdit::Absent { matching } => format!("absent {:?}", matching.value),
-            });
-            attributes(&line.attributes, &mut notes);
-            install(&line.install, &mut notes);
-        }
-        Action::Run(_)
-        | Action::Local(_)
-        | Action::Script(_)
-        | Action::Echo(_)
-        | Action::Set(_)
-        | Action::Fail(_)
-        | Action::Assert { .. }
-        | Action::Stat(_)
-        | Action::Ls(_)
-        | Action::WaitFor(_)
-        | Action::Confirm(_)
-        | Action::Prompt(_)
-        | Action::Reboot(_)
-        | Action::Facts
-        | Action::Barrier
-        | Action::Block(_)
-        | Action::Task(_) => {}
-    }
-    notes
-}
-
-fn attributes(attributes: &Attributes, notes: &mut Vec<String>) {
-    let Attributes { mode, dir_mode, owner, group } = attributes;
-    notes.extend(mode.map(|mode| format!("mode {mode}")));
-    notes.extend(dir_mode.map(|mode| format!("dir_mode {mode}")));
-    notes.extend(owner.as_ref().map(|owner| format!("owner {}", owner.value)));
-    notes.extend(group.as_ref().map(|group| format!("group {}", group.value)));
-}
-
-/// `times` is what holds unless the user says otherwise.
-fn tree(rules: &TreeRules, times: bool, notes: &mut Vec<String>) {
-    let globs: Vec<&str> = rules.exclude.iter().map(|glob| glob.value.as_str()).collect();
-    notes.extend((!globs.is_empty()).then(|| format!("without {}", globs.join(" "))));
-    notes.extend((rules.links != Links::default()).then(|| format!("links {}", rules.links.as_str())));
-    if rules.times != times {
-        notes.push(if rules.times { "times" } else { "no times" }.to_owned());
-    }
-}
-
-fn install(install: &Install, notes: &mut Vec<String>) {
-    let Install { backup, validate, follow } = install;
-    notes.extend(backup.then(|| "backup".to_owned()));
-    notes.extend(validate.as_ref().map(|command| format!("validate {}", command.value.trim())));
-    notes.extend(follow.then(|| "follow".to_owned()));
 }

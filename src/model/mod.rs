@@ -1,6 +1,7 @@
 //! Floor 0: what fan talks about. Pure types and functions over std and serde: no I/O, no clock, no
 //! environment, no async. Everything above shares these words.
 
+pub mod action;
 pub mod cells;
 pub mod count;
 pub mod duration;

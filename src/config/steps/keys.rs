@@ -3,6 +3,7 @@
 use crate::config::fields::{Schema, joined};
 use crate::config::findings::Findings;
 use crate::config::yaml::Scalar;
+use crate::model::action::Properties;
 
 /// What a step can do.
 pub(super) const ACTIONS: &[&str] = &[
@@ -14,102 +15,60 @@ pub(super) const ACTIONS: &[&str] = &[
 /// What a step will be able to do.
 pub(super) const LATER_ACTIONS: &[&str] = &[];
 
-/// Actions that do something by themselves: all but those that stand for other steps.
-const SINGLE: &[&str] = &[
-    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
-    "file", "line", "stat", "ls", "facts", "wait_for", "reboot",
-];
-
-/// Actions that start a command.
-const COMMANDS: &[&str] = &["run", "sudo", "script", "local"];
-
-/// Those, and actions that hold them.
-const WITH_COMMANDS: &[&str] = &["run", "sudo", "script", "local", "block", "task"];
-
-/// Actions that can go wrong: all but a barrier.
-const WORKING: &[&str] = &[
-    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
-    "file", "line", "stat", "ls", "facts", "wait_for", "reboot", "confirm", "prompt", "block", "task",
-];
-
-/// Those that one host can do for all: what a host is says nothing about another one.
-const SHARED: &[&str] = &[
-    "run", "sudo", "script", "local", "echo", "set", "fail", "assert", "put", "get", "sync", "template",
-    "file", "line", "stat", "ls", "wait_for", "reboot", "confirm", "prompt", "block", "task",
-];
-
-/// Actions that are done in a folder of the host, and can be done on another one.
-const PLACED: &[&str] = &[
-    "run", "sudo", "script", "put", "get", "sync", "template", "file", "line", "stat", "ls", "wait_for",
-    "block", "task",
-];
-
-/// Actions that may take long.
-const TIMED: &[&str] = &[
-    "run", "sudo", "script", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls",
-    "facts", "block", "task",
-];
-
-/// Keys that shape some actions only, and those actions. Any step may have the others.
-const KEYS: &[(&str, &[&str])] = &[
-    ("cd", PLACED),
-    ("lcd", &["local", "put", "get", "sync", "template", "script", "block", "task"]),
-    ("on", PLACED),
-    ("env", &["run", "sudo", "script", "local", "wait_for", "reboot", "block", "task"]),
-    ("shell", &["run", "sudo", "script", "block", "task"]),
-    ("timeout", TIMED),
-    ("idle_timeout", WITH_COMMANDS),
-    (
-        "sudo",
-        &[
-            "run", "script", "local", "put", "get", "sync", "template", "file", "line", "stat", "ls",
-            "wait_for", "reboot", "block", "task",
-        ],
-    ),
-    ("user", &["run", "sudo", "script", "local", "wait_for", "reboot", "block", "task"]),
-    ("respond", COMMANDS),
-    ("stdin", COMMANDS),
-    ("pty", &["run", "sudo", "script"]),
-    ("args", &["script"]),
-    ("each", SINGLE),
-    ("register", SINGLE),
-    ("retries", SINGLE),
-    ("delay", SINGLE),
-    ("until", SINGLE),
-    ("notify", SINGLE),
-    ("changed_when", SINGLE),
-    ("ok_codes", COMMANDS),
-    ("creates", COMMANDS),
-    ("unless", COMMANDS),
-    ("onlyif", COMMANDS),
-    ("hide", WITH_COMMANDS),
-    ("secret", WORKING),
-    ("warn_only", WORKING),
-    ("run_once", SHARED),
-    ("rescue", &["block"]),
-    ("always", &["block"]),
-    ("with", &["task"]),
-    ("to", &["put", "get", "sync", "template"]),
-    ("in", &["line"]),
-    ("exclude", &["put", "get", "sync"]),
-    ("links", &["put", "get", "sync"]),
-    ("times", &["put", "get", "sync"]),
-    ("delete", &["sync"]),
-    ("mode", &["put", "sync", "template", "file", "line"]),
-    ("dir_mode", &["put", "sync"]),
-    ("owner", &["put", "sync", "template", "file", "line"]),
-    ("group", &["put", "sync", "template", "file", "line"]),
-    ("backup", &["put", "template", "line"]),
-    ("validate", &["put", "template", "line"]),
-    ("follow", &["put", "template", "line"]),
-    ("state", &["file", "line"]),
-    ("target", &["file"]),
-    ("recurse", &["file"]),
-    ("match", &["line"]),
-    ("after", &["line"]),
-    ("before", &["line"]),
-    ("at", &["line"]),
-    ("create", &["line"]),
+/// Keys that shape some actions only: their properties say which. Any step may have the others.
+const KEYS: &[&str] = &[
+    "cd",
+    "lcd",
+    "on",
+    "env",
+    "shell",
+    "timeout",
+    "idle_timeout",
+    "sudo",
+    "user",
+    "respond",
+    "stdin",
+    "pty",
+    "args",
+    "each",
+    "register",
+    "retries",
+    "delay",
+    "until",
+    "notify",
+    "changed_when",
+    "ok_codes",
+    "creates",
+    "unless",
+    "onlyif",
+    "hide",
+    "secret",
+    "warn_only",
+    "run_once",
+    "rescue",
+    "always",
+    "with",
+    "to",
+    "in",
+    "exclude",
+    "links",
+    "times",
+    "delete",
+    "mode",
+    "dir_mode",
+    "owner",
+    "group",
+    "backup",
+    "validate",
+    "follow",
+    "state",
+    "target",
+    "recurse",
+    "match",
+    "after",
+    "before",
+    "at",
+    "create",
 ];
 
 /// Keys that any step may have.
@@ -220,24 +179,33 @@ pub(in crate::config) fn actions() -> &'static [&'static str] {
 
 /// The keys that may stand beside an action, for the schema.
 pub(in crate::config) fn keys_beside(action: &str) -> impl Iterator<Item = &'static str> {
-    let shaping = KEYS.iter().filter(move |(_, actions)| actions.contains(&action));
-    COMMON.iter().copied().chain(shaping.map(|&(key, _)| key))
+    COMMON.iter().chain(KEYS.iter().filter(move |key| takes(action, key))).copied()
 }
 
-/// The actions that a key shapes, when those are not all.
-pub(super) fn actions_of(key: &str) -> Option<&'static [&'static str]> {
-    KEYS.iter().find(|&&(name, _)| name == key).map(|&(_, actions)| actions)
+/// The kind of an action: `sudo` is a `run` that says by its name as whom it is done.
+fn kind(action: &str) -> Option<&'static Properties> {
+    Properties::named(if action == "sudo" { "run" } else { action })
+}
+
+/// Whether a key may stand beside an action.
+fn takes(action: &str, key: &str) -> bool {
+    action != key && kind(action).is_some_and(|kind| kind.takes(key))
+}
+
+/// Whether a key shapes some actions only.
+pub(super) fn shapes_some(key: &str) -> bool {
+    KEYS.contains(&key)
 }
 
 /// Whether a key has a meaning for an action; notes that it has none.
 pub(super) fn belongs(key: &Scalar, action: &str, findings: &mut Findings) -> bool {
-    let Some(actions) = actions_of(&key.text) else { return true };
-    if actions.contains(&action) {
+    if !shapes_some(&key.text) || takes(action, &key.text) {
         return true;
     }
+    let actions: Vec<&str> = ACTIONS.iter().copied().filter(|action| takes(action, &key.text)).collect();
     findings.error(
         &key.position,
-        format!("\"{}\" has no effect on \"{action}\"; it belongs to {}", key.text, joined(actions, "and")),
+        format!("\"{}\" has no effect on \"{action}\"; it belongs to {}", key.text, joined(&actions, "and")),
     );
     false
 }
@@ -262,9 +230,9 @@ pub(super) fn refuse(key: &Scalar, has: impl Fn(&[&str]) -> bool, findings: &mut
         _ => {
             let action = ACTIONS.iter().find(|action| has(action));
             // What has a meaning beside this action; without one, it is the action that is missing.
-            let shaping = KEYS.iter().filter(|(_, of)| action.is_some_and(|action| of.contains(action)));
+            let shaping = KEYS.iter().filter(|key| action.is_some_and(|action| takes(action, key)));
             let first: &[&str] = if action.is_some() { &[] } else { ACTIONS };
-            let here = first.iter().chain(COMMON).copied().chain(shaping.map(|&(key, _)| key));
+            let here = first.iter().chain(COMMON).chain(shaping).copied();
             STEP.refuse_among(key, here, findings);
         }
     }
@@ -304,6 +272,7 @@ impl OnFiles {
 mod tests {
     use super::*;
     use crate::config::load_tasks_text;
+    use crate::model::action::KINDS;
     use crate::model::handed::{Handed, Handover};
     use crate::model::task::Step;
 
@@ -326,26 +295,30 @@ tasks:
         let steps = samples();
         let named: Vec<&str> = steps.iter().map(|step| step.action.key()).collect();
         assert!(ACTIONS.iter().all(|action| *action == "sudo" || named.contains(action)), "{named:?}");
-        for key in Handed::ALL {
-            let of = actions_of(key.key()).unwrap();
-            for step in &steps {
-                let action = step.action.key();
+        for step in &steps {
+            let action = step.action.key();
+            for key in Handed::ALL {
                 // A block of steps on the hosts says nothing of who does what on this machine.
                 let own = (key, action) == (Handed::RunAs, "local");
-                assert_eq!(
-                    key.at(&step.action) == Handover::Takes,
-                    of.contains(&action) && !own,
-                    "{key:?} {action}"
-                );
+                let handed = key.at(&step.action) == Handover::Takes;
+                assert_eq!(handed, takes(action, key.key()) && !own, "{key:?} {action}");
             }
+            assert_eq!(step.action.properties().key, action);
         }
     }
 
     #[test]
     fn each_key_is_known_and_belongs_to_actions_that_exist() {
-        for (key, actions) in KEYS {
+        for key in KEYS {
             assert!(STEP.knows(key), "{key}");
-            assert!(actions.iter().all(|action| ACTIONS.contains(action)), "{key}");
+            assert!(ACTIONS.iter().any(|action| takes(action, key)), "{key}");
+        }
+        for kind in &KINDS {
+            assert!(ACTIONS.contains(&kind.key), "{}", kind.key);
+            for key in kind.keys.concat().iter().chain(kind.required).chain(kind.own).chain(kind.refuses) {
+                assert!(KEYS.contains(key), "{key}");
+            }
+            assert!(kind.required.iter().chain(kind.own).all(|key| kind.takes(key)), "{}", kind.key);
         }
         for action in LATER_ACTIONS {
             assert!(STEP.later.contains(action) && !ACTIONS.contains(action), "{action}");

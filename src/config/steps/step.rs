@@ -8,7 +8,7 @@ use crate::config::places::environment_name;
 use crate::config::scalar;
 use crate::config::steps::control::Control;
 use crate::config::steps::files::Fields;
-use crate::config::steps::keys::{ACTIONS, LATER_ACTIONS, OnFiles, STEP, actions_of};
+use crate::config::steps::keys::{ACTIONS, LATER_ACTIONS, OnFiles, STEP};
 use crate::config::steps::{becoming, files, keys, waiting};
 use crate::config::templates::{checked, template, value};
 use crate::config::yaml::{Entry, Map, Node};
@@ -83,7 +83,7 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
         }
         if is_action(entry) {
             actions.push(entry);
-        } else if actions_of(key).is_some() && !is_later(entry) {
+        } else if keys::shapes_some(key) && !is_later(entry) {
             of_some.push(entry);
         } else if !STEP.knows(key) || is_later(entry) {
             refused = true;
@@ -124,7 +124,7 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
         findings.forget_warnings(warned);
     }
     // One answer is for all hosts.
-    step.run_once |= matches!(step.action, Action::Confirm(_) | Action::Prompt(_));
+    step.run_once |= step.action.properties().asks();
     Some(step)
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::engine::plan::Plan;
 use crate::engine::plan::scope::HOST_VARS;
-use crate::engine::planner;
 use crate::model::template::{Layer, Scope};
 
 /// The variables of all hosts: those that were known before the run, and above them what `set` and `register` gave.
@@ -57,7 +56,7 @@ fn not_yet_known(plan: &Plan) -> Layer {
     let mut open = Layer::default();
     if plan.changes.dry_run {
         let steps = plan.tasks.iter().flat_map(|task| &task.steps);
-        open.doubt(steps.flat_map(|planned| planner::definitions(&planned.step)));
+        open.doubt(steps.flat_map(|planned| planned.step.definitions()));
     }
     open
 }

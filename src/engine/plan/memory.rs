@@ -11,9 +11,10 @@ use crate::engine::step::StepResult;
 use crate::engine::walk::way::Halt;
 use crate::engine::walk::worker::{HostRun, Worker};
 use crate::event::{Fact, HostOutcome, StepOutcome};
+use crate::model::action::Gathers;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, StepStatus};
-use crate::model::task::{Action, Step};
+use crate::model::task::Step;
 use crate::model::template::Layer;
 use crate::model::value::Vars;
 use crate::ssh::Connector;
@@ -156,7 +157,7 @@ impl Memory {
 
 /// Whether one host does a step for the whole run. Whether to go on is asked again.
 fn is_done_once(step: &Step) -> bool {
-    step.run_once && !matches!(step.action, Action::Confirm(_))
+    step.run_once && step.action.properties().gathers != Gathers::ForAnAnswerEach
 }
 
 impl<S> HostRun<S> {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use crate::engine::plan::memory::{Memory, Recalled, Visit};
 use crate::engine::plan::{Plan, PlannedTask, summarize};
-use crate::engine::planner::definitions;
-use crate::engine::step::success;
 use crate::event::ledger::Kept;
 use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
+use crate::model::action::Touches;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-use crate::model::task::{Action, Step, TemplateText};
+use crate::model::task::{Step, TemplateText};
 use crate::model::template::Scope;
 
 /// What earlier runs have done.
@@ -190,7 +189,7 @@ impl Past {
             let (task, step) = track.doubt?;
             let planned = plan.tasks.get(task)?.steps.get(step)?;
             let is_planned = plan.hosts.iter().any(|planned| planned.endpoint.name == *host);
-            (is_planned && !is_repeatable(&planned.step.action)).then(|| Doubt {
+            (is_planned && planned.step.action.properties().touches == Touches::Anything).then(|| Doubt {
                 host: host.clone(),
                 task,
                 step,
@@ -286,8 +285,8 @@ fn done_unseen(plan: &Plan, step: &Step) -> (StepStatus, Change) {
     match (&step.changed_when, &step.action) {
         // Without a result to look at, only an expression that looks at none has a value.
         (Some(changed_when), _) if by_itself(changed_when) == Ok(false) => (StepStatus::Ok, Change::None),
-        (Some(_), _) | (None, Action::Reboot(_)) => (StepStatus::Changed, Change::None),
-        (None, action) => match success(action) {
+        (Some(_), _) => (StepStatus::Changed, Change::None),
+        (None, action) => match action.success() {
             StepStatus::Changed => (StepStatus::Changed, Change::None),
             status => (status, Change::Possible),
         },
@@ -443,7 +442,7 @@ impl Track {
             let missing =
                 |name: &&str| !visit.vars.contains_key(*name) && !visit.lost.iter().any(|lost| lost == name);
             let missing: Vec<String> =
-                definitions(&planned.step).filter(due).filter(missing).map(str::to_owned).collect();
+                planned.step.definitions().filter(due).filter(missing).map(str::to_owned).collect();
             visit.lost.extend(missing);
         }
     }
@@ -452,7 +451,8 @@ impl Track {
     fn lost(&self, host: &HostName, plan: &Plan, needed: bool) -> Vec<Obstacle> {
         let lost = |visit: &Visit| {
             let planned = plan.tasks.get(visit.task)?.steps.get(visit.step)?;
-            let again = is_harmless(&planned.step.action) || !(needed || planned.step.run_once);
+            let again = planned.step.action.properties().touches == Touches::Nothing
+                || !(needed || planned.step.run_once);
             let name = visit.lost.iter().find(|name| !again && !plan.extra_vars.contains(name))?;
             let title = summarize(planned).title;
             Some(Obstacle::Lost { host: host.clone(), name: name.clone(), title })
@@ -467,52 +467,10 @@ impl Track {
         // A step that changes nothing gives its value again.
         let gives_again = |visit: &Visit| {
             let planned = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
-            !visit.lost.is_empty() && planned.is_some_and(|planned| is_harmless(&planned.step.action))
+            !visit.lost.is_empty()
+                && planned.is_some_and(|planned| planned.step.action.properties().touches == Touches::Nothing)
         };
         let visits = self.visits.into_iter().filter(|visit| !gives_again(visit)).collect();
         Recalled { visits, chosen, left_out, started }
     }
-}
-
-/// Whether an action touches nothing: it can be done again for its value.
-fn is_harmless(action: &Action) -> bool {
-    match action {
-        Action::Echo(_)
-        | Action::Set(_)
-        | Action::Fail(_)
-        | Action::Assert { .. }
-        | Action::Stat(_)
-        | Action::Ls(_)
-        | Action::Facts
-        | Action::Barrier
-        | Action::WaitFor(_)
-        | Action::Confirm(_)
-        | Action::Prompt(_) => true,
-        Action::Run(_)
-        | Action::Local(_)
-        | Action::Script(_)
-        | Action::Put(_)
-        | Action::Get(_)
-        | Action::Sync(_)
-        | Action::Template(_)
-        | Action::File(_)
-        | Action::Line(_)
-        | Action::Reboot(_)
-        | Action::Block(_)
-        | Action::Task(_) => false,
-    }
-}
-
-/// Whether doing an action twice comes to the same as doing it once: files are compared first, and replaced as a whole.
-fn is_repeatable(action: &Action) -> bool {
-    is_harmless(action)
-        || matches!(
-            action,
-            Action::Put(_)
-                | Action::Get(_)
-                | Action::Sync(_)
-                | Action::Template(_)
-                | Action::File(_)
-                | Action::Line(_)
-        )
 }

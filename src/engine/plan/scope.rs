@@ -2,6 +2,7 @@
 //! checks before anything is contacted.
 
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::model::action::FACTS;
 use crate::model::facts::Facts;
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
@@ -25,14 +26,8 @@ pub(crate) const BUILT_IN_NAMES: [&str; 12] = [
 /// The names of a host that are there before any task, besides the user's.
 pub(crate) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
 
-/// What a host is.
-pub(crate) const FACTS: &str = "facts";
-
 /// Variables of other hosts.
 pub(crate) const HOST_VARS: &str = "hostvars";
-
-/// The result of the step itself, in `until` and `changed_when`.
-pub(crate) const RESULT: &str = "result";
 
 /// The layers of variables of a task's host, the lowest first (docs/templates.md).
 ///

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 
 use crate::engine::plan::memory::Memory;
 use crate::event::{Section, StepSummary, TaskSummary};
+use crate::model::action::{DoneAt, first_line};
 use crate::model::endpoint::Endpoint;
 use crate::model::given::Wanted;
 use crate::model::inventory::{HostName, RoleName};
@@ -17,9 +18,7 @@ use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
 use crate::model::secret::{Secret, SecretSource, Secrets};
 use crate::model::settings::{OnDisconnect, TimeLimit};
-use crate::model::task::{
-    Action, Become, Command, Condition, ScriptArgs, Share, Step, Strategy, Template, TemplateText,
-};
+use crate::model::task::{Become, Share, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
 
@@ -303,9 +302,7 @@ impl Plan {
     pub fn is_secret(&self, name: &str) -> bool {
         let mut steps = self.tasks.iter().flat_map(|task| &task.steps);
         self.secrets.named().contains(name)
-            || steps.any(|planned| {
-                matches!(&planned.step.action, Action::Prompt(prompt) if prompt.secret && prompt.set.value == name)
-            })
+            || steps.any(|planned| planned.step.action.typed_unseen() == Some(name))
     }
 
     /// All that is logged in to by itself: hosts, those that steps of others are done on, those that only keep a lock.
@@ -349,7 +346,7 @@ impl Plan {
         for task in &self.tasks {
             for planned in &task.steps {
                 let Some(other) = planned.step.becomes() else { continue };
-                let here = matches!(planned.step.action, Action::Local(_));
+                let here = planned.step.action.properties().done == DoneAt::Here;
                 for (position, member) in task.hosts.iter().enumerate() {
                     let elsewhere = planned.places.get(position).copied().flatten();
                     let place = match elsewhere {
@@ -381,77 +378,8 @@ impl Plan {
 /// A step as the event stream announces it.
 pub(crate) fn summarize(planned: &PlannedStep) -> StepSummary {
     let step = &planned.step;
-    let title = step.name.as_ref().map_or_else(|| title(step), |name| first_line(&name.value));
+    let title = step.name.as_ref().map_or_else(|| step.title(), |name| first_line(&name.value));
     // The command of `fan exec` stands in no file.
     let position = (step.position.line > 0).then(|| step.position.clone());
     StepSummary { action: step.action.key().to_owned(), title, section: planned.section, position }
-}
-
-/// The first line of what a step does, as it was written.
-pub fn title(step: &Step) -> String {
-    let title = of_action(&step.action);
-    match (&step.action, step.becomes()) {
-        (Action::Run(_) | Action::Script(_) | Action::Local(_), Some(_)) => format!("sudo {title}"),
-        _ => title,
-    }
-}
-
-fn of_action(action: &Action) -> String {
-    match action {
-        Action::Run(Command::Raw(text)) | Action::Local(Command::Raw(text)) => first_line(text),
-        Action::Run(Command::Script(text)) | Action::Local(Command::Script(text)) => first_line(&text.value),
-        Action::Run(Command::Argv(words)) | Action::Local(Command::Argv(words)) => {
-            let words: Vec<&str> = words.iter().map(|word| word.value.as_ref()).collect();
-            first_line(&words.join(" "))
-        }
-        Action::Script(script) => {
-            let from = &script.from.value;
-            let args = match &script.args {
-                ScriptArgs::Words(words) => {
-                    words.iter().map(|word| word.value.as_ref()).collect::<Vec<_>>().join(" ")
-                }
-                ScriptArgs::Line(line) => line.value.to_string(),
-            };
-            first_line(format!("{from} {args}").trim_end())
-        }
-        Action::Echo(text) | Action::Fail(text) => first_line(&text.value),
-        Action::Set(values) => values.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
-        Action::Assert { that, .. } => {
-            that.first().map(|expression| first_line(&expression.value)).unwrap_or_default()
-        }
-        Action::Put(put) => moved(&put.from, &put.to),
-        Action::Get(get) => moved(&get.from, &get.to),
-        Action::Sync(sync) => moved(std::slice::from_ref(&sync.from), &sync.to),
-        Action::Template(file) => moved(std::slice::from_ref(&file.from), &file.to),
-        Action::File(file) => first_line(&file.path.value),
-        Action::Line(line) => first_line(&line.path.value),
-        Action::Stat(path) | Action::Ls(path) => first_line(&path.value),
-        Action::Facts => "what the host is".to_owned(),
-        Action::Barrier => "wait for all hosts".to_owned(),
-        Action::WaitFor(wait) => match &wait.condition {
-            Condition::Port { port, address: None } => format!("port {}", port.value),
-            Condition::Port { port, address: Some(address) } => format!("{}:{}", address.value, port.value),
-            Condition::Path(path) => first_line(&path.value),
-            Condition::Http { url, .. } => first_line(&url.value),
-            Condition::Command(script) => first_line(&script.value),
-        },
-        Action::Confirm(text) => first_line(&text.value),
-        Action::Prompt(prompt) => first_line(&prompt.ask.value),
-        Action::Reboot(_) => "restart the host".to_owned(),
-        Action::Block(_) => String::new(),
-        Action::Task(include) => include.task.value.clone(),
-    }
-}
-
-/// `a b → /srv`: what goes where.
-fn moved(from: &[TemplateText], to: &TemplateText) -> String {
-    let from: Vec<&str> = from.iter().map(|path| path.value.as_ref()).collect();
-    first_line(&format!("{} → {}", from.join(" "), to.value))
-}
-
-/// The first line that says something.
-pub(crate) fn first_line(text: &str) -> String {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default().trim();
-    if lines.next().is_some() { format!("{first} …") } else { first.to_owned() }
 }

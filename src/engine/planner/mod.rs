@@ -29,7 +29,7 @@ pub use crate::engine::planner::outline::Picking;
 pub use crate::engine::planner::ssh_config::{Consulted, SshConfigSource};
 pub(super) use crate::engine::planner::uses::hidden_names;
 pub use crate::engine::planner::uses::secrets_used;
-pub(super) use crate::engine::planner::variables::{definitions, is_shared, name_hosts, suggest};
+pub(super) use crate::engine::planner::variables::{is_shared, name_hosts, suggest};
 
 use indexmap::IndexMap;
 

@@ -6,10 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::plan::{Item, Plan, PlannedStep, PlannedTask};
-use crate::engine::planner::variables::{definitions, leaves as template_leaves, texts};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
-use crate::model::task::{Action, Shown, TaskFile};
+use crate::model::task::{Action, Shown, TaskFile, Template};
 use crate::model::template::{self, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -47,13 +46,12 @@ pub(crate) fn hidden_names(plan: &Plan) -> BTreeSet<String> {
     let (mut hidden, mut made) = (BTreeSet::new(), Vec::<Made>::new());
     for task in &plan.tasks {
         for PlannedStep { step, .. } in &task.steps {
-            let own = || definitions(step).map(str::to_owned);
-            let typed_unseen = matches!(&step.action, Action::Prompt(prompt) if prompt.secret);
-            if step.shown != Shown::All || typed_unseen {
+            let own = || step.definitions().map(str::to_owned);
+            if step.shown != Shown::All || step.action.typed_unseen().is_some() {
                 hidden.extend(own());
             }
             let of: Vec<String> =
-                texts(step).iter().flat_map(|text| names(&text.text.value, text.syntax)).collect();
+                step.texts().iter().flat_map(|text| names(&text.text.value, text.syntax)).collect();
             made.push((own().chain(step.each.iter().map(|_| "item".to_owned())).collect(), of));
         }
         let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
@@ -80,9 +78,8 @@ fn made_by_calls<'a>(items: impl Iterator<Item = &'a Item>, made: &mut Vec<Made>
         let Item::Block(block) = item else { continue };
         if let Some(call) = &block.call {
             for (name, value) in &call.args {
-                let mut texts = Vec::new();
-                template_leaves(value, &mut texts);
-                let of = texts.into_iter().flat_map(|text| names(&text.value, Syntax::Text)).collect();
+                let of =
+                    value.leaves().into_iter().flat_map(|text| names(&text.value, Syntax::Text)).collect();
                 made.push((vec![name.clone()], of));
             }
             for (name, value) in &call.vars {
@@ -107,7 +104,7 @@ pub(super) fn uses_host_vars(tasks: &[PlannedTask]) -> bool {
 
 /// The names that the templates of a task look at.
 fn names_of(task: &PlannedTask, found: &mut Vec<String>) {
-    for text in task.steps.iter().flat_map(|planned| texts(&planned.step)) {
+    for text in task.steps.iter().flat_map(|planned| planned.step.texts()) {
         found.extend(names(&text.text.value, text.syntax));
     }
     let handlers = task.handlers.iter().flat_map(|handler| &handler.items);
@@ -120,9 +117,8 @@ fn items<'a>(items_of: impl Iterator<Item = &'a Item>, found: &mut Vec<String>) 
         let Item::Block(block) = item else { continue };
         found.extend(block.when.iter().flat_map(|when| names(&when.value, Syntax::Expression)));
         if let Some(call) = &block.call {
-            let mut args = Vec::new();
-            call.args.values().for_each(|value| template_leaves(value, &mut args));
-            found.extend(args.into_iter().flat_map(|text| names(&text.value, Syntax::Text)));
+            let args = call.args.values().flat_map(Template::leaves);
+            found.extend(args.flat_map(|text| names(&text.value, Syntax::Text)));
             let mut vars = BTreeSet::new();
             call.vars.values().for_each(|value| leaves(value, &mut vars));
             found.extend(vars);

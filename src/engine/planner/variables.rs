@@ -4,20 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::plan::expand::{Problem, expand, has_template};
-use crate::engine::plan::scope::{BUILT_IN_NAMES, FACTS, HOST_VARS, RESULT};
+use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
 use crate::engine::planner::outline::Outline;
 use crate::engine::planner::{Arguments, Request};
-use crate::engine::step::needs_session;
-use crate::model::files::{
-    Attributes, FileState, FileStep, Get, Install, LineEdit, LineStep, Put, Sync, TemplateFile,
-};
+use crate::model::action::{FACTS, StepText};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{
-    Action, Command, Condition, Each, Guards, Prompt, Reboot, ScriptArgs, ScriptFile, Step, Task, Template,
-    TemplateText,
-};
+use crate::model::task::{Task, Template, TemplateText};
 use crate::model::template::{self, Layer, Scope, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -102,7 +96,7 @@ impl<'a> Variables<'a> {
         self.check(outline, &planned, hosts, problems);
         if task.run_once {
             // What its steps define, all others know.
-            let learned = outline.steps.iter().flat_map(|planned| definitions(&planned.step));
+            let learned = outline.steps.iter().flat_map(|planned| planned.step.definitions());
             let learned: Vec<String> = learned.filter(|name| is_shared(name)).map(str::to_owned).collect();
             self.defined.iter_mut().for_each(|defined| defined.extend(learned.iter().cloned()));
         }
@@ -134,19 +128,19 @@ impl<'a> Variables<'a> {
                     let Some(PlannedStep { step, locals, .. }) = check.outline.steps.get(*index) else {
                         continue;
                     };
-                    for text in texts(step) {
+                    for text in step.texts() {
                         self.check_text(&text, locals, *index, check);
                     }
                     for host in check.task_hosts {
                         if let Some(defined) = self.defined.get_mut(host.host) {
-                            defined.extend(definitions(step).map(str::to_owned));
+                            defined.extend(step.definitions().map(str::to_owned));
                         }
                     }
                 }
                 Item::Block(PlannedBlock { when, call, locals, body }) => {
                     let next = first_step(items, item);
                     if let Some(when) = when {
-                        self.check_text(&Text::expression(when), locals, next, check);
+                        self.check_text(&StepText::new(when, Syntax::Expression), locals, next, check);
                     }
                     if let Some(call) = call {
                         self.check_call(call, locals, next, check);
@@ -161,10 +155,8 @@ impl<'a> Variables<'a> {
     }
 
     fn check_call(&self, call: &Call, locals: &[String], step: usize, check: &mut Check<'_>) {
-        let mut args = Vec::new();
-        call.args.values().for_each(|value| leaves(value, &mut args));
-        for text in args {
-            self.check_text(&Text::plain(text), locals, step, check);
+        for text in call.args.values().flat_map(Template::leaves) {
+            self.check_text(&StepText::new(text, Syntax::Text), locals, step, check);
         }
         let mut inner = locals.to_vec();
         inner.extend(call.args.keys().chain(call.vars.keys()).cloned());
@@ -172,12 +164,12 @@ impl<'a> Variables<'a> {
         call.vars.values().for_each(|value| strings(value, &mut templates));
         for text in templates {
             let text = Located::new(Arc::from(text), call.position.clone());
-            self.check_text(&Text::plain(&text), &inner, step, check);
+            self.check_text(&StepText::new(&text, Syntax::Text), &inner, step, check);
         }
     }
 
-    fn check_text(&self, text: &Text<'_>, locals: &[String], step: usize, check: &mut Check<'_>) {
-        let Text { text, syntax, own } = text;
+    fn check_text(&self, text: &StepText<'_>, locals: &[String], step: usize, check: &mut Check<'_>) {
+        let StepText { text, syntax, own } = text;
         // A file's syntax was checked when it was loaded.
         let Ok(needed) = template::check(&text.value, *syntax) else { return };
         for name in needed {
@@ -210,7 +202,9 @@ impl<'a> Variables<'a> {
     ) -> Vec<Delegation> {
         let mut all = Vec::new();
         for (number, PlannedStep { step, locals, .. }) in outline.steps.iter().enumerate() {
-            let Some(on) = step.on.as_ref().filter(|_| needs_session(&step.action)) else { continue };
+            let Some(on) = step.on.as_ref().filter(|_| step.action.properties().needs_session()) else {
+                continue;
+            };
             let Ok(names) = template::names(&on.value, Syntax::Text) else { continue };
             let is_open = |name: &&String| {
                 !self.extra.contains(name)
@@ -350,7 +344,7 @@ fn strings<'v>(value: &'v Value, all: &mut Vec<&'v str>) {
 fn defined_later(name: &str, outline: &Outline, step: usize) -> Option<usize> {
     let mut later = outline.steps.iter().enumerate().skip(step);
     later
-        .find(|(_, planned)| definitions(&planned.step).any(|defined| defined == name))
+        .find(|(_, planned)| planned.step.definitions().any(|defined| defined == name))
         .map(|(index, _)| index + 1)
 }
 
@@ -371,194 +365,6 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
 /// Whether what one host defines for all is that of the others, too: what a host is says nothing about another one.
 pub(crate) fn is_shared(name: &str) -> bool {
     name != FACTS
-}
-
-/// The names that a step defines for the ones after it.
-pub(crate) fn definitions(step: &Step) -> impl Iterator<Item = &str> {
-    let mut asked = None;
-    let set = match &step.action {
-        Action::Set(values) => Some(values.keys().map(String::as_str)),
-        Action::Prompt(prompt) => {
-            asked = Some(prompt.set.value.as_str());
-            None
-        }
-        Action::Run(_)
-        | Action::Local(_)
-        | Action::Script(_)
-        | Action::Echo(_)
-        | Action::Fail(_)
-        | Action::Assert { .. }
-        | Action::Put(_)
-        | Action::Get(_)
-        | Action::Sync(_)
-        | Action::Template(_)
-        | Action::File(_)
-        | Action::Line(_)
-        | Action::Stat(_)
-        | Action::Ls(_)
-        | Action::WaitFor(_)
-        | Action::Confirm(_)
-        | Action::Reboot(_)
-        | Action::Facts
-        | Action::Barrier
-        | Action::Block(_)
-        | Action::Task(_) => None,
-    };
-    let register = step.register.as_ref().map(|name| name.value.as_str());
-    let facts = matches!(step.action, Action::Facts).then_some(FACTS);
-    set.into_iter().flatten().chain(asked).chain(facts).chain(register)
-}
-
-/// A template of a step.
-pub(super) struct Text<'a> {
-    pub(super) text: &'a TemplateText,
-    pub(super) syntax: Syntax,
-    /// Names that the step itself has defined when it is rendered.
-    own: Vec<&'a str>,
-}
-
-impl<'a> Text<'a> {
-    fn expression(text: &'a TemplateText) -> Self {
-        Self { text, syntax: Syntax::Expression, own: Vec::new() }
-    }
-
-    fn plain(text: &'a TemplateText) -> Self {
-        Self { text, syntax: Syntax::Text, own: Vec::new() }
-    }
-
-    fn script(text: &'a TemplateText) -> Self {
-        Self { text, syntax: Syntax::Shell, own: Vec::new() }
-    }
-}
-
-/// All templates of a step.
-pub(super) fn texts(step: &Step) -> Vec<Text<'_>> {
-    let mut all = Vec::new();
-    all.extend(step.when.as_ref().map(Text::expression));
-    all.extend(step.cd.iter().chain(&step.lcd).chain(&step.on).map(Text::plain));
-    all.extend(step.env.values().map(Text::plain));
-    all.extend(step.becomes().and_then(|other| other.user.as_ref()).map(Text::plain));
-    all.extend(step.dialogue.stdin.as_ref().map(Text::plain));
-    all.extend(step.dialogue.respond.iter().map(|respond| Text::plain(&respond.answer)));
-    match &step.each {
-        Some(Each::Expression(list)) => all.push(Text::expression(list)),
-        Some(Each::Items(items)) => {
-            let mut found = Vec::new();
-            items.iter().for_each(|item| leaves(item, &mut found));
-            all.extend(found.into_iter().map(Text::plain));
-        }
-        None => {}
-    }
-    let Guards { creates, unless, onlyif } = &step.guards;
-    all.extend(creates.as_ref().map(Text::plain));
-    all.extend(unless.iter().chain(onlyif).map(Text::script));
-    let until = step.repeat.as_ref().and_then(|repeat| repeat.until.as_ref());
-    let mut own = vec![RESULT];
-    own.extend(step.register.as_ref().map(|name| name.value.as_str()));
-    all.extend(
-        until
-            .into_iter()
-            .chain(&step.changed_when)
-            .map(|text| Text { own: own.clone(), ..Text::expression(text) }),
-    );
-    match &step.action {
-        Action::Run(command) | Action::Local(command) => match command {
-            Command::Script(text) => all.push(Text::script(text)),
-            Command::Argv(words) => all.extend(words.iter().map(Text::plain)),
-            Command::Raw(_) => {}
-        },
-        Action::Script(ScriptFile { from, args }) => {
-            all.push(Text::plain(from));
-            match args {
-                ScriptArgs::Words(words) => all.extend(words.iter().map(Text::plain)),
-                ScriptArgs::Line(line) => all.push(Text::script(line)),
-            }
-        }
-        Action::Echo(text) | Action::Fail(text) => all.push(Text::plain(text)),
-        Action::Set(values) => {
-            // Each value sees the ones before it.
-            let mut own = Vec::new();
-            for (name, value) in values {
-                let mut found = Vec::new();
-                leaves(value, &mut found);
-                all.extend(found.into_iter().map(|text| Text { own: own.clone(), ..Text::plain(text) }));
-                own.push(name.as_str());
-            }
-        }
-        Action::Assert { that, message } => {
-            all.extend(that.iter().map(Text::expression));
-            all.extend(message.as_ref().map(Text::plain));
-        }
-        Action::Put(Put { from, to, tree: _, attributes, install }) => {
-            all.extend(from.iter().map(Text::plain));
-            all.push(Text::plain(to));
-            all.extend(placed(attributes, Some(install)));
-        }
-        Action::Get(Get { from, to, tree: _ }) => {
-            all.extend(from.iter().map(Text::plain));
-            all.push(Text::plain(to));
-        }
-        Action::Sync(Sync { from, to, delete: _, tree: _, attributes }) => {
-            all.extend([Text::plain(from), Text::plain(to)]);
-            all.extend(placed(attributes, None));
-        }
-        Action::Template(TemplateFile { from, to, attributes, install }) => {
-            all.extend([Text::plain(from), Text::plain(to)]);
-            all.extend(placed(attributes, Some(install)));
-        }
-        Action::File(FileStep { path, state, attributes }) => {
-            all.push(Text::plain(path));
-            if let FileState::Link { target } = state {
-                all.push(Text::plain(target));
-            }
-            all.extend(placed(attributes, None));
-        }
-        Action::Line(LineStep { path, edit, create: _, attributes, install }) => {
-            all.push(Text::plain(path));
-            if let LineEdit::Present { line, .. } = edit {
-                all.push(Text::plain(line));
-            }
-            all.extend(placed(attributes, Some(install)));
-        }
-        Action::Stat(path) | Action::Ls(path) => all.push(Text::plain(path)),
-        Action::Confirm(text) => all.push(Text::plain(text)),
-        Action::Prompt(Prompt { ask, set: _, default, secret: _ }) => {
-            all.extend([ask].into_iter().chain(default).map(Text::plain));
-        }
-        Action::Reboot(Reboot { command, boot_id, timeout: _ }) => {
-            all.extend(command.iter().chain(boot_id).map(Text::script));
-        }
-        Action::WaitFor(wait) => match &wait.condition {
-            Condition::Port { port, address } => {
-                all.extend([port].into_iter().chain(address).map(Text::plain))
-            }
-            Condition::Path(text) | Condition::Http { url: text, status: _, body: _ } => {
-                all.push(Text::plain(text))
-            }
-            Condition::Command(script) => all.push(Text::script(script)),
-        },
-        // Opened up by now: their steps stand for them.
-        Action::Barrier | Action::Block(_) | Action::Task(_) => {}
-        Action::Facts => {}
-    }
-    all
-}
-
-/// The templates of how a file is put in place.
-fn placed<'a>(attributes: &'a Attributes, install: Option<&'a Install>) -> impl Iterator<Item = Text<'a>> {
-    let validate = install.and_then(|install| install.validate.as_ref());
-    // A command: its values are quoted for the shell.
-    let validate = validate.map(Text::script);
-    attributes.owner.iter().chain(&attributes.group).map(Text::plain).chain(validate)
-}
-
-pub(super) fn leaves<'a>(template: &'a Template, all: &mut Vec<&'a TemplateText>) {
-    match template {
-        Template::Text(text) => all.push(text),
-        Template::Literal(_) => {}
-        Template::List(items) => items.iter().for_each(|item| leaves(item, all)),
-        Template::Map(map) => map.values().for_each(|item| leaves(item, all)),
-    }
 }
 
 /// One message for all hosts that have the same problem.

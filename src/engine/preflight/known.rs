@@ -8,7 +8,6 @@ use std::path::Path;
 
 use crate::engine::plan::scope::{self, BUILT_IN_NAMES, HOST_VARS};
 use crate::engine::plan::{Plan, PlannedStep, PlannedTask, TaskHost};
-use crate::engine::planner::definitions;
 use crate::event::Section;
 use crate::model::task::TemplateText;
 use crate::model::template::{self, Layer, Scope, Syntax};
@@ -105,7 +104,7 @@ impl<'a> Known<'a> {
     pub(super) fn define(&mut self, task: &'a PlannedTask, step: &'a PlannedStep) {
         for member in &task.hosts {
             if let Some(later) = self.later.get_mut(member.host) {
-                later.extend(definitions(&step.step));
+                later.extend(step.step.definitions());
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::engine::preflight::disk::{Disk, Problem};
 use crate::engine::preflight::downloads::Downloads;
 use crate::engine::preflight::known::{Known, Member, Runs, Text};
 use crate::files::select::Selection;
+use crate::model::action::{DoneAt, LocalReads, Touches};
 use crate::model::files::TreeRules;
 use crate::model::position::{Diagnostic, Position};
 use crate::model::task::{Action, TemplateText};
@@ -74,48 +75,29 @@ struct Preflight<'a> {
 
 impl<'a> Preflight<'a> {
     fn step(&mut self, task: &'a PlannedTask, step: &'a PlannedStep) {
-        match &step.step.action {
-            Action::Put(put) => {
-                self.globs(&put.tree);
-                self.sources(task, step, &put.from);
-            }
-            Action::Sync(sync) => {
-                self.globs(&sync.tree);
-                self.synced(task, step, &sync.from);
-            }
-            Action::Template(file) => self.template(task, step, &file.from),
-            Action::Script(script) => self.script(task, step, &script.from),
-            Action::Get(get) => {
-                self.globs(&get.tree);
-                let members = self.known.members(task, step);
-                self.downloads.step(&self.known, &mut self.disk, &mut self.found, &members, get);
-                if !self.makes_files {
-                    let missing = self.downloads.unwritable(&self.known, &mut self.disk, &members, get);
-                    for (member, problem) in missing {
-                        self.found.add(&get.to.position, problem, member, task);
-                    }
-                }
-                self.makes_files = true;
-            }
-            Action::Local(_) => self.makes_files = true,
-            Action::Run(_)
-            | Action::Echo(_)
-            | Action::Set(_)
-            | Action::Fail(_)
-            | Action::Assert { .. }
-            | Action::File(_)
-            | Action::Line(_)
-            | Action::Stat(_)
-            | Action::Ls(_)
-            | Action::WaitFor(_)
-            | Action::Confirm(_)
-            | Action::Prompt(_)
-            | Action::Reboot(_)
-            | Action::Facts
-            | Action::Barrier
-            | Action::Block(_)
-            | Action::Task(_) => {}
+        let (action, kind) = (&step.step.action, step.step.action.properties());
+        let said = action.said();
+        if let Some(tree) = said.tree {
+            self.globs(tree);
         }
+        match said.reads {
+            Some(LocalReads::Sources(from)) => self.sources(task, step, from),
+            Some(LocalReads::Folder(from)) => self.synced(task, step, from),
+            Some(LocalReads::Template(from)) => self.template(task, step, from),
+            Some(LocalReads::Script(from)) => self.script(task, step, from),
+            None => {}
+        }
+        if let Action::Get(get) = action {
+            let members = self.known.members(task, step);
+            self.downloads.step(&self.known, &mut self.disk, &mut self.found, &members, get);
+            if !self.makes_files {
+                let missing = self.downloads.unwritable(&self.known, &mut self.disk, &members, get);
+                for (member, problem) in missing {
+                    self.found.add(&get.to.position, problem, member, task);
+                }
+            }
+        }
+        self.makes_files |= kind.done == DoneAt::Here || kind.touches == Touches::FilesHere;
         self.known.define(task, step);
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::live::stop::StopReceiver;
-use crate::engine::plan::scope::FACTS;
 use crate::engine::step::{StepResult, interrupted};
 use crate::engine::walk::worker::{Worker, giving_way};
 use crate::event::Fact;
 use crate::files::remote::{Privilege, Shell};
+use crate::model::action::FACTS;
 use crate::model::facts::{self, Facts, FactsError};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::Step;

@@ -29,7 +29,7 @@ use crate::engine::walk::worker::Worker;
 use crate::event::{Change, StepOutcome};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::position::Position;
-use crate::model::task::{Action, Command, Step};
+use crate::model::task::{Action, Step};
 use crate::model::template::{Scope, TemplateError, Templates};
 use crate::model::value::Vars;
 use crate::ssh::Connector;
@@ -97,20 +97,17 @@ impl StepResult {
     }
 }
 
-/// Runs a step whose condition holds. The session is open when [`needs_session`] says so.
+/// Runs a step whose condition holds. The session is open when its properties ask for one.
 pub(super) async fn run<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
     step: &Step,
     scope: &Scope,
 ) -> StepResult {
-    let changes =
-        matches!(step.action, Action::Run(_) | Action::Script(_) | Action::Local(_) | Action::Reboot(_));
-    if worker.shared.plan.changes.dry_run && changes {
-        return StepResult::not_known("not run: nobody knows what a command would change".to_owned());
-    }
-    if worker.shared.plan.changes.dry_run && matches!(step.action, Action::WaitFor(_)) {
-        return StepResult::not_known("not waited for: what brings it about was not run".to_owned());
+    if let Some(why) = step.action.properties().left_out
+        && worker.shared.plan.changes.dry_run
+    {
+        return StepResult::not_known(why.to_owned());
     }
     let result = match &step.action {
         Action::Run(command) => run::run(worker, index, step, command, scope).await,
@@ -138,43 +135,6 @@ pub(super) async fn run<C: Connector>(
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
     };
     result.unwrap_or_else(StepResult::failed)
-}
-
-/// Whether the action is done on the host.
-pub(super) fn needs_session(action: &Action) -> bool {
-    match action {
-        Action::Run(_)
-        | Action::Script(_)
-        | Action::Put(_)
-        | Action::Get(_)
-        | Action::Sync(_)
-        | Action::Template(_)
-        | Action::File(_)
-        | Action::Line(_)
-        | Action::Stat(_)
-        | Action::Ls(_)
-        | Action::WaitFor(_)
-        | Action::Reboot(_)
-        | Action::Facts => true,
-        Action::Local(_)
-        | Action::Echo(_)
-        | Action::Set(_)
-        | Action::Fail(_)
-        | Action::Assert { .. }
-        | Action::Confirm(_)
-        | Action::Prompt(_)
-        | Action::Barrier
-        | Action::Block(_)
-        | Action::Task(_) => false,
-    }
-}
-
-/// What a command's success means for the host.
-pub(super) fn success(action: &Action) -> StepStatus {
-    match action {
-        Action::Run(Command::Script(_) | Command::Argv(_)) | Action::Script(_) => StepStatus::Changed,
-        _ => StepStatus::Ok,
-    }
 }
 
 /// Whether the step is to be run: its `when`.

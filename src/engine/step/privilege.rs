@@ -6,6 +6,7 @@ use crate::engine::plan::{Item, PlannedTask};
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::{interrupted, template_failed};
 use crate::engine::walk::worker::Worker;
+use crate::model::action::{DoneAt, Touches};
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::settings::OnDisconnect;
@@ -28,7 +29,7 @@ pub(in crate::engine::step) fn raising<C: Connector>(
     let plan = &worker.shared.plan;
     let becoming = &worker.place.becoming;
     // A command of this machine has nothing of the host's.
-    let here = matches!(step.action, Action::Local(_));
+    let here = step.action.properties().done == DoneAt::Here;
     let source = if here { other.own_password() } else { becoming.password_of(other) };
     let user = match &other.user {
         Some(user) => {
@@ -85,8 +86,8 @@ fn certain(task: &PlannedTask, dry_run: bool) -> Vec<&Step> {
     let mut found = Vec::new();
     walk(task, &task.body.main, &mut found);
     found.retain(|step| {
-        let command = matches!(step.action, Action::Run(_) | Action::Script(_) | Action::Reboot(_));
-        let done_there = super::needs_session(&step.action) && !(command && dry_run);
+        let kind = step.action.properties();
+        let done_there = kind.needs_session() && !(kind.touches == Touches::Anything && dry_run);
         let always = step.when.is_none() && !step.run_once && step.on.is_none();
         step.becomes().is_some() && always && done_there
     });

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::engine::plan::title;
 use crate::engine::step::look::look;
 use crate::engine::step::{StepResult, interrupted, run as command};
 use crate::engine::walk::worker::{self, Worker};
@@ -179,7 +178,7 @@ async fn boot_id<C: Connector>(
 }
 
 fn asked_for(command: &Command) -> String {
-    title(&Step::bare(Action::Run(command.clone())))
+    Action::Run(command.clone()).said().title
 }
 
 /// The user's script, or ours.

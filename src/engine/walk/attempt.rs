@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use crate::engine::host::register;
 use crate::engine::live::together::{Claim, Claimed, Done, Once, Place};
-use crate::engine::plan;
-use crate::engine::plan::scope::RESULT;
-use crate::engine::planner;
 use crate::engine::step::ask::NoAnswer;
 use crate::engine::step::look::{self, Probe};
 use crate::engine::step::{self, StepResult, template_failed};
@@ -15,9 +12,10 @@ use crate::engine::walk::way::Halt;
 use crate::engine::walk::worker::Worker;
 use crate::event::ledger::Kept;
 use crate::event::{Change, Fact, StepOutcome};
+use crate::model::action::{Gathers, RESULT, first_line};
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
-use crate::model::task::{Action, Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
+use crate::model::task::{Command, Each, Repeat, Shown, Step, Strategy, TemplateText};
 use crate::model::template::{self, Layer, Scope, Syntax, TemplateError};
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
@@ -70,7 +68,7 @@ impl<C: Connector> Worker<'_, C> {
         let claim = if step.run_once && wanted { Some(self.claim(index, step).await?) } else { None };
         let does_it = wanted && !matches!(claim, Some(Claim::Done(_)));
         let mut away = None;
-        if does_it && step::needs_session(&step.action) {
+        if does_it && step.action.properties().needs_session() {
             away = match self.go(index, planned).await {
                 Ok(away) => away,
                 Err(halt) => return Err(self.halt_unrun(index, halt)),
@@ -139,7 +137,7 @@ impl<C: Connector> Worker<'_, C> {
     pub(crate) fn take_note(&mut self, step: &Step, result: &StepResult) {
         if result.outcome.not_known {
             self.run.left_out = true;
-            self.doubt(planner::definitions(step));
+            self.doubt(step.definitions());
         } else if let Some(name) = &step.register
             && !result.done_elsewhere
         {
@@ -160,8 +158,7 @@ impl<C: Connector> Worker<'_, C> {
         if vars.is_empty() {
             return;
         }
-        let typed_unseen = matches!(&step.action, Action::Prompt(prompt) if prompt.secret);
-        let lost = if step.shown == Shown::StatusOnly || typed_unseen {
+        let lost = if step.shown == Shown::StatusOnly || step.action.typed_unseen().is_some() {
             std::mem::take(&mut vars).into_iter().map(|(name, _)| name).collect()
         } else {
             Vec::new()
@@ -173,7 +170,7 @@ impl<C: Connector> Worker<'_, C> {
     /// Waits for the other hosts of the batch where they go together.
     async fn meet(&mut self, index: usize, step: &Step) -> Result<(), Halt> {
         self.together.batch.come_to(self.together.member, index);
-        let meets = matches!(step.action, Action::Barrier | Action::Confirm(_) | Action::Prompt(_));
+        let meets = step.action.properties().gathers != Gathers::Never;
         if self.task.strategy == Strategy::Free && !meets && !self.is_paced() {
             return Ok(());
         }
@@ -380,7 +377,7 @@ impl<C: Connector> Worker<'_, C> {
                         outcome.status = StepStatus::Unknown;
                     } else {
                         outcome.failure = None;
-                        outcome.status = step::success(&step.action);
+                        outcome.status = step.action.success();
                     }
                 }
                 (StepStatus::Ok | StepStatus::Changed, false) => {
@@ -452,7 +449,7 @@ impl<C: Connector> Worker<'_, C> {
                 Probe::Ended(result) => return Ok(Some(look::of(word, *result))),
             };
             if yes == skips {
-                return skipped(format!("{word}: {}", plan::first_line(&script.value)));
+                return skipped(format!("{word}: {}", first_line(&script.value)));
             }
         }
         Ok(None)
@@ -461,7 +458,8 @@ impl<C: Connector> Worker<'_, C> {
     /// Takes a step that one host does for all, or waits for whoever has it.
     async fn claim(&self, index: usize, step: &Step) -> Result<Claim<Layer>, Halt> {
         // Whether to go on is asked again for each batch.
-        let batch = matches!(step.action, Action::Confirm(_)).then_some(self.together.number);
+        let again = step.action.properties().gathers == Gathers::ForAnAnswerEach;
+        let batch = again.then_some(self.together.number);
         let place = Place { task: self.task_index, step: index, batch };
         self.claim_at(index, &self.together.once, place).await
     }
@@ -509,9 +507,9 @@ impl<C: Connector> Worker<'_, C> {
         let result = match result.outcome.failure.clone().filter(|_| !passes) {
             Some(failure) => Err(failure),
             None => {
-                let mut layer = self.run.layer.only(|name| planner::definitions(step).any(|own| own == name));
+                let mut layer = self.run.layer.only(|name| step.definitions().any(|own| own == name));
                 if result.outcome.not_known {
-                    layer.doubt(planner::definitions(step));
+                    layer.doubt(step.definitions());
                 } else if let Some(name) = &step.register {
                     layer.define(Vars::from_iter([(name.value.clone(), register::result(result))]));
                 }

@@ -305,9 +305,9 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// What a step has defined by now.
-    pub(crate) fn definitions_of(&self, step: &Step) -> Vars {
-        let known = planner::definitions(step)
-            .filter_map(|name| Some((name.to_owned(), self.run.layer.value(name)?)));
+    pub(super) fn definitions_of(&self, step: &Step) -> Vars {
+        let known =
+            step.definitions().filter_map(|name| Some((name.to_owned(), self.run.layer.value(name)?)));
         known.collect()
     }
 

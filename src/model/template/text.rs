@@ -24,3 +24,15 @@ pub enum Template {
     /// A map of such values.
     Map(IndexMap<String, Template>),
 }
+
+impl Template {
+    /// The texts at its leaves, in order.
+    pub fn leaves(&self) -> Vec<&TemplateText> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Literal(_) => Vec::new(),
+            Self::List(items) => items.iter().flat_map(Self::leaves).collect(),
+            Self::Map(map) => map.values().flat_map(Self::leaves).collect(),
+        }
+    }
+}

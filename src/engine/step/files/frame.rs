@@ -79,7 +79,7 @@ pub(super) async fn run<C: Connector>(
 ) -> Result<StepResult, Failure> {
     let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
     let limit = Limit { length: limit, end: limit.and_then(|limit| Instant::now().checked_add(limit)) };
-    let (failure, before) = match attempt(worker, index, &privilege, &work, limit, None).await {
+    let (failure, before) = match attempt(worker, index, step, &privilege, &work, limit, None).await {
         Tried::Ended(result) => return Ok(*result),
         Tried::Alone(failure, before) => (failure, before),
     };
@@ -88,7 +88,7 @@ pub(super) async fn run<C: Connector>(
     if !worker.connect_alone(index).await {
         return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
     }
-    match attempt(worker, index, &privilege, &work, limit, Some(before)).await {
+    match attempt(worker, index, step, &privilege, &work, limit, Some(before)).await {
         Tried::Ended(result) => Ok(*result),
         Tried::Alone(failure, remote) => {
             Ok(ended(failure, StepStatus::Failed, remote.left(), remote.is_undecided(), true))
@@ -114,6 +114,7 @@ impl Limit {
 async fn attempt<C: Connector>(
     worker: &mut Worker<'_, C>,
     index: usize,
+    step: &Step,
     privilege: &Privilege,
     work: &Work,
     limit: Limit,
@@ -165,7 +166,7 @@ async fn attempt<C: Connector>(
         remote.inherit(&before);
         left = remote.cleanup().await;
     }
-    let changes = work.changes_host() && !worker.shared.plan.changes.dry_run;
+    let changes = step.action.properties().changes_host() && !worker.shared.plan.changes.dry_run;
 
     let progress = Progress::default();
     let hosts = worker.task.hosts.len().min(worker.shared.plan.pool).max(1);

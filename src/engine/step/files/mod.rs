@@ -78,35 +78,13 @@ impl Work {
             Action::Line(line) => Self::Line(line::Line::prepare(&texts, line)?),
             Action::Stat(path) => Self::Stat(texts.remote(path)?),
             Action::Ls(path) => Self::Ls(texts.remote(path)?),
-            Action::Run(_)
-            | Action::Facts
-            | Action::Local(_)
-            | Action::Script(_)
-            | Action::Echo(_)
-            | Action::Set(_)
-            | Action::Fail(_)
-            | Action::Assert { .. }
-            | Action::WaitFor(_)
-            | Action::Confirm(_)
-            | Action::Prompt(_)
-            | Action::Reboot(_)
-            | Action::Barrier
-            | Action::Block(_)
-            | Action::Task(_) => {
+            _ => {
                 return Err(Failure::new(
                     Kind::Internal,
                     format!("{} is no step on files", step.action.key()),
                 ));
             }
         })
-    }
-
-    /// Whether it changes something on the host.
-    fn changes_host(&self) -> bool {
-        match self {
-            Self::Put(_) | Self::Sync(_) | Self::Template(_) | Self::File(_) | Self::Line(_) => true,
-            Self::Get(_) | Self::Stat(_) | Self::Ls(_) => false,
-        }
     }
 
     /// Whether contents are moved, which are counted on both sides.
