@@ -317,6 +317,20 @@ async fn a_yes_is_no_proof() {
     }
 }
 
+/// To find out how a server makes links, some are made: none of them stays, also where SFTP removes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_tried_out_does_not_stay() {
+    let sandbox = hosts([("fails", SftpFault::RemoveFails), ("lies", SftpFault::RemoveLies)]).await;
+    let fan = Fan::of(&sandbox).file("site/a", "a");
+    std::os::unix::fs::symlink("a", fan.work().join("site/l")).unwrap();
+    let ran = fan.run(["put", "-H", "all", "site", "www"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for host in sandbox.hosts() {
+        let names: Vec<String> = below(&host.home).into_keys().collect();
+        assert_eq!(names, ["www/site/a", "www/site/l"], "{}", host.name);
+    }
+}
+
 /// Puts to hosts whose connections are cut after ever more bytes, up to where none is.
 async fn sweep(
     fan: &Fan,

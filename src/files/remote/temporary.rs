@@ -106,6 +106,15 @@ impl<S: Session> Remote<S> {
         self.temporaries().retain(|kept| kept != path);
     }
 
+    /// A folder has another name now, with all that is in it.
+    pub(super) fn moved(&self, from: &[u8], to: &[u8]) {
+        for kept in self.temporaries().iter_mut() {
+            if let Some(below) = kept.strip_prefix(from).filter(|below| below.starts_with(b"/")) {
+                *kept = [to, below].concat();
+            }
+        }
+    }
+
     fn displaced(&self) -> MutexGuard<'_, Vec<Displaced>> {
         self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -188,6 +188,7 @@ impl<S: Session> Remote<S> {
         };
         asking.decided(asked)?;
         self.settled(temporary);
+        self.moved(temporary, target);
         Ok(())
     }
 

@@ -89,6 +89,8 @@ pub enum SftpFault {
     RenameLies,
     /// REMOVE and RMDIR say that all is well, and remove nothing.
     RemoveLies,
+    /// REMOVE and RMDIR are not permitted.
+    RemoveFails,
 
     /// Is honest, and differs from OpenSSH's server in these ways.
     Differs(Vec<Dialect>),
@@ -133,9 +135,8 @@ impl Desk {
             SftpFault::NoRename if is_extended(request, None) => Some(say(status::OP_UNSUPPORTED)),
             SftpFault::RenameFails | SftpFault::NoRename => is_rename(request).then(|| say(status::FAILURE)),
             SftpFault::RenameLies => is_rename(request).then(|| say(status::OK)),
-            SftpFault::RemoveLies => {
-                matches!(request, Request::Remove { .. } | Request::Rmdir { .. }).then(|| say(status::OK))
-            }
+            SftpFault::RemoveLies => is_removal(request).then(|| say(status::OK)),
+            SftpFault::RemoveFails => is_removal(request).then(|| say(status::PERMISSION_DENIED)),
             SftpFault::Names(names) => folder_of(request).map(|folder| {
                 if listed.insert(folder.clone()) {
                     Reply::Names(names.iter().map(|name| made_up(name)).collect())
@@ -248,6 +249,10 @@ fn folder_of(request: &Request) -> Option<&Bytes> {
 /// Whether a request puts a file under another name.
 pub(super) fn is_rename(request: &Request) -> bool {
     matches!(request, Request::Rename { .. }) || is_extended(request, Some(b"posix-rename@openssh.com"))
+}
+
+fn is_removal(request: &Request) -> bool {
+    matches!(request, Request::Remove { .. } | Request::Rmdir { .. })
 }
 
 fn is_extended(request: &Request, which: Option<&[u8]>) -> bool {

@@ -210,6 +210,8 @@ async fn attempt<C: Connector>(
     let stands = |result: StepResult| if changes { result.begun() } else { result };
     Tried::Ended(Box::new(match given {
         Given::Done(Ok(mut done)) => {
+            // What was tried out and could not be removed again, as where nobody may remove anything.
+            left.extend(leave(&remote, &mut stop).await);
             let mut notes: Vec<String> = remote.unheeded();
             if by_commands {
                 notes.push("by commands: the server has no SFTP".to_owned());
