@@ -268,12 +268,12 @@ impl<'a> Variables<'a> {
             message += &format!(" on {}", name_hosts(names.into_iter()));
         }
         let mut problem = Diagnostic::at(&text.position, message);
-        problem.help = lacking.first().map(|host| self.suggest(name, host, hosts));
+        problem.help = lacking.first().map(|host| self.suggest(name, &text.value, host, hosts));
         problem
     }
 
     /// What to do about a name that a host lacks.
-    fn suggest(&self, name: &str, host: &TaskHost, hosts: &[PlannedHost]) -> String {
+    fn suggest(&self, name: &str, text: &str, host: &TaskHost, hosts: &[PlannedHost]) -> String {
         if self.defined.iter().any(|defined| defined.contains(name)) {
             return "earlier steps define it, on other hosts".to_owned();
         }
@@ -284,18 +284,18 @@ impl<'a> Variables<'a> {
             .chain(self.extra.names())
             .chain(self.request.secrets.named().names())
             .chain(BUILT_IN_NAMES);
-        suggest(name, known)
+        suggest(name, known, text)
     }
 }
 
-/// What to do about a name that is not among the known ones.
-pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+/// What to do about a name in a text that is not among the known ones.
+pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>, text: &str) -> String {
     if name == FACTS {
         return "a step `facts: true` before it finds them out".to_owned();
     }
     match did_you_mean(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => template::of_another_program(name)
+        None => template::of_another_program(name, text)
             .unwrap_or_else(|| format!("define it in `vars:`, or with -e {name}=VALUE")),
     }
 }

@@ -187,7 +187,7 @@ impl<'a> Preflight<'a> {
                         let Some(first) = lacking.first() else { continue };
                         let problem = Problem {
                             message: format!("undefined variable \"{name}\""),
-                            help: Some(suggest(name, self.known.names(first))),
+                            help: Some(suggest(name, self.known.names(first), "")),
                         };
                         for member in lacking {
                             self.found.add(at, problem.clone(), member, task);

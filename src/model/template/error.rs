@@ -6,7 +6,7 @@ use thiserror::Error as ThisError;
 
 use super::filters::FUNCTIONS;
 use super::scope::Scope;
-use super::source::segment_at;
+use super::source::{first_use, segment_at};
 use super::twice::Wants;
 use super::{MAX_EXPANSION, Syntax};
 use crate::model::position::{Diagnostic, Position};
@@ -149,6 +149,7 @@ impl Problem {
                     Wants::Plain => "write > FILE 2>&1, or a name without special characters".to_owned(),
                     Wants::Program => format!("write {} inside the quotes of that text, or pass it by the step's `env` and write \"$NAME\" there", with("quote")),
                     Wants::Foreign => "pass it as an argument, or by the step's `env`".to_owned(),
+                    Wants::Delimited => "take a delimiter that it does not have: s|old|new|; it must not end a line either".to_owned(),
                 };
                 (format!("value of {shown:?} cannot stand {place}: it would be evaluated"), Some(help))
             }
@@ -157,7 +158,7 @@ impl Problem {
                     Wants::Number => format!("write {{{{ {shown} | int }}}} where the variable is set"),
                     Wants::Name => "only the name of a variable can stand there: write it yourself".to_owned(),
                     Wants::Plain => "give the variable a name without special characters".to_owned(),
-                    Wants::Program | Wants::Foreign => "keep the shell from putting it in: with single quotes around that text, and the value in the step's `env`; or write {{ value | quote }} there".to_owned(),
+                    Wants::Program | Wants::Foreign | Wants::Delimited => "keep the shell from putting it in: with single quotes around that text, and the value in the step's `env`; or write {{ value | quote }} there".to_owned(),
                 };
                 (
                     format!(
@@ -212,13 +213,53 @@ pub(super) fn as_text(braces: &str, or: Option<&str>) -> String {
 
 /// Words of other languages that stand between double braces: Go's templates, awk, Vue, GitHub's workflows.
 const FOREIGN: &[&str] = &[
-    "block", "define", "else", "end", "exit", "github", "html", "json", "len", "next", "print", "printf",
-    "println", "template", "with",
+    "and",
+    "block",
+    "define",
+    "else",
+    "end",
+    "eq",
+    "exit",
+    "github",
+    "html",
+    "if",
+    "index",
+    "join",
+    "json",
+    "len",
+    "next",
+    "not",
+    "or",
+    "print",
+    "printf",
+    "println",
+    "prettyjson",
+    "range",
+    "slice",
+    "split",
+    "template",
+    "title",
+    "with",
 ];
 
-/// How to write an undefined name that may be another program's.
-pub(super) fn foreign(name: &str) -> Option<String> {
-    FOREIGN.contains(&name).then(|| as_text(&format!("{{{{{name}}}}}"), None))
+/// Those that open or close a block, which is one text from its first brace to its last.
+const FOREIGN_BLOCKS: &[&str] = &["block", "define", "else", "end", "if", "range", "with"];
+
+/// How to write an undefined name that may be another program's, where a text uses it.
+pub(super) fn foreign(name: &str, text: &str) -> Option<String> {
+    const LONGEST: usize = 100;
+    if !FOREIGN.contains(&name) {
+        return None;
+    }
+    let used = first_use(text, Syntax::Text, name).and_then(|offset| segment_at(text, Syntax::Text, offset));
+    let whole = used.and_then(|segment| {
+        let line = text.get(..segment.open)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.get(line..)?.lines().next()?;
+        let block = line.find("{{").zip(line.rfind("}}")).and_then(|(from, to)| line.get(from..to + 2));
+        if FOREIGN_BLOCKS.contains(&name) { block } else { text.get(segment.open..segment.end) }
+    });
+    let whole = whole.filter(|whole| whole.len() <= LONGEST && !whole.contains('\n'));
+    Some(whole.map_or_else(|| as_text(&format!("{{{{{name}}}}}"), None), |whole| as_text(whole, None)))
 }
 
 /// The error of an expansion that does not end in sight.

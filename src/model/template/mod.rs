@@ -238,9 +238,9 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
     Ok(needed)
 }
 
-/// How to write an undefined name that may stand between braces of another program (`{{end}}` of Go).
-pub fn of_another_program(name: &str) -> Option<String> {
-    error::foreign(name)
+/// How to write an undefined name that may stand between braces of another program in a text (`{{end}}` of Go).
+pub fn of_another_program(name: &str, text: &str) -> Option<String> {
+    error::foreign(name, text)
 }
 
 /// How often a text names a file by `%s`; in values, tags and comments it does not.

@@ -366,6 +366,13 @@ pub(super) fn script_reader(words: &[String]) -> Option<&str> {
     words.iter().map(|word| base(word)).find(shell).filter(|_| takes_script)
 }
 
+/// Which of the words of a command a shell among them reads as its script: the first that is no option behind a `-c`.
+pub(super) fn script_at(words: &[String]) -> Option<usize> {
+    let option =
+        (1..words.len()).find(|&at| words.get(..=at).is_some_and(|words| script_reader(words).is_some()))?;
+    (option + 1..words.len()).find(|&at| words.get(at).is_some_and(|word| !word.starts_with(['-', '+'])))
+}
+
 /// Whether a word is the name of a shell.
 pub(super) fn is_shell(word: &str) -> bool {
     SHELLS.contains(&base(word))

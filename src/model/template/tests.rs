@@ -485,3 +485,18 @@ fn a_command_for_a_file_has_its_place_before_its_values() {
     assert_eq!(count_holes("check {{ '%s' }}"), 0);
     assert_eq!(count_holes("check %s {{ '%s' }} {# %s #}{% raw %}{{{% endraw %}"), 1);
 }
+
+#[test]
+fn hints_about_braces_of_another_program_keep_all_that_is_between_them() {
+    for (name, text, whole) in [
+        ("json", "docker inspect -f '{{json .State}}' c", "{{json .State}}"),
+        ("len", "docker inspect -f '{{ len .Mounts }}' c", "{{ len .Mounts }}"),
+        ("if", "docker inspect -f '{{if .X}}yes{{end}}' c", "{{if .X}}yes{{end}}"),
+        ("end", "a\ndocker inspect -f '{{with .X}}x{{end}}' c\n", "{{with .X}}x{{end}}"),
+        ("end", "", "{{end}}"),
+    ] {
+        let help = super::of_another_program(name, text).unwrap();
+        assert!(help.ends_with(&format!("{{% raw %}}{whole}{{% endraw %}}")), "{text}: {help}");
+    }
+    assert_eq!(super::of_another_program("version", "{{ version }}"), None);
+}

@@ -7,109 +7,31 @@ use std::str::Chars;
 
 use crate::model::template::lexer::{Opened, Seen};
 
+use super::words::{BLOCKS, Command, Part, Quotes, Sources, Word};
+
 /// Programs whose heredoc is what the next command of a pipe reads.
 const PASSES: &[&str] = &["cat", "sed", "tee", "envsubst"];
 
-/// What stands around a part of a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quotes {
-    None,
-    Double,
-    /// Single quotes, or a backslash.
-    Single,
+/// The commands of a script.
+pub(super) struct Script {
+    /// Those inside others first.
+    pub(super) commands: Vec<Command>,
+    /// The functions that it defines.
+    pub(super) functions: Vec<String>,
 }
 
-/// A part of a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Char(char, Quotes),
-    /// The value of this index.
-    Value(usize, Quotes),
-    /// What the shell puts in: `$(...)`, `${...}`, `$'...'`.
-    Expansion,
-}
-
-/// A word as it is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Vec<Part>);
-
-impl Word {
-    /// The characters before the first part that is none.
-    pub(super) fn prefix(&self) -> String {
-        self.0.iter().map_while(|part| if let Part::Char(c, _) = part { Some(*c) } else { None }).collect()
-    }
-
-    /// Its text, with a sign that no text has for what is not known.
-    pub(super) fn text(&self) -> String {
-        self.0.iter().map(|part| if let Part::Char(c, _) = part { *c } else { '\u{fffd}' }).collect()
-    }
-
-    /// The variables that the shell puts into it: `$name`, `${name}`.
-    pub(super) fn variables(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut parts = self.0.iter().peekable();
-        while let Some(part) = parts.next() {
-            if !matches!(part, Part::Char('$', Quotes::None | Quotes::Double)) {
-                continue;
-            }
-            let mut name = String::new();
-            while let Some(Part::Char(c, _)) = parts.next_if(|part| is_of_name(part)) {
-                name.push(*c);
-            }
-            if !name.is_empty() {
-                found.push(name);
-            }
-        }
-        found
-    }
-
-    /// Whether it is one variable, and nothing else.
-    pub(super) fn is_one_variable(&self) -> bool {
-        matches!(self.0.split_first(), Some((Part::Char('$', Quotes::None | Quotes::Double), name))
-            if !name.is_empty() && name.iter().all(is_of_name))
-    }
-
-    /// Whether it is one value or one variable, and nothing else.
-    pub(super) fn is_one(&self) -> bool {
-        self.0.len() < 2 || self.is_one_variable()
-    }
-
-    /// The values in it.
-    pub(super) fn values(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().filter_map(|part| if let Part::Value(index, _) = part { Some(*index) } else { None })
-    }
-}
-
-fn is_of_name(part: &Part) -> bool {
-    matches!(part, Part::Char(c, Quotes::None | Quotes::Double) if c.is_ascii_alphanumeric() || *c == '_')
-}
-
-/// A simple command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Command {
-    pub(super) words: Vec<Word>,
-    /// What follows `>&` and `<&`.
-    pub(super) duplicated: Vec<Word>,
-    /// Whether it is the inside of `name=(...)`.
-    pub(super) is_array: bool,
-    /// The heredocs that it begins: whether the shell leaves their bodies as they are.
-    heredocs: Vec<Quotes>,
-    /// The words of the command whose output it reads, or what would be one: those of a here-string.
-    pub(super) fed: Vec<Word>,
-    /// What is in them.
-    pub(super) bodies: Vec<Word>,
-}
-
-/// Reads the commands of a script with marks, those inside others first.
-pub(super) fn read(script: &str, seen: &[Seen]) -> Vec<Command> {
-    let levels = vec![Level::Commands(Builder::default())];
-    let mut reading = Reading { script, levels, found: Vec::new(), waiting: VecDeque::new() };
+/// Reads the commands of a script with marks.
+pub(super) fn read(script: &str, seen: &[Seen]) -> Script {
+    let levels = vec![Level::Commands(Builder::default(), 0)];
+    let mut reading =
+        Reading { script, levels, found: Vec::new(), waiting: VecDeque::new(), functions: Vec::new() };
     reading.read(seen);
-    reading.found
+    Script { commands: reading.found, functions: reading.functions }
 }
 
 enum Level {
-    Commands(Builder),
+    /// The second is how many were found before it began.
+    Commands(Builder, usize),
     Double(Word),
     /// Backticks, braces, arithmetic: the lexer itself judges what stands there.
     Other {
@@ -127,6 +49,27 @@ struct Builder {
     redirects: Option<Redirect>,
     /// Whether it is inside `[[ ]]`, where operators end no command.
     in_test: bool,
+    /// The functions and groups that are open: the name of those that have one.
+    groups: Vec<Option<String>>,
+    /// The function whose name has just been read.
+    defines: Option<String>,
+    /// The commands that have a `<(...)` open, and how many other parentheses are open in each.
+    outer: Vec<(Command, usize)>,
+    /// What they read there.
+    inner: Vec<Command>,
+    /// The functions that were read.
+    functions: Vec<String>,
+    /// The blocks that are open, and what they have printed.
+    blocks: Vec<(Block, Sources)>,
+    /// What the group that has just ended printed.
+    printed: Sources,
+}
+
+/// What opened a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Word,
+    Parenthesis,
 }
 
 #[derive(Clone, Copy)]
@@ -147,6 +90,7 @@ struct Reading<'a> {
     found: Vec<Command>,
     /// Which of them wait for the bodies of their heredocs, in order.
     waiting: VecDeque<(usize, Quotes)>,
+    functions: Vec<String>,
 }
 
 impl Reading<'_> {
@@ -158,7 +102,10 @@ impl Reading<'_> {
                     self.plain(from, at.saturating_sub(self.opener(at, what)));
                     self.levels.push(match what {
                         Opened::Double => Level::Double(Word::default()),
-                        Opened::Commands => Level::Commands(Builder::default()),
+                        Opened::Commands => {
+                            let groups = vec![self.within()];
+                            Level::Commands(Builder { groups, ..Builder::default() }, self.found.len())
+                        }
                         Opened::Other => Level::Other {
                             start: at,
                             counts: self.script.get(..at).is_some_and(|t| t.ends_with("((")),
@@ -186,10 +133,19 @@ impl Reading<'_> {
         }
         self.plain(from, self.script.len());
         while let Some(level) = self.levels.pop() {
-            if let Level::Commands(builder) = level {
+            if let Level::Commands(builder, _) = level {
                 self.end(builder);
             }
         }
+    }
+
+    /// The function that the innermost commands are in.
+    fn within(&self) -> Option<String> {
+        let builders = self.levels.iter().rev();
+        builders.into_iter().find_map(|level| match level {
+            Level::Commands(builder, _) => Some(builder.within()),
+            Level::Double(_) | Level::Other { .. } => None,
+        })?
     }
 
     /// `$'...'` is a part of its word, the body of a heredoc belongs to its command, a comment to nothing.
@@ -201,7 +157,7 @@ impl Reading<'_> {
         if let Some((command, quotes)) = waiting {
             command.bodies.push(Word(parts(text, quotes)));
         } else if text.starts_with('\'') {
-            self.add(Word(vec![Part::Expansion]));
+            self.add(Word(vec![Part::Expansion(Sources::default())]));
         }
     }
 
@@ -230,48 +186,102 @@ impl Reading<'_> {
         let closed = if self.levels.len() > 1 { self.levels.pop() } else { None };
         match closed {
             Some(Level::Double(word)) => self.add(word),
-            Some(Level::Commands(builder)) => {
+            Some(Level::Commands(builder, first)) => {
                 self.end(builder);
-                self.add(Word(vec![Part::Expansion]));
+                let mut printed = Sources::default();
+                for command in self.found.iter_mut().skip(first) {
+                    if !std::mem::replace(&mut command.is_read, true) {
+                        printed.add(command.output(&self.functions));
+                    }
+                }
+                self.add(Word(vec![Part::Expansion(printed)]));
             }
             Some(Level::Other { start, counts }) => {
                 let before = self.script.get(..start).unwrap_or_default();
                 let text = self.script.get(start..at.saturating_sub(1)).unwrap_or_default();
-                if before.ends_with("${")
-                    && !text.is_empty()
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                {
-                    let quotes = match self.levels.last() {
-                        Some(Level::Double(_)) => Quotes::Double,
-                        Some(Level::Commands(_) | Level::Other { .. }) | None => Quotes::None,
-                    };
-                    return self.add(Word(parts(&format!("${text}"), quotes)));
+                if before.ends_with("${") {
+                    return self.parameter(text);
                 }
                 if counts {
                     // As if it were a command: what it looks at is calculated.
                     let text = self.script.get(start..at).unwrap_or_default();
-                    let words = vec![
-                        Word(parts("let", Quotes::None)),
-                        Word(parts(&format!(" {text}"), Quotes::Double)),
-                    ];
-                    self.found.push(Command { words, ..Command::default() });
+                    self.judged("let", text);
                 }
-                self.add(Word(vec![Part::Expansion]));
+                self.add(Word(vec![Part::Expansion(Sources::default())]));
             }
             None => {}
         }
     }
 
+    /// Has a text judged as if it were the argument of a command.
+    fn judged(&mut self, program: &str, text: &str) {
+        let words =
+            vec![Word(parts(program, Quotes::None)), Word(parts(&format!(" {text}"), Quotes::Double))];
+        let within = self.within();
+        self.found.push(Command { words, within, is_read: true, ..Command::default() });
+    }
+
+    /// `${...}`
+    fn parameter(&mut self, text: &str) {
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !text.is_empty() && text.chars().all(is_of_name) {
+            let sources = Sources { values: Vec::new(), names: vec![text.to_owned()], is_variable: true };
+            return self.add(Word(vec![Part::Expansion(sources)]));
+        }
+        // zsh's flags: `e` has the text expanded again, `P` takes it for a name.
+        let (flags, rest) = match text.strip_prefix('(').and_then(|text| text.split_once(')')) {
+            Some((flags, rest)) => (flags, rest),
+            None => ("", text),
+        };
+        let names_another = rest.starts_with('!') || flags.contains('P');
+        let rest = rest.trim_start_matches(['!', '=', '~', '^']);
+        let length = rest.find(|c| !is_of_name(c)).unwrap_or(rest.len());
+        let (name, operation) = rest.split_at(length);
+        let lists_names = operation.starts_with(['@', '*']) && operation.len() == 1;
+        let lists_keys = operation.starts_with("[@]") || operation.starts_with("[*]");
+        if name.is_empty() {
+            let names = dollars(text);
+            return self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
+        }
+        if names_another && !lists_names && !lists_keys {
+            self.judged("unset", &format!("${name}"));
+        }
+        if flags.contains('e') || operation.ends_with("@P") {
+            self.judged("eval", &format!("${name}"));
+        }
+        if let Some((subscript, _)) = operation.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let element = Word(parts(&format!("{name}[{subscript}]"), Quotes::Double));
+            let within = self.within();
+            self.found.push(Command { elements: vec![element], within, is_read: true, ..Command::default() });
+        }
+        let behind =
+            operation.split_once(']').filter(|_| operation.starts_with('[')).map_or(operation, |(_, o)| o);
+        if let Some(offset) = behind.strip_prefix(':').filter(|rest| !rest.starts_with(['-', '=', '?', '+']))
+        {
+            self.judged("let", offset);
+        }
+        let mut names = dollars(operation);
+        // `${x+...}` does not have the variable's text, and `${x//[!0-9]/}` nothing of it that matters.
+        let has_text = !(names_another && lists_keys)
+            && !behind.trim_start_matches(':').starts_with('+')
+            && !(behind.starts_with("//[!") || behind.starts_with("//[^"));
+        if has_text {
+            names.push(name.to_owned());
+        }
+        self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
+    }
+
     fn end(&mut self, mut builder: Builder) {
         builder.end_word();
         let last = builder.take();
+        self.functions.append(&mut builder.functions);
         self.ended(last);
     }
 
     /// Adds parts to the word that is being read, which begins here if none is.
     fn add(&mut self, Word(parts): Word) {
         match self.levels.last_mut() {
-            Some(Level::Commands(builder)) => builder.word.get_or_insert_default().0.extend(parts),
+            Some(Level::Commands(builder, _)) => builder.word.get_or_insert_default().0.extend(parts),
             Some(Level::Double(word)) => word.0.extend(parts),
             Some(Level::Other { .. }) | None => {}
         }
@@ -281,8 +291,9 @@ impl Reading<'_> {
     fn plain(&mut self, from: usize, to: usize) {
         let text = self.script.get(from..to).unwrap_or_default();
         match self.levels.last_mut() {
-            Some(Level::Commands(builder)) => {
-                let commands = builder.read(text);
+            Some(Level::Commands(builder, _)) => {
+                let commands = builder.read(text, &self.functions);
+                self.functions.append(&mut builder.functions);
                 self.ended(commands);
             }
             Some(Level::Double(word)) => word.0.extend(parts(text, Quotes::Double)),
@@ -292,40 +303,56 @@ impl Reading<'_> {
 }
 
 impl Builder {
+    /// The function that it is in.
+    fn within(&self) -> Option<String> {
+        self.groups.iter().rev().find_map(Clone::clone)
+    }
+
     /// Reads text outside quotes; gives the commands that end there.
-    fn read(&mut self, text: &str) -> Vec<Command> {
+    fn read(&mut self, text: &str, functions: &[String]) -> Vec<Command> {
         let mut ended = Vec::new();
         let text = joined(text);
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
                 ' ' | '\t' => self.end_word(),
-                '<' | '>' => self.redirection(c, &mut chars),
-                '\n' | ';' | '&' | '|' | '(' | ')' => {
-                    let assigns =
-                        c == '(' && self.word.as_ref().is_some_and(|word| word.text().ends_with('='));
+                '<' if !self.in_test && chars.peek() == Some(&'(') => {
+                    chars.next();
                     self.end_word();
-                    let is_pipe = c == '|' && chars.next_if_eq(&'|').is_none();
+                    self.redirects = None;
+                    self.outer.push((std::mem::take(&mut self.command), 0));
+                }
+                '<' | '>' => self.redirection(c, &mut chars),
+                ')' if self.outer.last().is_some_and(|(_, open)| *open == 0) => {
+                    self.end_word();
+                    ended.extend(self.substituted(functions));
+                }
+                '\n' | ';' | '&' | '|' | '(' | ')' => {
+                    if let Some((_, open)) = self.outer.last_mut() {
+                        match c {
+                            '(' => *open += 1,
+                            ')' => *open = open.saturating_sub(1),
+                            _ => {}
+                        }
+                    }
+                    if c == '(' && chars.peek() == Some(&')') {
+                        self.define();
+                    }
+                    let assigns = self.word.as_ref().filter(|word| c == '(' && word.text().ends_with('='));
+                    let assigns = assigns.and_then(Word::assigns);
+                    self.end_word();
+                    let is_and_or = matches!(c, '&' | '|') && chars.next_if_eq(&c).is_some();
+                    let is_pipe = c == '|' && !is_and_or;
                     if is_pipe {
                         chars.next_if_eq(&'&');
                     }
-                    let goes_on = self.in_test || (self.command.is_array && c == '\n');
-                    let is_array = assigns || (goes_on && self.command.is_array);
+                    let goes_on = self.in_test || (self.command.array.is_some() && c == '\n');
+                    let array = assigns.or_else(|| self.command.array.clone().filter(|_| goes_on));
                     if !goes_on {
-                        let mut command = self.take();
-                        if let (Some(command), true) = (&mut command, is_pipe) {
-                            if command
-                                .words
-                                .first()
-                                .is_some_and(|word| PASSES.contains(&word.text().as_str()))
-                            {
-                                self.command.heredocs = std::mem::take(&mut command.heredocs);
-                            }
-                            self.command.fed.clone_from(&command.words);
-                        }
-                        ended.extend(command);
+                        ended.extend(self.next(c, is_pipe, functions));
+                        self.command.is_conditional |= is_and_or;
                     }
-                    self.command.is_array = is_array;
+                    self.command.array = array;
                 }
                 '\\' => match chars.next() {
                     Some('\n') | None => {}
@@ -337,6 +364,83 @@ impl Builder {
             }
         }
         ended
+    }
+
+    /// Ends a command; the next one reads what it prints if there is a pipe between them.
+    fn next(&mut self, operator: char, is_pipe: bool, functions: &[String]) -> Option<Command> {
+        // `x | (cmd)`
+        let fed = (operator == '(' && self.command.words.is_empty())
+            .then(|| (std::mem::take(&mut self.command.fed), std::mem::take(&mut self.command.stream)));
+        let mut command = self.take();
+        if let Some((fed, stream)) = fed {
+            (self.command.fed, self.command.stream) = (fed, stream);
+        }
+        let mut printed = std::mem::take(&mut self.printed);
+        if let Some(command) = &mut command {
+            printed.add(self.block(command));
+            printed.add(command.output(functions));
+            command.is_read = is_pipe;
+            if is_pipe {
+                if command.words.first().is_some_and(|word| PASSES.contains(&word.text().as_str())) {
+                    self.command.heredocs = std::mem::take(&mut command.heredocs);
+                }
+                self.command.fed.clone_from(&command.words);
+            }
+        }
+        if is_pipe {
+            self.command.stream = printed;
+        } else if let Some((_, all)) = self.blocks.last_mut() {
+            all.add(printed);
+        }
+        match operator {
+            '(' => self.blocks.push((Block::Parenthesis, Sources::default())),
+            ')' if self.blocks.last().is_some_and(|(block, _)| *block == Block::Parenthesis) => {
+                self.printed = self.blocks.pop().map(|(_, all)| all).unwrap_or_default();
+            }
+            _ => {}
+        }
+        if let (Some(command), false) = (&command, self.outer.is_empty()) {
+            self.inner.push(command.clone());
+        }
+        command
+    }
+
+    /// Opens and closes the blocks that a command begins or ends; gives what the closed ones printed.
+    fn block(&mut self, command: &Command) -> Sources {
+        let mut printed = Sources::default();
+        for word in command.words.iter().map(Word::text).take_while(|word| BLOCKS.contains(&word.as_str())) {
+            if matches!(word.as_str(), "}" | "fi" | "done" | "esac") {
+                if self.blocks.last().is_some_and(|(block, _)| *block == Block::Word) {
+                    printed.add(self.blocks.pop().map(|(_, all)| all).unwrap_or_default());
+                }
+            } else if matches!(word.as_str(), "{" | "if" | "for" | "while" | "until" | "select" | "case") {
+                self.blocks.push((Block::Word, Sources::default()));
+            }
+        }
+        printed
+    }
+
+    /// Ends a `<(...)`.
+    fn substituted(&mut self, functions: &[String]) -> Option<Command> {
+        let last = self.next(')', false, functions);
+        let Some((mut command, _)) = self.outer.pop() else { return last };
+        for inner in self.inner.drain(..).filter(|inner| !inner.is_read) {
+            command.stream.add(inner.output(functions));
+            command.fed = inner.words;
+        }
+        self.command = command;
+        last.map(|last| Command { is_read: true, ..last })
+    }
+
+    /// `name()`
+    fn define(&mut self) {
+        let name = match (self.command.words.as_slice(), &self.word) {
+            ([], Some(name)) | ([name], None) => name.text(),
+            ([function], Some(name)) if function.text() == "function" => name.text(),
+            _ => return,
+        };
+        self.functions.push(name.clone());
+        self.defines = Some(name);
     }
 
     fn redirection(&mut self, first: char, chars: &mut Peekable<Chars<'_>>) {
@@ -375,12 +479,18 @@ impl Builder {
                 self.command.heredocs.push(if plain { Quotes::Double } else { Quotes::Single });
             }
             Some(Redirect::Text) => {
+                self.command.stream = Sources::of([&word]);
                 self.command.fed = vec![Word(parts("echo", Quotes::None)), word];
             }
             None => {
+                let begins = self.command.words.is_empty();
                 match word.text().as_str() {
                     "[[" => self.in_test = true,
                     "]]" => self.in_test = false,
+                    "{" if begins => self.groups.push(self.defines.take()),
+                    "}" if begins => {
+                        self.groups.pop();
+                    }
                     _ => {}
                 }
                 self.command.words.push(word);
@@ -392,9 +502,17 @@ impl Builder {
     fn take(&mut self) -> Option<Command> {
         self.in_test = false;
         self.redirects = None;
-        let command = std::mem::take(&mut self.command);
+        let mut command = std::mem::take(&mut self.command);
+        command.within = self.within();
         (!command.words.is_empty() || !command.duplicated.is_empty()).then_some(command)
     }
+}
+
+/// The variables in a text that has them with their signs.
+fn dollars(text: &str) -> Vec<String> {
+    let behind = text.split('$').skip(1).map(|text| text.trim_start_matches('{'));
+    let name = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    behind.map(name).filter(|name: &String| !name.is_empty()).collect()
 }
 
 /// A text outside quotes without split ends of lines.
@@ -435,8 +553,8 @@ fn parts(text: &str, quotes: Quotes) -> Vec<Part> {
 /// The rest of a mark behind its NUL.
 fn mark(chars: &mut Peekable<Chars<'_>>, quotes: Quotes) -> Part {
     if chars.next_if_eq(&'s').is_some() {
-        return Part::Expansion;
+        return Part::Expansion(Sources::default());
     }
     let digits: String = chars.by_ref().take_while(|c| *c != '\0').collect();
-    digits.parse().map_or(Part::Expansion, |index| Part::Value(index, quotes))
+    digits.parse().map_or_else(|_| Part::Expansion(Sources::default()), |index| Part::Value(index, quotes))
 }

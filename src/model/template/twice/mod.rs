@@ -3,36 +3,50 @@
 //! is none.
 //!
 //! - `table`: the places
+//! - `arguments`: which words an option or a format takes
 //! - `commands`: the words of a script that has its marks
+//! - `elsewhere`: texts that another program runs
+//! - `held`: what its variables hold
+//! - `sed`: the places in a script of sed
+//! - `words`: what a word is made of
 
+mod arguments;
 mod commands;
+mod elsewhere;
+mod held;
+mod sed;
 mod table;
+mod words;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::error::Problem;
 use super::lexer::{Refusal, Seen};
-use super::reread::{self, BEFORE, Inner, Piece};
+use super::reread::{self, Inner, Piece};
 use super::script::Item;
 use crate::model::shell::{is_plain, is_reserved};
-use commands::{Command, Part, Quotes, Word};
-use table::{COUNTED, DECLARE, RULES, RUN, WITH_WORD, Which};
+use arguments::{chosen, operands};
+use commands::Script;
+use elsewhere::{reads_program, reads_script};
+use held::{Held, How, Kept};
+use table::{COUNTED, DECLARE, HANDED, RULES, RUN, Which};
+use words::{BLOCKS, Command, Part, Quotes, Sources, Word};
 
 pub(super) use table::Wants;
-
-/// Words that run the command behind them as it is.
-const WRAPPERS: &[&str] = &["command", "builtin", "noglob", "nocorrect", "exec", "nohup"];
-
-/// Programs that join their words to a line for a shell elsewhere.
-const REMOTE: &[&str] = &["ssh", "autossh", "rsh"];
 
 /// Refuses the first value that stands where it is evaluated, and is not harmless there.
 pub(super) fn check(script: &str, seen: &[Seen], items: &[Item]) -> Result<(), Refusal> {
     if items.is_empty() {
         return Ok(());
     }
-    let mut judge = Judge { items, counted: HashSet::new(), keyed: HashSet::new(), held: HashMap::new() };
-    commands::read(script, seen).iter().try_for_each(|command| judge.command(command))
+    let Script { commands, functions } = commands::read(script, seen);
+    let mut judge = Judge { items, functions, ..Judge::default() };
+    // Once more with what is known only later: the arguments of a function, the input of a loop.
+    for _ in 0..2 {
+        commands.iter().try_for_each(|command| judge.command(command))?;
+        (judge.depth, judge.counted, judge.keyed) = (0, HashSet::new(), HashSet::new());
+    }
+    Ok(())
 }
 
 /// Whether a text is a number wherever a shell calculates: one that begins with 0 is octal.
@@ -49,6 +63,7 @@ pub(super) fn refuse(item: usize, place: &str, wants: Wants) -> Refusal {
 }
 
 /// What is known of the variables of a script at a place of it.
+#[derive(Default)]
 struct Judge<'a> {
     items: &'a [Item],
     /// Variables that hold numbers: what they are given is calculated.
@@ -56,7 +71,17 @@ struct Judge<'a> {
     /// Arrays whose subscripts are texts.
     keyed: HashSet<String>,
     /// Variables that hold values which are no numbers.
-    held: HashMap<String, Vec<usize>>,
+    held: Held,
+    /// The functions of the script.
+    functions: Vec<String>,
+    /// The one that the command is in.
+    within: Option<String>,
+    /// Whether the command runs in any case, as far as its own operator says.
+    is_conditional: bool,
+    /// How many blocks are open.
+    depth: usize,
+    /// What loops and groups read.
+    input: Vec<Kept>,
 }
 
 impl Judge<'_> {
@@ -64,17 +89,17 @@ impl Judge<'_> {
         for word in &command.duplicated {
             self.want(word, Wants::Plain, "behind >&, which bash expands again")?;
         }
-        if command.is_array {
+        self.within.clone_from(&command.within);
+        self.is_conditional = command.is_conditional;
+        if let Some(array) = &command.array {
             let mut keys = command.words.iter().filter(|word| word.text().starts_with('['));
-            return keys.try_for_each(|word| self.subscript(word));
+            keys.try_for_each(|word| self.subscript(word))?;
+            return Ok(self.hold(array, &command.words, true));
         }
+        command.elements.iter().try_for_each(|word| self.element(word))?;
         let words = &command.words;
-        let stands_before = |word: &&Word| {
-            let text = word.text();
-            BEFORE.contains(&text.as_str()) || WRAPPERS.contains(&text.as_str()) || assigned(word).is_some()
-        };
-        let before = words.iter().take_while(stands_before).count();
-        let (before, rest) = words.split_at(before);
+        self.blocks(command);
+        let (before, rest) = command.split();
         for word in before {
             self.special(word)?;
             self.assign(word, None)?;
@@ -84,6 +109,16 @@ impl Judge<'_> {
         let program = reread::base(&program);
         match program {
             "for" | "select" => self.each(arguments),
+            "read" | "mapfile" | "readarray" => self.reads(program, arguments, &command.input()),
+            "printf" if arguments.first().is_some_and(|word| word.text() == "-v") => self.prints(arguments),
+            "set" => self.call(None, arguments.iter().filter(|word| !word.prefix().starts_with('-'))),
+            "shift" => self.held.shift(self.within.as_deref()),
+            "sed" | "gsed" => self.sed(arguments)?,
+            "awk" | "gawk" | "mawk" | "nawk" => self.awk(program, arguments)?,
+            "git" => self.git(program, arguments)?,
+            function if self.functions.iter().any(|name| name == function) => {
+                self.call(Some(function.to_owned()), arguments.iter());
+            }
             "env" | "sudo" => arguments.iter().try_for_each(|word| self.special(word))?,
             declares if DECLARE.contains(&declares) => self.declare(declares, arguments)?,
             _ => {}
@@ -102,38 +137,32 @@ impl Judge<'_> {
                     }
                     Wants::Plain => self.want(word, Wants::Plain, rule.place)?,
                     // Alone it is the program, and meant to be.
-                    Wants::Foreign if word.0.len() == 1 || word.is_one_variable() => {}
-                    Wants::Foreign => self.want(word, Wants::Foreign, rule.place)?,
+                    Wants::Foreign if word.0.len() == 1 && word.carried().next().is_none() => {}
+                    Wants::Foreign | Wants::Delimited => self.want(word, rule.wants, rule.place)?,
                 }
             }
         }
         self.reread(program, words, arguments)?;
-        let mut bodies = command.bodies.iter().filter(|_| reads_script(program, words, arguments));
-        bodies.try_for_each(|body| self.read_elsewhere(body, "in a heredoc that another shell reads"))?;
-        if reads_script(program, words, arguments) {
-            self.fed(&command.fed)?;
-        }
-        Ok(())
-    }
-
-    /// What a shell gets through a pipe, or as a here-string.
-    fn fed(&self, written: &[Word]) -> Result<(), Refusal> {
-        let Some((program, arguments)) = written.split_first() else { return Ok(()) };
-        let program = program.text();
-        if !matches!(reread::base(&program), "echo" | "printf" | "print") {
+        self.replaced(program, command, arguments)?;
+        let script = reads_script(program, words, arguments);
+        let foreign = reads_program(program, arguments);
+        if !(script || foreign) {
             return Ok(());
         }
-        let is_form = |word: &&Word| {
-            let text = word.text();
-            !matches!(text.as_str(), "%s" | "%s\\n" | "%b" | "%b\\n") && !text.starts_with('-')
-        };
-        let told: Vec<&Word> = arguments.iter().filter(is_form).collect();
-        match told.as_slice() {
-            // Alone it is the program, and meant to be.
-            [word] if word.is_one() => Ok(()),
-            told => told
-                .iter()
-                .try_for_each(|word| self.read_elsewhere(word, "in a text that another shell reads")),
+        // Alone it is the program, and meant to be.
+        for body in command.bodies.iter().filter(|body| !body.is_one_line()) {
+            if script {
+                self.read_elsewhere(body, "in a heredoc that another shell reads")?;
+            } else {
+                self.want(body, Wants::Foreign, "in a program of another language")?;
+            }
+        }
+        if script {
+            self.fed(command)
+        } else {
+            self.told(command, |judge, word| {
+                judge.want(word, Wants::Foreign, "in a program of another language")
+            })
         }
     }
 
@@ -146,6 +175,9 @@ impl Judge<'_> {
         if RUN.contains(&name) {
             return self.program(word, "in a variable whose text the shell runs");
         }
+        if HANDED.contains(&name) {
+            return self.handed(&word.assigned(), "in a variable that other programs hand to a shell");
+        }
         if COUNTED.contains(&name) || self.counted.contains(name) {
             return self.want(word, Wants::Number, "in a variable that holds a number");
         }
@@ -154,7 +186,7 @@ impl Judge<'_> {
 
     /// `name=value`, `name[subscript]=value`; all it wants of a value.
     fn assign(&mut self, word: &Word, wants: Option<(Wants, &str)>) -> Result<(), Refusal> {
-        let Some(name) = assigned(word) else { return Ok(()) };
+        let Some(name) = word.assigns() else { return Ok(()) };
         if word.prefix().get(name.len()..).is_some_and(|rest| rest.starts_with('[')) {
             self.subscript(word)?;
             if !self.keyed.contains(&name) {
@@ -166,22 +198,112 @@ impl Judge<'_> {
         if let Some((wants, place)) = wants {
             self.want(word, wants, place)?;
         }
-        self.hold(name, [word].into_iter());
+        let prefix = word.prefix();
+        let adds =
+            prefix.contains("+=") || prefix.get(name.len()..).is_some_and(|rest| rest.starts_with('['));
+        self.hold(&name, [&word.assigned()], adds);
         Ok(())
     }
 
     /// Notes what a variable has from now on, of values and of other variables that have some.
-    fn hold<'w>(&mut self, name: String, words: impl Iterator<Item = &'w Word>) {
-        let mut values = Vec::new();
-        for word in words {
-            values.extend(word.values().filter(|index| !self.fits(*index, Wants::Number)));
-            values.extend(word.variables().iter().filter_map(|name| self.held.get(name)).flatten());
+    fn hold<'w>(&mut self, name: &str, words: impl IntoIterator<Item = &'w Word>, stays: bool) {
+        let within = self.within.clone();
+        let values = words.into_iter().flat_map(|word| self.kept_in(word)).collect();
+        let stays = stays || self.is_conditional || self.depth > 0;
+        self.held.set(name, within.as_deref(), values, stays);
+    }
+
+    /// The values in a word that are no numbers, and those in its variables.
+    fn kept_in(&self, word: &Word) -> Vec<Kept> {
+        let bare = bare(word);
+        let alone = word.is_one();
+        let mut found: Vec<Kept> = reread::values(&pieces(word))
+            .into_iter()
+            .map(|(index, inner)| {
+                let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
+                let how = if alone {
+                    How::Whole
+                } else if quoted {
+                    How::Quoted
+                } else {
+                    How::Part
+                };
+                Kept { index, how }
+            })
+            .collect();
+        found.extend(word.carried().map(|index| Kept { index, how: How::Part }));
+        found.retain(|kept| !self.fits(kept.index, Wants::Number));
+        found.extend(self.held.in_word(word, self.within.as_deref()));
+        found
+    }
+
+    /// Counts the blocks that a command opens and closes; what stands before or behind one may be read in all of it.
+    fn blocks(&mut self, command: &Command) {
+        let words = command.words.iter().map(Word::text);
+        let heads: Vec<String> = words.take_while(|word| BLOCKS.contains(&word.as_str())).collect();
+        for word in &heads {
+            match word.as_str() {
+                "if" | "for" | "while" | "until" | "select" | "case" => self.depth += 1,
+                "fi" | "done" | "esac" => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
         }
-        if values.is_empty() {
-            self.held.remove(&name);
-        } else {
-            self.held.insert(name, values);
+        let is_exec = command.words.len() == 1 && command.words.iter().all(|word| word.text() == "exec");
+        let is_own = command.split().1.first().is_some_and(|word| word.text() == "read");
+        if is_exec || !(heads.is_empty() || is_own) {
+            let mut read = self.held.through(&command.input(), self.within.as_deref());
+            read.retain(|kept| !self.fits(kept.index, Wants::Number));
+            self.input.extend(read);
         }
+    }
+
+    /// `read`, `mapfile`
+    fn reads(&mut self, program: &str, arguments: &[Word], input: &Sources) {
+        let within = self.within.clone();
+        let mut values = self.held.through(input, within.as_deref());
+        values.extend(self.input.iter().copied());
+        values.retain(|kept| !self.fits(kept.index, Wants::Number));
+        let after = chosen(Which::After(&["-a", "-A"]), program, arguments);
+        let names: Vec<String> =
+            operands(program, arguments).into_iter().chain(after).map(Word::text).collect();
+        for name in names {
+            let name = name.split_once(['[', '?']).map_or(name.as_str(), |(name, _)| name);
+            self.held.set(name, within.as_deref(), values.clone(), false);
+        }
+        if operands(program, arguments).is_empty() && !values.is_empty() {
+            self.held.set(if program == "read" { "REPLY" } else { "MAPFILE" }, None, values, true);
+        }
+    }
+
+    /// `printf -v name format values`
+    fn prints(&mut self, arguments: &[Word]) {
+        if let Some(name) = arguments.get(1) {
+            let name = name.text();
+            self.hold(&name, arguments.iter().skip(2), false);
+        }
+    }
+
+    /// A call of a function, or `set --`.
+    fn call<'w>(&mut self, function: Option<String>, arguments: impl Iterator<Item = &'w Word>) {
+        let function = if function.is_some() { function } else { self.within.clone() };
+        let arguments = arguments.map(|word| {
+            let is_list = |index| matches!(self.items.get(index), Some(Item::Words(_)));
+            let is_split = word.0.iter().any(|part| matches!(part, Part::Char('$', Quotes::None)));
+            let several = is_split
+                || word.values().any(is_list)
+                || word.variables().iter().any(|name| matches!(name.as_str(), "@" | "*"))
+                || word.text().contains('@');
+            (self.kept_in(word), several)
+        });
+        let arguments = arguments.collect();
+        self.held.call(function.as_deref(), arguments);
+    }
+
+    /// The subscript of an element that is expanded.
+    fn element(&self, word: &Word) -> Result<(), Refusal> {
+        let text = word.text();
+        let Some((name, inner)) = text.split_once('[') else { return Ok(()) };
+        if self.keyed.contains(name) { Ok(()) } else { self.looks_at(inner) }
     }
 
     fn declare(&mut self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
@@ -223,7 +345,10 @@ impl Judge<'_> {
     /// `for name in values`
     fn each(&mut self, arguments: &[Word]) {
         if let Some((name, values)) = arguments.split_first() {
-            self.hold(name.text(), values.iter());
+            let name = name.text();
+            let held = values.iter().flat_map(|word| self.kept_in(word)).collect();
+            let within = self.within.clone();
+            self.held.set(&name, within.as_deref(), held, false);
         }
     }
 
@@ -235,13 +360,16 @@ impl Judge<'_> {
         }
         let mut at = 0;
         for name in text.split(|c: char| !is_of_name(c)) {
-            // The length of a text is a number, whatever the text is.
-            let counts = text.get(..at).is_some_and(|before| before.ends_with('#'));
+            let before = text.get(..at).unwrap_or_default();
+            // The length of a text is a number, whatever the text is; `2` is one as well, and `$2` is not.
+            let counts = before.ends_with('#')
+                || (name.bytes().all(|byte| byte.is_ascii_digit()) && !before.ends_with(['$', '{']));
             at += name.len()
                 + text.get(at + name.len()..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            if let Some(index) = self.held.get(name).and_then(|held| held.first()).filter(|_| !counts) {
+            let held = self.held.of(name, self.within.as_deref());
+            if let Some(kept) = held.first().filter(|_| !counts) {
                 return Err(refuse(
-                    *index,
+                    kept.index,
                     "in a variable that arithmetic looks at further down",
                     Wants::Number,
                 ));
@@ -254,7 +382,7 @@ impl Judge<'_> {
     fn subscript(&self, word: &Word) -> Result<(), Refusal> {
         let inner = word.0.iter().take_while(|part| !matches!(part, Part::Char(']', Quotes::None)));
         // Variables there are texts where the array has texts for subscripts.
-        self.has(&Word(inner.copied().collect()), Wants::Number, "in a subscript")
+        self.has(&Word(inner.cloned().collect()), Wants::Number, "in a subscript")
     }
 
     /// A word that begins with the name of a variable: in the name, in its subscript.
@@ -265,11 +393,11 @@ impl Judge<'_> {
                 Part::Char('[', _) => inside = true,
                 Part::Char(']', _) => inside = false,
                 Part::Char('=' | '?', _) => return inside,
-                Part::Char(..) | Part::Value(..) | Part::Expansion => {}
+                Part::Char(..) | Part::Value(..) | Part::Expansion(_) => {}
             }
             true
         };
-        let name = Word(word.0.iter().take_while(is_name).copied().collect());
+        let name = Word(word.0.iter().take_while(is_name).cloned().collect());
         let wants = if name.text().contains('[') { Wants::Number } else { Wants::Name };
         self.want(&name, wants, place)
     }
@@ -279,7 +407,7 @@ impl Judge<'_> {
         for (index, inner) in reread::values(&pieces(word)) {
             let quoted = word.0.iter().any(|part| match part {
                 Part::Value(at, quotes) => *at == index && *quotes != Quotes::None,
-                Part::Char(..) | Part::Expansion => false,
+                Part::Char(..) | Part::Expansion(_) => false,
             });
             if !(self.fits(index, Wants::Plain) || (quoted && inner == Inner::Bare && self.is_quoted(index)))
             {
@@ -289,54 +417,26 @@ impl Judge<'_> {
         self.kept(word, Wants::Program, place)
     }
 
-    /// The values in variables that a word names are in it as well by the time it is evaluated.
+    /// The values in variables that a word names are in it as well by the time it is evaluated, and so are those in the
+    /// output of commands.
     fn kept(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
-        let variables = word.variables();
-        let mut values = variables.iter().filter_map(|name| self.held.get(name)).flatten();
-        match values.find(|index| !self.fits(**index, wants)) {
-            Some(index) => {
-                Err(Refusal { item: *index, problem: Problem::Kept { place: place.to_owned(), wants } })
+        if let Some(index) = word.carried().find(|index| !self.fits(*index, wants)) {
+            return Err(refuse(index, place, wants));
+        }
+        let is_bare = !word.text().contains(['\'', '"']);
+        let stays = |kept: &Kept| match (kept.how, wants) {
+            // Alone it is the program, and meant to be.
+            (How::Whole, Wants::Foreign) => word.is_one_variable(),
+            (How::Quoted, Wants::Foreign | Wants::Program) => is_bare,
+            (How::Whole | How::Quoted | How::Part, _) => false,
+        };
+        let values = self.held.in_word(word, self.within.as_deref());
+        match values.iter().find(|kept| !stays(kept) && !self.fits(kept.index, wants)) {
+            Some(kept) => {
+                Err(Refusal { item: kept.index, problem: Problem::Kept { place: place.to_owned(), wants } })
             }
             None => Ok(()),
         }
-    }
-
-    /// Words that a shell elsewhere, or another one here, reads again.
-    fn reread(&self, program: &str, words: &[Word], arguments: &[Word]) -> Result<(), Refusal> {
-        if REMOTE.contains(&program) {
-            let line = reread::remote_line(arguments, Word::text);
-            let is_program = line.len() == 1 && line.iter().all(|word| word.is_one());
-            let mut line = line.iter().filter(|_| !is_program);
-            return line.try_for_each(|word| self.read_elsewhere(word, "in a line that another shell reads"));
-        }
-        for (index, word) in words.iter().enumerate() {
-            let option = index.checked_sub(1).and_then(|before| words.get(before)).map(Word::prefix);
-            if word.is_one() || !option.is_some_and(|option| option.starts_with('-')) {
-                continue;
-            }
-            let before: Vec<String> = words.iter().take(index).map(Word::text).collect();
-            let has_values = word.values().next().is_some() || !word.variables().is_empty();
-            if has_values && reread::script_reader(&before).is_some() {
-                self.read_elsewhere(word, "in a script that another shell reads")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_elsewhere(&self, word: &Word, place: &str) -> Result<(), Refusal> {
-        let bare = |part: &Part| match part {
-            Part::Value(index, Quotes::None) => Some(*index),
-            Part::Value(..) | Part::Char(..) | Part::Expansion => None,
-        };
-        let bare: HashSet<usize> = word.0.iter().filter_map(bare).collect();
-        for (index, inner) in reread::values(&pieces(word)) {
-            let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
-            if !(quoted || self.fits(index, Wants::Foreign)) {
-                return Err(refuse(index, place, Wants::Program));
-            }
-        }
-        // A variable alone is the program, and meant to be.
-        if word.is_one_variable() { Ok(()) } else { self.kept(word, Wants::Foreign, place) }
     }
 
     /// What a word holds by the time it is evaluated, of values and in variables.
@@ -372,7 +472,9 @@ fn fits(text: &str, wants: Wants) -> bool {
         Wants::Number => is_number(text),
         Wants::Name => is_number(text) || (!text.is_empty() && text.chars().all(is_of_name)),
         Wants::Program | Wants::Plain => (is_plain(text) && !is_reserved(text)) || text == "-",
-        Wants::Foreign => text.chars().all(|c| c.is_alphanumeric() || " _.,:/@%+=-".contains(c)),
+        Wants::Foreign | Wants::Delimited => {
+            text.chars().all(|c| c.is_alphanumeric() || " _.,:/@%+=-".contains(c))
+        }
     }
 }
 
@@ -380,111 +482,13 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether a shell among the words reads its script from where a heredoc goes.
-fn reads_script(program: &str, words: &[Word], arguments: &[Word]) -> bool {
-    if REMOTE.contains(&program) {
-        let line: Vec<String> = reread::remote_line(arguments, Word::text).iter().map(Word::text).collect();
-        let line = line.join(" ");
-        let last = line.split_whitespace().next_back();
-        return last.is_none_or(|last| last == "-s" || reread::is_shell(last));
-    }
-    let shell = words.iter().position(|word| reread::is_shell(&word.text()));
-    let Some(behind) = shell.and_then(|at| words.get(at + 1..)) else { return false };
-    let behind: Vec<String> = behind.iter().map(Word::text).collect();
-    let is_option = |word: &String| word.starts_with('-') && !word.ends_with('c');
-    behind.iter().any(|word| word == "-s") || behind.iter().all(is_option)
-}
-
-/// The variable that a word assigns to: `name=`, `name+=`, `name[`.
-fn assigned(word: &Word) -> Option<String> {
-    let prefix = word.prefix();
-    let name: String = prefix.chars().take_while(|c| is_of_name(*c)).collect();
-    let rest = prefix.get(name.len()..)?;
-    let assigns = rest.starts_with('=') || rest.starts_with("+=") || rest.starts_with('[');
-    (assigns && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
-}
-
-/// The words of a command that a rule is about.
-fn chosen<'a>(which: Which, program: &str, arguments: &'a [Word]) -> Vec<&'a Word> {
-    match which {
-        Which::Operands => operands(program, arguments),
-        Which::First => operands(program, arguments).into_iter().take(1).collect(),
-        Which::After(options) => {
-            let mut found = Vec::new();
-            for (index, word) in arguments.iter().enumerate() {
-                let (text, prefix) = (word.text(), word.prefix());
-                if options.contains(&text.as_str()) {
-                    found.extend(arguments.get(index + 1));
-                } else if options.iter().any(|option| option.len() == 2 && prefix.starts_with(option)) {
-                    found.push(word);
-                }
-            }
-            found
-        }
-        Which::Around(operators) => {
-            let mut found = Vec::new();
-            for (index, word) in arguments.iter().enumerate() {
-                if operators.contains(&word.text().as_str()) {
-                    found.extend(index.checked_sub(1).and_then(|before| arguments.get(before)));
-                    found.extend(arguments.get(index + 1));
-                }
-            }
-            found
-        }
-        Which::Format => {
-            let skipped = if arguments.first().is_some_and(|word| word.text() == "-v") { 2 } else { 0 };
-            let words: Vec<&Word> = operands("", arguments.get(skipped..).unwrap_or_default());
-            let Some((format, values)) = words.split_first() else { return Vec::new() };
-            let takes = numbers(&format.text());
-            let cycle = takes.iter().cycle();
-            values.iter().zip(cycle).filter(|(_, number)| **number).map(|(word, _)| *word).collect()
-        }
-    }
-}
-
-fn operands<'a>(program: &str, arguments: &'a [Word]) -> Vec<&'a Word> {
-    let with_word =
-        WITH_WORD.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, options)| *options);
-    let mut found = Vec::new();
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let text = word.text();
-        if with_word.contains(&text.as_str()) {
-            words.next();
-        } else if text == "--" {
-            found.extend(words.by_ref());
-        } else if !text.starts_with('-') || text.len() == 1 || word.values().next().is_some() {
-            found.push(word);
-        }
-    }
-    found
-}
-
-/// What a format takes, in order: whether each is a number.
-fn numbers(format: &str) -> Vec<bool> {
-    let mut found = Vec::new();
-    let mut chars = format.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != '%' || chars.next_if_eq(&'%').is_some() {
-            continue;
-        }
-        while let Some(flag) = chars.next_if(|c| c.is_ascii_digit() || "-+ #0'.*$".contains(*c)) {
-            if flag == '*' {
-                found.push(true);
-            }
-        }
-        match chars.next() {
-            Some('s' | 'b' | 'q' | 'c') | None => found.push(false),
-            // A time.
-            Some('(') => {
-                chars.by_ref().find(|c| *c == ')');
-                chars.next();
-                found.push(true);
-            }
-            Some(_) => found.push(true),
-        }
-    }
-    found
+/// The values of a word outside quotes.
+fn bare(word: &Word) -> HashSet<usize> {
+    let bare = |part: &Part| match part {
+        Part::Value(index, Quotes::None) => Some(*index),
+        Part::Value(..) | Part::Char(..) | Part::Expansion(_) => None,
+    };
+    word.0.iter().filter_map(bare).collect()
 }
 
 /// A word as the program gets it, for a reading by another one.
@@ -492,7 +496,7 @@ fn pieces(word: &Word) -> Vec<Piece> {
     let piece = |part: &Part| match part {
         Part::Char(c, _) => Piece::Char(*c),
         Part::Value(index, _) => Piece::Value(*index),
-        Part::Expansion => Piece::Expansion,
+        Part::Expansion(_) => Piece::Expansion,
     };
     word.0.iter().map(piece).collect()
 }

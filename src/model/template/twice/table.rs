@@ -15,6 +15,8 @@ pub(in crate::model::template) enum Wants {
     Plain,
     /// A text that ends no string and begins no command in a program of another language.
     Foreign,
+    /// A text that does not end where it stands.
+    Delimited,
 }
 
 /// Which words of a command a rule is about.
@@ -88,6 +90,13 @@ pub(super) const RULES: &[Rule] = &[
     rule(&["bind"], Which::After(&["-x"]), Wants::Program, RUN_TEXT),
     rule(&["emulate"], Which::After(&["-c"]), Wants::Program, RUN_TEXT),
     rule(&["watch"], Which::Operands, Wants::Foreign, "in a line that another shell reads"),
+    rule(
+        &["make", "gmake"],
+        Which::Operands,
+        Wants::Foreign,
+        "in a variable of make, which expands it and hands it to a shell",
+    ),
+    rule(&["env"], Which::After(&["-S", "--split-string"]), Wants::Foreign, "in a line that `env` splits"),
     rule(&["awk", "gawk", "mawk", "nawk"], Which::First, Wants::Foreign, "in a program of awk"),
     rule(
         &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"],
@@ -102,6 +111,8 @@ pub(super) const WITH_WORD: &[(&str, &[&str])] = &[
     ("read", &["-p", "-d", "-i", "-t", "-n", "-N", "-u", "-k", "-a", "-A"]),
     ("mapfile", &["-d", "-n", "-O", "-s", "-u", "-C", "-c"]),
     ("readarray", &["-d", "-n", "-O", "-s", "-u", "-C", "-c"]),
+    ("make", &["-C", "-f", "-j", "-l", "-I", "-o", "-W"]),
+    ("gmake", &["-C", "-f", "-j", "-l", "-I", "-o", "-W"]),
     ("awk", &["-v", "-F", "-f"]),
     ("gawk", &["-v", "-F", "-f"]),
     ("mawk", &["-v", "-F", "-f"]),
@@ -130,6 +141,20 @@ pub(super) const RUN: &[&str] = &[
     "saliases",
     "dis_functions",
     "BASH_ALIASES",
+];
+
+/// Variables whose text other programs have a shell run.
+pub(super) const HANDED: &[&str] = &[
+    "GIT_SSH_COMMAND",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_PAGER",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "MANPAGER",
+    "LESSOPEN",
+    "LESSCLOSE",
 ];
 
 /// Variables that a shell holds as numbers, so that what is assigned is calculated.

@@ -1,0 +1,223 @@
+//! Texts that another program runs: a shell of its own or on another host, `awk`, `sed`, `git`. Owns which words of a
+//! command are such texts; refuses to judge what they do.
+
+use super::arguments::{chosen, operands};
+use super::table::{Wants, Which};
+use super::words::{Command, Word};
+use super::{Judge, bare, pieces, refuse, sed};
+use crate::model::template::lexer::Refusal;
+use crate::model::template::reread::{self, Inner};
+use crate::model::template::script::Item;
+
+/// Programs of other languages that read a program from their input.
+const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
+
+/// Programs that join their words to a line for a shell elsewhere.
+const REMOTE: &[&str] = &["ssh", "autossh", "rsh"];
+
+impl Judge<'_> {
+    /// What a shell gets through a pipe, or as a here-string.
+    pub(super) fn fed(&self, command: &Command) -> Result<(), Refusal> {
+        self.told(command, |judge, word| judge.read_elsewhere(word, "in a text that another shell reads"))
+    }
+
+    /// What a program gets through a pipe, or as a here-string.
+    pub(super) fn told(
+        &self,
+        command: &Command,
+        judge: impl Fn(&Self, &Word) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        let (program, arguments) = command.fed.split_first().unzip();
+        let (program, arguments) =
+            (program.map(Word::text).unwrap_or_default(), arguments.unwrap_or_default());
+        if !matches!(reread::base(&program), "echo" | "printf" | "print") {
+            let place = "in a text that another program runs";
+            let through = self.held.through(&command.stream, self.within.as_deref());
+            let refused = through.iter().find(|kept| !self.fits(kept.index, Wants::Foreign));
+            return refused.map_or(Ok(()), |kept| Err(refuse(kept.index, place, Wants::Program)));
+        }
+        let is_form = |word: &&Word| {
+            let text = word.text();
+            !matches!(text.as_str(), "%s" | "%s\\n" | "%b" | "%b\\n") && !text.starts_with('-')
+        };
+        let told: Vec<&Word> = arguments.iter().filter(is_form).collect();
+        match told.as_slice() {
+            // Alone it is the program, and meant to be.
+            [word] if word.is_one() && !word.is_one_variable() => Ok(()),
+            told => told.iter().try_for_each(|word| judge(self, word)),
+        }
+    }
+
+    /// A line that another program hands to a shell.
+    pub(super) fn handed(&self, line: &Word, place: &str) -> Result<(), Refusal> {
+        // Alone it is the program, and meant to be.
+        if line.is_one() && !line.is_one_variable() { Ok(()) } else { self.read_elsewhere(line, place) }
+    }
+
+    /// `awk -v x=value`, where the program hands texts to a shell.
+    pub(super) fn awk(&self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
+        let text: String = arguments.iter().map(Word::text).collect();
+        if !["system(", "system (", "| getline", "|getline", "| \"", "|\""]
+            .iter()
+            .any(|call| text.contains(call))
+        {
+            return Ok(());
+        }
+        let values = chosen(Which::After(&["-v"]), program, arguments);
+        values.into_iter().try_for_each(|word| {
+            self.want(&word.assigned(), Wants::Foreign, "in a program of awk that has a shell run texts")
+        })
+    }
+
+    /// `git -c alias.x=!line`, `git -c core.sshCommand=line`
+    pub(super) fn git(&self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
+        chosen(Which::After(&["-c"]), program, arguments).into_iter().try_for_each(|word| {
+            let prefix = word.prefix().to_ascii_lowercase();
+            let key = prefix.split('=').next().unwrap_or_default();
+            let runs = ["command", "editor", "pager", "helper", "textconv", "cmd"];
+            if key.starts_with("alias.") || runs.iter().any(|end| key.ends_with(end)) {
+                self.handed(&word.assigned(), "in a setting of git that a shell runs")
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    /// The scripts of `sed`.
+    pub(super) fn sed(&self, arguments: &[Word]) -> Result<(), Refusal> {
+        let options = ["-e", "--expression"];
+        let given: Vec<&Word> = arguments.iter().filter(|word| !word.text().is_empty()).collect();
+        let has_file = given.iter().any(|word| word.text().starts_with("-f"));
+        let is_option = |word: &&&Word| {
+            let text = word.text();
+            options.iter().any(|option| text.starts_with(option)) || (is_short(&text) && text.ends_with('e'))
+        };
+        let mut scripts: Vec<&Word> = Vec::new();
+        for (index, word) in given.iter().enumerate().filter(|(_, word)| is_option(word)) {
+            let text = word.text();
+            let alone = options.contains(&text.as_str()) || (is_short(&text) && text.ends_with('e'));
+            scripts.extend(if alone { given.get(index + 1).copied() } else { Some(*word) });
+        }
+        if scripts.is_empty() && !has_file {
+            scripts.extend(
+                given.iter().find(|word| !word.text().starts_with('-') || word.values().next().is_some()),
+            );
+        }
+        // Alone it is the program, and meant to be.
+        for script in scripts.into_iter().filter(|word| !word.is_one()) {
+            let script = &sed::behind_option(script);
+            for (guest, place) in sed::places(script) {
+                let indexes = match &guest {
+                    sed::Guest::Value(index) => vec![*index],
+                    sed::Guest::Variable(name) => {
+                        self.held.of(name, self.within.as_deref()).iter().map(|kept| kept.index).collect()
+                    }
+                };
+                let stays = |index: &usize| match self.items.get(*index) {
+                    Some(Item::Word { plain, .. }) => place.holds(plain),
+                    Some(Item::Words(words)) => words.iter().all(|word| place.holds(word)),
+                    None => false,
+                };
+                if let Some(index) = indexes.into_iter().find(|index| !stays(index)) {
+                    return Err(refuse(index, "in this script of sed", Wants::Delimited));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Words that a shell elsewhere, or another one here, reads again.
+    pub(super) fn reread(&self, program: &str, words: &[Word], arguments: &[Word]) -> Result<(), Refusal> {
+        if REMOTE.contains(&program) {
+            let line = reread::remote_line(arguments, Word::text);
+            let is_program = line.len() == 1 && line.iter().all(|word| word.is_one());
+            let mut line = line.iter().filter(|_| !is_program);
+            return line.try_for_each(|word| self.read_elsewhere(word, "in a line that another shell reads"));
+        }
+        let texts: Vec<String> = words.iter().map(Word::text).collect();
+        let Some(index) = reread::script_at(&texts) else { return Ok(()) };
+        let Some(word) = words.get(index).filter(|word| !word.is_one() || word.is_one_variable()) else {
+            return Ok(());
+        };
+        self.read_elsewhere(word, "in a script that another shell reads")
+    }
+
+    /// What `xargs` and `find` put into a script for another shell.
+    pub(super) fn replaced(
+        &self,
+        program: &str,
+        command: &Command,
+        arguments: &[Word],
+    ) -> Result<(), Refusal> {
+        let texts: Vec<String> = command.words.iter().map(Word::text).collect();
+        let Some(script) = reread::script_at(&texts).and_then(|index| texts.get(index)) else {
+            return Ok(());
+        };
+        let place = "where another shell reads it as a part of its script";
+        let marker = |option: &String| match option.as_str() {
+            "-i" | "--replace" => Some("{}".to_owned()),
+            option => option.strip_prefix("-I").map(str::to_owned),
+        };
+        let behind = texts.iter().skip_while(|text| *text != "-I").nth(1).cloned();
+        let marker = behind.or_else(|| texts.iter().find_map(marker)).filter(|marker| !marker.is_empty());
+        let given: Vec<usize> = match program {
+            "find" if script.contains("{}") => operands(program, arguments)
+                .into_iter()
+                .take_while(|word| !word.text().starts_with('-'))
+                .flat_map(Word::values)
+                .collect(),
+            "xargs" if marker.is_some_and(|marker| script.contains(&marker)) => {
+                let read = self.held.through(&command.input(), self.within.as_deref());
+                read.iter().map(|kept| kept.index).collect()
+            }
+            _ => return Ok(()),
+        };
+        let refused = given.into_iter().find(|index| !self.fits(*index, Wants::Foreign));
+        refused.map_or(Ok(()), |index| Err(refuse(index, place, Wants::Foreign)))
+    }
+
+    pub(super) fn read_elsewhere(&self, word: &Word, place: &str) -> Result<(), Refusal> {
+        let bare = bare(word);
+        for (index, inner) in reread::values(&pieces(word)) {
+            let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
+            if !(quoted || self.fits(index, Wants::Foreign)) {
+                return Err(refuse(index, place, Wants::Program));
+            }
+        }
+        self.kept(word, Wants::Foreign, place)
+    }
+}
+
+/// Whether a shell among the words reads its script from where a heredoc goes.
+pub(super) fn reads_script(program: &str, words: &[Word], arguments: &[Word]) -> bool {
+    if REMOTE.contains(&program) {
+        let line: Vec<String> = reread::remote_line(arguments, Word::text).iter().map(Word::text).collect();
+        let line = line.join(" ");
+        let last = line.split_whitespace().next_back();
+        return last.is_none_or(|last| last == "-s" || reread::is_shell(last));
+    }
+    if matches!(program, "crontab" | "at" | "batch") {
+        return true;
+    }
+    if matches!(program, "." | "source") {
+        return arguments.iter().all(|word| word.text() == "/dev/stdin");
+    }
+    let shell = words.iter().position(|word| reread::is_shell(&word.text()));
+    let Some(behind) = shell.and_then(|at| words.get(at + 1..)) else { return false };
+    let behind: Vec<String> = behind.iter().map(Word::text).collect();
+    let is_option = |word: &String| word.starts_with('-') && !word.ends_with('c');
+    behind.iter().any(|word| word == "-s") || behind.iter().all(is_option)
+}
+
+/// Whether a program of another language is read from where a heredoc goes.
+pub(super) fn reads_program(program: &str, arguments: &[Word]) -> bool {
+    let first = arguments.iter().map(Word::text).find(|text| text == "-" || !text.starts_with('-'));
+    let reads_text =
+        arguments.iter().any(|word| matches!(word.text().as_str(), "-c" | "-e" | "-E" | "-r" | "-m"));
+    LANGUAGES.contains(&program) && !reads_text && first.is_none_or(|first| first == "-")
+}
+
+/// Options that a program takes as letters behind one `-`.
+fn is_short(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic()))
+}
