@@ -7,6 +7,7 @@ mod failing;
 pub mod launch;
 pub mod marks;
 mod quote;
+pub mod silent;
 pub mod spelling;
 #[cfg(test)]
 pub(in crate::model) mod tests;

@@ -262,6 +262,39 @@ fn an_account_that_runs_nothing_is_no_success() {
 }
 
 #[test]
+fn a_greeting_is_no_sign_that_a_command_ran() {
+    let sshd =
+        Sshd::builder().stranger("x").login_shells(&[("bash", "/bin/bash")]).line("SetEnv SHLVL=0").start();
+    let home = sshd.home();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
+    let mark = home.join("mark");
+    let fan = login(&sshd, "bash");
+    for (profile, runs) in [
+        ("echo Welcome; exec zsh", false),
+        ("echo Welcome >&2; exec cat", false),
+        ("echo Welcome; exit", false),
+        ("echo Welcome", true),
+        ("echo Welcome >&2", true),
+    ] {
+        for command in [
+            "echo > @",
+            "touch @",
+            "cd / && touch @",
+            "mkdir -p x; touch @ && true",
+            "echo x | tee @ > /dev/null",
+        ] {
+            fs::write(home.join(".bashrc"), format!("{profile}\n")).unwrap();
+            let command = command.replace('@', &mark.display().to_string());
+            let ran = fan.run(["exec", "-H", "h1", "--format", "jsonl", "--", &command]);
+            let status = if runs { Status::Ok } else { Status::Unknown };
+            assert_eq!(host(&ran.events()).status, status, "{profile}: {command}: {}", ran.snapshot());
+            assert_eq!(mark.exists(), runs, "{profile}: {command}");
+            let _ = fs::remove_file(&mark);
+        }
+    }
+}
+
+#[test]
 fn a_greeting_is_no_answer_to_a_ping() {
     let sshd =
         Sshd::builder().stranger("x").login_shells(&[("bash", "/bin/bash")]).line("SetEnv SHLVL=0").start();

@@ -138,6 +138,12 @@ fn a_guard_that_could_not_be_asked_is_an_error() {
         ("unless: 'needs_migratoin | grep -q yes'", "exit", "needs_migratoin"),
         ("unless: '! needs_migratoin'", "exit", "needs_migratoin"),
         ("onlyif: '[ \"\" -gt 5 ]'", "exit", "["),
+        ("onlyif: 'cd /nosuch && test -e x'", "exit", "/nosuch"),
+        ("unless: '( cd /nosuch; test -e x )'", "exit", "/nosuch"),
+        ("onlyif: '! ./missing'", "exit", "missing"),
+        ("unless: '/nosuch/check || true'", "exit", "/nosuch/check"),
+        ("onlyif: '! nohup nosuchcommand'", "exit", "nosuchcommand"),
+        ("unless: '. /nosuch/env && true'", "exit", "/nosuch/env"),
         ("{onlyif: 'sleep 50', timeout: 1s}", "timeout", "`onlyif`"),
         ("onlyif: 'kill -9 $$'", "signal", "signal KILL"),
         ("onlyif: \"sh -c 'kill -9 $$'\"", "exit", "137"),
@@ -194,11 +200,16 @@ tasks:
     - {run: echo seven, unless: "command -v nosuchcommand", shell: bash}
     - {run: echo eight, unless: "nosuchcommand >/dev/null 2>&1 || false"}
     - {run: echo nine, creates: /nosuch/a/b}
+    - {run: echo ten, unless: "grep -q x < /nosuch"}
+    - {run: echo eleven, unless: "grep -q x < /nosuch", shell: bash}
+    - {run: echo twelve, unless: "cd /nosuch 2>/dev/null"}
     - {run: exit 1, ok_codes: [0, 1], cd: nosuch}
 "#;
     let (lines, code) = said(tasks, &[]);
     let output: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.contains(": ")).collect();
-    assert_eq!(output, ["one", "three", "four", "five", "six", "seven", "eight", "nine"], "{lines:?}");
+    let expected =
+        ["one", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    assert_eq!(output, expected, "{lines:?}");
     assert_eq!(code, 1, "a folder that cannot be entered is no exit status of the script");
 }
 

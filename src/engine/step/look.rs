@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use regex::Regex;
+use regex::{Match, Regex};
 
 use crate::engine::step::{StepResult, local, run};
 use crate::engine::walk::worker::Worker;
@@ -102,11 +102,11 @@ pub(crate) async fn probe<C: Connector>(
     scope: &Scope,
 ) -> Result<Probe, Failure> {
     let result = look(worker, index, step, command, scope).await?;
-    let asks_for_commands = match command {
-        Command::Script(script) => asks_for_commands(&script.value),
-        Command::Argv(_) | Command::Raw(_) => false,
+    let script = match command {
+        Command::Script(script) => &*script.value,
+        Command::Argv(_) | Command::Raw(_) => "",
     };
-    Ok(verdict(result, asks_for_commands))
+    Ok(verdict(result, script))
 }
 
 /// The result of such a script, with its output.
@@ -135,9 +135,12 @@ pub(crate) async fn look<C: Connector>(
 }
 
 /// Reads the end of a look.
-fn verdict(result: StepResult, asks_for_commands: bool) -> Probe {
+fn verdict(result: StepResult, script: &str) -> Probe {
     let said = String::from_utf8_lossy(&result.stderr.data).into_owned();
-    let complaint = complaint(&said);
+    let complaint = complaint(&said, script);
+    // Folders and files come to be; commands that are missing do so when somebody installs them.
+    let in_vain = complaint.is_none_or(|complaint| !complaint.may_pass);
+    let complaint = complaint.map(|complaint| complaint.line);
     let unasked = |failure: Failure, in_vain: bool| {
         let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
         let told = complaint.or(last).map(|line| format!(": {}", bounded(line))).unwrap_or_default();
@@ -151,13 +154,13 @@ fn verdict(result: StepResult, asks_for_commands: bool) -> Probe {
         (Some(Exit::Status(0)), _, _) if complaint.is_none() => Probe::Yes,
         // `! pgerp x` succeeds because there is no pgerp.
         (Some(Exit::Status(0)), _, _) => {
-            unasked(Failure::new(Kind::Exit, "a command of it cannot be run"), true)
+            unasked(Failure::new(Kind::Exit, "a command of it cannot be run"), in_vain)
         }
         (Some(Exit::Status(status)), StepStatus::Failed, Some(failure)) if failure.kind == Kind::Exit => {
             match status {
-                _ if complaint.is_some() => unasked(failure, true),
+                _ if complaint.is_some() => unasked(failure, in_vain),
                 // What the shells of Debian and Alpine say to `command -v`.
-                127 if asks_for_commands => Probe::No,
+                127 if asks_for_commands(script) => Probe::No,
                 126 | 127 => unasked(failure, true),
                 // A shell's way to say that a signal ended a command of it; ssh and others fail with 255.
                 129.. => unasked(failure, false),
@@ -175,21 +178,58 @@ fn verdict(result: StepResult, asks_for_commands: bool) -> Probe {
 
 /// What a shell itself says when it cannot do what a line wants, in words that none of its builtins uses otherwise. A
 /// pipe, `!` and `||` keep the exit status of such a line for themselves.
-fn complaint(stderr: &str) -> Option<&str> {
+fn complaint<'a>(stderr: &'a str, script: &str) -> Option<Complaint<'a>> {
     static SAYS: LazyLock<Regex> = LazyLock::new(|| {
-        let shell = r"(?:[^\s:]*/)?(?:busybox|[a-z]*sh[0-9]*)(?:\[[0-9]+\])?:\s?(?:(?:-c|eval): )?(?:line )?(?:[0-9]+: ?)?(?:eval: )?";
+        let shell = r"(?:[^\s:]*/)?(?:busybox|[a-z]*sh[0-9]*)(?:\[[0-9]+\])?:\s?(?:(?:-c|eval): )?(?:line )?(?:[0-9]+: ?)?(?:eval: )?(?:line [0-9]+: )?";
         let missing = r"[^:\n]+: (?:command |inaccessible or )?not found(?: \[.*\])?|command not found: .+";
         let forbidden = r"[^:\n]+: [Pp]ermission denied|permission denied: .+";
         let comparison = r"(?:\[|\[\[|test): .+";
         let syntax = r"(?:[Ss]yntax error|parse error|unexpected EOF|unmatched|no closing quote).*";
-        // Who runs a command for the shell says it in the shell's words.
+        // Who runs a command for the shell says it in the shell's words, or in its own.
         let runner = r"(?:sudo|doas|chroot|setsid|unshare|nsenter|flock)(?:-rs)?: [^:\n]+: command not found";
+        let runs = r"(?:env|timeout|nohup|xargs|nice|ionice|setsid|stdbuf|taskset|chrt|chroot|time)(?:-rs)?: (?:failed to (?:run command|execute) |can't execute |cannot run (?:command )?)?[^:\n]+: (?:No such file or directory|Permission denied)";
         let pattern = format!(
-            "(?m)^(?:(?:E: )?{shell}(?:{missing}|{forbidden}|{comparison}|{syntax})|\\(eval\\):[0-9]+: {syntax}|{runner})\r?$"
+            "(?m)^(?:(?:E: )?{shell}(?:{missing}|{forbidden}|{comparison}|{syntax})|\\(eval\\):[0-9]+: {syntax}|{runner}|{runs})\r?$"
         );
         Regex::new(&pattern).expect("it is valid")
     });
-    SAYS.find(stderr).map(|found| found.as_str().trim())
+    // A folder that cannot be entered, a file of settings that cannot be read. zsh names the builtin before the line.
+    static ENTERED: LazyLock<Regex> = LazyLock::new(|| {
+        let shell = r"(?:E: )?(?:[^\s:]*/)?(?:busybox|[a-z]*sh[0-9]*)(?:\[[0-9]+\])?:\s?(?:(?:-c|eval): )?(?:line )?(?:[0-9]+: ?)?";
+        let builtin = r"(?:cd|chdir|pushd|\.|source)";
+        let zsh = format!(r"[a-z]*sh:{builtin}:[0-9]+: .+");
+        Regex::new(&format!("(?m)^(?:{shell}{builtin}: .+|{zsh})\r?$")).expect("it is valid")
+    });
+    // bash and zsh say this of a command with a `/`, and of a file behind `<` or `>`.
+    static ABSENT: LazyLock<Regex> = LazyLock::new(|| {
+        let bash = r"(?:[^\s:]*/)?[a-z]*sh: (?:(?:-c|eval): )?line [0-9]+: (?P<bash>[^\n]+): No such file or directory";
+        let zsh = r"(?:[^\s:]*/)?[a-z]*sh:[0-9]+: no such file or directory: (?P<zsh>[^\n]+)";
+        Regex::new(&format!("(?m)^(?:{bash}|{zsh})\r?$")).expect("it is valid")
+    });
+    let absent = ABSENT.captures_iter(stderr).find_map(|found| {
+        let path = found.name("bash").or_else(|| found.name("zsh"))?.as_str();
+        found.get(0).filter(|_| path.contains('/') && !redirects(script, path))
+    });
+    let found = |may_pass: bool| move |line: Match<'a>| Complaint { line: line.as_str().trim(), may_pass };
+    let says = SAYS.find(stderr).map(found(false));
+    says.or_else(|| ENTERED.find(stderr).or(absent).map(found(true)))
+}
+
+/// What a shell said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Complaint<'a> {
+    line: &'a str,
+    /// It may be another matter in a while.
+    may_pass: bool,
+}
+
+/// Whether a path may be the file of a redirection in a script.
+fn redirects(script: &str, path: &str) -> bool {
+    script.split(['<', '>']).skip(1).any(|rest| {
+        let word = rest.trim_start_matches(['|', ' ', '\t']);
+        let word = word.split(|c: char| c.is_whitespace() || ";|&)".contains(c)).next().unwrap_or_default();
+        word.contains(['$', '{', '`', '~']) || word.trim_matches(['"', '\'']) == path
+    })
 }
 
 /// Whether a script asks if commands are there, which some shells answer with 127.
@@ -240,13 +280,34 @@ mod tests {
             "sh: syntax error: unexpected end of file (expecting \"fi\")",
             "ksh: syntax error at line 1: `if' unmatched",
             "sudo: pgerp: command not found",
+            "bash: line 12: cd: /nosuch: No such file or directory",
+            "dash: 12: cd: can't cd to /nosuch",
+            "zsh:cd:12: no such file or directory: /nosuch",
+            "ksh: line 12: cd: /nosuch: [No such file or directory]",
+            "mksh: cd: /nosuch: No such file or directory",
+            "sh: cd: line 12: can't cd to /nosuch: No such file or directory",
+            "dash: 12: .: cannot open /nosuch/env: No such file",
+            "sh: 1: .: /nosuch/env: not found",
+            "zsh:.:1: no such file or directory: /nosuch/env",
+            "bash: line 12: ./missing: No such file or directory",
+            "zsh:12: no such file or directory: ./missing",
+            "env: 'nosuch': No such file or directory",
+            "timeout: failed to run command 'nosuch': No such file or directory",
+            "nohup: failed to run command 'nosuch': No such file or directory",
+            "nohup: can't execute 'nosuch': No such file or directory",
+            "xargs: nosuch: No such file or directory",
+            "setsid: failed to execute nosuch: No such file or directory",
         ] {
-            assert!(complaint(said).is_some(), "{said}");
+            assert!(complaint(said, "").is_some(), "{said}");
         }
         for said in [
             "",
             "user bob not found",
             "grep: /etc/x: Permission denied",
+            "grep: /etc/x: No such file or directory",
+            "find: '/nosuch': No such file or directory",
+            "cat: /nosuch/cd: No such file or directory",
+            "bash: line 1: /nosuch: No such file or directory",
             "dpkg-query: package 'x' is not installed",
             "sh: 1: kill: No such process",
             "bash: line 1: kill: (1234) - No such process",
@@ -254,7 +315,36 @@ mod tests {
             "sh: 1: cannot open /nosuch: No such file",
             "publish: x: nothing to do",
         ] {
-            assert_eq!(complaint(said), None, "{said}");
+            assert_eq!(complaint(said, "x < /nosuch"), None, "{said}");
+        }
+        // Who waits may go on where a folder or a file is missing.
+        for (said, may_pass) in [
+            ("dash: 12: cd: can't cd to /srv/new", true),
+            ("zsh:.:1: no such file or directory: /srv/new/env", true),
+            ("bash: line 12: ./check: No such file or directory", true),
+            ("bash: line 1: pgerp: command not found", false),
+            ("sh: 1: pgerp: not found\nsh: 2: cd: can't cd to /srv/new", false),
+        ] {
+            assert_eq!(complaint(said, "").map(|complaint| complaint.may_pass), Some(may_pass), "{said}");
+        }
+        // bash and zsh say the same of a file that is to be opened.
+        let said = [
+            "bash: line 1: /srv/chk: No such file or directory",
+            "zsh:1: no such file or directory: /srv/chk",
+        ];
+        for (script, is_command) in [
+            ("! /srv/chk", true),
+            ("! /srv/chk 2>&1 | grep -q x", true),
+            ("! '/srv/chk' > /dev/null", true),
+            ("grep -q x < /srv/chk", false),
+            ("grep -q x <\"/srv/chk\" && y", false),
+            ("echo x >>/srv/chk", false),
+            ("grep -q x < \"$f\"", false),
+            ("grep -q x < {{ file }}", false),
+        ] {
+            for said in said {
+                assert_eq!(complaint(said, script).is_some(), is_command, "{script}: {said}");
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! `fan exec` hands its line to the account as it is, so the line can print no mark. When it exits with 0 and not a word
 //! was said, the host may just as well have run nothing: a profile that replaces the shell or ends it, a login shell
-//! that is none, an account for SFTP alone. Then a second line asks the account for a mark, once for a connection.
+//! that is none, an account for SFTP alone. Then a second line asks the account for a mark, once for a connection. The
+//! same where something was said, and the line is one that says nothing: it was the profile's greeting.
 //!
 //! An account with a forced command must not do its work twice for that. So the line is as long as a command line may
 //! be: `SSH_ORIGINAL_COMMAND`, in which sshd hands it to a forced command, is longer by that name, and the kernel starts
@@ -18,6 +19,7 @@ use crate::engine::walk::worker::Worker;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::settings::OnDisconnect;
 use crate::model::shell::marks::Token;
+use crate::model::shell::silent::is_silent;
 use crate::model::shell::{MAX_LINE, Prelude, task_script};
 use crate::model::task::{Action, Shown, Step};
 use crate::ssh::{Connector, ExecError, Session};
@@ -42,9 +44,6 @@ pub(super) enum Said {
     /// Output, of a command that has none.
     Something,
 }
-
-/// Commands that have no output: what came of them is the login's.
-const SILENT: [&str; 2] = ["true", ":"];
 
 impl Sign {
     /// Adds it to the result of the command's step.
@@ -95,7 +94,7 @@ pub(super) async fn look<C: Connector>(
         | Ended::Lost(_)
         | Ended::Stopped { .. } => false,
     };
-    let said = match (finished.spoke, SILENT.contains(&line.trim())) {
+    let said = match (finished.spoke, is_silent(line)) {
         (false, _) => Some(Said::Nothing),
         (true, true) => Some(Said::Something),
         (true, false) => None,
