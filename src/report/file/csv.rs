@@ -15,7 +15,7 @@ const FORMULA: [char; 11] = ['=', '+', '-', '@', '|', '\t', '\r', '＝', '＋', 
 const BORDER: [char; 8] = [',', ';', '\t', '|', '\n', '\r', '"', '\''];
 
 /// The columns, and whether each holds numbers.
-pub(super) const COLUMNS: [(&str, bool); 15] = [
+pub(super) const COLUMNS: [(&str, bool); 16] = [
     ("host", false),
     ("host_status", false),
     ("task", false),
@@ -31,6 +31,7 @@ pub(super) const COLUMNS: [(&str, bool); 15] = [
     ("note", false),
     ("stdout", false),
     ("stderr", false),
+    ("not_known", false),
 ];
 
 pub(super) fn render(record: &Record) -> String {
@@ -76,6 +77,7 @@ pub(super) fn rows(record: &Record) -> impl Iterator<Item = [String; COLUMNS.len
                 outcome.and_then(|outcome| outcome.note.as_deref()).map(clean).unwrap_or_default(),
                 text(run.stdout),
                 text(run.stderr),
+                outcome.map(|outcome| outcome.not_known.to_string()).unwrap_or_default(),
             ]);
         }
         if rows.is_empty() {

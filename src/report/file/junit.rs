@@ -158,7 +158,10 @@ fn verdict(run: &StepRun, counts: &mut Counts) -> String {
         Some(StepStatus::Ok | StepStatus::Changed | StepStatus::Warned) => String::new(),
         Some(status @ (StepStatus::Skipped | StepStatus::Cancelled)) => {
             counts.skipped += 1;
-            element("skipped", failure, status.as_str())
+            // What a dry run could not know is told from what was not wanted.
+            let unknown = run.outcome.as_ref().filter(|outcome| outcome.not_known);
+            let note = unknown.and_then(|outcome| outcome.note.as_deref()).map(clean);
+            element("skipped", failure, note.as_deref().unwrap_or(status.as_str()))
         }
         Some(StepStatus::Failed) => {
             counts.failures += 1;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::event::{Event, Fact, Stream};
+use crate::event::{Event, Fact, StepOutcome, Stream};
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::report::file::text::plain;
 use crate::report::file::{ReportKind, markdown, render};
@@ -166,6 +166,35 @@ fn a_host_that_was_left_out_did_not_end_badly() {
 }
 
 #[test]
+fn what_a_dry_run_did_not_know_is_told_from_what_was_not_wanted() {
+    let skipped = |name: &str, note: &str, not_known| {
+        let outcome = step_outcome(StepStatus::Skipped, None);
+        step_finished(2, name, 0, StepOutcome { note: Some(note.to_owned()), not_known, ..outcome })
+    };
+    let events = [
+        exec_started(&["a", "b"]),
+        step_started(1, "a", 0),
+        skipped("a", "skipped: out is not known", true),
+        step_started(1, "b", 0),
+        skipped("b", "when: force", false),
+        ok(3, "a"),
+        ok(3, "b"),
+        run_finished(4),
+    ];
+    let json: serde_json::Value = serde_json::from_str(&text(ReportKind::Json, &events)).unwrap();
+    for (index, expected) in [(0, true), (1, false)] {
+        assert_eq!(json["hosts"][index]["steps"][0]["not_known"], expected, "{json}");
+        assert_eq!(json["hosts"][index]["not_known"], usize::from(expected), "{json}");
+    }
+    let rows = cells(&text(ReportKind::Csv, &events));
+    let last: Vec<Option<&str>> = rows.iter().map(|row| row.last().map(String::as_str)).collect();
+    assert_eq!(last, [Some("not_known"), Some("true"), Some("false")]);
+    let junit = text(ReportKind::Junit, &events);
+    assert!(junit.contains("<skipped message=\"skipped: out is not known\">"), "{junit}");
+    assert!(junit.contains("<skipped message=\"skipped\">"), "{junit}");
+}
+
+#[test]
 fn long_texts_keep_both_ends() {
     let long: String = (0..1000).map(|line| format!("line {line}\n")).collect();
     let events = [exec_started(&["a"]), output(1, "a", Stream::Stdout, long), ok(2, "a")];
@@ -234,7 +263,7 @@ proptest! {
             prop_assert!(hostile.chars().all(allowed));
         }
         let rows = cells(&text(ReportKind::Csv, &hostile));
-        prop_assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [15, 15], "{:?}", rows);
+        prop_assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16], "{:?}", rows);
         for cell in rows.iter().flatten() {
             prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{:?}", rows);
         }
