@@ -382,7 +382,7 @@ pub(super) struct Connection {
     /// Deadline of everything up to a ready connection (name, TCP, greeting, keys, login); a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(super) connect_timeout: Option<TimeLimit>,
-    /// Time limit of each command: 5m, none; a bare number is seconds.
+    /// Time limit of each command, and of what put, get, sync and ls do on a host: 5m, none; a bare number is seconds.
     #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
     pub(super) command_timeout: Option<TimeLimit>,
     /// What to do about unknown host keys: ask once on a terminal, otherwise refuse. Changed and revoked keys are always

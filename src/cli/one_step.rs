@@ -56,7 +56,8 @@ pub(super) fn run(
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));
     let run_as = args.sudo.then(|| RunAs::Other(Box::default()));
-    let step = Step { name, run_as, ..Step::bare(action) };
+    let timeout = execution.connection.command_timeout;
+    let step = Step { name, run_as, timeout, ..Step::bare(action) };
     let mut plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {

@@ -28,6 +28,10 @@ pub enum Wanted {
     Number,
     /// `true` or `false`.
     Flag,
+    /// A list: JSON, or the one item of it.
+    List,
+    /// A map: JSON.
+    Map,
     /// Whatever it looks like.
     Any,
 }
@@ -50,7 +54,8 @@ impl Wanted {
             None | Some(Value::Null | Value::String(_)) => Self::Text,
             Some(Value::Number(_)) => Self::Number,
             Some(Value::Bool(_)) => Self::Flag,
-            Some(Value::Array(_) | Value::Object(_)) => Self::Any,
+            Some(Value::Array(_)) => Self::List,
+            Some(Value::Object(_)) => Self::Map,
         }
     }
 
@@ -60,6 +65,8 @@ impl Wanted {
             Self::Text => "a text",
             Self::Number => "a number",
             Self::Flag => "true or false",
+            Self::List => "a list, in JSON",
+            Self::Map => "a map, in JSON",
             Self::Any => "a value",
         }
     }
@@ -70,6 +77,14 @@ impl Wanted {
         let typed = text.as_deref().or(value.as_str());
         match (self, typed) {
             (Self::Any, _) => Some(value.clone()),
+            // What looks like a list of another notation is no item.
+            (Self::List, Some(text)) if text.trim_start().starts_with('[') => {
+                json(text).filter(Value::is_array)
+            }
+            (Self::List, Some(text)) => Some(Value::Array(vec![Value::from(text)])),
+            (Self::List, None) => value.is_array().then(|| value.clone()),
+            (Self::Map, Some(text)) => json(text).filter(Value::is_object),
+            (Self::Map, None) => value.is_object().then(|| value.clone()),
             (Self::Text, Some(text)) => Some(Value::from(text)),
             (Self::Text, None) => Some(match value {
                 Value::Number(number) => Value::from(number.to_string()),
@@ -93,6 +108,10 @@ fn only_a_name(text: &str) -> Option<&str> {
     let name = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     (!name.is_empty() && name.chars().all(plain)).then_some(name)
+}
+
+fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
 }
 
 /// The number of a text as JSON writes it: `007`, `+5`, `.5` and what needs more than 64 bits are none.
@@ -125,7 +144,8 @@ mod tests {
             (Some(json!(1)), Some(json!(9))),
             (Some(json!(1.5)), Some(json!(9))),
             (Some(json!(true)), None),
-            (Some(json!([1])), Some(json!(9))),
+            (Some(json!([1])), Some(json!(["9"]))),
+            (Some(json!({"a": 1})), None),
             (Some(json!("{{ a }} {{ b }}")), Some(json!("9"))),
         ] {
             assert_eq!(Wanted::of(default.as_ref(), &none).fit(&nine), expected, "{default:?}");
@@ -147,6 +167,28 @@ mod tests {
         }
         assert_eq!(Wanted::Text.fit(&Given::from(json!(9))), Some(json!("9")), "of a file");
         assert_eq!(Wanted::Text.fit(&Given::from(json!([9]))), Some(json!([9])), "of a file");
+    }
+
+    #[test]
+    fn lists_and_maps_are_json_and_one_item_is_a_list() {
+        for (text, expected) in [
+            ("vim", Some(json!(["vim"]))),
+            ("a,b", Some(json!(["a,b"]))),
+            ("", Some(json!([""]))),
+            ("[]", Some(json!([]))),
+            ("[3, \"a\"]", Some(json!([3, "a"]))),
+            ("[a, b]", None),
+            ("[3", None),
+        ] {
+            assert_eq!(Wanted::List.fit(&typed(text, json!(text))), expected, "{text:?}");
+        }
+        assert_eq!(Wanted::List.fit(&Given::from(json!([1]))), Some(json!([1])), "of a file");
+        assert_eq!(Wanted::List.fit(&Given::from(json!("a"))), Some(json!(["a"])), "of a file");
+        for (text, expected) in
+            [("{\"a\": 1}", Some(json!({"a": 1}))), ("a", None), ("[1]", None), ("{a: 1}", None)]
+        {
+            assert_eq!(Wanted::Map.fit(&typed(text, json!(text))), expected, "{text:?}");
+        }
     }
 
     #[test]

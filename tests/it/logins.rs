@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use crate::agent::Agent;
+use crate::agent::{self, Agent};
 use crate::relay::Relay;
 use crate::sshd::{Sshd, keygen, public_key};
 use crate::support::{DEADLINE, Fan, Ran, inventory_defaults, not_run, output};
@@ -39,6 +39,12 @@ fn an_agent_that_does_not_answer() {
     let ran = fan.run(["exec", "-H", "h1", "--", "true"]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
     assert!(ran.stderr.contains("there is no agent at /nonexistent/agent"), "{}", ran.snapshot());
+    // A silent one is waited for no longer than everything up to the connection may take.
+    let agent = Agent::silent_at(&[agent::LIST]);
+    let fan = Fan::at(&sshd).env("SSH_AUTH_SOCK", agent.socket().to_str().unwrap());
+    let ran = fan.run(["exec", "-t", "1", "-H", "h1", "--", "true"]);
+    assert!(ran.stderr.contains("did not answer within 1 s"), "{}", ran.snapshot());
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
 }
 
 #[test]

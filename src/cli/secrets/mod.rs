@@ -15,12 +15,13 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::cli::error::{CliError, hide, talk};
 use crate::cli::prompt::{PromptError, Prompter};
 use crate::cli::secrets::source::{Purpose, read_now, run};
 use crate::engine::plan::Plan;
-use crate::model::endpoint::{Agent, Endpoint, Password};
+use crate::model::endpoint::{Agent, Endpoint, Password, Whole};
 use crate::model::position::Diagnostic;
 use crate::model::redact::{MIN_SECRET, Redactor};
 use crate::model::secret::{Secret, SecretSource};
@@ -233,17 +234,26 @@ fn keyless_certificates(plan: &Plan, keyring: &Keyring) -> Vec<Diagnostic> {
 /// Asks every agent of the plan once what it holds; takes those out that are of no use.
 async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, Vec<Held>>, CliError> {
     let mut sockets: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    let mut patience: BTreeMap<PathBuf, Duration> = BTreeMap::new();
     for endpoint in endpoints(plan) {
         if let Agent::Socket { path, required } = &endpoint.agent
             && (agent::is_consulted(endpoint, keyring) || endpoint.forward_agent)
         {
             *sockets.entry(path.clone()).or_default() |= required;
+            // Who wants to be connected by then waits for no agent any longer.
+            let whole = match endpoint.deadlines.whole {
+                Whole::UpToReady(whole) => whole,
+                Whole::Unset | Whole::UpToLogin(_) => Patience::default().list,
+            };
+            let longest = patience.entry(path.clone()).or_default();
+            *longest = (*longest).max(whole);
         }
     }
     let mut held = HashMap::new();
     let mut problems = Vec::new();
     for (path, required) in sockets {
-        match agent::held(&path, Patience::default().list).await {
+        let patience = patience.get(&path).copied().unwrap_or(Patience::default().list);
+        match agent::held(&path, patience.min(Patience::default().list)).await {
             Ok(keys) => drop(held.insert(path, keys)),
             Err(error) if required => problems.push(
                 Diagnostic::bare(error.to_string())

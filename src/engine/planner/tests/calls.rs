@@ -187,11 +187,11 @@ fn a_variable_for_parameters_of_two_types_is_refused() {
     assert_eq!((says(&["a"]), says(&["b"]), says(&["c"])), ("9".into(), "\"9\"".into(), "\"9\"".into()));
     assert_eq!(says(&["c", "a"]), "9", "a default decides");
     assert_eq!(
-        (says(&["d", "b"]), says(&["b", "d"])),
-        ("\"9\"".into(), "\"9\"".into()),
+        (says(&["d"]), says(&["d", "c"])),
+        ("[\"9\"]".into(), "[\"9\"]".into()),
         "one of one type does"
     );
-    assert_eq!((says(&["d"]), says(&["e"])), ("9".into(), "9".into()), "tasks that do not run say nothing");
+    assert_eq!(says(&["e"]), "9", "tasks that do not run say nothing");
     let problems = plan(&["a", "b"]).map(|plan| outline(&plan)).unwrap_err();
     insta::assert_snapshot!(problems, @r#"error: -e n=…: task "a" needs a number, and task "b" a text (help: give it to each: fan run a:n=VALUE)"#);
 }
