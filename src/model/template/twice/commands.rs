@@ -7,7 +7,8 @@ use std::str::Chars;
 
 use crate::model::template::lexer::{Opened, Seen};
 
-use super::words::{BLOCKS, Command, Part, Quotes, Sources, Word};
+use super::words::{BLOCKS, Command, Part, Quotes, SAYS, Sources, Word};
+use crate::model::template::reread::base;
 
 /// Programs whose heredoc is what the next command of a pipe reads.
 const PASSES: &[&str] = &["cat", "sed", "tee", "envsubst"];
@@ -22,7 +23,7 @@ pub(super) struct Script {
 
 /// Reads the commands of a script with marks.
 pub(super) fn read(script: &str, seen: &[Seen]) -> Script {
-    let levels = vec![Level::Commands(Builder::default(), 0)];
+    let levels = vec![Level::Commands(Box::default(), 0)];
     let mut reading =
         Reading { script, levels, found: Vec::new(), waiting: VecDeque::new(), functions: Vec::new() };
     reading.read(seen);
@@ -31,7 +32,7 @@ pub(super) fn read(script: &str, seen: &[Seen]) -> Script {
 
 enum Level {
     /// The second is how many were found before it began.
-    Commands(Builder, usize),
+    Commands(Box<Builder>, usize),
     Double(Word),
     /// Backticks, braces, arithmetic: the lexer itself judges what stands there.
     Other {
@@ -104,7 +105,8 @@ impl Reading<'_> {
                         Opened::Double => Level::Double(Word::default()),
                         Opened::Commands => {
                             let groups = vec![self.within()];
-                            Level::Commands(Builder { groups, ..Builder::default() }, self.found.len())
+                            let builder = Box::new(Builder { groups, ..Builder::default() });
+                            Level::Commands(builder, self.found.len())
                         }
                         Opened::Other => Level::Other {
                             start: at,
@@ -134,7 +136,7 @@ impl Reading<'_> {
         self.plain(from, self.script.len());
         while let Some(level) = self.levels.pop() {
             if let Level::Commands(builder, _) = level {
-                self.end(builder);
+                self.end(*builder);
             }
         }
     }
@@ -187,7 +189,7 @@ impl Reading<'_> {
         match closed {
             Some(Level::Double(word)) => self.add(word),
             Some(Level::Commands(builder, first)) => {
-                self.end(builder);
+                self.end(*builder);
                 let mut printed = Sources::default();
                 for command in self.found.iter_mut().skip(first) {
                     if !std::mem::replace(&mut command.is_read, true) {
@@ -207,7 +209,11 @@ impl Reading<'_> {
                     let text = self.script.get(start..at).unwrap_or_default();
                     self.judged("let", text);
                 }
-                self.add(Word(vec![Part::Expansion(Sources::default())]));
+                // In backticks no value needs quotes; variables may.
+                let program = text.split_whitespace().next().unwrap_or_default();
+                let says = before.ends_with('`') && SAYS.contains(&base(program));
+                let names = if says { dollars(text) } else { Vec::new() };
+                self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
             }
             None => {}
         }
@@ -262,10 +268,11 @@ impl Reading<'_> {
         }
         let mut names = dollars(operation);
         // `${x+...}` does not have the variable's text, and `${x//[!0-9]/}` nothing of it that matters.
-        let has_text = !(names_another && lists_keys)
-            && !behind.trim_start_matches(':').starts_with('+')
-            && !(behind.starts_with("//[!") || behind.starts_with("//[^"));
-        if has_text {
+        let is_other = (names_another && lists_keys)
+            || behind.trim_start_matches(':').starts_with('+')
+            || behind.starts_with("//[!")
+            || behind.starts_with("//[^");
+        if !is_other {
             names.push(name.to_owned());
         }
         self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));

@@ -10,7 +10,7 @@ use crate::model::template::reread::{self, Inner};
 use crate::model::template::script::Item;
 
 /// Programs of other languages that read a program from their input.
-const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
+pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
 
 /// Programs that join their words to a line for a shell elsewhere.
 const REMOTE: &[&str] = &["ssh", "autossh", "rsh"];
@@ -52,6 +52,23 @@ impl Judge<'_> {
     pub(super) fn handed(&self, line: &Word, place: &str) -> Result<(), Refusal> {
         // Alone it is the program, and meant to be.
         if line.is_one() && !line.is_one_variable() { Ok(()) } else { self.read_elsewhere(line, place) }
+    }
+
+    /// `perl -ne`, `python3 -Ic`: an option whose last letter takes the program.
+    pub(super) fn language(&self, arguments: &[Word]) -> Result<(), Refusal> {
+        let takes_program =
+            |word: &Word| is_short(&word.text()) && word.text().ends_with(['c', 'e', 'E', 'r', 'p']);
+        let programs =
+            arguments.iter().zip(arguments.iter().skip(1)).filter(|(option, _)| takes_program(option));
+        programs.map(|(_, program)| program).try_for_each(|program| {
+            // Alone it is the program, and meant to be.
+            let is_whole = program.0.len() == 1 && program.carried().next().is_none();
+            if is_whole {
+                Ok(())
+            } else {
+                self.want(program, Wants::Foreign, "in a program of another language")
+            }
+        })
     }
 
     /// `awk -v x=value`, where the program hands texts to a shell.

@@ -27,9 +27,9 @@ use super::script::Item;
 use crate::model::shell::{is_plain, is_reserved};
 use arguments::{chosen, operands};
 use commands::Script;
-use elsewhere::{reads_program, reads_script};
+use elsewhere::{LANGUAGES, reads_program, reads_script};
 use held::{Held, How, Kept};
-use table::{COUNTED, DECLARE, HANDED, RULES, RUN, Which};
+use table::{COUNTED, DECLARE, HANDED, JUDGED, RULES, RUN, RUNNERS, Which};
 use words::{BLOCKS, Command, Part, Quotes, Sources, Word};
 
 pub(super) use table::Wants;
@@ -94,7 +94,8 @@ impl Judge<'_> {
         if let Some(array) = &command.array {
             let mut keys = command.words.iter().filter(|word| word.text().starts_with('['));
             keys.try_for_each(|word| self.subscript(word))?;
-            return Ok(self.hold(array, &command.words, true));
+            self.hold(array, &command.words, true);
+            return Ok(());
         }
         command.elements.iter().try_for_each(|word| self.element(word))?;
         let words = &command.words;
@@ -107,6 +108,13 @@ impl Judge<'_> {
         let Some((program, arguments)) = rest.split_first() else { return Ok(()) };
         let program = program.text();
         let program = reread::base(&program);
+        if RUNNERS.contains(&program) {
+            let runs = |word: &Word| JUDGED.contains(&reread::base(&word.text()));
+            if let Some(at) = arguments.iter().position(runs) {
+                let words = arguments.iter().skip(at).cloned().collect();
+                self.command(&Command { words, elements: Vec::new(), ..command.clone() })?;
+            }
+        }
         match program {
             "for" | "select" => self.each(arguments),
             "read" | "mapfile" | "readarray" => self.reads(program, arguments, &command.input()),
@@ -116,6 +124,7 @@ impl Judge<'_> {
             "sed" | "gsed" => self.sed(arguments)?,
             "awk" | "gawk" | "mawk" | "nawk" => self.awk(program, arguments)?,
             "git" => self.git(program, arguments)?,
+            language if LANGUAGES.contains(&language) => self.language(arguments)?,
             function if self.functions.iter().any(|name| name == function) => {
                 self.call(Some(function.to_owned()), arguments.iter());
             }

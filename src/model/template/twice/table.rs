@@ -98,12 +98,6 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(&["env"], Which::After(&["-S", "--split-string"]), Wants::Foreign, "in a line that `env` splits"),
     rule(&["awk", "gawk", "mawk", "nawk"], Which::First, Wants::Foreign, "in a program of awk"),
-    rule(
-        &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"],
-        Which::After(&["-e", "-E", "-c", "-r", "-ne", "-pe", "-lne", "-lpe", "-nle", "-ple", "-pie"]),
-        Wants::Foreign,
-        "in a program of another language",
-    ),
 ];
 
 /// Options whose next word is no operand.
@@ -141,6 +135,38 @@ pub(super) const RUN: &[&str] = &[
     "saliases",
     "dis_functions",
     "BASH_ALIASES",
+];
+
+/// Programs that run the one among their arguments.
+pub(super) const RUNNERS: &[&str] = &[
+    "sudo",
+    "doas",
+    "env",
+    "timeout",
+    "nice",
+    "ionice",
+    "setsid",
+    "stdbuf",
+    "chroot",
+    "nsenter",
+    "unshare",
+    "chrt",
+    "taskset",
+    "flock",
+    "xargs",
+    "docker",
+    "podman",
+    "kubectl",
+    "lxc",
+    "systemd-run",
+    "runuser",
+    "time",
+];
+
+/// The programs of rows, and others that are judged, which they may run.
+pub(super) const JUDGED: &[&str] = &[
+    "awk", "gawk", "mawk", "nawk", "sed", "gsed", "perl", "python", "python2", "python3", "ruby", "node",
+    "php", "lua", "make", "gmake", "git", "watch", "crontab", "at", "batch", "ssh",
 ];
 
 /// Variables whose text other programs have a shell run.

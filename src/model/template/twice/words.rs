@@ -4,7 +4,8 @@
 use crate::model::template::reread::{BEFORE, base};
 
 /// Programs that print their operands, or a part of them.
-const SAYS: &[&str] = &["echo", "printf", "print", "basename", "dirname", "realpath", "readlink", "expr"];
+pub(super) const SAYS: &[&str] =
+    &["echo", "printf", "print", "basename", "dirname", "realpath", "readlink", "expr"];
 
 /// Programs that print what they read, or a part of it.
 const FILTERS: &[&str] = &[
@@ -13,7 +14,7 @@ const FILTERS: &[&str] = &[
 ];
 
 /// Words that run the command behind them as it is.
-const WRAPPERS: &[&str] = &["command", "builtin", "noglob", "nocorrect", "exec", "nohup"];
+const WRAPPERS: &[&str] = &["command", "builtin", "noglob", "nocorrect", "exec", "nohup", "busybox"];
 
 /// Words that open and close blocks, and those between.
 pub(super) const BLOCKS: &[&str] = &[
@@ -142,9 +143,11 @@ impl Word {
 
     /// The values in what the shell puts into it.
     pub(super) fn carried(&self) -> impl Iterator<Item = usize> {
-        let inside =
-            |part| if let &Part::Expansion(ref sources) = part { Some(&sources.values) } else { None };
-        self.0.iter().filter_map(inside).flatten().copied()
+        let inside = self.0.iter().filter_map(|part| match part {
+            Part::Expansion(sources) => Some(&sources.values),
+            Part::Char(..) | Part::Value(..) => None,
+        });
+        inside.flatten().copied()
     }
 
     /// What stands behind the first `=`.
