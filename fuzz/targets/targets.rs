@@ -8,11 +8,14 @@ use libfuzzer_sys::fuzz_target;
 
 const INVENTORY: &str = "
 roles:
-  web: {hosts: ['web[1-5]', 'deploy@web6:2222']}
+  web: {hosts: ['web[1-6]']}
   db: {hosts: [db1, db2, 10.0.0.5]}
   all_web: {roles: [web]}
 hosts:
-  '10.0.0.[1-4]': {}
+  'web[1-5]': {}
+  web6: {user: deploy, port: 2222}
+  'db[1-2]': {}
+  '10.0.0.[1-5]': {}
   '::1': {}
 ";
 
