@@ -20,7 +20,7 @@ use std::path::Path;
 
 use fan::model::outcome::{ExitCode, Kind};
 
-use crate::imports::circles;
+use crate::imports::{circles, edges};
 use crate::markdown::{anchors, links, named_files, prose, table};
 use crate::repository::{files, has_extension, normal, read, root};
 use crate::source::{integration_tests, lines_with, sources};
@@ -41,6 +41,16 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("lib", &[]),
     ("main", &["cli"]),
 ];
+
+/// Layers inside a floor, lowest first (docs/design/floors.md): a folder imports itself and those of the lines before its
+/// own.
+const SUBFLOORS: &[(&str, &[&[&str]])] = &[(
+    "src/engine",
+    &[&["plan"], &["planner", "live"], &["preflight", "host"], &["step"], &["walk"], &["dispatcher"]],
+)];
+
+/// What a step must not know: it gets what it may use.
+const NOT_IN_STEPS: &[&str] = &["HostRun", "walk::", "dispatcher::"];
 
 /// What the pure floor must not name: it would not be pure any more.
 const IMPURE: &[&str] = &[
@@ -99,12 +109,11 @@ const CLOCK: &[&str] = &["Instant::now()", ".elapsed()", ".at < ", ".at > "];
 
 /// Where files still import each other in circles, and where `mod.rs` still holds more than declarations: to be cut. What is
 /// no longer needed here must go.
-const CIRCLES: &[&str] = &["src/cli", "src/engine", "src/files", "src/model/template", "src/ssh"];
+const CIRCLES: &[&str] = &["src/cli", "src/files", "src/model/template", "src/ssh"];
 const FULL_FRONT_DOORS: &[&str] = &[
     "src/cli",
     "src/config/json_schema",
     "src/config/ssh_config",
-    "src/engine",
     "src/event",
     "src/files",
     "src/model/template",
@@ -164,6 +173,42 @@ fn no_files_import_each_other_in_a_circle() {
         }
     }
     wrong.add_unneeded("CIRCLES", CIRCLES, &needed);
+    wrong.report();
+}
+
+#[test]
+fn layers_inside_a_floor_import_downwards() {
+    let mut wrong = Wrong::default();
+    let edges = edges(&sources());
+    for (floor, layers) in SUBFLOORS {
+        // Which folder of the floor a file is in, and on which line that stands; none for its front door.
+        let place = |path: &Path| {
+            let folder = path.strip_prefix(floor).ok()?.parent()?.iter().next()?.to_str()?.to_owned();
+            let line = layers.iter().position(|line| line.contains(&folder.as_str()));
+            Some((folder, line))
+        };
+        for (from, to) in &edges {
+            let (Some((own, at)), Some((other, below))) = (place(from), place(to)) else { continue };
+            if own != other && (at.is_none() || below.is_none() || below >= at) {
+                let what = format!(
+                    "{own} imports {other}, which is not below it: sink what they share, or give it what it needs \
+                     (SUBFLOORS in tests/tidy.rs, docs/design/floors.md)"
+                );
+                wrong.add(from, 0, what);
+            }
+        }
+    }
+    for source in sources().iter().filter(|source| source.path.starts_with("src/engine/step")) {
+        for name in NOT_IN_STEPS {
+            for line in lines_with(&source.production, name) {
+                wrong.add(
+                    &source.path,
+                    line,
+                    format!("a step names {name}: it gets what it may use (StepCx)"),
+                );
+            }
+        }
+    }
     wrong.report();
 }
 

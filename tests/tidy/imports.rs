@@ -11,11 +11,7 @@ type Module = Vec<String>;
 
 /// Groups of two files or more that import each other, directly or through others.
 pub(crate) fn circles(sources: &[Source]) -> Vec<Vec<PathBuf>> {
-    let files: BTreeMap<Module, &Source> = sources
-        .iter()
-        .map(|source| (module(source), source))
-        .filter(|(module, _)| !module.is_empty())
-        .collect();
+    let files = modules(sources);
     let imports: BTreeMap<&Module, BTreeSet<Module>> =
         files.iter().map(|(module, source)| (module, imports(module, &source.production, &files))).collect();
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
@@ -32,6 +28,21 @@ pub(crate) fn circles(sources: &[Source]) -> Vec<Vec<PathBuf>> {
         told.extend(circle);
     }
     circles
+}
+
+/// Which file imports which.
+pub(crate) fn edges(sources: &[Source]) -> Vec<(PathBuf, PathBuf)> {
+    let files = modules(sources);
+    let of = |(module, source): (&Module, &&Source)| {
+        let imported = imports(module, &source.production, &files).into_iter();
+        imported.map(|other| (source.path.clone(), files[&other].path.clone())).collect::<Vec<_>>()
+    };
+    files.iter().flat_map(of).collect()
+}
+
+fn modules(sources: &[Source]) -> BTreeMap<Module, &Source> {
+    let named = sources.iter().map(|source| (module(source), source));
+    named.filter(|(module, _)| !module.is_empty()).collect()
 }
 
 /// `src/ssh/keys/mod.rs` is `ssh::keys`. Empty for `lib.rs` and `main.rs`, which nobody imports.

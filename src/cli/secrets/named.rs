@@ -9,6 +9,7 @@ use crate::cli::secrets::{memory, unanswered, warn_of_short};
 use crate::cli::{context, protected, runner};
 use crate::engine::plan::Plan;
 use crate::engine::planner::{self, Call};
+use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
 use crate::model::redact::Redactor;
@@ -56,7 +57,7 @@ pub(in crate::cli) fn plan_tasks(
     if sources.is_empty() || need == Need::Nothing {
         return Ok(draft);
     }
-    let used = planner::secrets_used(&draft, inventory, file);
+    let used = preflight::secrets_used(&draft, inventory, file);
     sources.retain(|name, _| used.contains(name));
     if sources.is_empty() {
         return Ok(draft);

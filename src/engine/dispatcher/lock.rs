@@ -11,11 +11,10 @@ use tokio::time::Instant;
 
 use crate::engine::live::connecting::{self, NotConnected};
 use crate::engine::live::sink::EventSink;
-use crate::engine::live::stop::StopReceiver;
+use crate::engine::live::stop::{StopReceiver, interrupted};
 use crate::engine::live::together::LockWatch;
-use crate::engine::plan::PlannedLock;
-use crate::engine::step::interrupted;
-use crate::engine::walk::worker::Shared;
+use crate::engine::plan::{Plan, PlannedLock};
+use crate::engine::walk::shared::Shared;
 use crate::event::Fact;
 use crate::model::duration;
 use crate::model::inventory::HostName;
@@ -39,9 +38,9 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const LONGEST: usize = 8 * 1024;
 
 /// A lock that is held as long as this lives.
-pub(crate) struct Held<S> {
+pub(super) struct Held<S> {
     /// The connection that it is held on.
-    pub(crate) session: Arc<S>,
+    pub(super) session: Arc<S>,
     task: usize,
     name: Arc<str>,
     host: HostName,
@@ -50,43 +49,42 @@ pub(crate) struct Held<S> {
 }
 
 /// A lock that could not be had; and the connection that was opened for it.
-pub(crate) struct NotTaken<S> {
-    pub(crate) failure: Failure,
-    pub(crate) session: Option<Arc<S>>,
+pub(super) struct NotTaken<S> {
+    pub(super) failure: Failure,
+    pub(super) session: Option<Arc<S>>,
 }
 
 /// Takes a lock, over `session` when there is one; waits for it as long as the plan says, and tells of that. How the host is
 /// reached is told to `sink`.
-pub(crate) async fn take<C: Connector>(
-    shared: Shared<C>,
+pub(super) async fn take<C: Connector>(
+    plan: Arc<Plan>,
+    shared: Arc<Shared<C>>,
     task: usize,
     lock: PlannedLock,
     session: Option<Arc<C::Session>>,
     sink: Option<EventSink>,
 ) -> Result<Held<C::Session>, NotTaken<C::Session>> {
-    let plan = Arc::clone(&shared.plan);
     let keeper = plan.keeper(&lock).expect("the plan's locks name its hosts");
     let planned = plan.tasks.get(task).expect("the dispatcher runs planned tasks");
-    let mut stop = shared.stop.clone();
+    let tools = &shared.tools;
+    let mut stop = tools.stop.clone();
     let session = match session {
         Some(session) => session,
-        None => {
-            match connecting::connect(shared.connector.as_ref(), keeper, sink.as_ref(), &mut stop).await {
-                Ok(session) => Arc::new(session),
-                Err(error) => {
-                    let failure = match error {
-                        NotConnected::Failed(failure) => unreached(&failure, &lock.name, &keeper.name),
-                        NotConnected::Cancelled(reason) => interrupted(reason),
-                    };
-                    return Err(NotTaken { failure, session: None });
-                }
+        None => match connecting::connect(&tools.connector, keeper, sink.as_ref(), &mut stop).await {
+            Ok(session) => Arc::new(session),
+            Err(error) => {
+                let failure = match error {
+                    NotConnected::Failed(failure) => unreached(&failure, &lock.name, &keeper.name),
+                    NotConnected::Cancelled(reason) => interrupted(reason),
+                };
+                return Err(NotTaken { failure, session: None });
             }
-        }
+        },
     };
     let wanted = Wanted { name: &lock.name, who: &plan.locking.who, run: &plan.run, task: &planned.name };
     let waiting = |holder: Option<Holder>| {
         let (lock, host) = (Arc::clone(&lock.name), keeper.name.clone());
-        shared.sink.tell(Fact::LockWaiting { task, lock, host, holder });
+        tools.sink.tell(Fact::LockWaiting { task, lock, host, holder });
     };
     match obtain(&*session, &wanted, &keeper.name, plan.locking.wait, &mut stop, waiting).await {
         Ok(talk) => Ok(Held {
@@ -187,30 +185,38 @@ fn held(lock: &str, host: &HostName, holder: Option<&Holder>, wait: TimeLimit) -
     }
 }
 
+/// Resolves when the lock is lost; never without one.
+pub(super) async fn loss<S>(lock: &mut Option<Held<S>>) -> Failure {
+    match lock {
+        Some(held) => held.loss().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl<S> Held<S> {
     /// The task that has it.
-    pub(crate) fn task(&self) -> usize {
+    pub(super) fn task(&self) -> usize {
         self.task
     }
 
     /// The lock's name.
-    pub(crate) fn name(&self) -> Arc<str> {
+    pub(super) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
 
     /// The host that keeps it.
-    pub(crate) fn host(&self) -> HostName {
+    pub(super) fn host(&self) -> HostName {
         self.host.clone()
     }
 
     /// For the workers of its task.
-    pub(crate) fn watch(&self) -> LockWatch {
+    pub(super) fn watch(&self) -> LockWatch {
         self.lost.clone()
     }
 
     /// Resolves when the lock is lost, once; then never again. Cancel-safe. Has to be polled all the time: the
     /// connection waits for its readers.
-    pub(crate) async fn loss(&mut self) -> Failure {
+    async fn loss(&mut self) -> Failure {
         if self.lost.lost().is_some() {
             return std::future::pending().await;
         }
@@ -222,7 +228,7 @@ impl<S> Held<S> {
     }
 
     /// Gives the lock back; whether it was held until then. Gives the connection, too.
-    pub(crate) async fn release(mut self) -> (Arc<S>, bool) {
+    pub(super) async fn release(mut self) -> (Arc<S>, bool) {
         let kept = self.lost.lost().is_none();
         if kept {
             self.talk.writer.end().await;

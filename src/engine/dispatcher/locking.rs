@@ -4,21 +4,13 @@
 use std::sync::Arc;
 
 use crate::engine::dispatcher::closed::Closed;
-use crate::engine::dispatcher::lock::{self, Held};
-use crate::engine::dispatcher::{Dispatcher, TICK};
+use crate::engine::dispatcher::lock;
+use crate::engine::dispatcher::run::{Dispatcher, TICK};
+use crate::engine::host::connection::close;
 use crate::engine::plan::{Keeper, PlannedLock};
-use crate::engine::walk::worker;
 use crate::event::Fact;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Connector;
-
-/// Resolves when the lock is lost; never without one.
-pub(super) async fn loss<S>(lock: &mut Option<Held<S>>) -> Failure {
-    match lock {
-        Some(held) => held.loss().await,
-        None => std::future::pending().await,
-    }
-}
 
 impl<C: Connector> Dispatcher<C> {
     /// Takes a task's lock, on the connection that its host goes on to work on.
@@ -29,21 +21,22 @@ impl<C: Connector> Dispatcher<C> {
         };
         // Of a host that has its final record, or is none of the run's, nothing more is told.
         let (session, is_told) = match member.and_then(|host| self.hosts.waiting_at(host)) {
-            Some(run) => (run.session.clone(), true),
+            Some(run) => (run.connection.session.clone(), true),
             None => (None, false),
         };
-        let sink = is_told.then(|| self.shared.sink.clone());
-        let taking = lock::take(self.shared.clone(), task, lock.clone(), session, sink);
+        let sink = is_told.then(|| self.shared.tools.sink.clone());
+        let taking =
+            lock::take(Arc::clone(&self.plan), Arc::clone(&self.shared), task, lock.clone(), session, sink);
         tokio::pin!(taking);
         let mut ticks = tokio::time::interval(TICK);
-        let mut stop = self.shared.stop.clone();
-        let connector = Arc::clone(&self.shared.connector);
+        let mut stop = self.shared.tools.stop.clone();
+        let shared = Arc::clone(&self.shared);
         let taken = loop {
             let told = self.told_stop;
             tokio::select! {
                 biased;
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
-                notice = connector.notice() => self.note(notice),
+                notice = shared.tools.connector.notice() => self.note(notice),
                 taken = &mut taking => break taken,
                 _ = ticks.tick() => self.look_at_agent(),
             }
@@ -53,26 +46,26 @@ impl<C: Connector> Dispatcher<C> {
             Err(not) => not.session.clone(),
         };
         if let Some(run) = member.and_then(|host| self.hosts.waiting_at(host)) {
-            run.session = session;
+            run.connection.session = session;
         } else if taken.is_err() {
-            session.into_iter().for_each(|session| drop(self.closing.spawn(worker::close(session))));
+            session.into_iter().for_each(|session| drop(self.closing.spawn(close(session))));
         }
         match taken {
             Ok(held) => {
                 let (lock, host) = (held.name(), held.host());
-                self.shared.sink.tell(Fact::LockTaken { task, lock, host });
+                self.shared.tools.sink.tell(Fact::LockTaken { task, lock, host });
                 self.lock = Some(held);
             }
             // The hosts are told of the stop.
             Err(not) if not.failure.kind == Kind::Interrupted => {}
             Err(not) => {
-                let host = self.shared.plan.keeper(lock).map(|keeper| keeper.name.clone());
+                let host = self.plan.keeper(lock).map(|keeper| keeper.name.clone());
                 let (lock, host) = (Arc::clone(&lock.name), host.expect("the plan's locks name its hosts"));
                 let failure = not.failure;
-                if !self.shared.plan.locking.look_only {
+                if !self.plan.locking.look_only {
                     self.close(Closed::Locked(failure.clone()));
                 }
-                self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+                self.shared.tools.sink.tell(Fact::LockFailed { task, lock, host, failure });
             }
         }
     }
@@ -81,7 +74,7 @@ impl<C: Connector> Dispatcher<C> {
         let Some(held) = &self.lock else { return };
         let (task, lock, host) = (held.task(), held.name(), held.host());
         self.close(Closed::Locked(failure.clone()));
-        self.shared.sink.tell(Fact::LockFailed { task, lock, host, failure });
+        self.shared.tools.sink.tell(Fact::LockFailed { task, lock, host, failure });
     }
 
     /// Gives the task's lock back, if there is one.
@@ -90,14 +83,14 @@ impl<C: Connector> Dispatcher<C> {
         let (task, lock, host) = (held.task(), held.name(), held.host());
         let (session, kept) = held.release().await;
         if kept {
-            self.shared.sink.tell(Fact::LockReleased { task, lock, host });
+            self.shared.tools.sink.tell(Fact::LockReleased { task, lock, host });
         }
         let in_use = self
             .hosts
             .waiting()
-            .any(|run| run.session.as_ref().is_some_and(|other| Arc::ptr_eq(other, &session)));
+            .any(|run| run.connection.session.as_ref().is_some_and(|other| Arc::ptr_eq(other, &session)));
         if !in_use {
-            self.closing.spawn(worker::close(session));
+            self.closing.spawn(close(session));
         }
     }
 }

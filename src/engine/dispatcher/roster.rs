@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::engine::host::run::HostRun;
+use crate::engine::live::activity::Activity;
 use crate::engine::plan::Plan;
-use crate::engine::walk::worker::{Activity, HostRun};
 use crate::model::outcome::Status;
 
 /// Where a host is in the run.

@@ -1,18 +1,17 @@
-//! Steps that are done on another host than the one that they are done for (`on`): one connection to each such host for
-//! the whole run, opened when the first step needs it.
+//! Hosts that steps of others are done on (`on`): one connection to each for the whole run, opened when the first step
+//! needs it.
 
 use std::sync::Arc;
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
+use crate::engine::host::connection::{Connection, close};
+use crate::engine::host::tools::Tools;
 use crate::engine::live::connecting::{self, NotConnected};
-use crate::engine::live::stop::StopReceiver;
-use crate::engine::plan::{Plan, PlannedHost, PlannedStep};
-use crate::engine::walk::way::Halt;
-use crate::engine::walk::worker::{self, Worker};
-use crate::files::remote::{Commands, Remote};
-use crate::model::outcome::{CancelReason, Failure, Status};
-use crate::ssh::Connector;
+use crate::engine::plan::{Plan, PlannedHost};
+use crate::files::remote::Commands;
+use crate::model::outcome::{CancelReason, Failure};
+use crate::ssh::{Connector, Session};
 
 /// Steps that are done there at a time: within OpenSSH's ten channels of a connection (`MaxSessions`).
 const AT_A_TIME: usize = 8;
@@ -20,12 +19,21 @@ const AT_A_TIME: usize = 8;
 /// The hosts that steps of others are done on.
 pub(crate) struct Delegates<S>(Vec<Delegate<S>>);
 
-struct Delegate<S> {
+/// One of them.
+pub(crate) struct Delegate<S> {
     session: OnceCell<Result<Arc<S>, Failure>>,
     /// The connection after that one, where the server ended that one because a command was asked for beside SFTP. No
     /// command is asked for on this one.
     alone: OnceCell<Result<Arc<S>, Failure>>,
     permits: Arc<Semaphore>,
+}
+
+/// Why a step cannot be done there.
+pub(crate) enum NotThere {
+    /// There is no connection.
+    Failed(Failure),
+    /// The user asked to stop.
+    Cancelled(CancelReason),
 }
 
 impl<S> Delegates<S> {
@@ -39,107 +47,73 @@ impl<S> Delegates<S> {
         Self(plan.delegates.iter().map(|_| delegate()).collect())
     }
 
-    /// The connections that were opened.
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = Arc<S>> {
-        let opened =
-            self.0.iter().flat_map(|delegate| [delegate.session.get(), delegate.alone.get()]).flatten();
-        opened.filter_map(|session| session.as_ref().ok()).map(Arc::clone)
+    /// The one of this number in the plan.
+    pub(crate) fn get(&self, number: usize) -> Option<&Delegate<S>> {
+        self.0.get(number)
     }
 }
 
-/// What a worker leaves behind while it is at another host.
-pub(crate) struct Away<S> {
-    session: Option<Arc<S>>,
-    files: Vec<Arc<Remote<S>>>,
-    commands: Commands,
-    _permit: OwnedSemaphorePermit,
+impl<S: Session> Delegates<S> {
+    /// Closes what is still open.
+    pub(crate) async fn close(&self) {
+        let opened = self.0.iter().flat_map(|delegate| [delegate.session.get(), delegate.alone.get()]);
+        let opened = opened.flatten().filter_map(|session| session.as_ref().ok()).map(Arc::clone);
+        futures::future::join_all(opened.map(close)).await;
+    }
 }
 
-impl<C: Connector> Worker<'_, C> {
-    /// Goes where a step is done: to the host itself, or to the one that the step is handed to.
-    pub(crate) async fn go(
-        &mut self,
-        index: usize,
-        planned: &PlannedStep,
-    ) -> Result<Option<Away<C::Session>>, Halt> {
-        let Some(number) = planned.places.get(self.position).copied().flatten() else {
-            self.open_session(index).await?;
-            return Ok(None);
-        };
-        let delegates = Arc::clone(&self.shared.delegates);
-        let there = self.plan.delegates.get(number).zip(delegates.0.get(number));
-        let (place, delegate) = there.expect("the plan's places name its delegates");
-        let mut stop = self.shared.stop.clone();
-        let permit = tokio::select! {
-            biased;
-            reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
-            permit = Arc::clone(&delegate.permits).acquire_owned() => permit.expect("it is never closed"),
-        };
-        let commands = if delegate.alone.initialized() { Commands::Never } else { Commands::default() };
-        let connection = if delegate.alone.initialized() { &delegate.alone } else { &delegate.session };
-        let opening = connection.get_or_try_init(|| self.connect_to(place, &mut stop));
-        let session = match opening.await {
-            Ok(Ok(session)) => Arc::clone(session),
-            Ok(Err(failure)) => {
-                let status = if self.run.started { Status::Failed } else { Status::Unreachable };
-                let outcome = self.ended(status, Some(failure.clone()), index);
-                return Err(Halt { outcome, can_go_on: true });
-            }
-            Err(reason) => return Err(self.halt_cancelled(index, reason)),
-        };
-        self.place = place;
-        let session = self.run.session.replace(session);
-        let files = std::mem::take(&mut self.run.files);
-        let commands = std::mem::replace(&mut self.run.commands, commands);
-        Ok(Some(Away { session, files, commands, _permit: permit }))
-    }
-
-    /// Connects to another host; a failure is kept, as a refused login that is tried again could lock the account.
-    async fn connect_to(
+impl<S: Session> Delegate<S> {
+    /// A connection to it and a place on that, for one step.
+    ///
+    /// # Errors
+    ///
+    /// There is none. A failure is kept: a refused login that is tried again could lock the account.
+    pub(crate) async fn connection<C: Connector<Session = S>>(
         &self,
         place: &PlannedHost,
-        stop: &mut StopReceiver,
-    ) -> Result<Result<Arc<C::Session>, Failure>, CancelReason> {
-        match connecting::connect(self.shared.connector.as_ref(), &place.endpoint, None, stop).await {
-            Ok(session) => Ok(Ok(Arc::new(session))),
-            Err(NotConnected::Failed(mut failure)) => {
-                failure.message = format!("{}: {}", place.endpoint.name, failure.message);
-                Ok(Err(failure))
+        tools: &Tools<C>,
+    ) -> Result<(Connection<S>, OwnedSemaphorePermit), NotThere> {
+        let mut stop = tools.stop.clone();
+        let permit = tokio::select! {
+            biased;
+            reason = stop.asked() => return Err(NotThere::Cancelled(reason)),
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.expect("it is never closed"),
+        };
+        let (cell, commands) = match self.alone.initialized() {
+            true => (&self.alone, Commands::Never),
+            false => (&self.session, Commands::default()),
+        };
+        match cell.get_or_try_init(|| connect(place, tools)).await {
+            Ok(Ok(session)) => {
+                let session = Some(Arc::clone(session));
+                Ok((Connection { session, commands, ..Connection::default() }, permit))
             }
-            Err(NotConnected::Cancelled(reason)) => Err(reason),
+            Ok(Err(failure)) => Err(NotThere::Failed(failure.clone())),
+            Err(reason) => Err(NotThere::Cancelled(reason)),
         }
     }
 
-    /// Connects once more to where the step is done, whose server ended the connection because a command was asked for
-    /// beside SFTP: from now on none is. False when there is no connection.
-    pub(crate) async fn connect_alone(&mut self, index: usize) -> bool {
-        self.run.commands = Commands::Never;
-        self.run.files.clear();
-        self.run.session = None;
-        if std::ptr::eq(self.place, self.planned) {
-            return self.open_session(index).await.is_ok();
-        }
-        let number = self.plan.delegates.iter().position(|host| std::ptr::eq(host, self.place));
-        let delegates = Arc::clone(&self.shared.delegates);
-        let Some(delegate) = number.and_then(|number| delegates.0.get(number)) else { return false };
-        let mut stop = self.shared.stop.clone();
-        // Others may have been on that connection: the first one connects for all.
-        let opened = delegate.alone.get_or_try_init(|| self.connect_to(self.place, &mut stop)).await;
-        self.run.session = opened.ok().and_then(|opened| opened.as_ref().ok()).map(Arc::clone);
-        self.run.session.is_some()
-    }
-
-    /// Comes back to the host itself.
-    pub(crate) fn come_back(&mut self, away: Option<Away<C::Session>>) {
-        let Some(Away { session, files, commands, _permit }) = away else { return };
-        self.place = self.planned;
-        self.run.session = session;
-        self.run.files = files;
-        self.run.commands = commands;
+    /// The connection on which no command is asked for; the first one who wants it connects for all.
+    pub(crate) async fn alone<C: Connector<Session = S>>(
+        &self,
+        place: &PlannedHost,
+        tools: &Tools<C>,
+    ) -> Option<Arc<S>> {
+        let opened = self.alone.get_or_try_init(|| connect(place, tools)).await;
+        opened.ok()?.as_ref().ok().map(Arc::clone)
     }
 }
 
-/// Closes what is still open.
-pub(crate) async fn close<S: crate::ssh::Session>(delegates: &Delegates<S>) {
-    futures::future::join_all(delegates.sessions().map(worker::close)).await;
+async fn connect<C: Connector>(
+    place: &PlannedHost,
+    tools: &Tools<C>,
+) -> Result<Result<Arc<C::Session>, Failure>, CancelReason> {
+    match connecting::connect(&tools.connector, &place.endpoint, None, &mut tools.stop.clone()).await {
+        Ok(session) => Ok(Ok(Arc::new(session))),
+        Err(NotConnected::Failed(mut failure)) => {
+            failure.message = format!("{}: {}", place.endpoint.name, failure.message);
+            Ok(Err(failure))
+        }
+        Err(NotConnected::Cancelled(reason)) => Err(reason),
+    }
 }

@@ -1,7 +1,7 @@
 //! What `register` stores of a step, for later steps of the same host.
 
+use crate::engine::host::result::StepResult;
 use crate::engine::live::command::Captured;
-use crate::engine::step::StepResult;
 use crate::event::Change;
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::value::{Value, Vars};

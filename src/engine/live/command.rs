@@ -14,21 +14,17 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::engine::live::activity::{Activity, OUTPUT_BUDGET};
 use crate::engine::live::lines::LineBlocks;
 use crate::engine::live::sink::EventSink;
-use crate::engine::live::stop::{Stop, StopReceiver};
+use crate::engine::live::stop::{Stop, StopReceiver, interrupted};
 use crate::engine::live::tail::{Due, Rest, Tail};
-use crate::engine::step::interrupted;
-use crate::engine::walk::worker::Activity;
 use crate::event::{Fact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
 use crate::ssh::software::Software;
 use crate::ssh::talk::{Deed, Opening, Talk};
 use crate::ssh::{Exec, ExecEvent, Heard, Signal};
-
-/// Bytes of one host's output that may be on their way to the readers.
-pub(crate) const OUTPUT_BUDGET: usize = 128 * 1024;
 
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;
@@ -46,8 +42,6 @@ pub(crate) struct Surroundings {
     pub(crate) host: HostName,
     pub(crate) task: usize,
     pub(crate) step: usize,
-    /// The host's share of output in flight: [`OUTPUT_BUDGET`] bytes.
-    pub(crate) budget: Arc<Semaphore>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) stop: StopReceiver,
     /// Its output is told.
@@ -276,7 +270,7 @@ impl<E: Exec> Watch<E> {
             stop = around.stop.beyond(seen) => Woken::Stop(stop),
             // Before the command, which may always have something to say.
             () = at(deadline) => Woken::Due,
-            permit = grant(&around.budget, blocked.unwrap_or(0)), if blocked.is_some() => Woken::Granted(permit),
+            permit = grant(&around.activity.budget, blocked.unwrap_or(0)), if blocked.is_some() => Woken::Granted(permit),
             heard = exec.next(), if listening => Woken::Heard(heard),
             // After it: what it has already said is no silence.
             () = at(silence) => Woken::Due,
@@ -588,7 +582,7 @@ impl<E: Exec> Watch<E> {
         let mut stop = self.around.stop.clone();
         let telling = async {
             for (stream, block) in rest.into_iter().flatten() {
-                let permit = grant(&self.around.budget, block.len()).await;
+                let permit = grant(&self.around.activity.budget, block.len()).await;
                 self.around.tell(stream, block, permit);
             }
         };

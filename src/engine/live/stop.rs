@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::model::outcome::CancelReason;
+use crate::model::outcome::{CancelReason, Failure, Kind};
 
 /// What the user wants. Only ever grows: `Run`, then `Drain`, then `Now`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,4 +134,14 @@ impl StopReceiver {
         tokio::time::sleep(part(self.current().patience())).await;
         reason
     }
+}
+
+/// The failure of whatever the user's signal ended.
+pub(crate) fn interrupted(reason: CancelReason) -> Failure {
+    let signal = match reason {
+        CancelReason::Hangup => "HUP",
+        CancelReason::Terminate => "TERM",
+        CancelReason::Interrupt => "INT",
+    };
+    Failure::new(Kind::Interrupted, format!("the run was stopped by {signal}"))
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::engine::plan::memory::{Done, Place};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::template::Layer;
@@ -82,15 +83,6 @@ impl<T> Default for Once<T> {
     }
 }
 
-/// Which of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) task: usize,
-    pub(crate) step: usize,
-    /// The batch that it is done for; none when it is done for the whole run.
-    pub(crate) batch: Option<usize>,
-}
-
 /// What has become of such a step.
 #[derive(Clone, Debug)]
 enum Turn<T> {
@@ -100,15 +92,6 @@ enum Turn<T> {
     Taken,
     /// It is done.
     Done(Done<T>),
-}
-
-/// How a step ended that was done for all.
-#[derive(Clone, Debug)]
-pub(crate) struct Done<T> {
-    /// Who did it.
-    pub(crate) by: HostName,
-    /// What the others get, or why it did not go well.
-    pub(crate) result: Result<T, Failure>,
 }
 
 /// What a host is to do about such a step.

@@ -7,8 +7,8 @@ pub(crate) mod past;
 pub(crate) mod scope;
 mod whole;
 
-pub(crate) use whole::summarize;
 pub use whole::{
     Becoming, Body, Call, Changes, Handler, Item, Keeper, Locking, Plan, PlannedBlock, PlannedHost,
     PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,
 };
+pub(crate) use whole::{is_secret, summarize};

@@ -4,15 +4,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::plan::memory::{Memory, Recalled, Visit};
-use crate::engine::plan::{Plan, PlannedTask, summarize};
+use crate::engine::plan::memory::{Done, Memory, Place, Recalled, Visit};
+use crate::engine::plan::whole::{Plan, PlannedTask, summarize};
 use crate::event::ledger::Kept;
 use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
-use crate::model::action::Touches;
+use crate::model::action::{Gathers, Touches};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::task::{Step, TemplateText};
-use crate::model::template::Scope;
+use crate::model::template::{Layer, Scope};
 
 /// What earlier runs have done.
 #[derive(Clone, Debug, Default)]
@@ -213,17 +213,20 @@ impl Past {
             obstacles.extend(self.settle(plan, &doubt, what).err());
         }
         let shared = !plan.host_vars.is_empty();
-        let mut memory = Memory::new(&self.run);
+        let mut recalled = HashMap::new();
         for host in &self.hosts {
             let Some(mut track) = self.tracks.remove(host) else { continue };
             track.note_missing(plan);
             let needed = shared || !track.is_done();
             obstacles.extend(track.lost(host, plan, needed));
-            memory.insert(host, track.recalled(plan));
+            recalled.insert(host.clone(), track.recalled(plan));
         }
-        memory.do_once(plan);
         obstacles.dedup();
-        if obstacles.is_empty() { Ok(memory) } else { Err(obstacles) }
+        if !obstacles.is_empty() {
+            return Err(obstacles);
+        }
+        let once = done_once(plan, &recalled);
+        Ok(Memory::new(&self.run, recalled, once))
     }
 
     /// Decides about a step whose end was not seen.
@@ -277,6 +280,41 @@ impl Past {
         });
         other.into_iter().collect()
     }
+}
+
+/// The steps that one host has done for the whole run.
+fn done_once(plan: &Plan, hosts: &HashMap<HostName, Recalled>) -> Vec<(Place, Done<Layer>)> {
+    let mut once: HashMap<Place, Done<Layer>> = HashMap::new();
+    for planned in &plan.hosts {
+        let host = &planned.endpoint.name;
+        for visit in hosts.get(host).into_iter().flat_map(|recalled| &recalled.visits) {
+            let step = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
+            let Some(step) = step.map(|planned| &planned.step).filter(|step| is_done_once(step)) else {
+                continue;
+            };
+            if visit.is_skipped() {
+                continue;
+            }
+            let failure = visit.outcome.as_ref().and_then(|outcome| outcome.failure.clone());
+            let result = match (visit.is_passed(), failure) {
+                (true, _) => Ok(Layer::new(&visit.vars)),
+                (false, Some(failure)) => Err(failure),
+                (false, None) => Err(Failure::new(Kind::Dependency, "it did not end well")),
+            };
+            let warned = step.warn_only || plan.warn_only;
+            let place = Place { task: visit.task, step: visit.step, batch: None };
+            // Whoever it went well for did it, or knows what it gave.
+            if result.is_ok() || warned || !once.contains_key(&place) {
+                once.insert(place, Done { by: host.clone(), result });
+            }
+        }
+    }
+    once.into_iter().collect()
+}
+
+/// Whether one host does a step for the whole run. Whether to go on is asked again.
+fn is_done_once(step: &Step) -> bool {
+    step.run_once && step.action.properties().gathers != Gathers::ForAnAnswerEach
 }
 
 /// How a step counts that is taken as done: what it is there to change is changed.

@@ -1,7 +1,7 @@
 //! The variables that a template of a host sees at a step: the same for the worker that runs it and for the
 //! checks before anything is contacted.
 
-use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
+use crate::engine::plan::whole::{Plan, PlannedHost, PlannedTask};
 use crate::model::action::FACTS;
 use crate::model::facts::Facts;
 use crate::model::template::{Layer, Scope};
@@ -89,4 +89,9 @@ fn identity(run: &str, host: &PlannedHost) -> Vars {
     put("roles", Value::Array(roles));
     put("run_id", Value::from(run));
     vars
+}
+
+/// Whether what one host defines for all is that of the others, too: what a host is says nothing about another one.
+pub(crate) fn is_shared(name: &str) -> bool {
+    name != FACTS
 }

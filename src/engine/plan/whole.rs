@@ -300,9 +300,7 @@ pub struct TaskHost {
 impl Plan {
     /// Whether the files call a variable a secret, or ask for it unseen.
     pub fn is_secret(&self, name: &str) -> bool {
-        let mut steps = self.tasks.iter().flat_map(|task| &task.steps);
-        self.secrets.named().contains(name)
-            || steps.any(|planned| planned.step.action.typed_unseen() == Some(name))
+        is_secret(&self.secrets, &self.tasks, name)
     }
 
     /// All that is logged in to by itself: hosts, those that steps of others are done on, those that only keep a lock.
@@ -373,6 +371,12 @@ impl Plan {
             _ => text.to_owned(),
         }
     }
+}
+
+/// Whether files with these secrets and tasks call a variable a secret, or ask for it unseen.
+pub(crate) fn is_secret(named: &Secrets, tasks: &[PlannedTask], name: &str) -> bool {
+    let mut steps = tasks.iter().flat_map(|task| &task.steps);
+    named.named().contains(name) || steps.any(|planned| planned.step.action.typed_unseen() == Some(name))
 }
 
 /// A step as the event stream announces it.

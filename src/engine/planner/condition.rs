@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::engine::plan::PlannedHost;
 use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::{self, IDENTITY_NAMES};
-use crate::engine::planner::Request;
+use crate::engine::planner::request::Request;
 use crate::engine::planner::uses::leaves;
 use crate::engine::planner::variables::name_hosts;
 use crate::model::facts;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::engine::plan::{PlannedHost, PlannedTask};
+use crate::engine::planner::hosts;
+use crate::engine::planner::request::Request;
 use crate::engine::planner::variables::Delegation;
-use crate::engine::planner::{Request, hosts};
 use crate::model::inventory::Inventory;
 use crate::model::position::Diagnostic;
 use crate::model::target;

@@ -1,10 +1,9 @@
 //! From what a host's `gateway` says to the endpoints on the way: named by the inventory, or written out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::planner::hosts::HostPlanner;
+use crate::engine::planner::endpoints::HostPlanner;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::model::name;
@@ -14,9 +13,6 @@ use crate::model::suggest::did_you_mean;
 
 /// Gateways one after the other, at most.
 const MAX_HOPS: usize = 4;
-
-/// The gateways met so far, by the whole way to them: hosts with the same way share one endpoint.
-pub(super) type Known = HashMap<String, Option<Arc<Endpoint>>>;
 
 impl HostPlanner<'_> {
     /// The last gateway before a host, with the way to it; `None` goes straight there.

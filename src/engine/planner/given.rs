@@ -1,13 +1,18 @@
 //! Secrets that the command line gave values to: as variables (`-e`), or as arguments of tasks.
 
-use crate::engine::plan::Plan;
-use crate::model::secret::Secret;
+use crate::engine::plan::{PlannedTask, is_secret};
+use crate::model::secret::{Secret, Secrets};
 use crate::model::value::{Value, Vars};
 
-/// The values of those variables that a plan calls secrets, by name. Of lists and maps each text and number in them.
-pub(super) fn secrets<'v>(plan: &Plan, all: impl IntoIterator<Item = &'v Vars>) -> Vec<(String, Secret)> {
+/// The values of those variables that the files call secrets, or ask for unseen, by name. Of lists and maps each text and
+/// number in them.
+pub(super) fn secrets<'v>(
+    named: &Secrets,
+    tasks: &[PlannedTask],
+    all: impl IntoIterator<Item = &'v Vars>,
+) -> Vec<(String, Secret)> {
     let mut found = Vec::new();
-    for (name, value) in all.into_iter().flatten().filter(|(name, _)| plan.is_secret(name)) {
+    for (name, value) in all.into_iter().flatten().filter(|(name, _)| is_secret(named, tasks, name)) {
         collect(name, value, &mut found);
     }
     found

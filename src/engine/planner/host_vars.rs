@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::engine::plan::PlannedHost;
 use crate::engine::plan::expand::expand;
-use crate::engine::planner::Request;
+use crate::engine::planner::request::Request;
 use crate::engine::planner::variables::identity;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::settings::Settings;

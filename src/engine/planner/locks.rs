@@ -56,19 +56,18 @@ pub(super) fn take_out(
     keepers.map(|(planned, _)| planned.endpoint).collect()
 }
 
-/// Gives the plan's tasks their locks; `tasks` are the same ones, as they were written.
-pub(super) fn plan(plan: &mut Plan, tasks: &[&Task], problems: &mut Vec<Diagnostic>) {
-    for (index, task) in tasks.iter().enumerate() {
-        let Some(lock) = &task.lock else { continue };
-        match planned(plan, index, lock) {
-            Ok(lock) => {
-                if let Some(task) = plan.tasks.get_mut(index) {
-                    task.lock = lock;
-                }
-            }
-            Err(problem) => problems.push(*problem),
+/// The plan with the locks of its tasks; `tasks` are the same ones, as they were written.
+pub(super) fn with_locks(plan: Plan, tasks: &[&Task], problems: &mut Vec<Diagnostic>) -> Plan {
+    let lock = |(index, task): (usize, &&Task)| match planned(&plan, index, task.lock.as_ref()?) {
+        Ok(lock) => lock,
+        Err(problem) => {
+            problems.push(*problem);
+            None
         }
-    }
+    };
+    let locks: Vec<Option<PlannedLock>> = tasks.iter().enumerate().map(lock).collect();
+    let locked = plan.tasks.into_iter().zip(locks).map(|(task, lock)| PlannedTask { lock, ..task });
+    Plan { tasks: locked.collect(), ..plan }
 }
 
 fn planned(plan: &Plan, index: usize, lock: &Lock) -> Result<Option<PlannedLock>, Box<Diagnostic>> {

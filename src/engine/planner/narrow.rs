@@ -6,11 +6,12 @@ use crate::engine::planner::rollout;
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
 
-/// Leaves only these hosts in the tasks, by their index. The others stay in the plan, without a task.
-pub(crate) fn narrow(plan: &mut Plan, chosen: &[bool]) {
+/// The plan with only these hosts in its tasks, by their index. The others stay in it, without a task.
+pub(crate) fn narrow(plan: &Plan, chosen: &[bool]) -> Plan {
+    let is_chosen = |host: &TaskHost| chosen.get(host.host).copied().unwrap_or(false);
+    let mut plan = plan.clone();
     for task in &mut plan.tasks {
         let most = if task.run_once { 1 } else { usize::MAX };
-        let is_chosen = |host: &TaskHost| chosen.get(host.host).copied().unwrap_or(false);
         let positions = task.hosts.iter().enumerate().filter(|(_, host)| is_chosen(host));
         let left: Vec<usize> = positions.map(|(position, _)| position).take(most).collect();
         for step in &mut task.steps {
@@ -23,6 +24,7 @@ pub(crate) fn narrow(plan: &mut Plan, chosen: &[bool]) {
         task.hosts.truncate(most);
         settle(task, &plan.hosts);
     }
+    plan
 }
 
 /// Fills in what a task has of its hosts.

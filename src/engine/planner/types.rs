@@ -1,13 +1,22 @@
 //! What the command line gives to tasks: arguments bound to parameters, and each value with the type of the default that it
 //! stands for. What does not fit is told before anything is contacted.
 
-use crate::engine::planner::{Arguments, Call, Request};
+use crate::engine::planner::request::{Call, Request};
 use crate::model::given::{Given, Wanted};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, TaskFile};
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
+
+/// The values of a task's parameters.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    /// From the command line: no templates.
+    pub(super) given: Vars,
+    /// From the tasks file, for the parameters that were not given.
+    pub(super) defaults: Vars,
+}
 
 /// A call and what it is bound to.
 pub(super) struct Binding<'a> {

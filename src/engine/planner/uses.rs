@@ -1,45 +1,12 @@
-//! Which secrets a plan needs: those that its steps name, and those that the variables are built on which its steps
-//! name.
+//! Which names the templates of a plan look at.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::plan::{Item, Plan, PlannedStep, PlannedTask};
-use crate::engine::preflight;
-use crate::model::inventory::Inventory;
-use crate::model::task::{Action, Shown, TaskFile, Template};
+use crate::model::task::{Action, Shown, Template};
 use crate::model::template::{self, Syntax};
-use crate::model::value::{Value, Vars};
-
-/// The names of the secrets that a plan needs.
-///
-/// A variable counts for each host that has one of that name: rather one secret too many than one too few. When it
-/// cannot be said before the run what a `template` step will read, all are needed.
-pub fn secrets_used(plan: &Plan, inventory: &Inventory, file: &TaskFile) -> BTreeSet<String> {
-    let declared: BTreeSet<&str> =
-        inventory.secrets.keys().chain(file.secrets.keys()).map(String::as_str).collect();
-    let all = || declared.iter().map(|&name| name.to_owned()).collect();
-    let Some(in_files) = preflight::names_in_files(plan) else { return all() };
-    let mut open: Vec<String> = in_files.into_iter().collect();
-    plan.tasks.iter().for_each(|task| names_of(task, &mut open));
-    // Whatever another host has.
-    if open.iter().any(|name| name == HOST_VARS) {
-        return all();
-    }
-    let built_on = dependencies(inventory, file);
-    let mut seen = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        // What the command line gives wins over both.
-        if seen.contains(&name) || plan.extra_vars.contains(&name) {
-            continue;
-        }
-        open.extend(built_on.get(name.as_str()).into_iter().flatten().cloned());
-        seen.insert(name);
-    }
-    seen.retain(|name| declared.contains(name.as_str()));
-    seen
-}
+use crate::model::value::Value;
 
 /// The names of what no message shows: what steps register whose output is not shown, and what others make of it.
 pub(crate) fn hidden_names(plan: &Plan) -> BTreeSet<String> {
@@ -93,7 +60,7 @@ fn made_by_calls<'a>(items: impl Iterator<Item = &'a Item>, made: &mut Vec<Made>
 }
 
 /// Whether a step may look at the variables of other hosts.
-pub(super) fn uses_host_vars(tasks: &[PlannedTask]) -> bool {
+pub(crate) fn uses_host_vars(tasks: &[PlannedTask]) -> bool {
     let mut found = Vec::new();
     tasks.iter().for_each(|task| names_of(task, &mut found));
     // What stands in files is not known here.
@@ -103,7 +70,7 @@ pub(super) fn uses_host_vars(tasks: &[PlannedTask]) -> bool {
 }
 
 /// The names that the templates of a task look at.
-fn names_of(task: &PlannedTask, found: &mut Vec<String>) {
+pub(crate) fn names_of(task: &PlannedTask, found: &mut Vec<String>) {
     for text in task.steps.iter().flat_map(|planned| planned.step.texts()) {
         found.extend(names(&text.text.value, text.syntax));
     }
@@ -127,26 +94,8 @@ fn items<'a>(items_of: impl Iterator<Item = &'a Item>, found: &mut Vec<String>) 
     }
 }
 
-/// For each name of a variable with templates in it: the names that these look at, wherever it has them.
-fn dependencies<'a>(inventory: &'a Inventory, file: &'a TaskFile) -> HashMap<&'a str, BTreeSet<String>> {
-    let of_hosts = inventory.hosts.iter().map(|host| &host.vars);
-    let of_roles = inventory.roles.iter().map(|role| &role.vars);
-    let of_tasks = file.tasks.values().map(|task| &task.vars);
-    let all = [&inventory.vars, &file.vars].into_iter().chain(of_roles).chain(of_hosts).chain(of_tasks);
-    let vars = all.flat_map(Vars::iter).map(|(name, value)| (name, Some(value)));
-    let params =
-        file.tasks.values().flat_map(|task| task.params.iter().map(|(name, value)| (name, value.as_ref())));
-    let mut found: HashMap<&str, BTreeSet<String>> = HashMap::new();
-    for (name, value) in vars.chain(params) {
-        if let Some(value) = value.filter(|value| has_template(value)) {
-            leaves(value, found.entry(name).or_default());
-        }
-    }
-    found
-}
-
 /// The names that the templates in a value look at.
-pub(super) fn leaves(value: &Value, found: &mut BTreeSet<String>) {
+pub(crate) fn leaves(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => found.extend(names(text, Syntax::Text)),
         Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::plan::expand::{Problem, expand, has_template};
-use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS};
+use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS, is_shared};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
 use crate::engine::planner::outline::Outline;
-use crate::engine::planner::{Arguments, Request};
+use crate::engine::planner::request::Request;
+use crate::engine::planner::types::Arguments;
 use crate::model::action::{FACTS, StepText};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
@@ -360,11 +361,6 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
     vars.insert("roles".to_owned(), Value::Array(roles));
     vars.insert("run_id".to_owned(), Value::from(request.run.as_ref()));
     Layer::new(&vars)
-}
-
-/// Whether what one host defines for all is that of the others, too: what a host is says nothing about another one.
-pub(crate) fn is_shared(name: &str) -> bool {
-    name != FACTS
 }
 
 /// One message for all hosts that have the same problem.

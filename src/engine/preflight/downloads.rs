@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use indexmap::{IndexMap, IndexSet};
 
 use crate::engine::planner::name_hosts;
-use crate::engine::preflight::Found;
 use crate::engine::preflight::disk::{self, Disk, Problem, is_glob};
+use crate::engine::preflight::found::Found;
 use crate::engine::preflight::known::{Known, Member, Runs, Text};
 use crate::model::files::Get;
 

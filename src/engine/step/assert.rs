@@ -1,41 +1,40 @@
 //! `assert`: fails unless every expression is true.
 
+use crate::engine::host::render::Render;
+use crate::engine::host::result::StepResult;
+use crate::engine::plan::Plan;
 use crate::engine::plan::scope::HOST_VARS;
-use crate::engine::planner;
-use crate::engine::step::{StepResult, template_failed};
-use crate::engine::walk::worker::Worker;
+use crate::engine::planner::uses::hidden_names;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::task::TemplateText;
-use crate::model::template::{self, Scope, Syntax};
-use crate::ssh::Connector;
+use crate::model::template::{self, Syntax};
 
-pub(super) fn run<C: Connector>(
-    worker: &Worker<'_, C>,
+pub(super) fn run(
+    render: Render<'_>,
+    plan: &Plan,
     that: &[TemplateText],
     message: Option<&TemplateText>,
-    scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let templates = &worker.shared.plan.templates;
     let mut not_known = None;
     for expression in that {
-        match templates.eval_bool(&expression.value, scope) {
+        match render.holds(expression) {
             Ok(true) => continue,
             Ok(false) => {}
             // Another may be false whatever this one is.
-            Err(error) if error.is_not_known() => {
-                not_known.get_or_insert(template_failed(&error, &expression.position));
+            Err(failure) if failure.kind == Kind::NotKnown => {
+                not_known.get_or_insert(failure);
                 continue;
             }
-            Err(error) => return Err(template_failed(&error, &expression.position)),
+            Err(failure) => return Err(failure),
         }
         let own = || format!("assertion failed: {}", expression.value.trim());
-        let mut text = match message.map(|message| (templates.render_text(&message.value, scope), message)) {
+        let mut text = match message.map(|message| render.text(message)) {
             None => own(),
-            Some((Ok(text), _)) => text,
-            Some((Err(error), _)) if error.is_not_known() => own(),
-            Some((Err(error), message)) => return Err(template_failed(&error, &message.position)),
+            Some(Ok(text)) => text,
+            Some(Err(failure)) if failure.kind == Kind::NotKnown => own(),
+            Some(Err(failure)) => return Err(failure),
         };
-        let sides = templates.sides(&expression.value, scope, shows_values(worker, expression));
+        let sides = render.templates.sides(&expression.value, render.scope, shows_values(plan, expression));
         if !sides.is_empty() {
             text += &format!(" ({})", sides.join("; "));
         }
@@ -46,8 +45,8 @@ pub(super) fn run<C: Connector>(
 
 /// Whether the values of an expression may be shown: not when it looks at what a step registered whose output is not, or
 /// at anything that was made of that.
-fn shows_values<C: Connector>(worker: &Worker<'_, C>, expression: &TemplateText) -> bool {
+fn shows_values(plan: &Plan, expression: &TemplateText) -> bool {
     let Ok(names) = template::names(&expression.value, Syntax::Expression) else { return false };
-    let hidden = planner::hidden_names(worker.plan);
+    let hidden = hidden_names(plan);
     !names.iter().any(|name| hidden.contains(name) || name == HOST_VARS)
 }

@@ -1,27 +1,27 @@
 //! What `run` and `local` share: from a command as written to the script that is started, and from its end to
 //! the step's outcome.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use regex::Regex;
 
-use crate::engine::live::command::{Ended, Finished, Limits, StopCause, Surroundings};
+use crate::engine::host::render::Render;
+use crate::engine::host::result::StepResult;
+use crate::engine::live::command::{Ended, Finished, StopCause};
+use crate::engine::live::stop::interrupted;
 use crate::engine::live::tail::Rest;
-use crate::engine::step::{StepResult, interrupted, template_failed};
-use crate::engine::walk::worker::Worker;
+use crate::engine::step::cx::StepCx;
 use crate::model::count::counted;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::privilege::Raising;
-use crate::model::settings::{OnDisconnect, TimeLimit};
+use crate::model::settings::OnDisconnect;
 use crate::model::shell::launch::{Input, Launch};
 use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::Orphaned;
 use crate::model::shell::{self, Prelude, ShellError};
-use crate::model::task::{Command, Dialogue, Respond, Shown, Step, TemplateText};
-use crate::model::template::Scope;
+use crate::model::task::{Command, Dialogue, Respond, Shown};
 use crate::ssh::talk::{Answer, OpenInput, Opening};
 use crate::ssh::{Connector, ExecRequest, Sent, Stdin};
 
@@ -106,20 +106,33 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
     Ok(Prepared { request, opening: Some(opening) })
 }
 
+/// The start of a script that does nothing but print its marks.
+pub(super) fn nothing(raising: Option<Raising>) -> Result<Prepared, Failure> {
+    let token = Token::new(rand::random());
+    let prelude = Prelude { token: Some(&token), ..Prelude::default() };
+    let script = shell::task_script(&prelude, ":").map_err(|error| unusable(&error))?;
+    let means = Means {
+        interpreter: "sh",
+        raising,
+        reads: Reads::Nothing,
+        terminal: false,
+        tidies: false,
+        on_disconnect: OnDisconnect::Leave,
+        confidential: false,
+    };
+    prepare(means, &script, token)
+}
+
 /// Whether a script holds what is not for everybody: a secret in any spelling, or anything of a step that is one.
-pub(super) fn is_confidential<C: Connector>(worker: &Worker<'_, C>, step: &Step, script: &str) -> bool {
-    step.shown == Shown::StatusOnly || worker.shared.sink.hides(script)
+pub(super) fn is_confidential<C: Connector>(cx: &StepCx<'_, C>, script: &str) -> bool {
+    cx.step.shown == Shown::StatusOnly || cx.tools.sink.hides(script)
 }
 
 /// What a step's command reads.
-pub(super) fn reads<C: Connector>(
-    worker: &Worker<'_, C>,
-    step: &Step,
-    scope: &Scope,
-) -> Result<Reads, Failure> {
-    let Dialogue { stdin, pty: _, respond } = &step.dialogue;
+pub(super) fn reads(render: Render<'_>, dialogue: &Dialogue) -> Result<Reads, Failure> {
+    let Dialogue { stdin, pty: _, respond } = dialogue;
     if let Some(stdin) = stdin {
-        return Ok(Reads::Data(Bytes::from(text(worker, stdin, scope)?)));
+        return Ok(Reads::Data(Bytes::from(render.text(stdin)?)));
     }
     if respond.is_empty() {
         return Ok(Reads::Nothing);
@@ -127,37 +140,23 @@ pub(super) fn reads<C: Connector>(
     let answer = |respond: &Respond| {
         let prompt = Regex::new(&respond.prompt.value)
             .map_err(|error| Failure::new(Kind::Template, format!("\"prompt\": {error}")))?;
-        let text = Bytes::from(text(worker, &respond.answer, scope)? + "\n");
+        let text = Bytes::from(render.text(&respond.answer)? + "\n");
         Ok(Answer { prompt, text, times: respond.times })
     };
     respond.iter().map(answer).collect::<Result<_, Failure>>().map(Reads::Answers)
 }
 
-fn text<C: Connector>(
-    worker: &Worker<'_, C>,
-    template: &TemplateText,
-    scope: &Scope,
-) -> Result<String, Failure> {
-    let rendered = worker.shared.plan.templates.render_text(&template.value, scope);
-    rendered.map_err(|error| template_failed(&error, &template.position))
-}
-
 /// The text of a command, rendered, and its own lines when it is a script.
-pub(super) fn body<C: Connector>(
-    worker: &Worker<'_, C>,
-    command: &Command,
-    scope: &Scope,
-) -> Result<(String, usize), Failure> {
+pub(super) fn body(render: Render<'_>, command: &Command) -> Result<(String, usize), Failure> {
     match command {
         Command::Raw(line) => Ok((line.to_string(), 0)),
         Command::Script(script) => {
-            let rendered = worker.shared.plan.templates.render_script(&script.value, scope);
-            let body = rendered.map_err(|error| template_failed(&error, &script.position))?;
+            let body = render.script(script)?;
             let lines = body.lines().count();
             Ok((body, lines))
         }
         Command::Argv(words) => {
-            let words = words.iter().map(|word| text(worker, word, scope)).collect::<Result<Vec<_>, _>>()?;
+            let words = words.iter().map(|word| render.text(word)).collect::<Result<Vec<_>, _>>()?;
             shell::argv_line(&words).map_err(|error| unusable(&error)).map(|line| (line, 0))
         }
     }
@@ -165,31 +164,18 @@ pub(super) fn body<C: Connector>(
 
 /// The script around a body: folder and environment set up before it, and the marks of this token.
 pub(super) fn script<C: Connector>(
-    worker: &Worker<'_, C>,
-    step: &Step,
+    cx: &StepCx<'_, C>,
     body: &str,
-    scope: &Scope,
     folder: Option<&str>,
     token: &Token,
 ) -> Result<String, Failure> {
-    let mut env = identity(worker);
-    env.extend(worker.place.env.iter().cloned());
-    for (name, value) in &step.env {
-        env.push((name.clone(), text(worker, value, scope)?));
+    let mut env = identity(cx);
+    env.extend(cx.place.env.iter().cloned());
+    for (name, value) in &cx.step.env {
+        env.push((name.clone(), cx.render().text(value)?));
     }
     let prelude = Prelude { cd: folder, env: &env, token: Some(token) };
     shell::task_script(&prelude, body).map_err(|error| unusable(&error))
-}
-
-/// The folder that a step's commands run in on its host.
-pub(super) fn remote_folder<C: Connector>(
-    worker: &Worker<'_, C>,
-    step: &Step,
-    scope: &Scope,
-) -> Result<Option<String>, Failure> {
-    let Some(cd) = &step.cd else { return Ok(None) };
-    let text = worker.shared.plan.templates.render_text(&cd.value, scope);
-    text.map(Some).map_err(|error| template_failed(&error, &cd.position))
 }
 
 /// Where a script ended, for a message: its own text of that line, never what was filled in.
@@ -222,47 +208,17 @@ pub(super) fn unusable(error: &ShellError) -> Failure {
 }
 
 /// What every command may know of its run.
-fn identity<C: Connector>(worker: &Worker<'_, C>) -> Vec<(String, String)> {
-    let roles: Vec<&str> = worker.planned.roles.iter().map(|role| role.as_str()).collect();
+fn identity<C: Connector>(cx: &StepCx<'_, C>) -> Vec<(String, String)> {
+    let roles: Vec<&str> = cx.host.roles.iter().map(|role| role.as_str()).collect();
     let own = |name: &str, value: String| (name.to_owned(), value);
     vec![
-        own("FAN_HOST", worker.planned.endpoint.name.to_string()),
+        own("FAN_HOST", cx.host.endpoint.name.to_string()),
         own("FAN_ROLES", roles.join(",")),
-        own("FAN_TASK", worker.task.name.to_string()),
-        own("FAN_RUN_ID", worker.shared.plan.run.to_string()),
-        own("FAN_INDEX", worker.position.to_string()),
-        own("FAN_COUNT", worker.task.hosts.len().to_string()),
+        own("FAN_TASK", cx.task.name.to_string()),
+        own("FAN_RUN_ID", cx.plan.run.to_string()),
+        own("FAN_INDEX", cx.position.to_string()),
+        own("FAN_COUNT", cx.task.hosts.len().to_string()),
     ]
-}
-
-/// The bounds of a step's command: its own, else the task's, else the host's.
-pub(super) fn limits<C: Connector>(worker: &Worker<'_, C>, step: &Step) -> Limits {
-    let own = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
-    Limits {
-        timeout: own.unwrap_or(worker.place.command_timeout),
-        idle: step.idle_timeout.map_or(worker.place.idle_timeout, TimeLimit::duration),
-        capture: reads_result(step),
-    }
-}
-
-/// Whether anything of the step looks at its output.
-fn reads_result(step: &Step) -> bool {
-    let until = step.repeat.as_ref().is_some_and(|repeat| repeat.until.is_some());
-    step.register.is_some() || step.changed_when.is_some() || until
-}
-
-/// What surrounds the command of this step.
-pub(super) fn surroundings<C: Connector>(worker: &Worker<'_, C>, index: usize, step: &Step) -> Surroundings {
-    Surroundings {
-        sink: worker.shared.sink.clone(),
-        host: worker.planned.endpoint.name.clone(),
-        task: worker.task_index,
-        step: index,
-        budget: Arc::clone(&worker.run.budget),
-        activity: Arc::clone(&worker.run.activity),
-        stop: worker.shared.stop.clone(),
-        shown: step.shown == Shown::All,
-    }
 }
 
 /// The outcome of a step whose command has ended.

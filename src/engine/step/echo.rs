@@ -1,19 +1,12 @@
 //! `echo`: a line in the report.
 
-use crate::engine::step::{StepResult, template_failed};
-use crate::engine::walk::worker::Worker;
+use crate::engine::host::render::Render;
+use crate::engine::host::result::StepResult;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::task::TemplateText;
-use crate::model::template::Scope;
-use crate::ssh::Connector;
 
-pub(super) fn run<C: Connector>(
-    worker: &Worker<'_, C>,
-    text: &TemplateText,
-    scope: &Scope,
-) -> Result<StepResult, Failure> {
-    let line = worker.shared.plan.templates.render_text(&text.value, scope);
+pub(super) fn run(render: Render<'_>, text: &TemplateText) -> Result<StepResult, Failure> {
     let mut result = StepResult::of(StepStatus::Ok);
-    result.outcome.note = Some(line.map_err(|error| template_failed(&error, &text.position))?);
+    result.outcome.note = Some(render.text(text)?);
     Ok(result)
 }

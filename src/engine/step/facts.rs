@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::host::connection::giving_way;
+use crate::engine::host::result::StepResult;
 use crate::engine::live::stop::StopReceiver;
-use crate::engine::step::{StepResult, interrupted};
-use crate::engine::walk::worker::{Worker, giving_way};
+use crate::engine::step::cx::StepCx;
 use crate::event::Fact;
 use crate::files::remote::{Privilege, Shell};
 use crate::model::action::FACTS;
 use crate::model::facts::{self, Facts, FactsError};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
-use crate::model::task::Step;
+use crate::model::settings::TimeLimit;
+use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
 use crate::ssh::{Claim, Connector, Session};
 
@@ -30,54 +32,44 @@ pub(crate) enum Untold {
     Failed(Failure),
 }
 
-pub(super) async fn run<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
-) -> Result<StepResult, Failure> {
-    let facts = match &worker.run.facts {
+pub(super) async fn run<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<StepResult, Failure> {
+    let facts = match &cx.seen.facts {
         Some(facts) => Arc::clone(facts),
-        None => match ask(worker, step).await {
+        None => match ask(cx).await {
             Ok(facts) => Arc::new(facts),
             Err(untold) => return Ok(unanswered(untold)),
         },
     };
-    worker.run.facts = Some(Arc::clone(&facts));
-    let vars = facts.to_vars();
-    worker.define(Vars::from_iter([(FACTS.to_owned(), Value::Object(vars.clone()))]));
-    worker.shared.sink.tell(Fact::FactsGathered {
-        host: worker.planned.endpoint.name.clone(),
-        task: worker.task_index,
-        step: index,
+    cx.seen.facts = Some(Arc::clone(&facts));
+    let mut result = StepResult::of(StepStatus::Ok);
+    result.values = facts.to_vars();
+    let value = Value::Object(result.values.clone());
+    result.defines = Some(Layer::new(&Vars::from_iter([(FACTS.to_owned(), value)])));
+    cx.tools.sink.tell(Fact::FactsGathered {
+        host: cx.host.endpoint.name.clone(),
+        task: cx.task_index,
+        step: cx.index,
         facts,
     });
-    let mut result = StepResult::of(StepStatus::Ok);
-    result.values = vars;
     Ok(result)
 }
 
-async fn ask<C: Connector>(worker: &mut Worker<'_, C>, step: &Step) -> Result<Facts, Untold> {
-    let session = worker.run.session.clone().expect("the worker opened a session for this action");
-    let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout);
+async fn ask<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<Facts, Untold> {
+    let (session, mut stop) = (cx.connection.session(), cx.tools.stop.clone());
+    let limit = cx.step.timeout.map(TimeLimit::duration).or(cx.task.timeout);
     let deadline = limit.unwrap_or(Some(DEADLINE)).unwrap_or(Duration::MAX);
-    let mut stop = worker.shared.stop.clone();
     let asking = gather(session.as_ref(), deadline, &mut stop);
-    let answer = giving_way(session.as_ref(), &mut worker.run.files, asking).await;
-    worker.run.started |= !matches!(answer, Err(Untold::Refused(_)));
-    worker.run.activity.heard();
+    let answer = giving_way(session.as_ref(), &mut cx.connection.files, asking).await;
+    cx.seen.started |= !matches!(answer, Err(Untold::Refused(_)));
+    cx.activity.heard();
     answer
 }
 
 fn unanswered(untold: Untold) -> StepResult {
     match untold {
-        Untold::Cancelled(reason) => {
-            let mut result = StepResult::failed(interrupted(reason));
-            result.outcome.status = StepStatus::Cancelled;
-            result
-        }
-        Untold::Refused(failure) => StepResult::refused(failure),
+        Untold::Cancelled(reason) => StepResult::cancelled(reason),
         // Nothing more can be done on a connection that is gone.
-        Untold::Lost(failure) => StepResult { refused: true, ..StepResult::failed(failure) },
+        Untold::Refused(failure) | Untold::Lost(failure) => StepResult::refused(failure),
         Untold::Failed(failure) => StepResult::failed(failure),
     }
 }

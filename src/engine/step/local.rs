@@ -1,47 +1,43 @@
 //! `local`: a command on the operator's machine, once per host.
 
+use crate::engine::host::result::StepResult;
 use crate::engine::live::command;
 use crate::engine::step::command::{self as shared, Means, Prepared};
-use crate::engine::step::{StepResult, local_folder, privilege};
-use crate::engine::walk::worker::Worker;
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::privilege;
 use crate::event::Change;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::OnDisconnect;
 use crate::model::shell::marks::Token;
-use crate::model::task::{Command, Step};
-use crate::model::template::Scope;
+use crate::model::task::Command;
 use crate::ssh::local::LocalSession;
 use crate::ssh::{Connector, Session};
 
 pub(super) async fn run<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     command: &Command,
-    scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    let folder = local_folder(worker, step, scope)?;
+    let folder = cx.local_folder()?;
     let folder = folder.to_str().ok_or_else(|| {
         Failure::new(Kind::LocalIo, format!("the name of the folder {} is not UTF-8", folder.display()))
     })?;
     let folder = Some(folder).filter(|folder| !folder.is_empty());
     let token = Token::new(rand::random());
-    let (body, lines) = shared::body(worker, command, scope)?;
-    let script = shared::script(worker, step, &body, scope, folder, &token)?;
+    let (body, lines) = shared::body(cx.render(), command)?;
+    let script = shared::script(cx, &body, folder, &token)?;
     let means = Means {
         interpreter: "sh",
-        raising: privilege::raising(worker, step, scope)?,
-        reads: shared::reads(worker, step, scope)?,
+        raising: privilege::raising(cx, cx.step)?,
+        reads: shared::reads(cx.render(), &cx.step.dialogue)?,
         terminal: false,
         tidies: false,
         // That is about the host's connection; this needs none.
         on_disconnect: OnDisconnect::Leave,
-        confidential: shared::is_confidential(worker, step, &script),
+        confidential: shared::is_confidential(cx, &script),
     };
     let Prepared { request, opening } = shared::prepare(means, &script, token)?;
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;
-    let (around, limits) = (shared::surroundings(worker, index, step), shared::limits(worker, step));
-    let finished = command::watch(exec, around, limits, opening).await;
+    let finished = command::watch(exec, cx.surroundings(), cx.limits(), opening).await;
     let at = shared::ended_at(command, lines, finished.line);
     // What it did here says nothing about a change on the host; but nobody knows what it did.
     let mut result = shared::outcome(finished, StepStatus::Ok, at);

@@ -7,17 +7,18 @@ use std::sync::{Arc, LazyLock};
 
 use regex::{Match, Regex};
 
-use crate::engine::step::{StepResult, local, run};
-use crate::engine::walk::worker::Worker;
+use crate::engine::host::result::StepResult;
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::{local, run};
 use crate::event::Change;
+use crate::model::action::DoneAt;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
-use crate::model::task::{Action, Command, Dialogue, Shown, Step, TemplateText};
-use crate::model::template::Scope;
+use crate::model::task::{Command, Dialogue, Shown, Step, TemplateText};
 use crate::ssh::Connector;
 
 /// What a look at the host found.
-pub(crate) enum Probe {
+pub(super) enum Probe {
     Yes,
     No,
     /// The question was not put.
@@ -27,27 +28,27 @@ pub(crate) enum Probe {
 }
 
 /// Why there is no answer.
-pub(crate) struct Unasked {
+pub(super) struct Unasked {
     failure: Failure,
     /// A command of it cannot be run: asking again will not help.
-    pub(crate) in_vain: bool,
+    pub(super) in_vain: bool,
 }
 
 impl Unasked {
     /// The failure of whoever asked.
-    pub(crate) fn of(self, asker: &str) -> Failure {
+    pub(super) fn of(self, asker: &str) -> Failure {
         let Failure { kind, message, hint } = self.failure;
         Failure { kind, message: format!("`{asker}` could not be answered: {message}"), hint }
     }
 
     /// What happened.
-    pub(crate) fn why(&self) -> &str {
+    pub(super) fn why(&self) -> &str {
         &self.failure.message
     }
 }
 
 /// The result of a look that did not go well, which says whose look it was.
-pub(crate) fn of(asker: &str, mut result: StepResult) -> StepResult {
+pub(super) fn of(asker: &str, mut result: StepResult) -> StepResult {
     if let Some(failure) = &mut result.outcome.failure {
         failure.message = format!("`{asker}`: {}", failure.message);
     }
@@ -70,17 +71,13 @@ while :; do
 done"#;
 
 /// Looks whether a path is there, in any shell.
-pub(crate) async fn is_there<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+pub(super) async fn is_there<C: Connector>(
+    cx: &mut StepCx<'_, C>,
     path: &TemplateText,
-    scope: &Scope,
 ) -> Result<Probe, Failure> {
     let word = |text: &str| Located::new(Arc::from(text), path.position.clone());
     let argv = vec![word("sh"), word("-c"), word(IS_THERE), word("sh"), path.clone()];
-    let probe = probe(worker, index, step, &Command::Argv(argv), scope).await?;
-    Ok(match probe {
+    Ok(match probe(cx, &Command::Argv(argv)).await? {
         // Permissions change, and folders come to be.
         Probe::Unasked(unasked) => Probe::Unasked(Unasked {
             failure: Failure {
@@ -94,14 +91,8 @@ pub(crate) async fn is_there<C: Connector>(
 }
 
 /// Runs a script where the step's own command would run, to see whether it succeeds. Nothing of it is told.
-pub(crate) async fn probe<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
-    command: &Command,
-    scope: &Scope,
-) -> Result<Probe, Failure> {
-    let result = look(worker, index, step, command, scope).await?;
+pub(super) async fn probe<C: Connector>(cx: &mut StepCx<'_, C>, command: &Command) -> Result<Probe, Failure> {
+    let result = look(cx, command).await?;
     let script = match command {
         Command::Script(script) => &*script.value,
         Command::Argv(_) | Command::Raw(_) => "",
@@ -110,13 +101,11 @@ pub(crate) async fn probe<C: Connector>(
 }
 
 /// The result of such a script, with its output.
-pub(crate) async fn look<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+pub(super) async fn look<C: Connector>(
+    cx: &mut StepCx<'_, C>,
     command: &Command,
-    scope: &Scope,
 ) -> Result<StepResult, Failure> {
+    let step = cx.step;
     // Output is kept for those who read it.
     let register = Some(Located::new(String::new(), step.position.clone()));
     let quiet = Step {
@@ -125,9 +114,10 @@ pub(crate) async fn look<C: Connector>(
         dialogue: Dialogue::default(),
         ..step.clone()
     };
-    let mut result = match &step.action {
-        Action::Local(_) => local::run(worker, index, &quiet, command, scope).await,
-        _ => run::run(worker, index, &quiet, command, scope).await,
+    let cx = &mut cx.with(&quiet);
+    let mut result = match step.action.properties().done {
+        DoneAt::Here => local::run(cx, command).await,
+        DoneAt::Host | DoneAt::Fan => run::run(cx, command).await,
     }?;
     // It only looks.
     result.outcome.change = Change::None;

@@ -11,17 +11,14 @@
 
 use std::time::Duration;
 
-use crate::engine::live::command::{self, Ended, Finished, Limits};
+use crate::engine::host::result::StepResult;
+use crate::engine::live::command::{self, Ended, Finished, Limits, Surroundings};
 use crate::engine::live::tail::Rest;
-use crate::engine::step::StepResult;
-use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
-use crate::engine::walk::worker::Worker;
+use crate::engine::step::command::{self as shared, Prepared};
+use crate::engine::step::cx::StepCx;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
-use crate::model::settings::OnDisconnect;
-use crate::model::shell::marks::Token;
+use crate::model::shell::MAX_LINE;
 use crate::model::shell::silent::is_silent;
-use crate::model::shell::{MAX_LINE, Prelude, task_script};
-use crate::model::task::{Action, Shown, Step};
 use crate::ssh::{Connector, ExecError, Session};
 
 /// How long the mark may take.
@@ -79,12 +76,7 @@ impl Sign {
 }
 
 /// Looks for the sign, where a command ended well and nothing else shows that it was begun.
-pub(super) async fn look<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    line: &str,
-    finished: &Finished,
-) -> Sign {
+pub(super) async fn look<C: Connector>(cx: &mut StepCx<'_, C>, line: &str, finished: &Finished) -> Sign {
     // A process that holds the output open may be the profile's.
     let ended_well = match &finished.ended {
         Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole | Rest::HeldOpen } => true,
@@ -99,37 +91,23 @@ pub(super) async fn look<C: Connector>(
         (true, true) => Some(Said::Something),
         (true, false) => None,
     };
-    let settled = worker.run.takes_commands || !finished.software.runs_login_shells();
+    let settled = cx.seen.takes_commands || !finished.software.runs_login_shells();
     let Some(said) = said.filter(|_| ended_well && !settled) else { return Sign::Mark };
-    let sign = match worker.shared.stop.current().reason() {
-        None => ask(worker, index, said).await,
+    let sign = match cx.tools.stop.current().reason() {
+        None => ask(cx, said).await,
         Some(_) => Sign::Unclear(said),
     };
-    worker.run.takes_commands = matches!(sign, Sign::Mark);
+    cx.seen.takes_commands = matches!(sign, Sign::Mark);
     sign
 }
 
 /// Asks the account for a mark.
-async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize, said: Said) -> Sign {
-    let token = Token::new(rand::random());
-    let prelude = Prelude { token: Some(&token), ..Prelude::default() };
-    let means = Means {
-        interpreter: "sh",
-        raising: None,
-        reads: Reads::Nothing,
-        terminal: false,
-        tidies: false,
-        confidential: false,
-        on_disconnect: OnDisconnect::Leave,
-    };
-    let script = task_script(&prelude, ":").ok();
-    let prepared = script.and_then(|script| shared::prepare(means, &script, token).ok());
-    let Some(Prepared { mut request, opening }) = prepared else { return Sign::Unclear(said) };
+async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: Said) -> Sign {
+    let Ok(Prepared { mut request, opening }) = shared::nothing(None) else { return Sign::Unclear(said) };
     let mut line = request.line.to_vec();
     line.resize(line.len().max(MAX_LINE), b' ');
     request.line = line.into();
-    let session = worker.run.session.clone().expect("a command has just run in it");
-    let mut stop = worker.shared.stop.clone();
+    let (session, mut stop) = (cx.connection.session(), cx.tools.stop.clone());
     let exec = tokio::select! {
         biased;
         exec = session.exec(request) => exec,
@@ -140,8 +118,7 @@ async fn ask<C: Connector>(worker: &mut Worker<'_, C>, index: usize, said: Said)
         Err(ExecError { .. }) => return Sign::Unclear(said),
     };
     // Nothing of it is told.
-    let quiet = Step { shown: Shown::NoOutput, ..Step::bare(Action::Barrier) };
-    let around = shared::surroundings(worker, index, &quiet);
+    let around = Surroundings { shown: false, ..cx.surroundings() };
     let limits = Limits { timeout: Some(PATIENCE), ..Limits::default() };
     let finished = command::watch(exec, around, limits, opening).await;
     match finished.ended {

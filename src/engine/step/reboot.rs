@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::engine::host::connection::close;
+use crate::engine::host::result::StepResult;
+use crate::engine::step::cx::StepCx;
 use crate::engine::step::look::look;
-use crate::engine::step::{StepResult, interrupted, run as command};
-use crate::engine::walk::worker::{self, Worker};
+use crate::engine::step::run as command;
 use crate::model::duration;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
 use crate::model::settings::{TimeLimit, Transport};
 use crate::model::task::{Action, Command, Reboot, Step, TemplateText};
-use crate::model::template::Scope;
 use crate::ssh::Connector;
 
 /// Prints something that is another after each start: Linux, then the BSDs and macOS.
@@ -29,24 +30,21 @@ const GOING_DOWN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     reboot: &Reboot,
-    scope: &Scope,
 ) -> Result<StepResult, Failure> {
-    if worker.planned.endpoint.transport == Transport::Local {
+    if cx.host.endpoint.transport == Transport::Local {
         let failure = Failure::new(Kind::Template, "this is the machine that fan runs on");
         return Err(failure.hint("leave it out of the task's hosts"));
     }
-    let before = match boot_id(worker, index, step, reboot, scope).await? {
+    let before = match boot_id(cx, reboot).await? {
         Ok(id) => id,
         Err(result) => return Ok(*result),
     };
     let begun = Instant::now();
-    let restart = script(reboot.command.as_ref(), RESTART, step);
-    let bounded = Step { timeout: Some(TimeLimit::After(GOING_DOWN)), ..step.clone() };
-    let mut result = command::run(worker, index, &bounded, &restart, scope).await?;
+    let restart = script(reboot.command.as_ref(), RESTART, cx.step);
+    let bounded = Step { timeout: Some(TimeLimit::After(GOING_DOWN)), ..cx.step.clone() };
+    let mut result = command::run(&mut cx.with(&bounded), &restart).await?;
     match result.outcome.status {
         StepStatus::Failed => {
             // It may have been asked for and take its time.
@@ -57,15 +55,15 @@ pub(super) async fn run<C: Connector>(
             }
         }
         // Only a host that goes down loses its connections: that is what was asked for.
-        StepStatus::Unknown if worker.run.started => {}
+        StepStatus::Unknown if cx.seen.started => {}
         StepStatus::Unknown | StepStatus::Cancelled | StepStatus::Skipped | StepStatus::Warned => {
             return Ok(result);
         }
         StepStatus::Ok | StepStatus::Changed => {}
     }
-    leave(worker);
+    leave(cx);
     // It was told to restart, whatever is found out about it from here on.
-    result = match come_back(worker, index, step, reboot, scope, &before).await {
+    result = match come_back(cx, reboot, &before).await {
         Ok(None) => StepResult::of(StepStatus::Changed),
         Ok(Some(ended)) => return Ok(ended.begun()),
         Err(failure) => return Ok(StepResult::failed(failure).begun()),
@@ -75,39 +73,34 @@ pub(super) async fn run<C: Connector>(
 }
 
 /// Lets go of a connection that is about to break.
-fn leave<C: Connector>(worker: &mut Worker<'_, C>) {
-    worker.run.files.clear();
+fn leave<C: Connector>(cx: &mut StepCx<'_, C>) {
     // It may come back with another kernel.
-    worker.run.facts = None;
-    if let Some(session) = worker.run.session.take() {
-        tokio::spawn(worker::close(session));
+    cx.seen.facts = None;
+    if let Some(session) = cx.connection.leave() {
+        tokio::spawn(close(session));
     }
 }
 
 /// Connects until the boot id is another; gives a result when that does not come about.
 async fn come_back<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     reboot: &Reboot,
-    scope: &Scope,
     before: &str,
 ) -> Result<Option<Box<StepResult>>, Failure> {
     let deadline = reboot.timeout.duration().map(|limit| (Instant::now() + limit, limit));
-    let mut stop = worker.shared.stop.clone();
-    let connector = Arc::clone(&worker.shared.connector);
+    let mut stop = cx.tools.stop.clone();
     let mut why = "it has not gone down".to_owned();
     loop {
-        worker.run.activity.heard();
+        cx.activity.heard();
         let attempt = tokio::select! {
             biased;
-            reason = stop.asked() => return Ok(Some(cancelled(interrupted(reason)))),
-            attempt = connector.connect(&worker.planned.endpoint) => attempt,
+            reason = stop.asked() => return Ok(Some(Box::new(StepResult::cancelled(reason)))),
+            attempt = cx.tools.connector.connect(&cx.host.endpoint) => attempt,
         };
         match attempt {
             Ok(connected) => {
-                worker.run.session = Some(Arc::new(connected.session));
-                match boot_id(worker, index, step, reboot, scope).await? {
+                cx.connection.session = Some(Arc::new(connected.session));
+                match boot_id(cx, reboot).await? {
                     Ok(id) if id != before => return Ok(None),
                     Ok(_) => "it has not gone down".clone_into(&mut why),
                     Err(ended) if ended.outcome.status == StepStatus::Cancelled => return Ok(Some(ended)),
@@ -115,7 +108,7 @@ async fn come_back<C: Connector>(
                         why = ended.outcome.failure.map_or_else(String::new, |failure| failure.message);
                     }
                 }
-                leave(worker);
+                leave(cx);
             }
             // Somebody else may have come up in its place.
             Err(error) if is_identity(error.failure.kind) => {
@@ -137,7 +130,7 @@ async fn come_back<C: Connector>(
         }
         tokio::select! {
             biased;
-            reason = stop.asked() => return Ok(Some(cancelled(interrupted(reason)))),
+            reason = stop.asked() => return Ok(Some(Box::new(StepResult::cancelled(reason)))),
             () = tokio::time::sleep_until(next) => {}
         }
     }
@@ -148,22 +141,13 @@ fn is_identity(kind: Kind) -> bool {
     matches!(kind, Kind::HostKeyUnknown | Kind::HostKeyChanged | Kind::HostKeyRevoked | Kind::HostKeyStore)
 }
 
-fn cancelled(failure: Failure) -> Box<StepResult> {
-    let mut result = StepResult::failed(failure);
-    result.outcome.status = StepStatus::Cancelled;
-    Box::new(result)
-}
-
 /// What the host prints as its boot id, or the result of a look that did not go well.
 async fn boot_id<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     reboot: &Reboot,
-    scope: &Scope,
 ) -> Result<Result<String, Box<StepResult>>, Failure> {
-    let asked = script(reboot.boot_id.as_ref(), BOOT_ID, step);
-    let result = look(worker, index, step, &asked, scope).await?;
+    let asked = script(reboot.boot_id.as_ref(), BOOT_ID, cx.step);
+    let result = look(cx, &asked).await?;
     if result.outcome.exit != Some(Exit::Status(0)) {
         return Ok(Err(Box::new(result)));
     }

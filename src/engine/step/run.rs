@@ -2,40 +2,38 @@
 
 use bytes::Bytes;
 
+use crate::engine::host::connection::giving_way;
+use crate::engine::host::result::StepResult;
 use crate::engine::live::command::{self, Ended, Finished};
+use crate::engine::live::stop::interrupted;
 use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared};
-use crate::engine::step::{StepResult, interrupted, privilege, proof};
-use crate::engine::walk::worker::{Worker, giving_way};
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::{privilege, proof};
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
-use crate::model::task::{Action, Command, Step};
-use crate::model::template::Scope;
+use crate::model::task::{Action, Command};
 use crate::ssh::{Connector, ExecError, ExecRequest, Sent, Session, Stdin};
 
 pub(super) async fn run<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     command: &Command,
-    scope: &Scope,
 ) -> Result<StepResult, Failure> {
     if let Command::Raw(line) = command {
-        let prepared = raw(worker.place, line)?;
-        let finished = match start(worker, index, step, prepared).await {
+        let finished = match start(cx, raw(cx.place, line)?).await {
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
         };
-        let sign = proof::look(worker, index, line, &finished).await;
+        let sign = proof::look(cx, line, &finished).await;
         let mut result = shared::outcome(finished, StepStatus::Ok, None);
         sign.add_to(&mut result);
         return Ok(result);
     }
-    let (body, lines) = shared::body(worker, command, scope)?;
-    let interpreter = step.shell.as_ref().map_or(&*worker.place.shell, |shell| shell.value.as_str());
-    let finished = match scripted(worker, index, step, Body { text: &body, interpreter }, scope).await? {
+    let (body, lines) = shared::body(cx.render(), command)?;
+    let interpreter = cx.step.shell.as_ref().map_or(&*cx.place.shell, |shell| shell.value.as_str());
+    let finished = match scripted(cx, Body { text: &body, interpreter }).await? {
         Ok(finished) => finished,
         Err(result) => return Ok(*result),
     };
@@ -51,82 +49,73 @@ pub(super) struct Body<'a> {
 
 /// Runs a script as the step's keys want it run. When it could not be started, the result says why.
 pub(super) async fn scripted<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     body: Body<'_>,
-    scope: &Scope,
 ) -> Result<Result<Finished, Box<StepResult>>, Failure> {
+    let (step, render) = (cx.step, cx.render());
     let token = Token::new(rand::random());
-    let folder = shared::remote_folder(worker, step, scope)?;
-    let script = shared::script(worker, step, body.text, scope, folder.as_deref(), &token)?;
+    let folder = step.cd.as_ref().map(|cd| render.text(cd)).transpose()?;
+    let script = shared::script(cx, body.text, folder.as_deref(), &token)?;
     let means = Means {
         interpreter: body.interpreter,
-        raising: privilege::raising(worker, step, scope)?,
-        reads: shared::reads(worker, step, scope)?,
+        raising: privilege::raising(cx, step)?,
+        reads: shared::reads(render, &step.dialogue)?,
         terminal: step.dialogue.pty,
         tidies: matches!(step.action, Action::Script(_)),
-        on_disconnect: worker.place.on_disconnect,
-        confidential: shared::is_confidential(worker, step, &script),
+        on_disconnect: cx.place.on_disconnect,
+        confidential: shared::is_confidential(cx, &script),
     };
     let prepared = shared::prepare(means, &script, token)?;
-    Ok(start(worker, index, step, prepared).await)
+    Ok(start(cx, prepared).await)
 }
 
 /// Starts a command and watches it to its end.
 async fn start<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     prepared: Prepared,
 ) -> Result<Finished, Box<StepResult>> {
     let Prepared { request, opening } = prepared;
-    if let Err(failure) = worker.run.commands.allowed() {
+    if let Err(failure) = cx.connection.commands.allowed() {
         return Err(Box::new(StepResult::refused(failure)));
     }
     let sent = request.sent.clone();
     let mut again = true;
     let answer = loop {
-        let mut stop = worker.shared.stop.clone();
-        let session = worker.run.session.clone().expect("the worker opened a session for this action");
-        let starting = giving_way(session.as_ref(), &mut worker.run.files, session.exec(request.clone()));
+        let (session, mut stop) = (cx.connection.session(), cx.tools.stop.clone());
+        let starting = giving_way(session.as_ref(), &mut cx.connection.files, session.exec(request.clone()));
         let answer = tokio::select! {
             biased;
             answer = starting => answer,
             reason = stop.asked_and_waited(|patience| patience.start) => {
                 if !sent.is_noted() {
                     // There was no channel yet for it to be sent in.
-                    return Err(Box::new(unsent(interrupted(reason))));
+                    return Err(Box::new(StepResult { refused: true, ..StepResult::cancelled(reason) }));
                 }
-                worker.run.started = true;
+                cx.seen.started = true;
                 return Err(Box::new(unanswered(StepStatus::Cancelled, interrupted(reason))));
             }
         };
         match answer {
             Err(ExecError { failure, may_have_started: false })
-                if std::mem::take(&mut again) && worker.renew(&failure).await => {}
+                if std::mem::take(&mut again) && cx.renew(&failure).await => {}
             answer => break answer,
         }
     };
     let exec = match answer {
         Ok(exec) => exec,
         Err(ExecError { failure, may_have_started: true }) => {
-            worker.run.started = true;
+            cx.seen.started = true;
             return Err(Box::new(unanswered(StepStatus::Unknown, failure)));
         }
         Err(ExecError { failure, may_have_started: false }) => {
             return Err(Box::new(StepResult::refused(failure)));
         }
     };
-    let before = std::mem::replace(&mut worker.run.started, true);
-    let (around, limits) = (shared::surroundings(worker, index, step), shared::limits(worker, step));
-    let mut finished = command::watch(exec, around, limits, opening).await;
-    if finished.noise > 0 && std::mem::replace(&mut worker.run.noise_told, true) {
+    let mut finished = command::watch(exec, cx.surroundings(), cx.limits(), opening).await;
+    if finished.noise > 0 && std::mem::replace(&mut cx.seen.noise, true) {
         finished.noise = 0;
     }
-    if matches!(finished.ended, Ended::NotStarted(_)) {
-        worker.run.started = before;
-    }
+    cx.seen.started |= !matches!(finished.ended, Ended::NotStarted(_));
     Ok(finished)
 }
 
@@ -146,13 +135,6 @@ fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
     };
     let request = ExecRequest { line, stdin, terminal: false, sent: Sent::default() };
     Ok(Prepared { request, opening: None })
-}
-
-/// The run was stopped before the start was asked for.
-fn unsent(failure: Failure) -> StepResult {
-    let mut result = StepResult::refused(failure);
-    result.outcome.status = StepStatus::Cancelled;
-    result
 }
 
 /// The start was asked for and its answer is not known: the command may run.

@@ -4,6 +4,7 @@ mod choose;
 mod command;
 mod connect;
 mod contract;
+mod cx;
 mod fake;
 mod marks;
 mod model;

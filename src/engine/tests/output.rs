@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::engine::live::command::OUTPUT_BUDGET;
+use crate::engine::live::activity::OUTPUT_BUDGET;
 use crate::engine::tests::fake::{Command, Fake, Obeys};
 use crate::engine::tests::{Around, Ran, ms, plan, raw, run, run_and_stop, run_within};
 use crate::engine::{self, plan::Plan};

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use crate::engine::host::run::HostRun;
+use crate::engine::host::tools::Tools;
 use crate::engine::live::connecting::{self, NotConnected};
-use crate::engine::plan::scope;
-use crate::engine::plan::{Plan, PlannedHost};
+use crate::engine::live::stop::interrupted;
+use crate::engine::plan::{Plan, PlannedHost, scope};
 use crate::engine::planner;
 use crate::engine::step::facts::{DEADLINE, Untold, gather};
-use crate::engine::step::interrupted;
-use crate::engine::walk::worker::{HostRun, Shared, TaskEnd};
+use crate::engine::walk::halt::TaskEnd;
+use crate::engine::walk::shared::Shared;
 use crate::model::facts::Facts;
 use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::template::Layer;
@@ -17,10 +19,10 @@ use crate::ssh::Connector;
 
 /// Decides about one host. A session that was opened for that is kept for its tasks.
 pub(crate) async fn decide<C: Connector>(
-    mut shared: Shared<C>,
+    plan: Arc<Plan>,
+    shared: Arc<Shared<C>>,
     mut run: HostRun<C::Session>,
 ) -> (HostRun<C::Session>, TaskEnd) {
-    let plan = Arc::clone(&shared.plan);
     let planned = plan.hosts.get(run.host).expect("the dispatcher asks planned hosts");
     run.activity.begin();
     if let Some(recalled) = plan.memory.of(&planned.endpoint.name) {
@@ -31,7 +33,7 @@ pub(crate) async fn decide<C: Connector>(
         }
     }
     let facts = if planner::asks(plan.condition.as_deref().unwrap_or_default()) {
-        match look(&mut shared, planned, &mut run).await {
+        match look(&shared.tools, planned, &mut run).await {
             Ok(facts) => Some(Arc::new(facts)),
             Err((status, failure)) => return ended(run, status, failure),
         }
@@ -39,7 +41,7 @@ pub(crate) async fn decide<C: Connector>(
         None
     };
     let verdict = verdict(&plan, planned, facts.as_deref());
-    run.facts = facts;
+    run.seen.facts = facts;
     match verdict {
         Ok(()) => (run, TaskEnd::Done { given: Layer::default() }),
         Err((status, failure)) => ended(run, status, failure),
@@ -52,18 +54,19 @@ fn ended<S>(run: HostRun<S>, status: Status, failure: Failure) -> (HostRun<S>, T
 }
 
 async fn look<C: Connector>(
-    shared: &mut Shared<C>,
+    tools: &Tools<C>,
     planned: &PlannedHost,
     run: &mut HostRun<C::Session>,
 ) -> Result<Facts, (Status, Failure)> {
-    let Shared { connector, sink, stop, .. } = shared;
-    let connected = connecting::connect(connector.as_ref(), &planned.endpoint, Some(sink), stop).await;
+    let Tools { connector, sink, stop, .. } = tools;
+    let stop = &mut stop.clone();
+    let connected = connecting::connect(connector, &planned.endpoint, Some(sink), stop).await;
     let session = connected.map(Arc::new).map_err(|not| match not {
         NotConnected::Failed(failure) if failure.kind == Kind::Internal => (Status::Failed, failure),
         NotConnected::Failed(failure) => (Status::Unreachable, failure),
         NotConnected::Cancelled(reason) => (Status::Cancelled, interrupted(reason)),
     })?;
-    run.session = Some(Arc::clone(&session));
+    run.connection.session = Some(Arc::clone(&session));
     let told = gather(session.as_ref(), DEADLINE, stop).await;
     run.activity.heard();
     told.map_err(|untold| match untold {

@@ -1,13 +1,20 @@
 //! One host on its way through a task.
 //!
-//! - `worker`: what it carries, the session that it opens, the record that it ends with
-//! - `way`: blocks, calls and handlers
-//! - `attempt`: one step
-//! - `pace`: whether the user lets a step be run
+//! - `way`: blocks, calls and handlers; here a task begins
+//! - `attempt`: one step: `turns` (which items), `judge` (what its result means), `once` (one host for all), `pace` (the
+//!   user's word), `recall` (an earlier run's)
+//! - `worker`: what they all work on; `away`: the worker at another host; `halt`: how a host comes out
 //! - `choose`: whether the host takes part at all
 
-pub(crate) mod attempt;
+mod attempt;
+mod away;
 pub(crate) mod choose;
-pub(crate) mod pace;
+pub(crate) mod halt;
+mod judge;
+mod once;
+mod pace;
+mod recall;
+pub(crate) mod shared;
+mod turns;
 pub(crate) mod way;
-pub(crate) mod worker;
+mod worker;

@@ -1,33 +1,14 @@
 //! `--step`: before each step the user is asked, once for all hosts of the batch, whether to run it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use crate::engine::live::questions::{Pace as Wish, Wanted};
-use crate::engine::live::together::{Claim, Done, Once, Place};
+use crate::engine::live::together::Claim;
+use crate::engine::plan::memory::{Done, Place};
 use crate::engine::plan::{PlannedStep, summarize};
 use crate::engine::step::ask::{self, NoAnswer};
-use crate::engine::walk::way::Halt;
+use crate::engine::walk::halt::Halt;
 use crate::engine::walk::worker::Worker;
+use crate::model::template::Scope;
 use crate::ssh::Connector;
-
-/// What the user has said about the steps so far.
-#[derive(Debug, Default)]
-pub(crate) struct Pace {
-    /// One host asks for all whether the step is run.
-    once: Once<bool>,
-    /// Nothing is asked any more.
-    free: AtomicBool,
-}
-
-impl Pace {
-    fn is_free(&self) -> bool {
-        self.free.load(Ordering::Relaxed)
-    }
-
-    fn set_free(&self) {
-        self.free.store(true, Ordering::Relaxed);
-    }
-}
 
 impl<C: Connector> Worker<'_, C> {
     /// Whether the user is asked before each step.
@@ -36,8 +17,9 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Asks whether a step is to be run, or learns what was answered.
-    pub(crate) async fn is_let_run(&self, index: usize, planned: &PlannedStep) -> Result<bool, Halt> {
-        let pace = &self.shared.pace;
+    pub(crate) async fn is_let_run(&mut self, index: usize, planned: &PlannedStep) -> Result<bool, Halt> {
+        let shared = self.shared;
+        let pace = &shared.pace;
         let place = Place { task: self.task_index, step: index, batch: Some(self.together.number) };
         let claimed = match self.claim_at(index, &pace.once, place).await? {
             Claim::Done(Done { by: _, result }) => {
@@ -48,7 +30,8 @@ impl<C: Connector> Worker<'_, C> {
         };
         let (task, number, of) = (&self.task.name, index + 1, self.task.steps.len());
         let question = format!("{task} step {number} of {of}: {}", summarize(planned).title);
-        let result = match ask::ask(self, index, question, Wanted::Pace).await {
+        let scope = Scope::new();
+        let result = match ask::ask(&self.cx(index, &planned.step, &scope), question, Wanted::Pace).await {
             Ok(Wish::Run) => Ok(true),
             Ok(Wish::Skip) => Ok(false),
             Ok(Wish::RunAll) => {

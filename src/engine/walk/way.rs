@@ -1,14 +1,19 @@
 //! How a host goes through the steps of a task: blocks with their `rescue` and `always`, calls of other tasks, and
 //! the handlers that it notified. Refuses to know what a step does.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use crate::engine::plan::expand;
-use crate::engine::plan::{Body, Call, Item, PlannedBlock};
-use crate::engine::step::{StepResult, template_failed};
+use crate::engine::host::result::StepResult;
+use crate::engine::host::run::HostRun;
+use crate::engine::live::together::Together;
+use crate::engine::plan::{Body, Call, Item, Plan, PlannedBlock, expand, summarize};
+use crate::engine::walk::halt::{Halt, TaskEnd};
+use crate::engine::walk::shared::Shared;
 use crate::engine::walk::worker::Worker;
-use crate::event::{Fact, HostOutcome};
+use crate::event::HostOutcome;
 use crate::model::given::Given;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::position::Diagnostic;
@@ -16,22 +21,25 @@ use crate::model::template::Layer;
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
 
-/// Why a host does not go on with its steps.
-#[derive(Debug)]
-pub(crate) struct Halt {
-    /// Its final record, unless somebody puts it right.
-    pub(crate) outcome: HostOutcome,
-    /// The host can be worked on: `rescue` and `always` can run.
-    pub(crate) can_go_on: bool,
-}
-
 type Walked = Result<(), Halt>;
 
-impl Halt {
-    /// Whether the user would rather stop.
-    fn is_declined(&self) -> bool {
-        self.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Declined)
-    }
+/// Takes one host through one task.
+///
+/// `position` is the host's place in the task's list. The session is kept open for the host's next task.
+pub(crate) async fn run_task<C: Connector>(
+    plan: Arc<Plan>,
+    shared: Arc<Shared<C>>,
+    run: HostRun<C::Session>,
+    task: usize,
+    position: usize,
+    together: Together,
+) -> (HostRun<C::Session>, TaskEnd) {
+    let mut worker = Worker::new(&plan, &shared, run, task, position, together);
+    let end = match worker.walk().await {
+        Ok(()) => TaskEnd::Done { given: worker.given },
+        Err(outcome) => TaskEnd::Ended(outcome),
+    };
+    (worker.run, end)
 }
 
 impl<C: Connector> Worker<'_, C> {
@@ -40,7 +48,7 @@ impl<C: Connector> Worker<'_, C> {
     /// # Errors
     ///
     /// Its final record, when it did not get through.
-    pub(crate) async fn walk(&mut self) -> Result<(), HostOutcome> {
+    async fn walk(&mut self) -> Result<(), HostOutcome> {
         let Body { main, rescue, always } = &self.task.body;
         let mut end = self.items(main).await;
         if end.is_ok() {
@@ -135,19 +143,18 @@ impl<C: Connector> Worker<'_, C> {
 
     fn wanted(&self, block: &PlannedBlock) -> Result<bool, Failure> {
         let Some(when) = &block.when else { return Ok(true) };
-        let verdict = self.shared.plan.templates.eval_bool(&when.value, &self.scope());
-        verdict.map_err(|error| template_failed(&error, &when.position))
+        self.render(&self.scope()).holds(when)
     }
 
     /// The variables that a called task sees.
     fn frame(&self, call: &Call) -> Result<Layer, Failure> {
-        let (plan, scope) = (&self.shared.plan, self.scope());
+        let (plan, scope) = (self.plan, self.scope());
         let (mut args, mut frame) = (Vars::new(), Layer::default());
         for (name, value) in &call.args {
-            match plan.templates.render_value(value, &scope) {
+            match self.render(&scope).value(value) {
                 Ok(value) => drop(args.insert(name.clone(), fitting(call, name, value)?)),
-                Err(error) if error.value.is_not_known() => frame.doubt([name.as_str()]),
-                Err(error) => return Err(template_failed(&error.value, &error.position)),
+                Err(failure) if failure.kind == Kind::NotKnown => frame.doubt([name.as_str()]),
+                Err(failure) => return Err(failure),
             }
         }
         frame.define(args);
@@ -222,27 +229,6 @@ impl<C: Connector> Worker<'_, C> {
         Err(Halt { outcome, can_go_on: true })
     }
 
-    /// Tells of a step that is not begun.
-    pub(crate) fn tell_unrun(&mut self, index: usize, mut result: StepResult) {
-        result.outcome.earlier = self.run.recall(self.task_index, index).is_some();
-        let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
-        let sink = &self.shared.sink;
-        sink.tell(Fact::StepStarted { host: host.clone(), task, step });
-        sink.tell(Fact::StepFinished { host, task, step, outcome: result.outcome });
-    }
-
-    /// Tells of a step at which the host ends before it is begun. What follows from that, as `rescue`, must not stand
-    /// in a record without what it follows from.
-    pub(crate) fn halt_unrun(&mut self, index: usize, halt: Halt) -> Halt {
-        if halt.can_go_on {
-            let status = if halt.is_declined() { StepStatus::Cancelled } else { StepStatus::Failed };
-            let mut result = StepResult::of(status);
-            result.outcome.failure.clone_from(&halt.outcome.failure);
-            self.tell_unrun(index, result);
-        }
-        halt
-    }
-
     /// What failed, for the steps that deal with it: the variable `failure`.
     fn learn_failure(&mut self, outcome: &HostOutcome) {
         let mut failure = Vars::new();
@@ -251,10 +237,11 @@ impl<C: Connector> Worker<'_, C> {
             failure.insert("message".to_owned(), Value::from(known.message.clone()));
         }
         let step = outcome.step.and_then(|(_, step)| self.task.steps.get(step));
-        let title = step.map(|planned| crate::engine::plan::summarize(planned).title);
+        let title = step.map(|planned| summarize(planned).title);
         failure.insert("step".to_owned(), Value::from(title));
         let vars = Vars::from_iter([("failure".to_owned(), Value::Object(failure))]);
-        self.run.define(&self.shared, vars);
+        self.run.layer.define(vars);
+        self.tell_others();
     }
 }
 

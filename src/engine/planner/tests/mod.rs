@@ -11,7 +11,7 @@ mod variables;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::plan::{Changes, Plan};
+use crate::engine::plan::{Changes, Plan, PlannedTask};
 use crate::engine::planner::Picking;
 use crate::engine::planner::SshConfigSource;
 use crate::engine::planner::{self, Call, Operator, Request};
@@ -172,7 +172,7 @@ fn shown(problems: &[Diagnostic]) -> String {
 /// Each task of a plan with its hosts.
 fn outline(plan: &Plan) -> String {
     let name = |host: usize| plan.hosts[host].endpoint.name.as_str();
-    let line = |task: &planner::PlannedTask| {
+    let line = |task: &PlannedTask| {
         let hosts: Vec<&str> = task.hosts.iter().map(|host| name(host.host)).collect();
         format!("{}: {}", task.name, hosts.join(" "))
     };

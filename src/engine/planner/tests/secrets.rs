@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::engine::planner::tests::{call, echo, file, inventory, registered, request, script, task, vars};
 use crate::engine::planner::{self, Request};
+use crate::engine::preflight;
 use crate::model::position::{Located, Position};
 use crate::model::secret::{Secret, SecretSource, SecretSources, Secrets};
 use crate::model::task::{Action, TaskFile};
@@ -28,7 +29,7 @@ fn used(request: Request, mut tasks: TaskFile, host_vars: serde_json::Value) -> 
     let names = ["far", "both", "near", "idle"];
     let request = Request { secrets: Secrets::new(names, []), ..request };
     let plan = planner::tasks(request, &mut inventory, None, &tasks, &[call("t")]).unwrap();
-    planner::secrets_used(&plan, &inventory, &tasks)
+    preflight::secrets_used(&plan, &inventory, &tasks)
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {

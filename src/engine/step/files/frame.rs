@@ -7,19 +7,20 @@ use futures::FutureExt;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::host::shared_files::SharedFiles;
-use crate::engine::step::files::{Done, Work};
-use crate::engine::step::{StepResult, interrupted};
-use crate::engine::walk::worker::{Worker, giving_way};
+use crate::engine::host::connection::{Connection, giving_way};
+use crate::engine::host::result::StepResult;
+use crate::engine::live::stop::{StopReceiver, interrupted};
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::work::Work;
+use crate::engine::step::privilege::raising;
 use crate::event::{Fact, Stream};
 use crate::files::progress::Progress;
 use crate::files::remote::{Privilege, Remote};
 use crate::model::duration;
-use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, StepStatus};
-use crate::model::settings::Transport;
-use crate::model::task::Step;
-use crate::ssh::Connector;
+use crate::model::settings::{TimeLimit, Transport};
+use crate::ssh::{Connector, Session};
 
 /// How often progress is told.
 const TOLD: Duration = Duration::from_millis(250);
@@ -30,21 +31,6 @@ const IN_FLIGHT: usize = 32 * 1024 * 1024;
 /// Bytes that one host may have on their way, at least and at most.
 const LEAST: usize = 256 * 1024;
 const MOST: usize = 8 * 1024 * 1024;
-
-/// What the work may use.
-pub(super) struct Context<'a> {
-    pub(super) host: &'a HostName,
-    pub(super) shared: &'a Arc<SharedFiles>,
-    pub(super) progress: &'a Progress,
-    /// Bytes that this host may have on their way.
-    pub(super) in_flight: usize,
-    /// More than one host is at this step.
-    pub(super) many: bool,
-    /// Changes to text are wanted.
-    pub(super) diff: bool,
-    /// Nothing is to be changed.
-    pub(super) dry_run: bool,
-}
 
 /// A task that ends with its owner.
 struct Owned(AbortHandle);
@@ -70,25 +56,26 @@ enum Tried<S> {
     Alone(Failure, Arc<Remote<S>>),
 }
 
-pub(super) async fn run<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
-    privilege: Privilege,
-    work: Work,
+pub(in crate::engine::step) async fn run<C: Connector>(
+    cx: &mut StepCx<'_, C>,
 ) -> Result<StepResult, Failure> {
-    let limit = step.timeout.map(|limit| limit.duration()).or(worker.task.timeout).flatten();
+    let work = Work::prepare(cx)?;
+    let privilege = match raising(cx, cx.step)? {
+        Some(raising) => Privilege::Other(Box::new(raising)),
+        None => Privilege::Login,
+    };
+    let limit = cx.step.timeout.map(TimeLimit::duration).or(cx.task.timeout).flatten();
     let limit = Limit { length: limit, end: limit.and_then(|limit| Instant::now().checked_add(limit)) };
-    let (failure, before) = match attempt(worker, index, step, &privilege, &work, limit, None).await {
+    let (failure, before) = match attempt(cx, &privilege, &work, limit, None).await {
         Tried::Ended(result) => return Ok(*result),
         Tried::Alone(failure, before) => (failure, before),
     };
     // Some servers end a connection on which a command is asked for beside SFTP (proftpd's mod_sftp). All that was
     // learned is that: on another connection the same goes on without commands.
-    if !worker.connect_alone(index).await {
+    if !cx.connect_alone().await {
         return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
     }
-    match attempt(worker, index, step, &privilege, &work, limit, Some(before)).await {
+    match attempt(cx, &privilege, &work, limit, Some(before)).await {
         Tried::Ended(result) => Ok(*result),
         Tried::Alone(failure, remote) => {
             Ok(ended(failure, StepStatus::Failed, remote.left(), remote.is_undecided(), true))
@@ -112,32 +99,26 @@ impl Limit {
 
 /// Does the work over the connection that is open. What an earlier try left is removed first.
 async fn attempt<C: Connector>(
-    worker: &mut Worker<'_, C>,
-    index: usize,
-    step: &Step,
+    cx: &mut StepCx<'_, C>,
     privilege: &Privilege,
     work: &Work,
     limit: Limit,
     before: Option<Arc<Remote<C::Session>>>,
 ) -> Tried<C::Session> {
-    let mut stop = worker.shared.stop.clone();
+    let (host, tools, plan) = (&cx.host.endpoint.name, cx.tools, cx.plan);
+    let mut stop = tools.stop.clone();
     let mut by_commands = false;
-    let commands = worker.run.commands;
-    let remote = match known(worker, privilege) {
-        Some(remote) => remote,
+    let Connection { files, commands, .. } = &*cx.connection;
+    let remote = match files.iter().find(|remote| remote.privilege() == privilege) {
+        Some(remote) => Arc::clone(remote),
         None => {
-            let session = worker.run.session.as_ref().expect("the worker opened a session for this action");
-            let session = Arc::clone(session);
+            let (session, commands) = (cx.connection.session(), *commands);
             let opened = tokio::select! {
                 biased;
-                reason = stop.asked() => {
-                    let mut result = StepResult::failed(interrupted(reason));
-                    result.outcome.status = StepStatus::Cancelled;
-                    return Tried::Ended(Box::new(result));
-                }
+                reason = stop.asked() => return Tried::Ended(Box::new(StepResult::cancelled(reason))),
                 opened = giving_way(
                     session.as_ref(),
-                    &mut worker.run.files,
+                    &mut cx.connection.files,
                     Remote::open(Arc::clone(&session), privilege.clone(), commands),
                 ) => opened,
                 () = reached(limit.end) => Err(limit.late()),
@@ -145,9 +126,9 @@ async fn attempt<C: Connector>(
             match opened {
                 Ok(remote) => {
                     let remote = Arc::new(remote);
-                    let over_ssh = worker.place.endpoint.transport == Transport::Ssh;
+                    let over_ssh = cx.place.endpoint.transport == Transport::Ssh;
                     by_commands = remote.sftp().is_none() && *privilege == Privilege::Login && over_ssh;
-                    worker.run.files.push(Arc::clone(&remote));
+                    cx.connection.files.push(Arc::clone(&remote));
                     remote
                 }
                 Err(failure) => {
@@ -159,26 +140,23 @@ async fn attempt<C: Connector>(
             }
         }
     };
-    worker.run.started = true;
+    cx.seen.started = true;
     remote.begin();
     let mut left = Vec::new();
     if let Some(before) = before {
         remote.inherit(&before);
         left = remote.cleanup().await;
     }
-    let changes = step.action.properties().changes_host() && !worker.shared.plan.changes.dry_run;
+    let changes = cx.step.action.properties().changes_host() && !plan.changes.dry_run;
 
     let progress = Progress::default();
-    let hosts = worker.task.hosts.len().min(worker.shared.plan.pool).max(1);
-    let plan = Arc::clone(&worker.shared.plan);
-    let host = worker.planned.endpoint.name.clone();
-    let shared = Arc::clone(&worker.shared.files);
+    let hosts = cx.task.hosts.len().min(plan.pool).max(1);
     let context = Context {
-        host: &host,
-        shared: &shared,
+        host,
+        shared: &tools.files,
         progress: &progress,
         in_flight: (IN_FLIGHT / hosts).clamp(LEAST, MOST),
-        many: worker.task.hosts.len() > 1,
+        many: cx.task.hosts.len() > 1,
         diff: plan.changes.diff,
         dry_run: plan.changes.dry_run,
     };
@@ -188,15 +166,15 @@ async fn attempt<C: Connector>(
         Owned(tokio::spawn(async move { remote.shell().await.is_ok() }).abort_handle())
     });
     // What other users see of the host is not used meanwhile.
-    let mut others = std::mem::take(&mut worker.run.files);
+    let mut others = std::mem::take(&mut cx.connection.files);
     others.retain(|other| !Arc::ptr_eq(other, &remote));
     let given = {
         let session = Arc::clone(remote.session());
-        let telling = tell(worker, index, &progress).boxed();
+        let telling = tell(cx, &progress).boxed();
         tokio::select! {
             biased;
             reason = stop.asked() => Given::Up(interrupted(reason), StepStatus::Cancelled),
-            done = giving_way(session.as_ref(), &mut others, work.run::<C>(&context, &remote).boxed()) => {
+            done = giving_way(session.as_ref(), &mut others, work.run(&context, &remote).boxed()) => {
                 Given::Done(done)
             }
             () = reached(limit.end) => Given::Up(limit.late(), StepStatus::Failed),
@@ -204,7 +182,7 @@ async fn attempt<C: Connector>(
         }
     };
     others.push(Arc::clone(&remote));
-    worker.run.files = others;
+    cx.connection.files = others;
     let undecided = remote.is_undecided();
     // Given up in the middle: some of it may be in place.
     let stands = |result: StepResult| if changes { result.begun() } else { result };
@@ -222,7 +200,7 @@ async fn attempt<C: Connector>(
                 done.note += &format!("{sep}{note}");
             }
             if !done.output.is_empty() {
-                output(worker, index, &done.output).await;
+                output(cx, &done.output).await;
             }
             finished(done)
         }
@@ -243,13 +221,8 @@ async fn attempt<C: Connector>(
     }))
 }
 
-/// The files of the host as a user sees them, when a step has asked for them before.
-fn known<C: Connector>(worker: &Worker<'_, C>, privilege: &Privilege) -> Option<Arc<Remote<C::Session>>> {
-    worker.run.files.iter().find(|remote| remote.privilege() == privilege).map(Arc::clone)
-}
-
 /// Tells how far it has come, again and again; never ends.
-async fn tell<C: Connector>(worker: &Worker<'_, C>, index: usize, progress: &Progress) {
+async fn tell<C: Connector>(cx: &StepCx<'_, C>, progress: &Progress) {
     let mut ticks = tokio::time::interval_at(Instant::now() + TOLD, TOLD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = (0, 0);
@@ -260,10 +233,10 @@ async fn tell<C: Connector>(worker: &Worker<'_, C>, index: usize, progress: &Pro
             continue;
         }
         told = now;
-        worker.run.activity.heard();
+        cx.activity.heard();
         let (done, total) = now;
-        let (host, task) = (worker.planned.endpoint.name.clone(), worker.task_index);
-        worker.shared.sink.tell(Fact::TransferAdvanced { host, task, step: index, done, total });
+        let (host, task, step) = (cx.host.endpoint.name.clone(), cx.task_index, cx.index);
+        cx.tools.sink.tell(Fact::TransferAdvanced { host, task, step, done, total });
     }
 }
 
@@ -275,10 +248,7 @@ async fn reached(deadline: Option<Instant>) {
 }
 
 /// Removes what is not in place; gives what could not be removed. A user who is in a hurry does not wait for it.
-async fn leave<S: crate::ssh::Session>(
-    remote: &Remote<S>,
-    stop: &mut crate::engine::live::stop::StopReceiver,
-) -> Vec<String> {
+async fn leave<S: Session>(remote: &Remote<S>, stop: &mut StopReceiver) -> Vec<String> {
     let seen = stop.current();
     tokio::select! {
         biased;
@@ -320,17 +290,17 @@ fn ended(
 }
 
 /// Data of a step for the readers, within the host's budget.
-async fn output<C: Connector>(worker: &Worker<'_, C>, index: usize, data: &[u8]) {
+async fn output<C: Connector>(cx: &StepCx<'_, C>, data: &[u8]) {
     for piece in data.chunks(64 * 1024) {
         let share = u32::try_from(piece.len()).unwrap_or(u32::MAX);
-        let Ok(hold) = Arc::clone(&worker.run.budget).acquire_many_owned(share).await else { return };
+        let Ok(hold) = Arc::clone(&cx.activity.budget).acquire_many_owned(share).await else { return };
         let fact = Fact::Output {
-            host: worker.planned.endpoint.name.clone(),
-            task: worker.task_index,
-            step: index,
+            host: cx.host.endpoint.name.clone(),
+            task: cx.task_index,
+            step: cx.index,
             stream: Stream::Stdout,
             data: bytes::Bytes::copy_from_slice(piece),
         };
-        worker.shared.sink.tell_output(fact, hold);
+        cx.tools.sink.tell_output(fact, hold);
     }
 }

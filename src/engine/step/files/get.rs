@@ -4,8 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::step::files::Done;
-use crate::engine::step::files::frame::Context;
+use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::put::off;
 use crate::engine::step::files::texts::Texts;
 use crate::files::get::{Found, GetJob, GetTreeJob, Got, find, get_file, get_tree};

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::engine::step::files::Done;
+use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::difference::read;
-use crate::engine::step::files::frame::Context;
 use crate::engine::step::files::put::{Spot, Tally, place};
 use crate::engine::step::files::texts::Texts;
 use crate::files::content::Content;

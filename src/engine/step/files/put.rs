@@ -4,9 +4,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::step::files::Done;
+use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::difference;
-use crate::engine::step::files::frame::Context;
 use crate::engine::step::files::texts::Texts;
 use crate::files::content::Content;
 use crate::files::local::{self, SourceKind, WalkRules};
@@ -20,7 +19,6 @@ use crate::model::count::counted;
 use crate::model::files;
 use crate::model::files::Links;
 use crate::model::outcome::{Failure, Kind};
-use crate::model::template::Scope;
 use crate::model::value::Value;
 use crate::ssh::Session;
 
@@ -225,11 +223,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn prepare(
-        texts: &Texts<'_>,
-        file: &files::TemplateFile,
-        _scope: &Scope,
-    ) -> Result<Self, Failure> {
+    pub(super) fn prepare(texts: &Texts<'_>, file: &files::TemplateFile) -> Result<Self, Failure> {
         let path = texts.folder().join(texts.local(&file.from)?);
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display()))

@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use crate::engine::step::files::Done;
-use crate::engine::step::files::frame::Context;
+use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::put::{ensure_folder, trimmed};
 use crate::engine::step::files::texts::Texts;
 use crate::files::meta::{Meta, MetaKind};

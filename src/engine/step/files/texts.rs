@@ -2,24 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::engine::host::render::{self, Render};
 use crate::engine::plan::Plan;
-use crate::engine::step::{local_folder, template_failed};
-use crate::engine::walk::worker::Worker;
+use crate::engine::step::cx::StepCx;
 use crate::files::put::Placing;
 use crate::files::remote::Wanted;
 use crate::files::select::Selection;
 use crate::model::files::{Attributes, Install, TreeRules};
 use crate::model::outcome::{Failure, Kind};
-use crate::model::position::Located;
+use crate::model::position::{Located, Position};
 use crate::model::settings::Transport;
-use crate::model::task::{Step, TemplateText};
-use crate::model::template::{Scope, Templates};
+use crate::model::task::TemplateText;
 use crate::ssh::Connector;
 
 /// Fills in the templates of one step on one host.
 pub(super) struct Texts<'a> {
-    templates: &'a Templates,
-    scope: &'a Scope,
+    render: Render<'a>,
     /// Where relative local paths begin.
     folder: PathBuf,
     plan: &'a Plan,
@@ -27,44 +25,32 @@ pub(super) struct Texts<'a> {
     home: Option<&'a Path>,
     /// Where relative paths of the host begin; its user's home without one.
     cd: Option<String>,
-    dry_run: bool,
-    /// What the name of a backup ends in, before its `~`.
-    ending: String,
 }
 
 impl<'a> Texts<'a> {
-    pub(super) fn new<C: Connector>(
-        worker: &'a Worker<'_, C>,
-        step: &Step,
-        scope: &'a Scope,
-    ) -> Result<Self, Failure> {
-        let plan = &worker.shared.plan;
-        let mut texts = Self {
-            templates: &plan.templates,
-            scope,
-            folder: local_folder(worker, step, scope)?,
+    pub(super) fn new<C: Connector>(cx: &StepCx<'a, C>) -> Result<Self, Failure> {
+        let (plan, render) = (cx.plan, cx.render());
+        let here = cx.place.endpoint.transport == Transport::Local;
+        Ok(Self {
+            render,
+            folder: cx.local_folder()?,
             plan,
-            home: plan.home.as_deref().filter(|_| worker.place.endpoint.transport == Transport::Local),
-            cd: None,
-            dry_run: plan.changes.dry_run,
-            // Colons are no good in names that others list.
-            ending: format!(".{}", plan.started_at.replace(':', "")),
-        };
-        texts.cd = step.cd.as_ref().map(|cd| texts.text(cd)).transpose()?;
-        Ok(texts)
+            home: plan.home.as_deref().filter(|_| here),
+            cd: cx.step.cd.as_ref().map(|cd| render.text(cd)).transpose()?,
+        })
     }
 
     /// A text.
     pub(super) fn text(&self, text: &TemplateText) -> Result<String, Failure> {
-        let rendered = self.templates.render_text(&text.value, self.scope);
-        rendered.map_err(|error| template_failed(&error, &text.position))
+        self.render.text(text)
     }
 
     /// The whole text of a template file.
     pub(super) fn file(&self, name: &Path, text: &str) -> Result<String, Failure> {
-        self.templates.render_text(text, self.scope).map_err(|error| {
-            let at = crate::model::position::Position::new(name.display().to_string(), error.line, 1);
-            template_failed(&error, &at)
+        let Render { templates, scope } = self.render;
+        templates.render_text(text, scope).map_err(|error| {
+            let at = Position::new(name.display().to_string(), error.line, 1);
+            render::failed(&error, &at)
         })
     }
 
@@ -140,15 +126,13 @@ impl<'a> Texts<'a> {
 
     /// How new content takes the place of old.
     pub(super) fn placing(&self, install: &Install) -> Result<Placing, Failure> {
-        let validate = install.validate.as_ref().map(|text| {
-            let command = self.templates.render_check(&text.value, self.scope);
-            command.map_err(|error| template_failed(&error, &text.position))
-        });
+        // What the name ends in, before its `~`. Colons are no good in names that others list.
+        let ending = || format!(".{}", self.plan.started_at.replace(':', ""));
         Ok(Placing {
-            backup: install.backup.then(|| self.ending.clone()),
-            validate: validate.transpose()?,
+            backup: install.backup.then(ending),
+            validate: install.validate.as_ref().map(|text| self.render.check(text)).transpose()?,
             follow: install.follow,
-            dry_run: self.dry_run,
+            dry_run: self.plan.changes.dry_run,
         })
     }
 

@@ -1,0 +1,17 @@
+//! What every step of a run may use, whichever host it is done for.
+
+use std::sync::Arc;
+
+use crate::engine::host::shared_files::SharedFiles;
+use crate::engine::live::questions::QuestionSender;
+use crate::engine::live::sink::EventSink;
+use crate::engine::live::stop::StopReceiver;
+
+/// The way to the hosts, to the readers and to the user.
+pub(crate) struct Tools<C> {
+    pub(crate) connector: C,
+    pub(crate) sink: EventSink,
+    pub(crate) stop: StopReceiver,
+    pub(crate) questions: QuestionSender,
+    pub(crate) files: Arc<SharedFiles>,
+}

@@ -1,0 +1,250 @@
+//! From what the user wrote to a [`Plan`], with all that is wrong in one pass.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::engine::plan::memory::Memory;
+use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
+use crate::engine::planner::listing::TaskList;
+use crate::engine::planner::outline::{Outline, Picking, outline};
+use crate::engine::planner::request::{Call, Request};
+use crate::engine::planner::start::{self, Start};
+use crate::engine::planner::variables::Variables;
+use crate::engine::planner::{condition, delegates, given, host_vars, hosts, locks, narrow, types, uses};
+use crate::model::endpoint::Endpoint;
+use crate::model::inventory::Inventory;
+use crate::model::position::Diagnostic;
+use crate::model::secret::Secrets;
+use crate::model::settings::TimeLimit;
+use crate::model::shard::Shard;
+use crate::model::task::{Action, Command, Step, Task, TaskFile};
+use crate::model::template::{Layer, Scope};
+use crate::model::value::Vars;
+
+/// Plans one command on the selected hosts, for the login shell as it is (`fan exec`).
+///
+/// # Errors
+///
+/// Gateways that cannot be used.
+pub fn command(
+    request: Request,
+    inventory: &Inventory,
+    selected: &[usize],
+    line: &str,
+) -> Result<Plan, Vec<Diagnostic>> {
+    step(request, inventory, selected, Step::bare(Action::Run(Command::Raw(Arc::from(line)))), line)
+}
+
+/// Plans one step on the selected hosts, in a task of this title (`fan put`).
+///
+/// # Errors
+///
+/// Gateways that cannot be used.
+pub fn step(
+    mut request: Request,
+    inventory: &Inventory,
+    selected: &[usize],
+    step: Step,
+    title: &str,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let task = Task::bare(title, vec![step]);
+    let mut problems = Vec::new();
+    let mut drafts = hosts::plan(&request, inventory, selected, &mut problems);
+    let hosts: Vec<PlannedHost> = if request.condition.is_some() {
+        request.secrets = Secrets::new(inventory.secrets.keys().map(String::as_str), []);
+        condition::built_on(&request, &Vars::new(), &mut drafts.hosts, true, &mut problems);
+        let (_, hosts) = Variables::new(&request, &Vars::new(), drafts.hosts, &mut problems);
+        condition::check(&request, &hosts, &mut problems);
+        hosts
+    } else {
+        drafts.hosts.into_iter().map(|(host, _)| host).collect()
+    };
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
+    let outline = outline(&task, None, &Picking::default(), 0);
+    let task = planned_task(&request, &task, outline, everyone, &hosts, &Arc::from(Path::new("")));
+    let parts = Parts { hosts, tasks: vec![task], warnings: drafts.warnings, ..Parts::default() };
+    Ok(assemble(request, parts))
+}
+
+/// Plans tasks, with those that must run before them.
+///
+/// `selected` are the hosts that the command line names; without any, each task's own targets count.
+///
+/// # Errors
+///
+/// All that is wrong: unknown tasks and arguments, tasks without targets, variables that are not defined.
+pub fn tasks(
+    mut request: Request,
+    inventory: &mut Inventory,
+    selected: Option<&[usize]>,
+    file: &TaskFile,
+    calls: &[Call],
+) -> Result<Plan, Vec<Diagnostic>> {
+    let bounds = request.bounds.clone();
+    let mut list = TaskList {
+        inventory,
+        selected,
+        bounds: &bounds,
+        shard: request.shard,
+        file,
+        all_may_do: request.condition.is_some(),
+        secrets: request.secrets.named().clone(),
+        seen: HashSet::new(),
+        tasks: Vec::new(),
+        problems: Vec::new(),
+    };
+    for call in calls {
+        list.call(call, &request.extra_vars);
+    }
+    let TaskList { tasks: mut listed, mut problems, .. } = list;
+    let called: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+    types::type_extra(&mut request, &called, file, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+
+    let start = match &request.picking.start_at {
+        None => Start::default(),
+        Some(text) => {
+            let tasks: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+            let called: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
+            start::find(text, &tasks, &called, file).map_err(|problem| vec![problem])?
+        }
+    };
+    let listed = listed.split_off(start.task);
+
+    let mut all: Vec<usize> = listed.iter().flat_map(|listed| listed.targets.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let asides = locks::asides(listed.iter().map(|listed| listed.task), inventory, &all, &mut problems);
+    let mut known = [&all[..], &asides].concat();
+    known.sort_unstable();
+    let mut drafts = hosts::plan(&request, inventory, &known, &mut problems);
+    let keepers = locks::take_out(&mut drafts.hosts, inventory, &asides);
+    condition::built_on(&request, &file.vars, &mut drafts.hosts, false, &mut problems);
+    let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
+    condition::check(&request, &hosts, &mut problems);
+    let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
+    let mut tasks = Vec::new();
+    let mut delegations = Vec::new();
+    for (number, listed) in listed.iter().enumerate() {
+        let members: Vec<usize> =
+            listed.targets.iter().filter_map(|target| all.binary_search(target).ok()).collect();
+        let first = if number == 0 { start.step } else { 0 };
+        let outline = outline(listed.task, Some(file), &request.picking, first);
+        outline.check_notify(&mut problems);
+        problems.extend(outline.refused.iter().cloned());
+        let task_hosts =
+            variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
+        delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
+        tasks.push(planned_task(&request, listed.task, outline, task_hosts, &hosts, &folder));
+    }
+    if !request.picking.takes_all_tags() && tasks.iter().all(|task| task.steps.is_empty()) {
+        problems
+            .push(Diagnostic::bare("no step is left: none has such tags").help("`--plan` shows the steps"));
+    }
+    let (delegates, warnings) =
+        delegates::plan(&request, inventory, &delegations, &hosts, &mut tasks, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let host_vars =
+        uses::uses_host_vars(&tasks).then(|| host_vars::of_all(&request, inventory, &file.vars, &hosts));
+    let given = listed.iter().map(|listed| &listed.arguments.given).chain([&request.extra_vars]);
+    let given = given::secrets(&request.secrets, &tasks, given);
+    request.secrets = request.secrets.with_given(given);
+    let mut all_warnings = drafts.warnings;
+    if let Some(shard) = request.shard {
+        let once = tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);
+        all_warnings.extend(once.map(|planned| once_per_shard(&planned.step, shard)));
+    }
+    for warning in warnings {
+        if !all_warnings.contains(&warning) {
+            all_warnings.push(warning);
+        }
+    }
+    let host_vars = host_vars.unwrap_or_default();
+    let plan =
+        assemble(request, Parts { hosts, delegates, tasks, keepers, host_vars, warnings: all_warnings });
+    let locked: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+    let plan = locks::with_locks(plan, &locked, &mut problems);
+    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+}
+
+/// Slices know nothing of each other.
+fn once_per_shard(step: &Step, shard: Shard) -> Diagnostic {
+    let message = format!("with --shard {shard} this `run_once` step is done once in each slice");
+    Diagnostic::at(&step.position, message).help("a task with `run_once` is done in one slice only")
+}
+
+/// What was worked out for a request.
+#[derive(Default)]
+struct Parts {
+    hosts: Vec<PlannedHost>,
+    delegates: Vec<PlannedHost>,
+    tasks: Vec<PlannedTask>,
+    keepers: Vec<Endpoint>,
+    host_vars: HashMap<String, Scope>,
+    warnings: Vec<Diagnostic>,
+}
+
+fn assemble(request: Request, parts: Parts) -> Plan {
+    let Parts { hosts, delegates, tasks, keepers, host_vars, warnings } = parts;
+    Plan {
+        run: request.run,
+        title: request.title,
+        started_at: request.started_at,
+        hosts,
+        delegates,
+        condition: request.condition,
+        tasks,
+        pool: request.pool,
+        warn_only: request.warn_only,
+        stepwise: false,
+        changes: request.changes,
+        home: request.operator.home,
+        templates: request.templates,
+        secrets: request.secrets,
+        passwords: HashMap::new(),
+        memory: Memory::default(),
+        extra_vars: Layer::new(&request.extra_vars),
+        host_vars: Arc::new(host_vars),
+        locking: Locking { keepers, ..Locking::default() },
+        warnings,
+    }
+}
+
+fn planned_task(
+    request: &Request,
+    task: &Task,
+    outline: Outline,
+    task_hosts: Vec<TaskHost>,
+    hosts: &[PlannedHost],
+    folder: &Arc<Path>,
+) -> PlannedTask {
+    let Outline { steps, body, handlers, refused: _ } = outline;
+    let serial = if request.serial.is_empty() { &task.rollout.serial } else { &request.serial };
+    let sizes = Sizes { serial: serial.clone(), max_fail: task.rollout.max_fail };
+    let mut planned = PlannedTask {
+        name: Arc::clone(&task.name),
+        steps,
+        body,
+        handlers,
+        batches: Vec::new(),
+        max_fail: None,
+        sizes,
+        strategy: task.rollout.strategy,
+        run_once: task.run_once,
+        lock: None,
+        hosts: task_hosts,
+        host_names: Layer::default(),
+        timeout: task.timeout.map(TimeLimit::duration),
+        folder: Arc::clone(folder),
+    };
+    narrow::settle(&mut planned, hosts);
+    planned
+}

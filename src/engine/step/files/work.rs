@@ -1,0 +1,69 @@
+//! A step on files, whichever it is.
+
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::texts::Texts;
+use crate::engine::step::files::{get, line, put, state};
+use crate::files::remote::Remote;
+use crate::model::outcome::{Failure, Kind};
+use crate::model::task::Action;
+use crate::ssh::{Connector, Session};
+
+/// A step on files with its templates filled in.
+pub(super) enum Work {
+    Put(put::Put),
+    Get(get::Get),
+    Sync(put::Sync),
+    Template(put::Template),
+    File(state::File),
+    Line(line::Line),
+    Stat(Vec<u8>),
+    Ls(Vec<u8>),
+}
+
+impl Work {
+    pub(super) fn prepare<C: Connector>(cx: &StepCx<'_, C>) -> Result<Self, Failure> {
+        let texts = Texts::new(cx)?;
+        Ok(match &cx.step.action {
+            Action::Put(put) => Self::Put(put::Put::prepare(&texts, put)?),
+            Action::Get(get) => Self::Get(get::Get::prepare(&texts, get)?),
+            Action::Sync(sync) => Self::Sync(put::Sync::prepare(&texts, sync)?),
+            Action::Template(file) => Self::Template(put::Template::prepare(&texts, file)?),
+            Action::File(file) => Self::File(state::File::prepare(&texts, file)?),
+            Action::Line(line) => Self::Line(line::Line::prepare(&texts, line)?),
+            Action::Stat(path) => Self::Stat(texts.remote(path)?),
+            Action::Ls(path) => Self::Ls(texts.remote(path)?),
+            _ => {
+                return Err(Failure::new(
+                    Kind::Internal,
+                    format!("{} is no step on files", cx.step.action.key()),
+                ));
+            }
+        })
+    }
+
+    /// Whether contents are moved, which are counted on both sides.
+    pub(super) fn counts(&self) -> bool {
+        match self {
+            Self::Put(_) | Self::Get(_) | Self::Sync(_) | Self::Template(_) | Self::Line(_) => true,
+            Self::File(_) | Self::Stat(_) | Self::Ls(_) => false,
+        }
+    }
+
+    pub(super) async fn run<S: Session>(
+        &self,
+        context: &Context<'_>,
+        remote: &Remote<S>,
+    ) -> Result<Done, Failure> {
+        match self {
+            Self::Put(put) => put.run(context, remote).await,
+            Self::Get(get) => get.run(context, remote).await,
+            Self::Sync(sync) => sync.run(context, remote).await,
+            Self::Template(file) => file.run(context, remote).await,
+            Self::File(file) => file.run(context, remote).await,
+            Self::Line(line) => line.run(context, remote).await,
+            Self::Stat(path) => state::stat(remote, path).await,
+            Self::Ls(path) => state::ls(remote, path).await,
+        }
+    }
+}

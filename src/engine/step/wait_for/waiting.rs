@@ -1,0 +1,296 @@
+//! Looks at a host until something holds.
+//!
+//! Ports and web servers are looked at from the host, through a connection that its SSH server opens for us
+//! (`direct-tcpip`, RFC 4254 section 7.2): nothing is needed there. Paths and commands take a command.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::bytes::Regex;
+use tokio::time::Instant;
+
+use crate::engine::host::render::Render;
+use crate::engine::host::result::StepResult;
+use crate::engine::step::cx::StepCx;
+use crate::engine::step::look::{self, Probe};
+use crate::engine::step::wait_for::http::{self, Unanswered, Url};
+use crate::model::duration;
+use crate::model::outcome::{Failure, Kind, StepStatus};
+use crate::model::position::Located;
+use crate::model::settings::TimeLimit;
+use crate::model::shell::{quote_word, single_quoted};
+use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor};
+use crate::ssh::pipe::Program;
+use crate::ssh::{Connector, Session};
+
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// How long the last look may take, even when that is longer than there is to wait: one that is cut off says nothing.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// What is looked at, its texts filled in.
+enum Look {
+    Port {
+        address: String,
+        port: u16,
+    },
+    Http {
+        url: Url,
+        status: Vec<u16>,
+        body: Option<Regex>,
+    },
+    /// A path that is there or not.
+    Path(TemplateText),
+    /// A command whose success is the answer.
+    Command(Command),
+}
+
+/// What one look found.
+enum Seen {
+    Holds,
+    /// It does not, and why.
+    Not(String),
+    /// The look was not over in time, and why.
+    Undecided(String),
+    /// The host cannot be looked at any more, or the step makes no sense.
+    Over(Box<StepResult>),
+}
+
+pub(in crate::engine::step) async fn run<C: Connector>(
+    cx: &mut StepCx<'_, C>,
+    wait: &WaitFor,
+) -> Result<StepResult, Failure> {
+    let look = Look::prepare(cx.render(), wait)?;
+    let deadline = wait.timeout.duration().map(|limit| Instant::now() + limit);
+    let mut stop = cx.tools.stop.clone();
+    loop {
+        let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let limit = left.clamp(LAST_LOOK, LOOK);
+        let mut seen = look.once(cx, limit).await;
+        if wait.gone && matches!(seen, Seen::Not(_)) {
+            seen = look.really_asked(cx, limit).await.unwrap_or(seen);
+        }
+        let why = match seen {
+            Seen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            Seen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            Seen::Holds => "it is still there".to_owned(),
+            Seen::Not(why) | Seen::Undecided(why) => why,
+            Seen::Over(result) => return Ok(*result),
+        };
+        cx.activity.heard();
+        let now = Instant::now();
+        let mut next = now + wait.interval;
+        if let (Some(deadline), Some(limit)) = (deadline, wait.timeout.duration()) {
+            if now >= deadline {
+                let shown = duration::show(limit);
+                let failure = Failure::new(Kind::Timeout, format!("waited for {shown} in vain: {why}"));
+                return Ok(StepResult::failed(failure.hint("raise `timeout` of `wait_for`, or look why")));
+            }
+            next = next.min(deadline);
+        }
+        tokio::select! {
+            biased;
+            reason = stop.asked() => return Ok(StepResult::cancelled(reason)),
+            () = tokio::time::sleep_until(next) => {}
+        }
+    }
+}
+
+impl Look {
+    fn prepare(render: Render<'_>, wait: &WaitFor) -> Result<Self, Failure> {
+        let wrong = |at: &TemplateText, why: String| {
+            let (file, line) = (&at.position.file, at.position.line);
+            Failure::new(Kind::Template, format!("{why} ({file}:{line})"))
+        };
+        Ok(match &wait.condition {
+            Condition::Port { port, address } => {
+                let number = render.text(port)?;
+                let parsed = number.trim().parse().ok().filter(|port| *port != 0);
+                let parsed =
+                    parsed.ok_or_else(|| wrong(port, format!("port must be 1–65535, got {number:?}")))?;
+                let address = address.as_ref().map(|address| render.text(address)).transpose()?;
+                Self::Port { address: address.unwrap_or_else(|| "localhost".to_owned()), port: parsed }
+            }
+            Condition::Path(path) => Self::Path(path.clone()),
+            Condition::Command(script) => Self::Command(Command::Script(script.clone())),
+            Condition::Http { url, status, body } => {
+                let parsed = Url::parse(&render.text(url)?).map_err(|why| wrong(url, why))?;
+                if parsed.tls && body.is_some() {
+                    let failure = wrong(url, "\"body\" is for http:// only".to_owned());
+                    return Err(failure.hint("use `command: curl ... | grep ...`"));
+                }
+                let body = body.as_ref().map(|body| Regex::new(&body.value)).transpose();
+                let body = body.map_err(|error| wrong(url, error.to_string()))?;
+                Self::Http { url: parsed, status: status.clone(), body }
+            }
+        })
+    }
+
+    async fn once<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Seen {
+        match self {
+            Self::Port { address, port } => {
+                let asked = tokio::time::timeout(limit, connect(cx, address, *port)).await;
+                match asked {
+                    Ok(Ok(pipe)) => {
+                        pipe.writer.close().await;
+                        Seen::Holds
+                    }
+                    Ok(Err(seen)) => seen,
+                    Err(_) => silent(address, *port, limit),
+                }
+            }
+            Self::Http { url, status, body } if !url.tls => {
+                let asking = async {
+                    let mut pipe = connect(cx, &url.host, url.port).await?;
+                    let answer = http::get(&mut pipe, url, body.is_some()).await;
+                    pipe.writer.close().await;
+                    answer.map_err(|why| match why {
+                        Unanswered::Otherwise(why) => Seen::Not(why),
+                        Unanswered::Lost(failure) => lost(failure),
+                    })
+                };
+                match tokio::time::timeout(limit, asking).await {
+                    Ok(Ok(answer)) => judge(&answer, status, body.as_ref()),
+                    Ok(Err(seen)) => seen,
+                    Err(_) => silent(&url.host, url.port, limit),
+                }
+            }
+            Self::Http { url, status, body: _ } => {
+                let script = https(url, status);
+                let at = Located::new(Arc::from(script), cx.step.position.clone());
+                command(cx, &Command::Script(at), limit).await
+            }
+            Self::Path(path) => {
+                let bounded = bounded(cx.step, limit);
+                seen(look::is_there(&mut cx.with(&bounded), path).await, "it is not there")
+            }
+            Self::Command(look) => command(cx, look, limit).await,
+        }
+    }
+}
+
+impl Look {
+    /// Why a port that is not there was never looked at: its address is a name that the host does not know, of which a
+    /// server only says that it cannot connect. None when it was.
+    async fn really_asked<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Option<Seen> {
+        let name = match self {
+            Self::Port { address, .. } => address,
+            Self::Http { url, .. } if !url.tls => &url.host,
+            Self::Http { .. } | Self::Path(_) | Self::Command(_) => return None,
+        };
+        if name == "localhost" || name.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+        if name.is_empty() || !name.chars().all(plain) {
+            return Some(Seen::Undecided(format!("{name:?} is no name of a machine")));
+        }
+        let script = format!(
+            "command -v getent >/dev/null || exit 0\n\
+             getent ahosts {0} >/dev/null || getent hosts {0} >/dev/null || exit 1",
+            quote_word(name)
+        );
+        let at = Located::new(Arc::from(script), cx.step.position.clone());
+        match command(cx, &Command::Script(at), limit).await {
+            Seen::Holds => None,
+            Seen::Not(_) => Some(Seen::Undecided(format!("the host does not know the name {name}"))),
+            other @ (Seen::Undecided(_) | Seen::Over(_)) => Some(other),
+        }
+    }
+}
+
+/// A port from which nothing came: as good as closed when it had the full time.
+fn silent(address: &str, port: u16, limit: Duration) -> Seen {
+    let why = format!("no answer from port {port} of {address}");
+    if limit == LOOK { Seen::Not(why) } else { Seen::Undecided(why) }
+}
+
+/// Whether an answer is the right one.
+fn judge(answer: &http::Answer, status: &[u16], body: Option<&Regex>) -> Seen {
+    let right =
+        if status.is_empty() { (200..400).contains(&answer.status) } else { status.contains(&answer.status) };
+    if !right {
+        return Seen::Not(format!("it answers with status {}", answer.status));
+    }
+    match body {
+        Some(body) if !body.is_match(&answer.body) => {
+            Seen::Not(format!("it answers with status {}, and its body does not match", answer.status))
+        }
+        Some(_) | None => Seen::Holds,
+    }
+}
+
+/// A script that asks a web server over TLS, which takes a program on the host. It fails with 1 only when the server was
+/// asked: what answers is not it (curl's 35, 52, 56), nothing does (7), or it takes too long (28).
+fn https(url: &Url, status: &[u16]) -> String {
+    let wanted = match status {
+        [] => "[23]??".to_owned(),
+        codes => codes.iter().map(u16::to_string).collect::<Vec<_>>().join("|"),
+    };
+    // Braces in it are neither a template nor one of curl's own patterns.
+    let address = url.to_string().replace('{', "%7B").replace('}', "%7D");
+    // By its input: everybody on the host can read its command line.
+    let address = address.replace('\\', "\\\\").replace('"', "\\\"");
+    let address = single_quoted(&format!("url = \"{address}\""));
+    format!(
+        "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 126; }}\n\
+         code=0; got=$(printf '%s\\n' {address} | curl -g -s -S -m 10 -o /dev/null -w '%{{http_code}}' -K -) || code=$?\n\
+         case $code in 0) ;; 7|28|35|52|56) exit 1 ;; *) exit 255 ;; esac\n\
+         case $got in {wanted}) ;; *) exit 1 ;; esac"
+    )
+}
+
+async fn connect<C: Connector>(
+    cx: &StepCx<'_, C>,
+    address: &str,
+    port: u16,
+) -> Result<crate::ssh::pipe::Pipe, Seen> {
+    let opened = cx.connection.session().pipe(Program::Tcp { address: Arc::from(address), port }).await;
+    opened.map_err(|error| match error.failure.kind {
+        Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message),
+        Kind::ChannelRefused => Seen::Over(Box::new(StepResult::failed(error.failure))),
+        _ => lost(error.failure),
+    })
+}
+
+/// The connection to the host itself went away.
+fn lost(failure: Failure) -> Seen {
+    let mut result = StepResult::failed(failure);
+    result.outcome.status = StepStatus::Unknown;
+    Seen::Over(Box::new(result))
+}
+
+/// What a probe with this deadline found.
+async fn command<C: Connector>(cx: &mut StepCx<'_, C>, look: &Command, limit: Duration) -> Seen {
+    let bounded = bounded(cx.step, limit);
+    seen(look::probe(&mut cx.with(&bounded), look).await, "the command fails")
+}
+
+/// The step with this deadline.
+fn bounded(step: &Step, limit: Duration) -> Step {
+    Step { timeout: Some(TimeLimit::After(limit)), ..step.clone() }
+}
+
+fn seen(probe: Result<Probe, Failure>, no: &str) -> Seen {
+    match probe {
+        Ok(Probe::Yes) => Seen::Holds,
+        Ok(Probe::No) => Seen::Not(no.to_owned()),
+        Ok(Probe::Unasked(unasked)) if unasked.in_vain => {
+            Seen::Over(Box::new(StepResult::failed(unasked.of("wait_for"))))
+        }
+        Ok(Probe::Unasked(unasked)) => Seen::Undecided(unasked.why().to_owned()),
+        Ok(Probe::Ended(result)) => {
+            let timed_out =
+                result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Timeout);
+            let confirmed = timed_out && !result.outcome.may_still_run;
+            if confirmed {
+                Seen::Undecided("the command does not end".to_owned())
+            } else {
+                Seen::Over(result)
+            }
+        }
+        Err(failure) => Seen::Over(Box::new(StepResult::failed(failure))),
+    }
+}

@@ -1,0 +1,25 @@
+//! What all workers of a run share.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::engine::host::delegates::Delegates;
+use crate::engine::host::learned::Learned;
+use crate::engine::host::pace::Pace;
+use crate::engine::host::tools::Tools;
+use crate::ssh::Connector;
+
+/// What all workers of a run share.
+pub(crate) struct Shared<C: Connector> {
+    /// What their steps may use, too.
+    pub(crate) tools: Tools<C>,
+    /// Hosts that steps of others are done on.
+    pub(crate) delegates: Delegates<C::Session>,
+    /// What hosts know, for others.
+    pub(crate) learned: Learned,
+    /// What the user says about each step.
+    pub(crate) pace: Pace,
+    /// Places for hosts at work.
+    pub(crate) pool: Arc<Semaphore>,
+}
