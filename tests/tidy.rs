@@ -23,7 +23,7 @@ use fan::model::outcome::{ExitCode, Kind};
 use crate::imports::{circles, edges};
 use crate::markdown::{anchors, links, named_files, prose, table};
 use crate::repository::{files, has_extension, normal, read, root};
-use crate::source::{integration_tests, lines_with, sources};
+use crate::source::{Source, integration_tests, lines_with, sources};
 
 /// Who may import whom (docs/design/floors.md). A floor may always import itself.
 const FLOORS: &[(&str, &[&str])] = &[
@@ -48,6 +48,10 @@ const SUBFLOORS: &[(&str, &[&[&str]])] = &[(
     "src/engine",
     &[&["plan"], &["planner", "live"], &["preflight", "host"], &["step"], &["walk"], &["dispatcher"]],
 )];
+
+/// Layers that look at no disk, and what they do not name for that.
+const READ_NO_DISK: &[&str] = &["src/engine/plan", "src/engine/planner"];
+const DISK: &[&str] = &["std::fs", "tokio", "crate::files", "std::env"];
 
 /// What a step must not know: it gets what it may use.
 const NOT_IN_STEPS: &[&str] = &["HostRun", "walk::", "dispatcher::"];
@@ -195,6 +199,14 @@ fn layers_inside_a_floor_import_downwards() {
                      (SUBFLOORS in tests/tidy.rs, docs/design/floors.md)"
                 );
                 wrong.add(from, 0, what);
+            }
+        }
+    }
+    let is_pure = |source: &Source| READ_NO_DISK.iter().any(|layer| source.path.starts_with(layer));
+    for source in sources().iter().filter(|source| is_pure(source)) {
+        for name in DISK {
+            for line in lines_with(&source.production, name) {
+                wrong.add(&source.path, line, format!("names {name}: what needs the disk is for preflight"));
             }
         }
     }

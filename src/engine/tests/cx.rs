@@ -4,21 +4,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use tokio::sync::Semaphore;
+
 use crate::engine::host::connection::Connection;
+use crate::engine::host::delegates::Delegates;
+use crate::engine::host::learned::Learned;
+use crate::engine::host::pace::Pace;
 use crate::engine::host::result::StepResult;
-use crate::engine::host::run::Seen;
+use crate::engine::host::run::{HostRun, Seen};
 use crate::engine::host::tools::Tools;
 use crate::engine::live::activity::Activity;
+use crate::engine::live::together::{Batch, LockWatch, Together};
 use crate::engine::plan::Plan;
 use crate::engine::step::action::perform;
 use crate::engine::step::cx::StepCx;
 use crate::engine::tests::fake::{Command, Connect, Fake, FakeSession, Start};
 use crate::engine::tests::{plan, raw, step, text};
+use crate::engine::walk::halt::TaskEnd;
+use crate::engine::walk::shared::Shared;
+use crate::engine::walk::way;
 use crate::engine::{self, Delivery};
 use crate::event::Fact;
-use crate::model::outcome::{Kind, StepStatus};
+use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::redact::Redactor;
-use crate::model::task::{Action, Step, Template};
+use crate::model::task::{Action, Command as TaskCommand, RunAs, Step, Template};
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 use crate::ssh::Connector;
@@ -115,4 +124,29 @@ async fn what_a_step_defines_is_in_its_result() {
     assert!(!bench.seen.started && bench.tools.connector.tally().starts.is_empty());
     let failed = bench.perform(&step(Action::Fail(text("no {{ a }}")))).await.outcome.failure;
     assert_eq!(failed.map(|failure| (failure.kind, failure.message)), Some((Kind::Fail, "no 1".to_owned())));
+}
+
+/// As it is when `--where` or a lock came first.
+#[tokio::test(start_paused = true)]
+async fn whom_steps_become_is_tried_first_also_on_a_session_that_was_open_before() {
+    let other = Action::Run(TaskCommand::Script(text("b")));
+    let other = Step { run_as: Some(RunAs::Other(Box::default())), ..step(other) };
+    let plan = Arc::new(plan(1, vec![vec![raw("a"), other]]));
+    let fake = Fake::new().runs("h0", [Command::exits(0, 0).unmarked()]);
+    let Bench { tools, connection, .. } = Bench::new((*plan).clone(), fake.clone()).await;
+    let run = HostRun { connection, ..HostRun::new(0, &tools.sink, None) };
+    let shared = Shared {
+        tools,
+        delegates: Delegates::of(&plan),
+        learned: Learned::of(&plan),
+        pace: Pace::default(),
+        pool: Arc::new(Semaphore::new(1)),
+    };
+    let (batch, once, lock) = (Arc::new(Batch::new(1)), Arc::default(), LockWatch::default());
+    let together = Together { batch, number: 0, member: 0, once, lock };
+    let (_, end) = way::run_task(plan, Arc::new(shared), run, 0, 0, together).await;
+    let TaskEnd::Ended(outcome) = end else { panic!("nobody can become anybody there") };
+    assert_eq!((outcome.status, outcome.started), (Status::Unreachable, false));
+    let tally = fake.tally();
+    assert!(tally.starts.is_empty() && tally.not_begun["h0"].len() == 1, "{tally:?}");
 }

@@ -73,3 +73,58 @@ fn items(value: Value, text: &TemplateText) -> Result<Vec<Value>, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::position::{Located, Position};
+    use crate::model::task::{Action, Template};
+    use crate::model::template::{Builtins, Templates};
+
+    fn text(text: &str) -> TemplateText {
+        Located::new(Arc::from(text), Position::new("tasks.yaml", 7, 3))
+    }
+
+    /// The items, and which of them are wanted.
+    fn turned(each: Each, when: Option<&str>) -> Result<Vec<(Value, Option<bool>)>, Failure> {
+        let templates = Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() });
+        let mut layer = Layer::new(&Vars::from_iter([("map".to_owned(), json!({"a": 1}))]));
+        layer.doubt(["unknown"]);
+        let scope = Scope::new().with(layer);
+        let step =
+            Step { each: Some(each), when: when.map(text), ..Step::bare(Action::Echo(text("{{ item }}"))) };
+        let turns = turns(Render { templates: &templates, scope: &scope }, &step)?;
+        Ok(turns.into_iter().map(|turn| (turn.item.unwrap_or_default(), turn.wanted.ok())).collect())
+    }
+
+    #[test]
+    fn an_action_is_done_for_each_item_that_is_wanted() {
+        let list = || Each::Expression(text("[1, 2, 3]"));
+        assert_eq!(
+            turned(list(), Some("item > 1 and item_index < 2")).unwrap(),
+            [(json!(1), Some(false)), (json!(2), Some(true)), (json!(3), Some(false))]
+        );
+        assert_eq!(
+            turned(Each::Expression(text("map")), None).unwrap(),
+            [(json!({"key": "a", "value": 1}), Some(true))]
+        );
+        let failure = turned(Each::Expression(text("'a'")), None).unwrap_err();
+        assert_eq!(failure.kind, Kind::Template);
+        let many = vec![Template::Literal(json!(0)); MAX_TURNS + 1];
+        let failure = turned(Each::Items(many), None).unwrap_err();
+        assert_eq!(failure.kind, Kind::Limit);
+    }
+
+    #[test]
+    fn an_item_that_is_not_known_says_nothing_about_the_others() {
+        let items = ["{{ unknown }}", "b"].map(|item| Template::Text(text(item)));
+        let turns = turned(Each::Items(items.to_vec()), None).unwrap();
+        assert_eq!(turns, [(Value::Null, None), (json!("b"), Some(true))]);
+        let failure = turned(Each::Expression(text("unknown")), None).unwrap_err();
+        assert_eq!(failure.kind, Kind::NotKnown);
+    }
+}

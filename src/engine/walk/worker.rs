@@ -160,26 +160,24 @@ impl<'a, C: Connector> Worker<'a, C> {
         known.collect()
     }
 
-    /// Makes sure that there is a session; the host ends here when there cannot be one.
+    /// Makes sure that there is a session, whoever opened it, and that its steps can be done there; the host ends here when
+    /// that is not so.
     pub(crate) async fn open_session(&mut self, step: usize) -> Result<(), Halt> {
-        if self.run.connection.session.is_some() {
-            return Ok(());
-        }
-        let Tools { connector, sink, stop, .. } = &self.shared.tools;
-        let (endpoint, mut stop) = (&self.planned.endpoint, stop.clone());
-        match connecting::connect(connector, endpoint, Some(sink), &mut stop).await {
-            Ok(session) => {
-                self.run.connection.session = Some(Arc::new(session));
-                self.check_privileges(step).await
+        if self.run.connection.session.is_none() {
+            let Tools { connector, sink, stop, .. } = &self.shared.tools;
+            let (endpoint, mut stop) = (&self.planned.endpoint, stop.clone());
+            match connecting::connect(connector, endpoint, Some(sink), &mut stop).await {
+                Ok(session) => self.run.connection.session = Some(Arc::new(session)),
+                Err(NotConnected::Failed(failure)) => {
+                    // Earlier steps may have run commands elsewhere (`local`), but none on this host.
+                    let status =
+                        if failure.kind == Kind::Internal { Status::Failed } else { Status::Unreachable };
+                    return Err(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false });
+                }
+                Err(NotConnected::Cancelled(reason)) => return Err(self.halt_cancelled(step, reason)),
             }
-            Err(NotConnected::Failed(failure)) => {
-                // Earlier steps may have run commands elsewhere (`local`), but none on this host.
-                let status =
-                    if failure.kind == Kind::Internal { Status::Failed } else { Status::Unreachable };
-                Err(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
-            }
-            Err(NotConnected::Cancelled(reason)) => Err(self.halt_cancelled(step, reason)),
         }
+        self.check_privileges(step).await
     }
 
     /// Makes sure that the host lets its steps be done as those that they name, before any is begun.
