@@ -75,7 +75,7 @@ fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, CliErr
 /// Passes a file's value on and its warnings to the user.
 pub(super) fn told<T>(loaded: Loaded<T>) -> T {
     for warning in &loaded.warnings {
-        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+        talk(&warning.to_string());
     }
     loaded.value
 }

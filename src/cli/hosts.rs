@@ -59,7 +59,7 @@ fn resolve(
             .extend(consulted.errors.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
         for warning in consulted.warnings {
             if !warnings.contains(&warning) {
-                talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+                talk(&warning.to_string());
                 warnings.push(warning);
             }
         }

@@ -148,7 +148,7 @@ pub(super) struct Ready {
 /// the user what must be asked, and passes on what they should know.
 pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
     for warning in &plan.warnings {
-        talk(&warning.to_string().replacen("error: ", "warning: ", 1));
+        talk(&warning.to_string());
     }
     let Prepared { keyring, redactor } = secrets::prepare(plan, &mut Terminal).await?;
     fit_open_files(plan);

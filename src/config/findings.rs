@@ -77,7 +77,7 @@ impl Findings {
 
     /// Notes a warning.
     pub(super) fn warn(&mut self, warning: Diagnostic) {
-        self.warnings.push(warning);
+        self.warnings.push(warning.warning());
     }
 
     /// How many warnings were noted so far.

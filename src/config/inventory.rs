@@ -256,11 +256,7 @@ impl Reader {
         expand(&scalar.text, self.max_hosts)
             .map_err(|error| {
                 let at = scalar.place(1, Some(error.column));
-                self.findings.push(Diagnostic {
-                    position: Some(at),
-                    message: error.message,
-                    help: error.help,
-                });
+                self.findings.push(Diagnostic { help: error.help, ..Diagnostic::at(&at, error.message) });
             })
             .ok()
     }

@@ -58,7 +58,7 @@ pub(super) fn value(node: &Node, findings: &mut Findings) -> Template {
 
 fn place(scalar: &Scalar, error: TemplateError) -> Diagnostic {
     let at = scalar.place(error.line, error.column);
-    Diagnostic { position: Some(at), message: error.message, help: error.help }
+    Diagnostic { help: error.help, ..Diagnostic::at(&at, error.message) }
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn the_way_to_a_host_and_who_it_is() {
 fn a_role_with_the_name_of_a_host_is_worth_a_warning() {
     let loaded = inventory("hosts: [web, db]\nroles:\n  web: [web]\n");
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, ["inventory.yaml:3:3: error: role \"web\" has the name of a host"]);
+    assert_eq!(warnings, ["inventory.yaml:3:3: warning: role \"web\" has the name of a host"]);
 }
 
 #[test]
@@ -180,10 +180,10 @@ tasks:
     let loaded = load_tasks_text("tasks.yaml", text).unwrap();
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(warnings.join("\n"), @r#"
-    tasks.yaml:6:24: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
-    tasks.yaml:8:30: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (sh) (help: write {{ x | quote }} without quotes around it)
-    tasks.yaml:11:14: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
-    tasks.yaml:14:30: error: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:6:24: warning: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:8:30: warning: value of "x" is quoted for this shell, but the quotes around it are read by another one (sh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:11:14: warning: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
+    tasks.yaml:14:30: warning: value of "x" is quoted for this shell, but the quotes around it are read by another one (ssh) (help: write {{ x | quote }} without quotes around it)
     "#);
 }
 

@@ -47,11 +47,22 @@ impl<T> Located<T> {
     }
 }
 
+/// Whether a diagnostic keeps the run from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// It does.
+    Error,
+    /// It does not: what was written is allowed, and probably not meant.
+    Warning,
+}
+
 /// Something wrong with what the user wrote, found before any host is contacted.
 ///
 /// Rendered as `file:line:column: error: message` with an optional `(help: ...)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
     /// Where, when the input is a file.
     pub position: Option<Position>,
     /// What is wrong: a lowercase fragment without a period. Never quotes a secret.
@@ -63,12 +74,12 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic at a place in a file.
     pub fn at(position: &Position, message: impl Into<String>) -> Self {
-        Self { position: Some(position.clone()), message: message.into(), help: None }
+        Self { position: Some(position.clone()), ..Self::bare(message) }
     }
 
     /// A diagnostic about the command line or the environment.
     pub fn bare(message: impl Into<String>) -> Self {
-        Self { position: None, message: message.into(), help: None }
+        Self { severity: Severity::Error, position: None, message: message.into(), help: None }
     }
 
     /// Adds what to do about it.
@@ -77,6 +88,12 @@ impl Diagnostic {
         self.help = Some(help.into());
         self
     }
+
+    /// The same as something that is let pass.
+    #[must_use]
+    pub fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -84,7 +101,11 @@ impl fmt::Display for Diagnostic {
         if let Some(position) = &self.position {
             write!(f, "{position}: ")?;
         }
-        write!(f, "error: {}", self.message)?;
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", self.message)?;
         if let Some(help) = &self.help {
             write!(f, " (help: {help})")?;
         }

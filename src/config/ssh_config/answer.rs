@@ -159,7 +159,7 @@ impl Notes {
 
     /// The text of a warning names no host: it is the same for all of them, so that it can be shown once.
     fn warn(&mut self, keyword: &str, at: &Position, message: &str) {
-        self.warnings.push(Diagnostic::at(at, format!("{keyword}: {message}")));
+        self.warnings.push(Diagnostic::at(at, format!("{keyword}: {message}")).warning());
     }
 
     fn keep<T>(&mut self, keyword: &str, at: &Position, value: Result<T, String>) -> Option<Sourced<T>> {

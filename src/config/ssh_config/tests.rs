@@ -229,12 +229,12 @@ fn warnings_are_the_same_for_all_hosts() {
     let answer = ask(text, "a");
     assert_eq!(answer.errors, []);
     insta::assert_snapshot!(shown(&answer.warnings), @r#"
-    1:1: error: Ciphers: fan uses its own list of algorithms
-    2:1: error: PermitLocalCommand: fan runs no LocalCommand
-    3:1: error: RequestTTY: fan asks for no terminal because of it
-    4:1: error: ServerAliveCountMax: in fan 3 unanswered keepalive requests end a connection
-    5:1: error: PreferredAuthentications: fan tries keys first and a password last
-    6:1: error: AddressFamily: fan takes whichever address answers
+    1:1: warning: Ciphers: fan uses its own list of algorithms
+    2:1: warning: PermitLocalCommand: fan runs no LocalCommand
+    3:1: warning: RequestTTY: fan asks for no terminal because of it
+    4:1: warning: ServerAliveCountMax: in fan 3 unanswered keepalive requests end a connection
+    5:1: warning: PreferredAuthentications: fan tries keys first and a password last
+    6:1: warning: AddressFamily: fan takes whichever address answers
     "#);
     let folder = home(&[(".ssh/config", text)]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));

@@ -178,7 +178,7 @@ pub fn tasks(
 /// Slices know nothing of each other.
 fn once_per_shard(step: &Step, shard: Shard) -> Diagnostic {
     let message = format!("with --shard {shard} this `run_once` step is done once in each slice");
-    Diagnostic::at(&step.position, message).help("a task with `run_once` is done in one slice only")
+    Diagnostic::at(&step.position, message).help("a task with `run_once` is done in one slice only").warning()
 }
 
 /// What was worked out for a request.

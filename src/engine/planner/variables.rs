@@ -377,7 +377,7 @@ impl Grouped {
     fn finish(self) -> impl Iterator<Item = Diagnostic> {
         self.hosts.into_iter().map(|(Problem { message, help, not_known: _ }, hosts)| {
             let hosts = name_hosts(hosts.iter().map(String::as_str));
-            Diagnostic { position: None, message: format!("{message} (on {hosts})"), help }
+            Diagnostic { help, ..Diagnostic::bare(format!("{message} (on {hosts})")) }
         })
     }
 }

@@ -41,7 +41,7 @@ impl Found {
             }
             // What the command line gave stands in no file.
             let position = (position.line > 0).then_some(position);
-            Diagnostic { position, message, help }
+            Diagnostic { position, help, ..Diagnostic::bare(message) }
         };
         self.0.into_iter().map(told).collect()
     }

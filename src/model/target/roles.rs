@@ -77,7 +77,7 @@ struct Need {
 fn diagnostic(position: &Position, error: PatternError) -> Diagnostic {
     let column = position.column.saturating_add(error.column).saturating_sub(1);
     let position = Position { column, ..position.clone() };
-    Diagnostic { position: Some(position), message: error.message, help: error.help }
+    Diagnostic { help: error.help, ..Diagnostic::at(&position, error.message) }
 }
 
 fn parse_role(role: &Role, limit: usize, errors: &mut Vec<Diagnostic>) -> Parsed {

@@ -64,7 +64,7 @@ impl std::error::Error for TargetError {}
 
 impl From<TargetError> for Diagnostic {
     fn from(error: TargetError) -> Self {
-        Self { position: None, message: error.message, help: error.help }
+        Self { help: error.help, ..Self::bare(error.message) }
     }
 }
 
