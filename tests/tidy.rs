@@ -118,7 +118,6 @@ const FULL_FRONT_DOORS: &[&str] = &[
     "src/cli",
     "src/config/json_schema",
     "src/config/ssh_config",
-    "src/event",
     "src/files",
     "src/model/template",
     "src/sandbox",

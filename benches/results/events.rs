@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fan::event::{
-    Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary,
+    Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact, StepOutcome, StepSummary,
+    Stream, TaskFact, TaskSummary,
 };
 use fan::model::inventory::HostName;
 use fan::model::outcome::{Status, StepStatus};
@@ -26,7 +27,7 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
         steps: (0..steps).map(step).collect(),
         hosts: (0..hosts).collect(),
     };
-    let started = Fact::RunStarted {
+    let started = Fact::Run(RunFact::Started {
         schema: SCHEMA_VERSION,
         run: "01".into(),
         title: "deploy".to_owned(),
@@ -34,11 +35,11 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
         hosts: names.clone(),
         tasks: vec![task],
         pool: hosts,
-    };
+    });
     let (beginning, end) = (Duration::ZERO, Duration::from_secs(25));
     let mut events = vec![
-        Event { at: beginning, fact: started },
-        Event { at: beginning, fact: Fact::TaskStarted { task: 0, hosts: None } },
+        Event::new(beginning, started),
+        Event::new(beginning, Fact::Task(0, TaskFact::Started { hosts: None })),
     ];
     for (number, host) in names.into_iter().enumerate() {
         for step in 0..steps {
@@ -57,11 +58,20 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
             };
             let (task, data) = (0, said(number, step).into());
             for (at, fact) in [
-                (began, Fact::StepStarted { host: host.clone(), task, step }),
-                (began, Fact::Output { host: host.clone(), task, step, stream: Stream::Stdout, data }),
-                (began + STEP, Fact::StepFinished { host: host.clone(), task, step, outcome }),
+                (began, Fact::Step(StepAt { host: host.clone(), task, step }, StepFact::Started)),
+                (
+                    began,
+                    Fact::Step(
+                        StepAt { host: host.clone(), task, step },
+                        StepFact::Output { stream: Stream::Stdout, data },
+                    ),
+                ),
+                (
+                    began + STEP,
+                    Fact::Step(StepAt { host: host.clone(), task, step }, StepFact::Finished { outcome }),
+                ),
             ] {
-                events.push(Event { at, fact });
+                events.push(Event::new(at, fact));
             }
         }
         let outcome = HostOutcome {
@@ -71,9 +81,9 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
             started: true,
             may_still_run: false,
         };
-        events.push(Event { at: end, fact: Fact::HostFinished { host, outcome } });
+        events.push(Event::new(end, Fact::HostFinished { host, outcome }));
     }
-    events.push(Event { at: end, fact: Fact::TaskFinished { task: 0 } });
-    events.push(Event { at: end, fact: Fact::RunFinished { cancelled: None } });
+    events.push(Event::new(end, Fact::Task(0, TaskFact::Finished)));
+    events.push(Event::new(end, Fact::Run(RunFact::Finished { cancelled: None })));
     events
 }

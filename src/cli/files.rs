@@ -9,15 +9,15 @@ use std::env;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
 use crate::cli::error::{CliError, talk};
 use crate::model::position::Diagnostic;
-use crate::report::PutPiece;
 use crate::report::file::{ReportKind, Target};
+use crate::report::{Composite, Jsonl, PutPiece, Reporter, Reports};
 
 /// How pieces get into the files of a folder, which is made now.
 pub(super) fn outdir(folder: &Path) -> Result<PutPiece, CliError> {
@@ -65,6 +65,26 @@ pub(super) fn is_stream(path: &Path) -> bool {
 pub(super) fn stream(path: &Path, flag: &str) -> Result<File, CliError> {
     fresh::at(path)
         .map_err(|error| Diagnostic::bare(format!("cannot write {flag}{}: {error}", path.display())).into())
+}
+
+/// All that is made of a recorded run, as files. `read` are those that it is read from.
+pub(super) fn readers(paths: &[PathBuf], flag: &str, read: &[PathBuf]) -> Result<Composite, CliError> {
+    let (streams, others) = split_streams(paths);
+    let mut readers: Vec<Box<dyn Reporter>> = vec![Box::new(Reports::new(reports(&others, flag)?))];
+    for path in &streams {
+        if read.iter().any(|read| is_same(read, path)) {
+            let message = format!("{flag}{} is read, and cannot be written at the same time", path.display());
+            return Err(CliError::input(message));
+        }
+        readers.push(Box::new(Jsonl::new(Box::new(stream(path, flag)?))));
+    }
+    Ok(Composite::new(readers))
+}
+
+/// Whether two paths lead to the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
 /// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.

@@ -15,9 +15,7 @@ use crate::report::{Reporter, Reports};
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut reports = Reports::new(files::reports(&args.output, "-o ")?);
     let merge = merge(&args.streams)?;
-    for event in merge.beginning() {
-        take(&mut reports, event)?;
-    }
+    take(&mut reports, merge.beginning())?;
     for (at, path) in args.streams.iter().enumerate() {
         for event in whole_events(events(path).map_err(|error| unusable(path, error.into()))?) {
             let event = event.map_err(|error| unusable(path, error.into()))?;

@@ -29,7 +29,9 @@ impl Recorded {
     pub(super) fn open(named: &str) -> Result<Self, CliError> {
         if !files::is_stream(Path::new(named)) {
             let runs = journal::runs()?;
-            return Ok(Self::Run(Box::new(runs.read(&runs.find(named)?)?)));
+            let stored = runs.read(&runs.find(named)?)?;
+            stored.check_version()?;
+            return Ok(Self::Run(Box::new(stored)));
         }
         let path = PathBuf::from(named);
         let part = events(&path).map_err(MergeError::from).and_then(Part::read);
@@ -56,6 +58,14 @@ impl Recorded {
                 whole_events(events)
                     .try_for_each(|event| told(&event.map_err(|error| unusable(path, error.into()))?))
             }
+        }
+    }
+
+    /// The file that it is read from, if it is one that the user named.
+    pub(super) fn stream(&self) -> &[PathBuf] {
+        match self {
+            Self::Run(_) => &[],
+            Self::Stream(path) => std::slice::from_ref(path),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::cli::recorded::Recorded;
 use crate::cli::{files, print};
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
-use crate::report::{Fold, FoldOptions, Frame, Jsonl, Layout, Lines, Reporter, Reports, recap};
+use crate::report::{Fold, FoldOptions, Frame, Layout, Lines, Reporter, recap};
 
 pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
     let recorded = Recorded::open(&args.run)?;
@@ -45,13 +45,9 @@ pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
 /// `fan report`.
 pub(super) fn report(args: &ReportOf) -> Result<ExitCode, CliError> {
     let recorded = Recorded::open(args.run.as_deref().unwrap_or("last"))?;
-    let (streams, reports) = files::split_streams(&args.files);
-    let mut readers: Vec<Box<dyn Reporter>> = vec![Box::new(Reports::new(files::reports(&reports, "")?))];
-    for path in &streams {
-        readers.push(Box::new(Jsonl::new(Box::new(files::stream(path, "")?))));
-    }
-    recorded.tell(|event| readers.iter_mut().try_for_each(|reader| reader.event(event)))?;
-    readers.iter_mut().try_for_each(|reader| reader.finish()).map_err(unwritable)?;
+    let mut readers = files::readers(&args.files, "", recorded.stream())?;
+    recorded.tell(|event| readers.event(event))?;
+    readers.finish().map_err(unwritable)?;
     Ok(ExitCode::Ok)
 }
 

@@ -20,10 +20,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 
 /// The variables that a step defined on a host. They are no part of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Kept {
     /// Who.
     pub host: HostName,
-    /// Index into `RunStarted.tasks`.
+    /// Index into the run's tasks.
     pub task: usize,
     /// Index into that task's steps.
     pub step: usize,

@@ -1,13 +1,16 @@
 //! An event as one line of JSON, and back: the form in which runs are printed, recorded and read again. Owns which
 //! characters are escaped; docs/events.md describes the fields.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use crate::event::Event;
 use crate::model::text::is_hidden;
+
+/// Bytes of a line: longer ones are no events of fan's.
+pub const LINE_MAX: usize = 64 * 1024 * 1024;
 
 /// Appends an event and the end of its line.
 ///
@@ -34,16 +37,31 @@ pub fn append(buffer: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
 
 /// Reads a recorded stream back; empty lines are passed over.
 ///
-/// A line that is no event (cut off by a crash, or of a later version) is an error of kind `InvalidData`
-/// that names the line; reading may go on after it.
-pub fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<Event>> {
-    reader.lines().enumerate().filter(|(_, line)| !matches!(line, Ok(line) if line.trim().is_empty())).map(
-        |(at, line)| {
-            serde_json::from_str(&line?).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", at + 1))
-            })
-        },
-    )
+/// A line that is no event (cut off by a crash) is an error of kind `InvalidData` that names the line; reading may go on
+/// after it. An event of a later version is one all the same.
+pub fn read(mut reader: impl BufRead) -> impl Iterator<Item = io::Result<Event>> {
+    let limit = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
+    let (mut at, mut line) = (0, Vec::new());
+    let mut next = move || -> io::Result<Option<Event>> {
+        loop {
+            line.clear();
+            if reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+                return Ok(None);
+            }
+            at += 1;
+            if line.len() == LINE_MAX {
+                let message = format!("line {at}: longer than {} MiB", LINE_MAX >> 20);
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+            }
+            if !line.trim_ascii().is_empty() {
+                let event = serde_json::from_slice(&line).map_err(|error| {
+                    io::Error::new(io::ErrorKind::InvalidData, format!("line {at}: {error}"))
+                })?;
+                return Ok(Some(event));
+            }
+        }
+    };
+    std::iter::from_fn(move || next().transpose())
 }
 
 /// Compact JSON without any character that acts on its reader.

@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, TaskSummary};
+use crate::event::{
+    Change, ConnectionFact, Event, Fact, HostOutcome, RunFact, Section, StepAt, StepFact, StepOutcome,
+    TaskFact, TaskSummary,
+};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 
@@ -34,7 +37,7 @@ pub struct Recap {
     pub elapsed: Duration,
     /// Set when the user ended the run.
     pub cancelled: Option<CancelReason>,
-    /// `RunFinished` was seen; a recording that was cut off has not.
+    /// The end of the run was seen; a recording that was cut off has not.
     pub finished: bool,
     index: HashMap<HostName, usize>,
 }
@@ -201,9 +204,11 @@ impl Recap {
     /// Takes in one event; events of hosts that are not in the plan are ignored.
     pub fn apply(&mut self, event: &Event) {
         let at = Duration::from_millis(u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX));
-        self.elapsed = self.elapsed.max(at);
+        if !matches!(event.fact, Fact::Unknown(_)) {
+            self.elapsed = self.elapsed.max(at);
+        }
         match &event.fact {
-            Fact::RunStarted { schema: _, run, title, started_at, hosts, tasks, pool: _ } => {
+            Fact::Run(RunFact::Started { schema: _, run, title, started_at, hosts, tasks, pool: _ }) => {
                 self.run = run.clone();
                 self.title.clone_from(title);
                 self.started_at.clone_from(started_at);
@@ -219,24 +224,24 @@ impl Recap {
                     }
                 }
             }
-            Fact::HostConnecting { host, address, via } => {
+            Fact::Connection(host, ConnectionFact::Began { address, via }) => {
                 if let Some(record) = self.seen(host, at) {
                     record.via.clone_from(via);
                     record.address.clone_from(address);
                 }
             }
-            Fact::StepStarted { host, task: _, step: _ } => {
+            Fact::Step(StepAt { host, .. }, StepFact::Started) => {
                 if let Some(record) = self.seen(host, at) {
                     record.begun = true;
                     record.current = Tail::default();
                 }
             }
-            Fact::Output { host, task: _, step: _, stream: _, data } => {
+            Fact::Step(StepAt { host, .. }, StepFact::Output { stream: _, data }) => {
                 if let Some(record) = self.seen(host, at) {
                     record.current.push(data);
                 }
             }
-            Fact::StepFinished { host, task, step, outcome } => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
                 let summary = self.tasks.get(*task).and_then(|task| task.steps.get(*step));
                 let section = summary.map(|step| step.section).unwrap_or_default();
                 if let Some(record) = self.seen(host, at) {
@@ -250,15 +255,15 @@ impl Recap {
                     record.host_finished(outcome);
                 }
             }
-            Fact::StopRequested { reason, forced: _ } => {
+            Fact::Run(RunFact::StopRequested { reason, forced: _ }) => {
                 self.cancelled = self.cancelled.max(Some(*reason));
             }
-            Fact::RunFinished { cancelled } => {
+            Fact::Run(RunFact::Finished { cancelled }) => {
                 // A stop that came after all work was done ended nothing.
                 self.cancelled = *cancelled;
                 self.finished = true;
             }
-            Fact::TaskStarted { task, hosts } => {
+            Fact::Task(task, TaskFact::Started { hosts }) => {
                 if let (Some(hosts), Some(summary)) = (hosts, self.tasks.get_mut(*task)) {
                     let steps = summary.steps.iter().filter(|step| step.section.is_for_all()).count();
                     for &host in &summary.hosts {
@@ -274,24 +279,25 @@ impl Recap {
                     summary.hosts.clone_from(hosts);
                 }
             }
-            Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::StepRetried { .. }
-            | Fact::HostConnected { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::AgentAwaited { .. } => {}
+            Fact::Run(RunFact::StragglersNoticed { .. } | RunFact::AgentAwaited { .. })
+            | Fact::Task(_, TaskFact::BatchStarted { .. } | TaskFact::Finished)
+            | Fact::Lock(..)
+            | Fact::Connection(
+                _,
+                ConnectionFact::Retried { .. }
+                | ConnectionFact::Connected { .. }
+                | ConnectionFact::ProxySaid { .. },
+            )
+            | Fact::Gateway(..)
+            | Fact::Step(
+                _,
+                StepFact::Retried { .. }
+                | StepFact::TransferAdvanced { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered
+                | StepFact::FactsGathered { .. },
+            )
+            | Fact::Unknown(_) => {}
         }
     }
 
@@ -369,14 +375,15 @@ mod tests {
 
     use crate::event::recap::{Recap, TAIL_BYTES, TAIL_LINES};
     use crate::event::{
-        Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary,
+        ConnectionFact, Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact,
+        StepOutcome, StepSummary, Stream, TaskSummary,
     };
     use crate::model::inventory::HostName;
     use crate::model::outcome::{CancelReason, ExitCode, Failure, Kind, Status, StepStatus};
 
     fn at(ms: u64, fact: Fact) -> Event {
         // A fraction of a millisecond, as live clocks have: it must not make a difference.
-        Event { at: Duration::from_millis(ms) + Duration::from_micros(377), fact }
+        Event::new(Duration::from_millis(ms) + Duration::from_micros(377), fact)
     }
 
     fn started(hosts: usize) -> Event {
@@ -388,7 +395,7 @@ mod tests {
         };
         at(
             0,
-            Fact::RunStarted {
+            Fact::Run(RunFact::Started {
                 schema: SCHEMA_VERSION,
                 run: "01J".into(),
                 title: "deploy".into(),
@@ -400,7 +407,7 @@ mod tests {
                     hosts: (0..hosts).collect(),
                 }],
                 pool: 8,
-            },
+            }),
         )
     }
 
@@ -409,7 +416,13 @@ mod tests {
     }
 
     fn output(index: usize, data: impl Into<Bytes>) -> Event {
-        at(5, Fact::Output { host: host(index), task: 0, step: 0, stream: Stream::Stdout, data: data.into() })
+        at(
+            5,
+            Fact::Step(
+                StepAt { host: host(index), task: 0, step: 0 },
+                StepFact::Output { stream: Stream::Stdout, data: data.into() },
+            ),
+        )
     }
 
     fn step_finished(index: usize, step: usize, status: StepStatus) -> Event {
@@ -425,7 +438,7 @@ mod tests {
             not_known: false,
             elapsed: Duration::from_millis(3),
         };
-        at(9, Fact::StepFinished { host: host(index), task: 0, step, outcome })
+        at(9, Fact::Step(StepAt { host: host(index), task: 0, step }, StepFact::Finished { outcome }))
     }
 
     fn host_finished(index: usize, status: Status, kind: Option<Kind>, started: bool) -> Event {
@@ -449,16 +462,19 @@ mod tests {
     fn one_record_per_host() {
         let recap = fold(&[
             started(2),
-            at(1, Fact::HostConnecting { host: host(0), address: "10.0.0.1:22".into(), via: None }),
-            at(3, Fact::StepStarted { host: host(0), task: 0, step: 0 }),
+            at(
+                1,
+                Fact::Connection(host(0), ConnectionFact::Began { address: "10.0.0.1:22".into(), via: None }),
+            ),
+            at(3, Fact::Step(StepAt { host: host(0), task: 0, step: 0 }, StepFact::Started)),
             output(0, "hello\n"),
             step_finished(0, 0, StepStatus::Changed),
-            at(9, Fact::StepStarted { host: host(0), task: 0, step: 1 }),
+            at(9, Fact::Step(StepAt { host: host(0), task: 0, step: 1 }, StepFact::Started)),
             output(0, "oops\nlast"),
             step_finished(0, 1, StepStatus::Failed),
             host_finished(0, Status::Failed, Some(Kind::Exit), true),
             host_finished(1, Status::Skipped, Some(Kind::Dependency), false),
-            at(30, Fact::RunFinished { cancelled: None }),
+            at(30, Fact::Run(RunFact::Finished { cancelled: None })),
         ]);
         let first = &recap.hosts[0];
         assert_eq!((first.steps_done, first.steps_total, first.changed), (1, 2, 1));
@@ -517,20 +533,21 @@ mod tests {
             for (index, &(status, kind, begun)) in hosts.iter().enumerate() {
                 events.push(host_finished(index, status, kind, begun));
             }
-            events.push(at(30, Fact::RunFinished { cancelled: None }));
+            events.push(at(30, Fact::Run(RunFact::Finished { cancelled: None })));
             assert_eq!(fold(&events).exit_code(), code, "{hosts:?}");
         }
     }
 
     #[test]
     fn a_stop_decides_the_exit_code_unless_it_came_too_late() {
-        let stop = at(25, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false });
+        let stop =
+            at(25, Fact::Run(RunFact::StopRequested { reason: CancelReason::Interrupt, forced: false }));
         let mut events = vec![started(1), host_finished(0, Status::Failed, Some(Kind::Internal), true), stop];
         assert_eq!(fold(&events).exit_code(), ExitCode::Interrupted);
-        events.push(at(30, Fact::RunFinished { cancelled: Some(CancelReason::Terminate) }));
+        events.push(at(30, Fact::Run(RunFact::Finished { cancelled: Some(CancelReason::Terminate) })));
         assert_eq!(fold(&events).exit_code(), ExitCode::Terminated);
         events.pop();
-        events.push(at(30, Fact::RunFinished { cancelled: None }));
+        events.push(at(30, Fact::Run(RunFact::Finished { cancelled: None })));
         assert_eq!(fold(&events).exit_code(), ExitCode::Bug);
     }
 
@@ -538,7 +555,7 @@ mod tests {
     fn hosts_without_a_final_record_are_not_ok() {
         let mut events = vec![started(1)];
         assert_eq!(fold(&events).exit_code(), ExitCode::Unreachable);
-        events.push(at(3, Fact::StepStarted { host: host(0), task: 0, step: 0 }));
+        events.push(at(3, Fact::Step(StepAt { host: host(0), task: 0, step: 0 }, StepFact::Started)));
         assert_eq!(fold(&events).exit_code(), ExitCode::Failed);
     }
 
@@ -565,8 +582,10 @@ mod tests {
         let index = 0..4_usize;
         prop_oneof![
             (index.clone(), prop::collection::vec(any::<u8>(), 0..40)).prop_map(|(i, data)| output(i, data)),
-            (index.clone(), 0..2_usize)
-                .prop_map(|(i, step)| at(4, Fact::StepStarted { host: host(i), task: 0, step })),
+            (index.clone(), 0..2_usize).prop_map(|(i, step)| at(
+                4,
+                Fact::Step(StepAt { host: host(i), task: 0, step }, StepFact::Started)
+            )),
             (index.clone(), 0..2_usize, step_status).prop_map(|(i, step, s)| step_finished(i, step, s)),
             (index, status, kind, any::<bool>()).prop_map(|(i, s, kind, b)| host_finished(i, s, kind, b)),
         ]
@@ -579,7 +598,7 @@ mod tests {
         fn a_replay_gives_the_same_recap(middle in prop::collection::vec(any_event(), 0..30)) {
             let mut events = vec![started(3)];
             events.extend(middle);
-            events.push(at(77, Fact::RunFinished { cancelled: None }));
+            events.push(at(77, Fact::Run(RunFact::Finished { cancelled: None })));
             let replayed: Vec<Event> = events
                 .iter()
                 .map(|event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap())

@@ -32,3 +32,4 @@ pub mod text;
 pub mod time;
 pub mod tree;
 pub mod value;
+pub(crate) mod words;

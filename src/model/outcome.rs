@@ -1,38 +1,16 @@
 //! How a host or a step ended: statuses, the stable kinds of failure, exit codes of the whole run.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        pub enum $name {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// All of them, in order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The stable word for it in every output.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
+use crate::model::words::words;
 
 words! {
     /// How a host ended. Every selected host has exactly one.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-    Status {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    Status(|_| Status::Unknown) {
         /// Everything that was to run there ran, with exit status 0 where there was one.
         Ok = "ok",
         /// Something finished there, and not well.
@@ -50,8 +28,8 @@ words! {
 
 words! {
     /// How a step ended on one host.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-    StepStatus {
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    StepStatus(|_| StepStatus::Unknown) {
         /// Done; nothing on the host was changed by it.
         #[default]
         Ok = "ok",
@@ -72,8 +50,8 @@ words! {
 
 words! {
     /// Why a host or step did not end well: stable words, documented in docs/exit-codes.md.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-    Kind {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    Kind(|word| Kind::Later(later(word))) {
         /// The name has no address, or the resolver said no.
         Dns = "dns",
         /// The port is closed.
@@ -182,6 +160,31 @@ words! {
         NotKnown = "not_known",
         /// A bug in fan.
         Internal = "internal",
+    }
+    /// A word of a later version, in a recorded run.
+    and Later
+}
+
+/// Words of later versions that are kept as they are, and letters of one.
+const LATER_MAX: usize = 64;
+
+/// Keeps the word of a kind that this version does not know. It may come from a file that anybody wrote: of what is no word,
+/// or comes after too many others, nothing is kept.
+fn later(word: &str) -> &'static str {
+    static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match seen.get(word) {
+        Some(&word) => word,
+        None if seen.len() < LATER_MAX
+            && (1..=LATER_MAX).contains(&word.len())
+            && word.chars().all(is_word) =>
+        {
+            let word: &'static str = Box::leak(word.into());
+            seen.insert(word);
+            word
+        }
+        None => "other",
     }
 }
 
@@ -306,16 +309,17 @@ impl ExitCode {
     }
 }
 
-/// Why a run is being stopped. Ordered by urgency: a later, more urgent reason replaces an earlier one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CancelReason {
-    /// SIGHUP: the terminal went away.
-    Hangup,
-    /// SIGTERM.
-    Terminate,
-    /// SIGINT: Ctrl-C.
-    Interrupt,
+words! {
+    /// Why a run is being stopped. Ordered by urgency: a later, more urgent reason replaces an earlier one.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    CancelReason(|_| CancelReason::Terminate) {
+        /// SIGHUP: the terminal went away.
+        Hangup = "hangup",
+        /// SIGTERM.
+        Terminate = "terminate",
+        /// SIGINT: Ctrl-C.
+        Interrupt = "interrupt",
+    }
 }
 
 impl CancelReason {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::event::{Event, Fact, HostOutcome};
+use crate::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact};
 use crate::model::cells::{pad, shorten, width};
 use crate::model::facts::{Facts, Family, VirtKind};
 use crate::model::inventory::HostName;
@@ -82,13 +82,13 @@ impl FactSheets {
 impl Reporter for FactSheets {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { hosts, .. } => {
+            Fact::Run(RunFact::Started { hosts, .. }) => {
                 let gathered = |host: &HostName| Gathered { host: host.clone(), facts: None, outcome: None };
                 self.hosts = hosts.iter().map(gathered).collect();
                 self.index = hosts.iter().cloned().zip(0..).collect();
                 Ok(())
             }
-            Fact::FactsGathered { host, facts, .. } => {
+            Fact::Step(StepAt { host, .. }, StepFact::FactsGathered { facts, .. }) => {
                 if let Some(gathered) = self.of(host) {
                     gathered.facts = Some(Arc::clone(facts));
                 }
@@ -100,30 +100,27 @@ impl Reporter for FactSheets {
                 }
                 Ok(())
             }
-            Fact::RunFinished { .. } => self.show(),
-            Fact::TaskStarted { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::HostConnected { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::StepStarted { .. }
-            | Fact::StepFinished { .. }
-            | Fact::StepRetried { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::Output { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. } => Ok(()),
+            Fact::Run(RunFact::Finished { .. }) => self.show(),
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(..)
+            | Fact::Connection(..)
+            | Fact::Gateway(..)
+            | Fact::Step(
+                _,
+                StepFact::Started
+                | StepFact::Finished { .. }
+                | StepFact::Retried { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered
+                | StepFact::Output { .. }
+                | StepFact::TransferAdvanced { .. },
+            )
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 
@@ -423,7 +420,10 @@ mod tests {
         let timeout = Failure::new(Kind::ConnectTimeout, "no answer");
         let facts = Arc::new(debian());
         let mut events = vec![run_started(hosts)];
-        events.push(event(1, Fact::FactsGathered { host: host("web1"), task: 0, step: 0, facts }));
+        events.push(event(
+            1,
+            Fact::Step(StepAt { host: host("web1"), task: 0, step: 0 }, StepFact::FactsGathered { facts }),
+        ));
         events.extend(
             hosts.iter().skip(1).map(|name| failed(2, name, Status::Unreachable, timeout.clone(), None)),
         );

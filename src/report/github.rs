@@ -89,7 +89,7 @@ impl Reporter for Annotations {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::event::{Event, Fact, Stream};
+    use crate::event::{Event, Fact, Stream, TaskFact};
     use crate::model::outcome::{Failure, Kind, Status, StepStatus};
     use crate::report::samples::{
         Captured, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
@@ -173,7 +173,7 @@ mod tests {
             }
             let mut all = crate::report::Composite::new(reporters);
             let names = ["web1", "web2"];
-            let mut events = vec![run_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+            let mut events = vec![run_started(&names), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
             for (at, said) in said.iter().enumerate() {
                 let name = names[at % 2];
                 let stream = if at % 3 == 0 { Stream::Stderr } else { Stream::Stdout };

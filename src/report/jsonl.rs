@@ -44,7 +44,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::event::recap::Recap;
-    use crate::event::{Event, Fact, Straggler, Stream};
+    use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, Straggler, Stream, TaskFact};
     use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
     use crate::model::text::is_hidden;
     use crate::report::samples::{
@@ -61,16 +61,18 @@ mod tests {
         outcome.note = Some("a note".into());
         vec![
             run_started(&["web1", "web2"]),
-            event(1, Fact::TaskStarted { task: 0, hosts: None }),
+            event(1, Fact::Task(0, TaskFact::Started { hosts: None })),
             connecting(2, "web1", "10.0.0.1:22"),
             event(
                 3,
-                Fact::ConnectRetried {
-                    host: host("web1"),
-                    attempt: 1,
-                    failure: Failure::new(Kind::ConnectReset, "connection reset"),
-                    delay: Duration::from_millis(500),
-                },
+                Fact::Connection(
+                    host("web1"),
+                    ConnectionFact::Retried {
+                        attempt: 1,
+                        failure: Failure::new(Kind::ConnectReset, "connection reset"),
+                        delay: Duration::from_millis(500),
+                    },
+                ),
             ),
             connected(4, "web1"),
             step_started(5, "web1", 0),
@@ -80,24 +82,36 @@ mod tests {
             failed(9, "web1", Status::Failed, exit, Some(0)),
             event(
                 10,
-                Fact::StragglersNoticed {
+                Fact::Run(RunFact::StragglersNoticed {
                     hosts: vec![Straggler {
                         host: host("web2"),
                         running: Duration::from_secs(91),
                         silent: Duration::from_secs(40),
                     }],
-                },
+                }),
             ),
             event(
                 11,
-                Fact::QuestionAsked { host: host("web2"), task: 0, step: 0, question: "Go on?".into() },
+                Fact::Step(
+                    StepAt { host: host("web2"), task: 0, step: 0 },
+                    StepFact::QuestionAsked { question: "Go on?".into() },
+                ),
             ),
-            event(11, Fact::QuestionAnswered { host: host("web2"), task: 0, step: 0 }),
-            event(11, Fact::AgentAwaited { hosts: 37 }),
-            event(11, Fact::FactsGathered { host: host("web1"), task: 0, step: 0, facts: Arc::default() }),
-            event(11, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
-            event(12, Fact::TaskFinished { task: 0 }),
-            event(13, Fact::RunFinished { cancelled: Some(CancelReason::Interrupt) }),
+            event(
+                11,
+                Fact::Step(StepAt { host: host("web2"), task: 0, step: 0 }, StepFact::QuestionAnswered),
+            ),
+            event(11, Fact::Run(RunFact::AgentAwaited { hosts: 37 })),
+            event(
+                11,
+                Fact::Step(
+                    StepAt { host: host("web1"), task: 0, step: 0 },
+                    StepFact::FactsGathered { facts: Arc::default() },
+                ),
+            ),
+            event(11, Fact::Run(RunFact::StopRequested { reason: CancelReason::Interrupt, forced: false })),
+            event(12, Fact::Task(0, TaskFact::Finished)),
+            event(13, Fact::Run(RunFact::Finished { cancelled: Some(CancelReason::Interrupt) })),
         ]
     }
 

@@ -4,7 +4,10 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use crate::event::{Event, Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
+use crate::event::{
+    ConnectionFact, Event, Fact, GatewayFact, HostOutcome, LockAt, LockFact, RunFact, StepAt, StepFact,
+    StepOutcome, Stream, TaskFact, TaskSummary,
+};
 use crate::model::cells;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -217,51 +220,54 @@ impl Lines {
 impl Reporter for Lines {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { hosts, tasks, .. } => {
+            Fact::Run(RunFact::Started { hosts, tasks, .. }) => {
                 self.tasks.clone_from(tasks);
                 self.hosts.clone_from(hosts);
                 let longest = hosts.iter().map(|host| cells::width(&self.style.text(host.as_str()))).max();
                 self.width = longest.unwrap_or_default().min(PREFIX_MAX);
                 Ok(())
             }
-            Fact::TaskStarted { task, hosts } => self.task_started(*task, hosts.as_deref()),
-            Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
-            Fact::ConnectRetried { .. }
-            | Fact::StepRetried { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. } => {
+            Fact::Task(task, TaskFact::Started { hosts }) => self.task_started(*task, hosts.as_deref()),
+            Fact::Step(StepAt { host, .. }, StepFact::Output { stream, data }) => {
+                self.output(host, *stream, data)
+            }
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. },
+            )
+            | Fact::Task(_, TaskFact::BatchStarted { .. })
+            | Fact::Lock(_, LockFact::Waiting { .. })
+            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
+            | Fact::Step(_, StepFact::Retried { .. }) => {
                 notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
             }
             // The terminal is somebody else's until the answer.
-            Fact::QuestionAsked { .. } => self.idle(),
-            Fact::QuestionAnswered { .. } => Ok(()),
+            Fact::Step(_, StepFact::QuestionAsked { .. }) => self.idle(),
+            Fact::Step(_, StepFact::QuestionAnswered) => Ok(()),
             // An earlier run has told of it.
-            Fact::StepFinished { outcome, .. } if outcome.earlier => Ok(()),
-            Fact::StepFinished { host, task, step, outcome } => {
+            Fact::Step(_, StepFact::Finished { outcome, .. }) if outcome.earlier => Ok(()),
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
                 self.step_finished(host, (*task, *step), outcome)
             }
             Fact::HostFinished { host, outcome } => self.host_finished(host, outcome),
-            Fact::GatewayFailed { gateway, failure } => {
+            Fact::Gateway(gateway, GatewayFact::Failed { failure }) => {
                 self.say_failure(&format!("gateway {gateway}"), None, failure)
             }
-            Fact::LockFailed { task, lock: _, host: _, failure } => {
+            Fact::Lock(LockAt { task, .. }, LockFact::Failed { failure }) => {
                 let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
                 self.say_failure(&name, None, failure)
             }
-            Fact::LockTaken { .. }
-            | Fact::LockReleased { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::HostConnected { .. }
-            | Fact::StepStarted { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::RunFinished { .. } => Ok(()),
+            Fact::Run(RunFact::Finished { .. })
+            | Fact::Task(_, TaskFact::Finished)
+            | Fact::Lock(_, LockFact::Taken | LockFact::Released)
+            | Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. })
+            | Fact::Gateway(_, GatewayFact::Connected { .. })
+            | Fact::Step(
+                _,
+                StepFact::Started | StepFact::TransferAdvanced { .. } | StepFact::FactsGathered { .. },
+            )
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 
@@ -283,7 +289,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::event::{Event, Fact, Straggler, Stream};
+    use crate::event::{ConnectionFact, Event, Fact, RunFact, Straggler, Stream, TaskFact};
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
     use crate::report::samples::{
         Broken, Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished,
@@ -323,18 +329,20 @@ mod tests {
         let text = print_text(
             &[
                 run_started(&["web1", "database-primary", "web3", "web4"]),
-                event(1, Fact::TaskStarted { task: 0, hosts: None }),
+                event(1, Fact::Task(0, TaskFact::Started { hosts: None })),
                 output(2, "web1", Stream::Stdout, "one\ntwo\r\n\n"),
                 output(3, "database-primary", Stream::Stderr, "warning: \x1b]0;title\x07\n"),
                 output(4, "web1", Stream::Stdout, "10%\r20%\rno line end"),
                 event(
                     5,
-                    Fact::ConnectRetried {
-                        host: host("web4"),
-                        attempt: 1,
-                        failure: Failure::new(Kind::ConnectReset, "connection reset (10.0.0.4:22)"),
-                        delay: Duration::from_millis(500),
-                    },
+                    Fact::Connection(
+                        host("web4"),
+                        ConnectionFact::Retried {
+                            attempt: 1,
+                            failure: Failure::new(Kind::ConnectReset, "connection reset (10.0.0.4:22)"),
+                            delay: Duration::from_millis(500),
+                        },
+                    ),
                 ),
                 step_finished(6, "web1", 0, note),
                 step_finished(7, "web1", 1, step_outcome(StepStatus::Warned, Some(exit.clone()))),
@@ -344,7 +352,7 @@ mod tests {
                 failed(11, "web5", Status::Skipped, Failure::new(Kind::Dependency, "max_fail"), None),
                 event(
                     12,
-                    Fact::StragglersNoticed {
+                    Fact::Run(RunFact::StragglersNoticed {
                         hosts: (0..7)
                             .map(|at| Straggler {
                                 host: host(&format!("db{at}")),
@@ -352,11 +360,17 @@ mod tests {
                                 silent: Duration::from_secs(40),
                             })
                             .collect(),
-                    },
+                    }),
                 ),
-                event(12, Fact::AgentAwaited { hosts: 37 }),
-                event(13, Fact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
-                event(14, Fact::StopRequested { reason: CancelReason::Interrupt, forced: true }),
+                event(12, Fact::Run(RunFact::AgentAwaited { hosts: 37 })),
+                event(
+                    13,
+                    Fact::Run(RunFact::StopRequested { reason: CancelReason::Interrupt, forced: false }),
+                ),
+                event(
+                    14,
+                    Fact::Run(RunFact::StopRequested { reason: CancelReason::Interrupt, forced: true }),
+                ),
                 ok(15, "web1"),
                 run_finished(16),
             ],
@@ -390,7 +404,7 @@ mod tests {
         let text = print_text(
             &[
                 exec_started(&["web1"]),
-                event(1, Fact::TaskStarted { task: 0, hosts: None }),
+                event(1, Fact::Task(0, TaskFact::Started { hosts: None })),
                 output(2, "web1", Stream::Stdout, "up 3 days\n"),
                 step_finished(3, "web1", 0, step_outcome(StepStatus::Failed, Some(exit))),
             ],

@@ -11,10 +11,17 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::event::{Event, Fact, SCHEMA_VERSION, StepSummary, TaskSummary};
+use crate::event::{
+    Beyond, Event, Fact, LockAt, RunFact, SCHEMA_VERSION, StepAt, StepSummary, TaskFact, TaskSummary,
+    UnknownFact,
+};
 use crate::model::inventory::HostName;
 use crate::model::outcome::CancelReason;
 use crate::model::time::parse_rfc3339;
+use crate::model::value::Value;
+
+/// The field of the beginning that is put together from all streams.
+const TASKS: &str = "tasks";
 
 /// What must be known of a stream before it is merged.
 #[derive(Debug)]
@@ -25,6 +32,10 @@ pub struct Part {
     hosts: Vec<HostName>,
     tasks: Vec<TaskSummary>,
     pool: usize,
+    /// What else its first event says.
+    beginning: Beyond,
+    /// What else its last event says.
+    ending: Beyond,
     end: End,
     /// When the last thing happened.
     last: Duration,
@@ -78,26 +89,33 @@ impl Part {
     ///
     /// It cannot be read, or is no event stream.
     pub fn read(events: impl Iterator<Item = io::Result<Event>>) -> Result<Self, MergeError> {
-        let mut events = whole_events(events);
-        let mut part = match events.next().transpose()?.map(|event| event.fact) {
-            Some(Fact::RunStarted { schema, .. }) if schema > SCHEMA_VERSION => {
-                return Err(MergeError::Later(schema));
-            }
-            Some(Fact::RunStarted { schema: _, run, title, started_at, hosts, tasks, pool }) => {
-                Self { run, title, started_at, hosts, tasks, pool, end: End::CutOff, last: Duration::ZERO }
-            }
-            _ => return Err(MergeError::NoStart),
+        let is_known = |event: &io::Result<Event>| !matches!(event, Ok(Event { fact: Fact::Unknown(_), .. }));
+        let mut events = whole_events(events).filter(is_known);
+        let Some(Event { fact: Fact::Run(started), beyond: beginning, .. }) = events.next().transpose()?
+        else {
+            return Err(MergeError::NoStart);
         };
+        let RunFact::Started { schema, run, title, started_at, hosts, tasks, pool } = started else {
+            return Err(MergeError::NoStart);
+        };
+        if schema > SCHEMA_VERSION {
+            return Err(MergeError::Later(schema));
+        }
+        let (ending, end, last) = (Beyond::default(), End::CutOff, Duration::ZERO);
+        let mut part = Self { run, title, started_at, hosts, tasks, pool, beginning, ending, end, last };
         for event in events {
             let event = event?;
             part.last = event.at;
             match event.fact {
-                Fact::TaskStarted { task, hosts: Some(hosts) } => {
+                Fact::Task(task, TaskFact::Started { hosts: Some(hosts) }) => {
                     if let Some(task) = part.tasks.get_mut(task) {
                         task.hosts = hosts;
                     }
                 }
-                Fact::RunFinished { cancelled } => part.end = End::Whole(cancelled),
+                Fact::Run(RunFact::Finished { cancelled }) => {
+                    part.end = End::Whole(cancelled);
+                    part.ending = event.beyond;
+                }
                 _ => {}
             }
         }
@@ -114,7 +132,7 @@ impl Part {
 #[derive(Debug)]
 pub struct Merge {
     parts: Vec<Place>,
-    beginning: Vec<Event>,
+    beginning: Event,
     end: Option<Event>,
 }
 
@@ -154,17 +172,20 @@ impl Merge {
             parts.iter().map(|part| parse_rfc3339(&part.started_at).unwrap_or_default()).collect();
         let first = starts.iter().copied().min().unwrap_or_default();
         let mut tasks: Vec<TaskSummary> = Vec::new();
+        let mut tasks_beyond: Vec<Value> = Vec::new();
         let mut places = Vec::new();
         for (part, start) in parts.iter().zip(&starts) {
             let hosts: Vec<usize> = part.hosts.iter().filter_map(|host| index.get(host).copied()).collect();
             let mut own: Vec<usize> = Vec::new();
-            for task in &part.tasks {
+            for (number, task) in part.tasks.iter().enumerate() {
                 let same = |(at, other): &(usize, &TaskSummary)| {
                     !own.contains(at) && other.name == task.name && same_steps(&other.steps, &task.steps)
                 };
                 let at = tasks.iter().enumerate().find(same).map_or(tasks.len(), |(at, _)| at);
                 if at == tasks.len() {
                     tasks.push(TaskSummary { hosts: Vec::new(), ..task.clone() });
+                    let beyond = part.beginning.field(TASKS).and_then(|tasks| tasks.get(number));
+                    tasks_beyond.push(beyond.cloned().unwrap_or_default());
                 }
                 own.push(at);
                 if let Some(merged) = tasks.get_mut(at) {
@@ -184,8 +205,12 @@ impl Merge {
         });
         let lasts = parts.iter().zip(&places).map(|(part, place)| part.last + place.later);
         let at = lasts.max().unwrap_or_default();
-        let end = all_whole.then(|| Event { at, fact: Fact::RunFinished { cancelled: cancelled.max() } });
-        let started = Fact::RunStarted {
+        let end = all_whole.then(|| {
+            let fact = Fact::Run(RunFact::Finished { cancelled: cancelled.max() });
+            let beyond = Beyond::common(parts.iter().map(|part| &part.ending));
+            Event { at, fact, beyond: beyond.into_iter().collect() }
+        });
+        let started = Fact::Run(RunFact::Started {
             schema: SCHEMA_VERSION,
             run: Arc::from(joined(parts.iter().map(|part| &*part.run))),
             title: joined(parts.iter().map(|part| part.title.as_str())),
@@ -193,12 +218,18 @@ impl Merge {
             hosts: names.into_iter().map(|(host, _)| host.clone()).collect(),
             tasks,
             pool: parts.iter().map(|part| part.pool).sum(),
-        };
-        Ok(Self { parts: places, beginning: vec![Event { at: Duration::ZERO, fact: started }], end })
+        });
+        let mut common = Beyond::common(parts.iter().map(|part| &part.beginning));
+        common.retain(|(name, _)| name != TASKS);
+        if tasks_beyond.iter().any(|task| !task.is_null()) {
+            common.push((TASKS.to_owned(), Value::Array(tasks_beyond)));
+        }
+        let beginning = Event { at: Duration::ZERO, fact: started, beyond: common.into_iter().collect() };
+        Ok(Self { parts: places, beginning, end })
     }
 
     /// What stands before all events.
-    pub fn beginning(&self) -> &[Event] {
+    pub fn beginning(&self) -> &Event {
         &self.beginning
     }
 
@@ -215,37 +246,28 @@ impl Merge {
         };
         let known = match &mut event.fact {
             // The beginning and the end have it.
-            Fact::RunStarted { .. } | Fact::TaskStarted { .. } | Fact::RunFinished { .. } => false,
-            Fact::BatchStarted { task, hosts, .. } => {
+            Fact::Run(RunFact::Started { .. } | RunFact::Finished { .. })
+            | Fact::Task(_, TaskFact::Started { .. }) => false,
+            Fact::Task(task, TaskFact::BatchStarted { hosts, .. }) => {
                 *hosts = hosts.iter().filter_map(|&host| place.hosts.get(host).copied()).collect();
                 moved(task)
             }
-            Fact::LockWaiting { task, .. }
-            | Fact::LockTaken { task, .. }
-            | Fact::LockFailed { task, .. }
-            | Fact::LockReleased { task, .. }
-            | Fact::StepStarted { task, .. }
-            | Fact::Output { task, .. }
-            | Fact::TransferAdvanced { task, .. }
-            | Fact::FactsGathered { task, .. }
-            | Fact::StepRetried { task, .. }
-            | Fact::QuestionAsked { task, .. }
-            | Fact::QuestionAnswered { task, .. }
-            | Fact::StepFinished { task, .. }
-            | Fact::TaskFinished { task } => moved(task),
+            Fact::Task(task, TaskFact::Finished)
+            | Fact::Lock(LockAt { task, .. }, _)
+            | Fact::Step(StepAt { task, .. }, _)
+            | Fact::Unknown(UnknownFact { task: Some(task), .. }) => moved(task),
+            Fact::Unknown(UnknownFact { task: None, .. }) => true,
             Fact::HostFinished { outcome, .. } => match &mut outcome.step {
                 Some((task, _)) => moved(task),
                 None => true,
             },
-            Fact::HostConnecting { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::HostConnected { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. } => true,
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. },
+            )
+            | Fact::Connection(..)
+            | Fact::Gateway(..) => true,
         };
         known.then_some(event)
     }
@@ -308,7 +330,7 @@ mod tests {
         let parts: Vec<Part> = streams.iter().map(read).collect();
         let merge = Merge::of(&parts)?;
         let mut record = Record::default();
-        merge.beginning().iter().for_each(|event| record.apply(event));
+        record.apply(merge.beginning());
         for (part, events) in streams.iter().enumerate() {
             let events = events.iter().filter_map(|event| merge.event(part, event.clone()));
             events.for_each(|event| record.apply(&event));
@@ -323,7 +345,7 @@ mod tests {
         for event in events {
             let mut event = event.clone();
             let host = match &mut event.fact {
-                Fact::RunStarted { hosts, tasks, .. } => {
+                Fact::Run(RunFact::Started { hosts, tasks, .. }) => {
                     let mut next = 0..;
                     let places: Vec<Option<usize>> =
                         hosts.iter().map(|host| has(host.as_str()).then(|| next.next()).flatten()).collect();
@@ -333,13 +355,8 @@ mod tests {
                     }
                     None
                 }
-                Fact::HostConnecting { host, .. }
-                | Fact::ConnectRetried { host, .. }
-                | Fact::HostConnected { host, .. }
-                | Fact::StepStarted { host, .. }
-                | Fact::Output { host, .. }
-                | Fact::StepRetried { host, .. }
-                | Fact::StepFinished { host, .. }
+                Fact::Connection(host, _)
+                | Fact::Step(StepAt { host, .. }, _)
                 | Fact::HostFinished { host, .. } => Some(host.clone()),
                 _ => None,
             };
@@ -370,7 +387,7 @@ mod tests {
     #[test]
     fn different_runs_stand_side_by_side() {
         let mut later = vec![exec_started(&["db10", "db9"]), ok(10, "db10"), ok(20, "db9"), run_finished(30)];
-        if let Fact::RunStarted { run, started_at, .. } = &mut later[0].fact {
+        if let Fact::Run(RunFact::Started { run, started_at, .. }) = &mut later[0].fact {
             (*run, *started_at) = ("01JD3L".into(), "2026-01-02T03:05:05Z".into());
         }
         let merged = merge(&[deploy(), later]).unwrap();

@@ -44,6 +44,8 @@ mod samples;
 mod sink;
 mod style;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod verbose;
 pub(crate) mod words;
 

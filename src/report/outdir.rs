@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::event::{Event, Fact, Stream, TaskSummary};
+use crate::event::{Event, Fact, RunFact, StepAt, StepFact, Stream, TaskSummary};
 use crate::model::inventory::HostName;
 use crate::report::reporter::Reporter;
 use crate::report::words::echoes;
@@ -121,13 +121,15 @@ const STEM_MAX: usize = 200;
 impl Reporter for PerHost {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { hosts, tasks, .. } => {
+            Fact::Run(RunFact::Started { hosts, tasks, .. }) => {
                 self.tasks.clone_from(tasks);
                 self.begin(hosts);
                 Ok(())
             }
-            Fact::Output { host, task: _, step: _, stream, data } => self.output(host, *stream, data),
-            Fact::StepFinished { host, task, step, outcome } => match &outcome.note {
+            Fact::Step(StepAt { host, .. }, StepFact::Output { stream, data }) => {
+                self.output(host, *stream, data)
+            }
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => match &outcome.note {
                 _ if outcome.earlier => Ok(()),
                 Some(note) if echoes(&self.tasks, (*task, *step), outcome) => {
                     self.output(host, Stream::Stdout, format!("{note}\n").as_bytes())
@@ -135,29 +137,26 @@ impl Reporter for PerHost {
                 Some(_) | None => Ok(()),
             },
             Fact::HostFinished { host, .. } => self.write(host, true),
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::HostConnected { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StepStarted { .. }
-            | Fact::StepRetried { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. } => Ok(()),
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(..)
+            | Fact::Connection(..)
+            | Fact::Gateway(..)
+            | Fact::Step(
+                _,
+                StepFact::FactsGathered { .. }
+                | StepFact::Started
+                | StepFact::Retried { .. }
+                | StepFact::TransferAdvanced { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered,
+            )
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 
@@ -186,6 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::TaskFact;
     use crate::report::samples::{event, exec_started, host, ok, output};
 
     #[derive(Clone, Default)]
@@ -241,7 +241,7 @@ mod tests {
         files.event(&exec_started(&["a", "b"])).unwrap();
         files.event(&output(1, "a", Stream::Stdout, "one\n")).unwrap();
         assert_eq!(files.event(&ok(2, "a")).unwrap_err().kind(), io::ErrorKind::StorageFull);
-        files.event(&event(3, Fact::TaskFinished { task: 0 })).unwrap();
+        files.event(&event(3, Fact::Task(0, TaskFact::Finished))).unwrap();
         assert_eq!(files.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::event::{Event, Fact, HostOutcome, Timings};
+use crate::event::{
+    ConnectionFact, Event, Fact, HostOutcome, LockAt, LockFact, RunFact, StepAt, StepFact, Timings,
+};
 use crate::model::cells;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, StepStatus};
@@ -128,17 +130,17 @@ fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
 impl Reporter for Phases {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { hosts, .. } => {
+            Fact::Run(RunFact::Started { hosts, .. }) => {
                 self.width = hosts.iter().map(|host| cells::width(host.as_str())).max().unwrap_or(0);
                 Ok(())
             }
-            Fact::HostConnected { host, timings, auth } => {
+            Fact::Connection(host, ConnectionFact::Connected { timings, auth }) => {
                 let reached = self.hosts.entry(host.clone()).or_default();
                 reached.timings = Some(*timings);
                 reached.auth.clone_from(auth);
                 Ok(())
             }
-            Fact::StepFinished { host, step, outcome, .. } => {
+            Fact::Step(StepAt { host, step, .. }, StepFact::Finished { outcome, .. }) => {
                 let reached = self.hosts.entry(host.clone()).or_default();
                 match step {
                     0 => reached.exec = outcome.elapsed,
@@ -150,29 +152,36 @@ impl Reporter for Phases {
                 Ok(())
             }
             Fact::HostFinished { host, outcome } => self.done(host, outcome),
-            Fact::LockTaken { task: _, lock, host } => self.lock(lock, host, None),
-            Fact::LockFailed { task: _, lock, host, failure } => self.lock(lock, host, Some(failure)),
-            Fact::TaskStarted { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockReleased { .. }
-            | Fact::StepRetried { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::StepStarted { .. }
-            | Fact::Output { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. } => Ok(()),
+            Fact::Lock(LockAt { lock, host, .. }, LockFact::Taken) => self.lock(lock, host, None),
+            Fact::Lock(LockAt { lock, host, .. }, LockFact::Failed { failure }) => {
+                self.lock(lock, host, Some(failure))
+            }
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(_, LockFact::Waiting { .. } | LockFact::Released)
+            | Fact::Connection(
+                _,
+                ConnectionFact::Began { .. }
+                | ConnectionFact::ProxySaid { .. }
+                | ConnectionFact::Retried { .. },
+            )
+            | Fact::Gateway(..)
+            | Fact::Step(
+                _,
+                StepFact::Retried { .. }
+                | StepFact::Started
+                | StepFact::Output { .. }
+                | StepFact::TransferAdvanced { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered
+                | StepFact::FactsGathered { .. },
+            )
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
-use crate::event::{Event, Fact, TaskSummary};
+use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, TaskSummary};
 use crate::model::cells::{shorten, width};
 use crate::model::inventory::HostName;
 use crate::model::outcome::Status;
@@ -99,18 +99,18 @@ impl Progress {
 
     fn take_in(&mut self, fact: &Fact) {
         match fact {
-            Fact::RunStarted { hosts, tasks, .. } => {
+            Fact::Run(RunFact::Started { hosts, tasks, .. }) => {
                 self.hosts = hosts.len();
                 self.tasks.clone_from(tasks);
                 self.ended = Status::ALL.iter().map(|status| (status.as_str(), 0)).collect();
             }
-            Fact::HostConnecting { host, address, .. } => {
+            Fact::Connection(host, ConnectionFact::Began { address, .. }) => {
                 self.set(host, Doing::Connecting { address: address.clone() });
             }
-            Fact::StepStarted { host, task, step } => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 self.set(host, Doing::Step { task: *task, step: *step, transfer: None });
             }
-            Fact::TransferAdvanced { host, done, total, .. } => {
+            Fact::Step(StepAt { host, .. }, StepFact::TransferAdvanced { done, total, .. }) => {
                 let now = (self.clock)();
                 if let Some(Busy { doing: Doing::Step { transfer, .. }, heard, .. }) = self.busy.get_mut(host)
                 {
@@ -121,7 +121,7 @@ impl Progress {
                     }
                 }
             }
-            Fact::StepFinished { host, task, step, .. } => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { .. }) => {
                 // After its last step a host may wait for the others: it is not at work then.
                 let last = self.tasks.get(*task).is_none_or(|task| step + 1 >= task.steps.len());
                 if last {
@@ -132,35 +132,30 @@ impl Progress {
                 self.remove(host);
                 *self.ended.entry(outcome.status.as_str()).or_default() += 1;
             }
-            Fact::QuestionAsked { .. } => {
+            Fact::Step(_, StepFact::QuestionAsked { .. }) => {
                 self.questions += 1;
                 self.terminal.clear(CLEARING);
             }
-            Fact::QuestionAnswered { .. } => self.questions = self.questions.saturating_sub(1),
-            Fact::Output { host, .. }
-            | Fact::StepRetried { host, .. }
-            | Fact::ConnectRetried { host, .. } => {
+            Fact::Step(_, StepFact::QuestionAnswered) => self.questions = self.questions.saturating_sub(1),
+            Fact::Connection(host, ConnectionFact::Retried { .. })
+            | Fact::Step(StepAt { host, .. }, StepFact::Output { .. } | StepFact::Retried { .. }) => {
                 let now = (self.clock)();
                 if let Some(busy) = self.busy.get_mut(host) {
                     busy.heard = now;
                 }
             }
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::HostConnected { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::RunFinished { .. } => {}
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(..)
+            | Fact::Connection(_, ConnectionFact::Connected { .. } | ConnectionFact::ProxySaid { .. })
+            | Fact::Gateway(..)
+            | Fact::Step(_, StepFact::FactsGathered { .. })
+            | Fact::Unknown(_) => {}
         }
     }
 
@@ -315,7 +310,7 @@ pub struct BesideBars(pub Box<dyn Reporter>);
 impl Reporter for BesideBars {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match event.fact {
-            Fact::StragglersNoticed { .. } => Ok(()),
+            Fact::Run(RunFact::StragglersNoticed { .. }) => Ok(()),
             _ => self.0.event(event),
         }
     }

@@ -363,7 +363,7 @@ fn line(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use crate::event::recap::Recap;
-    use crate::event::{Event, Fact, Stream};
+    use crate::event::{Event, Fact, RunFact, Stream};
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
     use crate::report::Style;
     use crate::report::recap::{Options, render, replace_word};
@@ -471,7 +471,7 @@ mod tests {
             ok(400, "db1"),
             failed(700, "db2", Status::Unknown, lost, Some(0)),
             failed(800, "db3", Status::Cancelled, stopped, None),
-            event(900, Fact::RunFinished { cancelled: Some(CancelReason::Interrupt) }),
+            event(900, Fact::Run(RunFact::Finished { cancelled: Some(CancelReason::Interrupt) })),
         ];
         insta::assert_snapshot!(show(&events, &options()), @"
         exec uptime · db1,db2,db3 · 1 ok, 1 unknown, 1 cancelled · stopped by Ctrl-C  0.9s

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::event::recap::{HostRecord, Recap};
-use crate::event::{Event, Fact, StepOutcome, StepSummary, Stream};
+use crate::event::{
+    ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, StepOutcome, StepSummary, Stream,
+};
 use crate::model::inventory::HostName;
 use crate::report::capture::{Budget, Capture, Text, TextId, Texts};
 use crate::report::words::{echoes, is_single_command};
@@ -104,51 +106,59 @@ impl Record {
         // As the recorded form has it.
         let at = Duration::from_millis(u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX));
         match &event.fact {
-            Fact::RunStarted { hosts, .. } => {
+            Fact::Run(RunFact::Started { hosts, .. }) => {
                 self.tracks = hosts.iter().map(|_| Track::default()).collect();
                 self.index = hosts.iter().cloned().enumerate().map(|(at, host)| (host, at)).collect();
             }
-            Fact::HostConnecting { host, .. } => {
-                if let Some(track) = self.track(host) {
-                    track.connecting.get_or_insert(at);
+            Fact::Connection(host, fact) => {
+                let Some(track) = self.track(host) else { return };
+                match fact {
+                    ConnectionFact::Began { .. } => drop(track.connecting.get_or_insert(at)),
+                    ConnectionFact::Connected { .. } => track.connected = Some(at),
+                    ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. } => {}
                 }
             }
-            Fact::HostConnected { host, .. } => {
-                if let Some(track) = self.track(host) {
-                    track.connected = Some(at);
-                }
-            }
-            Fact::StepStarted { host, task, step } => {
-                if let Some(track) = self.track(host) {
-                    track.steps.push(StepRun::new(*task, *step, at));
-                }
-            }
-            Fact::Output { host, task, step, stream, data } => {
+            Fact::Step(step, fact) => self.step_fact(step, fact, at),
+            Fact::HostFinished { host, .. } => {
                 let Some(&index) = self.index.get(host) else { return };
-                let Some(run) = self.tracks.get_mut(index).map(|track| track.run(*task, *step, at)) else {
-                    return;
-                };
+                for run in self.tracks.get_mut(index).into_iter().flat_map(|track| &mut track.steps) {
+                    run.close(&mut self.texts, &mut self.budget);
+                }
+            }
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(..)
+            | Fact::Gateway(..)
+            | Fact::Unknown(_) => {}
+        }
+    }
+
+    fn step_fact(&mut self, StepAt { host, task, step }: &StepAt, fact: &StepFact, at: Duration) {
+        let Some(track) = self.index.get(host).and_then(|&index| self.tracks.get_mut(index)) else { return };
+        match fact {
+            StepFact::Started => track.steps.push(StepRun::new(*task, *step, at)),
+            StepFact::Output { stream, data } => {
+                let open = track.run(*task, *step, at).open();
                 match stream {
-                    Stream::Stdout => run.open().stdout.push(data, &mut self.budget),
-                    Stream::Stderr => run.open().stderr.push(data, &mut self.budget),
+                    Stream::Stdout => open.stdout.push(data, &mut self.budget),
+                    Stream::Stderr => open.stderr.push(data, &mut self.budget),
                 }
             }
-            Fact::StepRetried { host, task, step, .. } => {
-                let Some(&index) = self.index.get(host) else { return };
-                let Some(run) = self.tracks.get_mut(index).map(|track| track.run(*task, *step, at)) else {
-                    return;
-                };
+            StepFact::Retried { .. } => {
+                let run = track.run(*task, *step, at);
                 run.attempts = run.attempts.saturating_add(1);
                 if let Some(open) = &mut run.open {
                     open.stdout.clear(&mut self.budget);
                     open.stderr.clear(&mut self.budget);
                 }
             }
-            Fact::StepFinished { host, task, step, outcome } => {
-                let Some(&index) = self.index.get(host) else { return };
-                let Some(run) = self.tracks.get_mut(index).map(|track| track.run(*task, *step, at)) else {
-                    return;
-                };
+            StepFact::Finished { outcome } => {
+                let run = track.run(*task, *step, at);
                 let mut outcome = outcome.clone();
                 outcome.elapsed =
                     Duration::from_millis(u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX));
@@ -160,31 +170,10 @@ impl Record {
                 run.outcome = Some(outcome);
                 run.close(&mut self.texts, &mut self.budget);
             }
-            Fact::HostFinished { host, .. } => {
-                let Some(&index) = self.index.get(host) else { return };
-                for run in self.tracks.get_mut(index).into_iter().flat_map(|track| &mut track.steps) {
-                    run.close(&mut self.texts, &mut self.budget);
-                }
-            }
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. } => {}
+            StepFact::TransferAdvanced { .. }
+            | StepFact::FactsGathered { .. }
+            | StepFact::QuestionAsked { .. }
+            | StepFact::QuestionAnswered => {}
         }
     }
 

@@ -61,7 +61,7 @@ impl Reporter for Composite {
 mod tests {
     use std::io;
 
-    use crate::event::Fact;
+    use crate::event::{Fact, TaskFact};
     use crate::report::jsonl::Jsonl;
     use crate::report::reporter::{Composite, Reporter};
     use crate::report::samples::{Broken, Captured, event};
@@ -73,9 +73,9 @@ mod tests {
             Box::new(Jsonl::new(Box::new(Broken(io::ErrorKind::StorageFull)))),
             Box::new(Jsonl::new(Box::new(captured.clone()))),
         ]);
-        all.event(&event(0, Fact::TaskStarted { task: 0, hosts: None })).unwrap();
+        all.event(&event(0, Fact::Task(0, TaskFact::Started { hosts: None }))).unwrap();
         assert_eq!(all.idle().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        all.event(&event(1, Fact::TaskFinished { task: 0 })).unwrap();
+        all.event(&event(1, Fact::Task(0, TaskFact::Finished))).unwrap();
         all.idle().unwrap();
         assert_eq!(all.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(captured.text().lines().count(), 2);

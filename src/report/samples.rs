@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::event::{
-    Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary, Timings,
+    ConnectionFact, Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact,
+    StepOutcome, StepSummary, Stream, TaskFact, TaskSummary, Timings,
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -52,7 +53,7 @@ impl Write for Broken {
 }
 
 pub(crate) fn event(ms: u64, fact: Fact) -> Event {
-    Event { at: Duration::from_millis(ms), fact }
+    Event::new(Duration::from_millis(ms), fact)
 }
 
 pub(crate) fn host(name: &str) -> HostName {
@@ -91,7 +92,7 @@ fn started(title: &str, hosts: &[&str], steps: Vec<StepSummary>) -> Event {
     let task = TaskSummary { name: title.into(), steps, hosts: (0..hosts.len()).collect() };
     event(
         0,
-        Fact::RunStarted {
+        Fact::Run(RunFact::Started {
             schema: SCHEMA_VERSION,
             run: "01JD3K".into(),
             title: title.into(),
@@ -99,25 +100,31 @@ fn started(title: &str, hosts: &[&str], steps: Vec<StepSummary>) -> Event {
             hosts: hosts.iter().map(|name| host(name)).collect(),
             tasks: vec![task],
             pool: 128,
-        },
+        }),
     )
 }
 
 pub(crate) fn connecting(ms: u64, name: &str, address: &str) -> Event {
-    event(ms, Fact::HostConnecting { host: host(name), address: address.into(), via: None })
+    event(ms, Fact::Connection(host(name), ConnectionFact::Began { address: address.into(), via: None }))
 }
 
 pub(crate) fn connected(ms: u64, name: &str) -> Event {
     let auth = "publickey ED25519 SHA256:abc".to_owned();
-    event(ms, Fact::HostConnected { host: host(name), timings: Timings::default(), auth })
+    event(ms, Fact::Connection(host(name), ConnectionFact::Connected { timings: Timings::default(), auth }))
 }
 
 pub(crate) fn step_started(ms: u64, name: &str, step: usize) -> Event {
-    event(ms, Fact::StepStarted { host: host(name), task: 0, step })
+    event(ms, Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Started))
 }
 
 pub(crate) fn output(ms: u64, name: &str, stream: Stream, data: impl Into<Bytes>) -> Event {
-    event(ms, Fact::Output { host: host(name), task: 0, step: 0, stream, data: data.into() })
+    event(
+        ms,
+        Fact::Step(
+            StepAt { host: host(name), task: 0, step: 0 },
+            StepFact::Output { stream, data: data.into() },
+        ),
+    )
 }
 
 pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> StepOutcome {
@@ -136,7 +143,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
 }
 
 pub(crate) fn step_finished(ms: u64, name: &str, step: usize, outcome: StepOutcome) -> Event {
-    event(ms, Fact::StepFinished { host: host(name), task: 0, step, outcome })
+    event(ms, Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Finished { outcome }))
 }
 
 pub(crate) fn ok(ms: u64, name: &str) -> Event {
@@ -163,7 +170,7 @@ pub(crate) fn unreachable(ms: u64, name: &str, address: &str) -> Event {
 }
 
 pub(crate) fn run_finished(ms: u64) -> Event {
-    event(ms, Fact::RunFinished { cancelled: None })
+    event(ms, Fact::Run(RunFact::Finished { cancelled: None }))
 }
 
 /// A terminal that takes nothing until it is opened.
@@ -217,7 +224,7 @@ impl Write for Gate {
 pub(crate) fn deploy() -> Vec<Event> {
     let mut events = vec![
         run_started(&["web01", "web02", "web03", "web04", "web05"]),
-        event(0, Fact::TaskStarted { task: 0, hosts: None }),
+        event(0, Fact::Task(0, TaskFact::Started { hosts: None })),
     ];
     for (at, name) in ["web01", "web02", "web03"].into_iter().enumerate() {
         let ms = 100 * u64::try_from(at).unwrap();
@@ -230,7 +237,10 @@ pub(crate) fn deploy() -> Vec<Event> {
     }
     let second = |ms, name: &str, stream, text: &'static [u8]| {
         let data = Bytes::from_static(text);
-        event(ms, Fact::Output { host: host(name), task: 0, step: 1, stream, data })
+        event(
+            ms,
+            Fact::Step(StepAt { host: host(name), task: 0, step: 1 }, StepFact::Output { stream, data }),
+        )
     };
     let mut changed = step_outcome(StepStatus::Changed, None);
     changed.note = Some("1 file sent".into());
@@ -240,8 +250,10 @@ pub(crate) fn deploy() -> Vec<Event> {
     events.push(second(1100, "web02", Stream::Stderr, b"not yet\n"));
     let exit = Failure::new(Kind::Exit, "exit status 1");
     let delay = Duration::from_secs(1);
-    let again =
-        Fact::StepRetried { host: host("web02"), task: 0, step: 1, attempt: 1, failure: exit.clone(), delay };
+    let again = Fact::Step(
+        StepAt { host: host("web02"), task: 0, step: 1 },
+        StepFact::Retried { attempt: 1, failure: exit.clone(), delay },
+    );
     events.push(event(1200, again));
     events.push(step_finished(2300, "web02", 1, step_outcome(StepStatus::Changed, None)));
     events.push(ok(2301, "web02"));
@@ -269,6 +281,6 @@ pub(crate) fn deploy() -> Vec<Event> {
         Failure::new(Kind::Dependency, "not started: too many hosts failed"),
         None,
     ));
-    events.extend([event(10_002, Fact::TaskFinished { task: 0 }), run_finished(10_002)]);
+    events.extend([event(10_002, Fact::Task(0, TaskFact::Finished)), run_finished(10_002)]);
     events
 }

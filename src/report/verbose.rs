@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::event::{Event, Fact, TaskSummary};
+use crate::event::{
+    ConnectionFact, Event, Fact, GatewayFact, LockAt, LockFact, RunFact, StepAt, StepFact, TaskSummary,
+};
 use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
@@ -32,53 +34,59 @@ impl Verbose {
 impl Reporter for Verbose {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.fact {
-            Fact::RunStarted { run, tasks, pool, .. } => {
+            Fact::Run(RunFact::Started { run, tasks, pool, .. }) => {
                 self.tasks.clone_from(tasks);
                 self.say(&format!("run {run}, {} at a time", count_hosts(*pool)))
             }
-            Fact::HostConnecting { host, address, via } => {
+            Fact::Connection(host, ConnectionFact::Began { address, via }) => {
                 let via = via.as_ref().map(|gateway| format!(" via {gateway}")).unwrap_or_default();
                 self.say(&format!("{host}: connecting to {address}{via}"))
             }
-            Fact::GatewayConnected { gateway, timings, auth } => self.say(&format!(
+            Fact::Gateway(gateway, GatewayFact::Connected { timings, auth }) => self.say(&format!(
                 "gateway {gateway}: connected (connect {} ms, handshake {} ms, auth {} ms) by {auth}",
                 timings.connect.as_millis(),
                 timings.handshake.as_millis(),
                 timings.auth.as_millis(),
             )),
-            Fact::HostConnected { host, timings, auth } => self.say(&format!(
+            Fact::Connection(host, ConnectionFact::Connected { timings, auth }) => self.say(&format!(
                 "{host}: connected (queued {} ms, connect {} ms, handshake {} ms, auth {} ms) by {auth}",
                 timings.queued.as_millis(),
                 timings.connect.as_millis(),
                 timings.handshake.as_millis(),
                 timings.auth.as_millis(),
             )),
-            Fact::LockTaken { task: _, lock, host } => self.say(&format!("{host}: lock {lock} taken")),
-            Fact::LockReleased { task: _, lock, host } => self.say(&format!("{host}: lock {lock} released")),
-            Fact::StepStarted { host, task, step } => {
+            Fact::Lock(LockAt { lock, host, .. }, LockFact::Taken) => {
+                self.say(&format!("{host}: lock {lock} taken"))
+            }
+            Fact::Lock(LockAt { lock, host, .. }, LockFact::Released) => {
+                self.say(&format!("{host}: lock {lock} released"))
+            }
+            Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 let label = step_label(&self.tasks, Some((*task, *step)));
                 if label.is_empty() { Ok(()) } else { self.say(&format!("{host}: {}", label.trim_end())) }
             }
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockFailed { .. }
-            | Fact::StepRetried { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::Output { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StepFinished { .. }
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(_, LockFact::Waiting { .. } | LockFact::Failed { .. })
+            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
+            | Fact::Gateway(_, GatewayFact::Failed { .. })
+            | Fact::Step(
+                _,
+                StepFact::Retried { .. }
+                | StepFact::Output { .. }
+                | StepFact::Finished { .. }
+                | StepFact::TransferAdvanced { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered
+                | StepFact::FactsGathered { .. },
+            )
             | Fact::HostFinished { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. } => Ok(()),
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 

@@ -34,12 +34,16 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A run was recorded by a later version.
-    #[error("run {run} was recorded by fan {fan}, which knows more than this one")]
+    #[error("run {run} was recorded by fan {fan}, which knows more than this one (line {line} of {name})")]
     Later {
         /// Which run.
         run: String,
         /// The version.
         fan: String,
+        /// Which file.
+        name: &'static str,
+        /// From 1.
+        line: usize,
     },
     /// Not all of a run could be written down.
     #[error("run {run}: its record ends early, as it could not be written")]

@@ -17,7 +17,7 @@ use rustix::fs::AtFlags;
 
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
-use crate::event::{Event, Fact, Stream, line};
+use crate::event::{Event, Fact, RunFact, StepAt, StepFact, Stream, line};
 use crate::model::inventory::HostName;
 use crate::model::value::{Value, Vars};
 use crate::store::error::StoreError;
@@ -204,41 +204,42 @@ impl Book {
         self.ended.elapsed_ms = u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX);
         match &event.fact {
             // What is moved is told again at the end.
-            Fact::TransferAdvanced { .. } => return,
-            Fact::Output { host, stream, data, .. } => {
+            Fact::Step(_, StepFact::TransferAdvanced { .. }) => return,
+            Fact::Step(StepAt { host, .. }, StepFact::Output { stream, data, .. }) => {
                 if !self.has_room(host, data) {
                     self.said.entry(host.clone()).or_default().push(*stream, data);
                     return;
                 }
             }
-            Fact::StepFinished { host, task, step, .. } => self.bring_tail(event, host, (*task, *step)),
-            Fact::StepRetried { host, .. } => drop(self.said.get_mut(host).map(|said| said.tail.clear())),
-            Fact::RunStarted { hosts, .. } => self.ended.hosts = hosts.len(),
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { .. }) => {
+                self.bring_tail(event, host, (*task, *step))
+            }
+            Fact::Step(StepAt { host, .. }, StepFact::Retried { .. }) => {
+                self.said.get_mut(host).into_iter().for_each(|said| said.tail.clear());
+            }
+            Fact::Run(RunFact::Started { hosts, .. }) => self.ended.hosts = hosts.len(),
             Fact::HostFinished { host, outcome } => {
                 *self.ended.counts.entry(outcome.status.as_str().to_owned()).or_default() += 1;
                 self.said.remove(host);
             }
-            Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockFailed { .. }
-            | Fact::LockReleased { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::ConnectRetried { .. }
-            | Fact::HostConnected { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::GatewayFailed { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StepStarted { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::QuestionAsked { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. } => {}
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. }
+                | RunFact::Finished { .. },
+            )
+            | Fact::Task(..)
+            | Fact::Lock(..)
+            | Fact::Connection(..)
+            | Fact::Gateway(..)
+            | Fact::Step(
+                _,
+                StepFact::Started
+                | StepFact::FactsGathered { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered,
+            )
+            | Fact::Unknown(_) => {}
         }
         self.put(event);
     }
@@ -262,8 +263,9 @@ impl Book {
     fn bring_tail(&mut self, event: &Event, host: &HostName, (task, step): (usize, usize)) {
         let Some(said) = self.said.get_mut(host) else { return };
         for (stream, data) in std::mem::take(&mut said.tail) {
-            let fact = Fact::Output { host: host.clone(), task, step, stream, data };
-            self.put(&Event { at: event.at, fact });
+            let fact =
+                Fact::Step(StepAt { host: host.clone(), task, step }, StepFact::Output { stream, data });
+            self.put(&Event::new(event.at, fact));
         }
     }
 

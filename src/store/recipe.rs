@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::outcome::Status;
+use crate::model::words::words;
 
 /// What a run was started with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,14 +50,15 @@ pub struct Again {
     pub way: Way,
 }
 
-/// How a run takes up another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// From the start, on the hosts that were not ok.
-    Retry,
-    /// Each host at its first unfinished step.
-    Resume,
+words! {
+    /// How a run takes up another one. After one that a later version knows of, the other cannot be resumed any more.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    Way(|_| Way::Retry) {
+        /// From the start, on the hosts that were not ok.
+        Retry = "retry",
+        /// Each host at its first unfinished step.
+        Resume = "resume",
+    }
 }
 
 /// A file, and what was in it.

@@ -8,18 +8,17 @@ use std::os::fd::OwnedFd;
 use serde::de::DeserializeOwned;
 
 use crate::event::ledger::Kept;
-use crate::event::{Event, Fact, SCHEMA_VERSION};
+use crate::event::line::LINE_MAX;
+use crate::event::{Event, Fact, RunFact, SCHEMA_VERSION, beyond};
+use crate::model::value::Value;
 use crate::store::error::StoreError;
 use crate::store::files;
 use crate::store::folder::Runs;
 use crate::store::opened::file;
-use crate::store::recipe::{Ended, Recipe};
+use crate::store::recipe::{Ended, Recipe, Way};
 
 /// Bytes of the files that hold one object.
 const OBJECT_MAX: u64 = 16 * 1024 * 1024;
-
-/// Bytes of a line: larger ones are no facts of fan's.
-const LINE_MAX: usize = 64 * 1024 * 1024;
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,51 +112,84 @@ impl Stored {
         self.lines(files::VALUES)
     }
 
-    /// Makes sure that this version of fan understands all of it; but for a last line that was cut off.
+    /// Makes sure that this version of fan knows the form in which it was recorded: it can be shown then.
     ///
     /// # Errors
     ///
-    /// A later version wrote it, it could not be written to its end, or a line is none that fan writes.
-    pub fn verify(&self) -> Result<(), StoreError> {
-        let run = || self.recipe.run.clone();
-        if let Some(Event { fact: Fact::RunStarted { schema, .. }, .. }) = self.events()?.next()
-            && schema > SCHEMA_VERSION
-        {
-            return Err(StoreError::Later { run: run(), fan: self.recipe.fan.clone() });
+    /// A later version recorded it, in another form.
+    pub fn check_version(&self) -> Result<(), StoreError> {
+        match self.events()?.next().map(|event| event.fact) {
+            Some(Fact::Run(RunFact::Started { schema, .. })) if schema > SCHEMA_VERSION => {
+                Err(self.later(files::EVENTS, 0))
+            }
+            _ => Ok(()),
         }
-        let gap = file(&self.folder, files::GAP);
-        let gap = gap.map_err(|source| StoreError::File { run: run(), name: files::GAP, source })?;
-        if gap.is_some() {
+    }
+
+    /// Makes sure that this version of fan can take it up in this way. Of what it does not understand, something may say that
+    /// a step has run; so nothing is passed over here. To go on in the middle, nothing may be missing either; but for a last
+    /// line that was cut off.
+    ///
+    /// # Errors
+    ///
+    /// A later version wrote some of it, it could not be written to its end, or a line is none that fan writes.
+    pub fn verify(&self, way: Way) -> Result<(), StoreError> {
+        self.check_version()?;
+        let run = || self.recipe.run.clone();
+        let failed = |name| move |source| StoreError::File { run: run(), name, source };
+        let recipe: Option<Value> = object(&self.folder, files::RECIPE).map_err(failed(files::RECIPE))?;
+        let known = serde_json::to_value(&self.recipe).expect("it was read from JSON");
+        if recipe.is_some_and(|recipe| beyond(&recipe, &known).is_some()) {
+            return Err(self.later(files::RECIPE, 0));
+        }
+        let whole = way == Way::Resume;
+        if whole && file(&self.folder, files::GAP).map_err(failed(files::GAP))?.is_some() {
             return Err(StoreError::Gap { run: run() });
         }
-        let damaged = |name, at: usize| Err(StoreError::Damaged { run: run(), name, line: at + 1 });
-        if let Some(at) = self.parsed::<Event>(files::EVENTS)?.position(|event| event.is_none()) {
-            return damaged(files::EVENTS, at);
+        let event = |line: &[u8]| serde_json::from_slice(line).map(|event: Event| event.is_understood());
+        let kept = |line: &[u8]| match serde_json::from_slice::<Kept>(line) {
+            Ok(_) => Ok(true),
+            Err(error) => serde_json::from_slice::<Value>(line).map(|_| false).map_err(|_| error),
+        };
+        self.verify_lines(files::EVENTS, whole, event)?;
+        self.verify_lines(files::VALUES, whole, kept)
+    }
+
+    /// Makes sure that all lines of a file are understood.
+    fn verify_lines(
+        &self,
+        name: &'static str,
+        whole: bool,
+        is_understood: impl Fn(&[u8]) -> serde_json::Result<bool>,
+    ) -> Result<(), StoreError> {
+        for (at, line) in self.raw(name)?.enumerate() {
+            match is_understood(&line) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.later(name, at)),
+                Err(_) if !whole => {}
+                Err(_) => {
+                    return Err(StoreError::Damaged { run: self.recipe.run.clone(), name, line: at + 1 });
+                }
+            }
         }
-        match self.parsed::<Kept>(files::VALUES)?.position(|kept| kept.is_none()) {
-            Some(at) => damaged(files::VALUES, at),
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    fn later(&self, name: &'static str, at: usize) -> StoreError {
+        StoreError::Later { run: self.recipe.run.clone(), fan: self.recipe.fan.clone(), name, line: at + 1 }
     }
 
     fn lines<T: DeserializeOwned>(
         &self,
         name: &'static str,
     ) -> Result<impl Iterator<Item = T> + use<T>, StoreError> {
-        Ok(self.parsed(name)?.flatten())
+        Ok(self.raw(name)?.filter_map(|line| serde_json::from_slice(&line).ok()))
     }
 
-    /// What the lines of a file hold; nothing where it is something else.
-    fn parsed<T: DeserializeOwned>(
-        &self,
-        name: &'static str,
-    ) -> Result<impl Iterator<Item = Option<T>> + use<T>, StoreError> {
-        let found = file(&self.folder, name).map_err(|source| StoreError::File {
-            run: self.recipe.run.clone(),
-            name,
-            source,
-        })?;
-        Ok(found.into_iter().flat_map(Lines::new).map(|line| serde_json::from_slice(&line).ok()))
+    fn raw(&self, name: &'static str) -> Result<impl Iterator<Item = Vec<u8>> + use<>, StoreError> {
+        let found = file(&self.folder, name);
+        let failed = |source| StoreError::File { run: self.recipe.run.clone(), name, source };
+        Ok(found.map_err(failed)?.into_iter().flat_map(Lines::new))
     }
 }
 
@@ -201,8 +233,11 @@ fn so_far(folder: &OwnedFd) -> io::Result<Ended> {
             continue;
         }
         let Ok(event) = serde_json::from_slice::<Event>(&line) else { continue };
+        if matches!(event.fact, Fact::Unknown(_)) {
+            continue;
+        }
         known.elapsed_ms = u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX);
-        if let Fact::RunStarted { hosts, .. } = &event.fact {
+        if let Fact::Run(RunFact::Started { hosts, .. }) = &event.fact {
             known.hosts = hosts.len();
         } else if let Fact::HostFinished { outcome, .. } = &event.fact {
             *known.counts.entry(outcome.status.as_str().to_owned()).or_default() += 1;

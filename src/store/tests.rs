@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::Recap;
 use crate::event::{
-    Event, Fact, HostOutcome, SCHEMA_VERSION, Section, StepOutcome, StepSummary, Stream, TaskSummary,
+    Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact, StepOutcome, StepSummary,
+    Stream, TaskSummary,
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -38,7 +39,7 @@ fn state() -> (TempDir, Runs) {
 }
 
 fn at(ms: u64, fact: Fact) -> Event {
-    Event { at: Duration::from_millis(ms), fact }
+    Event::new(Duration::from_millis(ms), fact)
 }
 
 fn host() -> HostName {
@@ -54,7 +55,7 @@ fn started() -> Event {
     };
     let tasks =
         vec![TaskSummary { name: "deploy".into(), steps: vec![step("a"), step("b")], hosts: vec![0] }];
-    let fact = Fact::RunStarted {
+    let fact = Fact::Run(RunFact::Started {
         schema: SCHEMA_VERSION,
         run: "01".into(),
         title: "deploy".into(),
@@ -62,12 +63,18 @@ fn started() -> Event {
         hosts: vec![host()],
         tasks,
         pool: 1,
-    };
+    });
     at(0, fact)
 }
 
 fn output(text: impl Into<Bytes>) -> Event {
-    at(2, Fact::Output { host: host(), task: 0, step: 0, stream: Stream::Stdout, data: text.into() })
+    at(
+        2,
+        Fact::Step(
+            StepAt { host: host(), task: 0, step: 0 },
+            StepFact::Output { stream: Stream::Stdout, data: text.into() },
+        ),
+    )
 }
 
 fn events() -> Vec<Event> {
@@ -93,11 +100,11 @@ fn events() -> Vec<Event> {
     };
     vec![
         started(),
-        at(1, Fact::StepStarted { host: host(), task: 0, step: 0 }),
+        at(1, Fact::Step(StepAt { host: host(), task: 0, step: 0 }, StepFact::Started)),
         output("last words\n"),
-        at(7, Fact::StepFinished { host: host(), task: 0, step: 0, outcome }),
+        at(7, Fact::Step(StepAt { host: host(), task: 0, step: 0 }, StepFact::Finished { outcome })),
         at(8, Fact::HostFinished { host: host(), outcome: ended }),
-        at(9, Fact::RunFinished { cancelled: None }),
+        at(9, Fact::Run(RunFact::Finished { cancelled: None })),
     ]
 }
 
@@ -204,12 +211,12 @@ fn a_record_with_a_gap_is_known_as_such() {
     let whole = fs::read_to_string(&path).unwrap();
     let verified = |text: &str| {
         fs::write(&path, text).unwrap();
-        runs.read(&name).unwrap().verify()
+        runs.read(&name).unwrap().verify(Way::Resume)
     };
     verified(&whole).unwrap();
     verified(&whole[..whole.len() - 5]).unwrap();
     let second = whole.find('\n').unwrap() + 1;
-    for broken in ["\0\0\n", "{}\n", "{\"at_ms\":1,\"event\":\"of a later fan\"}\n"] {
+    for broken in ["\0\0\n", "{}\n"] {
         let found = verified(&format!("{}{broken}{}", &whole[..second], &whole[second..]));
         assert!(
             matches!(found, Err(StoreError::Damaged { name: "events.jsonl", line: 2, .. })),
@@ -219,6 +226,63 @@ fn a_record_with_a_gap_is_known_as_such() {
     let later = whole.replacen("\"schema\":1", "\"schema\":2", 1);
     assert_ne!(later, whole);
     assert!(matches!(verified(&later), Err(StoreError::Later { .. })));
+    fs::write(&path, &later).unwrap();
+    assert!(matches!(runs.read(&name).unwrap().check_version(), Err(StoreError::Later { .. })));
+}
+
+#[test]
+fn nobody_goes_on_from_what_a_later_version_may_have_said() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    write_all(&journal, &events());
+    journal.keep(&Kept { host: host(), task: 0, step: 0, vars: Default::default(), lost: Vec::new() });
+    drop(journal);
+    let folder = state.path().join("fan/runs").join(&name);
+    let whole = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let later = "{\"at_ms\":1,\"event\":\"step_slept\",\"host\":\"web1\",\"task\":0,\"step\":0}\n";
+    let (events_now, values, recipe) = (whole("events.jsonl"), whole("values.jsonl"), whole("run.json"));
+    let second = events_now.find('\n').unwrap() + 1;
+    for (name_of, line, text) in [
+        ("events.jsonl", 2, format!("{}{later}{}", &events_now[..second], &events_now[second..])),
+        ("events.jsonl", 7, format!("{events_now}{later}")),
+        ("events.jsonl", 4, events_now.replacen("\"elapsed_ms\":5", "\"elapsed_ms\":5,\"asleep\":true", 1)),
+        ("events.jsonl", 4, events_now.replacen("\"status\":\"failed\"", "\"status\":\"asleep\"", 1)),
+        ("events.jsonl", 4, events_now.replacen("\"kind\":\"exit\"", "\"kind\":\"asleep\"", 1)),
+        ("values.jsonl", 1, values.replacen('}', "},\"kept_by\":\"host\"", 1)),
+        ("run.json", 1, recipe.replacen('{', "{\"leader\":\"a\",", 1)),
+        ("run.json", 1, recipe.replacen('{', "{\"again\":{\"run\":\"01\",\"way\":\"rewind\"},", 1)),
+    ] {
+        let before = whole(name_of);
+        assert_ne!(text, before);
+        fs::write(folder.join(name_of), &text).unwrap();
+        let stored = runs.read(&name).unwrap();
+        for way in [Way::Resume, Way::Retry] {
+            let found = stored.verify(way);
+            assert!(
+                matches!(&found, Err(StoreError::Later { name, line: at, .. }) if (*name, *at) == (name_of, line)),
+                "{text}: {found:?}"
+            );
+        }
+        stored.check_version().unwrap();
+        assert_eq!(recap(stored.events().unwrap()).hosts.len(), 1, "it is shown: {text}");
+        assert_eq!(
+            runs.entry(&name).unwrap().state,
+            State::CutOff(runs.read(&name).unwrap().state.ended().clone())
+        );
+        fs::write(folder.join(name_of), before).unwrap();
+        runs.read(&name).unwrap().verify(Way::Resume).unwrap();
+    }
+    // The list tells as much as without it.
+    let known = runs.entry(&name).unwrap();
+    fs::write(folder.join("events.jsonl"), events_now.clone() + &later.replace(":1,", ":99999,")).unwrap();
+    assert_eq!(runs.entry(&name).unwrap(), known);
+    // A run that was taken up in a way that nobody knows was taken up.
+    let next_name = format!("{}1", &name[..25]);
+    drop(runs.begin(&next(&next_name, &name, Way::Retry)).unwrap());
+    let path = state.path().join("fan/runs").join(&next_name).join("run.json");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"retry\"", "\"rewind\"")).unwrap();
+    assert_eq!(runs.since(&name).unwrap(), [(next_name, Way::Retry)]);
 }
 
 /// The recipe of a run that takes up the one before it.

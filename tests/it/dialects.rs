@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use fan::event::{Event, Fact};
+use fan::event::{ConnectionFact, Event, Fact, StepAt, StepFact};
 use fan::sandbox::{Behaviour, Dialect, HostSpec, Sandbox, SftpFault};
 
 use crate::sshd::Sshd;
@@ -25,7 +25,9 @@ fn said(sandbox: &Sandbox, ran: &Ran) -> Vec<(String, String)> {
     let events = ran.events();
     let of = |name: &str| {
         let steps = events.iter().filter_map(|event| match &event.fact {
-            Fact::StepFinished { host, outcome, .. } if host.to_string() == name => {
+            Fact::Step(StepAt { host, .. }, StepFact::Finished { outcome, .. })
+                if host.to_string() == name =>
+            {
                 let words =
                     outcome.failure.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message));
                 let note = words.or(outcome.note.clone()).unwrap_or_default();
@@ -270,7 +272,8 @@ async fn what_ends_a_connection_is_remembered() {
     );
     let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
     assert_eq!(ran.code, Some(0), "{}\n{}", ran.stdout, ran.stderr);
-    let connected = |event: &&Event| matches!(event.fact, Fact::HostConnected { .. });
+    let connected =
+        |event: &&Event| matches!(event.fact, Fact::Connection(_, ConnectionFact::Connected { .. }));
     assert_eq!(ran.events().iter().filter(connected).count(), 2);
     let host = &sandbox.hosts()[0];
     assert_eq!(names(&host.home), ["a", "b", "d", "d/c"]);

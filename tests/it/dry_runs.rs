@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fan::event::Fact;
+use fan::event::{Fact, StepFact};
 use fan::model::outcome::StepStatus;
 
 use crate::support::{Fan, Ran};
@@ -19,7 +19,9 @@ fn dry(tasks: &str, args: &[&str]) -> Ran {
 /// The steps of `h1`: how each ended, and its note.
 fn steps(ran: &Ran) -> Vec<(StepStatus, String)> {
     let of = |fact| match fact {
-        Fact::StepFinished { outcome, .. } => Some((outcome.status, outcome.note.unwrap_or_default())),
+        Fact::Step(_, StepFact::Finished { outcome, .. }) => {
+            Some((outcome.status, outcome.note.unwrap_or_default()))
+        }
         _ => None,
     };
     ran.events().into_iter().filter_map(|event| of(event.fact)).collect()

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use fan::event::{Event, Fact, HostOutcome, StepOutcome};
+use fan::event::{Event, Fact, HostOutcome, StepFact, StepOutcome};
 use fan::model::outcome::{Exit, Kind, Status, StepStatus};
 use fan::sandbox::Behaviour;
 use rustix::process::Signal;
@@ -73,7 +73,7 @@ fn host(events: &[Event]) -> HostOutcome {
 
 fn step(events: &[Event]) -> StepOutcome {
     let found = events.iter().find_map(|event| match &event.fact {
-        Fact::StepFinished { outcome, .. } => Some(outcome.clone()),
+        Fact::Step(_, StepFact::Finished { outcome, .. }) => Some(outcome.clone()),
         _ => None,
     });
     found.unwrap()
@@ -82,7 +82,7 @@ fn step(events: &[Event]) -> StepOutcome {
 fn stdout(ran: &Ran) -> Vec<u8> {
     let mut all = Vec::new();
     for event in ran.events() {
-        if let Fact::Output { data, .. } = event.fact {
+        if let Fact::Step(_, StepFact::Output { data, .. }) = event.fact {
             all.extend_from_slice(&data);
         }
     }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use fan::event::{Event, Fact, HostOutcome};
+use fan::event::{ConnectionFact, Event, Fact, HostOutcome};
 use fan::model::outcome::{Kind, Status};
 use fan::sandbox::Behaviour;
 use rustix::process::Signal;
@@ -29,7 +29,10 @@ fn outcomes(events: &[Event]) -> BTreeMap<String, HostOutcome> {
 }
 
 fn retries(events: &[Event]) -> usize {
-    events.iter().filter(|event| matches!(event.fact, Fact::ConnectRetried { .. })).count()
+    events
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Connection(_, ConnectionFact::Retried { .. })))
+        .count()
 }
 
 /// A port on which nobody listens; nor can anyone, a server of another test say, while the socket is there.

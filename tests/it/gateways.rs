@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use fan::event::{Event, Fact, HostOutcome};
+use fan::event::{Event, Fact, GatewayFact, HostOutcome};
 use fan::model::outcome::{Kind, Status};
 use fan::sandbox::Behaviour;
 use rustix::process::{Signal, kill_process};
@@ -75,8 +75,8 @@ fn ended(events: &[Event], status: Status, kind: Option<Kind>) -> usize {
 fn gateways(events: &[Event]) -> (usize, usize) {
     let count = |is: fn(&Fact) -> bool| events.iter().filter(|event| is(&event.fact)).count();
     (
-        count(|fact| matches!(fact, Fact::GatewayConnected { .. })),
-        count(|fact| matches!(fact, Fact::GatewayFailed { .. })),
+        count(|fact| matches!(fact, Fact::Gateway(_, GatewayFact::Connected { .. }))),
+        count(|fact| matches!(fact, Fact::Gateway(_, GatewayFact::Failed { .. }))),
     )
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use fan::event::{Event, Fact, StepAt, StepFact};
 use fan::sandbox::Behaviour;
 use fan::store::{Runs, State};
 use rustix::process::Signal;
@@ -102,6 +103,71 @@ async fn a_run_is_told_again_as_it_was() {
     assert_eq!((told.vars.len(), told.lost.as_slice()), (0, &["told".to_owned()][..]));
     let out = kept.iter().find(|kept| kept.step == 0 && kept.host.as_str() == "web2").unwrap();
     assert_eq!(out.vars["out"]["stdout"], "on web2 1.2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_later_fan_recorded_is_shown_and_passed_on_and_nobody_goes_on_from_it() {
+    let sandbox = sandbox(NORMAL).await;
+    let fan = Fan::of(&sandbox).file("tasks.yaml", TASKS).env("TOKEN", "c4nary-of-the-vault");
+    assert_eq!(fan.run(["run", "deploy:1.2", "--report", "live.jsonl"]).code, Some(1));
+    let name = runs(&fan).names().unwrap().remove(0);
+    let told = |run: &str| {
+        [&["show", run][..], &["show", run, "--output"], &["show", run, "--diff"]].map(|args| {
+            let told = fan.run(args);
+            assert_eq!(told.code, Some(0), "{}", told.snapshot());
+            told.stdout
+        })
+    };
+    let (shown, listed) = (told(&name), fan.run(["history", "--json"]).stdout);
+    let later = r#"{"at_ms":1,"event":"step_slept","host":"web1","task":0,"step":0,"for":{"ms":[1,null]}}"#;
+    let with_later = |text: &str| {
+        let lines = text.lines().flat_map(|line| [line, later]);
+        lines
+            .map(|line| line.replace("\"may_still_run\"", "\"dreams\":[],\"may_still_run\"") + "\n")
+            .collect::<String>()
+    };
+    let parsed = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let count = |text: &str| {
+        let slept = text.lines().filter(|line| parsed(line) == parsed(later));
+        (slept.count(), text.matches("dreams").count())
+    };
+    let events = state(&fan).join("fan/runs").join(&name).join("events.jsonl");
+    let recorded = fs::read_to_string(&events).unwrap();
+    fs::write(&events, with_later(&recorded)).unwrap();
+    assert_eq!(told(&name), shown);
+    assert_eq!(fan.run(["history", "--json"]).stdout, listed);
+    for again in ["resume", "retry"] {
+        let refused = fan.run([again, &name]);
+        assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
+        let why = format!(
+            "error: run {name} was recorded by fan {}, which knows more than this one (line 2 of events.jsonl)\n",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(refused.stderr, why);
+    }
+    let path = |name: &str| fan.work().join(name);
+    let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+    let ran = fan.run(["report", &name, "copy.jsonl", "copy.json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert_eq!(count(&read("copy.jsonl")), count(&with_later(&recorded)));
+    assert_eq!(told("copy.jsonl"), shown);
+    fs::write(path("live.jsonl"), with_later(&read("live.jsonl"))).unwrap();
+    let ran = fan.run(["report", "merge", "live.jsonl", "-o", "all.json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(read("all.json"), read("copy.json"));
+    // What is read is not emptied to be written.
+    let before = read("copy.jsonl");
+    std::os::unix::fs::symlink("copy.jsonl", path("link.jsonl")).unwrap();
+    for args in [["report", "copy.jsonl", "./copy.jsonl"], ["report", "link.jsonl", "copy.jsonl"]] {
+        let refused = fan.run(args);
+        assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
+        assert!(
+            refused.stderr.contains("copy.jsonl is read, and cannot be written"),
+            "{}",
+            refused.snapshot()
+        );
+        assert_eq!(read("copy.jsonl"), before, "{args:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +295,7 @@ async fn a_killed_run_is_there_up_to_its_last_fact() {
         let name = Runs::open(&state(&fan)).ok()??.names().ok()?.pop()?;
         let stored = runs(&fan).read(&name).ok()?;
         let begun =
-            |event: &fan::event::Event| matches!(event.fact, fan::event::Fact::StepStarted { step: 1, .. });
+            |event: &Event| matches!(event.fact, Fact::Step(StepAt { step: 1, .. }, StepFact::Started));
         (stored.events().unwrap().filter(begun).count() == 2).then_some(name)
     });
     assert!(matches!(runs(&fan).read(&name).unwrap().state, State::Running(_)));

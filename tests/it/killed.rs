@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use fan::event::{Event, Fact};
+use fan::event::{Event, Fact, StepAt, StepFact};
 use fan::model::outcome::StepStatus;
 use fan::sandbox::Behaviour;
 use fan::store::{Runs, Way};
@@ -79,10 +79,10 @@ fn begun(fan: &Fan) -> (Starts, Starts) {
         let events: Vec<Event> = runs(fan).read(&name).unwrap().events().unwrap().collect();
         for (at, event) in events.iter().enumerate() {
             match &event.fact {
-                Fact::StepStarted { host, task, step } => {
+                Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                     let place = (host.to_string(), *task, *step);
                     let mut later = events[at..].iter().filter_map(|event| match &event.fact {
-                        Fact::StepFinished { host: of, task: t, step: s, outcome }
+                        Fact::Step(StepAt { host: of, task: t, step: s }, StepFact::Finished { outcome })
                             if (of, t, s) == (host, task, step) =>
                         {
                             Some(outcome)
@@ -98,7 +98,7 @@ fn begun(fan: &Fan) -> (Starts, Starts) {
                         *starts.entry(place).or_default() += 1;
                     }
                 }
-                Fact::StepFinished { host, task, step, outcome }
+                Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome })
                     if matches!(outcome.status, StepStatus::Ok | StepStatus::Changed) =>
                 {
                     done.push((host.to_string(), *task, *step));
@@ -127,8 +127,7 @@ fn kill_after(fan: &Fan, args: &[&str], count: usize) -> Option<Ran> {
             return None;
         }
         let stored = runs.read(&names[0]).ok()?;
-        let own =
-            |event: &Event| matches!(&event.fact, Fact::StepFinished { outcome, .. } if !outcome.earlier);
+        let own = |event: &Event| matches!(&event.fact, Fact::Step(_, StepFact::Finished { outcome, .. }) if !outcome.earlier);
         (stored.events().ok()?.filter(own).count() >= count).then_some(())
     });
     if !ended {

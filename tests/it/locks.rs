@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fan::event::Fact;
+use fan::event::{Fact, LockAt, LockFact, StepAt, StepFact};
 use fan::model::outcome::Kind;
 use fan::sandbox::Behaviour;
 use rustix::process::Signal;
@@ -80,8 +80,8 @@ fn whoever_comes_second_is_told_who_was_first() {
         .events()
         .into_iter()
         .filter_map(|event| match event.fact {
-            Fact::LockFailed { failure, host, .. } => Some((host, failure)),
-            Fact::StepStarted { .. } => panic!("a step began"),
+            Fact::Lock(LockAt { host, .. }, LockFact::Failed { failure, .. }) => Some((host, failure)),
+            Fact::Step(_, StepFact::Started) => panic!("a step began"),
             _ => None,
         })
         .collect();
@@ -117,13 +117,13 @@ fn a_lock_can_be_waited_for() {
         .events()
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::LockWaiting { holder, .. } => {
+            Fact::Lock(_, LockFact::Waiting { holder, .. }) => {
                 assert!(holder.as_ref().is_some_and(|holder| holder.task == "hold"), "{holder:?}");
                 Some("waiting")
             }
-            Fact::LockTaken { .. } => Some("taken"),
-            Fact::StepStarted { .. } => Some("step"),
-            Fact::LockReleased { .. } => Some("released"),
+            Fact::Lock(_, LockFact::Taken) => Some("taken"),
+            Fact::Step(_, StepFact::Started) => Some("step"),
+            Fact::Lock(_, LockFact::Released) => Some("released"),
             _ => None,
         })
         .collect();
@@ -178,9 +178,9 @@ fn nothing_begins_after_a_lock_is_lost() {
     assert!(!fan.work().join("after").exists() && !fan.work().join("always").exists());
     let events = ran.events();
     let lost = events.iter().filter_map(|event| match &event.fact {
-        Fact::LockFailed { failure, .. } => Some(failure.message.as_str()),
-        Fact::LockReleased { .. } => panic!("it was lost"),
-        Fact::StepStarted { host, .. } => {
+        Fact::Lock(_, LockFact::Failed { failure, .. }) => Some(failure.message.as_str()),
+        Fact::Lock(_, LockFact::Released) => panic!("it was lost"),
+        Fact::Step(StepAt { host, .. }, StepFact::Started) => {
             assert_eq!(host.as_str(), "h1", "the next batch began");
             None
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fan::event::Fact;
+use fan::event::{Fact, TaskFact};
 use fan::sandbox::Behaviour;
 
 use crate::support::{Fan, eventually, peak_memory, sandbox};
@@ -292,8 +292,8 @@ async fn the_stream_of_events_is_whole() {
         let ran = fan.run(["run", "--format", "jsonl"].iter().chain(args));
         assert_eq!(ran.code, Some(code), "{args:?}: {}", ran.stdout);
         let events = ran.events();
-        let begun = |fact: &Fact| matches!(fact, Fact::TaskStarted { .. });
-        let ended = |fact: &Fact| matches!(fact, Fact::TaskFinished { .. });
+        let begun = |fact: &Fact| matches!(fact, Fact::Task(_, TaskFact::Started { .. }));
+        let ended = |fact: &Fact| matches!(fact, Fact::Task(_, TaskFact::Finished));
         let count =
             |wanted: &dyn Fn(&Fact) -> bool| events.iter().filter(|event| wanted(&event.fact)).count();
         assert_eq!(count(&begun), count(&ended), "{}", ran.stdout);

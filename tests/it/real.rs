@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fan::event::Fact;
+use fan::event::{ConnectionFact, Fact};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::sshd::Sshd;
@@ -278,7 +278,7 @@ fn sixty_names_of_one_server_are_no_crowd() {
     let ran = fan.run(["exec", "-H", "all", "--format", "jsonl", "--", "echo in"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let events = ran.events();
-    let is_retry = |fact: &Fact| matches!(fact, Fact::ConnectRetried { .. });
+    let is_retry = |fact: &Fact| matches!(fact, Fact::Connection(_, ConnectionFact::Retried { .. }));
     assert_eq!(events.iter().filter(|event| is_retry(&event.fact)).count(), 0, "{}", ran.stdout);
     let log = sshd.log();
     assert!(!log.contains("drop connection") && !log.contains("beginning MaxStartups"), "{log}");

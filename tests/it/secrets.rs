@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
-use fan::event::Fact;
+use fan::event::{Fact, StepFact};
 use fan::model::outcome::Kind;
 use rustix::process::Pid;
 
@@ -139,7 +139,7 @@ fn no_reader_sees_a_secret_whatever_a_run_does_with_it() {
     let said: Vec<u8> = events
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::Output { data, .. } => Some(data.to_vec()),
+            Fact::Step(_, StepFact::Output { data, .. }) => Some(data.to_vec()),
             _ => None,
         })
         .flatten()
@@ -156,7 +156,7 @@ fn no_reader_sees_a_secret_whatever_a_run_does_with_it() {
     let differences: Vec<&String> = events
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::StepFinished { outcome, .. } => outcome.difference.as_ref(),
+            Fact::Step(_, StepFact::Finished { outcome, .. }) => outcome.difference.as_ref(),
             _ => None,
         })
         .collect();
@@ -203,7 +203,7 @@ tasks:
     let notes: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::StepFinished { outcome, .. } => outcome.note.as_deref(),
+            Fact::Step(_, StepFact::Finished { outcome, .. }) => outcome.note.as_deref(),
             _ => None,
         })
         .collect();

@@ -89,7 +89,7 @@ fn what_cannot_be_merged_is_told_at_once() {
     insta::assert_snapshot!(ran.snapshot(), @"
     exit code: 2
     --- stderr
-    error: other.jsonl: line 1: missing field `at_ms` at line 1 column 2
+    error: other.jsonl: line 1: missing field `at_ms`
     error: text.jsonl: line 1: expected value at line 1 column 1
     error: empty.jsonl: its first line is not run_started, as that of an event stream is
     error: none.jsonl: No such file or directory (os error 2)

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fan::event::{Event, Fact};
+use fan::event::{Event, Fact, RunFact, StepAt, StepFact};
 use fan::model::outcome::StepStatus;
 use fan::sandbox::Behaviour;
 use rustix::process::Signal;
@@ -242,14 +242,13 @@ impl Told {
             let mut records: HashMap<&str, usize> = HashMap::new();
             for (at, event) in events.iter().enumerate() {
                 match &event.fact {
-                    Fact::StepStarted { host, task, step } => {
+                    Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                         let place = (host.to_string(), (*task, *step));
                         let ended = events[at..].iter().find_map(|event| match &event.fact {
-                            Fact::StepFinished { host: of, task: t, step: s, outcome }
-                                if (of, t, s) == (host, task, step) =>
-                            {
-                                Some(outcome)
-                            }
+                            Fact::Step(
+                                StepAt { host: of, task: t, step: s },
+                                StepFact::Finished { outcome },
+                            ) if (of, t, s) == (host, task, step) => Some(outcome),
                             _ => None,
                         });
                         // Killed while it passed over one that was done.
@@ -261,7 +260,7 @@ impl Told {
                         *told.unseen.entry(place.clone()).or_default() += usize::from(is_unseen);
                         *told.begun.entry(place).or_default() += 1;
                     }
-                    Fact::StepFinished { host, task, step, outcome }
+                    Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome })
                         if matches!(outcome.status, StepStatus::Ok | StepStatus::Changed) =>
                     {
                         done.push((host.to_string(), (*task, *step)));
@@ -273,8 +272,10 @@ impl Told {
                 }
             }
             assert!(records.values().all(|&count| count == 1), "{name}: {records:?}");
-            if let (Some(Fact::RunStarted { hosts, .. }), Some(Fact::RunFinished { .. })) =
-                (events.first().map(|event| &event.fact), events.last().map(|event| &event.fact))
+            if let (
+                Some(Fact::Run(RunFact::Started { hosts, .. })),
+                Some(Fact::Run(RunFact::Finished { .. })),
+            ) = (events.first().map(|event| &event.fact), events.last().map(|event| &event.fact))
             {
                 assert_eq!(records.len(), hosts.len(), "{name}");
             }

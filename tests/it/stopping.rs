@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fan::event::Fact;
+use fan::event::{Fact, StepFact};
 use fan::model::outcome::Exit;
 use fan::sandbox::Behaviour;
 use rustix::process::{Pid, Signal, kill_process};
@@ -91,7 +91,7 @@ fn may_still_run(ran: &Ran) -> bool {
 /// The one step's exit.
 fn exit(ran: &Ran) -> Option<Exit> {
     ran.events().into_iter().find_map(|event| match event.fact {
-        Fact::StepFinished { outcome, .. } => outcome.exit,
+        Fact::Step(_, StepFact::Finished { outcome, .. }) => outcome.exit,
         _ => None,
     })
 }

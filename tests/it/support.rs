@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fan::event::recap::Recap;
-use fan::event::{Event, Fact};
+use fan::event::{Event, Fact, RunFact};
 use fan::sandbox::{Behaviour, HostSpec, Sandbox};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -310,11 +310,11 @@ impl Ran {
     pub fn stream(&self) -> Vec<Event> {
         let events: Vec<Event> =
             fan::report::read(self.stdout.as_bytes()).map(|event| event.unwrap()).collect();
-        let Some(Fact::RunStarted { hosts, .. }) = events.first().map(|event| &event.fact) else {
+        let Some(Fact::Run(RunFact::Started { hosts, .. })) = events.first().map(|event| &event.fact) else {
             panic!("the first event is not run_started:\n{}\n{}", self.stdout, self.stderr);
         };
         let last = events.last().map(|event| &event.fact);
-        assert!(matches!(last, Some(Fact::RunFinished { .. })), "{}", self.stdout);
+        assert!(matches!(last, Some(Fact::Run(RunFact::Finished { .. }))), "{}", self.stdout);
         for host in hosts {
             let is_record =
                 |event: &&Event| matches!(&event.fact, Fact::HostFinished { host: of, .. } if of == host);

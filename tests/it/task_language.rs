@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fan::event::Fact;
+use fan::event::{Fact, StepAt, StepFact};
 use fan::model::outcome::StepStatus;
 
 use crate::sshd::Sshd;
@@ -28,7 +28,7 @@ fn said(tasks: &str, args: &[&str]) -> (Vec<String>, i32) {
 fn statuses(ran: &Ran) -> BTreeMap<String, Vec<(usize, StepStatus)>> {
     let mut found: BTreeMap<String, Vec<(usize, StepStatus)>> = BTreeMap::new();
     for event in ran.events() {
-        if let Fact::StepFinished { host, step, outcome, .. } = event.fact {
+        if let Fact::Step(StepAt { host, step, .. }, StepFact::Finished { outcome, .. }) = event.fact {
             found.entry(host.to_string()).or_default().push((step + 1, outcome.status));
         }
     }
@@ -73,7 +73,11 @@ tasks:
     - {run: 'echo y >> more; echo never', until: '"x" in out.stdout', retries: 2, delay: 1ms, register: out}
 "#;
     let ran = run(tasks, &["t", "-H", "h1", "--format", "jsonl"]);
-    let retried = ran.events().iter().filter(|event| matches!(event.fact, Fact::StepRetried { .. })).count();
+    let retried = ran
+        .events()
+        .iter()
+        .filter(|event| matches!(event.fact, Fact::Step(_, StepFact::Retried { .. })))
+        .count();
     assert_eq!(retried, 2 + 1 + 2);
     assert_eq!(ran.code, Some(1));
     assert!(

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fan::event::{Event, Fact, HostOutcome, StepOutcome};
+use fan::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact, StepOutcome};
 use fan::model::outcome::{CancelReason, Kind, Status};
 use fan::sandbox::{Behaviour, HostSpec, Sandbox, SftpFault};
 use fan::ssh::sftp::wire::Request;
@@ -65,7 +65,10 @@ fn ends(events: &[Event]) -> BTreeMap<String, End> {
     let (mut notes, mut ends) = (BTreeMap::new(), BTreeMap::new());
     for event in events {
         match &event.fact {
-            Fact::StepFinished { host, outcome: StepOutcome { note: Some(note), .. }, .. } => {
+            Fact::Step(
+                StepAt { host, .. },
+                StepFact::Finished { outcome: StepOutcome { note: Some(note), .. }, .. },
+            ) => {
                 notes.insert(host.to_string(), note.clone());
             }
             Fact::HostFinished { host, outcome } => {
@@ -667,7 +670,7 @@ async fn a_stop_while_a_rename_hangs_is_the_user_s_end_of_the_run() {
         assert_eq!(ran.code, Some(code), "{}", ran.snapshot());
         let events = ran.events();
         let cancelled = events.iter().find_map(|event| match event.fact {
-            Fact::RunFinished { cancelled } => cancelled,
+            Fact::Run(RunFact::Finished { cancelled }) => cancelled,
             _ => None,
         });
         assert_eq!(cancelled, Some(reason), "{}", ran.snapshot());

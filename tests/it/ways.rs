@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use fan::event::{Fact, StepOutcome, Stream};
+use fan::event::{Fact, StepFact, StepOutcome, Stream};
 use fan::model::outcome::StepStatus;
 use tempfile::TempDir;
 
@@ -151,10 +151,10 @@ impl Ended {
         let mut stdout = String::new();
         for event in ran.events() {
             match event.fact {
-                Fact::Output { stream: Stream::Stdout, data, .. } => {
+                Fact::Step(_, StepFact::Output { stream: Stream::Stdout, data, .. }) => {
                     stdout += &String::from_utf8_lossy(&data);
                 }
-                Fact::StepFinished { outcome, .. } => {
+                Fact::Step(_, StepFact::Finished { outcome, .. }) => {
                     all.push(Self { outcome, stdout: std::mem::take(&mut stdout) });
                 }
                 _ => {}

@@ -128,9 +128,7 @@ fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
     }
     let mut past = Past::default();
     for stored in chain.iter().rev() {
-        if way == Way::Resume {
-            stored.verify()?;
-        }
+        stored.verify(way)?;
         past = past.followed_by(stored.events()?, stored.kept()?);
     }
     Ok(past)

@@ -15,7 +15,7 @@ use crate::engine::live::stop::{StopReceiver, interrupted};
 use crate::engine::live::together::LockWatch;
 use crate::engine::plan::{Plan, PlannedLock};
 use crate::engine::walk::shared::Shared;
-use crate::event::Fact;
+use crate::event::{Fact, LockAt, LockFact};
 use crate::model::duration;
 use crate::model::inventory::HostName;
 use crate::model::lock::{self, ASK, Answer, Holder, Wanted};
@@ -84,7 +84,7 @@ pub(super) async fn take<C: Connector>(
     let wanted = Wanted { name: &lock.name, who: &plan.locking.who, run: &plan.run, task: &planned.name };
     let waiting = |holder: Option<Holder>| {
         let (lock, host) = (Arc::clone(&lock.name), keeper.name.clone());
-        tools.sink.tell(Fact::LockWaiting { task, lock, host, holder });
+        tools.sink.tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Waiting { holder }));
     };
     match obtain(&*session, &wanted, &keeper.name, plan.locking.wait, &mut stop, waiting).await {
         Ok(talk) => Ok(Held {

@@ -8,7 +8,7 @@ use crate::engine::dispatcher::lock;
 use crate::engine::dispatcher::run::{Dispatcher, TICK};
 use crate::engine::host::connection::close;
 use crate::engine::plan::{Keeper, PlannedLock};
-use crate::event::Fact;
+use crate::event::{Fact, LockAt, LockFact};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Connector;
 
@@ -53,7 +53,7 @@ impl<C: Connector> Dispatcher<C> {
         match taken {
             Ok(held) => {
                 let (lock, host) = (held.name(), held.host());
-                self.shared.tools.sink.tell(Fact::LockTaken { task, lock, host });
+                self.shared.tools.sink.tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Taken));
                 self.lock = Some(held);
             }
             // The hosts are told of the stop.
@@ -65,7 +65,10 @@ impl<C: Connector> Dispatcher<C> {
                 if !self.plan.locking.look_only {
                     self.close(Closed::Locked(failure.clone()));
                 }
-                self.shared.tools.sink.tell(Fact::LockFailed { task, lock, host, failure });
+                self.shared
+                    .tools
+                    .sink
+                    .tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Failed { failure }));
             }
         }
     }
@@ -74,7 +77,7 @@ impl<C: Connector> Dispatcher<C> {
         let Some(held) = &self.lock else { return };
         let (task, lock, host) = (held.task(), held.name(), held.host());
         self.close(Closed::Locked(failure.clone()));
-        self.shared.tools.sink.tell(Fact::LockFailed { task, lock, host, failure });
+        self.shared.tools.sink.tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Failed { failure }));
     }
 
     /// Gives the task's lock back, if there is one.
@@ -83,7 +86,7 @@ impl<C: Connector> Dispatcher<C> {
         let (task, lock, host) = (held.task(), held.name(), held.host());
         let (session, kept) = held.release().await;
         if kept {
-            self.shared.tools.sink.tell(Fact::LockReleased { task, lock, host });
+            self.shared.tools.sink.tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Released));
         }
         let in_use = self
             .hosts

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::dispatcher::roster::HostState;
 use crate::engine::dispatcher::run::Dispatcher;
-use crate::event::{Fact, Straggler};
+use crate::event::{Fact, RunFact, Straggler};
 use crate::ssh::Connector;
 
 /// A run that has been quiet for this long says what it waits for.
@@ -17,7 +17,7 @@ impl<C: Connector> Dispatcher<C> {
     pub(super) fn look_at_agent(&mut self) {
         let hosts = self.shared.tools.connector.waiting_for_agent();
         if self.agent.is_due(hosts, self.shared.tools.sink.elapsed()) {
-            self.shared.tools.sink.tell(Fact::AgentAwaited { hosts });
+            self.shared.tools.sink.tell(Fact::Run(RunFact::AgentAwaited { hosts }));
         }
     }
 
@@ -34,6 +34,6 @@ impl<C: Connector> Dispatcher<C> {
         }
         stragglers.sort_by_key(|straggler| std::cmp::Reverse(straggler.running));
         stragglers.truncate(NAMED_STRAGGLERS);
-        self.shared.tools.sink.tell(Fact::StragglersNoticed { hosts: stragglers });
+        self.shared.tools.sink.tell(Fact::Run(RunFact::StragglersNoticed { hosts: stragglers }));
     }
 }

@@ -30,7 +30,7 @@ use crate::engine::planner;
 use crate::engine::walk::halt::TaskEnd;
 use crate::engine::walk::shared::Shared;
 use crate::engine::walk::{choose, way};
-use crate::event::{Fact, HostOutcome, SCHEMA_VERSION};
+use crate::event::{ConnectionFact, Fact, GatewayFact, HostOutcome, RunFact, SCHEMA_VERSION, TaskFact};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::template::Layer;
 use crate::ssh::{Connector, Notice};
@@ -46,7 +46,7 @@ pub async fn run<C: Connector>(
     stop: StopReceiver,
     questions: QuestionSender,
 ) {
-    sink.tell(Fact::RunStarted {
+    sink.tell(Fact::Run(RunFact::Started {
         schema: SCHEMA_VERSION,
         run: Arc::clone(&plan.run),
         title: plan.title.clone(),
@@ -54,7 +54,7 @@ pub async fn run<C: Connector>(
         hosts: plan.host_names(),
         tasks: plan.summaries(),
         pool: plan.pool,
-    });
+    }));
     let shared = Shared {
         tools: Tools { connector, sink, stop: stop.clone(), questions, files: Arc::default() },
         delegates: Delegates::of(&plan),
@@ -177,7 +177,7 @@ impl<C: Connector> Dispatcher<C> {
         let plan = Arc::clone(&self.plan);
         let Some(planned) = plan.tasks.get(task) else { return };
         let chosen = plan.condition.as_ref().map(|_| planned.hosts.iter().map(|host| host.host).collect());
-        self.shared.tools.sink.tell(Fact::TaskStarted { task, hosts: chosen });
+        self.shared.tools.sink.tell(Fact::Task(task, TaskFact::Started { hosts: chosen }));
         // What changes nothing keeps nobody out.
         if let Some(lock) = planned.lock.as_ref().filter(|_| !plan.changes.dry_run) {
             self.take_lock(task, lock).await;
@@ -194,7 +194,10 @@ impl<C: Connector> Dispatcher<C> {
             let hosts = planned.hosts.get(batch.clone()).unwrap_or_default();
             if of > 1 {
                 let hosts = hosts.iter().map(|host| host.host).collect();
-                self.shared.tools.sink.tell(Fact::BatchStarted { task, batch: number + 1, of, hosts });
+                self.shared
+                    .tools
+                    .sink
+                    .tell(Fact::Task(task, TaskFact::BatchStarted { batch: number + 1, of, hosts }));
             }
             let queue = hosts.iter().enumerate().map(|(member, host)| Member {
                 host: host.host,
@@ -208,7 +211,7 @@ impl<C: Connector> Dispatcher<C> {
         if !self.is_ending() {
             self.part_with(task, planned);
         }
-        self.shared.tools.sink.tell(Fact::TaskFinished { task });
+        self.shared.tools.sink.tell(Fact::Task(task, TaskFact::Finished));
     }
 
     /// Hosts that a task did not get to take no part any more: what comes later counts on what they have missed.
@@ -323,16 +326,18 @@ impl<C: Connector> Dispatcher<C> {
     /// Tells what the transport says about gateways.
     pub(super) fn note(&self, notice: Notice) {
         self.shared.tools.sink.tell(match notice {
-            Notice::Connected { gateway, timings, auth } => Fact::GatewayConnected { gateway, timings, auth },
-            Notice::ProxySaid { host, line } => Fact::ProxySaid { host, line },
-            Notice::Failed { gateway, failure } => Fact::GatewayFailed { gateway, failure },
+            Notice::Connected { gateway, timings, auth } => {
+                Fact::Gateway(gateway, GatewayFact::Connected { timings, auth })
+            }
+            Notice::ProxySaid { host, line } => Fact::Connection(host, ConnectionFact::ProxySaid { line }),
+            Notice::Failed { gateway, failure } => Fact::Gateway(gateway, GatewayFact::Failed { failure }),
         });
     }
 
     pub(super) fn hear_stop(&mut self, wanted: Stop) {
         if let Some(reason) = wanted.reason() {
             let forced = matches!(wanted, Stop::Now(_));
-            self.shared.tools.sink.tell(Fact::StopRequested { reason, forced });
+            self.shared.tools.sink.tell(Fact::Run(RunFact::StopRequested { reason, forced }));
         }
         self.told_stop = wanted;
     }
@@ -451,7 +456,7 @@ impl<C: Connector> Dispatcher<C> {
         }
         // A stop that came after all work was done ended nothing.
         let cancelled = wanted.reason().filter(|_| self.ended_early);
-        self.shared.tools.sink.tell(Fact::RunFinished { cancelled });
+        self.shared.tools.sink.tell(Fact::Run(RunFact::Finished { cancelled }));
         let goodbyes = async {
             self.shared.delegates.close().await;
             while self.closing.join_next().await.is_some() {}

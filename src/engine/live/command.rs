@@ -19,7 +19,7 @@ use crate::engine::live::lines::LineBlocks;
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::{Stop, StopReceiver, interrupted};
 use crate::engine::live::tail::{Due, Rest, Tail};
-use crate::event::{Fact, Stream};
+use crate::event::{Fact, StepAt, StepFact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
 use crate::ssh::software::Software;
@@ -600,7 +600,8 @@ impl Surroundings {
             return;
         }
         let (host, task, step) = (self.host.clone(), self.task, self.step);
-        self.sink.tell_output(Fact::Output { host, task, step, stream, data }, permit);
+        self.sink
+            .tell_output(Fact::Step(StepAt { host, task, step }, StepFact::Output { stream, data }), permit);
     }
 }
 

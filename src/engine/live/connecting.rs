@@ -3,7 +3,7 @@
 
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::StopReceiver;
-use crate::event::Fact;
+use crate::event::{ConnectionFact, Fact};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Failure, Kind};
 use crate::ssh::{Connector, backoff};
@@ -40,7 +40,7 @@ pub async fn connect<C: Connector>(
             sink.tell(fact);
         }
     };
-    tell(Fact::HostConnecting { host: host.clone(), address: address.clone(), via });
+    tell(Fact::Connection(host.clone(), ConnectionFact::Began { address: address.clone(), via }));
     let mut attempt = 1;
     loop {
         let attempted = tokio::select! {
@@ -51,7 +51,7 @@ pub async fn connect<C: Connector>(
         let error = match attempted {
             Ok(connected) => {
                 let (timings, auth) = (connected.timings, connected.auth);
-                tell(Fact::HostConnected { host: host.clone(), timings, auth });
+                tell(Fact::Connection(host.clone(), ConnectionFact::Connected { timings, auth }));
                 return Ok(connected.session);
             }
             Err(error) => error,
@@ -67,7 +67,7 @@ pub async fn connect<C: Connector>(
             }
             return Err(NotConnected::Failed(failure));
         };
-        tell(Fact::ConnectRetried { host: host.clone(), attempt, failure, delay });
+        tell(Fact::Connection(host.clone(), ConnectionFact::Retried { attempt, failure, delay }));
         tokio::select! {
             biased;
             reason = stop.asked() => return Err(NotConnected::Cancelled(reason)),

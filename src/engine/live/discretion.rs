@@ -11,9 +11,11 @@ use bytes::Bytes;
 
 use crate::engine::live::lines::LineBlocks;
 use crate::event::ledger::Kept;
-use crate::event::{Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
+use crate::event::{
+    ConnectionFact, Fact, GatewayFact, HostOutcome, LockFact, RunFact, StepAt, StepFact, StepOutcome,
+    StepSummary, Stream, TaskFact, TaskSummary,
+};
 use crate::model::facts::Facts;
-use crate::model::inventory::HostName;
 use crate::model::lock::Holder;
 use crate::model::outcome::{Exit, Failure};
 use crate::model::redact::{RedactedStream, Redactor};
@@ -24,11 +26,8 @@ use crate::model::value::Value;
 #[derive(Debug)]
 pub(crate) struct Discretion {
     redactor: RwLock<Redactor>,
-    streams: Mutex<HashMap<Place, Streams>>,
+    streams: Mutex<HashMap<StepAt, Streams>>,
 }
-
-/// A step of a host: it and its task by their numbers.
-type Place = (HostName, usize, usize);
 
 /// What a step of a host says, on both streams.
 #[derive(Debug, Default)]
@@ -67,30 +66,30 @@ impl Discretion {
 
     /// Passes a fact on without secrets. Output may be held back; what is left of it comes out before the fact that ends
     /// its step.
-    pub(crate) fn pass(&self, fact: Fact, mut deliver: impl FnMut(Fact)) {
+    pub(crate) fn pass(&self, mut fact: Fact, mut deliver: impl FnMut(Fact)) {
         let redactor = self.redactor();
         if redactor.is_empty() {
             return deliver(fact);
         }
         match fact {
-            Fact::Output { host, task, step, stream, data } => {
-                if let Some(data) = self.output((host.clone(), task, step), stream, data) {
-                    deliver(Fact::Output { host, task, step, stream, data });
+            Fact::Step(at, StepFact::Output { stream, data }) => {
+                if let Some(data) = self.output(at.clone(), stream, data) {
+                    deliver(Fact::Step(at, StepFact::Output { stream, data }));
                 }
                 return;
             }
-            Fact::StepFinished { ref host, task, step, .. }
-            | Fact::StepRetried { ref host, task, step, .. } => {
-                self.finish(&(host.clone(), task, step), &mut deliver);
+            Fact::Step(ref at, StepFact::Finished { .. } | StepFact::Retried { .. }) => {
+                self.finish(at, &mut deliver);
             }
             // A worker that panicked finished no step.
             Fact::HostFinished { ref host, .. } => {
-                let open: Vec<Place> = self.lock().keys().filter(|(of, ..)| of == host).cloned().collect();
-                open.iter().for_each(|place| self.finish(place, &mut deliver));
+                let open: Vec<StepAt> = self.lock().keys().filter(|at| at.host == *host).cloned().collect();
+                open.iter().for_each(|at| self.finish(at, &mut deliver));
             }
             _ => {}
         }
-        deliver(self.fact(fact));
+        self.clear(&mut fact);
+        deliver(fact);
     }
 
     /// Names the variables that hold a secret instead of keeping them.
@@ -107,15 +106,15 @@ impl Discretion {
         kept
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Place, Streams>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<StepAt, Streams>> {
         // A panic elsewhere leaves whole streams behind.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The part of a stream that is decided, in whole lines.
-    fn output(&self, place: Place, stream: Stream, data: Bytes) -> Option<Bytes> {
+    fn output(&self, at: StepAt, stream: Stream, data: Bytes) -> Option<Bytes> {
         let mut streams = self.lock();
-        let streams = streams.entry(place).or_default();
+        let streams = streams.entry(at).or_default();
         let stream = match stream {
             Stream::Stdout => &mut streams.stdout,
             Stream::Stderr => &mut streams.stderr,
@@ -132,125 +131,110 @@ impl Discretion {
     }
 
     /// Delivers what is left of a step's output.
-    fn finish(&self, place: &Place, deliver: &mut impl FnMut(Fact)) {
-        let Some(Streams { stdout, stderr }) = self.lock().remove(place) else { return };
+    fn finish(&self, at: &StepAt, deliver: &mut impl FnMut(Fact)) {
+        let Some(Streams { stdout, stderr }) = self.lock().remove(at) else { return };
         for (stream, redacted) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
             let Some(Redacted { stream: mut rest, mut lines }) = redacted else { continue };
             let whole = lines.push(Bytes::from(rest.finish()));
             for data in whole.into_iter().chain(lines.finish()) {
-                let (host, task, step) = place.clone();
-                deliver(Fact::Output { host, task, step, stream, data });
+                deliver(Fact::Step(at.clone(), StepFact::Output { stream, data }));
             }
         }
     }
 
-    fn fact(&self, fact: Fact) -> Fact {
+    /// Takes secrets out of all fields that may hold one.
+    fn clear(&self, fact: &mut Fact) {
         match fact {
-            Fact::RunStarted { schema, run, title, started_at, hosts, tasks, pool } => {
-                let tasks = tasks.into_iter().map(|task| self.task(task)).collect();
-                Fact::RunStarted { schema, run, title: self.text(title), started_at, hosts, tasks, pool }
+            Fact::Run(RunFact::Started {
+                schema: _,
+                run: _,
+                title,
+                started_at: _,
+                hosts: _,
+                tasks,
+                pool: _,
+            }) => {
+                self.text(title);
+                tasks.iter_mut().for_each(|task| self.task(task));
             }
-            Fact::HostConnecting { host, address, via } => {
-                Fact::HostConnecting { host, address: self.text(address), via }
+            Fact::Lock(_, LockFact::Waiting { holder }) => {
+                if let Some(Holder { who, since, run, task, process }) = holder {
+                    [who, since, run, task, process].into_iter().for_each(|text| self.text(text));
+                }
             }
-            Fact::ConnectRetried { host, attempt, failure, delay } => {
-                Fact::ConnectRetried { host, attempt, failure: self.failure(failure), delay }
-            }
-            Fact::HostConnected { host, timings, auth } => {
-                Fact::HostConnected { host, timings, auth: self.text(auth) }
-            }
-            Fact::GatewayConnected { gateway, timings, auth } => {
-                Fact::GatewayConnected { gateway, timings, auth: self.text(auth) }
-            }
-            Fact::ProxySaid { host, line } => Fact::ProxySaid { host, line: self.text(line) },
-            Fact::GatewayFailed { gateway, failure } => {
-                Fact::GatewayFailed { gateway, failure: self.failure(failure) }
-            }
-            Fact::LockWaiting { task, lock, host, holder } => {
-                let holder = holder.map(|Holder { who, since, run, task, process }| Holder {
-                    who: self.text(who),
-                    since: self.text(since),
-                    run: self.text(run),
-                    task: self.text(task),
-                    process: self.text(process),
-                });
-                Fact::LockWaiting { task, lock, host, holder }
-            }
-            Fact::LockFailed { task, lock, host, failure } => {
-                Fact::LockFailed { task, lock, host, failure: self.failure(failure) }
-            }
-            Fact::StepRetried { host, task, step, attempt, failure, delay } => {
-                Fact::StepRetried { host, task, step, attempt, failure: self.failure(failure), delay }
-            }
-            Fact::QuestionAsked { host, task, step, question } => {
-                Fact::QuestionAsked { host, task, step, question: self.text(question) }
-            }
-            Fact::StepFinished { host, task, step, outcome } => {
+            Fact::Connection(_, ConnectionFact::Began { address: text, via: _ })
+            | Fact::Connection(_, ConnectionFact::Connected { timings: _, auth: text })
+            | Fact::Connection(_, ConnectionFact::ProxySaid { line: text })
+            | Fact::Gateway(_, GatewayFact::Connected { timings: _, auth: text })
+            | Fact::Step(_, StepFact::QuestionAsked { question: text }) => self.text(text),
+            Fact::Lock(_, LockFact::Failed { failure })
+            | Fact::Gateway(_, GatewayFact::Failed { failure })
+            | Fact::Connection(_, ConnectionFact::Retried { attempt: _, failure, delay: _ })
+            | Fact::Step(_, StepFact::Retried { attempt: _, failure, delay: _ }) => self.failure(failure),
+            Fact::Step(_, StepFact::FactsGathered { facts }) => self.facts(facts),
+            Fact::Step(_, StepFact::Finished { outcome }) => {
                 let StepOutcome {
-                    status,
+                    status: _,
                     failure,
                     exit,
                     note,
                     difference,
-                    change,
-                    may_still_run,
-                    earlier,
-                    not_known,
-                    elapsed,
+                    change: _,
+                    may_still_run: _,
+                    earlier: _,
+                    not_known: _,
+                    elapsed: _,
                 } = outcome;
-                let outcome = StepOutcome {
-                    status,
-                    failure: failure.map(|failure| self.failure(failure)),
-                    exit: exit.map(|exit| match exit {
-                        Exit::Status(status) => Exit::Status(status),
-                        Exit::Signal(name) => Exit::Signal(self.text(name)),
-                    }),
-                    note: note.map(|note| self.text(note)),
-                    difference: difference.map(|difference| self.text(difference)),
-                    change,
-                    may_still_run,
-                    earlier,
-                    not_known,
-                    elapsed,
-                };
-                Fact::StepFinished { host, task, step, outcome }
+                failure.iter_mut().for_each(|failure| self.failure(failure));
+                note.iter_mut().chain(difference).for_each(|text| self.text(text));
+                match exit {
+                    Some(Exit::Signal(name)) => self.text(name),
+                    Some(Exit::Status(_)) | None => {}
+                }
             }
-            Fact::HostFinished { host, outcome } => {
-                let failure = outcome.failure.map(|failure| self.failure(failure));
-                Fact::HostFinished { host, outcome: HostOutcome { failure, ..outcome } }
+            Fact::HostFinished { host: _, outcome } => {
+                let HostOutcome { status: _, failure, step: _, started: _, may_still_run: _ } = outcome;
+                failure.iter_mut().for_each(|failure| self.failure(failure));
             }
-            Fact::FactsGathered { host, task, step, facts } => {
-                Fact::FactsGathered { host, task, step, facts: self.facts(facts) }
-            }
-            told @ (Fact::TaskStarted { .. }
-            | Fact::BatchStarted { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockReleased { .. }
-            | Fact::StepStarted { .. }
-            | Fact::Output { .. }
-            | Fact::TransferAdvanced { .. }
-            | Fact::QuestionAnswered { .. }
-            | Fact::TaskFinished { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. }
-            | Fact::RunFinished { .. }) => told,
+            Fact::Run(
+                RunFact::StragglersNoticed { hosts: _ }
+                | RunFact::AgentAwaited { hosts: _ }
+                | RunFact::StopRequested { reason: _, forced: _ }
+                | RunFact::Finished { cancelled: _ },
+            )
+            | Fact::Task(
+                _,
+                TaskFact::Started { hosts: _ }
+                | TaskFact::BatchStarted { batch: _, of: _, hosts: _ }
+                | TaskFact::Finished,
+            )
+            | Fact::Lock(_, LockFact::Taken | LockFact::Released)
+            | Fact::Step(
+                _,
+                StepFact::Started
+                | StepFact::Output { stream: _, data: _ }
+                | StepFact::TransferAdvanced { done: _, total: _ }
+                | StepFact::QuestionAnswered,
+            )
+            | Fact::Unknown(_) => {}
         }
     }
 
     /// What a host tells about itself; all of it goes when what is left is none of its fields any more.
-    fn facts(&self, facts: Arc<Facts>) -> Arc<Facts> {
+    fn facts(&self, facts: &mut Arc<Facts>) {
         let told = Value::Object(facts.to_vars());
         let masked = self.value(told.clone());
-        if masked == told {
-            return facts;
+        if masked != told {
+            *facts = Arc::new(serde_json::from_value(masked).unwrap_or_default());
         }
-        Arc::new(serde_json::from_value(masked).unwrap_or_default())
     }
 
     fn value(&self, value: Value) -> Value {
         match value {
-            Value::String(text) => Value::String(self.text(text)),
+            Value::String(mut text) => {
+                self.text(&mut text);
+                Value::String(text)
+            }
             Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
             Value::Object(fields) => {
                 fields.into_iter().map(|(name, field)| (name, self.value(field))).collect()
@@ -259,24 +243,24 @@ impl Discretion {
         }
     }
 
-    fn text(&self, text: String) -> String {
-        match self.redactor().redact(&text) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(redacted) => redacted,
+    fn text(&self, text: &mut String) {
+        if let Cow::Owned(redacted) = self.redactor().redact(text) {
+            *text = redacted;
         }
     }
 
-    fn failure(&self, failure: Failure) -> Failure {
-        let Failure { kind, message, hint } = failure;
-        Failure { kind, message: self.text(message), hint: hint.map(|hint| self.text(hint)) }
+    fn failure(&self, failure: &mut Failure) {
+        let Failure { kind: _, message, hint } = failure;
+        self.text(message);
+        hint.iter_mut().for_each(|hint| self.text(hint));
     }
 
-    fn task(&self, task: TaskSummary) -> TaskSummary {
-        let TaskSummary { name, mut steps, hosts } = task;
-        for step in &mut steps {
-            step.title = self.text(std::mem::take(&mut step.title));
+    fn task(&self, task: &mut TaskSummary) {
+        let TaskSummary { name, steps, hosts: _ } = task;
+        self.text(name);
+        for StepSummary { action: _, title, section: _, position: _ } in steps {
+            self.text(title);
         }
-        TaskSummary { name: self.text(name), steps, hosts }
     }
 }
 
@@ -285,6 +269,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::{Event, LockAt};
+    use crate::model::inventory::HostName;
     use crate::model::outcome::{Kind, Status, StepStatus};
 
     const CANARY: &str = "c4nary-s3cret";
@@ -299,12 +285,21 @@ mod tests {
         facts
     }
 
+    /// The lines that facts are written as.
+    fn written(facts: Vec<Fact>) -> String {
+        let line = |fact| serde_json::to_string(&Event::new(Default::default(), fact)).unwrap();
+        facts.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     fn host() -> HostName {
         HostName::from("h1")
     }
 
     fn output(stream: Stream, data: &[u8]) -> Fact {
-        Fact::Output { host: host(), task: 0, step: 0, stream, data: Bytes::copy_from_slice(data) }
+        Fact::Step(
+            StepAt { host: host(), task: 0, step: 0 },
+            StepFact::Output { stream, data: Bytes::copy_from_slice(data) },
+        )
     }
 
     fn step_finished(text: &str) -> Fact {
@@ -320,7 +315,7 @@ mod tests {
             not_known: false,
             elapsed: std::time::Duration::ZERO,
         };
-        Fact::StepFinished { host: host(), task: 0, step: 0, outcome }
+        Fact::Step(StepAt { host: host(), task: 0, step: 0 }, StepFact::Finished { outcome })
     }
 
     fn host_finished(text: &str) -> Fact {
@@ -342,7 +337,7 @@ mod tests {
 
     fn said(facts: &[Fact]) -> Vec<u8> {
         let data = |fact: &Fact| match fact {
-            Fact::Output { data, .. } => data.to_vec(),
+            Fact::Step(_, StepFact::Output { data, .. }) => data.to_vec(),
             _ => Vec::new(),
         };
         facts.iter().flat_map(data).collect()
@@ -358,8 +353,16 @@ mod tests {
             section: Default::default(),
             position: None,
         };
+        let lock = || LockAt { task: 0, lock: "l".into(), host: host() };
+        let holder = Holder {
+            who: text.clone(),
+            since: text.clone(),
+            run: text.clone(),
+            task: text.clone(),
+            process: text.clone(),
+        };
         let facts = [
-            Fact::RunStarted {
+            Fact::Run(RunFact::Started {
                 schema: 1,
                 run: "r".into(),
                 title: text.clone(),
@@ -367,30 +370,39 @@ mod tests {
                 hosts: vec![host()],
                 tasks: vec![TaskSummary { name: text.clone(), steps: vec![step], hosts: vec![0] }],
                 pool: 1,
-            },
-            Fact::HostConnecting { host: host(), address: text.clone(), via: None },
-            Fact::ConnectRetried { host: host(), attempt: 1, failure: failure(), delay: Default::default() },
-            Fact::HostConnected { host: host(), timings: Default::default(), auth: text.clone() },
-            Fact::GatewayConnected { gateway: host(), timings: Default::default(), auth: text.clone() },
-            Fact::GatewayFailed { gateway: host(), failure: failure() },
-            Fact::ProxySaid { host: host(), line: text.clone() },
-            Fact::StepRetried {
-                host: host(),
-                task: 0,
-                step: 0,
-                attempt: 1,
-                failure: failure(),
-                delay: Default::default(),
-            },
-            Fact::FactsGathered { host: host(), task: 0, step: 0, facts: Arc::new(facts_of(&text)) },
+            }),
+            Fact::Connection(host(), ConnectionFact::Began { address: text.clone(), via: None }),
+            Fact::Connection(
+                host(),
+                ConnectionFact::Retried { attempt: 1, failure: failure(), delay: Default::default() },
+            ),
+            Fact::Connection(
+                host(),
+                ConnectionFact::Connected { timings: Default::default(), auth: text.clone() },
+            ),
+            Fact::Gateway(host(), GatewayFact::Connected { timings: Default::default(), auth: text.clone() }),
+            Fact::Gateway(host(), GatewayFact::Failed { failure: failure() }),
+            Fact::Connection(host(), ConnectionFact::ProxySaid { line: text.clone() }),
+            Fact::Step(
+                StepAt { host: host(), task: 0, step: 0 },
+                StepFact::Retried { attempt: 1, failure: failure(), delay: Default::default() },
+            ),
+            Fact::Step(
+                StepAt { host: host(), task: 0, step: 0 },
+                StepFact::FactsGathered { facts: Arc::new(facts_of(&text)) },
+            ),
+            Fact::Step(
+                StepAt { host: host(), task: 0, step: 0 },
+                StepFact::QuestionAsked { question: text.clone() },
+            ),
+            Fact::Lock(lock(), LockFact::Waiting { holder: Some(holder) }),
+            Fact::Lock(lock(), LockFact::Failed { failure: failure() }),
             step_finished(&text),
             host_finished(&text),
         ];
         for fact in facts {
-            let masked = serde_json::to_string(&fact).unwrap().replace(CANARY, "********");
-            let told = passed(&discretion(CANARY), fact);
-            assert_eq!(told.len(), 1);
-            assert_eq!(serde_json::to_string(&told).unwrap(), format!("[{masked}]"));
+            let masked = written(vec![fact.clone()]).replace(CANARY, "********");
+            assert_eq!(written(passed(&discretion(CANARY), fact)), masked);
         }
     }
 
@@ -401,20 +413,25 @@ mod tests {
             gateway: Some("10.11.12.13".parse().unwrap()),
             ..Default::default()
         });
-        let fact = Fact::FactsGathered { host: host(), task: 0, step: 0, facts: Arc::new(facts) };
-        let told = serde_json::to_string(&passed(&discretion("10.11.12.13"), fact.clone())).unwrap();
+        let fact = Fact::Step(
+            StepAt { host: host(), task: 0, step: 0 },
+            StepFact::FactsGathered { facts: Arc::new(facts) },
+        );
+        let told = written(passed(&discretion("10.11.12.13"), fact.clone()));
         assert!(!told.contains("10.11.12.13") && told.contains("facts_gathered"), "{told}");
-        let told = serde_json::to_string(&passed(&discretion("other"), fact)).unwrap();
+        let told = written(passed(&discretion("other"), fact));
         assert!(told.contains("10.11.12.13"), "{told}");
     }
 
     #[test]
     fn output_without_secrets_is_passed_on_at_once_and_without_a_copy() {
         let data = Bytes::from_static(b"one\ntwo\n");
-        let fact =
-            Fact::Output { host: host(), task: 0, step: 0, stream: Stream::Stdout, data: data.clone() };
+        let fact = Fact::Step(
+            StepAt { host: host(), task: 0, step: 0 },
+            StepFact::Output { stream: Stream::Stdout, data: data.clone() },
+        );
         match &passed(&discretion(CANARY), fact)[..] {
-            [Fact::Output { data: told, .. }] => assert_eq!(told.as_ptr(), data.as_ptr()),
+            [Fact::Step(_, StepFact::Output { data: told, .. })] => assert_eq!(told.as_ptr(), data.as_ptr()),
             other => panic!("{other:?}"),
         }
     }
@@ -430,7 +447,7 @@ mod tests {
         );
         let end = passed(&discretion, step_finished("end"));
         assert_eq!(said(&end), b"no newline");
-        assert!(matches!(end.last(), Some(Fact::StepFinished { .. })));
+        assert!(matches!(end.last(), Some(Fact::Step(_, StepFact::Finished { .. }))));
         assert!(discretion.lock().is_empty());
     }
 

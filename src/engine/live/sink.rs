@@ -68,7 +68,7 @@ impl EventSink {
         self.last.store(millis(at), Ordering::Relaxed);
         // Readers that are gone do not stop a run.
         let deliver = |fact| {
-            let event = Event { at, fact };
+            let event = Event::new(at, fact);
             if let Some(ledger) = &self.ledger {
                 ledger.write(&event);
             }

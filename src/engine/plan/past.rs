@@ -7,7 +7,10 @@ use std::sync::Arc;
 use crate::engine::plan::memory::{Done, Memory, Place, Recalled, Visit};
 use crate::engine::plan::whole::{Plan, PlannedTask, summarize};
 use crate::event::ledger::Kept;
-use crate::event::{Change, Event, Fact, HostOutcome, Section, StepOutcome, StepSummary, TaskSummary};
+use crate::event::{
+    Change, Event, Fact, HostOutcome, RunFact, Section, StepAt, StepFact, StepOutcome, StepSummary, TaskFact,
+    TaskSummary,
+};
 use crate::model::action::{Gathers, Touches};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -117,7 +120,7 @@ impl Past {
         let mut named: Vec<HostName> = Vec::new();
         for event in events {
             match event.fact {
-                Fact::RunStarted { run, hosts, tasks, .. } => {
+                Fact::Run(RunFact::Started { run, hosts, tasks, .. }) => {
                     self.run = run;
                     self.tasks = tasks;
                     if self.hosts.is_empty() {
@@ -125,15 +128,15 @@ impl Past {
                     }
                     named = hosts;
                 }
-                Fact::TaskStarted { hosts: Some(hosts), .. } => {
+                Fact::Task(_, TaskFact::Started { hosts: Some(hosts), .. }) => {
                     for host in hosts.into_iter().filter_map(|host| named.get(host)) {
                         self.tracks.entry(host.clone()).or_default().chosen = true;
                     }
                 }
-                Fact::StepStarted { host, task, step } => {
+                Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                     news.entry(host).or_default().visits.push(Visit::open(task, step));
                 }
-                Fact::StepFinished { host, task, step, outcome } => {
+                Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
                     let mut queue = values.get_mut(&(host.clone(), task, step));
                     let kept = queue.as_mut().and_then(|queue| queue.pop_front());
                     news.entry(host).or_default().finished(task, step, outcome, kept);

@@ -9,7 +9,7 @@ use crate::engine::host::result::StepResult;
 use crate::engine::host::tools::Tools;
 use crate::engine::live::questions::{Answer, Unanswered, Wanted};
 use crate::engine::step::cx::StepCx;
-use crate::event::Fact;
+use crate::event::{Fact, StepAt, StepFact};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::task::{Prompt, TemplateText};
 use crate::model::template::Layer;
@@ -93,7 +93,10 @@ pub(crate) async fn ask<C: Connector, T>(
     let seen = Arc::new(Semaphore::new(1));
     let hold = Arc::clone(&seen).acquire_owned().await.expect("it is never closed");
     sink.tell_output(
-        Fact::QuestionAsked { host: host.clone(), task, step, question: question.clone() },
+        Fact::Step(
+            StepAt { host: host.clone(), task, step },
+            StepFact::QuestionAsked { question: question.clone() },
+        ),
         hold,
     );
     // A reader that is stuck does not keep the question from being asked.
@@ -109,6 +112,6 @@ pub(crate) async fn ask<C: Connector, T>(
             }))
         }),
     };
-    sink.tell(Fact::QuestionAnswered { host, task, step });
+    sink.tell(Fact::Step(StepAt { host, task, step }, StepFact::QuestionAnswered));
     answer
 }

@@ -7,7 +7,7 @@ use crate::engine::host::connection::giving_way;
 use crate::engine::host::result::StepResult;
 use crate::engine::live::stop::StopReceiver;
 use crate::engine::step::cx::StepCx;
-use crate::event::Fact;
+use crate::event::{Fact, StepAt, StepFact};
 use crate::files::remote::{Privilege, Shell};
 use crate::model::action::FACTS;
 use crate::model::facts::{self, Facts, FactsError};
@@ -45,12 +45,10 @@ pub(super) async fn run<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<StepResu
     result.values = facts.to_vars();
     let value = Value::Object(result.values.clone());
     result.defines = Some(Layer::new(&Vars::from_iter([(FACTS.to_owned(), value)])));
-    cx.tools.sink.tell(Fact::FactsGathered {
-        host: cx.host.endpoint.name.clone(),
-        task: cx.task_index,
-        step: cx.index,
-        facts,
-    });
+    cx.tools.sink.tell(Fact::Step(
+        StepAt { host: cx.host.endpoint.name.clone(), task: cx.task_index, step: cx.index },
+        StepFact::FactsGathered { facts },
+    ));
     Ok(result)
 }
 

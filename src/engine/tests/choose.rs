@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::plan::{Plan, Sizes};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{ms, plan, raw, run, run_and_stop};
-use crate::event::Fact;
+use crate::event::{Fact, TaskFact};
 use crate::model::outcome::{ExitCode, Kind, Status};
 use crate::model::task::{Share, Step};
 use crate::ssh::Retry;
@@ -56,7 +56,7 @@ async fn batches_are_those_of_the_hosts_that_are_left() {
         .events
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::BatchStarted { hosts, .. } => Some(hosts.as_slice()),
+            Fact::Task(_, TaskFact::BatchStarted { hosts, .. }) => Some(hosts.as_slice()),
             _ => None,
         })
         .collect();

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{Ran, ms, plan, raw, run, run_and_stop};
-use crate::event::Fact;
+use crate::event::{ConnectionFact, Fact};
 use crate::model::outcome::{Kind, Status};
 use crate::ssh::Retry;
 
 /// Attempt number, reason and pause of each repeat.
 fn repeats(ran: &Ran) -> Vec<(u32, Kind, Duration)> {
     let repeats = ran.events.iter().filter_map(|event| match &event.fact {
-        Fact::ConnectRetried { attempt, failure, delay, .. } => Some((*attempt, failure.kind, *delay)),
+        Fact::Connection(_, ConnectionFact::Retried { attempt, failure, delay, .. }) => {
+            Some((*attempt, failure.kind, *delay))
+        }
         _ => None,
     });
     repeats.collect()

@@ -6,15 +6,20 @@ use std::collections::HashSet;
 use crate::engine::plan::{Plan, PlannedTask};
 use crate::engine::tests::Ran;
 use crate::event::recap::Recap;
-use crate::event::{Event, Fact, HostOutcome};
+use crate::event::{ConnectionFact, Event, Fact, HostOutcome, LockAt, RunFact, StepAt, StepFact, TaskFact};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Status, StepStatus};
 
 /// Checks all of it.
 pub(super) fn hold(plan: &Plan, ran: &Ran) {
-    assert!(matches!(ran.events[0].fact, Fact::RunStarted { .. }), "RunStarted is first");
-    assert!(matches!(ran.events.last().unwrap().fact, Fact::RunFinished { .. }), "RunFinished is last");
-    let edges = |event: &&Event| matches!(event.fact, Fact::RunStarted { .. } | Fact::RunFinished { .. });
+    assert!(matches!(ran.events[0].fact, Fact::Run(RunFact::Started { .. })), "RunStarted is first");
+    assert!(
+        matches!(ran.events.last().unwrap().fact, Fact::Run(RunFact::Finished { .. })),
+        "RunFinished is last"
+    );
+    let edges = |event: &&Event| {
+        matches!(event.fact, Fact::Run(RunFact::Started { .. }) | Fact::Run(RunFact::Finished { .. }))
+    };
     assert_eq!(ran.events.iter().filter(edges).count(), 2, "one start and one end");
     assert!(ran.events.is_sorted_by_key(|event| event.at), "time goes on");
 
@@ -43,11 +48,11 @@ struct Story {
 impl Story {
     fn hear(&mut self, fact: &Fact) {
         match fact {
-            Fact::TaskStarted { task, .. } => {
+            Fact::Task(task, TaskFact::Started { .. }) => {
                 assert_eq!(self.task.replace(*task), None, "tasks do not overlap");
                 assert_eq!(*task, self.tasks_over, "tasks come in order");
             }
-            Fact::TaskFinished { task } => {
+            Fact::Task(task, TaskFact::Finished) => {
                 assert_eq!(self.task.take(), Some(*task), "a task ends after it began");
                 assert!(
                     self.steps_open.iter().all(|(host, ..)| self.finished.contains(host)),
@@ -56,24 +61,25 @@ impl Story {
                 );
                 self.tasks_over += 1;
             }
-            Fact::HostConnecting { host, .. }
-            | Fact::ConnectRetried { host, .. }
-            | Fact::HostConnected { host, .. } => {
+            Fact::Connection(
+                host,
+                ConnectionFact::Began { .. }
+                | ConnectionFact::Retried { .. }
+                | ConnectionFact::Connected { .. },
+            ) => {
                 let choosing = self.choosing && self.tasks_over == 0;
                 assert!(self.task.is_some() || choosing, "connections are opened for steps");
                 self.alive(host);
             }
-            Fact::BatchStarted { task, .. } => {
+            Fact::Task(task, TaskFact::BatchStarted { .. }) => {
                 assert_eq!(self.task, Some(*task), "a batch belongs to its task")
             }
-            Fact::LockWaiting { task, .. }
-            | Fact::LockTaken { task, .. }
-            | Fact::LockFailed { task, .. }
-            | Fact::LockReleased { task, .. } => {
+            Fact::Lock(LockAt { task, .. }, _) => {
                 assert_eq!(self.task, Some(*task), "a lock belongs to its task")
             }
-            Fact::GatewayConnected { .. } | Fact::GatewayFailed { .. } | Fact::ProxySaid { .. } => {}
-            Fact::StepStarted { host, task, step } => {
+            Fact::Gateway(..) | Fact::Connection(_, ConnectionFact::ProxySaid { .. }) => {}
+            Fact::Unknown(_) => panic!("a run tells what it knows"),
+            Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 self.alive(host);
                 assert_eq!(self.task, Some(*task), "a step belongs to the task that is on");
                 assert!(!self.steps_open.iter().any(|(open, ..)| open == host), "one step at a time");
@@ -81,15 +87,18 @@ impl Story {
                 assert!(!self.steps_over.contains(&id), "{id:?} began twice");
                 self.steps_open.insert(id);
             }
-            Fact::Output { host, task, step, .. }
-            | Fact::StepRetried { host, task, step, .. }
-            | Fact::QuestionAsked { host, task, step, .. }
-            | Fact::QuestionAnswered { host, task, step }
-            | Fact::FactsGathered { host, task, step, .. }
-            | Fact::TransferAdvanced { host, task, step, .. } => {
+            Fact::Step(
+                StepAt { host, task, step },
+                StepFact::Output { .. }
+                | StepFact::Retried { .. }
+                | StepFact::QuestionAsked { .. }
+                | StepFact::QuestionAnswered
+                | StepFact::FactsGathered { .. }
+                | StepFact::TransferAdvanced { .. },
+            ) => {
                 assert!(self.steps_open.contains(&(host.clone(), *task, *step)), "output belongs to a step");
             }
-            Fact::StepFinished { host, task, step, .. } => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { .. }) => {
                 let id = (host.clone(), *task, *step);
                 assert!(self.steps_open.remove(&id), "{id:?} ends after it began");
                 self.steps_over.insert(id);
@@ -98,12 +107,14 @@ impl Story {
                 self.alive(host);
                 self.finished.insert(host.clone());
             }
-            Fact::RunFinished { .. } => assert_eq!(self.task, None, "all tasks are over"),
-            Fact::AgentAwaited { hosts } => {
+            Fact::Run(RunFact::Finished { .. }) => assert_eq!(self.task, None, "all tasks are over"),
+            Fact::Run(RunFact::AgentAwaited { hosts }) => {
                 assert!(self.task.is_some(), "only logins wait for an agent");
                 assert!(*hosts > 0, "nobody is told that nobody waits");
             }
-            Fact::RunStarted { .. } | Fact::StragglersNoticed { .. } | Fact::StopRequested { .. } => {}
+            Fact::Run(RunFact::Started { .. })
+            | Fact::Run(RunFact::StragglersNoticed { .. })
+            | Fact::Run(RunFact::StopRequested { .. }) => {}
         }
     }
 

@@ -24,7 +24,7 @@ use crate::engine::walk::halt::TaskEnd;
 use crate::engine::walk::shared::Shared;
 use crate::engine::walk::way;
 use crate::engine::{self, Delivery};
-use crate::event::Fact;
+use crate::event::{Fact, StepFact};
 use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::redact::Redactor;
 use crate::model::task::{Action, Command as TaskCommand, RunAs, Step, Template};
@@ -84,7 +84,10 @@ async fn a_command_is_run_with_what_a_step_may_use() {
     assert_eq!(result.outcome.failure.map(|failure| failure.kind), Some(Kind::Exit));
     assert!(bench.seen.started);
     let facts: Vec<Fact> = bench.deliveries.try_iter().map(|delivery| delivery.event.fact).collect();
-    assert!(matches!(&facts[..], [Fact::Output { data, .. }] if data == "hello\n"), "{facts:?}");
+    assert!(
+        matches!(&facts[..], [Fact::Step(_, StepFact::Output { data, .. })] if data == "hello\n"),
+        "{facts:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ use crate::engine::plan::{
 use crate::engine::tests::fake::{Fake, Tally};
 use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
-use crate::event::{Event, Fact, HostOutcome, StepOutcome};
+use crate::event::{Event, Fact, HostOutcome, StepAt, StepFact, StepOutcome};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::RoleName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
@@ -157,7 +157,9 @@ impl Ran {
     /// The outcomes of a host's steps, in order.
     fn steps(&self, name: &str) -> Vec<&StepOutcome> {
         let outcomes = self.events.iter().filter_map(|event| match &event.fact {
-            Fact::StepFinished { host, outcome, .. } if host.as_str() == name => Some(outcome),
+            Fact::Step(StepAt { host, .. }, StepFact::Finished { outcome, .. }) if host.as_str() == name => {
+                Some(outcome)
+            }
             _ => None,
         });
         outcomes.collect()
@@ -166,7 +168,9 @@ impl Ran {
     /// All that a host said.
     fn output(&self, name: &str) -> String {
         let blocks = self.events.iter().filter_map(|event| match &event.fact {
-            Fact::Output { host, data, .. } if host.as_str() == name => Some(&data[..]),
+            Fact::Step(StepAt { host, .. }, StepFact::Output { data, .. }) if host.as_str() == name => {
+                Some(&data[..])
+            }
             _ => None,
         });
         String::from_utf8(blocks.collect::<Vec<_>>().concat()).expect("scripts are text")

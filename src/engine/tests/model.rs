@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Connect, Fake, Obeys, Start};
 use crate::engine::tests::{Around, Ran, ms, plan, raw, run_within, step};
-use crate::event::Fact;
+use crate::event::{Fact, StepAt, StepFact, TaskFact};
 use crate::model::outcome::{ExitCode, Kind, Status, StepStatus};
 use crate::model::task::{Action, Step, Strategy as Order};
 use crate::ssh::Retry;
@@ -168,16 +168,16 @@ fn keeps_order(case: &Case, ran: &Ran) {
     let mut once: HashSet<(usize, usize)> = HashSet::new();
     for event in &ran.events {
         match &event.fact {
-            Fact::TaskStarted { task, .. } => {
+            Fact::Task(task, TaskFact::Started { .. }) => {
                 running = case.tasks.get(*task);
                 met = 0;
             }
-            Fact::BatchStarted { task, batch, .. } => {
+            Fact::Task(task, TaskFact::BatchStarted { batch, .. }) => {
                 let budget = case.tasks[*task].max_fail.unwrap_or(0);
                 assert!(*batch == 1 || lost <= budget, "a batch begins with {lost} lost of {budget}");
                 met = 0;
             }
-            Fact::StepStarted { host, step, .. } => {
+            Fact::Step(StepAt { host, step, .. }, StepFact::Started) => {
                 open += 1;
                 assert!(open <= case.pool, "{open} at work, {} allowed", case.pool);
                 let of = running.expect("a task is on");
@@ -186,7 +186,7 @@ fn keeps_order(case: &Case, ran: &Ran) {
                     met = *step;
                 }
             }
-            Fact::StepFinished { host, task, step, outcome } => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
                 open -= 1;
                 let done_here = ran.tally.starts.get(host.as_str());
                 let command = format!("task {task} step {step}");

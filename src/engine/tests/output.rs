@@ -10,7 +10,7 @@ use crate::engine::live::activity::OUTPUT_BUDGET;
 use crate::engine::tests::fake::{Command, Fake, Obeys};
 use crate::engine::tests::{Around, Ran, ms, plan, raw, run, run_and_stop, run_within};
 use crate::engine::{self, plan::Plan};
-use crate::event::{Fact, Stream};
+use crate::event::{Fact, StepFact, Stream};
 use crate::model::outcome::{Kind, Status};
 use crate::model::redact::Redactor;
 use crate::ssh::{ExecEvent, Signal};
@@ -44,7 +44,9 @@ async fn lines_are_told_whole_and_the_last_one_too() {
         .events
         .iter()
         .filter_map(|event| match &event.fact {
-            Fact::Output { stream, data, .. } => Some((*stream, std::str::from_utf8(data).unwrap())),
+            Fact::Step(_, StepFact::Output { stream, data, .. }) => {
+                Some((*stream, std::str::from_utf8(data).unwrap()))
+            }
             _ => None,
         })
         .collect();

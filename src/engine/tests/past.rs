@@ -11,7 +11,7 @@ use crate::engine::tests::{echo, plan, raw, step, text};
 use crate::engine::{self, EventSink};
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::Recap;
-use crate::event::{Event, Fact, Section};
+use crate::event::{Event, Fact, Section, StepAt, StepFact};
 use crate::model::outcome::{Kind, Status, StepStatus};
 use crate::model::position::{Located, Position};
 use crate::model::redact::Redactor;
@@ -116,7 +116,10 @@ fn rerun(_: &Doubt) -> Unseen {
 /// The commands whose end is written down, by host.
 fn finished(lines: &[Line], plan: &Plan) -> Vec<(String, String)> {
     let of = |line: &Line| match line {
-        Line::Event(Event { fact: Fact::StepFinished { host, task, step, outcome }, .. }) => {
+        Line::Event(Event {
+            fact: Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }),
+            ..
+        }) => {
             let good = matches!(outcome.status, StepStatus::Ok | StepStatus::Changed);
             let done = good && !outcome.earlier;
             done.then(|| (host.to_string(), title(plan, *task, *step)))
@@ -178,8 +181,9 @@ async fn cut_off_at_every_place_and_again_in_the_next_run() {
 async fn a_step_whose_end_was_not_seen_is_in_doubt_until_somebody_decides() {
     let plan = plan(1, vec![vec![raw("a"), raw("b")]]);
     let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
-    let begun =
-        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    let begun = |line: &Line| {
+        matches!(line, Line::Event(Event { fact: Fact::Step(StepAt { step: 1, .. }, StepFact::Started), .. }))
+    };
     let cut = whole.iter().position(begun).unwrap() + 1;
     let first = &whole[..cut];
     let host = &plan.hosts[0].endpoint.name;
@@ -199,7 +203,10 @@ async fn a_step_whose_end_was_not_seen_is_in_doubt_until_somebody_decides() {
         assert_eq!(pairs(started), expected);
         // Killed while it passed over the first step: nothing was decided.
         let begun = second.iter().position(|line| {
-            matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 0, .. }, .. }))
+            matches!(
+                line,
+                Line::Event(Event { fact: Fact::Step(StepAt { step: 0, .. }, StepFact::Started), .. })
+            )
         });
         let second = &second[..=begun.unwrap()];
         assert_eq!(past(&[first, second]).doubts(&plan), doubts);
@@ -211,8 +218,9 @@ async fn a_step_whose_end_was_not_seen_is_in_doubt_until_somebody_decides() {
 async fn steps_that_are_others_now_are_in_the_way() {
     let plan_then = plan(1, vec![vec![raw("a"), raw("b"), raw("c")]]);
     let (whole, ..) = carry_out(plan_then, Memory::default()).await;
-    let begun =
-        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    let begun = |line: &Line| {
+        matches!(line, Line::Event(Event { fact: Fact::Step(StepAt { step: 1, .. }, StepFact::Started), .. }))
+    };
     let cut = whole.iter().position(begun).unwrap();
     let mended = plan(1, vec![vec![raw("a"), raw("mended"), raw("more")]]);
     assert!(past(&[&whole[..cut]]).recall(&mended, rerun).is_ok());
@@ -254,8 +262,9 @@ fn variables_that_hold_a_secret_are_only_named() {
 /// A plan of one host, cut off where its second step was begun.
 async fn cut_in_the_second_step(plan: &Plan) -> Vec<Line> {
     let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
-    let begun =
-        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 1, .. }, .. }));
+    let begun = |line: &Line| {
+        matches!(line, Line::Event(Event { fact: Fact::Step(StepAt { step: 1, .. }, StepFact::Started), .. }))
+    };
     whole[..=whole.iter().position(begun).unwrap()].to_vec()
 }
 
@@ -354,8 +363,9 @@ async fn a_step_without_its_values_is_not_gone_on_from() {
     let set = step(Action::Set([("x".to_owned(), set)].into_iter().collect()));
     let plan = plan(1, vec![vec![registered("a", "out"), set, raw("b"), raw("c")]]);
     let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
-    let begun =
-        |line: &Line| matches!(line, Line::Event(Event { fact: Fact::StepStarted { step: 3, .. }, .. }));
+    let begun = |line: &Line| {
+        matches!(line, Line::Event(Event { fact: Fact::Step(StepAt { step: 3, .. }, StepFact::Started), .. }))
+    };
     let cut = &whole[..whole.iter().position(begun).unwrap()];
     // What a disk has when the power went: the end of a step, and not what it defined.
     let without = |name: &str| -> Vec<Line> {

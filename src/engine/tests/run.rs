@@ -4,7 +4,7 @@
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Connect, Fake, Start};
 use crate::engine::tests::{Ran, echo, ms, plan, raw, run};
-use crate::event::{Fact, Straggler};
+use crate::event::{Fact, RunFact, Straggler, TaskFact};
 use crate::model::outcome::{Exit, Kind, Status, StepStatus};
 use crate::model::task::{Action, Step};
 
@@ -72,7 +72,9 @@ async fn after_a_failed_task_the_others_are_not_continued() {
     assert!(ran.host("h1").started && !ran.host("h2").started);
     assert_eq!(ran.tally.starts["h1"], ["a"]);
     assert_eq!(ran.tally.sessions_closed["h1"].len(), 1);
-    assert!(!ran.events.iter().any(|event| matches!(event.fact, Fact::TaskStarted { task: 1 | 2, .. })));
+    assert!(
+        !ran.events.iter().any(|event| matches!(event.fact, Fact::Task(1 | 2, TaskFact::Started { .. })))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +108,7 @@ async fn local_steps_do_not_connect() {
 
 fn noticed(ran: &Ran) -> Vec<(std::time::Duration, &[Straggler])> {
     let noticed = ran.events.iter().filter_map(|event| match &event.fact {
-        Fact::StragglersNoticed { hosts } => Some((event.at, hosts.as_slice())),
+        Fact::Run(RunFact::StragglersNoticed { hosts }) => Some((event.at, hosts.as_slice())),
         _ => None,
     });
     noticed.collect()
@@ -141,7 +143,7 @@ async fn a_run_that_waits_for_the_agent_says_so_every_few_seconds() {
         .events
         .iter()
         .filter_map(|event| match event.fact {
-            Fact::AgentAwaited { hosts } => Some((event.at.as_secs(), hosts)),
+            Fact::Run(RunFact::AgentAwaited { hosts }) => Some((event.at.as_secs(), hosts)),
             _ => None,
         })
         .collect();

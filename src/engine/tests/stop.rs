@@ -3,7 +3,7 @@
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Connect, Fake, Obeys, Start};
 use crate::engine::tests::{Ran, echo, ms, plan, raw, run_and_stop};
-use crate::event::Fact;
+use crate::event::{Fact, RunFact};
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 use crate::model::settings::TimeLimit;
 use crate::model::task::Step;
@@ -15,7 +15,7 @@ const AT_ONCE: u64 = 1_000;
 
 fn requests(ran: &Ran) -> Vec<bool> {
     let requests = ran.events.iter().filter_map(|event| match &event.fact {
-        Fact::StopRequested { forced, .. } => Some(*forced),
+        Fact::Run(RunFact::StopRequested { forced, .. }) => Some(*forced),
         _ => None,
     });
     requests.collect()

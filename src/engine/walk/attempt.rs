@@ -13,7 +13,7 @@ use crate::engine::walk::judge;
 use crate::engine::walk::turns::{Turn, turns};
 use crate::engine::walk::worker::Worker;
 use crate::event::ledger::Kept;
-use crate::event::{Change, Fact, StepOutcome};
+use crate::event::{Change, Fact, StepAt, StepFact, StepOutcome};
 use crate::model::action::Gathers;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::task::{Shown, Step, Strategy};
@@ -66,7 +66,10 @@ impl<C: Connector> Worker<'_, C> {
         let host = self.planned.endpoint.name.clone();
         let sink = &self.shared.tools.sink;
         let begun = sink.elapsed();
-        sink.tell(Fact::StepStarted { host: host.clone(), task: self.task_index, step: index });
+        sink.tell(Fact::Step(
+            StepAt { host: host.clone(), task: self.task_index, step: index },
+            StepFact::Started,
+        ));
         let mut result = match (claim, turns) {
             (Some(Claim::Done(done)), _) => self.learn(done),
             (_, Err(failure)) => self.doubted(StepResult::failed(failure)),
@@ -89,7 +92,10 @@ impl<C: Connector> Worker<'_, C> {
         (result.stdout, result.stderr) = Default::default();
         self.keep(index, step);
         let outcome = told(result.outcome, step.shown);
-        sink.tell(Fact::StepFinished { host, task: self.task_index, step: index, outcome });
+        sink.tell(Fact::Step(
+            StepAt { host, task: self.task_index, step: index },
+            StepFact::Finished { outcome },
+        ));
         ended
     }
 
@@ -274,14 +280,10 @@ impl<C: Connector> Worker<'_, C> {
             failure = concealed(failure.kind);
         }
         let tools = &self.shared.tools;
-        tools.sink.tell(Fact::StepRetried {
-            host,
-            task: self.task_index,
-            step: index,
-            attempt,
-            failure,
-            delay,
-        });
+        tools.sink.tell(Fact::Step(
+            StepAt { host, task: self.task_index, step: index },
+            StepFact::Retried { attempt, failure, delay },
+        ));
         let mut stop = tools.stop.clone();
         tokio::select! {
             biased;

@@ -4,7 +4,7 @@ use crate::engine::host::result::StepResult;
 use crate::engine::plan::memory::Visit;
 use crate::engine::walk::halt::Halt;
 use crate::engine::walk::worker::Worker;
-use crate::event::Fact;
+use crate::event::{Fact, StepAt, StepFact};
 use crate::model::outcome::StepStatus;
 use crate::model::task::Step;
 use crate::ssh::Connector;
@@ -24,8 +24,14 @@ impl<C: Connector> Worker<'_, C> {
         self.take_note(step, &result);
         let ended = self.verdict(index, &result);
         let (host, task, outcome) = (self.planned.endpoint.name.clone(), self.task_index, result.outcome);
-        self.shared.tools.sink.tell(Fact::StepStarted { host: host.clone(), task, step: index });
-        self.shared.tools.sink.tell(Fact::StepFinished { host, task, step: index, outcome });
+        self.shared
+            .tools
+            .sink
+            .tell(Fact::Step(StepAt { host: host.clone(), task, step: index }, StepFact::Started));
+        self.shared
+            .tools
+            .sink
+            .tell(Fact::Step(StepAt { host, task, step: index }, StepFact::Finished { outcome }));
         ended
     }
 }

@@ -20,7 +20,7 @@ use crate::engine::step::cx::StepCx;
 use crate::engine::step::privilege::{self, Denied};
 use crate::engine::walk::halt::Halt;
 use crate::engine::walk::shared::Shared;
-use crate::event::{Fact, HostOutcome};
+use crate::event::{Fact, HostOutcome, StepAt, StepFact};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
 use crate::model::task::{Action, Shown, Step};
 use crate::model::template::{Layer, Scope};
@@ -244,8 +244,8 @@ impl<'a, C: Connector> Worker<'a, C> {
         result.outcome.earlier = self.run.recall(self.task_index, index).is_some();
         let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
         let sink = &self.shared.tools.sink;
-        sink.tell(Fact::StepStarted { host: host.clone(), task, step });
-        sink.tell(Fact::StepFinished { host, task, step, outcome: result.outcome });
+        sink.tell(Fact::Step(StepAt { host: host.clone(), task, step }, StepFact::Started));
+        sink.tell(Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome: result.outcome }));
     }
 
     /// Tells of a step at which the host ends before it is begun. What follows from that, as `rescue`, must not stand

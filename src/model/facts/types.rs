@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::value::{Value, Vars};
+use crate::model::words::or_none;
 
 /// What a host is. Sizes are bytes, times are seconds; what the host did not tell is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -249,6 +250,7 @@ pub enum Scope {
     /// This network: 169.254.0.0/16, fe80::/10.
     Link,
     /// Further, private networks included.
+    #[serde(other)]
     Global,
 }
 
@@ -282,7 +284,7 @@ pub struct Dns {
 #[serde(default)]
 pub struct Virt {
     /// `vm`, `container`, or `none` where a host says that it is neither.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Option::is_none")]
     pub kind: Option<VirtKind>,
     /// Which: `kvm vmware virtualbox xen microsoft docker podman lxc jail wsl` and others; a container's wins.
     #[serde(skip_serializing_if = "Option::is_none")]

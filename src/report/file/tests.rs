@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::event::{Event, Fact, StepOutcome, Stream};
+use crate::event::{Event, Fact, RunFact, StepAt, StepFact, StepOutcome, Stream};
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::report::file::text::plain;
 use crate::report::file::{ReportKind, markdown, render};
@@ -102,7 +102,7 @@ fn large(distinct: bool) -> Vec<Event> {
     let names: Vec<String> = (0..1000).map(|at| format!("web{at:04}.example.org")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut events = vec![exec_started(&names)];
-    if let Some(Fact::RunStarted { tasks, .. }) = events.first_mut().map(|event| &mut event.fact) {
+    if let Some(Fact::Run(RunFact::Started { tasks, .. })) = events.first_mut().map(|event| &mut event.fact) {
         let step = tasks[0].steps[0].clone();
         tasks[0].steps = vec![step; 20];
     }
@@ -112,12 +112,18 @@ fn large(distinct: bool) -> Vec<Event> {
             let whose = if distinct { at } else { at % 7 };
             let data = format!("host {whose} says in step {step} {}\n", "some more words <&> ".repeat(20));
             let stream = Stream::Stdout;
-            let started = Fact::StepStarted { host: host(name), task: 0, step };
+            let started = Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Started);
             events.push(event(ms, started));
-            events
-                .push(event(ms, Fact::Output { host: host(name), task: 0, step, stream, data: data.into() }));
+            events.push(event(
+                ms,
+                Fact::Step(
+                    StepAt { host: host(name), task: 0, step },
+                    StepFact::Output { stream, data: data.into() },
+                ),
+            ));
             let outcome = step_outcome(StepStatus::Changed, None);
-            let finished = Fact::StepFinished { host: host(name), task: 0, step, outcome };
+            let finished =
+                Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Finished { outcome });
             events.push(event(ms + 900, finished));
         }
         events.push(ok(120_000, name));

@@ -6,7 +6,10 @@ use std::io::{self, Write};
 
 use indexmap::IndexMap;
 
-use crate::event::{Event, Fact, HostOutcome, StepOutcome, Stream, TaskSummary};
+use crate::event::{
+    ConnectionFact, Event, Fact, GatewayFact, HostOutcome, LockAt, LockFact, RunFact, StepAt, StepFact,
+    StepOutcome, Stream, TaskFact, TaskSummary,
+};
 use crate::model::inventory::HostName;
 use crate::model::outcome::StepStatus;
 use crate::report::capture::{Budget, Capture, Texts};
@@ -312,70 +315,64 @@ impl Reporter for Fold {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let known = |host: &HostName| self.index.get(host).copied();
         match &event.fact {
-            Fact::RunStarted { hosts, tasks, .. } => {
+            Fact::Run(RunFact::Started { hosts, tasks, .. }) => {
                 self.tasks.clone_from(tasks);
                 self.hosts.clone_from(hosts);
                 self.index = hosts.iter().cloned().enumerate().map(|(at, host)| (host, at)).collect();
                 Ok(())
             }
-            Fact::TaskStarted { task, hosts } => self.task_started(*task, hosts.as_deref()),
-            Fact::BatchStarted { task, batch: _, of: _, hosts } => {
+            Fact::Task(task, TaskFact::Started { hosts }) => self.task_started(*task, hosts.as_deref()),
+            Fact::Task(task, TaskFact::BatchStarted { batch: _, of: _, hosts }) => {
                 let begun = self.begin(*task, hosts);
                 let line = notice(&event.fact, &self.hosts).unwrap_or_default();
                 begun.and(self.say(&line, ""))
             }
-            Fact::StepStarted { host, task, step } => match known(host) {
-                Some(host) => self.step_started(host, *task, *step),
-                None => Ok(()),
-            },
-            Fact::Output { host, task, step, stream, data } => {
-                if let Some(host) = known(host) {
-                    self.output(host, (*task, *step), *stream, data);
+            Fact::Step(StepAt { host, task, step }, fact) => {
+                let (at, Some(host)) = ((*task, *step), known(host)) else { return Ok(()) };
+                match fact {
+                    StepFact::Started => self.step_started(host, *task, *step),
+                    StepFact::Output { stream, data } => {
+                        self.output(host, at, *stream, data);
+                        Ok(())
+                    }
+                    StepFact::Retried { .. } => {
+                        self.retried(host, *task, *step);
+                        self.say(&notice(&event.fact, &self.hosts).unwrap_or_default(), "")
+                    }
+                    StepFact::Finished { outcome } => self.step_finished(host, at, outcome),
+                    // The terminal is somebody else's until the answer.
+                    StepFact::QuestionAsked { .. } => self.idle(),
+                    StepFact::QuestionAnswered
+                    | StepFact::FactsGathered { .. }
+                    | StepFact::TransferAdvanced { .. } => Ok(()),
                 }
-                Ok(())
             }
-            Fact::StepRetried { host, task, step, .. } => {
-                if let Some(host) = known(host) {
-                    self.retried(host, *task, *step);
-                }
-                let line = notice(&event.fact, &self.hosts).unwrap_or_default();
-                self.say(&line, "")
-            }
-            Fact::StepFinished { host, task, step, outcome } => match known(host) {
-                Some(host) => self.step_finished(host, (*task, *step), outcome),
-                None => Ok(()),
-            },
             Fact::HostFinished { host, outcome } => match known(host) {
                 Some(host) => self.host_finished(host, outcome),
                 None => Ok(()),
             },
-            Fact::TaskFinished { .. } | Fact::RunFinished { .. } => self.tell_all(),
-            Fact::GatewayFailed { gateway, failure } => {
+            Fact::Run(RunFact::Finished { .. }) | Fact::Task(_, TaskFact::Finished) => self.tell_all(),
+            Fact::Gateway(gateway, GatewayFact::Failed { failure }) => {
                 self.say(&format!("gateway {gateway}: {}", failure_text(failure)), RED)
             }
-            Fact::LockFailed { task, lock: _, host: _, failure } => {
+            Fact::Lock(LockAt { task, .. }, LockFact::Failed { failure }) => {
                 let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
                 let line = format!("{name}: {}", failure_text(failure));
                 self.say(&line, RED)
             }
-            Fact::ConnectRetried { .. }
-            | Fact::LockWaiting { .. }
-            | Fact::ProxySaid { .. }
-            | Fact::StragglersNoticed { .. }
-            | Fact::AgentAwaited { .. }
-            | Fact::StopRequested { .. } => {
+            Fact::Run(
+                RunFact::StragglersNoticed { .. }
+                | RunFact::AgentAwaited { .. }
+                | RunFact::StopRequested { .. },
+            )
+            | Fact::Lock(_, LockFact::Waiting { .. })
+            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. }) => {
                 notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
             }
-            // The terminal is somebody else's until the answer.
-            Fact::QuestionAsked { .. } => self.idle(),
-            Fact::QuestionAnswered { .. }
-            | Fact::LockTaken { .. }
-            | Fact::LockReleased { .. }
-            | Fact::HostConnecting { .. }
-            | Fact::GatewayConnected { .. }
-            | Fact::FactsGathered { .. }
-            | Fact::HostConnected { .. }
-            | Fact::TransferAdvanced { .. } => Ok(()),
+            Fact::Lock(_, LockFact::Taken | LockFact::Released)
+            | Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. })
+            | Fact::Gateway(_, GatewayFact::Connected { .. })
+            | Fact::Unknown(_) => Ok(()),
         }
     }
 

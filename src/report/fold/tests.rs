@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::event::{Event, Fact, HostOutcome, Section, StepSummary, Stream, TaskSummary};
+use crate::event::{
+    Event, Fact, HostOutcome, RunFact, Section, StepAt, StepFact, StepSummary, Stream, TaskFact, TaskSummary,
+};
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::report::samples::{
     Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished, run_started,
@@ -53,11 +55,11 @@ fn says(name: &str, stdout: &str, stderr: &str, status: StepStatus) -> Vec<Event
 
 fn exec(said: &[(&str, &str, &str, StepStatus)]) -> Vec<Event> {
     let names: Vec<&str> = said.iter().map(|said| said.0).collect();
-    let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+    let mut events = vec![exec_started(&names), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     for (name, stdout, stderr, status) in said {
         events.extend(says(name, stdout, stderr, *status));
     }
-    events.extend([event(9, Fact::TaskFinished { task: 0 }), run_finished(9)]);
+    events.extend([event(9, Fact::Task(0, TaskFact::Finished)), run_finished(9)]);
     events
 }
 
@@ -148,10 +150,10 @@ fn each_step_of_a_task_is_told_when_all_are_through_with_it() {
     let second = |name: &str, text: &'static str| {
         let stream = Stream::Stdout;
         let data = bytes::Bytes::from(text);
-        event(5, Fact::Output { host: host(name), task: 0, step: 1, stream, data })
+        event(5, Fact::Step(StepAt { host: host(name), task: 0, step: 1 }, StepFact::Output { stream, data }))
     };
     tell(run_started(&["web1", "web2", "web3"]));
-    tell(event(0, Fact::TaskStarted { task: 0, hosts: None }));
+    tell(event(0, Fact::Task(0, TaskFact::Started { hosts: None })));
     for name in ["web1", "web2"] {
         tell(step_started(1, name, 0));
         tell(output(2, name, Stream::Stdout, "one\n"));
@@ -182,7 +184,7 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
         section,
         position: None,
     };
-    let started = Fact::RunStarted {
+    let started = Fact::Run(RunFact::Started {
         schema: 1,
         run: "1".into(),
         title: "t".into(),
@@ -198,17 +200,26 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
             hosts: vec![0, 1],
         }],
         pool: 2,
-    };
+    });
     let said = |name: &str, step: usize, text: &'static str| {
         let data = bytes::Bytes::from(text);
         let done = step_outcome(StepStatus::Changed, None);
         [
-            event(1, Fact::StepStarted { host: host(name), task: 0, step }),
-            event(2, Fact::Output { host: host(name), task: 0, step, stream: Stream::Stdout, data }),
-            event(3, Fact::StepFinished { host: host(name), task: 0, step, outcome: done }),
+            event(1, Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Started)),
+            event(
+                2,
+                Fact::Step(
+                    StepAt { host: host(name), task: 0, step },
+                    StepFact::Output { stream: Stream::Stdout, data },
+                ),
+            ),
+            event(
+                3,
+                Fact::Step(StepAt { host: host(name), task: 0, step }, StepFact::Finished { outcome: done }),
+            ),
         ]
     };
-    let mut events = vec![event(0, started), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+    let mut events = vec![event(0, started), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     events.extend(said("a", 1, "mended\n"));
     events.extend(said("a", 2, "end\n"));
     events.extend(said("b", 2, "end\n"));
@@ -229,10 +240,11 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
 
 #[test]
 fn batches_are_told_one_by_one() {
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+    let mut events =
+        vec![exec_started(&["a", "b"]), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     for (batch, name) in [(1, "a"), (2, "b")] {
         let hosts = vec![batch - 1];
-        events.push(event(1, Fact::BatchStarted { task: 0, batch, of: 2, hosts }));
+        events.push(event(1, Fact::Task(0, TaskFact::BatchStarted { batch, of: 2, hosts })));
         events.extend(says(name, "same\n", "", StepStatus::Changed));
     }
     let (out, talk) = print(&events, options());
@@ -242,18 +254,19 @@ fn batches_are_told_one_by_one() {
 
 #[test]
 fn only_the_last_attempt_counts() {
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+    let mut events =
+        vec![exec_started(&["a", "b"]), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     events.push(output(1, "a", Stream::Stdout, "not yet\n"));
     events.push(event(
         2,
-        Fact::StepRetried {
-            host: host("a"),
-            task: 0,
-            step: 0,
-            attempt: 1,
-            failure: Failure::new(Kind::Exit, "exit status 1"),
-            delay: std::time::Duration::from_secs(1),
-        },
+        Fact::Step(
+            StepAt { host: host("a"), task: 0, step: 0 },
+            StepFact::Retried {
+                attempt: 1,
+                failure: Failure::new(Kind::Exit, "exit status 1"),
+                delay: std::time::Duration::from_secs(1),
+            },
+        ),
     ));
     events.extend(["a", "b"].iter().flat_map(|name| says(name, "ready\n", "", StepStatus::Changed)));
     assert_eq!(
@@ -265,7 +278,7 @@ fn only_the_last_attempt_counts() {
 #[test]
 fn notes_and_changes_fold_too() {
     let mut events =
-        vec![run_started(&["web1", "web2"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+        vec![run_started(&["web1", "web2"]), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     for name in ["web1", "web2"] {
         let mut outcome = step_outcome(StepStatus::Changed, None);
         outcome.note = Some("1 file sent".into());
@@ -286,7 +299,7 @@ fn notes_and_changes_fold_too() {
     outcome.note = Some("hello".into());
     let events = [
         echo_started(&["web1"]),
-        event(0, Fact::TaskStarted { task: 0, hosts: None }),
+        event(0, Fact::Task(0, TaskFact::Started { hosts: None })),
         step_finished(2, "web1", 0, outcome),
     ];
     assert_eq!(print(&events, options()).0, "step 1 \"hello\" (tasks.yaml:3)\nweb1\n  | hello\n");
@@ -295,7 +308,8 @@ fn notes_and_changes_fold_too() {
 #[test]
 fn what_was_said_before_a_bug_or_a_stop_is_told() {
     let bug = Failure::new(Kind::Internal, "a bug");
-    let mut events = vec![exec_started(&["a", "b"]), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+    let mut events =
+        vec![exec_started(&["a", "b"]), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
     events.push(output(1, "a", Stream::Stdout, "last words\n"));
     events.push(output(1, "b", Stream::Stdout, "and these\n"));
     let outcome = HostOutcome {
@@ -363,7 +377,7 @@ proptest! {
     ) {
         let names: Vec<String> = (0..said.len()).map(|at| format!("n{at}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut events = vec![exec_started(&names), event(0, Fact::TaskStarted { task: 0, hosts: None })];
+        let mut events = vec![exec_started(&names), event(0, Fact::Task(0, TaskFact::Started { hosts: None }))];
         for (name, data) in names.iter().zip(&said) {
             events.push(output(1, name, Stream::Stdout, data.clone()));
             events.push(step_finished(2, name, 0, step_outcome(StepStatus::Changed, None)));

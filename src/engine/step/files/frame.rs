@@ -14,7 +14,7 @@ use crate::engine::step::cx::StepCx;
 use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::work::Work;
 use crate::engine::step::privilege::raising;
-use crate::event::{Fact, Stream};
+use crate::event::{Fact, StepAt, StepFact, Stream};
 use crate::files::progress::Progress;
 use crate::files::remote::{Privilege, Remote};
 use crate::model::duration;
@@ -236,7 +236,9 @@ async fn tell<C: Connector>(cx: &StepCx<'_, C>, progress: &Progress) {
         cx.activity.heard();
         let (done, total) = now;
         let (host, task, step) = (cx.host.endpoint.name.clone(), cx.task_index, cx.index);
-        cx.tools.sink.tell(Fact::TransferAdvanced { host, task, step, done, total });
+        cx.tools
+            .sink
+            .tell(Fact::Step(StepAt { host, task, step }, StepFact::TransferAdvanced { done, total }));
     }
 }
 
@@ -294,13 +296,10 @@ async fn output<C: Connector>(cx: &StepCx<'_, C>, data: &[u8]) {
     for piece in data.chunks(64 * 1024) {
         let share = u32::try_from(piece.len()).unwrap_or(u32::MAX);
         let Ok(hold) = Arc::clone(&cx.activity.budget).acquire_many_owned(share).await else { return };
-        let fact = Fact::Output {
-            host: cx.host.endpoint.name.clone(),
-            task: cx.task_index,
-            step: cx.index,
-            stream: Stream::Stdout,
-            data: bytes::Bytes::copy_from_slice(piece),
-        };
+        let fact = Fact::Step(
+            StepAt { host: cx.host.endpoint.name.clone(), task: cx.task_index, step: cx.index },
+            StepFact::Output { stream: Stream::Stdout, data: bytes::Bytes::copy_from_slice(piece) },
+        );
         cx.tools.sink.tell_output(fact, hold);
     }
 }
