@@ -297,7 +297,7 @@ impl From<StoreError> for CliError {
             }
             StoreError::Unsafe { .. } => Self::input(error.to_string()),
             StoreError::Later { .. } => {
-                Diagnostic::bare(error.to_string()).help("take it up with that version").into()
+                Diagnostic::bare(error.to_string()).help("use that version of fan").into()
             }
             StoreError::Damaged { .. } | StoreError::Gap { .. } => Diagnostic::bare(error.to_string())
                 .help("what was done is not known for sure: `fan retry` begins again on the hosts that are not ok")

@@ -13,7 +13,7 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
     match fact {
         Fact::Connection(host, ConnectionFact::Retried { attempt, failure, delay })
         | Fact::Step(StepAt { host, .. }, StepFact::Retried { attempt, failure, delay }) => {
-            let (next, pause) = (attempt + 1, duration(*delay));
+            let (next, pause) = (attempt.saturating_add(1), duration(*delay));
             Some(format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)))
         }
         Fact::Task(_, TaskFact::BatchStarted { batch, of, hosts: members }) => {

@@ -123,7 +123,8 @@ impl Progress {
             }
             Fact::Step(StepAt { host, task, step }, StepFact::Finished { .. }) => {
                 // After its last step a host may wait for the others: it is not at work then.
-                let last = self.tasks.get(*task).is_none_or(|task| step + 1 >= task.steps.len());
+                let last =
+                    self.tasks.get(*task).is_none_or(|task| *step >= task.steps.len().saturating_sub(1));
                 if last {
                     self.remove(host);
                 }
@@ -255,8 +256,8 @@ impl Progress {
         });
         let (mut done, mut total) = (0, 0);
         for transfer in under_way {
-            done += transfer.done();
-            total += transfer.total();
+            done = transfer.done().saturating_add(done);
+            total = transfer.total().saturating_add(total);
         }
         self.moving = match self.moving.take() {
             _ if total == 0 => None,

@@ -69,8 +69,10 @@ pub fn resume_line(recap: &Recap, options: &Options) -> Option<String> {
         [] => return None,
         [one] => {
             let host = options.style.text(one.host.as_str());
-            one.failed_step
-                .map_or_else(|| host.to_string(), |(_, step)| format!("{host} at step {}", step + 1))
+            one.failed_step.map_or_else(
+                || host.to_string(),
+                |(_, step)| format!("{host} at step {}", step.saturating_add(1)),
+            )
         }
         many => count_hosts(many.len()),
     };

@@ -209,7 +209,7 @@ impl Record {
         }
         let title = found.steps.get(step).map(|step| step.title.as_str()).unwrap_or_default();
         let task = if self.recap.tasks.len() > 1 { format!("{}: ", found.name) } else { String::new() };
-        format!("{task}{}. {title}", step + 1)
+        format!("{task}{}. {title}", step.saturating_add(1))
     }
 }
 

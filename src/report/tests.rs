@@ -198,6 +198,44 @@ fn what_slices_say_alike_beyond_what_is_known_is_said_of_the_whole() {
 }
 
 #[test]
+fn numbers_at_their_limits_are_numbers() {
+    let most = u64::MAX.to_string();
+    let mut text = Vec::new();
+    deploy().iter().for_each(|event| line::write(&mut text, event).unwrap());
+    let text = String::from_utf8(text).unwrap();
+    for (field, to) in [
+        ("at_ms", most.as_str()),
+        ("task", &most),
+        ("step", &most),
+        ("attempt", "4294967295"),
+        ("delay_ms", &most),
+        ("elapsed_ms", &most),
+        ("connect_ms", &most),
+        ("pool", &most),
+    ] {
+        let field = format!("\"{field}\":");
+        let line = |line: &str| match line.split_once(&field) {
+            Some((before, after)) if !line.contains("run_started") || field.contains("pool") => {
+                let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+                // Where it ended is a pair of numbers.
+                let rest = if rest.len() == after.len() { after } else { rest };
+                let to = if rest.len() == after.len() { "" } else { to };
+                format!("{before}{field}{to}{rest}\n")
+            }
+            Some(_) | None => format!("{line}\n"),
+        };
+        let changed: String = text.lines().map(line).collect();
+        assert_ne!(changed, text, "{field}");
+        let pairs = changed.replace("\"step\":[0,1]", &format!("\"step\":[0,{most}]"));
+        for text in [changed, pairs] {
+            let events: Vec<Event> = read(text.as_bytes()).map(Result::unwrap).collect();
+            told(&events);
+            told(&merged(&[&events]).unwrap());
+        }
+    }
+}
+
+#[test]
 fn a_line_of_ten_megabytes_is_a_line() {
     let said = "x".repeat(10 * 1024 * 1024);
     let at = StepAt { host: host("web01"), task: 0, step: 1 };

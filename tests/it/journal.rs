@@ -140,7 +140,7 @@ async fn what_a_later_fan_recorded_is_shown_and_passed_on_and_nobody_goes_on_fro
         let refused = fan.run([again, &name]);
         assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
         let why = format!(
-            "error: run {name} was recorded by fan {}, which knows more than this one (line 2 of events.jsonl)\n",
+            "error: run {name} was recorded by fan {}, which knows more than this one (line 2 of events.jsonl) (help: use that version of fan)\n",
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(refused.stderr, why);

@@ -65,7 +65,7 @@ pub(super) fn rows(record: &Record) -> impl Iterator<Item = [String; COLUMNS.len
                 name.clone(),
                 status.clone(),
                 clean(task.map(|task| task.name.as_str()).unwrap_or_default()),
-                (run.step + 1).to_string(),
+                run.step.saturating_add(1).to_string(),
                 clean(record.step(run.task, run.step).map(|step| step.title.as_str()).unwrap_or_default()),
                 status_word(run).to_owned(),
                 exit_text(run),
