@@ -80,53 +80,87 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
             rows.push((name.to_owned(), show(&set.value), set.origin.to_string()));
         }
     }
+    // Taken apart as a whole: a setting that nobody would see does not compile.
+    let Settings {
+        env,
+        address,
+        port,
+        user,
+        identity,
+        identities_only,
+        agent,
+        certificates,
+        forward_agent,
+        password: login_password,
+        sudo_user,
+        sudo_method,
+        sudo_password,
+        gateway,
+        proxy_command,
+        known_hosts,
+        shared_known_hosts,
+        host_key,
+        host_keys,
+        host_key_alias,
+        revoked_host_keys,
+        connect_timeout,
+        auth_timeout,
+        session_timeout,
+        command_timeout,
+        idle_timeout,
+        keepalive,
+        retries,
+        on_disconnect,
+        shell,
+        transport,
+    } = settings;
     let text = |value: &String| Value::from(value.as_str());
     let time = |value: &std::time::Duration| Value::from(duration::show(*value));
     let limit = |value: &TimeLimit| Value::from(value.duration().map_or("none".to_owned(), duration::show));
-    row(&mut rows, "address", &settings.address, text);
-    row(&mut rows, "port", &settings.port, |port| Value::from(*port));
-    row(&mut rows, "user", &settings.user, text);
-    row(&mut rows, "identity", &settings.identity, |files| json!(files));
-    row(&mut rows, "identities_only", &settings.identities_only, |only| Value::from(*only));
-    row(&mut rows, "agent", &settings.agent, |agent| match agent {
+    row(&mut rows, "address", address, text);
+    row(&mut rows, "port", port, |port| Value::from(*port));
+    row(&mut rows, "user", user, text);
+    row(&mut rows, "identity", identity, |files| json!(files));
+    row(&mut rows, "identities_only", identities_only, |only| Value::from(*only));
+    row(&mut rows, "agent", agent, |agent| match agent {
         AgentSetting::Off => Value::from(false),
         AgentSetting::Environment => Value::from(true),
         AgentSetting::Socket(path) => Value::from(path.as_str()),
     });
-    row(&mut rows, "certificate", &settings.certificates, |files| json!(files));
-    row(&mut rows, "forward_agent", &settings.forward_agent, |forward| Value::from(*forward));
-    row(&mut rows, "password", &settings.password, |source| Value::from(password(source)));
-    row(&mut rows, "sudo.user", &settings.sudo_user, text);
-    row(&mut rows, "sudo.method", &settings.sudo_method, |method| Value::from(method.as_str()));
-    row(&mut rows, "sudo.password", &settings.sudo_password, |source| Value::from(password(source)));
-    row(&mut rows, "gateway", &settings.gateway, |gateway| match gateway {
+    row(&mut rows, "certificate", certificates, |files| json!(files));
+    row(&mut rows, "forward_agent", forward_agent, |forward| Value::from(*forward));
+    row(&mut rows, "password", login_password, |source| Value::from(password(source)));
+    row(&mut rows, "sudo.user", sudo_user, text);
+    row(&mut rows, "sudo.method", sudo_method, |method| Value::from(method.as_str()));
+    row(&mut rows, "sudo.password", sudo_password, |source| Value::from(password(source)));
+    row(&mut rows, "gateway", gateway, |gateway| match gateway {
         GatewaySetting::Direct => Value::from("none"),
         GatewaySetting::Hops(hops) => Value::from(hops.join(",")),
     });
-    row(&mut rows, "proxy_command", &settings.proxy_command, text);
-    row(&mut rows, "known_hosts", &settings.known_hosts, |files| json!(files));
-    row(&mut rows, "known_hosts.shared", &settings.shared_known_hosts, |files| json!(files));
-    row(&mut rows, "host_key", &settings.host_key, |pins| json!(pins));
-    row(&mut rows, "host_keys", &settings.host_keys, |policy| Value::from(policy.as_str()));
-    row(&mut rows, "host_key_alias", &settings.host_key_alias, text);
-    row(&mut rows, "revoked_host_keys", &settings.revoked_host_keys, |files| json!(files));
-    row(&mut rows, "connect_timeout", &settings.connect_timeout, time);
-    row(&mut rows, "auth_timeout", &settings.auth_timeout, time);
-    row(&mut rows, "session_timeout", &settings.session_timeout, time);
-    row(&mut rows, "command_timeout", &settings.command_timeout, limit);
-    row(&mut rows, "idle_timeout", &settings.idle_timeout, limit);
-    row(&mut rows, "keepalive", &settings.keepalive, limit);
-    row(&mut rows, "retries", &settings.retries, |retries| Value::from(*retries));
-    row(&mut rows, "on_disconnect", &settings.on_disconnect, |then| match then {
+    row(&mut rows, "proxy_command", proxy_command, text);
+    row(&mut rows, "known_hosts", known_hosts, |files| json!(files));
+    row(&mut rows, "known_hosts.shared", shared_known_hosts, |files| json!(files));
+    row(&mut rows, "host_key", host_key, |pins| json!(pins));
+    row(&mut rows, "host_keys", host_keys, |policy| Value::from(policy.as_str()));
+    row(&mut rows, "host_key_alias", host_key_alias, text);
+    row(&mut rows, "revoked_host_keys", revoked_host_keys, |files| json!(files));
+    row(&mut rows, "connect_timeout", connect_timeout, time);
+    row(&mut rows, "auth_timeout", auth_timeout, time);
+    row(&mut rows, "session_timeout", session_timeout, time);
+    row(&mut rows, "command_timeout", command_timeout, limit);
+    row(&mut rows, "idle_timeout", idle_timeout, limit);
+    row(&mut rows, "keepalive", keepalive, limit);
+    row(&mut rows, "retries", retries, |retries| Value::from(*retries));
+    row(&mut rows, "on_disconnect", on_disconnect, |then| match then {
         OnDisconnect::Leave => Value::from("leave"),
         OnDisconnect::Kill => Value::from("kill"),
     });
-    row(&mut rows, "shell", &settings.shell, text);
-    row(&mut rows, "transport", &settings.transport, |transport| match transport {
+    row(&mut rows, "shell", shell, text);
+    row(&mut rows, "transport", transport, |transport| match transport {
         Transport::Ssh => Value::from("ssh"),
         Transport::Local => Value::from("local"),
     });
-    for (name, value) in &settings.env {
+    for (name, value) in env {
         rows.push((format!("env.{name}"), Value::from(value.value.as_str()), value.origin.to_string()));
     }
     rows

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::config::findings::Findings;
 use crate::config::scalar;
+use crate::config::tables::shape::{Keys, names};
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::model::duration;
 use crate::model::position::Diagnostic;
@@ -17,9 +18,7 @@ use crate::model::value::type_name;
 /// The names that a map may have.
 pub(super) struct Schema {
     /// Names that are read.
-    pub(super) known: &'static [&'static [&'static str]],
-    /// Names that later versions will read: an error of their own, since their authors expect an effect.
-    pub(super) later: &'static [&'static str],
+    pub(super) known: &'static [Keys],
     /// What users of other tools write, and the name that it has here.
     pub(super) synonyms: &'static [(&'static str, &'static str)],
 }
@@ -27,12 +26,17 @@ pub(super) struct Schema {
 impl Schema {
     /// Whether a name is read.
     pub(super) fn knows(&self, name: &str) -> bool {
-        self.known.iter().any(|names| names.contains(&name))
+        self.names().any(|known| known == name)
     }
 
     /// Notes why a field that is not read is refused.
     pub(super) fn refuse(&self, key: &Scalar, findings: &mut Findings) {
-        self.refuse_among(key, self.known.iter().copied().flatten().copied(), findings);
+        self.refuse_among(key, self.names(), findings);
+    }
+
+    /// The names that are read.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.known.iter().copied().flat_map(names)
     }
 
     /// Notes why a field that is not read is refused where only some of the known ones have a meaning.
@@ -43,15 +47,10 @@ impl Schema {
         findings: &mut Findings,
     ) {
         let name = quote(&key.text);
-        if self.later.contains(&&*key.text) {
-            findings.error(&key.position, format!("{name} is not supported by this version of fan"));
-            return;
-        }
-        let known = || self.known.iter().copied().flatten().copied();
         let synonym =
             |name: &str| self.synonyms.iter().find(|&&(other, _)| other == name).map(|&(_, here)| here);
         let others = self.synonyms.iter().map(|&(other, _)| other);
-        let near = || did_you_mean(&key.text, known().chain(others));
+        let near = || did_you_mean(&key.text, self.names().chain(others));
         // A slip may also be one in another tool's word.
         let meant = synonym(&key.text).or_else(near).map(|near| synonym(near).unwrap_or(near));
         if let Some(meant) = meant {

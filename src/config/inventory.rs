@@ -8,6 +8,7 @@ use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::settings::{self, Layer, Owner};
+use crate::config::tables::inventory as tables;
 use crate::config::vars::{Braces, vars};
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::config::{secret, source};
@@ -20,20 +21,12 @@ use crate::model::settings::Settings;
 use crate::model::target::role_members;
 use crate::model::value::Vars;
 
-pub(super) const FILE: Schema = Schema {
-    known: &[&["vars", "secrets", "defaults", "hosts", "roles"]],
-    later: &[],
-    synonyms: &[("groups", "roles")],
-};
-pub(super) const DEFAULTS: Schema =
-    Schema { known: &[settings::KNOWN], later: settings::LATER, synonyms: settings::SYNONYMS };
+pub(super) const FILE: Schema = Schema { known: &[tables::FILE], synonyms: &[("groups", "roles")] };
+pub(super) const DEFAULTS: Schema = Schema { known: &[tables::SETTINGS], synonyms: settings::SYNONYMS };
 pub(super) const HOST: Schema =
-    Schema { known: &[settings::KNOWN, &["vars"]], later: settings::LATER, synonyms: settings::SYNONYMS };
-pub(super) const ROLE: Schema = Schema {
-    known: &[&["hosts", "roles", "vars", "protect"], settings::KNOWN],
-    later: settings::LATER,
-    synonyms: settings::SYNONYMS,
-};
+    Schema { known: &[tables::HOST, tables::SETTINGS], synonyms: settings::SYNONYMS };
+pub(super) const ROLE: Schema =
+    Schema { known: &[tables::ROLE, tables::SETTINGS], synonyms: settings::SYNONYMS };
 
 /// Bytes that the entry of a range may take when it is copied for each of its hosts.
 const MAX_COPIED: usize = 64 * 1024 * 1024;

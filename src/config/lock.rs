@@ -2,6 +2,7 @@
 
 use crate::config::fields::{Schema, expected, has_template, literal, map};
 use crate::config::findings::Findings;
+use crate::config::tables::tasks;
 use crate::config::templates::template;
 use crate::config::yaml::Node;
 use crate::model::name::{check_host_name, check_lock_name};
@@ -10,7 +11,7 @@ use crate::model::task::{Lock, TemplateText};
 use crate::model::template::Syntax;
 
 pub(super) const LOCK: Schema =
-    Schema { known: &[&["name", "on"]], later: &[], synonyms: &[("host", "on"), ("lock", "name")] };
+    Schema { known: &[tasks::LOCK], synonyms: &[("host", "on"), ("lock", "name")] };
 
 /// Reads a lock.
 pub(super) fn lock(node: &Node, findings: &mut Findings) -> Option<Lock> {

@@ -35,6 +35,7 @@ mod source;
 pub mod ssh_config;
 mod steps;
 mod syntax;
+mod tables;
 mod tasks;
 mod templates;
 #[cfg(test)]

@@ -9,15 +9,14 @@ use std::path::Path;
 use crate::config::fields::{literal, map};
 use crate::config::findings::Findings;
 use crate::config::places::{names_variable, resolved};
+use crate::config::tables::inventory::SOURCES;
+use crate::config::tables::shape::names;
 use crate::config::yaml::Node;
 use crate::model::name::check_variable_name;
 use crate::model::position::Located;
 use crate::model::secret::{SecretSource, SecretSources};
 use crate::model::suggest::did_you_mean;
 use crate::model::value::Vars;
-
-/// The ways.
-pub(super) const SOURCES: [&str; 4] = ["env", "file", "command", "prompt"];
 
 /// Reads the secrets of a file. `vars` are its variables, which cannot have the same names.
 pub(super) fn secrets(node: &Node, base: &Path, vars: &Vars, findings: &mut Findings) -> SecretSources {
@@ -56,8 +55,8 @@ pub(super) fn source(node: &Node, field: &str, base: &Path, findings: &mut Findi
         return None;
     };
     let key = &*entry.key.text;
-    if !SOURCES.contains(&key) {
-        let message = match did_you_mean(key, SOURCES) {
+    if !names(SOURCES).any(|name| name == key) {
+        let message = match did_you_mean(key, names(SOURCES)) {
             Some(near) => format!("unknown source of \"{field}\"; did you mean \"{near}\"?"),
             None => format!("unknown source of \"{field}\""),
         };

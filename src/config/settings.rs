@@ -7,6 +7,7 @@ use crate::config::fields::{Schema, flag, integer, literal, map, quote, time_lim
 use crate::config::findings::Findings;
 use crate::config::gateway::Hop;
 use crate::config::places::{environment_name, resolved};
+use crate::config::tables::inventory;
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::config::{fields, host_keys, scalar, secret};
 use crate::model::inventory::RoleName;
@@ -17,40 +18,6 @@ use crate::model::secret::SecretSource;
 use crate::model::settings::{
     AgentSetting, GatewaySetting, OnDisconnect, Origin, Settings, Sourced, TimeLimit, Transport,
 };
-
-/// Fields that are settings.
-pub(super) const KNOWN: &[&str] = &[
-    "address",
-    "port",
-    "user",
-    "identity",
-    "identities_only",
-    "agent",
-    "known_hosts",
-    "connect_timeout",
-    "auth_timeout",
-    "session_timeout",
-    "command_timeout",
-    "idle_timeout",
-    "keepalive",
-    "retries",
-    "shell",
-    "env",
-    "transport",
-    "gateway",
-    "forward_agent",
-    "password",
-    "certificate",
-    "host_key",
-    "host_keys",
-    "host_key_alias",
-    "revoked_host_keys",
-    "on_disconnect",
-    "sudo",
-];
-
-/// Settings that are not built yet.
-pub(super) const LATER: &[&str] = &[];
 
 /// What ssh_config and other tools call them.
 pub(super) const SYNONYMS: &[(&str, &str)] = &[
@@ -219,8 +186,7 @@ impl Sudo {
 }
 
 pub(super) const SUDO: Schema = Schema {
-    known: &[&["user", "method", "password"]],
-    later: &[],
+    known: &[inventory::SUDO],
     synonyms: &[
         ("become_user", "user"),
         ("become_method", "method"),

@@ -10,6 +10,7 @@ use crate::config::fields::{Schema, expected, flag, map, quote, text, texts, tim
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::inventory::{patterns, roles};
 use crate::config::steps::{one_step, steps};
+use crate::config::tables::tasks as tables;
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Entry, Node};
 use crate::config::{lock, order, rollout, secret, source};
@@ -19,13 +20,9 @@ use crate::model::secret::SecretSources;
 use crate::model::task::{Step, Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
-pub(super) const FILE: Schema = Schema { known: &[&["vars", "secrets", "tasks"]], later: &[], synonyms: &[] };
+pub(super) const FILE: Schema = Schema { known: &[tables::FILE], synonyms: &[] };
 pub(super) const TASK: Schema = Schema {
-    known: &[
-        &["desc", "params", "roles", "hosts", "exclude", "vars", "before", "after", "steps", "timeout"],
-        &["serial", "max_fail", "strategy", "run_once", "lock", "handlers", "rescue", "always", "private"],
-    ],
-    later: &[],
+    known: &[tables::TASK],
     synonyms: &[
         ("description", "desc"),
         ("name", "desc"),

@@ -203,15 +203,6 @@ fn paths_are_relative_to_the_inventory() {
 }
 
 #[test]
-fn every_setting_that_is_known_is_read() {
-    use crate::config::settings::KNOWN;
-    for field in KNOWN {
-        let errors = inventory_errors(&format!("hosts:\n  a: {{{field}: [{{x: y}}]}}\n"));
-        assert!(!errors.contains("unknown field"), "{field}: {errors}");
-    }
-}
-
-#[test]
 fn tasks_become_steps() {
     let file = load_tasks(Path::new("tests/data/good/tasks/everything.yaml")).unwrap().value;
     let short = &file.tasks["short"];

@@ -212,43 +212,14 @@ pub struct Settings {
 impl Settings {
     /// Lays `higher` over this layer: what `higher` says wins, key by key for `env`.
     pub fn overlay(&mut self, higher: &Self) {
-        fn put<T: Clone>(low: &mut Option<T>, high: &Option<T>) {
-            if let Some(value) = high {
-                *low = Some(value.clone());
-            }
+        // Taken apart as a whole: a setting that is forgotten here does not compile.
+        macro_rules! overlay {
+            ($($field:ident)*) => {
+                let Self { env, $($field),* } = higher.clone();
+                $(self.$field = $field.or_else(|| self.$field.take());)*
+                self.env.extend(env);
+            };
         }
-        put(&mut self.address, &higher.address);
-        put(&mut self.port, &higher.port);
-        put(&mut self.user, &higher.user);
-        put(&mut self.identity, &higher.identity);
-        put(&mut self.identities_only, &higher.identities_only);
-        put(&mut self.agent, &higher.agent);
-        put(&mut self.certificates, &higher.certificates);
-        put(&mut self.gateway, &higher.gateway);
-        put(&mut self.proxy_command, &higher.proxy_command);
-        put(&mut self.forward_agent, &higher.forward_agent);
-        put(&mut self.password, &higher.password);
-        put(&mut self.sudo_user, &higher.sudo_user);
-        put(&mut self.sudo_method, &higher.sudo_method);
-        put(&mut self.sudo_password, &higher.sudo_password);
-        put(&mut self.host_key, &higher.host_key);
-        put(&mut self.host_keys, &higher.host_keys);
-        put(&mut self.host_key_alias, &higher.host_key_alias);
-        put(&mut self.revoked_host_keys, &higher.revoked_host_keys);
-        put(&mut self.on_disconnect, &higher.on_disconnect);
-        put(&mut self.known_hosts, &higher.known_hosts);
-        put(&mut self.shared_known_hosts, &higher.shared_known_hosts);
-        put(&mut self.connect_timeout, &higher.connect_timeout);
-        put(&mut self.auth_timeout, &higher.auth_timeout);
-        put(&mut self.session_timeout, &higher.session_timeout);
-        put(&mut self.command_timeout, &higher.command_timeout);
-        put(&mut self.idle_timeout, &higher.idle_timeout);
-        put(&mut self.keepalive, &higher.keepalive);
-        put(&mut self.retries, &higher.retries);
-        put(&mut self.shell, &higher.shell);
-        put(&mut self.transport, &higher.transport);
-        for (name, value) in &higher.env {
-            self.env.insert(name.clone(), value.clone());
-        }
+        overlay!(address port user identity identities_only agent certificates gateway proxy_command forward_agent password sudo_user sudo_method sudo_password host_key host_keys host_key_alias revoked_host_keys on_disconnect known_hosts shared_known_hosts connect_timeout auth_timeout session_timeout command_timeout idle_timeout keepalive retries shell transport);
     }
 }

@@ -1,7 +1,7 @@
 //! The schemas against the readers: the same keys, and the same verdict wherever a schema can have one. The judge is
 //! Python's jsonschema (tests/setup.sh).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -11,13 +11,14 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::config::compose::compose;
-use crate::config::fields::Schema;
 use crate::config::findings::Findings;
-use crate::config::json_schema::shape::{Keys, Shape};
-use crate::config::json_schema::{FileFormat, inventory, json_schema, tasks};
-use crate::config::steps::{STEP_KEYS, actions, keys_beside};
+use crate::config::json_schema::{FileFormat, json_schema};
+use crate::config::steps::{TWOFOLD, actions, keys_beside, kind};
+use crate::config::tables::shape::{Keys, Shape};
+use crate::config::tables::{self, tasks};
 use crate::config::yaml::Node;
-use crate::config::{load_tasks_text, lock, scalar, secret, settings, source, steps};
+use crate::config::{load_inventory_text, load_tasks_text, scalar, source};
+use crate::model::handed::{Handed, Handover};
 use crate::model::value::Value;
 
 /// For each instance whether it holds.
@@ -70,35 +71,98 @@ fn files(folder: &str) -> BTreeMap<String, Value> {
 
 const FORMATS: [(FileFormat, &str); 2] = [(FileFormat::Tasks, "tasks"), (FileFormat::Inventory, "inventory")];
 
+/// A file with a key in a map of it that takes this value there.
+type InFile = fn(&str, Value) -> Value;
+
+/// Each table with the file that it is about, its documentation, and a file with one of its keys.
+const TABLES: [(Keys, FileFormat, &str, InFile); 8] = [
+    (tables::tasks::FILE, FileFormat::Tasks, "tasks", |key, value| json!({key: value})),
+    (tables::tasks::TASK, FileFormat::Tasks, "tasks", |key, value| json!({"tasks": {"t": {key: value}}})),
+    (
+        tables::tasks::LOCK,
+        FileFormat::Tasks,
+        "tasks",
+        |key, value| json!({"tasks": {"t": {"steps": ["true"], "lock": {key: value}}}}),
+    ),
+    (tables::inventory::FILE, FileFormat::Inventory, "inventory", |key, value| json!({key: value})),
+    (
+        tables::inventory::ROLE,
+        FileFormat::Inventory,
+        "inventory",
+        |key, value| json!({"hosts": ["a"], "roles": {"r": {key: value}}}),
+    ),
+    (
+        tables::inventory::HOST,
+        FileFormat::Inventory,
+        "inventory",
+        |key, value| json!({"hosts": {"a": {key: value}}}),
+    ),
+    (
+        tables::inventory::SETTINGS,
+        FileFormat::Inventory,
+        "inventory",
+        |key, value| json!({"hosts": {"a": {key: value}}}),
+    ),
+    (
+        tables::inventory::SUDO,
+        FileFormat::Inventory,
+        "privilege",
+        |key, value| json!({"hosts": {"a": {"sudo": {key: value}}}}),
+    ),
+];
+
+/// What is wrong with a file.
+fn errors(format: FileFormat, file: &Value) -> String {
+    let text = file.to_string();
+    let errors = match format {
+        FileFormat::Tasks => load_tasks_text("f", &text).err(),
+        FileFormat::Inventory => load_inventory_text("f", &text).err(),
+    };
+    errors.map(|errors| errors.to_string()).unwrap_or_default()
+}
+
+/// Something that no key takes.
+fn nonsense() -> Value {
+    json!({"a b": [[{"c d": null}]]})
+}
+
+/// What stands in a table is read: nonsense in its place is refused, and not because nobody knows the key.
 #[test]
-fn every_key_of_the_readers_is_described_and_no_other() {
-    let names = |keys: Keys| keys.iter().map(|&(name, ..)| name).collect::<BTreeSet<_>>();
-    let known = |schema: &Schema| schema.known.iter().copied().flatten().copied().collect::<BTreeSet<_>>();
-    let together =
-        |own: Keys| names(own).into_iter().chain(names(inventory::SETTINGS)).collect::<BTreeSet<_>>();
-    for (of, described, read) in [
-        ("tasks file", names(tasks::FILE), known(&crate::config::tasks::FILE)),
-        ("task", names(tasks::TASK), known(&crate::config::tasks::TASK)),
-        ("lock", names(tasks::LOCK), known(&lock::LOCK)),
-        ("step", names(tasks::STEP), known(&STEP_KEYS)),
-        ("assert", names(tasks::ASSERT), known(&steps::ASSERT)),
-        ("wait_for", names(tasks::WAIT_FOR), known(&steps::WAIT_FOR)),
-        ("prompt", names(tasks::PROMPT), known(&steps::PROMPT)),
-        ("reboot", names(tasks::REBOOT), known(&steps::REBOOT)),
-        ("inventory", names(inventory::FILE), known(&crate::config::inventory::FILE)),
-        ("host", together(inventory::HOST), known(&crate::config::inventory::HOST)),
-        ("role", together(inventory::ROLE), known(&crate::config::inventory::ROLE)),
-        ("defaults", together(&[]), known(&crate::config::inventory::DEFAULTS)),
-        ("sudo", names(inventory::SUDO), known(&settings::SUDO)),
-        ("settings", names(inventory::SETTINGS), settings::KNOWN.iter().copied().collect()),
-        ("secret", names(inventory::SOURCES), secret::SOURCES.into_iter().collect()),
-    ] {
-        assert_eq!(described, read, "{of}");
+fn every_key_is_read_and_described() {
+    for (keys, format, docs, file) in TABLES {
+        let docs = fs::read_to_string(format!("docs/{docs}.md")).unwrap();
+        for (key, _, about) in keys {
+            let errors = errors(format, &file(key, nonsense()));
+            let unknown = format!("unknown field \"{key}\"");
+            assert!(!errors.is_empty() && !errors.contains(&unknown), "{key}: {errors}");
+            assert!(about.len() > 3 && !about.ends_with('.'), "{key}: {about:?}");
+            let said = [format!("`{key}`"), format!("`{key}:"), format!("{key}:")];
+            assert!(said.iter().any(|said| docs.contains(said)), "{key} is in no documentation");
+        }
     }
-    let tables =
-        [tasks::TASK, tasks::STEP, tasks::LOCK, tasks::WAIT_FOR, inventory::SETTINGS, inventory::ROLE];
-    for (name, _, about) in tables.concat() {
-        assert!(about.len() > 3 && !about.ends_with('.'), "{name}: {about:?}");
+}
+
+/// The same for what stands beside an action: read there, and not passed over.
+#[test]
+fn every_key_of_a_step_is_read_and_described() {
+    let docs = ["tasks", "files", "privilege", "secrets"]
+        .map(|name| fs::read_to_string(format!("docs/{name}.md")).unwrap());
+    for action in actions() {
+        for key in keys_beside(action) {
+            let mut step = step(action, key);
+            step[key] = nonsense();
+            let errors = errors(FileFormat::Tasks, &json!({"tasks": {"t": {"steps": [step]}}}));
+            let unknown = format!("unknown field \"{key}\"");
+            assert!(!errors.is_empty() && !errors.contains(&unknown), "{action}, {key}: {errors}");
+        }
+    }
+    for (key, _, about) in tables::tasks::STEP {
+        assert!(about.len() > 3 && !about.ends_with('.'), "{key}: {about:?}");
+        let said = [format!("`{key}`"), format!("`{key}:"), format!("{key}:")];
+        assert!(
+            said.iter().any(|said| docs.iter().any(|docs| docs.contains(said))),
+            "{key} is in no documentation"
+        );
     }
 }
 
@@ -166,7 +230,7 @@ fn step(action: &str, key: &str) -> Value {
         ("sudo", "sudo") => json!("x"),
         _ => of_key(name),
     };
-    let required = tasks::REQUIRED.iter().filter(|(of, _)| *of == action).map(|&(_, key)| key);
+    let required = kind(action).unwrap().required.iter().copied();
     required.chain([action, key]).map(|name| (name.to_owned(), value(name))).collect()
 }
 
@@ -175,7 +239,7 @@ fn step(action: &str, key: &str) -> Value {
 fn keys_belong_to_the_same_actions() {
     let keys: Vec<&str> = tasks::STEP.iter().map(|&(name, ..)| name).collect();
     let pairs: Vec<(&str, &str)> =
-        actions().iter().flat_map(|action| keys.iter().map(move |key| (*action, *key))).collect();
+        actions().flat_map(|action| keys.iter().map(move |key| (action, *key))).collect();
     let file = |step: Value| json!({"tasks": {"t": {"steps": [step]}}});
     let instances: Vec<Value> = pairs.iter().map(|(action, key)| file(step(action, key))).collect();
     let verdicts = judge(&json_schema(FileFormat::Tasks), &instances);
@@ -189,12 +253,34 @@ fn keys_belong_to_the_same_actions() {
         let said = strangers.iter().any(|words| refused.contains(words));
         assert_eq!(!said, belongs, "{instance}: {refused}");
     }
-    for (action, key) in tasks::REQUIRED {
+    for (action, key) in
+        actions().flat_map(|action| kind(action).unwrap().required.iter().map(move |key| (action, key)))
+    {
         let mut lacking = step(action, action);
         lacking.as_object_mut().unwrap().remove(*key);
         assert_eq!(judge(&json_schema(FileFormat::Tasks), &[file(lacking.clone())]), [false], "{lacking}");
         let refused = load_tasks_text("f", &file(lacking).to_string()).unwrap_err().to_string();
         assert!(refused.contains(&format!("without \"{key}\"")), "{refused}");
+    }
+}
+
+#[test]
+fn what_is_handed_down_is_what_may_stand_at_the_step_itself() {
+    for action in actions().filter(|action| *action != TWOFOLD) {
+        let mut step = step(action, action);
+        if action == "task" {
+            step[action] = json!("u");
+        }
+        let file = json!({"tasks": {"t": {"steps": [step]}, "u": ["true"]}});
+        let file = load_tasks_text("f", &file.to_string()).unwrap_or_else(|errors| panic!("{errors}")).value;
+        let step = &file.tasks["t"].steps[0];
+        assert_eq!(step.action.properties().key, action);
+        for key in Handed::ALL {
+            // A block of steps on the hosts says nothing of who does what on this machine.
+            let own = (key, action) == (Handed::RunAs, "local");
+            let beside = keys_beside(action).any(|beside| beside == key.key());
+            assert_eq!(key.at(&step.action) == Handover::Takes, beside && !own, "{key:?} {action}");
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use regex::Regex;
 
 use crate::config::fields::{flag, has_template, kind, literal, quote, text, texts, word};
 use crate::config::findings::Findings;
-use crate::config::steps::keys::OnFiles;
 use crate::config::templates::{checked, template};
 use crate::config::yaml::{Entry, Node, Scalar};
 use crate::model::files::{
@@ -129,16 +128,17 @@ impl<'n> Fields<'n> {
 }
 
 /// Reads an action on files; all that is wrong with it is noted.
-pub(super) fn action(action: OnFiles, fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
-    match action {
-        OnFiles::Put => put(fields, findings).map(Action::Put),
-        OnFiles::Get => get(fields, findings).map(Action::Get),
-        OnFiles::Sync => sync(fields, findings).map(Action::Sync),
-        OnFiles::Template => template_file(fields, findings).map(Action::Template),
-        OnFiles::File => file(fields, findings).map(Action::File),
-        OnFiles::Line => line(fields, findings).map(Action::Line),
-        OnFiles::Stat => fields.own_path(findings).map(Action::Stat),
-        OnFiles::Ls => fields.own_path(findings).map(Action::Ls),
+pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+    match &*fields.action.key.text {
+        "put" => put(fields, findings).map(Action::Put),
+        "get" => get(fields, findings).map(Action::Get),
+        "sync" => sync(fields, findings).map(Action::Sync),
+        "template" => template_file(fields, findings).map(Action::Template),
+        "file" => file(fields, findings).map(Action::File),
+        "line" => line(fields, findings).map(Action::Line),
+        "stat" => fields.own_path(findings).map(Action::Stat),
+        "ls" => fields.own_path(findings).map(Action::Ls),
+        _ => None,
     }
 }
 

@@ -14,12 +14,6 @@ mod keys;
 mod step;
 mod waiting;
 
-#[cfg(test)]
-pub(super) use crate::config::steps::step::ASSERT;
 pub(super) use crate::config::steps::step::{one_step, steps};
 pub use files::{check_glob, check_validate};
-#[cfg(test)]
-pub(super) use keys::STEP as STEP_KEYS;
-pub(super) use keys::{actions, keys_beside};
-#[cfg(test)]
-pub(super) use waiting::{PROMPT, REBOOT, WAIT_FOR};
+pub(super) use keys::{TWOFOLD, actions, keys_beside, kind};

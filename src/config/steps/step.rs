@@ -8,8 +8,9 @@ use crate::config::places::environment_name;
 use crate::config::scalar;
 use crate::config::steps::control::Control;
 use crate::config::steps::files::Fields;
-use crate::config::steps::keys::{ACTIONS, LATER_ACTIONS, OnFiles, STEP};
+use crate::config::steps::keys::{STEP, TWOFOLD, is_action as is_name, shapes_some};
 use crate::config::steps::{becoming, files, keys, waiting};
+use crate::config::tables::tasks;
 use crate::config::templates::{checked, template, value};
 use crate::config::yaml::{Entry, Map, Node};
 use crate::model::name::{check_task_name, check_variable_name};
@@ -18,11 +19,8 @@ use crate::model::shell::is_posix_family;
 use crate::model::task::{Action, Block, Command, Include, Step, Template, TemplateText};
 use crate::model::template::Syntax;
 
-pub(in crate::config) const ASSERT: Schema = Schema {
-    known: &[&["that", "message"]],
-    later: &[],
-    synonyms: &[("msg", "message"), ("fail_msg", "message")],
-};
+pub(in crate::config) const ASSERT: Schema =
+    Schema { known: &[tasks::ASSERT], synonyms: &[("msg", "message"), ("fail_msg", "message")] };
 
 /// Reads a list of steps; `whose` says whose they are: `task "deploy"`.
 pub(in crate::config) fn steps(node: &Node, whose: &str, findings: &mut Findings) -> Vec<Step> {
@@ -56,16 +54,13 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     let mut control = Control::default();
     let mut actions: Vec<&Entry> = Vec::new();
     let mut of_some: Vec<&Entry> = Vec::new();
-    let has = |names: &[&str]| at.entries.iter().any(|entry| names.contains(&&*entry.key.text));
+    let has = |name: &str| at.entries.iter().any(|entry| &*entry.key.text == name);
     // `sudo: true` shapes a step; `sudo: SCRIPT` is one.
-    let has_other =
-        at.entries.iter().any(|entry| &*entry.key.text != "sudo" && ACTIONS.contains(&&*entry.key.text));
+    let has_other = at.entries.iter().any(|entry| &*entry.key.text != TWOFOLD && is_name(&entry.key.text));
     let is_action = |entry: &Entry| match &*entry.key.text {
-        "sudo" => !has_other && !becoming::is_manner(&entry.value),
-        key => ACTIONS.contains(&key),
+        TWOFOLD => !has_other && !becoming::is_manner(&entry.value),
+        key => is_name(key),
     };
-    let is_later = |entry: &Entry| LATER_ACTIONS.contains(&&*entry.key.text);
-    let only_later = at.entries.iter().any(is_later) && !has(ACTIONS);
     let mut refused = false;
     for entry in map(node, "a step", "key", findings) {
         let (key, value) = (&*entry.key.text, &entry.value);
@@ -83,14 +78,11 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
         }
         if is_action(entry) {
             actions.push(entry);
-        } else if keys::shapes_some(key) && !is_later(entry) {
+        } else if shapes_some(key) {
             of_some.push(entry);
-        } else if !STEP.knows(key) || is_later(entry) {
+        } else if !STEP.knows(key) {
             refused = true;
-            // Whoever wrote `script:` also wrote its keys; one message about the action says it all.
-            if !only_later || STEP.later.contains(&key) {
-                keys::refuse(&entry.key, has, findings);
-            }
+            keys::refuse(&entry.key, has, findings);
         }
     }
     // A key that is refused may be the one that was to be the action.
@@ -98,7 +90,7 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
         let names: Vec<&str> = actions.iter().map(|entry| &*entry.key.text).collect();
         let step = format!("step {number} of {whose}");
         if names.is_empty() {
-            let help = format!("one of {}", ACTIONS.join(", "));
+            let help = format!("one of {}", keys::actions().collect::<Vec<_>>().join(", "));
             findings.error_help(&at.position, format!("{step} has no action"), help);
         } else {
             let found = names.join(" and ");
@@ -147,7 +139,7 @@ pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Act
         "barrier" => flagged(value, name, Action::Barrier, findings),
         "block" => block(fields, findings),
         "task" => include(fields, findings),
-        name => OnFiles::named(name).and_then(|action| files::action(action, fields, findings)),
+        _ => files::action(fields, findings),
     }
 }
 

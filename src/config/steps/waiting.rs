@@ -7,6 +7,7 @@ use regex::Regex;
 use crate::config::fields::{Schema, expected, flag, integer, literal, map, text, time_limit};
 use crate::config::findings::Findings;
 use crate::config::scalar;
+use crate::config::tables::tasks::{self, CONDITIONS};
 use crate::config::templates::template;
 use crate::config::yaml::{Map, Node};
 use crate::model::name::check_variable_name;
@@ -24,12 +25,8 @@ const RESTART: TimeLimit = TimeLimit::After(Duration::from_secs(600));
 /// Pause between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What can be waited for: exactly one of them.
-const CONDITIONS: &[&str] = &["port", "path", "http", "command"];
-
 pub(in crate::config) const WAIT_FOR: Schema = Schema {
-    known: &[CONDITIONS, &["address", "status", "body", "gone", "timeout", "interval"]],
-    later: &[],
+    known: &[tasks::WAIT_FOR],
     synonyms: &[
         ("url", "http"),
         ("host", "address"),
@@ -40,14 +37,12 @@ pub(in crate::config) const WAIT_FOR: Schema = Schema {
 };
 
 pub(in crate::config) const PROMPT: Schema = Schema {
-    known: &[&["ask", "set", "default", "secret"]],
-    later: &[],
+    known: &[tasks::PROMPT],
     synonyms: &[("text", "ask"), ("message", "ask"), ("name", "set"), ("var", "set"), ("private", "secret")],
 };
 
 pub(in crate::config) const REBOOT: Schema = Schema {
-    known: &[&["command", "boot_id", "timeout"]],
-    later: &[],
+    known: &[tasks::REBOOT],
     synonyms: &[("reboot_command", "command"), ("reboot_timeout", "timeout")],
 };
 

@@ -15,11 +15,11 @@ const DURATION: &str = "^(none|(?=.)([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?
 const SHARE: &str = "^[0-9]+%?$";
 
 /// The keys of a map: name, what it takes, a line about it.
-pub(super) type Keys = &'static [(&'static str, Shape, &'static str)];
+pub(in crate::config) type Keys = &'static [(&'static str, Shape, &'static str)];
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shape {
+pub(in crate::config) enum Shape {
     /// A text, whatever YAML takes it for.
     Text,
     /// The same, or nothing.
@@ -71,7 +71,7 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The same in JSON Schema.
-    pub(super) fn schema(self) -> Value {
+    pub(in crate::config) fn schema(self) -> Value {
         match self {
             Self::Text => json!({"type": ["string", "number", "boolean"]}),
             Self::TextOrNothing => json!({"type": ["string", "number", "boolean", "null"]}),
@@ -125,7 +125,7 @@ impl Shape {
 }
 
 /// A whole schema: the map that a file is, and what it defines for its parts.
-pub(super) fn document(title: &str, keys: Keys, required: &[&str], definitions: &Value) -> Value {
+pub(in crate::config) fn document(title: &str, keys: Keys, required: &[&str], definitions: &Value) -> Value {
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
@@ -138,7 +138,9 @@ pub(super) fn document(title: &str, keys: Keys, required: &[&str], definitions: 
 }
 
 /// The properties of a map.
-pub(super) fn properties<'k>(keys: impl Iterator<Item = &'k (&'static str, Shape, &'static str)>) -> Value {
+pub(in crate::config) fn properties<'k>(
+    keys: impl Iterator<Item = &'k (&'static str, Shape, &'static str)>,
+) -> Value {
     let property = |(name, shape, about): &(&str, Shape, &str)| {
         let mut property = Vars::new();
         property.insert("description".to_owned(), json!(about));
@@ -151,4 +153,9 @@ pub(super) fn properties<'k>(keys: impl Iterator<Item = &'k (&'static str, Shape
         ((*name).to_owned(), Value::Object(property))
     };
     Value::Object(keys.map(property).collect())
+}
+
+/// The names of keys.
+pub(in crate::config) fn names(keys: Keys) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|&(name, ..)| name)
 }
