@@ -25,14 +25,6 @@ pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult 
         Action::Set(values) => set::run(cx.render(), values),
         Action::Fail(message) => fail::run(cx.render(), message),
         Action::Assert { that, message } => assert::run(cx.render(), cx.plan, that, message.as_ref()),
-        Action::Put(_)
-        | Action::Get(_)
-        | Action::Sync(_)
-        | Action::Template(_)
-        | Action::File(_)
-        | Action::Line(_)
-        | Action::Stat(_)
-        | Action::Ls(_) => files::run(cx).boxed().await,
         Action::WaitFor(wait) => wait_for::run(cx, wait).boxed().await,
         Action::Confirm(text) => ask::confirm(cx, text).boxed().await,
         Action::Prompt(prompt) => ask::prompt(cx, prompt).boxed().await,
@@ -41,6 +33,8 @@ pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult 
         // The hosts have met by now.
         Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
+        // Steps on files have all but their work in common.
+        _ => files::run(cx).boxed().await,
     };
     result.unwrap_or_else(StepResult::failed)
 }

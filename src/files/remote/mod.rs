@@ -23,11 +23,12 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 pub use privilege::Privilege;
+pub use script::Script;
 pub use shell::{JobEnd, Shell};
 pub use temporary::{Replaced, is_temporary, temporary_name};
 
 use dialect::Dialect;
-use script::{HASH, LOOK, LOOK_BEHIND, MISSING, Script};
+use script::{HASH, LOOK, LOOK_BEHIND, MISSING};
 pub(in crate::files) use search::Search;
 use temporary::{Asking, Displaced};
 pub(in crate::files) use work::Created;
@@ -556,13 +557,34 @@ impl<S: Session> Remote<S> {
 
     /// Runs a script of small jobs; a failing one is an error about `what` that tells what the host said.
     async fn job(&self, what: &str, script: Script) -> Result<Bytes, Failure> {
-        let end = self
-            .shell()
-            .await?
-            .run(script.bytes(), JOB)
-            .await
-            .map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+        self.work(what, &script, JOB).await
+    }
+
+    /// Runs a longer script of a step; gives what it printed.
+    ///
+    /// # Errors
+    ///
+    /// It fails, which is an error about `what` that tells what the host said last; or the host cannot run it.
+    pub async fn work(&self, what: &str, script: &Script, patience: Duration) -> Result<Bytes, Failure> {
+        let end = self.shell().await?.run(script.bytes(), patience).await;
+        let end =
+            end.map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
         if end.status == 0 { Ok(end.output) } else { Err(refused(what, &end)) }
+    }
+
+    /// The same for a script that puts something in place: whether it did is not known when the connection is lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::work`].
+    pub async fn work_in_place(
+        &self,
+        what: &str,
+        script: &Script,
+        patience: Duration,
+    ) -> Result<Bytes, Failure> {
+        let asking = self.undecided();
+        asking.decided(self.work(what, script, patience).await)
     }
 
     /// A request that puts something in place is about to go out.

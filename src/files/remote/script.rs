@@ -4,29 +4,29 @@ use crate::model::shell::single_quoted_bytes;
 
 /// A script in the making. Every part ends with a blank or a line end of its own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Script(Vec<u8>);
+pub struct Script(Vec<u8>);
 
 impl Script {
     /// A script that begins with this text.
-    pub(super) fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         Self(text.as_bytes().to_vec())
     }
 
     /// Adds shell text as it is.
-    pub(super) fn text(mut self, text: &str) -> Self {
+    pub fn text(mut self, text: &str) -> Self {
         self.0.extend_from_slice(text.as_bytes());
         self
     }
 
     /// Adds what another script says.
-    pub(super) fn raw(mut self, other: &[u8]) -> Self {
+    pub fn raw(mut self, other: &[u8]) -> Self {
         self.0.push(b' ');
         self.0.extend_from_slice(other);
         self
     }
 
     /// Adds a path as one word that no command takes for an option.
-    pub(super) fn path(mut self, path: &[u8]) -> Self {
+    pub fn path(mut self, path: &[u8]) -> Self {
         self.0.push(b' ');
         if path.starts_with(b"/") {
             self.0.extend(single_quoted_bytes(path));
@@ -38,7 +38,7 @@ impl Script {
     }
 
     /// Adds a path right behind what is there, with a blank after it.
-    pub(super) fn glued(mut self, path: &[u8]) -> Self {
+    pub fn glued(mut self, path: &[u8]) -> Self {
         let before: &[u8] = if path.starts_with(b"/") { b"" } else { b"./" };
         self.0.extend(single_quoted_bytes(&[before, path].concat()));
         self.0.push(b' ');
@@ -46,7 +46,7 @@ impl Script {
     }
 
     /// Adds bytes as one word.
-    pub(super) fn word(mut self, word: &[u8]) -> Self {
+    pub fn word(mut self, word: &[u8]) -> Self {
         self.0.push(b' ');
         self.0.extend(single_quoted_bytes(word));
         self.0.push(b' ');
@@ -54,7 +54,7 @@ impl Script {
     }
 
     /// Its bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
