@@ -11,7 +11,7 @@ use crate::model::files::{
 use crate::model::outcome::StepStatus;
 use crate::model::task::{
     Action, Command, Condition, Each, Guards, Prompt, Reboot, ScriptArgs, ScriptFile, Step, Template,
-    TemplateText,
+    TemplateText, Unarchive,
 };
 use crate::model::template::Syntax;
 
@@ -140,7 +140,7 @@ const COMMANDING: Properties = Properties {
 };
 
 /// All kinds, in the order in which they are told to people.
-pub static KINDS: [Properties; 23] = [
+pub static KINDS: [Properties; 24] = [
     Properties { key: "run", keys: &[SINGLE, GUARDS, COMMAND, &["cd", "on", "shell", "pty"]], ..COMMANDING },
     Properties {
         key: "script",
@@ -182,6 +182,12 @@ pub static KINDS: [Properties; 23] = [
     Properties {
         key: "template",
         keys: &[SINGLE, FILES, OWNERS, INSTALL, &["lcd", "to"]],
+        required: &["to"],
+        ..ON_FILES
+    },
+    Properties {
+        key: "unarchive",
+        keys: &[SINGLE, GUARDS, FILES, OWNERS, &["lcd", "to", "dir_mode", "remote", "strip"]],
         required: &["to"],
         ..ON_FILES
     },
@@ -456,6 +462,14 @@ impl Action {
                     .reading(LocalReads::Template(from))
                     .attributes(attributes)
                     .install(install)
+            }
+            Self::Unarchive(Unarchive { from, to, remote, strip, attributes }) => {
+                let from = std::slice::from_ref(from);
+                let said = Said::moved(from, to)
+                    .notes(remote.then(|| "remote".to_owned()))
+                    .notes((*strip > 0).then(|| format!("strip {strip}")))
+                    .attributes(attributes);
+                if *remote { said } else { said.reading(LocalReads::Sources(from)) }
             }
             Self::File(FileStep { path, state, attributes }) => {
                 let (target, note) = match state {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use crate::model::files::{FileStep, Get, LineStep, Put, Sync, TemplateFile};
+use crate::model::files::{Attributes, FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
 use crate::model::privilege::Method;
@@ -303,6 +303,8 @@ pub enum Action {
     Sync(Sync),
     /// Fills in a local file's templates and moves it onto the host.
     Template(TemplateFile),
+    /// Unpacks an archive into a folder of the host.
+    Unarchive(Unarchive),
     /// Sees to what is at a path of the host.
     File(FileStep),
     /// Sees to a line in a text file of the host.
@@ -327,6 +329,21 @@ pub enum Action {
     Block(Block),
     /// The steps of another task.
     Task(Include),
+}
+
+/// An archive, and the folder that has what is in it.
+#[derive(Clone, Debug)]
+pub struct Unarchive {
+    /// The archive: a local path, or one of the host.
+    pub from: TemplateText,
+    /// Remote folder.
+    pub to: TemplateText,
+    /// The archive is on the host already.
+    pub remote: bool,
+    /// How many names at the beginning of each path are left out.
+    pub strip: u32,
+    /// Modes and owners.
+    pub attributes: Attributes,
 }
 
 /// Something to wait for.
@@ -548,6 +565,7 @@ impl Action {
             Self::Get(_) => "get",
             Self::Sync(_) => "sync",
             Self::Template(_) => "template",
+            Self::Unarchive(_) => "unarchive",
             Self::File(_) => "file",
             Self::Line(_) => "line",
             Self::Stat(_) => "stat",

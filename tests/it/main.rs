@@ -66,6 +66,7 @@ mod terminal;
 mod transfer_faults;
 mod transfers;
 mod trap;
+mod unarchive;
 mod waiting;
 mod ways;
 mod window;

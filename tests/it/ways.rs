@@ -145,7 +145,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn all(ran: Ran) -> Vec<Self> {
+    /// Of each step of a run.
+    pub fn all(ran: Ran) -> Vec<Self> {
         assert!(ran.stdout.starts_with('{'), "{}", ran.snapshot());
         let mut all = Vec::new();
         let mut stdout = String::new();

@@ -3,7 +3,7 @@
 use globset::GlobBuilder;
 use regex::Regex;
 
-use crate::config::fields::{flag, has_template, kind, literal, quote, text, texts, word};
+use crate::config::fields::{flag, has_template, integer, kind, literal, quote, text, texts, word};
 use crate::config::findings::Findings;
 use crate::config::templates::{checked, template};
 use crate::config::yaml::{Entry, Node, Scalar};
@@ -12,7 +12,7 @@ use crate::model::files::{
     TemplateFile, TreeRules,
 };
 use crate::model::position::Located;
-use crate::model::task::{Action, TemplateText};
+use crate::model::task::{Action, TemplateText, Unarchive};
 use crate::model::template::{self, Syntax};
 
 /// The keys of a step that belong to its action, each at most once.
@@ -134,6 +134,7 @@ pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Act
         "get" => get(fields, findings).map(Action::Get),
         "sync" => sync(fields, findings).map(Action::Sync),
         "template" => template_file(fields, findings).map(Action::Template),
+        "unarchive" => unarchive(fields, findings).map(Action::Unarchive),
         "file" => file(fields, findings).map(Action::File),
         "line" => line(fields, findings).map(Action::Line),
         "stat" => fields.own_path(findings).map(Action::Stat),
@@ -167,6 +168,17 @@ fn template_file(fields: &Fields<'_>, findings: &mut Findings) -> Option<Templat
     let (from, to) = (fields.own_path(findings), fields.required("to", findings));
     let (attributes, install) = (fields.attributes(findings), fields.install(findings));
     Some(TemplateFile { from: from?, to: to?, attributes, install })
+}
+
+fn unarchive(fields: &Fields<'_>, findings: &mut Findings) -> Option<Unarchive> {
+    let (from, to) = (fields.own_path(findings), fields.required("to", findings));
+    let remote = fields.flag("remote", findings).unwrap_or_default();
+    let strip = fields.node("strip").and_then(|node| integer(node, "strip", 0..=64, findings));
+    let attributes = fields.attributes(findings);
+    if let Some(lcd) = fields.entry("lcd").filter(|_| remote) {
+        findings.error(&lcd.key.position, "\"lcd\" has no effect with \"remote: true\"");
+    }
+    Some(Unarchive { from: from?, to: to?, remote, strip: strip.unwrap_or_default(), attributes })
 }
 
 /// The states of `file`, as they are written.

@@ -1,12 +1,16 @@
-//! `put`, `sync` and `template`: local contents onto the host.
+//! `put`, `sync`, `template` and `unarchive`: contents onto the host.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use crate::engine::step::files::context::{Context, Done};
 use crate::engine::step::files::difference;
 use crate::engine::step::files::texts::Texts;
+use crate::files::archive::{ArchiveList, ArchiveSource, UnpackJob, Unpacked, list_here, unpack};
 use crate::files::content::Content;
 use crate::files::local::{self, SourceKind, WalkRules};
 use crate::files::meta::MetaKind;
@@ -19,7 +23,8 @@ use crate::model::count::counted;
 use crate::model::files;
 use crate::model::files::Links;
 use crate::model::outcome::{Failure, Kind};
-use crate::model::value::Value;
+use crate::model::task;
+use crate::model::value::{Value, Vars};
 use crate::ssh::Session;
 
 /// `put`, filled in.
@@ -261,6 +266,97 @@ impl Template {
     }
 }
 
+/// `unarchive`, filled in.
+pub(super) struct Unarchive {
+    source: Source,
+    to: Vec<u8>,
+    strip: usize,
+    wanted: Wanted,
+    folder_mode: Option<u32>,
+}
+
+/// Where an archive is.
+enum Source {
+    Here(PathBuf),
+    There(Vec<u8>),
+}
+
+impl Unarchive {
+    pub(super) fn prepare(texts: &Texts<'_>, step: &task::Unarchive) -> Result<Self, Failure> {
+        let task::Unarchive { from, to, remote, strip, attributes } = step;
+        let source = if *remote {
+            Source::There(texts.remote(from)?)
+        } else {
+            Source::Here(texts.folder().join(texts.local(from)?))
+        };
+        Ok(Self {
+            source,
+            to: trimmed(&texts.remote(to)?),
+            strip: usize::try_from(*strip).unwrap_or(usize::MAX),
+            wanted: texts.wanted(attributes)?,
+            folder_mode: attributes.dir_mode.map(|mode| mode.0),
+        })
+    }
+
+    pub(super) async fn run<S: Session>(
+        &self,
+        context: &Context<'_>,
+        remote: &Remote<S>,
+    ) -> Result<Done, Failure> {
+        let (content, list) = match &self.source {
+            Source::Here(path) => {
+                let (shared, local, many) = (Arc::clone(context.shared), path.clone(), context.many);
+                let content =
+                    off(move || shared.content(&local, many).map_err(|error| unreadable(&local, &error)));
+                (Some(content.await?), listed_here(context, path).await?)
+            }
+            Source::There(_) => (None, None),
+        };
+        let source = match (&self.source, &content) {
+            (Source::There(path), _) => ArchiveSource::There(path),
+            (Source::Here(_), Some(content)) => ArchiveSource::Here(content),
+            (Source::Here(_), None) => return Err(Failure::new(Kind::Internal, "no archive")),
+        };
+        let job = UnpackJob {
+            source,
+            list,
+            to: &self.to,
+            strip: self.strip,
+            wanted: &self.wanted,
+            folder_mode: self.folder_mode,
+            dry_run: context.dry_run,
+            in_flight: context.in_flight,
+            progress: context.progress,
+        };
+        let Unpacked { changed, unpacked, unchanged, unlisted } = unpack(remote, &job).await?;
+        let would = if context.dry_run { "would be " } else { "" };
+        let mut note = Vec::new();
+        note.extend(unlisted.then(|| "would be sent and unpacked: nothing here reads its list".to_owned()));
+        note.extend((unpacked > 0).then(|| format!("{unpacked} {would}unpacked")));
+        note.extend((unchanged > 0).then(|| format!("{unchanged} unchanged")));
+        let (bytes, _) = context.progress.now();
+        let values = Vars::from_iter([
+            ("unpacked".to_owned(), Value::from(unpacked)),
+            ("unchanged".to_owned(), Value::from(unchanged)),
+            ("bytes".to_owned(), Value::from(bytes)),
+        ]);
+        Ok(Done { changed, values, note: note.join(", "), ..Done::default() })
+    }
+}
+
+/// The list of an archive of this machine, read once for all hosts.
+async fn listed_here(context: &Context<'_>, path: &Path) -> Result<Option<Arc<ArchiveList>>, Failure> {
+    type Listed = OnceCell<Result<Option<Arc<ArchiveList>>, Failure>>;
+    let (shared, local) = (Arc::clone(context.shared), path.to_owned());
+    let known =
+        off(move || shared.known::<Listed>(&local).map_err(|error| unreadable(&local, &error))).await?;
+    known.get_or_init(|| list_here(path)).await.clone()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display()))
+}
+
 /// The name that a template's file has when it is filled in: without `.j2`.
 fn template_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -370,7 +466,7 @@ impl Tally {
             self.in_two_steps.then(|| "not atomic: the server renames only where nothing is".to_owned()),
         );
         note.extend(self.notes);
-        let mut values = crate::model::value::Vars::new();
+        let mut values = Vars::new();
         values.insert("sent".to_owned(), Value::from(self.sent));
         values.insert("unchanged".to_owned(), Value::from(self.unchanged));
         values.insert("removed".to_owned(), Value::from(self.removed));

@@ -15,6 +15,7 @@ pub(super) enum Work {
     Get(get::Get),
     Sync(put::Sync),
     Template(put::Template),
+    Unarchive(put::Unarchive),
     File(state::File),
     Line(line::Line),
     Stat(Vec<u8>),
@@ -29,6 +30,7 @@ impl Work {
             Action::Get(get) => Self::Get(get::Get::prepare(&texts, get)?),
             Action::Sync(sync) => Self::Sync(put::Sync::prepare(&texts, sync)?),
             Action::Template(file) => Self::Template(put::Template::prepare(&texts, file)?),
+            Action::Unarchive(step) => Self::Unarchive(put::Unarchive::prepare(&texts, step)?),
             Action::File(file) => Self::File(state::File::prepare(&texts, file)?),
             Action::Line(line) => Self::Line(line::Line::prepare(&texts, line)?),
             Action::Stat(path) => Self::Stat(texts.remote(path)?),
@@ -45,7 +47,12 @@ impl Work {
     /// Whether contents are moved, which are counted on both sides.
     pub(super) fn counts(&self) -> bool {
         match self {
-            Self::Put(_) | Self::Get(_) | Self::Sync(_) | Self::Template(_) | Self::Line(_) => true,
+            Self::Put(_)
+            | Self::Get(_)
+            | Self::Sync(_)
+            | Self::Template(_)
+            | Self::Unarchive(_)
+            | Self::Line(_) => true,
             Self::File(_) | Self::Stat(_) | Self::Ls(_) => false,
         }
     }
@@ -60,6 +67,7 @@ impl Work {
             Self::Get(get) => get.run(context, remote).await,
             Self::Sync(sync) => sync.run(context, remote).await,
             Self::Template(file) => file.run(context, remote).await,
+            Self::Unarchive(step) => step.run(context, remote).await,
             Self::File(file) => file.run(context, remote).await,
             Self::Line(line) => line.run(context, remote).await,
             Self::Stat(path) => state::stat(remote, path).await,
