@@ -25,7 +25,7 @@ use crate::ssh::proxy;
 use crate::ssh::session::SshSession;
 use crate::ssh::starts::{Start, StartKey, Starts};
 use crate::ssh::{
-    ConnectError, Connected, Connector, algorithms, auth, dial, failure, gateway, stream, tunnel,
+    ConnectError, Connected, Connector, algorithms, auth, dial, failure, gateway, lookup, stream, tunnel,
 };
 
 /// Bytes that a host may have in flight on a channel before it must wait for us: 300 MB/s on a line with a round trip of
@@ -149,7 +149,7 @@ impl SshConnector {
             return Ok((stream, start));
         }
         let started = Instant::now();
-        let resolving = dial::resolve(&endpoint.address, endpoint.port);
+        let resolving = lookup::resolve(&endpoint.address, endpoint.port);
         let addresses = within(deadline, resolving, || connect_timeout(deadline)).await?;
         let lookup = started.elapsed();
 
@@ -160,7 +160,7 @@ impl SshConnector {
 
         let dialled = Instant::now();
         let left = deadline.saturating_sub(lookup);
-        let tcp = within(left, dial::connect(&addresses), || connect_timeout(deadline)).await?;
+        let tcp = within(left, dial::connect(addresses), || connect_timeout(deadline)).await?;
         timings.connect = lookup + dialled.elapsed();
         Ok((Dialled::Tcp(tcp), start))
     }

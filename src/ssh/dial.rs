@@ -1,7 +1,8 @@
-//! The ways to a server up to the point where SSH begins: name lookup and TCP connect, tunnels, commands. For TCP: every address of a name gets its chance within one deadline (RFC 8305).
+//! The ways to a server up to the point where SSH begins: TCP connect, tunnels, commands. For TCP: every address of a
+//! name gets its chance within one deadline (RFC 8305).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
@@ -16,7 +17,9 @@ use tokio::net::TcpStream;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::ConnectError;
+use crate::ssh::failure::fragment;
 use crate::ssh::gateway::Notices;
+use crate::ssh::lookup::local_limits;
 use crate::ssh::proxy::Proxy;
 use crate::ssh::tunnel::Tunnel;
 
@@ -98,25 +101,11 @@ pub(super) fn by_command(
     Proxy::start(command, host, notices).map(|proxy| Dialled::Command(Box::new(proxy)))
 }
 
-/// Resolves a host name or address literal; never empty.
-pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    if let Ok(ip) = address.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let found =
-        tokio::net::lookup_host((address, port)).await.map_err(|error| lookup_failed(address, &error))?;
-    let addresses = interleave(found.collect());
-    if addresses.is_empty() {
-        return Err(ConnectError::fatal(Failure::new(Kind::Dns, format!("\"{address}\" has no address"))));
-    }
-    Ok(addresses)
-}
-
-/// Connects to the first address that answers. Later ones start a little later, or at once when an earlier
-/// one fails.
-pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+/// Connects to the first address that answers, families in turn. Later ones start a little later, or at once when an
+/// earlier one fails.
+pub(super) async fn connect(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
     let mut attempts = FuturesUnordered::new();
-    let mut waiting = addresses.iter().copied();
+    let mut waiting = interleave(addresses).into_iter();
     let mut last = None;
     if let Some(first) = waiting.next() {
         attempts.push(dial(first));
@@ -182,26 +171,11 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-fn lookup_failed(address: &str, error: &io::Error) -> ConnectError {
-    if let Some(limits) = local_limits(error) {
-        return limits;
-    }
-    let text = error.to_string();
-    // std keeps getaddrinfo's code to itself; its text tells a resolver in trouble from a name that is not.
-    let temporary = text.contains("emporary failure") || text.contains("try again");
-    let reason = text.rsplit(": ").next().unwrap_or(&text);
-    let failure = Failure::new(Kind::Dns, format!("cannot resolve \"{address}\": {reason}"))
-        .hint("check the host's `address` (`fan hosts` shows where it comes from) and the resolver");
-    if temporary { ConnectError::temporary(failure) } else { ConnectError::fatal(failure) }
-}
-
 fn connect_failed(error: &io::Error) -> ConnectError {
     if let Some(limits) = local_limits(error) {
         return limits;
     }
     let errno = Errno::from_io_error(error);
-    let reason = error.to_string();
-    let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
     match errno {
         Some(Errno::CONNREFUSED) => ConnectError::fatal(
             Failure::new(Kind::ConnectRefused, "connection refused")
@@ -223,18 +197,8 @@ fn connect_failed(error: &io::Error) -> ConnectError {
             Kind::ConnectUnreachable,
             "the route to the host leads nowhere (blackhole)",
         )),
-        _ => ConnectError::fatal(Failure::new(Kind::ConnectUnreachable, reason)),
+        _ => ConnectError::fatal(Failure::new(Kind::ConnectUnreachable, fragment(error))),
     }
-}
-
-/// Exhausted file descriptors show as errors of whatever was being opened, name lookup included.
-fn local_limits(error: &io::Error) -> Option<ConnectError> {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS)).then(|| {
-        ConnectError::fatal(
-            Failure::new(Kind::LocalLimits, "this machine has no file descriptors left")
-                .hint("raise `ulimit -n`, or lower -z"),
-        )
-    })
 }
 
 #[cfg(test)]
@@ -268,14 +232,14 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (_held, closed) = closed_port("127.0.0.2:0");
         let good = listener.local_addr().unwrap();
-        let stream = connect(&[closed, good]).await.unwrap();
+        let stream = connect(vec![closed, good]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
     }
 
     #[tokio::test]
     async fn a_closed_port_is_refused_and_not_retried() {
         let (_held, closed) = closed_port("127.0.0.1:0");
-        let error = connect(&[closed]).await.unwrap_err();
+        let error = connect(vec![closed]).await.unwrap_err();
         assert_eq!(error.failure.kind, Kind::ConnectRefused);
         assert_eq!(error.retry, crate::ssh::Retry::Never);
     }
@@ -289,11 +253,5 @@ mod tests {
         assert_eq!(kind(Errno::INVAL), Kind::ConnectUnreachable);
         assert_eq!(kind(Errno::TIMEDOUT), Kind::ConnectTimeout);
         assert_eq!(kind(Errno::MFILE), Kind::LocalLimits);
-    }
-
-    #[tokio::test]
-    async fn an_unknown_name_is_dns() {
-        let error = resolve("no-such-host.invalid", 22).await.unwrap_err();
-        assert_eq!(error.failure.kind, Kind::Dns);
     }
 }

@@ -75,6 +75,12 @@ fn violation(error: &russh::Error) -> Option<Cow<'static, str>> {
     }))
 }
 
+/// An error's text as a fragment, without its number.
+pub(super) fn fragment(error: &std::io::Error) -> String {
+    let text = error.to_string().to_lowercase();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// Whether an error is no more than the other side's end of the stream.
 pub(super) fn is_close(error: &russh::Error) -> bool {
     match error {

@@ -10,7 +10,6 @@ use std::process::{ExitStatus, Stdio};
 use bytes::{Bytes, BytesMut};
 use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::event::Timings;
@@ -20,7 +19,7 @@ use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::software::Software;
 use crate::ssh::{
     ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Session, Signal,
-    Stdin,
+    Stdin, dial, lookup,
 };
 
 /// Bytes read from a pipe at a time.
@@ -98,10 +97,11 @@ impl LocalExec {
 
 /// A connection of this machine.
 async fn to_port(address: &str, port: u16) -> Result<Pipe, ExecError> {
-    let stream = TcpStream::connect((address, port)).await.map_err(|error| {
-        let message = format!("port {port} of {address}: {}", lowercase(&error));
-        ExecError { failure: Failure::new(Kind::ConnectRefused, message), may_have_started: false }
-    })?;
+    let stream =
+        async { dial::connect(lookup::resolve(address, port).await?).await }.await.map_err(|error| {
+            let message = format!("port {port} of {address}: {}", error.failure.message);
+            ExecError { failure: Failure::new(Kind::ConnectRefused, message), may_have_started: false }
+        })?;
     let (pipe, mut to_send, telling) = Pipe::in_memory();
     let (mut read_half, mut write_half) = stream.into_split();
     // Both end when the pipe is dropped, or the other side hangs up.
@@ -129,12 +129,6 @@ async fn to_port(address: &str, port: u16) -> Result<Pipe, ExecError> {
         }
     });
     Ok(pipe)
-}
-
-/// An error's text as a fragment, without its number.
-fn lowercase(error: &io::Error) -> String {
-    let text = error.to_string().to_lowercase();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn spawn_failed(error: &io::Error) -> Failure {

@@ -23,6 +23,7 @@ pub mod host_key;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;
+mod lookup;
 pub mod pipe;
 pub mod proxy;
 pub mod raised;
