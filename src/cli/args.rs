@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::Targets;
 
 pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
 pub(super) use crate::cli::args::runs::{
@@ -36,6 +37,25 @@ pub(super) struct Cli {
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", env = "FAN_COLOR")]
     pub(super) color: Color,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// Append to FILE what fan does: connections, logins, channels, SFTP requests, steps. For bug reports.
+    #[arg(long, global = true, value_name = "FILE", env = "FAN_LOG")]
+    pub(super) log: Option<PathBuf>,
+    /// What goes into the log: off, error, warn, info, debug or trace, also per part: info,fan::ssh=trace
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "FAN_LOG_FILTER",
+        default_value = "debug",
+        value_parser = filter
+    )]
+    pub(super) log_filter: Targets,
 }
 
 #[derive(Debug, Subcommand)]
@@ -542,6 +562,11 @@ pub(super) enum Color {
     Always,
     /// Never.
     Never,
+}
+
+fn filter(text: &str) -> Result<Targets, String> {
+    text.parse()
+        .map_err(|_| "must be a level, or parts with levels: info,fan::ssh=trace,russh=off".to_owned())
 }
 
 fn positive(text: &str) -> Result<usize, String> {

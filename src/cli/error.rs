@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::panic;
 use std::sync::{PoisonError, RwLock};
 
+use tracing::info;
+
 use crate::config::Diagnostics;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
@@ -103,10 +105,16 @@ pub(super) fn hide_also(secret: &Secret) {
     hide(&hidden.and(secret));
 }
 
+/// A text without the secrets that are known.
+pub(super) fn redacted(message: &str) -> String {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    hidden.redact(message).into_owned()
+}
+
 /// Prints text for the user on stderr, made safe for a terminal line by line, and without secrets.
 pub(super) fn talk(message: &str) {
-    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
-    let message = hidden.redact(message);
+    let message = redacted(message);
+    info!("said: {}", message.trim_end());
     let mut stderr = io::stderr().lock();
     for line in message.lines() {
         // Nobody is left to tell when stderr is gone.

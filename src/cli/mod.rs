@@ -20,6 +20,7 @@ mod hosts;
 mod journal;
 mod leaving;
 mod list;
+mod log;
 mod ls;
 mod merge;
 mod new_keys;
@@ -59,9 +60,10 @@ use crate::model::outcome::ExitCode;
 pub fn main() -> u8 {
     let parsed = Cli::command().try_get_matches().and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
-        Ok((cli, Invocation::of(&matches, env::args_os().skip(1))))
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok((cli, name, Invocation::of(&matches, env::args_os().skip(1))))
     });
-    let (cli, invocation) = match parsed {
+    let (cli, name, invocation) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are answers; they go to stdout and are no error.
@@ -71,11 +73,18 @@ pub fn main() -> u8 {
             return code.code();
         }
     };
-    let result = match &cli.command {
-        Command::Shell(args) => return shell::run(args).unwrap_or_else(complain),
-        command => carry_out(command, cli.color, &invocation),
+    let log = match log::begin(&cli.log, &name) {
+        Ok(log) => log,
+        Err(error) => return complain(error),
     };
-    result.map_or_else(complain, ExitCode::code)
+    let code = match &cli.command {
+        Command::Shell(args) => shell::run(args).unwrap_or_else(complain),
+        command => carry_out(command, cli.color, &invocation).map_or_else(complain, ExitCode::code),
+    };
+    if let Some(log) = log {
+        log.end(code);
+    }
+    code
 }
 
 /// Does what a subcommand is there for.

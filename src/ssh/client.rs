@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use russh::client::{self, Handle};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tracing::{Instrument, debug};
 
 use crate::event::Timings;
 use crate::model::endpoint::{Agent, Endpoint, Whole};
@@ -131,7 +132,11 @@ impl SshConnector {
         if let Some(gateway) = &endpoint.gateway {
             let queued = Instant::now();
             let shared = self.gateways.get(gateway);
-            let link = shared.handle(gateway, &self.notices, || self.login(gateway, Role::Gateway)).await?;
+            let login = || {
+                let span = tracing::error_span!("gateway", name = %gateway.name);
+                self.login(gateway, Role::Gateway).instrument(span)
+            };
+            let link = shared.handle(gateway, &self.notices, login).await?;
             let start = self.starts.acquire(StartKey::behind(gateway, endpoint)).await;
             timings.queued += queued.elapsed();
 
@@ -139,6 +144,7 @@ impl SshConnector {
             let opening = gateway::open(&link, &gateway.name, endpoint);
             let tunnel = within(deadline, opening, || connect_timeout(deadline)).await?;
             timings.connect = dialled.elapsed();
+            debug!("connected through {}", gateway.name);
             return Ok((Dialled::Tunnel(tunnel), start));
         }
         if let Some(command) = &endpoint.proxy_command {
@@ -146,6 +152,7 @@ impl SshConnector {
             let dialled = Instant::now();
             let stream = dial::by_command(command, &endpoint.name, &self.notices)?;
             timings.connect = dialled.elapsed();
+            debug!("connected through its ProxyCommand");
             return Ok((stream, start));
         }
         let started = Instant::now();
@@ -210,6 +217,7 @@ impl SshConnector {
         match tokio::time::timeout(limit.left, client::connect_stream(config, watched, handler)).await {
             Ok(Ok(handle)) => {
                 story.note_server(guard.software());
+                debug!("the host key is accepted, and the connection encrypted");
                 guard.release();
                 if let Some(forward) = forward {
                     forward.bind(handle.agent_session_binding());
@@ -244,7 +252,10 @@ impl SshConnector {
             let limit = Limit::of(deadlines.handshake, bound_before_login(deadlines.whole), timings.connect);
             let shaken = self.handshake(endpoint, transport, role, forward.as_ref(), limit).await;
             let (mut handle, story) = shaken
-                .inspect_err(|error| start.ended(error))
+                .inspect_err(|error| {
+                    debug!("no connection: {}", error.failure.message);
+                    start.ended(error);
+                })
                 .map_err(|error| proxy::named(endpoint.proxy_command.as_ref(), error))?;
             timings.handshake = greeted.elapsed();
 
@@ -254,6 +265,7 @@ impl SshConnector {
             let auth = auth::authenticate(&mut handle, endpoint, &self.keyring, &self.agents, limit).await;
             let auth = auth.map_err(|error| story.explain_login(error))?;
             timings.auth = proved.elapsed();
+            debug!("logged in as {}: {auth}", endpoint.user);
             start.logged_in();
             story.establish();
             drop(turn);

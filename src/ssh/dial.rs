@@ -13,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tracing::debug;
 
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
@@ -149,7 +150,12 @@ static SEND_BUFFER: LazyLock<Option<usize>> = LazyLock::new(|| {
 });
 
 async fn dial(address: SocketAddr) -> Result<TcpStream, ConnectError> {
-    let stream = TcpStream::connect(address).await.map_err(|error| connect_failed(&error))?;
+    debug!("connecting to {address}");
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        debug!("no connection to {address}: {error}");
+        connect_failed(&error)
+    })?;
+    debug!("connected to {address}");
     widen(&stream);
     // Small packets back and forth: Nagle's algorithm would hold them back.
     stream.set_nodelay(true).map_err(|error| connect_failed(&error))?;

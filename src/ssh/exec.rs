@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, Pty, Sig};
+use tracing::debug;
 
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::watchdog;
@@ -255,6 +256,12 @@ impl Exec for SshExec {
                 return Heard::Eof;
             }
             if let Some(event) = self.translation.event(message) {
+                match &event {
+                    ExecEvent::Exit(exit) => debug!("the command ended: {exit:?}"),
+                    ExecEvent::Lost(failure) => debug!("the command is lost: {}", failure.message),
+                    ExecEvent::Closed => debug!("the channel is closed"),
+                    ExecEvent::Stdout(_) | ExecEvent::Stderr(_) => {}
+                }
                 return Heard::Event(event);
             }
         }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use rustix::io::Errno;
+use tracing::debug;
 
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::ConnectError;
@@ -27,6 +28,10 @@ pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>,
     if found.is_empty() {
         return Err(no_address(address));
     }
+    debug!(
+        "{address} is {}",
+        found.iter().map(|found| found.ip().to_string()).collect::<Vec<_>>().join(", ")
+    );
     Ok(found.into_iter().map(|mut found| (found.set_port(port), found).1).collect())
 }
 
@@ -45,7 +50,7 @@ fn failed(name: &str, error: LookupError) -> ConnectError {
         return limits;
     }
     let (temporary, reason) = match kind {
-        LookupErrorKind::Again => (true, "the resolver did not answer, or could not for now".to_owned()),
+        LookupErrorKind::Again => (true, "the resolver failed temporarily".to_owned()),
         LookupErrorKind::NoName => (false, "there is no such name".to_owned()),
         LookupErrorKind::NoData => return no_address(name),
         LookupErrorKind::Fail => (false, "the resolver failed".to_owned()),
@@ -58,6 +63,7 @@ fn failed(name: &str, error: LookupError) -> ConnectError {
         | LookupErrorKind::Unknown
         | LookupErrorKind::IO => (false, text(&error)),
     };
+    debug!(temporary, "cannot resolve {name}: {reason} ({kind:?})");
     let failure = Failure::new(Kind::Dns, format!("cannot resolve \"{name}\": {reason}"))
         .hint("check the host's `address` (`fan hosts` shows where it comes from) and the resolver");
     if temporary { ConnectError::temporary(failure) } else { ConnectError::fatal(failure) }
@@ -108,7 +114,7 @@ mod tests {
     /// `getaddrinfo`'s codes: <netdb.h> of glibc and musl, and of macOS and the BSDs.
     #[cfg(target_os = "linux")]
     const CODES: [(i32, Retry, &str); 6] = [
-        (-3, Retry::Soon, "cannot resolve \"h\": the resolver did not answer, or could not for now"),
+        (-3, Retry::Soon, "cannot resolve \"h\": the resolver failed temporarily"),
         (-2, Retry::Never, "cannot resolve \"h\": there is no such name"),
         (-5, Retry::Never, "\"h\" has no address"),
         (-4, Retry::Never, "cannot resolve \"h\": the resolver failed"),
@@ -117,7 +123,7 @@ mod tests {
     ];
     #[cfg(not(target_os = "linux"))]
     const CODES: [(i32, Retry, &str); 5] = [
-        (2, Retry::Soon, "cannot resolve \"h\": the resolver did not answer, or could not for now"),
+        (2, Retry::Soon, "cannot resolve \"h\": the resolver failed temporarily"),
         (8, Retry::Never, "cannot resolve \"h\": there is no such name"),
         (4, Retry::Never, "cannot resolve \"h\": the resolver failed"),
         (6, Retry::Never, "cannot resolve \"h\": this machine is out of memory"),

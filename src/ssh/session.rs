@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use russh::client::Handle;
+use tracing::debug;
 
 use crate::ssh::channel::Opened;
 use crate::ssh::channels::Channels;
@@ -40,8 +41,12 @@ impl SshSession {
             async move { open_channel(&handle, &story, deadline).await.map(Opened::new) }
         };
         let opened = self.channels.open(claim, ask).await;
-        if opened.is_err() {
-            self.answered();
+        match &opened {
+            Ok(_) => debug!("a channel is open"),
+            Err(error) => {
+                debug!("no channel: {}", error.failure.message);
+                self.answered();
+            }
         }
         opened.map(|(opened, place)| opened.counted(place))
     }
@@ -57,10 +62,15 @@ impl Session for SshSession {
 
     async fn exec(&self, request: ExecRequest) -> Result<SshExec, ExecError> {
         let channel = self.channel(Claim::Alone).await?;
+        debug!(bytes = request.line.len(), terminal = request.terminal, "a command is sent");
         let (story, deadline) = (&self.story, self.channel_deadline);
         let started =
             SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
         self.answered();
+        match &started {
+            Ok(_) => debug!("the command is accepted"),
+            Err(error) => debug!("no command: {}", error.failure.message),
+        }
         started
     }
 
@@ -70,6 +80,11 @@ impl Session for SshSession {
 
     async fn pipe_for(&self, program: Program, claim: Claim) -> Result<Pipe, ExecError> {
         let (story, deadline) = (&self.story, self.channel_deadline);
+        match &program {
+            Program::Tcp { address, port } => debug!("a connection to port {port} of {address} is asked for"),
+            Program::Line(line) => debug!(bytes = line.len(), "a command is sent"),
+            Program::Subsystem(name) => debug!("the subsystem {name} is asked for"),
+        }
         let started = match program {
             Program::Tcp { address, port } => {
                 Pipe::to_port(&self.handle, story, deadline, &address, port).await

@@ -436,7 +436,7 @@ fn who_has_no_name_has_to_give_one() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "in\n"), "{}", ran.snapshot());
 }
 
-/// A resolver that does not answer may answer later; a name that is not there is not asked for twice.
+/// A resolver that fails for now is asked again, whatever the C library calls that.
 #[test]
 fn a_name_is_looked_up_again_when_the_resolver_fails() {
     let mut probe = Command::new("unshare");
@@ -445,16 +445,14 @@ fn a_name_is_looked_up_again_when_the_resolver_fails() {
         not_run("a machine without a resolver", "no network namespace can be made here");
         return;
     }
-    let hosts = "defaults: {user: me, retries: 1}\nhosts:\n  h1: {address: web1.example.com}\n  \
-                 h2: {address: \"nul\\0inside\"}\n";
+    let hosts = "defaults: {user: me, retries: 1}\nhosts: {h1: {address: web1.example.com}}\n";
     let fan =
         Fan::new().file("inventory.yaml", hosts).under(&["unshare", "--user", "--map-root-user", "--net"]);
-    for (host, retried) in [("h1", 1), ("h2", 0)] {
-        let ran = fan.run(["exec", "--format", "jsonl", "-H", host, "--", "true"]);
-        assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
-        assert_eq!(ran.stdout.matches("\"connect_retried\"").count(), retried, "{host}: {}", ran.snapshot());
-        assert!(ran.stdout.contains("\"kind\":\"dns\""), "{}", ran.snapshot());
-    }
+    let ran = fan.run(["exec", "--format", "jsonl", "-H", "h1", "--", "true"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
+    assert_eq!(ran.stdout.matches("\"connect_retried\"").count(), 1, "{}", ran.snapshot());
+    assert!(ran.stdout.contains("\"kind\":\"dns\""), "{}", ran.snapshot());
+    assert!(ran.stdout.contains("the resolver failed temporarily"), "{}", ran.snapshot());
 }
 
 /// A ProxyCommand that cannot do its part is named, with what it said; it is run once.

@@ -35,6 +35,7 @@ mod hostile_sftp;
 mod journal;
 mod killed;
 mod locks;
+mod log;
 mod logins;
 mod output;
 mod ports;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{Instrument, error_span};
 
 use crate::engine::dispatcher::agent::AgentWatch;
 use crate::engine::dispatcher::closed::Closed;
@@ -310,13 +311,17 @@ impl<C: Connector> Dispatcher<C> {
         run.permit = Some(permit);
         self.hosts.set(member.host, HostState::AtWork(Arc::clone(&run.activity)));
         let (plan, shared) = (Arc::clone(&self.plan), Arc::clone(&self.shared));
+        // What the log tells of it has its name.
+        let host = self.plan.hosts.get(member.host).map(|host| host.endpoint.name.as_str());
+        let span = error_span!("host", name = host);
         let spawned = match errand {
-            Errand::Choose => self.workers.spawn(choose::decide(plan, shared, run)),
+            Errand::Choose => self.workers.spawn(choose::decide(plan, shared, run).instrument(span)),
             Errand::Task(task) => {
                 if run.progress == Progress::Waits {
                     run.progress = Progress::Begun;
                 }
-                self.workers.spawn(way::run_task(plan, shared, run, task, member.position, together))
+                let work = way::run_task(plan, shared, run, task, member.position, together);
+                self.workers.spawn(work.instrument(span))
             }
         };
         self.at_work.insert(spawned.id(), *member);

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tracing::{Level, debug, enabled, trace};
 
 use crate::engine::live::discretion::Discretion;
 use crate::event::ledger::{Kept, Ledger};
-use crate::event::{Event, Fact};
+use crate::event::{Event, Fact, StepFact, line};
 use crate::model::redact::Redactor;
 use crate::model::secret::Secret;
 
@@ -69,6 +70,7 @@ impl EventSink {
         // Readers that are gone do not stop a run.
         let deliver = |fact| {
             let event = Event::new(at, fact);
+            note(&event);
             if let Some(ledger) = &self.ledger {
                 ledger.write(&event);
             }
@@ -102,6 +104,22 @@ impl EventSink {
     /// How long ago the last fact was told.
     pub(crate) fn silence(&self) -> Duration {
         self.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+}
+
+/// Puts an event into the log: all of it, but for what hosts printed and told of themselves.
+fn note(event: &Event) {
+    match &event.fact {
+        Fact::Step(_, StepFact::Output { stream, data }) => trace!("{} bytes of {stream:?}", data.len()),
+        Fact::Step(_, StepFact::FactsGathered { .. }) => debug!("facts gathered"),
+        Fact::Step(_, StepFact::TransferAdvanced { done, total }) => trace!("{done} of {total} bytes"),
+        _ if enabled!(Level::DEBUG) => {
+            let mut text = Vec::new();
+            if line::append(&mut text, event).is_ok() {
+                debug!("{}", String::from_utf8_lossy(&text).trim_end());
+            }
+        }
+        _ => {}
     }
 }
 

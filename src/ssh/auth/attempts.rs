@@ -1,6 +1,9 @@
 //! What was tried in a login and what came of it, and the message when all of it failed.
 
+use std::fmt;
+
 use russh::{MethodKind, MethodSet};
+use tracing::debug;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Failure, Kind};
@@ -36,6 +39,7 @@ pub(super) enum Step {
 impl Attempts {
     /// Notes the server's answer to `what`.
     pub(super) fn judge(&mut self, what: String, answer: &Answer) -> Step {
+        debug!("{what}: {answer}");
         match answer {
             Answer::Success => {
                 self.accepted.push(what);
@@ -66,6 +70,7 @@ impl Attempts {
 
     /// Notes that something was refused in other ways than by the server's answer to it.
     pub(super) fn refused(&mut self, what: String) {
+        debug!("{what}: refused");
         self.tried.push(what);
     }
 
@@ -77,6 +82,7 @@ impl Attempts {
     /// Notes something that may explain a refusal; once.
     pub(super) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
+            debug!("{note}");
             self.notes.push(note);
         }
     }
@@ -89,6 +95,7 @@ impl Attempts {
 
     /// Notes that the password left: it does so once.
     pub(super) fn password_sent(&mut self) {
+        debug!("the password is sent");
         self.password = true;
     }
 
@@ -133,8 +140,7 @@ impl Attempts {
             message += note;
         }
         if let Some(allowed) = self.allowed.as_ref().filter(|allowed| !allowed.is_empty()) {
-            let names: Vec<_> = allowed.iter().map(<&str>::from).collect();
-            message += &format!("; the server allows {}", names.join(","));
+            message += &format!("; the server allows {}", names(allowed));
         }
         Failure::new(Kind::AuthFailed, message).hint(self.hint(endpoint))
     }
@@ -185,6 +191,24 @@ pub(super) enum Answer {
         /// The attempt was right, and more is wanted.
         partial: bool,
     },
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => f.write_str("accepted"),
+            Self::Failure { allowed, partial: true } => {
+                write!(f, "accepted, and not enough; the server allows {}", names(allowed))
+            }
+            Self::Failure { allowed, partial: false } => {
+                write!(f, "refused; the server allows {}", names(allowed))
+            }
+        }
+    }
+}
+
+fn names(methods: &MethodSet) -> String {
+    methods.iter().map(<&str>::from).collect::<Vec<_>>().join(",")
 }
 
 impl From<russh::client::AuthResult> for Answer {

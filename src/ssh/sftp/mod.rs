@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tracing::{debug, trace};
 
 pub use error::SftpError;
 
@@ -92,6 +93,7 @@ pub struct Sftp {
 
 /// A reply that is on its way.
 pub struct Pending {
+    id: u32,
     answer: oneshot::Receiver<Result<Reply, SftpError>>,
     shared: Arc<Shared>,
 }
@@ -169,6 +171,7 @@ impl Sftp {
             asked_limits: tokio::sync::Mutex::default(),
             limits: OnceCell::new(),
         };
+        debug!("SFTP has begun: {extensions:?}");
         if extensions.limits {
             // Not waited for: only large files need to know.
             *sftp.asked_limits.lock().await = Some(sftp.ask(extended("limits@openssh.com", &[])).await?);
@@ -218,6 +221,12 @@ impl Sftp {
             state.waiting.insert(id, sender);
             id
         };
+        // A file is thousands of these.
+        if matches!(request, Request::Read { .. } | Request::Write { .. } | Request::Readdir { .. }) {
+            trace!("SFTP {id}: {request}");
+        } else {
+            debug!("SFTP {id}: {request}");
+        }
         match room {
             Ok(room) => room.send([request.head(id), request.tail()]),
             Err(_) => {
@@ -229,7 +238,7 @@ impl Sftp {
                     .unwrap_or_else(|| gone(Failure::new(Kind::ConnectionLost, "the SFTP server is gone"))));
             }
         }
-        Ok(Pending { answer, shared: Arc::clone(&self.shared) })
+        Ok(Pending { id, answer, shared: Arc::clone(&self.shared) })
     }
 
     /// Opens a file.
@@ -341,7 +350,7 @@ impl Pending {
     ///
     /// The server says no, breaks the protocol, or is gone.
     pub async fn reply(self) -> Result<Reply, SftpError> {
-        let Self { answer, shared } = self;
+        let Self { id, answer, shared } = self;
         let answer = tokio::select! {
             biased;
             answer = answer => answer,
@@ -353,6 +362,7 @@ impl Pending {
         })?;
         match reply {
             Reply::Status { code, message } if code != status::OK => {
+                debug!("SFTP {id}: refused with status {code}: {}", String::from_utf8_lossy(&message));
                 Err(SftpError::Status { code, message: String::from_utf8_lossy(&message).into_owned() })
             }
             reply => Ok(reply),
@@ -546,6 +556,7 @@ async fn read(mut reader: PipeReader, mut packets: Packets, shared: Arc<Shared>)
             ExecEvent::Lost(failure) => break gone(failure),
         }
     };
+    debug!("SFTP has ended: {end}");
     shared.finish(&end);
     // Not to be left unread, whatever the server still has to say.
     while !matches!(reader.next().await, ExecEvent::Closed | ExecEvent::Lost(_)) {}

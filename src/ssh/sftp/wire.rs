@@ -2,6 +2,8 @@
 //! both directions, so that the throw-away hosts speak the same. Names and handles are bytes, as the protocol has
 //! them. Nothing that comes in is trusted: lengths are checked against what is there before anything is kept.
 
+use std::fmt;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -189,6 +191,40 @@ pub enum Request {
         /// Its fields, as they stand on the wire.
         fields: Bytes,
     },
+}
+
+/// Names, numbers and sizes; never what is in a file.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &'_ Bytes| String::from_utf8_lossy(bytes).into_owned();
+        match self {
+            Self::Open { path, flags, attrs: _ } => write!(f, "OPEN {} (flags {:#x})", text(path), flags.0),
+            Self::Close { handle } => write!(f, "CLOSE {}", handle.escape_ascii()),
+            Self::Read { handle, offset, length } => {
+                write!(f, "READ {} ({length} bytes from {offset})", handle.escape_ascii())
+            }
+            Self::Write { handle, offset, data } => {
+                write!(f, "WRITE {} ({} bytes from {offset})", handle.escape_ascii(), data.len())
+            }
+            Self::Lstat { path } => write!(f, "LSTAT {}", text(path)),
+            Self::Fstat { handle } => write!(f, "FSTAT {}", handle.escape_ascii()),
+            Self::Setstat { path, attrs } => write!(f, "SETSTAT {} ({attrs:?})", text(path)),
+            Self::Fsetstat { handle, attrs } => write!(f, "FSETSTAT {} ({attrs:?})", handle.escape_ascii()),
+            Self::Opendir { path } => write!(f, "OPENDIR {}", text(path)),
+            Self::Readdir { handle } => write!(f, "READDIR {}", handle.escape_ascii()),
+            Self::Remove { path } => write!(f, "REMOVE {}", text(path)),
+            Self::Mkdir { path, attrs: _ } => write!(f, "MKDIR {}", text(path)),
+            Self::Rmdir { path } => write!(f, "RMDIR {}", text(path)),
+            Self::Realpath { path } => write!(f, "REALPATH {}", text(path)),
+            Self::Stat { path } => write!(f, "STAT {}", text(path)),
+            Self::Rename { from, to } => write!(f, "RENAME {} to {}", text(from), text(to)),
+            Self::Readlink { path } => write!(f, "READLINK {}", text(path)),
+            Self::Symlink { target, link, order: _ } => {
+                write!(f, "SYMLINK {} to {}", text(link), text(target))
+            }
+            Self::Extended { name, fields } => write!(f, "{} ({} bytes)", text(name), fields.len()),
+        }
+    }
 }
 
 /// The order of the two paths of [`Request::Symlink`]. Nothing on the wire tells it: both sides must mean the same.
