@@ -10,7 +10,7 @@ use rand::seq::IteratorRandom;
 
 use crate::cli::args::{Connection, HostKeysArg, Selection, TasksFile};
 use crate::cli::error::{CliError, talk};
-use crate::cli::{ask, clock};
+use crate::cli::{ask, clock, snippet};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Plan};
@@ -75,7 +75,7 @@ fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, CliErr
 /// Passes a file's value on and its warnings to the user.
 pub(super) fn told<T>(loaded: Loaded<T>) -> T {
     for warning in &loaded.warnings {
-        talk(&warning.to_string());
+        snippet::tell(warning);
     }
     loaded.value
 }

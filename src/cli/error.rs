@@ -1,6 +1,5 @@
 //! Errors of a whole run in words: `error:`, causes, `hint:`, and the exit code.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::panic;
 use std::sync::{PoisonError, RwLock};
@@ -67,20 +66,19 @@ impl From<Diagnostic> for CliError {
     }
 }
 
-impl fmt::Display for CliError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl CliError {
+    /// The error as text, each problem with input as `word` has it.
+    pub(super) fn worded(&self, word: impl Fn(&Diagnostic) -> String) -> String {
         match self {
             Self::Input(problems) => {
-                for problem in problems.iter().take(SHOWN) {
-                    writeln!(f, "{problem}")?;
+                let mut lines: Vec<String> = problems.iter().take(SHOWN).map(word).collect();
+                if let Some(more @ 1..) = problems.len().checked_sub(SHOWN) {
+                    lines.push(format!("... and {more} more"));
                 }
-                match problems.len().checked_sub(SHOWN) {
-                    Some(more) if more > 0 => writeln!(f, "... and {more} more"),
-                    _ => Ok(()),
-                }
+                lines.join("\n")
             }
-            Self::Interrupted => Ok(()),
-            Self::Local { doing, source } => writeln!(f, "error: {doing}\n  caused by: {source}"),
+            Self::Interrupted => String::new(),
+            Self::Local { doing, source } => format!("error: {doing}\n  caused by: {source}"),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use serde_json::json;
 
 use crate::cli::args::Hosts;
-use crate::cli::error::{CliError, talk};
-use crate::cli::{context, print};
+use crate::cli::error::CliError;
+use crate::cli::{context, print, snippet};
 use crate::engine::planner::SshConfigSource;
 use crate::model::duration;
 use crate::model::inventory::{Inventory, ResolvedHost};
@@ -59,7 +59,7 @@ fn resolve(
             .extend(consulted.errors.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
         for warning in consulted.warnings {
             if !warnings.contains(&warning) {
-                talk(&warning.to_string());
+                snippet::tell(&warning);
                 warnings.push(warning);
             }
         }

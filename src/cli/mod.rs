@@ -40,6 +40,7 @@ mod secrets;
 mod shell;
 mod show;
 mod signals;
+mod snippet;
 mod suspend;
 mod sync;
 mod trust;
@@ -119,7 +120,7 @@ fn carry_out(command: &Command, color: Color, invocation: &Invocation) -> Result
 
 /// Tells an error; gives the number to exit with.
 fn complain(error: CliError) -> u8 {
-    talk(&error.to_string());
+    talk(&error.worded(snippet::shown));
     error.exit_code().code()
 }
 

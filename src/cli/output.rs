@@ -143,7 +143,7 @@ impl ReportEnd {
                     return Err(error);
                 }
                 // What became of the hosts counts for more.
-                talk(&error.to_string());
+                talk(&error.worded(ToString::to_string));
                 Ok(code)
             }
             (code, None) => Ok(code),

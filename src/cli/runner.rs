@@ -11,7 +11,7 @@ use crate::cli::output::{Content, Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
 use crate::cli::questions::{self, Answers};
 use crate::cli::secrets::Prepared;
-use crate::cli::{journal, new_keys, secrets, signals, suspend};
+use crate::cli::{journal, new_keys, secrets, signals, snippet, suspend};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::event::ledger::Ledger;
 use crate::model::count::counted;
@@ -148,7 +148,7 @@ pub(super) struct Ready {
 /// the user what must be asked, and passes on what they should know.
 pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
     for warning in &plan.warnings {
-        talk(&warning.to_string());
+        snippet::tell(warning);
     }
     let Prepared { keyring, redactor } = secrets::prepare(plan, &mut Terminal).await?;
     fit_open_files(plan);

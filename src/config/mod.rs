@@ -16,6 +16,7 @@
 //! those of ssh_config.
 
 mod compose;
+mod excerpt;
 mod fields;
 mod findings;
 mod gateway;
@@ -44,6 +45,7 @@ mod vars;
 mod yaml;
 
 pub use crate::config::given::{parse_given, parse_value};
+pub use excerpt::{Excerpt, excerpt};
 pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
 pub use inventory::{load_inventory, load_inventory_text};
 pub use json_schema::{FileFormat, json_schema};

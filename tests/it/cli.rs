@@ -1,6 +1,6 @@
 //! Mistakes on the command line: each is told in words that help, and no host hears of it.
 
-use crate::support::Fan;
+use crate::support::{Fan, typed_on_terminal};
 use crate::trap::{Trap, words};
 
 #[test]
@@ -764,4 +764,36 @@ fn a_plan_shows_what_variables_came_to() {
     web2
     web3
     ");
+}
+
+/// On a terminal a problem comes with its line; in a pipe, and where a secret may stand, without.
+#[test]
+fn a_problem_with_a_file_shows_its_line_on_a_terminal() {
+    let inventory = "hosts:\n  web1: {prot: 22}\n  web2: {password: hunter2, sudo: {password: hunter2}}\n\
+                     \x20\x20web3:\n    password: >-\n      hunter2\n  web4: {env: {LEVEL: [hunter2]}}\n";
+    let fan = Fan::new().file("inventory.yaml", inventory);
+    let (code, shown) = typed_on_terminal(&fan, "stty cols 80; exec \"$BINARY\" hosts", &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    let first = "inventory.yaml:2:10: error: unknown field \"prot\"; did you mean \"port\"?\n  |\n\
+                 2 |   web1: {prot: 22}\n  |          ^^^^\ninventory.yaml:3:20: error: ";
+    assert!(shown.replace('\r', "").starts_with(first), "{shown}");
+    assert_eq!(shown.matches("^^^").count(), 1, "{shown}");
+    let ran = fan.run(["hosts"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.lines().all(|line| line.starts_with("inventory.yaml:")), "{}", ran.snapshot());
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.snapshot());
+
+    let config = "Host *\n  ProxyCommand sshx hunter2\n  SetEnv A=hunter2\n  CanonicalizeHostname yes\n";
+    let hosts = "hosts: {web1: {address: web1.example.com}}\n";
+    let fan = Fan::new().file("inventory.yaml", hosts).file("config", config);
+    let line = "stty cols 80; exec \"$BINARY\" ping --ssh-config config";
+    let (code, shown) = typed_on_terminal(&fan, line, &[]);
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("4 |   CanonicalizeHostname yes") && !shown.contains("hunter2"), "{shown}");
+
+    let fan = Fan::new().file("inventory.yaml", hosts).file("vars.yaml", "admin: hunter2\nadmin: hunter2\n");
+    let line = "stty cols 80; exec \"$BINARY\" exec -e @vars.yaml -n -H web1 -- true";
+    let (code, shown) = typed_on_terminal(&fan, line, &[]);
+    assert!(code == Some(2) && !shown.contains("hunter2"), "{shown}");
 }

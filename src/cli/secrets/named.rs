@@ -195,7 +195,7 @@ mod tests {
             Ok(values) => {
                 Ok(values.iter().map(|(name, secret)| format!("{name}={}", secret.reveal())).collect())
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.worded(ToString::to_string) + "\n"),
         }
     }
 
