@@ -148,8 +148,23 @@ impl ClientHandler {
 }
 
 fn pestered() -> Failure {
-    let message = format!("the server tried to open more than {MAX_UNASKED} channels that nobody asked for");
+    let message = format!("the server tried to open more than {MAX_UNASKED} unrequested channels");
     Failure::new(Kind::Protocol, message)
+}
+
+/// Handlers of channels that a server may ask for and never gets, whatever else it says about them.
+macro_rules! refused {
+    ($($name:ident($($told:ty),*);)*) => {$(
+        async fn $name(
+            &mut self,
+            _: Channel<Msg>,
+            $(_: $told,)*
+            reply: ChannelOpenHandle,
+            _: &mut client::Session,
+        ) -> Result<(), HandlerError> {
+            self.refuse(reply).await
+        }
+    )*};
 }
 
 impl client::Handler for ClientHandler {
@@ -229,70 +244,13 @@ impl client::Handler for ClientHandler {
         Ok(())
     }
 
-    async fn server_channel_open_session(
-        &mut self,
-        _channel: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _channel: Channel<Msg>,
-        _originator_address: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
-    }
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _channel: Channel<Msg>,
-        _connected_address: &str,
-        _connected_port: u32,
-        _originator_address: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _channel: Channel<Msg>,
-        _socket_path: &str,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _channel: Channel<Msg>,
-        _host_to_connect: &str,
-        _port_to_connect: u32,
-        _originator_address: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _channel: Channel<Msg>,
-        _socket_path: &str,
-        reply: ChannelOpenHandle,
-        _session: &mut client::Session,
-    ) -> Result<(), HandlerError> {
-        self.refuse(reply).await
+    refused! {
+        server_channel_open_session();
+        server_channel_open_x11(&str, u32);
+        server_channel_open_forwarded_tcpip(&str, u32, &str, u32);
+        server_channel_open_forwarded_streamlocal(&str);
+        server_channel_open_direct_tcpip(&str, u32, &str, u32);
+        server_channel_open_direct_streamlocal(&str);
     }
 
     /// Channels of unknown types are refused without a handler; only the last one is let through to it, to end
