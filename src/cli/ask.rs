@@ -5,13 +5,13 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use globset::GlobBuilder;
 
-/// Whether there is somebody to ask: a terminal on both ends, and no CI runner behind it.
+/// Whether there is someone to ask: a terminal on both ends, and not a CI runner.
 pub(super) fn can_ask() -> bool {
     let in_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
     io::stdin().is_terminal() && io::stderr().is_terminal() && !in_ci
 }
 
-/// What somebody answered about some hosts.
+/// The answer about some hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// All of them.

@@ -1,4 +1,4 @@
-//! `fan check`: the files, and tasks with all their variables, without contacting anybody; with `--connect` then
+//! `fan check`: the files, and tasks with all their variables, without connecting to any host; with `--connect` then
 //! also whether the hosts can be worked on.
 
 use std::collections::{BTreeSet, HashSet};
@@ -27,10 +27,10 @@ const COMMAND: &str = "log in and run a command";
 const INTERPRETER: &str = "start the interpreter of scripts (the setting `shell`)";
 
 /// What the steps behind those do.
-const BECOMING: &str = "run a command as somebody else, as steps with sudo do";
+const BECOMING: &str = "run a command as another user, like steps with sudo";
 
 /// What the last one does.
-const FILES: &str = "look at a file, as steps on files do (SFTP, or commands)";
+const FILES: &str = "examine a file, like steps on files (SFTP, or commands)";
 
 pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
     let checked = check(args)?;
@@ -57,7 +57,7 @@ struct Checked {
     locks: Vec<(Arc<str>, Endpoint)>,
 }
 
-/// Somebody whom steps become, and the hosts where they do.
+/// A user whom steps become, and the hosts where they do.
 struct Becoming {
     other: Become,
     hosts: BTreeSet<HostName>,

@@ -40,7 +40,7 @@ pub(super) fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
     match find(named, "tasks.yaml")? {
         Some(path) => Ok(told(config::load_tasks(&path)?)),
         None => Err(Diagnostic::bare("no tasks.yaml here or in a folder above")
-            .help("name one with -f, or write one: docs/getting-started.md")
+            .help("name one with -f, or create one: docs/getting-started.md")
             .into()),
     }
 }
@@ -178,10 +178,10 @@ pub(super) fn explain(inventory: &mut Inventory, args: &Selection) {
     }
     let counts = [("--limit", args.limit), ("--pick", args.pick)];
     for (flag, count) in counts.into_iter().filter_map(|(flag, count)| Some((flag, count?))) {
-        talk(&format!("of these {count} at most, by {flag}"));
+        talk(&format!("at most {count} of these, by {flag}"));
     }
     if let Some(shard) = args.shard {
-        talk(&format!("of these slice {shard}"));
+        talk(&format!("slice {shard} of these"));
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
             settings.connect_timeout = Some(Sourced::new(timeout, Origin::CommandLine("--connect-timeout")));
         }
         Some(TimeLimit::None) => {
-            return Err(CliError::input("-t: every connect has a deadline; write a time"));
+            return Err(CliError::input("-t: connecting always has a deadline; give a time"));
         }
     }
     if let Some(limit) = args.command_timeout {

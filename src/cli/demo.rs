@@ -67,10 +67,10 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
         })?;
         move_into(&mut plan, &sandbox);
         if leave_sudo(&mut plan) {
-            talk("demo: these hosts are this machine: their steps run as you, without sudo");
+            talk("demo: these hosts are this machine: steps run as you, without sudo");
         }
         talk(&format!(
-            "demo: {} throw-away hosts on 127.0.0.1; they and their folders go when it ends",
+            "demo: {} throw-away hosts on 127.0.0.1; they and their folders are removed at the end",
             sandbox.hosts().len()
         ));
         let result = runner::carry_out(plan, outputs, Answers::Person, stopping, None).await;
@@ -111,7 +111,7 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
     let members = role.and_then(|role| inventory.members.get(role)).cloned().unwrap_or_default();
     let Some(model) = members.first().and_then(|&host| inventory.hosts.get(host)).cloned() else {
         return Err(CliError::input(format!(
-            "--hosts changes the role \"{ROLE}\", and the inventory has none"
+            "--hosts sets the size of role \"{ROLE}\", which the inventory lacks"
         )));
     };
     let width = count.to_string().len().max(2);

@@ -115,7 +115,7 @@ pub(super) fn talk(message: &str) {
     info!("said: {}", message.trim_end());
     let mut stderr = io::stderr().lock();
     for line in message.lines() {
-        // Nobody is left to tell when stderr is gone.
+        // When stderr is gone there is nowhere to report it.
         let _ = writeln!(stderr, "{}", text::sanitize(line.as_bytes(), Sgr::Escape));
     }
 }

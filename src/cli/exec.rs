@@ -18,7 +18,7 @@ pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<
         return Err(CliError::input("the command is empty"));
     }
     if !execution.variables.set.is_empty() {
-        return Err(Diagnostic::bare("-e has no meaning for exec: its command is passed on untouched")
+        return Err(Diagnostic::bare("-e does not apply to exec: its command is passed on unchanged")
             .help("use a task (`fan run`) for templates")
             .into());
     }

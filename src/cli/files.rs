@@ -109,7 +109,7 @@ fn report(path: &Path, flag: &str) -> Result<Target, Diagnostic> {
     let Some(kind) = ReportKind::of(path) else {
         let known: Vec<String> =
             ReportKind::ALL.iter().map(|kind| format!(".{}", kind.extension())).collect();
-        return Err(Diagnostic::bare(format!("{flag}{shown}: its extension names no kind of report"))
+        return Err(Diagnostic::bare(format!("{flag}{shown}: unknown report format"))
             .help(format!("one of {}; .xml is JUnit's", known.join(" "))));
     };
     let refused = |why: &str| Diagnostic::bare(format!("cannot write {flag}{shown}: {why}"));

@@ -67,7 +67,7 @@ fn resolve(
     (hosts, errors)
 }
 
-/// Every setting that somebody made: name, value, origin.
+/// Every setting that someone made: name, value, origin.
 fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
     let mut rows = Vec::new();
     fn row<T>(

@@ -195,7 +195,7 @@ impl Recording {
 /// Ends a journal; what is wrong with it is told.
 pub(super) fn end(journal: &Journal, exit_code: u8) {
     if let Err(error) = journal.end(exit_code) {
-        talk(&format!("warning: the record of this run is not whole: {error}"));
+        talk(&format!("warning: the record of this run is incomplete: {error}"));
     }
 }
 
@@ -257,7 +257,7 @@ fn number(name: &str) -> Option<u64> {
     match text.parse() {
         Ok(number) if number > 0 => Some(number),
         _ => {
-            talk(&format!("warning: {name}={text} is no number from 1 on, and does not count"));
+            talk(&format!("warning: {name}={text} is ignored: it must be a number of at least 1"));
             None
         }
     }
@@ -277,7 +277,7 @@ fn state_folder() -> Option<PathBuf> {
 pub(super) fn runs() -> Result<Runs, CliError> {
     let none = || -> CliError {
         Diagnostic::bare("no run is kept")
-            .help("runs are kept from the first run on that changes something: docs/history.md")
+            .help("runs are recorded once one changes something: docs/history.md")
             .into()
     };
     Runs::open(&state_folder().ok_or_else(none)?)?.ok_or_else(none)
@@ -300,7 +300,7 @@ impl From<StoreError> for CliError {
                 Diagnostic::bare(error.to_string()).help("use that version of fan").into()
             }
             StoreError::Damaged { .. } | StoreError::Gap { .. } => Diagnostic::bare(error.to_string())
-                .help("what was done is not known for sure: `fan retry` begins again on the hosts that are not ok")
+                .help("what was done is not known for sure: `fan retry` starts over on the hosts that are not ok")
                 .into(),
         }
     }

@@ -46,7 +46,7 @@ static THINGS: Mutex<BTreeMap<u64, Thing>> = Mutex::new(BTreeMap::new());
 /// Whether a run listens for INT, TERM and HUP.
 static LISTENED: AtomicBool = AtomicBool::new(false);
 
-/// Whether somebody looks after being stopped.
+/// Whether someone looks after being stopped.
 static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
 /// How long programs may take to end.
@@ -97,7 +97,7 @@ pub(super) fn listened() {
     LISTENED.store(true, Ordering::Relaxed);
 }
 
-/// Somebody looks after being stopped from now on, with [`lay_down`] and [`take_up`].
+/// Someone looks after being stopped from now on, with [`lay_down`] and [`take_up`].
 pub(super) fn suspended() {
     SUSPENDED.store(true, Ordering::Relaxed);
 }
@@ -116,7 +116,7 @@ pub(super) fn lay_down() {
 pub(super) fn take_up() {
     for thing in things().values() {
         if let Thing::Terminal { terminal, now, .. } = thing {
-            // In the background it is somebody else's.
+            // In the background it is someone else's.
             if tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()) {
                 let _ = tcsetattr(terminal, OptionalActions::Now, now);
             }
@@ -171,7 +171,7 @@ fn begin() -> std::io::Result<()> {
     begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread for signals has ended")))
 }
 
-/// Stops the process, with the terminals as they were, until somebody continues it.
+/// Stops the process, with the terminals as they were, until someone continues it.
 async fn stop(continues: &mut tokio::signal::unix::Signal) {
     // Nobody could continue it: the system does not stop such a process either.
     if SUSPENDED.load(Ordering::Relaxed) || is_orphaned() {

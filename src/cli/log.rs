@@ -100,10 +100,10 @@ fn open(path: &Path) -> io::Result<File> {
         .map_err(no_link)?;
     let found = file.metadata()?;
     if !found.is_file() {
-        return not_ours("it is no regular file");
+        return not_ours("it is not a regular file");
     }
     if found.nlink() > 1 {
-        return not_ours("it has another name, where it would be changed as well");
+        return not_ours("it has a second hard link");
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return not_ours("it is another user's file");

@@ -52,7 +52,7 @@ fn merge(paths: &[PathBuf]) -> Result<Merge, CliError> {
     Merge::of(&parts).map_err(|(at, error)| {
         let path = paths.get(at).map(PathBuf::as_path).unwrap_or(Path::new(""));
         let problem = unusable(path, error);
-        problem.help("give each stream once; slices of one selection have no host in common").into()
+        problem.help("give each stream once; slices of a selection share no host").into()
     })
 }
 

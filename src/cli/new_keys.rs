@@ -1,5 +1,5 @@
 //! The policy `ask`: before a run, the keys of all hosts that nothing is known of are collected, shown together,
-//! and asked about once. Nobody logs in anywhere meanwhile.
+//! and asked about once, before any login.
 //!
 //! What is not trusted here is refused by the run, host by host: this only writes down what the user trusts.
 
@@ -30,7 +30,7 @@ struct Stranger {
     new: NewKey,
 }
 
-/// Asks about the new keys of a plan, if its policy says so and there is somebody to ask.
+/// Asks about the new keys of a plan, if its policy is to ask and there is a terminal.
 ///
 /// Gateways first: a host behind one can be looked at only once its gateway is trusted.
 ///
@@ -72,7 +72,7 @@ async fn settle_some(
     if candidates.is_empty() {
         return Ok(());
     }
-    talk(&format!("fetching the host keys of {} not known yet", counted(candidates.len(), "host")));
+    talk(&format!("fetching the host keys of {} that have none recorded", counted(candidates.len(), "host")));
     let strangers = strangers(&candidates, pool, connector).await;
     if strangers.is_empty() {
         return Ok(());
@@ -187,7 +187,7 @@ pub(super) fn record(
                 Recording::Added(_) => count += 1,
                 Recording::Already(_) => {}
                 Recording::Refused(_) => talk(&format!(
-                    "warning: {}: not written: {} holds another key or a revocation by now",
+                    "warning: {}: not written: {} now has another key or a revocation",
                     key.host,
                     file.display()
                 )),

@@ -36,7 +36,7 @@ pub(super) fn run(
     let execution = &args.execution;
     let changes_something = !changes.dry_run && action.properties().changes_host();
     if !execution.variables.set.is_empty() {
-        return Err(Diagnostic::bare(format!("-e has no meaning for {verb}: its paths are no templates"))
+        return Err(Diagnostic::bare(format!("-e does not apply to {verb}: its paths are not templates"))
             .help("{host} stands for the host's name; use a task (`fan run`) for templates")
             .into());
     }

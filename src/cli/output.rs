@@ -84,7 +84,7 @@ impl View {
     fn choose(args: &Output, content: Content, screen: &Screen) -> Result<Self, CliError> {
         let fold = args.fold || content.diff && !content.log && args.format == Format::Auto;
         let conflict = |flag: &str, other: &str| {
-            Err(CliError::input(format!("{flag} and --format {other} are two different things")))
+            Err(CliError::input(format!("{flag} and --format {other} exclude each other")))
         };
         match (args.format, fold, args.quiet) {
             (Format::Auto | Format::Quiet, false, true) => Ok(Self::Quiet),
@@ -131,9 +131,9 @@ impl ReportEnd {
     /// The exit code of the run. Output that could not be written is an error when all else went well.
     pub(super) fn verdict(self) -> Result<ExitCode, CliError> {
         if self.failed.is_none() && self.recap.nobody_took_part() && self.recap.cancelled.is_none() {
-            let message = "no host is left: --where is false on all that were selected";
+            let message = "no hosts left: --where is false on all selected hosts";
             return Err(Diagnostic::bare(message)
-                .help("nothing was started; `fan facts` shows what they are")
+                .help("nothing was started; `fan facts` shows their facts")
                 .into());
         }
         match (self.recap.exit_code(), self.failed) {
@@ -304,7 +304,7 @@ impl Outputs {
                     let Size { columns, rows } = terminal.window().size;
                     (options.columns, options.rows) = (columns, rows);
                 }
-                // Nobody is left to tell when stderr is gone.
+                // When stderr is gone there is nowhere to report it.
                 let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
                 // The record goes with the runner.
                 let offered = self.resumable && !options.quiet && !options.style.ci;

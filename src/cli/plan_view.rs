@@ -12,7 +12,7 @@ use crate::model::task::{Become, Dialogue, Each, Guards, Repeat, Step, Strategy}
 pub(super) fn render(plan: &Plan) -> String {
     let mut text = String::new();
     if let Some(condition) = &plan.condition {
-        let _ = writeln!(text, "of these hosts, those where {}:", condition.trim());
+        let _ = writeln!(text, "only hosts where {}:", condition.trim());
     }
     for task in &plan.tasks {
         let hosts: Vec<&str> = task

@@ -15,7 +15,7 @@ use crate::model::text::{self, Sgr};
 /// Bytes of a secret that can be typed.
 const MAX_TYPED: usize = 1024;
 
-/// Somebody who answers questions.
+/// Someone who answers questions.
 pub(super) trait Prompter {
     /// Asks for a secret.
     ///
@@ -52,7 +52,7 @@ impl Terminal {
     ///
     /// Nobody is there.
     pub(super) fn open(&self) -> Result<OpenTerminal, PromptError> {
-        // A process whose streams are all elsewhere is somebody's child, even where it inherited a terminal:
+        // A process whose streams are all elsewhere is someone's child, even where it inherited a terminal:
         // a question there would be a surprise, and a wait for ever.
         let streams = [io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()];
         if !streams.contains(&true) {
@@ -64,7 +64,7 @@ impl Terminal {
 }
 
 /// Whether there is a person to ask.
-pub(super) fn is_somebody_there() -> bool {
+pub(super) fn is_interactive() -> bool {
     Terminal.open().is_ok()
 }
 
@@ -189,7 +189,7 @@ fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
             Typed::Interrupted => return Err(PromptError::Interrupted),
             Typed::Done => {
                 let text = std::str::from_utf8(&line.bytes)
-                    .map_err(|_| PromptError::Io(io::Error::other("what was typed is not UTF-8")))?;
+                    .map_err(|_| PromptError::Io(io::Error::other("the input is not UTF-8")))?;
                 return Ok(Secret::new(text));
             }
         }

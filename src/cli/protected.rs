@@ -1,4 +1,4 @@
-//! Roles with `protect: true`: before anything is contacted, somebody names the role that the run is about to touch.
+//! Roles with `protect: true`: before anything is contacted, someone names the role that the run is about to touch.
 //!
 //! Nothing else counts as an answer, `--yes` least of all: it is there for questions whose answer is always the same.
 
@@ -14,7 +14,7 @@ use crate::model::range;
 /// Characters of a list of hosts in the question; a list of ten thousand would push the question off the screen.
 const LONGEST_LIST: usize = 200;
 
-/// Whether a plan needs somebody's word.
+/// Whether a plan needs someone's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guard<'a> {
     /// No: it changes nothing, or not on these hosts.
@@ -63,7 +63,7 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
     }
     for touched in &open {
         talk(&format!("{}: {}", plan.title, about(touched)));
-        let typed = ask::line("type the name of the role to go on: ")
+        let typed = ask::line("type the name of the role to continue: ")
             .map_err(|source| CliError::Local { doing: "cannot read the terminal".to_owned(), source })?;
         if typed != touched.role {
             return Err(refused(&typed, touched).into());
@@ -79,14 +79,13 @@ fn about(touched: &Touched) -> String {
 
 fn unasked(touched: &Touched, title: &str) -> Diagnostic {
     let message = format!("{title}: {}, and there is no terminal to ask on, or CI is set", about(touched));
-    Diagnostic::bare(message)
-        .help(format!("if it is meant, add --confirm {}; --yes does not answer it", touched.role))
+    Diagnostic::bare(message).help(format!("to confirm, add --confirm {}; --yes does not", touched.role))
 }
 
 fn refused(typed: &str, touched: &Touched) -> Diagnostic {
     let role = &touched.role;
     let message = match typed {
-        "" => format!("the protected role {role} was not named"),
+        "" => format!("the protected role {role} was not confirmed"),
         other => format!("{other:?} is not {role:?}"),
     };
     Diagnostic::bare(format!("{message}: nothing was contacted"))

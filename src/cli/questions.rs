@@ -20,16 +20,16 @@ pub(super) enum Answers {
 
 /// The questions that nobody could answer, as there is no terminal.
 pub(super) fn unanswerable(plan: &Plan, answers: Answers) -> Vec<Diagnostic> {
-    if prompt::is_somebody_there() {
+    if prompt::is_interactive() {
         return Vec::new();
     }
     if plan.stepwise && answers == Answers::Person {
-        return vec![Diagnostic::bare("--step needs a terminal to ask on")];
+        return vec![Diagnostic::bare("--step needs a terminal")];
     }
     let steps = plan.tasks.iter().flat_map(|task| &task.steps).map(|planned| &planned.step);
     let problems = steps.filter_map(|step| match &step.action {
         Action::Confirm(_) if answers == Answers::Person && !plan.changes.dry_run => Some(
-            Diagnostic::at(&step.position, "\"confirm\" needs a terminal to ask on")
+            Diagnostic::at(&step.position, "\"confirm\" needs a terminal")
                 .help("answer yes to all questions with -y"),
         ),
         Action::Prompt(Prompt { set, default, .. }) => {
@@ -37,7 +37,7 @@ pub(super) fn unanswerable(plan: &Plan, answers: Answers) -> Vec<Diagnostic> {
             let defaulted = answers == Answers::Yes && default.is_some();
             (!given && !defaulted).then(|| {
                 let yes = if default.is_some() { ", or take the defaults with -y" } else { "" };
-                Diagnostic::at(&step.position, "\"prompt\" needs a terminal to ask on")
+                Diagnostic::at(&step.position, "\"prompt\" needs a terminal")
                     .help(format!("give the answer with -e {}=...{yes}", set.value))
             })
         }
@@ -105,7 +105,7 @@ fn ask(text: &str, wanted: Wanted) {
     }
 }
 
-/// Puts a question to the person, as long as somebody waits for the answer.
+/// Puts a question to the person, as long as someone waits for the answer.
 fn put<T>(
     answer: Answer<T>,
     question: impl FnOnce(&OpenTerminal, &dyn Fn() -> bool) -> Result<T, PromptError>,

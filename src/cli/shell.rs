@@ -89,7 +89,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
             .collect();
         let (host, count) = (&args.host, selected.len());
         return Err(Diagnostic::bare(format!(
-            "\"{host}\" selects {count} hosts, and a shell is opened on exactly one: {}",
+            "\"{host}\" selects {count} hosts, and a shell needs exactly one: {}",
             range::fold(&names)
         ))
         .help(format!("name one of them, or run a command on all: fan exec -H '{host}' -- CMD"))
@@ -168,7 +168,7 @@ async fn connect(
         reader.map_err(|source| CliError::Local { doing: "cannot start a thread".to_owned(), source })?;
     let connected = engine::connect(&ready.connector, endpoint, Some(&sink), stopping).await;
     drop(sink);
-    // It ends with the sink, and has said everything before the terminal is somebody else's.
+    // It ends with the sink, and has said everything before the terminal is someone else's.
     let _ = reader.join();
     Ok(connected)
 }
@@ -286,7 +286,7 @@ impl Screen {
     /// What fan says begins on a line of its own.
     fn break_line(&self, end: &End) {
         if !self.fresh && !matches!(end, End::Closed(Some(Exit::Status(_)))) {
-            // Nobody is left to tell when the terminal is gone.
+            // When the terminal is gone there is nowhere to report it.
             let _ = io::stderr().write_all(b"\n");
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
         talk(&format!("note: {left_out} bytes of output were not kept"));
     }
     if recorded.is_going_on() {
-        talk("note: the run is still going on");
+        talk("note: the run is still in progress");
     }
     let text = recap::render(&recap, &recap_options(&screen, false));
     screen.finish();

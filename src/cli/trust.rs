@@ -52,7 +52,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     if !args.yes && !ask::can_ask() {
         return Err(Diagnostic::bare("there is no terminal to ask on, or CI is set")
-            .help("write -y to trust the keys that the hosts show now")
+            .help("-y trusts the keys the hosts present now")
             .into());
     }
     let project = project_file(args, &inventory)?;
@@ -86,7 +86,7 @@ fn project_file(args: &Trust, inventory: &Inventory) -> Result<Option<PathBuf>, 
     match context::project_known_hosts(inventory) {
         Some(file) => Ok(Some(file)),
         None => Err(Diagnostic::bare("--project: there is no inventory to put fan.known_hosts beside")
-            .help("name one with -i, or leave --project out")
+            .help("name one with -i, or drop --project")
             .into()),
     }
 }
@@ -154,7 +154,7 @@ fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Resul
     for at in chosen {
         let Some(finding) = findings.get_mut(at) else { continue };
         let Some(file) = &finding.file else {
-            return Err(Diagnostic::bare(format!("{}: there is no file to write its keys to", finding.host))
+            return Err(Diagnostic::bare(format!("{}: no file to write its keys to", finding.host))
                 .help("set HOME, name a file with `known_hosts`, or write --project")
                 .into());
         };
@@ -243,7 +243,7 @@ fn table(findings: &[Finding]) -> String {
             Err(failure) => explain(&mut text, failure),
         }
         for missed in &finding.missed {
-            let _ = writeln!(text, "  could not be asked for {} keys", missed.types);
+            let _ = writeln!(text, "  could not fetch its {} keys", missed.types);
             explain(&mut text, &missed.failure);
         }
         // What to do is mostly the same for all keys of a host.

@@ -185,7 +185,7 @@ impl Composer<'_> {
                 self.findings.error_help(
                     &at,
                     format!("unknown anchor {}", quote(&name)),
-                    format!("define it first with &{name}, or quote a text that starts with *"),
+                    format!("define it first with &{name}, or quote text that starts with *"),
                 );
                 self.spend(1, 0, &at)?;
                 self.place(Node::Broken(at), Size::ONE);
@@ -312,7 +312,7 @@ impl Composer<'_> {
                         Slot::Dropped
                     }
                     Node::List(_) | Node::Map(_) => {
-                        self.findings.error(node.position(), "a key must be a text, not a list or a map");
+                        self.findings.error(node.position(), "a key must be text, not a list or a map");
                         Slot::Dropped
                     }
                 });
@@ -386,7 +386,7 @@ impl Composer<'_> {
         let written = self.text.get(offset..end).unwrap_or("{{ x }}");
         self.findings.error_help(
             at,
-            "a value that starts with {{ must stand in quotes",
+            "quote a value that starts with {{",
             format!("quote it: \"{}\"", written.replace('"', "'")),
         );
     }

@@ -147,7 +147,7 @@ pub(super) fn text<'n>(node: &'n Node, field: &str, findings: &mut Findings) -> 
             findings.error_help(
                 &scalar.position,
                 format!("\"{field}\" has no value"),
-                "remove it or give it a value; an empty text is \"\"",
+                "remove it or give it a value; empty text is \"\"",
             );
             None
         }

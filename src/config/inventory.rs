@@ -120,7 +120,7 @@ impl Reader {
 
     fn finish(mut self, file: Arc<str>) -> Result<Loaded<Inventory>, Diagnostics> {
         let mut members = vec![Vec::new(); self.roles.len()];
-        // Patterns are matched only against a complete list of hosts; else they would be blamed in vain.
+        // Patterns are matched only against a complete list of hosts; or they would be blamed wrongly.
         if !self.findings.any() {
             if self.hosts.is_empty() {
                 self.findings.push(
@@ -160,7 +160,7 @@ impl Reader {
                 let help = "write \"hosts\" as a map to give hosts settings: no \"- \" before the names";
                 expected(item, "the name of a host", Some(help.to_owned()), &mut self.findings);
             } else if item.is_null() {
-                self.findings.error(item.position(), "a name of a host is missing");
+                self.findings.error(item.position(), "a host name is missing");
             } else if let Some(name) = text(item, "hosts", &mut self.findings) {
                 self.host(name, None);
             }
@@ -201,11 +201,7 @@ impl Reader {
         if value.map_or(0, Node::weight).saturating_mul(names.len()) > MAX_COPIED {
             self.findings.error_help(
                 &key.position,
-                format!(
-                    "what {} says is too long to be repeated for {} hosts",
-                    quote(&key.text),
-                    names.len()
-                ),
+                format!("{} is too large to be repeated for {} hosts", quote(&key.text), names.len()),
                 "move variables to a role or to the \"vars\" of the file",
             );
             return;

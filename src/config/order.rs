@@ -82,7 +82,7 @@ fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
 /// A lock is held for a whole task: that of a called one would do nothing.
 fn lock(task: &Task, called: &Task, include: &Include, findings: &mut Findings) {
     if called.lock.is_some() && task.lock.is_none() {
-        let message = format!("the lock of task {} does not count when it is called", quote(&called.name));
+        let message = format!("the lock of task {} has no effect when it is called", quote(&called.name));
         let help = format!("give task {} a lock", quote(&task.name));
         findings.error_help(&include.task.position, message, help);
     }

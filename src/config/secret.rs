@@ -26,7 +26,7 @@ pub(super) fn secrets(node: &Node, base: &Path, vars: &Vars, findings: &mut Find
         if let Err(message) = check_variable_name(name) {
             findings.error(at, message);
         } else if vars.contains_key(name) {
-            let help = "remove one of them: nobody could tell which is meant";
+            let help = "remove one of them";
             findings.error_help(at, format!("\"{name}\" is both a variable and a secret"), help);
         }
         if let Some(source) = source(&entry.value, name, base, findings) {
@@ -44,7 +44,7 @@ pub(super) fn source(node: &Node, field: &str, base: &Path, findings: &mut Findi
     match node {
         Node::Broken(_) => return None,
         Node::Scalar(_) | Node::List(_) => {
-            let message = format!("\"{field}\" must not stand in the file: say where it comes from");
+            let message = format!("\"{field}\" must not be in the file: say where it comes from");
             findings.error_help(node.position(), message, help());
             return None;
         }

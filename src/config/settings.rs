@@ -161,7 +161,7 @@ impl Layer<'_> {
     }
 }
 
-/// How somebody else is become.
+/// How to become another user.
 #[derive(Default)]
 pub(super) struct Sudo {
     user: Option<String>,
@@ -200,8 +200,8 @@ fn sudo(node: &Node, base: &Path, findings: &mut Findings) -> Sudo {
     if !matches!(node, Node::Map(_)) {
         findings.error_help(
             node.position(),
-            "\"sudo\" of a host says how: a map of user, method and password",
-            "which steps are done with sudo, they say themselves: \"sudo: true\"",
+            "\"sudo\" of a host is a map of user, method and password",
+            "steps that need sudo say so: \"sudo: true\"",
         );
         return sudo;
     }
@@ -257,7 +257,7 @@ fn deadline(node: &Node, field: &str, findings: &mut Findings) -> Option<Duratio
         TimeLimit::None => {
             findings.error_help(
                 node.position(),
-                format!("{field} cannot be none: a host that never answers would hold the run"),
+                format!("{field} cannot be none: a host that never answers would block the run"),
                 "write a duration, for example 60s",
             );
             None
@@ -328,7 +328,7 @@ fn gateway(node: &Node, findings: &mut Findings) -> Option<GatewaySetting> {
 fn hop(scalar: &Scalar, part: Option<&str>, findings: &mut Findings) -> Option<String> {
     let text = part.unwrap_or(&scalar.text);
     if text == "none" {
-        findings.error(&scalar.position, "\"none\" in \"gateway\" must stand alone");
+        findings.error(&scalar.position, "\"none\" in \"gateway\" must be alone");
         return None;
     }
     let hop = Hop::parse(text).and_then(|hop| hop.check().map(|()| hop.to_string()));

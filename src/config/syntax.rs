@@ -26,7 +26,7 @@ pub(super) fn control_character(file: &Arc<str>, text: &str) -> Option<Diagnosti
                     &position(file, index + 1, column),
                     format!("control character U+{code:04X} in the file"),
                 )
-                .help(format!("write \"\\u{code:04x}\" in double quotes if it is meant")),
+                .help(format!("write \"\\u{code:04x}\" in double quotes if you mean it")),
             );
         }
     }
@@ -49,10 +49,10 @@ pub(super) fn describe(file: &Arc<str>, text: &str, error: &ScanError) -> Diagno
     let before = text.split('\n').nth(marker.line().saturating_sub(2)).unwrap_or_default();
     match help {
         _ if bare_template(line) || bare_template(before) => {
-            diagnostic.help("a value that starts with {{ must stand in quotes: \"{{ x }}\"")
+            diagnostic.help("quote a value that starts with {{: \"{{ x }}\"")
         }
         Some(_) if in_flow(error.kind()) && line.contains("{{") => {
-            diagnostic.help("within [ ] and { } a text with {{ must stand in quotes")
+            diagnostic.help("within [ ] and { }, quote text with {{")
         }
         Some(help) => diagnostic.help(help),
         None => diagnostic,
@@ -105,7 +105,7 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         E::MisplacedFlowCollectionEnd => ("closing bracket without an opening one", None),
         E::UnclosedQuotedScalar => ("the quote that starts here is not closed", None),
         E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => (
-            "text behind a closing quote",
+            "text after a closing quote",
             Some("quote the whole value; in '...' a quote is written twice, in \"...\" as \\\""),
         ),
         E::UnknownQuotedScalarEscape => {
@@ -118,17 +118,15 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         | E::UnpairedLowSurrogate
         | E::InvalidUnicodeEscape => ("not a Unicode escape", Some("write \\xNN or \\uNNNN in hexadecimal")),
         E::SimpleKeyExpected | E::InvalidSimpleKey => {
-            ("expected a key and \":\" here", Some("is a \":\" and a space missing on this line?"))
+            ("expected a key and \":\" here", Some("is \": \" missing on this line?"))
         }
         E::MappingValueNotAllowed | E::InvalidColonPlacement => (
             "\": \" is not allowed here",
-            Some(
-                "put the whole value in quotes or write it as a block with |; or the line above lacks its \":\"",
-            ),
+            Some("quote the whole value or write it as a block with |; or the line above lacks its \":\""),
         ),
         E::InvalidQuotedScalarIndent => (
             "a quote that was opened above is not closed",
-            Some("close it, or indent the lines that it goes on in"),
+            Some("close it, or indent its continuation lines"),
         ),
         E::ExpectedBlockMappingKey
         | E::MappingKeyNotAllowed
@@ -137,15 +135,14 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         | E::BlockEntryInFlowCollection
         | E::InvalidIndentation
         | E::InvalidBlockScalarIndent
-        | E::InvalidFlowScalarIndent => (
-            "unexpected here",
-            Some("keys of a map start in one column, and so do the items (\"- \") of a list"),
-        ),
+        | E::InvalidFlowScalarIndent => {
+            ("unexpected here", Some("keys of a map must align, and so must the items (\"- \") of a list"))
+        }
         E::UnexpectedCharacter { character } => {
             return (format!("a value cannot start with {character:?}"), Some("put the value in quotes"));
         }
         E::ExpectedDocumentStart => {
-            ("unexpected text behind the end of the document", Some("keys of a map start in one column"))
+            ("unexpected text after the end of the document", Some("keys of a map must align"))
         }
         E::UndeclaredTagHandle
         | E::InvalidTagTerminator
@@ -163,7 +160,7 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
             ("a comment cuts this text in two", Some("put the text in quotes, or write it as a block with |"))
         }
         E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent => {
-            ("the text of a block starts on the line below its | or >", None)
+            ("the text of a block starts on the line after its | or >", None)
         }
         E::BomInsideDocument => ("a byte order mark within the file", None),
         E::UnexpectedEof | E::ExpectedNodeContent => ("a value is missing here", None),

@@ -178,7 +178,7 @@ facts! {
 facts! {
     /// What happened to a task's lock.
     LockFact {
-        /// It is held by somebody else, and the run waits for it. Told again when another one has it.
+        /// It is held by someone else, and the run waits for it. Told again when another one has it.
         Waiting = "lock_waiting" {
             /// Who has it, when they said so. Written by a program on the host: sanitise before printing.
             #[serde(default, skip_serializing_if = "Option::is_none")]

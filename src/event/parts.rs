@@ -95,7 +95,7 @@ pub enum Stream {
 pub struct StepOutcome {
     /// The status.
     pub status: StepStatus,
-    /// Why, when it did not end well.
+    /// Why, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// How its command ended, when one did.
@@ -157,10 +157,10 @@ impl Change {
 pub struct HostOutcome {
     /// The status.
     pub status: Status,
-    /// Why, when it did not end well.
+    /// Why, when it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// The step at which it ended, as (task, step), when it did not end well there.
+    /// The step at which it ended, as (task, step), when it failed there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<(usize, usize)>,
     /// A command had been started there.

@@ -1,7 +1,7 @@
 //! The end of the story: folds the event stream into one record per host and the exit code.
 //!
 //! Live and replayed streams give equal recaps: times are kept as whole milliseconds, as the recorded form
-//! has them. It renders nothing and asks nobody.
+//! has them. It renders nothing and has no inputs but events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ pub struct HostRecord {
     pub may_still_run: bool,
     /// From its first connection attempt or step to its end, whole milliseconds.
     pub elapsed: Duration,
-    /// The step at which it ended, as (task, step), when it did not end well there.
+    /// The step at which it ended, as (task, step), when it failed there.
     pub failed_step: Option<(usize, usize)>,
     /// Its last output in the step at which it ended; empty when it ended well.
     pub tail: Tail,
@@ -145,7 +145,7 @@ impl HostRecord {
         self.outcome.as_ref().map(|outcome| outcome.status)
     }
 
-    /// Why it did not end well.
+    /// Why it failed.
     pub fn kind(&self) -> Option<Kind> {
         self.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref()).map(|failure| failure.kind)
     }

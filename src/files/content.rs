@@ -68,7 +68,7 @@ impl Content {
         let file = File::open(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         let changed = (meta.mtime(), meta.mtime_nsec());
         let state = State { keeps: shared, ..State::default() };
@@ -272,8 +272,8 @@ impl Content {
 
     fn changed(&self) -> Failure {
         let name = self.name.display();
-        Failure::new(Kind::LocalIo, format!("{name} changed while it was read"))
-            .hint("send it again when nobody writes to it")
+        Failure::new(Kind::LocalIo, format!("{name} changed while it was being read"))
+            .hint("send it again when nothing is writing to it")
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
@@ -442,7 +442,7 @@ mod tests {
         let content = Arc::new(Content::open(grows.path(), false).unwrap());
         content.digest().await.unwrap();
         grows.write_all(b"d").unwrap();
-        assert!(content.unchanged().unwrap_err().message.contains("changed while it was read"));
+        assert!(content.unchanged().unwrap_err().message.contains("changed while it was being read"));
     }
 
     #[test]

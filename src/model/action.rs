@@ -110,7 +110,7 @@ const AROUND: &[&str] = &[
     "run_once",
 ];
 
-const UNKNOWN_CHANGES: Option<&str> = Some("not run: nobody knows what a command would change");
+const UNKNOWN_CHANGES: Option<&str> = Some("not run: what a command would change is unknown");
 
 /// What most kinds have in common.
 const PLAIN: Properties = Properties {
@@ -209,7 +209,7 @@ pub static KINDS: [Properties; 24] = [
     },
     Properties {
         key: "wait_for",
-        left_out: Some("not waited for: what brings it about was not run"),
+        left_out: Some("not waited for: earlier commands were not run"),
         keys: &[SINGLE, &["cd", "on", "env", "sudo", "user", "run_once"]],
         ..ON_HOST
     },
@@ -400,7 +400,7 @@ impl Action {
         }
     }
 
-    /// The variable that receives what somebody types unseen.
+    /// The variable that receives what someone types unseen.
     pub fn typed_unseen(&self) -> Option<&str> {
         match self {
             Self::Prompt(prompt) if prompt.secret => Some(&prompt.set.value),
@@ -490,7 +490,7 @@ impl Action {
                 said.attributes(attributes).install(install)
             }
             Self::Stat(path) | Self::Ls(path) => Said::of(path, Text),
-            Self::Facts => Said::titled("what the host is"),
+            Self::Facts => Said::titled("gather facts"),
             Self::Barrier => Said::titled("wait for all hosts"),
             Self::WaitFor(wait) => match &wait.condition {
                 Condition::Port { port, address } => {

@@ -64,7 +64,7 @@ fn is_zero(text: &str) -> bool {
 }
 
 fn no_time(text: &str) -> String {
-    format!("\"{text}\" is no time at all; write none for no limit")
+    format!("\"{text}\" is zero; write none for no limit")
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -185,8 +185,8 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r#"
         ""  empty duration; write it as 10s, 1m30s or 500ms, or none for no limit
         "5"  write a unit: "5s"
-        "0"  "0" is no time at all; write none for no limit
-        "0s"  "0s" is no time at all; write none for no limit
+        "0"  "0" is zero; write none for no limit
+        "0s"  "0s" is zero; write none for no limit
         "-1"  duration "-1" is negative; none means no limit
         "-5s"  duration "-5s" is negative; none means no limit
         "1h2x"  unit "x" in "1h2x" is not known; units are ms, s, m, h and d
@@ -206,7 +206,7 @@ mod tests {
         "forever"  "forever" is not a duration; write it as 10s, 1m30s or 500ms
         "999999999999999999999999999999999999999999s"  "999999999999999999999999999999999999999999s" is longer than 365 days; write none for no limit
         "#);
-        assert_eq!(parse_seconds("0").unwrap_err(), "\"0\" is no time at all; write none for no limit");
+        assert_eq!(parse_seconds("0").unwrap_err(), "\"0\" is zero; write none for no limit");
     }
 
     #[test]

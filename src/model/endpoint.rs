@@ -92,7 +92,7 @@ impl Password {
 pub struct Endpoint {
     /// The host's name in reports.
     pub name: HostName,
-    /// Host name or IP address to dial; also the name that host keys are looked up under, without an alias.
+    /// Host name or IP address to dial; also what host keys are looked up under, without an alias.
     pub address: Arc<str>,
     /// TCP port.
     pub port: u16,

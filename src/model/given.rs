@@ -3,7 +3,7 @@
 
 use crate::model::value::Value;
 
-/// A value as somebody gave it.
+/// A value as it was given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Given {
     /// As the same text in a file would be typed.

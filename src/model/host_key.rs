@@ -60,7 +60,7 @@ impl Pin {
         let wrong = |message| Err(PinError { message, help: HELP });
         let text = text.trim();
         if let Some(hash) = text.strip_prefix("SHA256:") {
-            // A padding that somebody added means the same.
+            // A padding that someone added means the same.
             let hash = hash.trim_end_matches('=');
             return match BASE64_NOPAD.decode(hash.as_bytes()) {
                 Ok(bytes) if bytes.len() == SHA256 => {
@@ -70,7 +70,7 @@ impl Pin {
             };
         }
         if text.starts_with("MD5:") || text.split(':').count() == 16 {
-            return wrong("MD5 fingerprints prove nothing any more");
+            return wrong("MD5 fingerprints are no longer safe");
         }
         let mut words = text.split_ascii_whitespace();
         let (Some(key_type), Some(encoded)) = (words.next(), words.next()) else {
@@ -155,8 +155,8 @@ mod tests {
         x: neither a SHA256 fingerprint nor a public key
         SHA256:x: the fingerprint is damaged or cut off
         SHA256:q3krupEeXjO3rWqIh: the fingerprint is damaged or cut off
-        MD5:aa:bb: MD5 fingerprints prove nothing any more
-        aa:bb:cc:dd:ee:ff:00:11:: MD5 fingerprints prove nothing any more
+        MD5:aa:bb: MD5 fingerprints are no longer safe
+        aa:bb:cc:dd:ee:ff:00:11:: MD5 fingerprints are no longer safe
         AAAAC3NzaC1lZDI1NTE5AAAA: neither a SHA256 fingerprint nor a public key
         ssh-ed25519 AAAAC3NzaC1l: the key is not valid base64, it may be cut off
         ssh-rsa AAAAC3NzaC1lZDI1: the key is damaged, or its type is not the one before it

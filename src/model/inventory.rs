@@ -37,7 +37,7 @@ pub struct Role {
     pub settings: Settings,
     /// Variables for its hosts.
     pub vars: Vars,
-    /// Nothing is changed on its hosts until somebody has named it.
+    /// Its hosts are not changed until the user has typed its name.
     pub protect: bool,
     /// Where it stands.
     pub position: Position,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::shell::single_quoted;
 
-/// Letters of one field about a holder, at most: anybody on the host may have written it.
+/// Letters of one field about a holder, at most: anyone on the host may have written it.
 const LONGEST_FIELD: usize = 120;
 
 /// What the shell is sent to make it try.
@@ -62,7 +62,7 @@ pub struct Wanted<'a> {
 pub enum Answer {
     /// The lock is taken.
     Taken,
-    /// Somebody has it.
+    /// Another run holds it.
     Busy(Option<Holder>),
     /// The folder was cleaned away meanwhile: ask again.
     Again,

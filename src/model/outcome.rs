@@ -150,9 +150,9 @@ words! {
         Declined = "declined",
         /// The user stopped the run.
         Interrupted = "interrupted",
-        /// A lock is held by somebody else, cannot be taken, or was lost.
+        /// A lock is held by another run, cannot be taken, or was lost.
         Locked = "locked",
-        /// Not run because something before it did not end well.
+        /// Not run because something before it failed.
         Dependency = "dependency",
         /// The `--where` of the command line is false there.
         Where = "where",
@@ -168,7 +168,7 @@ words! {
 /// Words of later versions that are kept as they are, and letters of one.
 const LATER_MAX: usize = 64;
 
-/// Keeps the word of a kind that this version does not know. It may come from a file that anybody wrote: of what is no word,
+/// Keeps the word of a kind that this version does not know. It may come from a file that anyone wrote: of what is no word,
 /// or comes after too many others, nothing is kept.
 fn later(word: &str) -> &'static str {
     static SEEN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());

@@ -1,4 +1,4 @@
-//! Running as somebody else on a host: the methods, the commands that use them, and what their refusals mean.
+//! Running as another user on a host: the methods, the commands that use them, and what their refusals mean.
 //!
 //! Owns words and verdicts; knows no password. The prompt of sudo is a mark of ours. su prompts in words of its own, so
 //! a mark stands right before it, and nothing but su speaks between that mark and the start of the command.
@@ -141,11 +141,11 @@ impl Privilege<'_> {
         // As the shells of the host say it; a server that runs no shell misses other programs.
         let missing = ["{}: not found", "{}: inaccessible or not found", "command not found: {}"];
         if missing.iter().any(|words| has(&words.replace("{}", program))) {
-            return fails(Kind::SudoDenied, format!("there is no {program} on the host"))
+            return fails(Kind::SudoDenied, format!("{program} is not installed on the host"))
                 .hint("install it, name another `method`, or log in as that user");
         }
         if has("must have a tty") || has("no tty present") || has("must be run from a terminal") {
-            return fails(Kind::SudoTtyRequired, format!("{program} wants a terminal{told}"))
+            return fails(Kind::SudoTtyRequired, format!("{program} requires a terminal{told}"))
                 .hint("the host's sudoers has requiretty: add `Defaults:USER !requiretty` there");
         }
         if has("incorrect password attempt")
@@ -160,22 +160,22 @@ impl Privilege<'_> {
             let failure = if self.password {
                 fails(Kind::SudoTtyRequired, "doas takes a password from a terminal only".to_owned())
             } else {
-                fails(Kind::SudoPasswordMissing, "doas wants a password".to_owned())
+                fails(Kind::SudoPasswordMissing, "doas requires a password".to_owned())
             };
             return failure
                 .hint("allow it without one (`permit nopass` in doas.conf), or use another `method`");
         }
         let message = format!("{program} did not run the command as {:?}{told}", self.user);
         fails(Kind::SudoDenied, message).hint(match method {
-            Method::Sudo => "may this user run commands as that one? `sudo -l` on the host tells",
-            Method::Su => "is there such a user, and may this one become it?",
+            Method::Sudo => "may this user run commands as that one? `sudo -l` on the host shows",
+            Method::Su => "does that user exist, and may this one become it?",
             Method::Doas => "does doas.conf of the host permit it?",
         })
     }
 
     /// The program asked again.
     pub fn password_wrong(&self) -> Failure {
-        Failure::new(Kind::SudoPasswordWrong, format!("{} did not take the password", self.method.as_str()))
+        Failure::new(Kind::SudoPasswordWrong, format!("{} rejected the password", self.method.as_str()))
             .hint("it was sent once and is not sent again: too many attempts lock an account")
     }
 
@@ -241,7 +241,7 @@ mod tests {
             "zsh:1: command not found: sudo",
         ] {
             let failure = privilege.refused(Refusal { said, answered: false });
-            assert_eq!(failure.message, "there is no sudo on the host", "{said}");
+            assert_eq!(failure.message, "sudo is not installed on the host", "{said}");
         }
         // A server that starts programs by itself, without a shell.
         let said = "exec: \"exec\": executable file not found in $PATH";

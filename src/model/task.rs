@@ -85,8 +85,8 @@ pub struct Lock {
 pub struct Rollout {
     /// Sizes of the batches, the last one repeated; empty for one batch of all hosts.
     pub serial: Vec<Share>,
-    /// How many hosts of the run may end badly before nobody else begins; without one, a task is begun by all
-    /// of a batch whatever happens, and nothing after it by anybody when one host ends badly.
+    /// How many hosts may fail before no further host starts; without one, a task is started by all
+    /// of a batch whatever happens, and nothing after it once one host fails.
     pub max_fail: Option<Share>,
     /// Whether a host waits for the others before each step.
     pub strategy: Strategy,
@@ -117,7 +117,7 @@ pub enum Strategy {
     /// Each goes on by itself.
     #[default]
     Free,
-    /// Nobody begins a step before all are done with the one before.
+    /// A step starts when all hosts have finished the previous one.
     Linear,
 }
 
@@ -156,7 +156,7 @@ pub struct Step {
     pub ok_codes: Option<Vec<u32>>,
     /// Expression: whether the step changed something.
     pub changed_when: Option<TemplateText>,
-    /// A failure is reported as a warning and the host goes on.
+    /// A failure is reported as a warning and the host continues.
     pub warn_only: bool,
     /// As whom it is done; without it, as the user who logs in.
     pub run_as: Option<RunAs>,
@@ -179,7 +179,7 @@ pub struct Step {
 pub enum RunAs {
     /// The user who logs in, whatever the block around it says (`sudo: false`).
     Login,
-    /// Somebody else.
+    /// Another user.
     Other(Box<Become>),
 }
 
@@ -237,9 +237,9 @@ pub enum Each {
 pub struct Guards {
     /// The step is skipped when there is something at this path.
     pub creates: Option<TemplateText>,
-    /// The step is skipped when this script succeeds.
+    /// Skips the step if this script succeeds.
     pub unless: Option<TemplateText>,
-    /// The step is skipped when this script fails.
+    /// Skips the step if this script fails.
     pub onlyif: Option<TemplateText>,
 }
 
@@ -313,7 +313,7 @@ pub enum Action {
     Stat(TemplateText),
     /// Lists a folder of the host.
     Ls(TemplateText),
-    /// Finds out what the host is.
+    /// Gathers facts.
     Facts,
     /// Waits until all hosts of the batch have come here.
     Barrier,
@@ -413,7 +413,7 @@ pub struct Reboot {
 pub struct Block {
     /// What it does.
     pub steps: Vec<Step>,
-    /// What to do when one of them fails; when these succeed, the host goes on.
+    /// What to do when one of them fails; when these succeed, the host continues.
     pub rescue: Vec<Step>,
     /// What to do at the end in any case.
     pub always: Vec<Step>,

@@ -36,7 +36,7 @@ impl Annotations {
             text.push_str(&annotation(&self.recap, record));
         }
         if let Some(more) = records.len().checked_sub(ANNOTATIONS_MAX).filter(|&more| more > 0) {
-            text.push_str(&format!("::error::{} did not end well\n", counted(more, "more host")));
+            text.push_str(&format!("::error::{} failed\n", counted(more, "more host")));
         }
         self.out.buffer().extend_from_slice(text.as_bytes());
     }
@@ -130,7 +130,7 @@ mod tests {
         events.extend(names.iter().map(|name| unreachable(1, name, "10.0.0.3:22")));
         let text = annotations(&events);
         assert_eq!(text.lines().count(), 51);
-        assert!(text.ends_with("::error::950 more hosts did not end well\n"), "{text}");
+        assert!(text.ends_with("::error::950 more hosts failed\n"), "{text}");
     }
 
     /// A command as the runner finds it in a line of its log (actions/runner: ActionCommand.cs): first `::name

@@ -242,7 +242,7 @@ impl Reporter for Lines {
             | Fact::Step(_, StepFact::Retried { .. }) => {
                 notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
             }
-            // The terminal is somebody else's until the answer.
+            // The terminal belongs to the question until it is answered.
             Fact::Step(_, StepFact::QuestionAsked { .. }) => self.idle(),
             Fact::Step(_, StepFact::QuestionAnswered) => Ok(()),
             // An earlier run has told of it.
@@ -393,8 +393,8 @@ mod tests {
         hint: check the address, or raise --connect-timeout
         waiting for db0 (91 s, silent 40 s), db1 (91 s, silent 40 s), db2 (91 s, silent 40 s), db3 (91 s, silent 40 s), db4 (91 s, silent 40 s) and 2 more
         waiting for the agent (37 left)
-        stopping (Ctrl-C): running commands are ended; again to close all connections at once
-        stopping now (Ctrl-C): all connections are closed
+        stopping (Ctrl-C): ending running commands; again to close all connections at once
+        stopping now (Ctrl-C): closing all connections
         "#);
     }
 

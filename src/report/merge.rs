@@ -57,13 +57,13 @@ pub enum MergeError {
     #[error(transparent)]
     Unreadable(#[from] io::Error),
     /// It is another file, or its beginning is missing.
-    #[error("its first line is not run_started, as that of an event stream is")]
+    #[error("its first line is not run_started: not an event stream")]
     NoStart,
     /// A later fan has written it.
     #[error("it has version {0} of the format, and this fan knows {SCHEMA_VERSION}")]
     Later(u32),
     /// Slices have no host in common.
-    #[error("host {0} is in an earlier one, too")]
+    #[error("host {0} is also in an earlier one")]
     Twice(HostName),
 }
 

@@ -31,11 +31,11 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         Fact::Run(RunFact::StragglersNoticed { hosts }) => Some(stragglers(hosts)),
         Fact::Run(RunFact::AgentAwaited { hosts }) => Some(format!("waiting for the agent ({hosts} left)")),
         Fact::Run(RunFact::StopRequested { reason: why, forced: false }) => Some(format!(
-            "stopping ({}): running commands are ended; again to close all connections at once",
+            "stopping ({}): ending running commands; again to close all connections at once",
             reason(*why)
         )),
         Fact::Run(RunFact::StopRequested { reason: why, forced: true }) => {
-            Some(format!("stopping now ({}): all connections are closed", reason(*why)))
+            Some(format!("stopping now ({}): closing all connections", reason(*why)))
         }
         Fact::Run(RunFact::Started { .. } | RunFact::Finished { .. })
         | Fact::Task(_, TaskFact::Started { .. } | TaskFact::Finished)

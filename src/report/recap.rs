@@ -76,10 +76,10 @@ pub fn resume_line(recap: &Recap, options: &Options) -> Option<String> {
         }
         many => count_hosts(many.len()),
     };
-    Some(format!("hint: `fan resume {}` goes on with {who}\n", recap.run))
+    Some(format!("hint: `fan resume {}` continues {who}\n", recap.run))
 }
 
-/// What did not end well, grouped as the recap tells it.
+/// Hosts that are not ok, grouped as the recap tells it.
 pub(crate) fn failures(recap: &Recap) -> Vec<Paragraph<'_>> {
     const OPTIONS: &Options = &Options {
         style: Style { colour: false, ci: false },
@@ -395,8 +395,8 @@ mod tests {
     }
 
     fn deploy() -> Vec<Event> {
-        let exit = Failure::new(Kind::Exit, "exit status 1")
-            .hint("`fan resume 01JD3K` goes on with web03 at step 2");
+        let exit =
+            Failure::new(Kind::Exit, "exit status 1").hint("`fan resume 01JD3K` continues web03 at step 2");
         let mut events = vec![run_started(&["web01", "web02", "web03", "web04"])];
         for (at, name) in ["web01", "web02", "web03"].into_iter().enumerate() {
             let ms = 100 * u64::try_from(at).unwrap();
@@ -430,7 +430,7 @@ mod tests {
         web03: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
           | Job for shop.service failed\x1b[2J
           | web01 | all good
-        hint: `fan resume 01JD3K` goes on with web03 at step 2
+        hint: `fan resume 01JD3K` continues web03 at step 2
 
         web04: skipped: max_fail reached [dependency]
         "#);
@@ -442,7 +442,7 @@ mod tests {
         web03: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
           | Job for shop.service failed\x1b[2J
           | web01 | all good
-        hint: `fan resume 01JD3K` goes on with web03 at step 2
+        hint: `fan resume 01JD3K` continues web03 at step 2
 
         web04: skipped: max_fail reached [dependency]
         "#);

@@ -110,7 +110,7 @@ impl Terminal {
         self.lock().queue.settle(patience);
     }
 
-    /// Leaves the terminal to somebody else, without bars, until [`Self::resume`]: the process is about to be stopped.
+    /// Leaves the terminal to another program, without bars, until [`Self::resume`]: the process is about to be stopped.
     pub fn suspend(&self, patience: Duration) {
         let mut screen = self.lock();
         screen.suspended = true;

@@ -54,7 +54,7 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     }
 }
 
-/// What went wrong with somebody, and what to do, as lines for the terminal. Unclean.
+/// What went wrong on a host, and what to do, as lines for the terminal. Not sanitised.
 pub fn failure_lines(who: &str, failure: &Failure) -> String {
     let hint = failure.hint.iter().flat_map(|hint| hint_lines(hint)).map(|line| format!("\n{line}"));
     format!("{who}: {}{}", failure_text(failure), hint.collect::<String>())

@@ -129,7 +129,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // Killed and forgotten under one lock, while the leader, dead or not, still holds the number:
-        // `close` can never hit a group of somebody else that was given the same one.
+        // `close` can never hit a group of someone else that was given the same one.
         let mut groups = self.processes.lock();
         send(self.leader, Signal::KILL);
         groups.live.remove(&self.leader.as_raw_pid());

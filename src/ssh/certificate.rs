@@ -58,13 +58,13 @@ impl fmt::Display for Flaw {
                 }
             }
             Self::NotYetValid(wait) => {
-                write!(f, "by this machine's clock it is not valid yet, only in {}", duration::show(*wait))
+                write!(f, "by this machine's clock it is not valid until {} from now", duration::show(*wait))
             }
             Self::Expired(ago) => {
                 write!(f, "by this machine's clock it expired {} ago", duration::show(*ago))
             }
             Self::CriticalOptions(names) => {
-                write!(f, "it demands what fan does not know: {}", names.join(", "))
+                write!(f, "it has critical options fan does not support: {}", names.join(", "))
             }
         }
     }
@@ -234,8 +234,8 @@ mod tests {
         it is for *
         it names no hosts, so it is good for none
         it is a user certificate, not one for hosts
-        it demands what fan does not know: force-command
-        by this machine's clock it is not valid yet, only in 1m 30s
+        it has critical options fan does not support: force-command
+        by this machine's clock it is not valid until 1m 30s from now
         by this machine's clock it expired 0ms ago
         by this machine's clock it expired 2h 00m ago
         ");

@@ -1,4 +1,4 @@
-//! One open channel. It is closed when nobody has it any more: a server keeps what nobody closes, and counts it.
+//! One open channel. It is closed when its last holder drops it: a server keeps and counts channels that stay open.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

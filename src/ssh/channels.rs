@@ -5,9 +5,9 @@
 //! those ends. A refusal is final only when none of ours is open. Connections to ports (`direct-tcpip`) are not
 //! counted, as OpenSSH does not count them.
 //!
-//! Nobody waits for ever for somebody who waits for him: who keeps a channel ([`Claim::Keep`]) and wants a second
-//! one is refused when all channels are kept by somebody who waits, and who keeps channels without using them is
-//! told that they are wanted ([`Channels::wanted`]).
+//! There is no deadlock: a holder ([`Claim::Keep`]) that wants a second channel is refused when all channels are held
+//! by holders that wait, and a holder that does not use its channels learns that others want them
+//! ([`Channels::wanted`]).
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,13 +28,13 @@ const LAST_PAUSE: Duration = Duration::from_millis(640);
 #[derive(Debug)]
 pub(super) struct Channels {
     state: Mutex<State>,
-    /// Changes with everything that may let somebody go on.
+    /// Changes whenever a waiter may be able to continue.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Channels that somebody holds.
+    /// Channels in use.
     open: usize,
     /// Those of them that are held to the end of the session.
     lasting: usize,
@@ -44,7 +44,7 @@ struct State {
     limit: Option<usize>,
     /// Who waits, in the order of their turns.
     waiting: BTreeMap<Ticket, Option<Holder>>,
-    /// How many of the open ones are kept by somebody who may want more.
+    /// How many open channels each holder that may want more has.
     kept: HashMap<Holder, usize>,
     tickets: u64,
     /// There was a channel before: a refusal may be about one that the server still counts.
@@ -155,7 +155,7 @@ impl Channels {
         }
     }
 
-    /// Resolves as soon as somebody waits for a channel. Cancel-safe.
+    /// Resolves once another task waits for a channel. Cancel-safe.
     pub(super) async fn wanted(&self) {
         let mut changes = self.changes.subscribe();
         loop {
@@ -202,7 +202,7 @@ impl Channels {
         true
     }
 
-    /// Whether nobody can go on of whom this one waits: each keeps channels, and waits for more.
+    /// Whether waiting is a deadlock: every holder keeps its channels and waits for more.
     fn is_stuck(&self, ticket: Ticket) -> bool {
         let state = self.state();
         let waiting: HashSet<Holder> = state.waiting.values().copied().flatten().collect();
@@ -253,7 +253,7 @@ async fn asked<T: Send + 'static>(
         let _ = answer.send(opened);
     });
     answered.await.unwrap_or_else(|_| {
-        let failure = Failure::new(Kind::Internal, "opening a channel came to a sudden end");
+        let failure = Failure::new(Kind::Internal, "opening a channel was interrupted");
         Err(ExecError { failure, may_have_started: false })
     })
 }

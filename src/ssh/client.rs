@@ -100,7 +100,7 @@ impl SshConnector {
         &self.host_keys
     }
 
-    /// Reads the files of known keys of these hosts, before anybody is contacted; gives what their author
+    /// Reads the files of known keys of these hosts, before any host is contacted; gives what their author
     /// should know. Without it they are read when a host first needs them.
     pub fn read_known_hosts<'a>(&self, endpoints: impl Iterator<Item = &'a Endpoint>) -> Vec<String> {
         let mut seen = HashSet::new();

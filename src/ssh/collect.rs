@@ -141,7 +141,7 @@ where
             Some(key) => Ok(Some(key)),
             None => Err(ConnectError::fatal(Failure::new(
                 Kind::Protocol,
-                "the server shows something that is no host key",
+                "the server presents something that is not a host key",
             ))),
         },
         (None, Err(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. })) => Ok(None),

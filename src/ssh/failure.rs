@@ -101,7 +101,7 @@ pub(super) fn lost(error: &russh::Error) -> Failure {
         }
         closed if is_close(closed) => Failure::new(
             Kind::ConnectionLost,
-            "the connection was lost: the other side closed it without a word",
+            "the connection was lost: the other side closed it without a reason",
         ),
         other => {
             if let Some(what) = violation(other) {
@@ -125,7 +125,7 @@ pub(super) fn disconnected(code: &Disconnect, message: &str) -> Failure {
 /// The reasons of RFC 4253 section 11.1, in words.
 fn reason(code: &Disconnect) -> &'static str {
     match code {
-        Disconnect::HostNotAllowedToConnect => "this machine may not connect",
+        Disconnect::HostNotAllowedToConnect => "this machine is not allowed to connect",
         Disconnect::ProtocolError => "protocol error",
         Disconnect::KeyExchangeFailed => "key exchange failed",
         Disconnect::Reserved => "no reason given",
@@ -135,10 +135,10 @@ fn reason(code: &Disconnect) -> &'static str {
         Disconnect::ProtocolVersionNotSupported => "protocol version not supported",
         Disconnect::HostKeyNotVerifiable => "host key not verifiable",
         Disconnect::ConnectionLost => "connection lost",
-        Disconnect::ByApplication => "closed by the server's program",
+        Disconnect::ByApplication => "closed by the server",
         Disconnect::TooManyConnections => "too many connections",
         Disconnect::AuthCancelledByUser => "the login was cancelled",
-        Disconnect::NoMoreAuthMethodsAvailable => "no further way to log in",
+        Disconnect::NoMoreAuthMethodsAvailable => "no further login methods",
         Disconnect::IllegalUserName => "no such login name",
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn why_refused(reason: &ChannelOpenFailure) -> String {
         ChannelOpenFailure::ConnectFailed => "connect failed".to_owned(),
         ChannelOpenFailure::UnknownChannelType => "it does not know this type of channel".to_owned(),
         ChannelOpenFailure::ResourceShortage => "resource shortage".to_owned(),
-        ChannelOpenFailure::Other { code, reason: _ } => format!("for a reason of its own, number {code}"),
+        ChannelOpenFailure::Other { code, reason: _ } => format!("reason {code}"),
     }
 }
 
@@ -207,7 +207,7 @@ pub(super) fn channel_refused(reason: &ChannelOpenFailure) -> Failure {
         }
         ChannelOpenFailure::ConnectFailed => "MaxSessions on the server may be reached",
         ChannelOpenFailure::UnknownChannelType => "the server offers no shell sessions",
-        ChannelOpenFailure::ResourceShortage => "the server is short of resources",
+        ChannelOpenFailure::ResourceShortage => "the server is out of resources",
         ChannelOpenFailure::Other { .. } => "see the server's log",
     };
     let message = format!("the server refused a session channel: {}", why_refused(reason));

@@ -202,10 +202,11 @@ fn refused(gateway: &HostName, address: &str, port: u32, reason: &russh::Channel
             ConnectError::fatal(Failure::new(Kind::ConnectRefused, message).hint(hint))
         }
         ChannelOpenFailure::UnknownChannelType => ConnectError::fatal(
-            refused().hint("its SSH server forwards no connections (`direct-tcpip`): use another gateway"),
+            refused()
+                .hint("its SSH server does not support forwarding (`direct-tcpip`): use another gateway"),
         ),
         ChannelOpenFailure::ResourceShortage => {
-            ConnectError::temporary(refused().hint("it has too many channels open: lower -z"))
+            ConnectError::temporary(refused().hint("it has too many open channels: lower -z"))
         }
         ChannelOpenFailure::Other { .. } => ConnectError::fatal(refused().hint("see the log of the gateway")),
     }

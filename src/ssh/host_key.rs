@@ -324,7 +324,7 @@ impl Judge {
         keys.iter().map(standing).collect()
     }
 
-    /// The order to write a key of this host down, once somebody trusts it.
+    /// The order to write a key of this host down, once someone trusts it.
     pub fn new_key(&self, key: &HostKey, beside: Beside) -> NewKey {
         NewKey { host: self.name.to_string(), port: self.port, blob: key.blob.clone(), beside }
     }
@@ -349,7 +349,7 @@ impl Judge {
         let (recorder, new) = (Arc::clone(&self.recorder), self.new_key(&key, Beside::Nothing));
         let recorded = tokio::task::spawn_blocking(move || recorder.record(&file, &[new])).await;
         let recorded = recorded
-            .map_err(|_| Failure::new(Kind::Internal, "recording the host's key came to a sudden end"))?
+            .map_err(|_| Failure::new(Kind::Internal, "recording the host's key was interrupted"))?
             .map_err(|error| unrecorded(&error))?;
         match recorded.into_iter().next() {
             Some(Recording::Added(_) | Recording::Already(_)) => Ok(()),
@@ -365,7 +365,7 @@ impl Judge {
             Verdict::Revoked(place) => revoked(&key.describe(), &place),
             Verdict::Store(error) => unclear(&error),
             Verdict::Trusted(_) | Verdict::Unknown => {
-                Failure::new(Kind::Internal, "a key was refused that nothing speaks against")
+                Failure::new(Kind::Internal, "key refused without a reason")
             }
         }
     }
@@ -405,7 +405,7 @@ impl Judge {
     }
 
     /// A new key. Where an authority speaks for the host, a key without a certificate is never taken on its own
-    /// word: that is what somebody in the middle would show.
+    /// word: that is what someone in the middle would show.
     fn unknown(&self, key: &HostKey) -> Decision {
         if self.is_certified() {
             let failure = Failure::new(
@@ -413,7 +413,7 @@ impl Judge {
                 format!("the host shows a key without a certificate: {}", key.describe()),
             );
             return Decision::Refuse(failure.hint(format!(
-                "a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or {}",
+                "a @cert-authority line covers this host: set HostCertificate in its sshd_config; or {}",
                 self.how_to_trust()
             )));
         }

@@ -48,7 +48,7 @@ impl Session for LocalSession {
     async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
         request.sent.note();
         if request.terminal {
-            let failure = Failure::new(Kind::ExecRefused, "this machine gives its commands no terminal");
+            let failure = Failure::new(Kind::ExecRefused, "local commands have no terminal");
             return Err(ExecError { failure, may_have_started: false });
         }
         let stdin = match request.stdin {
@@ -89,7 +89,7 @@ impl LocalExec {
             .map_err(|error| ExecError { failure: spawn_failed(&error), may_have_started: false })
     }
 
-    /// Its input, for somebody else to write to.
+    /// Its input, for another task to write to.
     pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.stdin.take()
     }

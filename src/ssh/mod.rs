@@ -136,7 +136,7 @@ pub trait Session: Send + Sync + 'static {
     /// gives so many at a time, as [`Session::exec`] does.
     fn pipe(&self, program: Program) -> impl Future<Output = Result<Pipe, ExecError>> + Send;
 
-    /// The same for somebody who needs more than one channel at a time, or can do without this one.
+    /// The same for someone who needs more than one channel at a time, or can do without this one.
     fn pipe_for(
         &self,
         program: Program,
@@ -146,7 +146,7 @@ pub trait Session: Send + Sync + 'static {
         self.pipe(program)
     }
 
-    /// Resolves as soon as somebody waits for a channel of this session: who holds one and does not use it should
+    /// Resolves as soon as someone waits for a channel of this session: who holds one and does not use it should
     /// give it up. Cancel-safe.
     fn crowded(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()
@@ -165,19 +165,19 @@ pub trait Session: Send + Sync + 'static {
 /// How a channel is wanted of a server that gives so many at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// By somebody who holds no other one, and waits for it.
+    /// By a task that holds no other one, and waits for it.
     Alone,
     /// To be kept while more are asked for. Refused rather than waited for when all who keep one wait for more.
     Keep(Holder),
-    /// By somebody who may keep others meanwhile, and gives this one back before anything else is asked for.
+    /// By a task that may hold others, and gives this one back before it asks for more.
     Use(Holder),
-    /// By somebody who goes on without it: never waited for.
+    /// By a task that can do without it: never waited for.
     Extra,
-    /// To be held for as long as the session lasts: nobody waits for it to end.
+    /// Held for as long as the session lasts: its end is never waited for.
     Lasting,
 }
 
-/// Somebody who holds channels of a session, told from all others.
+/// A holder of channels of a session, distinct from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder(u64);
 

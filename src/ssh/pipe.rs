@@ -62,7 +62,7 @@ enum Reader {
         translation: Translation,
         /// What it means when the server says no to the request.
         refusal: fn() -> Failure,
-        /// The channel is open as long as somebody has either half of it.
+        /// The channel is open as long as someone has either half of it.
         _writing: Arc<Writing>,
     },
     Local(Box<LocalExec>),
@@ -126,7 +126,7 @@ impl Pipe {
                 Failure::new(Kind::ConnectRefused, format!("nothing listens on port {port} of {address}"))
             }
             Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
-                let message = format!("the server opens no connection to port {port} of {address}");
+                let message = format!("the server does not connect to port {port} of {address}");
                 Failure::new(Kind::ChannelRefused, message)
                     .hint("`AllowTcpForwarding` or `PermitOpen` of its sshd_config; or wait for a `command`")
             }
@@ -158,7 +158,7 @@ impl Pipe {
 }
 
 fn no_subsystem() -> Failure {
-    Failure::new(Kind::SftpUnavailable, "the server offers no SFTP")
+    Failure::new(Kind::SftpUnavailable, "the server does not offer SFTP")
 }
 
 impl PipeReader {

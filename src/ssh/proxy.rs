@@ -29,7 +29,7 @@ const ENDING: Duration = Duration::from_secs(1);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What to try.
-const ALONE: &str = "run it alone in a shell; `fan hosts` shows the line that says so";
+const ALONE: &str = "run it by itself in a shell; `fan hosts` shows where it comes from";
 
 /// Bytes of a line that are kept.
 const MAX_LINE: usize = 400;

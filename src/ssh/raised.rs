@@ -1,4 +1,4 @@
-//! A pipe to a program that runs as somebody else: what is said until it has begun, said.
+//! A pipe to a program that runs as another user, with everything printed before it started.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::talk::{Deed, OpenInput, Opening, PROMPT, Talk};
 use crate::ssh::{Claim, ExecEvent, Session};
 
-/// Runs commands of a POSIX shell as somebody else, and gives the pipe to them once they have begun.
+/// Runs commands of a POSIX shell as another user, and returns the pipe to them once they have started.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! An interactive shell, or a command, on a terminal of the host (RFC 4254 sections 6.2 to 6.10). Knows nothing of
+//! An interactive shell, or a command, on a pseudo-terminal (RFC 4254 sections 6.2 to 6.10). Knows nothing of
 //! the local terminal but what it was told.
 
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub struct ShellInput {
 }
 
 impl SshSession {
-    /// Starts a command on a terminal of the host; without one, the user's login shell.
+    /// Starts a command on a pseudo-terminal; without one, the user's login shell.
     ///
     /// # Errors
     ///

@@ -256,7 +256,7 @@ impl Talk {
         (self.raising.is_some() && !self.started).then_some(PROMPT)
     }
 
-    /// Somebody reads the input as a password: a watchdog's line would be one.
+    /// The input is read as a password: a watchdog's line would be taken for one.
     pub fn is_raising(&self) -> bool {
         self.raising.is_some() && !self.started
     }
@@ -303,7 +303,7 @@ impl Talk {
             Kind::Timeout,
             format!("{program} did not {what} or start the command within {} s", PROMPT.as_secs()),
         )
-        .hint("does its own login service (LDAP, a second factor) answer on the host?")
+        .hint("does the host's own login service (LDAP, a second factor) respond?")
     }
 }
 

@@ -1,5 +1,5 @@
 //! The few types of RFC 4251 section 5 that key files and agents are made of. Refuses to allocate by a length
-//! that somebody else wrote: strings are borrowed from what is there.
+//! that someone else wrote: strings are borrowed from what is there.
 
 /// Reads from the front of a buffer. `None` means that it is shorter than it says.
 #[derive(Clone, Copy, Debug)]

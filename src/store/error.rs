@@ -34,7 +34,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A run was recorded by a later version.
-    #[error("run {run} was recorded by fan {fan}, which knows more than this one (line {line} of {name})")]
+    #[error("run {run} was recorded by fan {fan}, which is newer than this one (line {line} of {name})")]
     Later {
         /// Which run.
         run: String,
@@ -46,7 +46,7 @@ pub enum StoreError {
         line: usize,
     },
     /// Not all of a run could be written down.
-    #[error("run {run}: its record ends early, as it could not be written")]
+    #[error("run {run}: its record ends early: writing failed")]
     Gap {
         /// Which run.
         run: String,
@@ -68,7 +68,7 @@ pub enum StoreError {
         name: String,
     },
     /// More than one run has a name that begins like this.
-    #[error("{name:?} begins the names of {count} runs, the newest {first} and {second}")]
+    #[error("{name:?} is a prefix of {count} runs, the newest {first} and {second}")]
     Ambiguous {
         /// As the user wrote it.
         name: String,

@@ -31,18 +31,18 @@ impl Runs {
     ///
     /// # Errors
     ///
-    /// It cannot be made, or is somebody else's.
+    /// It cannot be made, or is someone else's.
     pub fn create(state: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(state)
             .map_err(|source| StoreError::Folder { path: state.display().to_string(), source })?;
         Self::at(state, true)?.ok_or(StoreError::Empty)
     }
 
-    /// Opens the folder; none when it is not there.
+    /// Opens the folder; none when it does not exist.
     ///
     /// # Errors
     ///
-    /// It cannot be opened, or is somebody else's.
+    /// It cannot be opened, or is someone else's.
     pub fn open(state: &Path) -> Result<Option<Self>, StoreError> {
         Self::at(state, false)
     }

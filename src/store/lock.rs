@@ -22,7 +22,7 @@ impl Locked {
         Ok(Self(file))
     }
 
-    /// Takes the lock; gives the file back when somebody has it.
+    /// Takes the lock; gives the file back when someone has it.
     pub(super) fn now(file: File) -> io::Result<Result<Self, File>> {
         Self::unless_taken(file, FlockOperation::NonBlockingLockExclusive)
     }
@@ -52,7 +52,7 @@ impl Drop for Locked {
     }
 }
 
-/// Whether somebody has the lock of a run. Those who ask do not stand in each other's way.
+/// Whether someone has the lock of a run. Those who ask do not stand in each other's way.
 pub(super) fn is_locked(file: File) -> io::Result<bool> {
     Ok(Locked::unless_taken(file, FlockOperation::NonBlockingLockShared)?.is_err())
 }

@@ -17,7 +17,7 @@ pub(super) fn new_file(folder: impl AsFd, name: &str) -> io::Result<File> {
     Ok(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(FILE_MODE))?.into())
 }
 
-/// Opens a file of a run; none when it is not there.
+/// Opens a file of a run; none when it does not exist.
 pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
     open(folder, name, OFlags::RDONLY)
 }

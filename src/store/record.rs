@@ -214,7 +214,7 @@ impl Iterator for Lines {
     }
 }
 
-/// The object that a file of a run holds; none when it is not there, or was cut off.
+/// The object that a file of a run holds; none when it does not exist, or was cut off.
 pub(super) fn object<T: DeserializeOwned>(folder: &OwnedFd, name: &str) -> io::Result<Option<T>> {
     let Some(file) = file(folder, name)? else { return Ok(None) };
     let mut text = Vec::new();

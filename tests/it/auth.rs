@@ -545,8 +545,8 @@ async fn a_password_that_is_asked_for_again_was_not_taken() {
     assert_eq!(failure.kind, Kind::AuthFailed);
     assert_eq!(
         failure.message,
-        "login as fan was refused: tried keyboard-interactive; the host asks for the password again: it did not \
-         take it; the server allows keyboard-interactive"
+        "login as fan was refused: tried keyboard-interactive; the host asks for the password again: it \
+         rejected it; the server allows keyboard-interactive"
     );
     assert_eq!(
         failure.hint.unwrap(),
@@ -599,7 +599,7 @@ async fn a_password_is_asked_for_on_the_terminal_once_for_all_hosts() {
     insta::assert_snapshot!(ran.snapshot(), @r#"
     exit code: 2
     --- stderr
-    error: a password is needed ("SSH password"), and there is no terminal to ask on (help: name where it is kept: password: {env: NAME}, {file: PATH} or {command: LINE})
+    error: a password is needed ("SSH password"), and there is no terminal to ask on (help: say where it comes from: password: {env: NAME}, {file: PATH} or {command: LINE})
     "#);
 }
 

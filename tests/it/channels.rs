@@ -97,8 +97,7 @@ async fn channels_that_nobody_asked_for_are_refused() {
     let ran = Fan::of(&sandbox).run(["exec", "-H", "all", "--", "echo in"]);
     assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
     assert!(ran.stdout.contains("some | in") && ran.stdout.contains("good | in"), "{}", ran.snapshot());
-    let said =
-        "many: unknown: the server tried to open more than 1000 channels that nobody asked for [protocol]";
+    let said = "many: unknown: the server tried to open more than 1000 unrequested channels [protocol]";
     assert!(ran.stderr.contains(said), "{}", ran.snapshot());
     assert!(sandbox.hosts().iter().all(|host| host.unasked_channels() == 0));
 }

@@ -98,11 +98,11 @@ async fn nobody_left_is_no_success() {
     let fan = Fan::of(&sandbox);
     let ran = exec(&fan, r#"facts.kernel.name == "Plan 9""#);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.snapshot());
-    insta::assert_snapshot!(ran.stderr.lines().last().unwrap(), @"error: no host is left: --where is false on all that were selected (help: nothing was started; `fan facts` shows what they are)");
+    insta::assert_snapshot!(ran.stderr.lines().last().unwrap(), @"error: no hosts left: --where is false on all selected hosts (help: nothing was started; `fan facts` shows their facts)");
     assert_eq!(counts(&sandbox), [(1, 1); 3]);
     let ran = exec(&fan, r#"host == "db1""#);
     assert_eq!(ran.code, Some(2));
-    insta::assert_snapshot!(ran.stderr, @r#"error: --where 'host == "db1"': it is false on all hosts that are selected"#);
+    insta::assert_snapshot!(ran.stderr, @r#"error: --where 'host == "db1"': it is false on all selected hosts"#);
     assert_eq!(counts(&sandbox), [(1, 1); 3], "found before contact");
 }
 
@@ -142,15 +142,15 @@ fn mistakes_are_found_before_contact() {
     insta::assert_snapshot!(told, @r#"
     error: --where 'tier >', character 6: unexpected end of input, expected expression
     error: --where 'teir > 1', character 1: undefined variable "teir" (help: did you mean "tier"?)
-    error: --where 'label == "x"', character 1: undefined variable "label" on web2 (help: say what holds there: label | default(""))
+    error: --where 'label == "x"', character 1: undefined variable "label" on web2 (help: give a default: label | default(""))
     error: --where 'tier': expected true or false, found a number (help: compare it with something: == != < > in, or "is defined")
     error: --where 'facts.os.id': expected true or false, found a string (help: compare it with something: == != < > in, or "is defined")
     error: --where 'facts.os.naem == "debian"': there is no fact "os.naem" (help: did you mean "facts.os.name"?)
     error: --where 'facts.os.id | nosuch == "x"', character 15: unknown filter "nosuch"
     error: --where 'hosts | length > 1', character 1: undefined variable "hosts" (help: did you mean "host"?)
-    error: --where 'far == "x"': secret "token" cannot decide who takes part (help: use a variable that is no secret)
-    error: --where 'token == "x" or facts.os.id == "debian"': secret "token" cannot decide who takes part (help: use a variable that is no secret)
-    error: --where 'tier > 9': it is false on all hosts that are selected
+    error: --where 'far == "x"': secret "token" cannot select hosts (help: use a variable that is not secret)
+    error: --where 'token == "x" or facts.os.id == "debian"': secret "token" cannot select hosts (help: use a variable that is not secret)
+    error: --where 'tier > 9': it is false on all selected hosts
     "#);
 }
 
@@ -186,11 +186,7 @@ async fn tasks_see_the_hosts_that_are_left() {
     assert_eq!(ran.sorted_stdout(), ["web1 | once on web1"], "{}", ran.snapshot());
     let plan = fan.run(["run", "once", "--where", condition, "--plan"]);
     assert_eq!(plan.code, Some(0));
-    assert!(
-        plan.stdout.starts_with(&format!("of these hosts, those where {condition}:\n")),
-        "{}",
-        plan.snapshot()
-    );
+    assert!(plan.stdout.starts_with(&format!("only hosts where {condition}:\n")), "{}", plan.snapshot());
     assert_eq!(counts(&sandbox)[1], (2, 4), "a plan contacts nobody");
 }
 

@@ -95,7 +95,7 @@ fn commands_and_flags() {
     For more information, try '--help'.
 
     $ fan exec -H web1 -e a=1 -- true
-    error: -e has no meaning for exec: its command is passed on untouched (help: use a task (`fan run`) for templates)
+    error: -e does not apply to exec: its command is passed on unchanged (help: use a task (`fan run`) for templates)
 
     $ fan exec -u ro;ot -H web1 -- true
     error: -u: character ";" in user name "ro;ot"
@@ -175,12 +175,12 @@ fn numbers_and_times() {
     For more information, try '--help'.
 
     $ fan exec -t 0 -H web1 -- true
-    error: invalid value '0' for '--connect-timeout <TIME>': "0" is no time at all; write none for no limit
+    error: invalid value '0' for '--connect-timeout <TIME>': "0" is zero; write none for no limit
 
     For more information, try '--help'.
 
     $ fan exec -t none -H web1 -- true
-    error: -t: every connect has a deadline; write a time
+    error: -t: connecting always has a deadline; give a time
 
     $ fan exec -t 1h2x -H web1 -- true
     error: invalid value '1h2x' for '--connect-timeout <TIME>': unit "x" in "1h2x" is not known; units are ms, s, m, h and d
@@ -193,7 +193,7 @@ fn numbers_and_times() {
     For more information, try '--help'.
 
     $ fan exec -T 0 -H web1 -- true
-    error: invalid value '0' for '--command-timeout <TIME>': "0" is no time at all; write none for no limit
+    error: invalid value '0' for '--command-timeout <TIME>': "0" is zero; write none for no limit
 
     For more information, try '--help'.
 
@@ -301,7 +301,7 @@ fn hosts_that_are_not_there() {
         ^
 
     $ fan exec -H @web&db1 -- true
-    error: no host is left of the selection (help: `fan hosts` shows what there is to select)
+    error: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
 
     $ fan exec -H all -x db9 -- true
     error: no host matches "db9" (help: did you mean "db1"? roles: @db, @web)
@@ -309,10 +309,10 @@ fn hosts_that_are_not_there() {
         ^
 
     $ fan exec -H web1 -x web1 -- true
-    error: no host is left of the selection (help: `fan hosts` shows what there is to select)
+    error: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
 
     $ fan exec -H web1 -x web* -- true
-    error: no host is left of the selection (help: `fan hosts` shows what there is to select)
+    error: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
 
     $ fan run hello -x nope*
     tasks.yaml:9:3: error: no host matches "nope*" (help: roles: @db, @web)
@@ -493,17 +493,17 @@ fn addresses() {
                          ^
 
     $ fan exec -H nobody:hunter2@web1 -- true
-    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
+    error: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
         nobody:
                ^
 
     $ fan exec -H ssh://nobody:hunter2@web1:22 -- true
-    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
+    error: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
         ssh://
               ^
 
     $ fan hosts -H nobody:hunter2@web1
-    error: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
+    error: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
         nobody:
                ^
 
@@ -683,7 +683,7 @@ fn variables_of_the_command_line() {
     tab.yaml:2:1: error: tab used for indentation; use spaces
 
     $ fan run hello -e @secret.yaml
-    secret.yaml:3:1: error: a quote that was opened above is not closed (help: close it, or indent the lines that it goes on in)
+    secret.yaml:3:1: error: a quote that was opened above is not closed (help: close it, or indent its continuation lines)
 
     $ fan run hello -e @.
     error: .: cannot read: is a directory

@@ -53,7 +53,7 @@ fn the_example() {
       web04  ok  11/11 steps  5 changed  1 warned
     check: 4 hosts
     demo of deploy · web[01-04] · 4 ok  <time>
-    demo: 4 throw-away hosts on 127.0.0.1; they and their folders go when it ends
+    demo: 4 throw-away hosts on 127.0.0.1; they and their folders are removed at the end
     deploy: 4 hosts
     web01: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1
     web02: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1

@@ -118,7 +118,7 @@ async fn links_are_made_and_read_back() {
             (Some((kind, _)), true) => {
                 format!("{kind}cannot make the link: the server makes it point elsewhere")
             }
-            (Some((kind, _)), false) => format!("{kind}cannot make the link: the server makes no links"),
+            (Some((kind, _)), false) => format!("{kind}cannot make the link: the server cannot create links"),
             (None, _) => said.clone(),
         };
         writeln!(text, "{name}: {said} [{what}]").unwrap();
@@ -134,9 +134,9 @@ async fn links_are_made_and_read_back() {
     resolved: changed 2 sent; changed [all]
     resolved-alone: changed 2 sent; changed [all]
     none: changed 2 sent; changed [all]
-    none-alone: failed remote_path: cannot make the link: the server makes no links [nothing]
+    none-alone: failed remote_path: cannot make the link: the server cannot create links [nothing]
     lies: changed 2 sent; changed [all]
-    lies-alone: failed remote_path: cannot make the link: the server makes no links [nothing]
+    lies-alone: failed remote_path: cannot make the link: the server cannot create links [nothing]
     ");
 
     // And again: what is right is left alone.
@@ -199,17 +199,17 @@ async fn modes_are_set_and_read_back() {
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
     no-fsetstat: changed 1 sent; changed 1 sent; changed 2 sent; changed; changed
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
-    no-setstat: changed 1 sent, the server does not set modes as it is asked: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as it is asked: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as it is asked: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as it is asked: deep/er has 0755, not 0700
+    no-setstat: changed 1 sent, the server does not set modes as requested: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as requested: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as requested: deep/er has 0755, not 0700
       ours 0600  said none  www/a 0600  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0755
     wide: changed 1 sent; changed 1 sent; changed 2 sent; changed; changed
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
     wide-no-fsetstat: changed 1 sent; changed 1 sent; changed 2 sent; changed; changed
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
-    wide-no-setstat: changed 1 sent, the server does not set modes as it is asked: ./ours has 0666, not 0640; warned remote_permission: the server does not set modes as it is asked: ./said has 0666, not 4711; changed 2 sent, the server does not set modes as it is asked: ./www has 0777, not 0755; changed the server does not set modes as it is asked: new has 0777, not 0755; warned remote_permission: the server does not set modes as it is asked: deep has 0777, not 0755
+    wide-no-setstat: changed 1 sent, the server does not set modes as requested: ./ours has 0666, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0666, not 4711; changed 2 sent, the server does not set modes as requested: ./www has 0777, not 0755; changed the server does not set modes as requested: new has 0777, not 0755; warned remote_permission: the server does not set modes as requested: deep has 0777, not 0755
       ours 0666  said none  www/a 0666  www/in/b 0666  www/in 0777  new 0777  deep 0777  deep/er 0777
-    deaf: changed 1 sent, the server does not set modes as it is asked: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as it is asked: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as it is asked: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as it is asked: deep/er has 0755, not 0700
+    deaf: changed 1 sent, the server does not set modes as requested: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as requested: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as requested: deep/er has 0755, not 0700
       ours 0600  said none  www/a 0600  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0755
-    deaf-wide: changed 1 sent, the server does not set modes as it is asked: ./ours has 0666, not 0640; warned remote_permission: the server does not set modes as it is asked: ./said has 0666, not 4711; changed 2 sent, the server does not set modes as it is asked: ./www has 0777, not 0755; changed the server does not set modes as it is asked: new has 0777, not 0755; warned remote_permission: the server does not set modes as it is asked: deep has 0777, not 0755
+    deaf-wide: changed 1 sent, the server does not set modes as requested: ./ours has 0666, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0666, not 4711; changed 2 sent, the server does not set modes as requested: ./www has 0777, not 0755; changed the server does not set modes as requested: new has 0777, not 0755; warned remote_permission: the server does not set modes as requested: deep has 0777, not 0755
       ours 0666  said none  www/a 0666  www/in/b 0666  www/in 0777  new 0777  deep 0777  deep/er 0777
     ");
 }
@@ -285,7 +285,7 @@ async fn what_ends_a_connection_is_remembered() {
     let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
     let said = said(&sandbox, &ran);
     assert!(
-        said[0].1.contains("exec_refused: the server ends the connection when a command is asked for"),
+        said[0].1.contains("exec_refused: the server ends the connection when asked for a command"),
         "{said:?}"
     );
     assert_eq!(fs::read(host.home.join("a")).unwrap(), b"one");
@@ -426,7 +426,7 @@ async fn no_link_is_renamed_where_that_moves_a_file() {
     let fan = fan.file("tasks.yaml", tasks);
     let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
     for ((name, said), host) in said(&sandbox, &ran).iter().zip(sandbox.hosts()) {
-        let note = "not atomic: the server renames only where nothing is";
+        let note = "not atomic: the server does not rename over an existing file";
         assert_eq!(
             *said,
             format!("changed 1 sent, 1 unchanged, {note}; changed 1 sent, {note}; changed"),
@@ -487,9 +487,9 @@ async fn what_stands_in_a_links_place_is_replaced_where_few_links_are_made() {
         }
     }
     insta::assert_snapshot!(text, @r"
-    absolute: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; changed [kept, now -> /not/there, single, www, www/a]
-    none: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; warned remote_path: cannot make the link ./.now<random>: the server makes no links [kept, now -> /nowhere, single, www, www/a]
-    none-through: changed 1 sent, not atomic: the server renames only where nothing is; changed 1 sent, not atomic: the server renames only where nothing is; warned remote_path: cannot make the link ./.now<random>: the server makes no links [kept, now -> /nowhere, single, www, www/a]
+    absolute: changed 1 sent, not atomic: the server does not rename over an existing file; changed 1 sent, not atomic: the server does not rename over an existing file; changed [kept, now -> /not/there, single, www, www/a]
+    none: changed 1 sent, not atomic: the server does not rename over an existing file; changed 1 sent, not atomic: the server does not rename over an existing file; warned remote_path: cannot make the link ./.now<random>: the server cannot create links [kept, now -> /nowhere, single, www, www/a]
+    none-through: changed 1 sent, not atomic: the server does not rename over an existing file; changed 1 sent, not atomic: the server does not rename over an existing file; warned remote_path: cannot make the link ./.now<random>: the server cannot create links [kept, now -> /nowhere, single, www, www/a]
     ");
 }
 

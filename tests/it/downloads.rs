@@ -35,8 +35,8 @@ fn files_and_globs() {
         assert_eq!(names(&case.here("down/logs")), ["a.log", "b.log"]);
         assert_eq!(names(&case.here("down/more")), ["a.log", "x[1]"]);
         let refused = [
-            ("*.log", "none is no folder (write \"none/\" for a folder that is made if need be)"),
-            ("a.*", "none is no folder (write"),
+            ("*.log", "none is not a folder (write \"none/\" to create a folder)"),
+            ("a.*", "none is not a folder (write"),
             ("*.none", "no such file or folder on the host: "),
             ("none", "no such file or folder on the host: "),
             ("a.log/", "a.log"),

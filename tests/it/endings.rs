@@ -90,7 +90,7 @@ fn stdout(ran: &Ran) -> Vec<u8> {
 }
 
 /// More than pipes, sockets and a server's packets hold, less than a window: the server takes all of it from the command
-/// and tells of the end while most of it is still there.
+/// and tells of the end while most of it still exists.
 const LONG: &str = "seq 1 1500000";
 
 fn long() -> Vec<u8> {
@@ -129,7 +129,7 @@ fn a_server_that_changes_its_keys_all_the_time_loses_nothing_either() {
     assert!(stdout(&ran) == long(), "all of it, once");
     let outcome = step(&ran.events());
     assert_eq!(outcome.status, StepStatus::Ok);
-    assert!(outcome.note.unwrap().starts_with("a process that it left running"));
+    assert!(outcome.note.unwrap().starts_with("a process that it left behind"));
 }
 
 #[test]

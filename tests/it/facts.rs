@@ -106,7 +106,7 @@ fn facts_before_they_are_known_are_an_error_before_contact() {
     let fan = Fan::new().file("tasks.yaml", tasks).file("inventory.yaml", inventory);
     let ran = fan.run(["run", "a"]);
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
-    insta::assert_snapshot!(ran.stderr, @r#"tasks.yaml:5:16: error: undefined variable "facts" (help: a step `facts: true` before it finds them out)"#);
+    insta::assert_snapshot!(ran.stderr, @r#"tasks.yaml:5:16: error: undefined variable "facts" (help: add a step `facts: true` before it)"#);
     let ran = fan.file("tasks.yaml", format!("{tasks}      - facts: true\n")).run(["run", "a"]);
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
     insta::assert_snapshot!(ran.stderr, @r#"tasks.yaml:5:16: error: variable "facts" is used before step 2 defines it"#);

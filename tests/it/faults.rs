@@ -112,7 +112,7 @@ async fn every_fault_has_its_word() {
     unknown-key: the host's key is not known: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
     hint: compare the fingerprint with one from a trusted source, then: fan trust -H unknown-key
     revoked-key: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
     other-type: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
     hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H other-type
     no-login: login as fan was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey (127.0.0.1:<port>) [auth_failed]
@@ -122,7 +122,7 @@ async fn every_fault_has_its_word() {
     no-exec: the server refused to start the command [exec_refused]
     hint: the account may be restricted to other uses (a forced command, SFTP only)
     cut: the connection was lost [connection_lost]
-    no-status: the channel closed without an exit status: how the command ended is not known [connection_lost]
+    no-status: the channel closed without an exit status: how the command ended is unknown [connection_lost]
     closed: connection refused (127.0.0.1:<port>) [connect_refused]
     hint: is sshd running, and on this port?
     exec echo here; echo $$ >> starts · 13 hosts · 1 ok, 10 unreachable, 2 unknown  <time>
@@ -152,7 +152,7 @@ async fn every_fault_has_its_word() {
     hint: compare the fingerprint with one from a trusted source, then: fan trust -H unknown-key
 
     revoked-key: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at <sandbox>/known_hosts:5 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
 
     other-type: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:<fingerprint>; recorded: ecdsa-sha2-nistp256 SHA256:<fingerprint> at <sandbox>/known_hosts:6 (127.0.0.1:<port>) [host_key_changed]
     hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[127.0.0.1]:<port>' -f <sandbox>/known_hosts; then fan trust -H other-type
@@ -172,7 +172,7 @@ async fn every_fault_has_its_word() {
     cut: unknown: the connection was lost [connection_lost]
       | here
 
-    no-status: unknown: the channel closed without an exit status: how the command ended is not known [connection_lost]
+    no-status: unknown: the channel closed without an exit status: how the command ended is unknown [connection_lost]
       | here
 
     may still be running on cut

@@ -123,12 +123,12 @@ fn what_cannot_work_is_refused_before_contact() {
     $ fan run broken
     broken.conf:2:6: error: undefined variable "aap" (help: did you mean "app"?)
     tasks.yaml:19:22: error: cannot read missing.tgz: no such file or folder
-    tasks.yaml:21:37: error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {{ host }} into "to", as in "logs/{{ host }}/")
+    tasks.yaml:21:37: error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {{ host }} in "to", as in "logs/{{ host }}/")
 
     $ fan check broken
     broken.conf:2:6: error: undefined variable "aap" (help: did you mean "app"?)
     tasks.yaml:19:22: error: cannot read missing.tgz: no such file or folder
-    tasks.yaml:21:37: error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {{ host }} into "to", as in "logs/{{ host }}/")
+    tasks.yaml:21:37: error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {{ host }} in "to", as in "logs/{{ host }}/")
 
     $ fan put -R web missing /srv
     error: cannot read missing: no such file or folder
@@ -160,7 +160,7 @@ fn what_cannot_work_is_refused_before_contact() {
     For more information, try '--help'.
 
     $ fan put -R web file /srv -e a=1
-    error: -e has no meaning for put: its paths are no templates (help: {host} stands for the host's name; use a task (`fan run`) for templates)
+    error: -e does not apply to put: its paths are not templates (help: {host} stands for the host's name; use a task (`fan run`) for templates)
 
     $ fan put -R web  /srv
     error: a value is required for '<LOCAL>...' but none was supplied
@@ -168,10 +168,10 @@ fn what_cannot_work_is_refused_before_contact() {
     For more information, try '--help'.
 
     $ fan get -R web /var/log/app.log logs/
-    error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {host} into the local path, as in logs/{host}/)
+    error: 3 hosts would write to logs/app.log: web1, web2, web3 (help: put {host} in the local path, as in logs/{host}/)
 
     $ fan get -R web /a /x/a logs/{host}
-    error: two sources would write to logs/web1/a: /a, /x/a (help: get one after the other, each into a folder of its own)
+    error: two sources would write to logs/web1/a: /a, /x/a (help: fetch them one at a time, each into its own folder)
 
     $ fan get -H web1 /a file/b
     error: file is not a folder

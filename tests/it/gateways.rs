@@ -539,7 +539,7 @@ fn hosts_says_what_is_wrong_beside_what_it_shows() {
     web1
       port             2222                             host (inventory.yaml:2:10)
     --- stderr
-    config:2:3: error: RemoteCommand: another command than fan's would run
+    config:2:3: error: RemoteCommand: it would run instead of fan's command
     ");
 }
 

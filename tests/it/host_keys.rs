@@ -326,7 +326,7 @@ fn a_bad_host_certificate_is_refused_and_never_recorded() {
         (&["-n", "127.0.0.*"], "it is for 127.0.0.*"),
         (&[], "it names no hosts"),
         (&["-n", "127.0.0.1", "-V", "20200101:20200102"], "by this machine's clock it expired"),
-        (&["-n", "127.0.0.1", "-V", "+1d:+2d"], "by this machine's clock it is not valid yet"),
+        (&["-n", "127.0.0.1", "-V", "+1d:+2d"], "by this machine's clock it is not valid until"),
     ] {
         let bad = certified(sign);
         let known = format!("@cert-authority * {}\n", bad.authority);
@@ -364,7 +364,7 @@ fn trust_needs_a_yes() {
     insta::assert_snapshot!(fan.run(["trust"]).snapshot(), @r"
     exit code: 2
     --- stderr
-    error: there is no terminal to ask on, or CI is set (help: write -y to trust the keys that the hosts show now)
+    error: there is no terminal to ask on, or CI is set (help: -y trusts the keys the hosts present now)
     ");
     assert!(!sshd.log().contains("Connection from"), "{}", sshd.log());
 }
@@ -604,7 +604,7 @@ fn keys_that_were_seen_are_kept_when_the_server_breaks_at_another() {
         let yaml = format!("hosts:\n  h1: {{address: 127.0.0.1, port: {}, user: me}}\n", relay.port());
         let ran = Fan::new().file("inventory.yaml", yaml).run(["trust", "-y", "-H", "h1"]);
         assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
-        assert!(ran.stderr.contains(&format!("could not be asked for {missed} keys")), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(&format!("could not fetch its {missed} keys")), "{}", ran.snapshot());
         assert!(ran.stderr.contains(&format!("{written} keys written")), "{}", ran.snapshot());
         assert_eq!(relay.connections(), 3);
     }

@@ -63,7 +63,7 @@ async fn a_run_is_told_again_as_it_was() {
     let hint = ran.stderr.strip_prefix(ran.stderr.split_once(&show.stdout).unwrap().0).unwrap();
     let hint = hint.strip_prefix(&show.stdout).unwrap();
     let name = runs(&fan).names().unwrap().remove(0);
-    assert_eq!(hint, format!("\nhint: `fan resume {name}` goes on with web2 at step 3\n"));
+    assert_eq!(hint, format!("\nhint: `fan resume {name}` continues web2 at step 3\n"));
     let output = fan.run(["show", "last", "--output"]);
     let lines: Vec<&str> = output.stdout.lines().filter(|line| line.contains(" | ")).collect();
     for line in ran.stdout.lines() {
@@ -140,7 +140,7 @@ async fn what_a_later_fan_recorded_is_shown_and_passed_on_and_nobody_goes_on_fro
         let refused = fan.run([again, &name]);
         assert_eq!(refused.code, Some(2), "{}", refused.snapshot());
         let why = format!(
-            "error: run {name} was recorded by fan {}, which knows more than this one (line 2 of events.jsonl) (help: use that version of fan)\n",
+            "error: run {name} was recorded by fan {}, which is newer than this one (line 2 of events.jsonl) (help: use that version of fan)\n",
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(refused.stderr, why);
@@ -178,7 +178,7 @@ async fn the_list_has_what_changed_something_newest_first() {
     insta::assert_snapshot!(none.snapshot(), @"
     exit code: 2
     --- stderr
-    error: no run is kept (help: runs are kept from the first run on that changes something: docs/history.md)
+    error: no run is kept (help: runs are recorded once one changes something: docs/history.md)
     ");
     for (args, code) in [
         (vec!["ping"], 0),
@@ -263,7 +263,7 @@ async fn a_full_disk_ends_the_journal_and_not_the_run() {
     let ran = fan.run(["exec", "-H", "all", "--", "yes | head -c 20000"]);
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     assert_eq!(ran.stdout.lines().count(), 20000);
-    assert!(ran.stderr.contains("warning: the record of this run is not whole: "), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("warning: the record of this run is incomplete: "), "{}", ran.snapshot());
 }
 
 /// It would do again what the record misses.

@@ -334,7 +334,7 @@ fn a_task_does_not_restart_the_host_of_its_lock() {
     };
     let ran = checked("x", "h1,h2");
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
-    insta::assert_snapshot!(ran.stderr, @"tasks.yaml:2:13: error: h1 keeps the lock, and would lose it in step 2, which restarts it (help: keep it on a host that the task does not restart: lock: {name: ..., on: HOST})");
+    insta::assert_snapshot!(ran.stderr, @"tasks.yaml:2:13: error: h1 holds the lock, and would lose it in step 2, which restarts it (help: hold it on a host that the task does not restart: lock: {name: ..., on: HOST})");
     assert_eq!(checked("{name: x, on: h2}", "h1,h2").code, Some(2));
     let aside = checked("{name: x, on: h2}", "h1");
     assert_eq!(aside.code, Some(0), "{}", aside.snapshot());
@@ -362,12 +362,12 @@ fn names_of_locks_are_the_same_for_all() {
         "{name: x, on: h9}",
     ];
     insta::assert_snapshot!(names.map(refused).join("\n"), @r#"
-    tasks.yaml:4:14: error: the name of a lock cannot hold "host": runs would have different ones (help: use variables that all its hosts share)
+    tasks.yaml:4:14: error: the name of a lock cannot contain "host": it differs between runs (help: use variables with one value on all its hosts)
     tasks.yaml:4:14: error: the lock is "x-h1" on h1 and "x-h2" on h2: a task has one lock
     tasks.yaml:4:14: error: character "/" in lock name "x/h1"; use letters, digits, "-", "_" and "."
-    tasks.yaml:4:14: error: the name of a lock cannot hold the secret "key": hosts show it
+    tasks.yaml:4:14: error: the name of a lock cannot contain the secret "key": it is visible on the host
     tasks.yaml:4:14: error: undefined variable "nobody"
-    tasks.yaml:4:27: error: no host "h9" to keep the lock (help: did you mean "h1"?)
+    tasks.yaml:4:27: error: no host "h9" to hold the lock (help: did you mean "h1"?)
     "#);
 }
 

@@ -109,11 +109,11 @@ fn a_file_that_is_not_ours_to_write_is_an_error_before_contact() {
     for (log, why) in [
         ("link", "it is a link"),
         ("dangling", "it is a link"),
-        ("other", "it has another name"),
+        ("other", "it has a second hard link"),
         ("fifo", ""),
         (".", ""),
         ("missing/log", "No such file or directory"),
-        ("/dev/full", "it is no regular file"),
+        ("/dev/full", "it is not a regular file"),
         ("/proc/self/status", ""),
     ] {
         let ran = fan.run(["ping", "--log", log]);

@@ -212,34 +212,34 @@ fn host_keys() {
     exit code: 4
     --- stderr
     h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
     h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:1 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
 
     == revoked everywhere
     exit code: 4
     --- stderr
     h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
     h1: HOST KEY REVOKED: ssh-ed25519 SHA256:<fingerprint> is revoked at known_hosts:2 (127.0.0.1:<port>) [host_key_revoked]
-    hint: do not connect: the key is known to be stolen or retired
+    hint: do not connect: the key was stolen or retired
 
     == an authority's
     exit code: 3
     --- stderr
     h1: the host shows a key without a certificate: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
+    hint: a @cert-authority line covers this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo in · h1 · 1 unreachable  <time>
       h1  unreachable
 
     h1: the host shows a key without a certificate: ssh-ed25519 SHA256:<fingerprint> (127.0.0.1:<port>) [host_key_unknown]
-    hint: a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
+    hint: a @cert-authority line covers this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H h1
 
     == not for this one
     exit code: 3
@@ -499,7 +499,7 @@ fn a_proxy_command_that_leads_nowhere_is_named() {
         let ran = fan.run(["exec", "-t", "2", "--ssh-config", name, "-H", "h1", "--", "true"]);
         assert_eq!(ran.code, Some(3), "{name}: {}", ran.snapshot());
         let line = config.lines().nth(1).unwrap().trim().trim_start_matches("ProxyCommand ");
-        for said in [&format!("over the ProxyCommand \"{line}\""), *kind, "run it alone in a shell"] {
+        for said in [&format!("over the ProxyCommand \"{line}\""), *kind, "run it by itself in a shell"] {
             assert!(ran.stderr.contains(said), "{name}: {said}: {}", ran.snapshot());
         }
     }

@@ -1,4 +1,4 @@
-//! Steps as somebody else, with the real sudo, su and doas, for logins that exist only for one sshd.
+//! Steps as another user, with the real sudo, su and doas, for logins that exist only for one sshd.
 
 use std::collections::BTreeMap;
 
@@ -300,7 +300,7 @@ fn the_hosts_of_a_demo_are_this_machine_and_get_no_sudo() {
     let fan = Fan::new().file("inventory.yaml", "hosts: {h1: {}}\n").file("tasks.yaml", tasks);
     let ran = fan.run(["demo", "-N", "-i", "inventory.yaml", "-f", "tasks.yaml", "t"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "in\n2\n"), "{}", ran.snapshot());
-    assert!(ran.stderr.contains("their steps run as you, without sudo"), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("steps run as you, without sudo"), "{}", ran.snapshot());
 }
 
 /// What a list of processes shows would be masked in the output: there is nothing to mask.

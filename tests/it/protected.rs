@@ -43,8 +43,8 @@ fn without_a_terminal_a_protected_role_is_an_error() {
     insta::assert_snapshot!(run(&fan, "run mark -R prod").snapshot(), @r"
     exit code: 2
     --- stderr
-    error: mark: 1 host of the protected role db (db1), and there is no terminal to ask on, or CI is set (help: if it is meant, add --confirm db; --yes does not answer it)
-    error: mark: 4 hosts of the protected role prod (web[1-2],db1,far1), and there is no terminal to ask on, or CI is set (help: if it is meant, add --confirm prod; --yes does not answer it)
+    error: mark: 1 host of the protected role db (db1), and there is no terminal to ask on, or CI is set (help: to confirm, add --confirm db; --yes does not)
+    error: mark: 4 hosts of the protected role prod (web[1-2],db1,far1), and there is no terminal to ask on, or CI is set (help: to confirm, add --confirm prod; --yes does not)
     ");
     // By way of another role, of the host's own name, of its address, and of every command that changes something.
     for line in [
@@ -102,7 +102,7 @@ fn typed(fan: &Fan, args: &str, dialogue: &[(&str, &str)]) -> (Option<i32>, Stri
     typed_on_terminal(fan, &format!("exec \"$BINARY\" {args}"), dialogue)
 }
 
-const QUESTION: &str = "type the name of the role to go on: ";
+const QUESTION: &str = "type the name of the role to continue: ";
 
 #[test]
 fn a_person_types_the_name() {
@@ -119,8 +119,8 @@ fn any_other_word_is_a_no() {
     let fan = fan();
     for (answer, told) in [
         ("yes\r", "\"yes\" is not \"prod\": nothing was contacted"),
-        ("\r", "the protected role prod was not named: nothing was contacted"),
-        ("\x04", "the protected role prod was not named: nothing was contacted"),
+        ("\r", "the protected role prod was not confirmed: nothing was contacted"),
+        ("\x04", "the protected role prod was not confirmed: nothing was contacted"),
     ] {
         let (code, shown) = typed(&fan, "exec -H web1 -- touch marks/exec", &[(QUESTION, answer)]);
         assert_eq!(code, Some(2), "{shown}");

@@ -195,7 +195,7 @@ tasks:
 
     h2: steps step 11 "stop {{ host }} here" (tasks.yaml:31) stop h2 here [fail]
 
-    hint: `fan resume <run>` goes on with h2 at step 11
+    hint: `fan resume <run>` continues h2 at step 11
     "#);
     let log = std::fs::read_to_string(folder.path().join("local")).unwrap();
     assert_eq!(log, "h1\nh2\n");
@@ -223,7 +223,7 @@ fn a_script_stops_at_its_first_failing_line() {
     h1: step 1 "echo one …" (tasks.yaml:2) exit status 1
       | one
 
-    hint: `fan resume <run>` goes on with h1 at step 1
+    hint: `fan resume <run>` continues h1 at step 1
     "#);
     let ran = fan.run(["run", "nowhere"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.snapshot());

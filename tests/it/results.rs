@@ -159,7 +159,7 @@ async fn a_folder_that_cannot_be_is_told_before_contact() {
     insta::assert_snapshot!(ran.snapshot(), @r"
     exit code: 2
     --- stderr
-    error: --fold and --format lines are two different things
+    error: --fold and --format lines exclude each other
     ");
     assert!(!sandbox.hosts()[0].home.join("ran").exists());
 }

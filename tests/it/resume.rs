@@ -56,7 +56,7 @@ async fn retry_is_the_same_again_where_it_was_not_ok() {
     assert_eq!([0, 1, 2, 3].map(count), [2, 1, 2, 0]);
     let done = fan.run(["retry"]);
     succeeds(&done);
-    assert!(done.stderr.starts_with("nothing is left of run "), "{}", done.snapshot());
+    assert!(done.stderr.starts_with("nothing to do in run "), "{}", done.snapshot());
     let history = fan.run(["history", "-n", "1"]);
     assert!(history.stdout.contains("(retry of "), "{}", history.snapshot());
 }
@@ -76,7 +76,7 @@ tasks:
     let fan = fan.file("good", "");
     let without = fan.run(["retry"]);
     assert_eq!(without.code, Some(2), "{}", without.snapshot());
-    insta::assert_snapshot!(without.stderr, @r#"error: "token" of the command line is a secret, and was not kept (help: give it again: -e token=...)"#);
+    insta::assert_snapshot!(without.stderr, @r#"error: "token" of the command line is a secret and was not recorded (help: give it again: -e token=...)"#);
     assert_eq!(fan.run(["retry", "-e", "tokn=x"]).code, Some(2));
     succeeds(&fan.run(["retry", "-e", "token=another-s3cret"]));
     assert_eq!(lines(&fan, "told"), ["another-s3cret"]);
@@ -148,7 +148,7 @@ tasks:
     let ran = fan.run(["resume"]);
     let dir = fan.work().display().to_string();
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
-    assert!(ran.stderr.contains("was started on h[1-2], and its end was not seen"), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("was started on h[1-2], and did not report its end"), "{}", ran.snapshot());
     assert!(ran.stderr.contains("--unknown rerun"), "{}", ran.snapshot());
     assert_eq!(lines(&fan, "h1"), ["one", "two"], "nothing ran in {dir}");
     let line = "\"$BINARY\" resume";
@@ -178,7 +178,7 @@ fn a_run_that_was_killed_before_its_first_fact_begins() {
         fs::remove_file(folder.join("end.json")).unwrap();
         let ran = fan.run([again]);
         succeeds(&ran);
-        assert!(ran.stderr.contains(" had not begun"), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(" had not started"), "{}", ran.snapshot());
         assert_eq!(lines(&fan, "log").len(), before + 2);
     }
 }
@@ -193,7 +193,7 @@ fn files_that_changed_are_named_and_agreed_to() {
     insta::assert_snapshot!(ran.snapshot().replace(&runs(&fan).names().unwrap()[0], "<run>"), @"
     exit code: 2
     --- stderr
-    error: changed since run <run>: tasks.yaml (help: -y goes on with the files as they are; `fan retry` begins again)
+    error: changed since run <run>: tasks.yaml (help: -y continues with the files as they are; `fan retry` starts over)
     ");
     let plan = fan.run(["resume", "--plan"]);
     succeeds(&plan);
@@ -209,7 +209,7 @@ fn files_that_changed_are_named_and_agreed_to() {
     let ran = fan.run(["resume", "-y"]);
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
     assert!(
-        ran.stderr.contains("step 1 of task \"t\", which was begun, is not \"echo one >> log\" any more"),
+        ran.stderr.contains("step 1 of task \"t\", which had started, is no longer \"echo one >> log\""),
         "{}",
         ran.snapshot()
     );
@@ -301,7 +301,7 @@ tasks:
     let ran = fan.run(["resume", &first]);
     succeeds(&ran);
     assert!(
-        ran.stderr.contains(&format!("run {first} was taken up by run {second}\n")),
+        ran.stderr.contains(&format!("run {first} was continued by run {second}\n")),
         "{}",
         ran.snapshot()
     );
@@ -309,7 +309,7 @@ tasks:
     for again in ["resume", "retry"] {
         let ran = fan.run([again, &first]);
         succeeds(&ran);
-        assert!(ran.stderr.contains("nothing is left of run "), "{}", ran.snapshot());
+        assert!(ran.stderr.contains("nothing to do in run "), "{}", ran.snapshot());
     }
     // What was run again since has been done twice by now, and not a third time.
     fs::remove_file(fan.work().join("good3")).unwrap();
@@ -320,7 +320,7 @@ tasks:
     let ran = fan.run(["resume", &third]);
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
     let told = ran.stderr.replace(&third, "<third>").replace(&fourth, "<fourth>");
-    insta::assert_snapshot!(told, @"error: run <third> was run again since, by run <fourth> (help: `fan resume <fourth>` goes on with that)");
+    insta::assert_snapshot!(told, @"error: run <third> was run again since, by run <fourth> (help: `fan resume <fourth>` continues that one)");
     let fan = fan.file("good3", "");
     succeeds(&fan.run(["resume", &fourth]));
     assert_eq!(lines(&fan, "log"), ["one", "two", "three", "one", "two", "one", "two", "three"]);
@@ -347,7 +347,7 @@ tasks:
     for args in [["resume", &first], ["retry", &first], ["resume", "last"]] {
         let ran = fan.run(args);
         assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
-        assert!(ran.stderr.contains("is still going on"), "{}", ran.snapshot());
+        assert!(ran.stderr.contains("is still in progress"), "{}", ran.snapshot());
     }
     let fan = fan.file("go", "");
     succeeds(&going.finish());
@@ -383,7 +383,7 @@ tasks:
             assert_eq!(lines(&fan, host), expected, "{again}, {host}");
         }
         let done = fan.run([again]);
-        assert!(done.stderr.starts_with("nothing is left of run "), "{}", done.snapshot());
+        assert!(done.stderr.starts_with("nothing to do in run "), "{}", done.snapshot());
     }
 }
 
@@ -394,7 +394,7 @@ fn a_plan_of_it_says_where_each_host_goes_on() {
     let ran = fan.run(["resume", "--plan"]);
     succeeds(&ran);
     let run = runs(&fan).names().unwrap().remove(0);
-    let told = ran.stdout.split_once(&format!("\ngoes on with run {run}\n")).map(|(_, told)| told);
+    let told = ran.stdout.split_once(&format!("\ncontinues run {run}\n")).map(|(_, told)| told);
     let told: Vec<&str> = told.expect("it says where").lines().collect();
     assert_eq!((told[0], told[2], told.len()), ("  h[1,3]: through", "  h4: from the start", 3));
     assert!(told[1].starts_with("  h2: at step 3 \"echo two "), "{}", told[1]);

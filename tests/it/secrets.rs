@@ -340,7 +340,7 @@ tasks:
         "exit code: 2
 --- stderr
 inventory.yaml:1:11: error: secret \"far\": far.key: the file is readable by others (mode 0644) (help: chmod 600 the file)
-tasks.yaml:2:3: error: secret \"unset\": its environment variable NOT_SET is not set (help: export NOT_SET before, or name another source)
+tasks.yaml:2:3: error: secret \"unset\": its environment variable NOT_SET is not set (help: export NOT_SET first, or use another source)
 tasks.yaml:3:3: error: secret \"failing\": its command failed (exit status: 3) (help: try it in a shell: what it prints is the secret)
 "
     );
@@ -351,7 +351,7 @@ tasks.yaml:3:3: error: secret \"failing\": its command failed (exit status: 3) (
         ran.snapshot(),
         "exit code: 2
 --- stderr
-tasks.yaml:4:3: error: secret \"asked\" is to be typed, and there is no terminal to ask on (help: name where it is kept: asked: {env: NAME}, {file: PATH} or {command: LINE})
+tasks.yaml:4:3: error: secret \"asked\" must be typed in, and there is no terminal to ask on (help: say where it comes from: asked: {env: NAME}, {file: PATH} or {command: LINE})
 "
     );
 }
@@ -390,7 +390,7 @@ fn short_secrets_are_warned_about_and_passwords_are_hidden_like_secrets() {
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     ran_clean(&ran);
     assert!(ran.stdout.contains("12345\n") && ran.stdout.contains("********\n"), "{}", ran.stdout);
-    let warning = "warning: secret \"short\" has fewer than 6 bytes: it is not hidden in what is shown\n";
+    let warning = "warning: secret \"short\" has fewer than 6 bytes: too short to be hidden in output\n";
     assert!(ran.stderr.contains(warning), "{}", ran.stderr);
 }
 

@@ -91,7 +91,7 @@ fn what_cannot_be_merged_is_told_at_once() {
     --- stderr
     error: other.jsonl: line 1: missing field `at_ms`
     error: text.jsonl: line 1: expected value at line 1 column 1
-    error: empty.jsonl: its first line is not run_started, as that of an event stream is
+    error: empty.jsonl: its first line is not run_started: not an event stream
     error: none.jsonl: No such file or directory (os error 2)
     ");
     let ran = fan.run(["exec", "-H", "a", "--shard", "3/2", "--", "true"]);
@@ -108,7 +108,7 @@ fn what_cannot_be_merged_is_told_at_once() {
     insta::assert_snapshot!(ran.snapshot(), @"
     exit code: 2
     --- stderr
-    tasks.yaml:1:9: error: with --where, which host does a `run_once` task is known to its own slice only (help: run it without --shard, or without --where)
+    tasks.yaml:1:9: error: with --where, only its own slice knows which host runs a `run_once` task (help: run it without --shard, or without --where)
     ");
 }
 
@@ -122,7 +122,7 @@ async fn a_step_that_is_done_once_is_done_once_in_each_slice_and_that_is_said() 
     --- stdout
     web1 | once
     --- stderr
-    tasks.yaml:1:35: warning: with --shard 2/5 this `run_once` step is done once in each slice (help: a task with `run_once` is done in one slice only)
+    tasks.yaml:1:35: warning: with --shard 2/5 this `run_once` step runs once in each slice (help: a task with `run_once` runs in one slice only)
     t: 1 host
     t · web1 · 1 ok  <time>
       web1  ok  1/1 steps  1 changed
@@ -130,7 +130,7 @@ async fn a_step_that_is_done_once_is_done_once_in_each_slice_and_that_is_said() 
     insta::assert_snapshot!(fan.run(["run", "t", "--shard", "1/5"]).snapshot(), @"
     exit code: 0
     --- stderr
-    tasks.yaml:1:35: warning: with --shard 1/5 this `run_once` step is done once in each slice (help: a task with `run_once` is done in one slice only)
+    tasks.yaml:1:35: warning: with --shard 1/5 this `run_once` step runs once in each slice (help: a task with `run_once` runs in one slice only)
     t: 0 hosts
     t · no hosts  <time>
     ");

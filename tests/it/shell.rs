@@ -239,13 +239,13 @@ fn what_cannot_be_a_shell() {
     }
     insta::assert_snapshot!(crate::stable::stable(&told, &[]), @r#"
     $ fan shell 'h[1-3]'
-    error: "h[1-3]" selects 3 hosts, and a shell is opened on exactly one: h[1-3] (help: name one of them, or run a command on all: fan exec -H 'h[1-3]' -- CMD)
+    error: "h[1-3]" selects 3 hosts, and a shell needs exactly one: h[1-3] (help: name one of them, or run a command on all: fan exec -H 'h[1-3]' -- CMD)
     exit code: 2
     $ fan shell here
     error: here is this machine (`transport: local`): you have a shell here already
     exit code: 2
     $ fan shell shut
-    fetching the host keys of 1 host not known yet
+    fetching the host keys of 1 host that have none recorded
     shut: connection refused (127.0.0.1:<port>) [connect_refused]
     hint: is sshd running, and on this port?
     exit code: 3

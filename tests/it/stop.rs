@@ -104,7 +104,7 @@ async fn what_a_stopped_run_says() {
     --- stdout
     b | half
     --- stderr
-    stopping (Ctrl-C): running commands are ended; again to close all connections at once
+    stopping (Ctrl-C): ending running commands; again to close all connections at once
     exec case $PWD in */a) exit 0;; */b) echo half;; esac; echo… · a,b,c · 1 ok, 2 cancelled · stopped by Ctrl-C  <time>
       a  ok
       b  cancelled

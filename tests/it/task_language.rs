@@ -230,7 +230,7 @@ tasks:
     assert_eq!(ran.code, Some(1));
     assert!(ran.stdout.contains("HIDDEN") && !ran.stdout.contains("hidden"), "{}", ran.stdout);
     let all = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(!all.contains("s3cret") && all.contains("what happened is not told"), "{all}");
+    assert!(!all.contains("s3cret") && all.contains("details hidden (`secret` step)"), "{all}");
 }
 
 #[test]
@@ -430,7 +430,7 @@ tasks:
     let (batches, ran) = order("h1", &[]);
     assert_eq!(batches, "1", "the canary died");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("not begun: 1 of 4 hosts did not end well"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not begun: 1 of 4 hosts failed"), "{}", ran.stderr);
     assert_eq!(order("h2", &[]).0, "122");
     assert_eq!(order("none", &["--serial", "50%"]).0, "1122");
 }
@@ -580,7 +580,7 @@ tasks:
     assert_eq!(ran.stdout.matches("once").count(), 1);
     for (task, problem) in [
         ("nowhere", "tasks.yaml:14:25: error: no host matches \"nosuch\""),
-        ("many", "\"on\" means one host, and \"h[1-2]\" is 2"),
+        ("many", "\"on\" takes one host, and \"h[1-2]\" is 2"),
         ("late", "must be known before the run: \"found\" is not"),
     ] {
         let ran = fan.run(["run", task, "-H", "h1"]);
@@ -776,7 +776,7 @@ fn the_way_back_is_gone_wherever_something_may_have_been_changed() {
         ("got", "{get: nowhere, to: here, warn_only: true}", false),
         ("a look", "{stat: nowhere, warn_only: true}", false),
         ("no need", "{run: 'true', unless: 'true'}", false),
-        ("waited in vain", "{wait_for: {command: 'false', timeout: 1s}, warn_only: true}", false),
+        ("timed out", "{wait_for: {command: 'false', timeout: 1s}, warn_only: true}", false),
         ("asserted", "{assert: 'false', warn_only: true}", false),
     ] {
         let tasks = format!(

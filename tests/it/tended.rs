@@ -83,13 +83,13 @@ fn what_would_lose_something_is_refused() {
             ("file: THERE/f, state: link, target: d", "f is a file, not a link"),
             ("file: THERE/d, state: link, target: f", "d is a folder, not a link"),
             ("file: THERE/d", "d is a folder, not a file"),
-            ("file: THERE/d, state: absent", "d is not empty (`recurse: true` removes all that is in it)"),
+            ("file: THERE/d, state: absent", "d is not empty (`recurse: true` removes its contents too)"),
             ("file: THERE/none/f", "none is missing"),
             ("file: '~', state: absent, recurse: true", "never removed"),
             ("line: x, in: THERE/none", "no such file"),
             ("line: x, in: THERE/d", "d is a folder, not a file"),
-            ("line: x, in: THERE/latin", "latin is no UTF-8 text"),
-            ("line: b, in: THERE/conf, validate: 'false %s'", "`validate` said no"),
+            ("line: x, in: THERE/latin", "latin is not UTF-8 text"),
+            ("line: b, in: THERE/conf, validate: 'false %s'", "`validate` failed"),
             ("ls: THERE/none", "no such file or folder"),
         ];
         let steps: Vec<String> = refused.iter().map(|(step, _)| format!("{step}, warn_only: true")).collect();
@@ -163,7 +163,7 @@ fn what_a_link_leads_to_is_tended_and_not_the_link() {
             let step = format!("file: THERE/lost, state: {state}, mode: 700");
             let ended = case.steps(&[&step], &[]);
             let failed = ended[0].failed();
-            assert!(failed.contains("lost is a link to nothing, which is not there"), "{failed}");
+            assert!(failed.contains("lost is a link to nothing, which does not exist"), "{failed}");
         }
         for ended in case.steps(&["file: THERE/lf, state: absent", "file: THERE/lost, state: absent"], &[]) {
             ended.changed();

@@ -190,9 +190,9 @@ async fn a_put_puts_all_or_nothing() {
     missing: ok: 1 sent, by commands: the server has no SFTP [new]
     noise: unreachable sftp_unavailable: cannot open SFTP: the login prints text where SFTP begins: "Welcome to this host!" [old]
     huge-length: failed protocol: cannot look at target: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old]
-    wrong-ids: failed protocol: cannot look at target: the SFTP server broke the protocol: an answer to request 4294967295, which nobody made [old]
+    wrong-ids: failed protocol: cannot look at target: the SFTP server broke the protocol: an answer to request 4294967295, which was never sent [old]
     reorder: ok: 1 sent [new]
-    no-extensions: ok: 1 sent, not atomic: the server renames only where nothing is [new]
+    no-extensions: ok: 1 sent, not atomic: the server does not rename over an existing file [new]
     names: ok: 1 sent [new]
     endless-names: ok: 1 sent [new]
     zero-data: ok: 1 sent [new]
@@ -202,7 +202,7 @@ async fn a_put_puts_all_or_nothing() {
     larger: ok: 1 sent [new]
     smaller: ok: 1 sent [new]
     disk-full: failed remote_disk_full: cannot write ./.target.fan-<random>: the server says "No space left on device" [old]
-    flip-byte: failed verify_failed: what arrived of new is not what was sent (SHA-256 <random><random>, not <random><random>) [old]
+    flip-byte: failed verify_failed: what arrived of new differs from what was sent (SHA-256 <random><random>, not <random><random>) [old]
     rename-fails: failed remote_path: cannot put a new file in place of target: the server says "Failure" [old]
     no-rename: failed remote_path: cannot put a new file in place of target: the server says "Failure" [old]
     rename-lies: failed verify_failed: cannot put a new file in place of target: the server says that it did, and did not [old]
@@ -223,9 +223,9 @@ async fn a_folder_s_files_are_put_each_all_or_nothing() {
     missing: ok: 3 sent, by commands: the server has no SFTP [new]
     noise: unreachable sftp_unavailable: cannot open SFTP: the login prints text where SFTP begins: "Welcome to this host!" [old]
     huge-length: failed protocol: cannot look at www: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old]
-    wrong-ids: failed protocol: cannot look at www: the SFTP server broke the protocol: an answer to request 4294967295, which nobody made [old]
+    wrong-ids: failed protocol: cannot look at www: the SFTP server broke the protocol: an answer to request 4294967295, which was never sent [old]
     reorder: ok: 3 sent [new]
-    no-extensions: ok: 3 sent, not atomic: the server renames only where nothing is [new]
+    no-extensions: ok: 3 sent, not atomic: the server does not rename over an existing file [new]
     names: failed unsafe_name: a name in www holds a "/": "../../x" [old]
     endless-names: failed limit: www has more than 100000 names [old]
     zero-data: ok: 3 sent [new]
@@ -235,7 +235,7 @@ async fn a_folder_s_files_are_put_each_all_or_nothing() {
     larger: ok: 3 sent [new]
     smaller: ok: 3 sent [new]
     disk-full: failed remote_disk_full: cannot write www/in/.b.fan-<random>: the server says "No space left on device" [old]
-    flip-byte: failed verify_failed: what arrived for www/in/b is not what was sent [old]
+    flip-byte: failed verify_failed: what arrived for www/in/b differs from what was sent [old]
     rename-fails: failed remote_path: cannot put a new file in place of www/a: the server says "Failure" [old]
     no-rename: failed remote_path: cannot put a new file in place of www/a: the server says "Failure" [old]
     rename-lies: failed verify_failed: cannot put a new file in place of www/a: the server says that it did, and did not [old]
@@ -272,8 +272,8 @@ async fn a_put_that_hangs_ends_at_its_deadline() {
     hang-11: failed timeout: not done after 3.0s [old]
     hang-12: failed timeout: not done after 3.0s [old]
     hang-13: failed timeout: not done after 3.0s [old]
-    hang-14: unknown timeout: not done after 3.0s; whether the new content is in place is not known [old]
-    hang-15: unknown timeout: not done after 3.0s; whether the new content is in place is not known; left behind: ./.target.fan-<random> [new]
+    hang-14: unknown timeout: not done after 3.0s; whether the new content is in place is unknown [old]
+    hang-15: unknown timeout: not done after 3.0s; whether the new content is in place is unknown; left behind: ./.target.fan-<random> [new]
     hang-16: ok: 1 sent [new]
     hang-17: ok: 1 sent [new]
     "#);
@@ -501,7 +501,7 @@ async fn a_get_gets_all_or_nothing() {
     larger: failed verify_failed: cannot read d/file: it ends after 300000 of 300007 bytes [old]
     long-reply: failed protocol: cannot read d/file: the SFTP server broke the protocol: 261121 bytes where 261120 were asked for [old]
     missing: ok: 1 got, by commands: the server has no SFTP [new]
-    more-data: failed verify_failed: cannot read d/file: it goes on after 300000 bytes [old]
+    more-data: failed verify_failed: cannot read d/file: it continues after 300000 bytes [old]
     nameless: ok: 1 got [new]
     no-extensions: ok: 1 got [new]
     no-rename: ok: 1 got [new]
@@ -512,8 +512,8 @@ async fn a_get_gets_all_or_nothing() {
     rename-lies: ok: 1 got [new]
     reorder: ok: 1 got [new]
     short-file: failed verify_failed: cannot read d/file: it ends after 3 of 300000 bytes [old]
-    smaller: failed verify_failed: cannot read d/file: it goes on after 299993 bytes [old]
-    wrong-ids: failed protocol: cannot look at d/file: the SFTP server broke the protocol: an answer to request 4294967295, which nobody made [old]
+    smaller: failed verify_failed: cannot read d/file: it continues after 299993 bytes [old]
+    wrong-ids: failed protocol: cannot look at d/file: the SFTP server broke the protocol: an answer to request 4294967295, which was never sent [old]
     zero-data: failed verify_failed: cannot read d/file: the server sends nothing after 261120 of 300000 bytes [old]
     "#);
 }
@@ -545,7 +545,7 @@ async fn a_folder_is_got_within_its_place() {
     larger: ok: 1 got [new/file]
     long-reply: failed protocol: cannot read d/file: the SFTP server broke the protocol: 261121 bytes where 261120 were asked for [old/file]
     missing: ok: 1 got, by commands: the server has no SFTP [new/file]
-    more-data: failed verify_failed: cannot read d/file: it goes on after 300000 bytes [old/file]
+    more-data: failed verify_failed: cannot read d/file: it continues after 300000 bytes [old/file]
     nameless: failed unsafe_name: a name in d/ is empty: "" [old/file]
     no-extensions: ok: 1 got [new/file]
     no-rename: ok: 1 got [new/file]
@@ -557,7 +557,7 @@ async fn a_folder_is_got_within_its_place() {
     reorder: ok: 1 got [new/file]
     short-file: failed verify_failed: cannot read d/file: it ends after 3 of 300000 bytes [old/file]
     smaller: ok: 1 got [new/file]
-    wrong-ids: failed protocol: cannot look at d/: the SFTP server broke the protocol: an answer to request 4294967295, which nobody made [old/file]
+    wrong-ids: failed protocol: cannot look at d/: the SFTP server broke the protocol: an answer to request 4294967295, which was never sent [old/file]
     zero-data: failed verify_failed: cannot read d/file: the server sends nothing after 261120 of 300000 bytes [old/file]
     "#);
 }
@@ -595,7 +595,7 @@ fn hostile_servers_behind_a_real_sshd() {
     endless: ok: 1 got [new/f]
     hang: failed timeout: not done after 2.0s [old/f]
     huge: failed protocol: cannot look at f: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old/f]
-    more: failed verify_failed: cannot read f: it goes on after 10 bytes [old/f]
+    more: failed verify_failed: cannot read f: it continues after 10 bytes [old/f]
     noise: unreachable sftp_unavailable: cannot open SFTP: the login prints text where SFTP begins: "Welcome to this host!" [old/f]
     zero: failed verify_failed: cannot read f: the server sends nothing after 4 of 10 bytes [old/f]
     "#);
@@ -605,7 +605,7 @@ fn hostile_servers_behind_a_real_sshd() {
     endless: failed limit: d/ has more than 100000 names [old/f]
     hang: failed timeout: not done after 2.0s [old/f]
     huge: failed protocol: cannot look at d/: the SFTP server broke the protocol: a packet of 2147483647 bytes, and 262144 are the most [old/f]
-    more: failed verify_failed: cannot read d/f: it goes on after 10 bytes [old/f]
+    more: failed verify_failed: cannot read d/f: it continues after 10 bytes [old/f]
     noise: unreachable sftp_unavailable: cannot open SFTP: the login prints text where SFTP begins: "Welcome to this host!" [old/f]
     zero: failed verify_failed: cannot read d/f: the server sends nothing after 4 of 10 bytes [old/f]
     "#);
@@ -676,7 +676,7 @@ async fn a_stop_while_a_rename_hangs_is_the_user_s_end_of_the_run() {
         assert_eq!(cancelled, Some(reason), "{}", ran.snapshot());
         let end = &ends(&events)["web1"];
         assert_eq!((end.outcome.status, end.kind()), (Status::Unknown, Some(Kind::Interrupted)));
-        assert!(end.said.contains("whether the new content is in place is not known"), "{}", end.said);
+        assert!(end.said.contains("whether the new content is in place is unknown"), "{}", end.said);
     }
 }
 
@@ -742,7 +742,7 @@ async fn a_put_goes_on_where_a_killed_one_was() {
         let resumed: u64 = resumed.unwrap_or_else(|| panic!("{}", end.said)).0.parse().unwrap();
         assert!(resumed >= 9_000_000, "{}", end.said);
         assert_eq!(left.exists(), stays);
-        assert_eq!(end.said.contains("is left of a transfer that broke off"), stays, "{}", end.said);
+        assert_eq!(end.said.contains("is left from an interrupted transfer"), stays, "{}", end.said);
         assert_eq!(fs::read(home.join("target")).unwrap(), new);
     }
 }

@@ -43,7 +43,7 @@ fn a_file_goes_where_the_table_says() {
         for from in [&["app.tgz", "b.tgz"][..], &["app.*"]] {
             let none = case.at("none");
             let failed = case.call(&[&["put"], from, &[none.as_str()]].concat()).failed();
-            assert!(failed.contains("none is no folder (write"), "{failed}");
+            assert!(failed.contains("none is not a folder (write"), "{failed}");
         }
         assert_eq!(fingerprint(&case.there("")), before);
     });
@@ -119,12 +119,12 @@ fn what_stands_in_the_targets_place() {
         let there = case.at("");
         assert_eq!(
             failed.replace(&there, ""),
-            "remote_path: folder/a is a folder (a file cannot take its place: remove it first, or write another path)"
+            "remote_path: folder/a is a folder (a file cannot replace it: remove it first, or use another path)"
         );
         let failed = case.call(&["put", "a", &case.at("no/such/a")]).failed();
         assert_eq!(
             failed.replace(&there, ""),
-            "remote_path: the folder no/such is missing (make it first: `file: no/such` with \
+            "remote_path: the folder no/such is missing (create it first: `file: no/such` with \
              `state: directory`, or `mkdir -p`)"
         );
         for dry in [false, true] {
@@ -315,7 +315,7 @@ fn only_what_differs_in_a_folder_that_is_there() {
         plant(&case.there("srv/dist"), &[("same/x", "")]);
         let before = fingerprint(&case.there(""));
         let failed = case.call(&["put", "dist", &case.at("srv")]).failed();
-        assert!(failed.contains("srv/dist/same is a folder, and a file is to go there"), "{failed}");
+        assert!(failed.contains("srv/dist/same is a folder, where a file is to go"), "{failed}");
         assert_eq!(fingerprint(&case.there("")), before);
     });
 }
@@ -449,8 +449,8 @@ fn a_dry_run_touches_nothing() {
         assert_eq!(notes[0], "1 would be sent");
         assert_eq!(notes[2], "2 would be sent");
         assert_eq!(notes[3], "2 would be sent, 2 would be removed");
-        assert_eq!(notes[10..12], ["1 would be got", "2 would be got"]);
-        assert_eq!(notes[13], "not run: nobody knows what a command would change");
+        assert_eq!(notes[10..12], ["1 would be fetched", "2 would be fetched"]);
+        assert_eq!(notes[13], "not run: what a command would change is unknown");
         let difference = |at: usize| ended[at].outcome.difference.clone().unwrap().replace(&case.at(""), "");
         assert_eq!(difference(0), "--- a\n+++ a\n@@ -1 +1 @@\n-old\n+new\n");
         assert_eq!(difference(3), "+ www/a\n- www/extra\n- www/extra/e\n+ www/new\n+ www/new/b\n");
@@ -496,7 +496,7 @@ fn taking_the_old_ones_place() {
         let failed = case.steps(&[&put], &[])[0].failed();
         assert_eq!(
             failed,
-            "validation: `validate` said no (exit status 1): looked at (the old content is as it was)"
+            "validation: `validate` failed (exit status 1): looked at (the old content is unchanged)"
         );
         let after = fingerprint(&case.there(""));
         let all = before.len() - 1; // the last one is the folder itself, whose time is another one
@@ -614,11 +614,11 @@ fn what_the_screen_shows() {
     exit code: 1
     --- stderr
     h1: the folder <there>/no/such is missing [remote_path]
-    hint: make it first: `file: <there>/no/such` with `state: directory`, or `mkdir -p`
+    hint: create it first: `file: <there>/no/such` with `state: directory`, or `mkdir -p`
     put app.conf → <there>/no/such/folder · h1 · 1 failed  <time>
       h1  failed
 
     h1: the folder <there>/no/such is missing [remote_path]
-    hint: make it first: `file: <there>/no/such` with `state: directory`, or `mkdir -p`
+    hint: create it first: `file: <there>/no/such` with `state: directory`, or `mkdir -p`
     ");
 }

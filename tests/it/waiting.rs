@@ -88,17 +88,17 @@ fn says_what_it_waited_for_in_vain() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let (silent, closed) = (silent.local_addr().unwrap().port(), ports::reserve());
     let waits = [
-        (format!("{{http: 'http://127.0.0.1:{unwell}/', timeout: 50ms}}"), "it answers with status 503"),
+        (format!("{{http: 'http://127.0.0.1:{unwell}/', timeout: 50ms}}"), "it responds with status 503"),
         (
             format!("{{http: 'http://127.0.0.1:{unwell}/', gone: true, status: 503, timeout: 50ms}}"),
             "still there",
         ),
         (format!("{{http: 'http://127.0.0.1:{silent}/', timeout: 50ms}}"), "no answer"),
         (format!("{{port: {closed}, timeout: 50ms}}"), "refused"),
-        ("{path: nosuch, timeout: 50ms}".to_owned(), "in vain: it is not there"),
+        ("{path: nosuch, timeout: 50ms}".to_owned(), ": it does not exist"),
         ("{command: 'false', timeout: 50ms}".to_owned(), "the command fails"),
         ("{command: 'sleep 60', timeout: 50ms}".to_owned(), "the command does not end"),
-        ("{path: '{{ nosuch | default(\"/\") }}', gone: true, timeout: 1ms}".to_owned(), "it is still there"),
+        ("{path: '{{ nosuch | default(\"/\") }}', gone: true, timeout: 1ms}".to_owned(), "it still exists"),
     ];
     for (wait, why) in waits {
         let tasks = format!("tasks:\n  t:\n    - wait_for: {wait}\n    - echo: never\n");
@@ -224,7 +224,7 @@ fn a_restart_is_proven_by_the_boot_id() {
 fn the_operators_machine_is_not_restarted() {
     let ran = fan("tasks:\n  t:\n    - reboot: {command: touch restarted}\n").run(["run", "t", "-H", "h1"]);
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("this is the machine that fan runs on"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("this is the machine fan runs on"), "{}", ran.stderr);
 }
 
 const QUESTIONS: &str = r#"
@@ -330,8 +330,8 @@ fn without_a_terminal_nobody_is_contacted() {
     insta::assert_snapshot!(ran.snapshot(), @r#"
     exit code: 2
     --- stderr
-    tasks.yaml:6:9: error: "prompt" needs a terminal to ask on (help: give the answer with -e branch=..., or take the defaults with -y)
-    tasks.yaml:8:9: error: "confirm" needs a terminal to ask on (help: answer yes to all questions with -y)
+    tasks.yaml:6:9: error: "prompt" needs a terminal (help: give the answer with -e branch=..., or take the defaults with -y)
+    tasks.yaml:8:9: error: "confirm" needs a terminal (help: answer yes to all questions with -y)
     "#);
     let ran = fan.run(["run", "t", "-H", "h1", "-y"]);
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
@@ -424,7 +424,7 @@ fn a_run_begins_where_it_is_told() {
     for (args, problem) in [
         ("t --start-at 6", "the task \"t\" has 5 steps"),
         ("t --start-at 0", "the task \"t\" has 5 steps"),
-        ("t --start-at same", "2 steps are called \"same\" (help: name one by its number: t:4, t:5)"),
+        ("t --start-at same", "2 steps are named \"same\" (help: name one by its number: t:4, t:5)"),
         ("t --start-at the-second", "did you mean \"the second\"?"),
         ("t needs --start-at 2", "of which task? (help: write --start-at TASK:2)"),
         ("t --start-at needs:1", "the task \"needs\" is not in this run"),

@@ -21,7 +21,7 @@ pub(super) fn unmasked(recipe: &Recipe, set: &[String]) -> Result<Vec<String>, C
         let name = text.split('=').next().unwrap_or_default();
         problems.push(
             Diagnostic::bare(format!("-e {name}=…: the run had no such variable that was not kept"))
-                .help("the command line is that of the run; only what it hides can be given again"),
+                .help("the command line is the run's; only its hidden values can be given again"),
         );
     }
     let mut words = recipe.arguments.clone();
@@ -33,7 +33,7 @@ pub(super) fn unmasked(recipe: &Recipe, set: &[String]) -> Result<Vec<String>, C
                 *word = word.replacen(&hidden, given, 1);
             }),
             None => problems.push(
-                Diagnostic::bare(format!("\"{name}\" of the command line is a secret, and was not kept"))
+                Diagnostic::bare(format!("\"{name}\" of the command line is a secret and was not recorded"))
                     .help(format!("give it again: -e {name}=...")),
             ),
         }

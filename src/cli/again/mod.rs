@@ -38,8 +38,7 @@ pub(super) fn resume(args: &Resume, color: Color) -> Result<ExitCode, CliError> 
 
 fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) -> Result<ExitCode, CliError> {
     if way == Way::Resume && journal::is_off() {
-        let problem =
-            Diagnostic::bare("what is done now would not be recorded, and done again by the next resume");
+        let problem = Diagnostic::bare("this run would not be recorded, and the next resume would repeat it");
         return Err(problem.help("unset FAN_JOURNAL").into());
     }
     let runs = journal::runs()?;
@@ -54,7 +53,7 @@ fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) ->
     // Killed before it told of its hosts: it begins now, with the hosts that are meant now.
     let began = !past.hosts().is_empty();
     if open.is_empty() && began {
-        talk(&format!("nothing is left of run {run}: {} ok", count_hosts(done.len())));
+        talk(&format!("nothing to do in run {run}: {} ok", count_hosts(done.len())));
         return Ok(ExitCode::Ok);
     }
     let words = unmasked(&recipe, &args.set)?;
@@ -72,7 +71,7 @@ fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) ->
     };
     let what = recipe.title;
     match way {
-        _ if !began => talk(&format!("{what}: run {run} had not begun")),
+        _ if !began => talk(&format!("{what}: run {run} had not started")),
         Way::Retry => {
             let names = shown(&open);
             talk(&format!(
@@ -81,7 +80,7 @@ fn again(args: &args::Again, way: Way, unknown: Option<Unseen>, color: Color) ->
                 count_hosts(past.hosts().len())
             ));
         }
-        Way::Resume => talk(&format!("{what}: going on with run {run}")),
+        Way::Resume => talk(&format!("{what}: continuing run {run}")),
     }
     adapt(&mut cli.command, began.then_some(meant), args)?;
     let taken_up = TakenUp { run, way, past, unknown, hold: Arc::new(hold) };
@@ -98,16 +97,16 @@ fn newest(runs: &Runs, named: &str, way: Way) -> Result<(String, Hold), CliError
         {
             let message = format!("run {named} was run again since, by run {by}");
             return Err(Diagnostic::bare(message)
-                .help(format!("`fan resume {run}` goes on with that"))
+                .help(format!("`fan resume {run}` continues that one"))
                 .into());
         }
         let Some(hold) = runs.hold(run)? else {
-            return Err(CliError::input(format!("run {run} is still going on")));
+            return Err(CliError::input(format!("run {run} is still in progress")));
         };
-        // Somebody may have been faster.
+        // Another process may have been faster.
         if runs.since(run)?.is_empty() {
             if run != named {
-                talk(&format!("run {named} was taken up by run {run}"));
+                talk(&format!("run {named} was continued by run {run}"));
             }
             return Ok((run.to_owned(), hold));
         }
@@ -121,8 +120,8 @@ fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
         && chain.len() < CHAIN_MAX
     {
         let before = runs.read(&run).map_err(|error| {
-            Diagnostic::bare(format!("run {run}, which was resumed, is not kept any more: {error}"))
-                .help("`fan retry` begins again on the hosts that are not ok")
+            Diagnostic::bare(format!("run {run}, which was resumed, is no longer kept: {error}"))
+                .help("`fan retry` starts over on the hosts that are not ok")
         })?;
         chain.push(before);
     }
@@ -134,7 +133,7 @@ fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
     Ok(past)
 }
 
-/// Tells which files are other ones now. To go on in the middle of what they said, somebody has to agree.
+/// Tells which files are other ones now. To go on in the middle of what they said, someone has to agree.
 fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError> {
     let changed: Vec<&Source> = recipe.files.iter().filter(|file| file.has_changed()).collect();
     if changed.is_empty() {
@@ -147,11 +146,11 @@ fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError
         return Ok(());
     }
     if !ask::can_ask() {
-        let help = "-y goes on with the files as they are; `fan retry` begins again";
+        let help = "-y continues with the files as they are; `fan retry` starts over";
         return Err(Diagnostic::bare(message).help(help).into());
     }
     talk(&message);
-    if line("go on with the files as they are? [yes/no] ")? == "yes" {
+    if line("continue with the files as they are? [yes/no] ")? == "yes" {
         Ok(())
     } else {
         Err(CliError::Interrupted)
@@ -179,7 +178,7 @@ fn adapt(
         Command::Put(args) => args.common.looking.parts(),
         Command::Get(args) => args.common.looking.parts(),
         Command::Sync(args) => args.common.looking.parts(),
-        _ => return Err(CliError::input("the run is of a kind that is not run again")),
+        _ => return Err(CliError::input("runs of this kind cannot be repeated")),
     };
     selection.only = hosts.map(Arc::new);
     again.reaching.renew(selection, &mut execution.connection);

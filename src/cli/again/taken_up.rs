@@ -23,7 +23,7 @@ pub(in crate::cli) struct TakenUp {
     pub(super) way: Way,
     pub(super) past: Past,
     pub(super) unknown: Option<Unseen>,
-    /// Nobody else takes it up meanwhile.
+    /// Locked against other processes.
     pub(super) hold: Arc<Hold>,
 }
 
@@ -66,7 +66,7 @@ impl TakenUp {
         }
         let recalled = self.past.clone().recall(plan, |_| Unseen::Rerun);
         recalled.map_err(|obstacles| told(&self.run, &obstacles))?;
-        let mut lines = vec![format!("\ngoes on with run {}", self.run)];
+        let mut lines = vec![format!("\ncontinues run {}", self.run)];
         lines.extend(standings(&self.past, plan));
         lines.extend(self.unseen(plan).into_iter().map(|step| step.message));
         Ok(lines.join("\n") + "\n")
@@ -82,7 +82,7 @@ impl TakenUp {
         let told = |(place, hosts): (_, Vec<HostName>)| {
             let label = step_label(&tasks, Some(place));
             let hosts = shown(&hosts.iter().collect::<Vec<_>>());
-            let message = format!("{}was started on {hosts}, and its end was not seen", command_or(&label));
+            let message = format!("{}was started on {hosts}, and did not report its end", command_or(&label));
             UnseenStep { place, message }
         };
         hosts.into_iter().map(told).collect()
@@ -99,7 +99,7 @@ impl TakenUp {
                 talk(message);
                 decided.push((*place, asked()?));
             } else {
-                let help = "--unknown rerun runs it again, --unknown skip takes it as done, --unknown fail as failed";
+                let help = "--unknown rerun runs it again, --unknown skip counts it as done, --unknown fail as failed";
                 problems.push(Diagnostic::bare(message.as_str()).help(help));
             }
         }
@@ -116,7 +116,7 @@ struct UnseenStep {
 
 fn asked() -> Result<Unseen, CliError> {
     loop {
-        match line("run it again, take it as done, or as failed? [rerun/skip/fail] ")?.as_str() {
+        match line("run it again, or count it as done or failed? [rerun/skip/fail] ")?.as_str() {
             "rerun" => return Ok(Unseen::Rerun),
             "skip" => return Ok(Unseen::Skip),
             "fail" => return Ok(Unseen::Fail),
@@ -167,19 +167,19 @@ pub(super) fn shown(hosts: &[&HostName]) -> String {
 
 /// What is in the way of going on, in words.
 fn told(run: &str, obstacles: &[Obstacle]) -> CliError {
-    const INSTEAD: &str = "`fan retry` begins again on the hosts that are not ok";
+    const INSTEAD: &str = "`fan retry` starts over on the hosts that are not ok";
     let problem = |obstacle: &Obstacle| {
         match obstacle {
         Obstacle::OtherSteps { task, number, title } => Diagnostic::bare(format!(
-            "step {number} of task \"{task}\", which was begun, is not \"{title}\" any more: run {run} cannot be resumed"
+            "step {number} of task \"{task}\", which had started, is no longer \"{title}\": run {run} cannot be resumed"
         ))
         .help(INSTEAD),
         Obstacle::Lost { host, name, title } => Diagnostic::bare(format!(
-            "\"{name}\" of step \"{title}\" on {host} was not kept: it holds a secret, is too large, or was not on the disk yet when the power went"
+            "\"{name}\" of step \"{title}\" on {host} was not kept: it holds a secret, is too large, or was lost in a power failure"
         ))
         .help(INSTEAD),
         Obstacle::Unskippable { title, name } => Diagnostic::bare(format!(
-            "step \"{title}\" cannot be taken as done: it was to define \"{name}\""
+            "step \"{title}\" cannot count as done: it was to define \"{name}\""
         ))
         .help("--unknown rerun runs it again, --unknown fail takes it as failed"),
     }

@@ -1,4 +1,4 @@
-//! Files that are written from their beginning on, at just their place: no link leads elsewhere, and no file of somebody
+//! Files that are written from their beginning on, at just their place: no link leads elsewhere, and no file of someone
 //! else's is filled, whatever others put into the folder before or meanwhile.
 
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 /// Which file one is: its device and its number there.
 pub(super) type Identity = (u64, u64);
 
-/// How often somebody may put something in the way between two steps.
+/// How often someone may put something in the way between two steps.
 const TRIES: usize = 8;
 
 /// Opens a file to be written anew, by its path.
@@ -41,7 +41,7 @@ pub(super) fn at(path: &Path) -> io::Result<File> {
     file(&folder, name).map(|(file, _)| file)
 }
 
-/// Opens a file of a folder to be written anew. One's own keeps its mode; a link, or a file that is somebody else's or has another
+/// Opens a file of a folder to be written anew. One's own keeps its mode; a link, or a file that is someone else's or has another
 /// name, goes away.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<(File, Identity)
                     gone(unlinkat(folder, name, AtFlags::empty()))?;
                 }
                 FileType::Directory => return Err(io::Error::from(io::ErrorKind::IsADirectory)),
-                _ => return Err(io::Error::other("it is no file")),
+                _ => return Err(io::Error::other("it is not a file")),
             },
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno.into()),
@@ -102,7 +102,7 @@ pub(super) fn again(folder: impl AsFd, name: &str, identity_of: Identity) -> io:
     if identity(&fstat(&opened)?) == identity_of { Ok(File::from(opened)) } else { Err(replaced()) }
 }
 
-/// Sees that a folder to write into is not reached over a link that somebody else made.
+/// Sees that a folder to write into is not reached over a link that someone else made.
 ///
 /// # Errors
 ///
@@ -115,9 +115,9 @@ pub(super) fn trusted_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Somebody else has put something else there.
+/// Another process has put something else there.
 pub(super) fn replaced() -> io::Error {
-    io::Error::other("somebody put another file in its place")
+    io::Error::other("another file took its place")
 }
 
 fn identity(stat: &rustix::fs::Stat) -> Identity {

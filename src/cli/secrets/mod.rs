@@ -34,7 +34,7 @@ pub(super) use named::{Need, plan_tasks};
 /// How often a passphrase may be wrong.
 const TRIES: usize = 3;
 
-/// Reads what can be read without contacting or asking anybody; what is wrong with it is bad input.
+/// Reads everything that needs neither a host nor the user; errors are bad input.
 pub(super) fn check(plan: &Plan) -> Result<Keyring, CliError> {
     let mut problems = Vec::new();
     let mut keyring = Keyring::default();
@@ -68,7 +68,7 @@ pub(super) fn check(plan: &Plan) -> Result<Keyring, CliError> {
 fn warn_of_short<'s>(secrets: impl Iterator<Item = (&'s str, &'s Secret)>) {
     for (name, _) in secrets.filter(|(_, secret)| secret.reveal().len() < MIN_SECRET) {
         talk(&format!(
-            "warning: secret \"{name}\" has fewer than {MIN_SECRET} bytes: it is not hidden in what is shown"
+            "warning: secret \"{name}\" has fewer than {MIN_SECRET} bytes: too short to be hidden in output"
         ));
     }
 }
@@ -121,7 +121,7 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
                 Diagnostic::bare(format!(
                     "a password is needed ({question:?}), and there is no terminal to ask on"
                 ))
-                .help("name where it is kept: password: {env: NAME}, {file: PATH} or {command: LINE}")
+                .help("say where it comes from: password: {env: NAME}, {file: PATH} or {command: LINE}")
             })?),
         }
     }
@@ -146,7 +146,7 @@ pub(super) async fn prepare(plan: &mut Plan, prompter: &mut impl Prompter) -> Re
     warn_of_short(plan.secrets.given().iter().map(|(name, secret)| (name.as_str(), secret)));
     if secrets.values().any(|secret| secret.reveal().len() < MIN_SECRET) {
         talk(&format!(
-            "warning: a password has fewer than {MIN_SECRET} bytes: it is not hidden when a host prints it"
+            "warning: a password has fewer than {MIN_SECRET} bytes: too short to be hidden in output"
         ));
     }
     Ok(Prepared { keyring, redactor })
@@ -222,7 +222,7 @@ fn keyless_certificates(plan: &Plan, keyring: &Keyring) -> Vec<Diagnostic> {
             if !publics.any(|public| public.key_data() == certified.key_data()) {
                 problems.entry(path).or_insert_with(|| {
                     let message =
-                        format!("{}: the certificate is for none of the host's keys", path.display());
+                        format!("{}: the certificate matches none of the host's identities", path.display());
                     Diagnostic::bare(message).help("name its key with `identity:`")
                 });
             }
@@ -257,10 +257,10 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
             Ok(keys) => drop(held.insert(path, keys)),
             Err(error) if required => problems.push(
                 Diagnostic::bare(error.to_string())
-                    .help("start the agent, or take `agent:` out of the inventory"),
+                    .help("start the agent, or remove `agent:` from the inventory"),
             ),
             Err(error) => {
-                talk(&format!("warning: {error} (SSH_AUTH_SOCK); going on without an agent"));
+                talk(&format!("warning: {error} (SSH_AUTH_SOCK); continuing without an agent"));
                 let using = Agent::Socket { path, required };
                 each_hop(plan, |endpoint| {
                     if endpoint.agent == using {
@@ -273,7 +273,7 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
     if problems.is_empty() { Ok(held) } else { Err(CliError::Input(problems)) }
 }
 
-/// The encrypted keys that somebody has to open. Those that the agents hold are left to them.
+/// The encrypted keys that need a passphrase. Those held by agents are left to them.
 fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<Held>>) -> Vec<PathBuf> {
     let mut wanted = Vec::new();
     for (path, public) in keyring.locked() {
@@ -353,7 +353,7 @@ fn open(
         }
     }
     let problem = Diagnostic::bare(format!("{shown}: wrong passphrase, {TRIES} times"));
-    Ok(Some(problem.help("ssh-keygen -y -f KEY tells whether one is right")))
+    Ok(Some(problem.help("ssh-keygen -y -f KEY checks a passphrase")))
 }
 
 /// What an unanswered question means: a problem like others, or the end.
@@ -375,7 +375,7 @@ mod tests {
 
     use super::*;
 
-    /// Somebody who knows the answers beforehand.
+    /// Answers prepared in advance.
     #[derive(Default)]
     struct Scripted {
         answers: VecDeque<&'static str>,

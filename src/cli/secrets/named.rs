@@ -23,7 +23,7 @@ pub(in crate::cli) enum Need<'a> {
     Nothing,
     /// Those that can be read without a question or a command are, to see whether they are there.
     Check,
-    /// They get their values: the plan is carried out, once somebody has agreed to it.
+    /// They get their values: the plan is carried out, once someone has agreed to it.
     Values(Guard<'a>),
 }
 
@@ -136,16 +136,16 @@ fn ask(
 ) -> Result<Result<Secret, Diagnostic>, CliError> {
     match prompter.ask(question.trim_end_matches([':', ' '])) {
         Ok(secret) if secret.reveal().is_empty() => {
-            Ok(Err(Diagnostic::bare(format!("secret \"{name}\": nothing was typed"))))
+            Ok(Err(Diagnostic::bare(format!("secret \"{name}\": nothing was entered"))))
         }
         Ok(secret) => Ok(Ok(secret)),
         Err(error) => {
             let problem = || {
                 Diagnostic::bare(format!(
-                    "secret \"{name}\" is to be typed, and there is no terminal to ask on"
+                    "secret \"{name}\" must be typed in, and there is no terminal to ask on"
                 ))
                 .help(format!(
-                    "name where it is kept: {name}: {{env: NAME}}, {{file: PATH}} or {{command: LINE}}"
+                    "say where it comes from: {name}: {{env: NAME}}, {{file: PATH}} or {{command: LINE}}"
                 ))
             };
             unanswered(error, problem).map(Err)
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// Somebody who answers every question with the same, if at all.
+    /// Gives every question the same answer, or none.
     struct Person {
         answer: Option<&'static str>,
         asked: Vec<String>,
@@ -222,16 +222,15 @@ mod tests {
             "tasks.yaml:1:3: error: secret \"a\": its command failed (exit status: 3) (help: try it in a shell: \
              what it prints is the secret)\n\
              tasks.yaml:3:3: error: secret \"c\": its environment variable FAN_TEST_THIS_IS_NOT_SET is not set \
-             (help: export FAN_TEST_THIS_IS_NOT_SET before, or name another source)\n"
+             (help: export FAN_TEST_THIS_IS_NOT_SET first, or use another source)\n"
         );
         assert!(person.asked.is_empty());
         assert_eq!(
             resolved(&[("a", prompt("Q"))], &mut person).await.unwrap_err(),
-            "tasks.yaml:1:3: error: secret \"a\" is to be typed, and there is no terminal to ask on (help: name \
-             where it is kept: a: {env: NAME}, {file: PATH} or {command: LINE})\n"
+            "tasks.yaml:1:3: error: secret \"a\" must be typed in, and there is no terminal to ask on (help: say where it comes from: a: {env: NAME}, {file: PATH} or {command: LINE})\n"
         );
         person.answer = Some("");
         let said = resolved(&[("a", prompt("Q"))], &mut person).await.unwrap_err();
-        assert_eq!(said, "tasks.yaml:1:3: error: secret \"a\": nothing was typed\n");
+        assert_eq!(said, "tasks.yaml:1:3: error: secret \"a\": nothing was entered\n");
     }
 }

@@ -67,7 +67,7 @@ pub(super) fn read_now(source: &SecretSource, purpose: Purpose<'_>) -> Result<Se
                     env::VarError::NotUnicode(_) => "is not UTF-8",
                 };
                 Diagnostic::bare(format!("{} environment variable {name} {what}", purpose.owner()))
-                    .help(format!("export {name} before, or name another source"))
+                    .help(format!("export {name} first, or use another source"))
             })?;
             purpose.take(&value, || format!("the environment variable {name}"))
         }
@@ -91,7 +91,7 @@ pub(super) fn read_now(source: &SecretSource, purpose: Purpose<'_>) -> Result<Se
             purpose.take(&text, || path.display().to_string())
         }
         SecretSource::Command(_) | SecretSource::Prompt(_) => {
-            Err(Diagnostic::bare("this secret is not there to be read"))
+            Err(Diagnostic::bare("this secret must not be read"))
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn schema() -> Value {
         "role": entry(ROLE, false),
         "defaults": {"anyOf": [entry(&[], false), {"type": "null"}]},
     });
-    document("inventory of fan", FILE, &["hosts"], &definitions)
+    document("fan inventory", FILE, &["hosts"], &definitions)
 }
 
 /// A map with settings and these keys.

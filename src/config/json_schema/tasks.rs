@@ -14,7 +14,7 @@ pub(super) fn schema() -> Value {
         "steps": Shape::List(&Shape::Defined("step")).schema(),
         "step": {"anyOf": [step(), Shape::Text.schema()]},
     });
-    document("tasks of fan", FILE, &["tasks"], &definitions)
+    document("fan tasks", FILE, &["tasks"], &definitions)
 }
 
 /// A task with keys: something to do among them.

@@ -97,7 +97,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
             Strictness::Off => notes.errors.push(
                 Diagnostic::at(
                     strictness.at,
-                    "StrictHostKeyChecking no accepts whatever key a host shows, which fan never does",
+                    "StrictHostKeyChecking no accepts any key a host presents, which fan never does",
                 )
                 .help("write accept-new there, or set host_keys for the host in the inventory"),
             ),
@@ -115,13 +115,16 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     if let Some(count) = &chosen.alive_count
         && usize::try_from(*count.value).ok() != Some(KEEPALIVE_MAX)
     {
-        let message = format!("in fan {KEEPALIVE_MAX} unanswered keepalive requests end a connection");
+        let message =
+            format!("fan always ends a connection after {KEEPALIVE_MAX} unanswered keepalive requests");
         notes.warn("ServerAliveCountMax", count.at, &message);
     }
     if let Some(forward) = &chosen.forward_agent {
         let flag = match forward.value {
             Forwarding::Flag(flag) => Ok(*flag),
-            Forwarding::Socket => Err("fan can only forward the agent of the login: yes or no".to_owned()),
+            Forwarding::Socket => {
+                Err("fan can only forward the agent used for the login: yes or no".to_owned())
+            }
         };
         settings.forward_agent = notes.keep("ForwardAgent", forward.at, flag);
     }
@@ -202,7 +205,7 @@ fn user_name(text: &str) -> Result<String, String> {
 /// Says why an address is none. A proxy command may know names that no resolver does.
 fn dialled(address: &str, by_command: bool) -> Result<(), String> {
     if !is_harmless_host(address) {
-        return Err("characters that no host name has".to_owned());
+        return Err("characters that are invalid in a host name".to_owned());
     }
     if by_command { Ok(()) } else { check_address(address) }
 }
@@ -260,7 +263,7 @@ fn known_hosts(chosen: &Chosen<'_>, tokens: &Tokens<'_>, notes: &mut Notes) -> O
         Some(global) => {
             for file in global.value.iter().filter(|file| *file != "/dev/null") {
                 if file.starts_with('~') {
-                    let message = "OpenSSH does not take ~ for a home folder here; write the whole path";
+                    let message = "OpenSSH does not expand ~ here; write the whole path";
                     notes.error("GlobalKnownHostsFile", global.at, message.to_owned());
                 } else {
                     shared.push(file.clone());

@@ -174,12 +174,12 @@ impl<'c> Walk<'c, '_> {
     fn undecided(&mut self, criterion: &str, at: &Position) {
         let message = match criterion {
             "exec" => {
-                "Match exec: whether this block is for the host depends on a command, and fan runs none"
+                "Match exec: whether this block applies to the host depends on a command, and fan runs none"
                     .to_owned()
             }
-            other => format!("Match {other}: fan cannot tell whether this block is for the host"),
+            other => format!("Match {other}: fan cannot evaluate whether this block applies to the host"),
         };
-        let help = "set in the inventory what the block sets, or leave the file out with --ssh-config none";
+        let help = "move the block's settings to the inventory, or use --ssh-config none";
         self.error(Diagnostic::at(at, message).help(help));
     }
 
@@ -278,7 +278,7 @@ impl<'c> Walk<'c, '_> {
             Value::Other(_, _) => {}
             Value::Unknown(name) => {
                 let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-                let help = format!("if it does not matter, write \"IgnoreUnknown {name}\" above it");
+                let help = format!("to ignore it, write \"IgnoreUnknown {name}\" above it");
                 self.error(Diagnostic::at(at, format!("unknown keyword {name}")).help(help));
             }
         }

@@ -135,10 +135,10 @@ impl<'l> Loader<'l> {
             // Asked of the open file, so that nobody can put another one in its place.
             let about = file.metadata().map_err(|error| format!("cannot read: {error}"))?;
             if about.uid() != 0 && about.uid() != self.uid {
-                return Err(format!("belongs to another user (id {}), who could change it", about.uid()));
+                return Err(format!("belongs to another user (uid {}), who could change it", about.uid()));
             }
             if about.mode() & 0o022 != 0 {
-                return Err(format!("others may write to it ({:04o}); chmod go-w it", about.mode() & 0o7777));
+                return Err(format!("writable by others ({:04o}): chmod go-w", about.mode() & 0o7777));
             }
         }
         source::drain(file).map(Some)
@@ -206,8 +206,7 @@ impl<'l> Loader<'l> {
             return Err(error("no value".to_owned()));
         }
         let arguments = words(line.rest).ok_or_else(|| {
-            error("quote without its end".to_owned())
-                .help("OpenSSH refuses the file as well; write \\' or \\\"")
+            error("unclosed quote".to_owned()).help("OpenSSH refuses the file as well; write \\' or \\\"")
         })?;
         let Some(keyword) = known else {
             return Ok(Some(What::Set(Value::Unknown(line.keyword.clone()))));
@@ -254,7 +253,7 @@ impl<'l> Loader<'l> {
     fn anchored(&self, argument: &str, side: Side) -> Result<PathBuf, String> {
         if let Some(rest) = argument.strip_prefix('~') {
             if side == Side::System {
-                return Err("Include: \"~\" has no meaning in the system's configuration".to_owned());
+                return Err("Include: \"~\" cannot be used in the system's configuration".to_owned());
             }
             return match rest.strip_prefix('/') {
                 Some(rest) => Ok(self.home.join(rest.trim_start_matches('/'))),
@@ -283,8 +282,7 @@ impl<'l> Loader<'l> {
             let circle = circle.map(|path| path.display().to_string()).collect::<Vec<_>>().join(" → ");
             return Err(Diagnostic::at(at, format!("include cycle: {circle}")));
         }
-        let too_deep =
-            || Diagnostic::at(at, format!("Include: more than {MAX_DEPTH} files inside each other"));
+        let too_deep = || Diagnostic::at(at, format!("Include: more than {MAX_DEPTH} levels deep"));
         if self.open.len() > MAX_DEPTH {
             return Err(too_deep());
         }

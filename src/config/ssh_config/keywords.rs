@@ -92,14 +92,14 @@ impl Keyword {
 }
 
 const LISTS: &str = "fan uses its own list of algorithms";
-const FORWARDS: &str = "fan forwards no ports";
-const X11: &str = "fan forwards no X11";
-const SHARING: &str = "fan keeps its own connections";
-const TERMINAL: &str = "about a terminal session, which fan has none of";
+const FORWARDS: &str = "fan does not forward ports";
+const X11: &str = "fan does not forward X11";
+const SHARING: &str = "fan manages its own connections";
+const TERMINAL: &str = "only affects terminal sessions";
 const CANONICAL: &str = "only with CanonicalizeHostname or CanonicalizePermittedCNAMEs";
 const GSSAPI: &str = "fan does not use GSSAPI; the other methods are tried";
 const OBSOLETE: &str = "OpenSSH ignores it too";
-const LOGGING: &str = "about ssh's own messages";
+const LOGGING: &str = "only affects ssh's own messages";
 const UNTYPED: &str = "fan sends a password only when the inventory has one";
 
 /// All keywords.
@@ -107,33 +107,25 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     read("Host", Field::Host, "patterns with `*`, `?` and `!`"),
     read("Match", Field::Match, "see [Match](#match)"),
     read("Include", Field::Include, "see [Include](#include)"),
-    read(
-        "IgnoreUnknown",
-        Field::IgnoreUnknown,
-        "patterns of keywords that are no error when fan does not know them",
-    ),
+    read("IgnoreUnknown", Field::IgnoreUnknown, "patterns of unknown keywords to ignore"),
     read("HostName", Field::HostName, "`address`"),
     read("User", Field::User, "`user`; tokens are refused, as OpenSSH's versions differ about them"),
     read("Port", Field::Port, "`port`"),
-    read("IdentityFile", Field::IdentityFile, "`identity`; all of them, and `none` stands for no key file")
+    read("IdentityFile", Field::IdentityFile, "`identity`; cumulative; `none` means no key file")
         .also(&["identityfile2"]),
     read("IdentitiesOnly", Field::IdentitiesOnly, "`identities_only`"),
     read("IdentityAgent", Field::IdentityAgent, "`agent`; also `none`, `SSH_AUTH_SOCK` and `$NAME`"),
-    read("CertificateFile", Field::CertificateFile, "`certificate`; all of them"),
-    read(
-        "ProxyJump",
-        Field::ProxyJump,
-        "`gateway`; shares one place with ProxyCommand, the first of both counts",
-    ),
+    read("CertificateFile", Field::CertificateFile, "`certificate`; cumulative"),
+    read("ProxyJump", Field::ProxyJump, "`gateway`; the first of ProxyJump and ProxyCommand applies"),
     read(
         "ProxyCommand",
         Field::ProxyCommand,
-        "the local command that is the connection; the names in it must be harmless to a shell",
+        "local command to connect through; host and user names in it must be safe for a shell",
     ),
     read(
         "ProxyUseFdpass",
         Field::ProxyUseFdpass,
-        "refused beside a ProxyCommand: fan cannot take over a descriptor",
+        "refused with a ProxyCommand: fan cannot take over its file descriptor",
     ),
     read("UserKnownHostsFile", Field::UserKnownHostsFile, "`known_hosts`, followed by the global files"),
     read(
@@ -148,36 +140,33 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "`host_keys`: `yes` is `strict`, `ask`, `accept-new`; `no` and `off` are refused",
     ),
     read("RevokedHostKeys", Field::RevokedHostKeys, "`revoked_host_keys`"),
-    read("ConnectTimeout", Field::ConnectTimeout, "`connect_timeout`; 0 leaves fan's own"),
+    read("ConnectTimeout", Field::ConnectTimeout, "`connect_timeout`; 0 means fan's default"),
     read("ServerAliveInterval", Field::ServerAliveInterval, "`keepalive`; 0 is `none`")
         .also(&["protocolkeepalives", "setuptimeout"]),
-    read(
-        "ServerAliveCountMax",
-        Field::ServerAliveCountMax,
-        "a warning unless it is 3, which it always is in fan",
-    ),
-    read(
-        "ForwardAgent",
-        Field::ForwardAgent,
-        "`forward_agent`; a socket instead of `yes` and `no` is refused",
-    ),
+    read("ServerAliveCountMax", Field::ServerAliveCountMax, "a warning unless it is 3, fan's fixed value"),
+    read("ForwardAgent", Field::ForwardAgent, "`forward_agent`; `yes` or `no`: a socket is refused"),
     // What would change who is trusted, where the connection goes or what runs there.
-    refused("KnownHostsCommand", NONE, "host keys would come from a command, which fan does not run"),
+    refused("KnownHostsCommand", NONE, "fan does not run commands to get host keys"),
     refused("VerifyHostKeyDNS", &["no", "false", "ask"], "fan does not trust host keys from DNS"),
     refused("CanonicalizeHostname", NO, "fan does not rewrite host names by DNS"),
     refused("CanonicalizePermittedCNAMEs", NONE, "fan does not rewrite host names by DNS"),
-    refused("RemoteCommand", NONE, "another command than fan's would run"),
-    refused("SessionType", &["default"], "fan needs a session that runs commands"),
+    refused("RemoteCommand", NONE, "it would run instead of fan's command"),
+    refused("SessionType", &["default"], "fan needs sessions that run commands"),
     refused("RefuseConnection", &[], "the configuration says not to connect"),
     // What makes a difference that the user should know of.
-    warned("PermitLocalCommand", NO, "fan runs no LocalCommand"),
-    warned("RequestTTY", &["no", "false", "auto"], "fan asks for no terminal because of it"),
-    warned("HostbasedAuthentication", NO, "fan has no host-based authentication"),
-    warned("PubkeyAuthentication", &["yes", "true", "unbound", "host-bound"], "fan tries keys all the same")
+    warned("PermitLocalCommand", NO, "fan does not run LocalCommand"),
+    warned("RequestTTY", &["no", "false", "auto"], "fan never requests a terminal because of it"),
+    warned("HostbasedAuthentication", NO, "fan does not support host-based authentication"),
+    warned("PubkeyAuthentication", &["yes", "true", "unbound", "host-bound"], "fan always tries keys")
         .also(&["dsaauthentication"]),
     warned("PreferredAuthentications", &[], "fan tries keys first and a password last"),
-    warned("PKCS11Provider", NONE, "fan loads no PKCS#11 library; use an agent").also(&["smartcarddevice"]),
-    warned("SecurityKeyProvider", &["internal", "none"], "fan loads no security key library; use an agent"),
+    warned("PKCS11Provider", NONE, "fan does not load PKCS#11 libraries; use an agent")
+        .also(&["smartcarddevice"]),
+    warned(
+        "SecurityKeyProvider",
+        &["internal", "none"],
+        "fan does not load security key libraries; use an agent",
+    ),
     warned("Ciphers", &[], LISTS),
     warned("MACs", &[], LISTS),
     warned("KexAlgorithms", &[], LISTS),
@@ -185,22 +174,22 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     warned("PubkeyAcceptedAlgorithms", &[], LISTS).also(&["pubkeyacceptedkeytypes"]),
     warned("CASignatureAlgorithms", &[], LISTS),
     warned("RequiredRSASize", &[], "fan has its own limit"),
-    warned("CheckHostIP", NO, "fan does not look up the key of the IP address"),
-    warned("AddressFamily", &["any"], "fan takes whichever address answers"),
-    warned("BindAddress", &[], "the system chooses fan's own address"),
-    warned("BindInterface", &[], "the system chooses fan's interface"),
-    warned("SetEnv", &[], "write `env` in the inventory instead"),
-    warned("Tunnel", NO, "fan makes no tunnel device"),
+    warned("CheckHostIP", NO, "fan does not check the key of the IP address"),
+    warned("AddressFamily", &["any"], "fan uses the first address that answers"),
+    warned("BindAddress", &[], "the system chooses the source address"),
+    warned("BindInterface", &[], "the system chooses the interface"),
+    warned("SetEnv", &[], "use `env` in the inventory"),
+    warned("Tunnel", NO, "fan does not create tunnel devices"),
     // What makes no difference to fan.
-    ignored("AddKeysToAgent", "fan adds no keys to the agent"),
-    ignored("BatchMode", "fan asks only what it has to"),
+    ignored("AddKeysToAgent", "fan does not add keys to the agent"),
+    ignored("BatchMode", "fan prompts only when necessary"),
     ignored("CanonicalDomains", CANONICAL),
     ignored("CanonicalizeFallbackLocal", CANONICAL),
     ignored("CanonicalizeMaxDots", CANONICAL),
-    ignored("ChannelTimeout", "fan has `command_timeout` and `idle_timeout`"),
+    ignored("ChannelTimeout", "use `command_timeout` and `idle_timeout`"),
     ignored("ClearAllForwardings", FORWARDS),
-    ignored("Compression", "changes the speed only"),
-    ignored("ConnectionAttempts", "fan has `retries`"),
+    ignored("Compression", "only affects speed"),
+    ignored("ConnectionAttempts", "use `retries`"),
     ignored("ControlMaster", SHARING),
     ignored("ControlPath", SHARING),
     ignored("ControlPersist", SHARING),
@@ -210,7 +199,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ignored("EscapeChar", TERMINAL),
     ignored("ExitOnForwardFailure", FORWARDS),
     ignored("FingerprintHash", LOGGING),
-    ignored("ForkAfterAuthentication", "fan stays in front"),
+    ignored("ForkAfterAuthentication", "fan stays in the foreground"),
     ignored("ForwardX11", X11),
     ignored("ForwardX11Timeout", X11),
     ignored("ForwardX11Trusted", X11),
@@ -223,9 +212,9 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ignored("GSSAPIRenewalForcesRekey", GSSAPI),
     ignored("GSSAPIServerIdentity", GSSAPI),
     ignored("GSSAPITrustDns", GSSAPI),
-    ignored("HashKnownHosts", "new keys are recorded in fan's own way"),
+    ignored("HashKnownHosts", "fan has its own way of recording keys"),
     ignored("HostbasedAcceptedAlgorithms", "for host-based authentication").also(&["hostbasedkeytypes"]),
-    ignored("IPQoS", "changes the speed only"),
+    ignored("IPQoS", "only affects speed"),
     ignored("KbdInteractiveAuthentication", UNTYPED).also(&[
         "challengeresponseauthentication",
         "skeyauthentication",
@@ -241,18 +230,18 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ignored("ObscureKeystrokeTiming", TERMINAL),
     ignored("PasswordAuthentication", UNTYPED),
     ignored("PermitRemoteOpen", FORWARDS),
-    ignored("RekeyLimit", "fan renews keys by its own rule"),
+    ignored("RekeyLimit", "fan has its own rekeying rule"),
     ignored("RemoteForward", FORWARDS),
-    ignored("SendEnv", "write `env` in the inventory for variables of commands"),
-    ignored("StdinNull", "fan gives each command its own input"),
+    ignored("SendEnv", "use `env` in the inventory"),
+    ignored("StdinNull", "fan sets the input of each command"),
     ignored("StreamLocalBindMask", FORWARDS),
     ignored("StreamLocalBindUnlink", FORWARDS),
     ignored("SyslogFacility", LOGGING),
     ignored("Tag", "only for `Match tagged`"),
-    ignored("TCPKeepAlive", "fan has `keepalive`").also(&["keepalive"]),
+    ignored("TCPKeepAlive", "use `keepalive`").also(&["keepalive"]),
     ignored("TunnelDevice", "only with Tunnel"),
-    ignored("UpdateHostKeys", "fan records no keys behind the user's back"),
-    ignored("UseKeychain", "macOS: where passphrases are kept"),
+    ignored("UpdateHostKeys", "fan only records keys as its own policy says"),
+    ignored("UseKeychain", "macOS: where passphrases are stored"),
     ignored("VersionAddendum", LOGGING),
     ignored("VisualHostKey", LOGGING),
     ignored("WarnWeakCrypto", LOGGING),

@@ -177,19 +177,19 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     }
     assert!(!messages.contains("hunter2"), "{messages}");
     insta::assert_snapshot!(messages, @r#"
-    2:3: error: StrictHostKeyChecking no accepts whatever key a host shows, which fan never does (help: write accept-new there, or set host_keys for the host in the inventory)
-    2:3: error: KnownHostsCommand: host keys would come from a command, which fan does not run
+    2:3: error: StrictHostKeyChecking no accepts any key a host presents, which fan never does (help: write accept-new there, or set host_keys for the host in the inventory)
+    2:3: error: KnownHostsCommand: fan does not run commands to get host keys
     2:3: error: VerifyHostKeyDNS: fan does not trust host keys from DNS
     2:3: error: CanonicalizeHostname: fan does not rewrite host names by DNS
-    2:3: error: RemoteCommand: another command than fan's would run
-    2:3: error: SessionType: fan needs a session that runs commands
+    2:3: error: RemoteCommand: it would run instead of fan's command
+    2:3: error: SessionType: fan needs sessions that run commands
     2:3: error: RefuseConnection: the configuration says not to connect
     3:3: error: ProxyUseFdpass: fan cannot take over the connection of a ProxyCommand
-    2:3: error: ForwardAgent: fan can only forward the agent of the login: yes or no
-    2:3: error: unknown keyword unheardof (help: if it does not matter, write "IgnoreUnknown unheardof" above it)
+    2:3: error: ForwardAgent: fan can only forward the agent used for the login: yes or no
+    2:3: error: unknown keyword unheardof (help: to ignore it, write "IgnoreUnknown unheardof" above it)
     2:3: error: Include ~/%h: tokens in its path depend on the version of OpenSSH
-    2:3: error: GlobalKnownHostsFile: OpenSSH does not take ~ for a home folder here; write the whole path
-    2:3: error: HostName: characters that no host name has
+    2:3: error: GlobalKnownHostsFile: OpenSSH does not expand ~ here; write the whole path
+    2:3: error: HostName: characters that are invalid in a host name
     2:3: error: HostName: unknown token %n
     2:3: error: HostName: brackets in address [::1]; write ::1
     2:3: error: User: tokens in it depend on the version of OpenSSH; write the name
@@ -199,7 +199,7 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     2:3: error: UserKnownHostsFile: unknown token %z
     2:3: error: ProxyJump: character ";" in address "a;b"; use letters, digits, "-", "_" and "."
     2:3: error: ProxyJump: ":" in user name; a password never stands beside the name
-    3:3: error: ProxyCommand: the user's name holds characters that mean something to a shell
+    3:3: error: ProxyCommand: the user's name contains characters special to a shell
     "#);
 }
 
@@ -230,11 +230,11 @@ fn warnings_are_the_same_for_all_hosts() {
     assert_eq!(answer.errors, []);
     insta::assert_snapshot!(shown(&answer.warnings), @r#"
     1:1: warning: Ciphers: fan uses its own list of algorithms
-    2:1: warning: PermitLocalCommand: fan runs no LocalCommand
-    3:1: warning: RequestTTY: fan asks for no terminal because of it
-    4:1: warning: ServerAliveCountMax: in fan 3 unanswered keepalive requests end a connection
+    2:1: warning: PermitLocalCommand: fan does not run LocalCommand
+    3:1: warning: RequestTTY: fan never requests a terminal because of it
+    4:1: warning: ServerAliveCountMax: fan always ends a connection after 3 unanswered keepalive requests
     5:1: warning: PreferredAuthentications: fan tries keys first and a password last
-    6:1: warning: AddressFamily: fan takes whichever address answers
+    6:1: warning: AddressFamily: fan uses the first address that answers
     "#);
     let folder = home(&[(".ssh/config", text)]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));
@@ -250,7 +250,7 @@ fn no_command_decides_about_a_host() {
     let errors = |text: String, host: &str| shown(&ask(&text, host).errors);
 
     let text = format!("Match host web* {exec}\n  Port 1\n");
-    insta::assert_snapshot!(errors(text.clone(), "web1"), @r#"1:1: error: Match exec: whether this block is for the host depends on a command, and fan runs none (help: set in the inventory what the block sets, or leave the file out with --ssh-config none)"#);
+    insta::assert_snapshot!(errors(text.clone(), "web1"), @r#"1:1: error: Match exec: whether this block applies to the host depends on a command, and fan runs none (help: move the block's settings to the inventory, or use --ssh-config none)"#);
     assert_eq!(errors(text.clone(), "db1"), "", "the other conditions already say no");
     assert_eq!(errors(format!("Port 2\n{text}"), "web1"), "", "the port is settled before");
     assert_eq!(
@@ -263,7 +263,7 @@ fn no_command_decides_about_a_host() {
     for criterion in ["localnetwork 10.0.0.0/8", "tagged x", "version OpenSSH_10", "weather sunny"] {
         let found = errors(format!("Match {criterion} host *\n  Port 1\n"), "web1");
         let name = criterion.split(' ').next().unwrap();
-        assert!(found.contains(&format!("Match {name}: fan cannot tell")), "{found}");
+        assert!(found.contains(&format!("Match {name}: fan cannot evaluate")), "{found}");
     }
     let above = Settings { port: set(22), ..Settings::default() };
     assert_eq!(shown(&ask_below(&text, "web1", &above).errors), "", "the inventory settles it");
@@ -343,15 +343,12 @@ fn files_that_others_can_change_are_refused() {
     mode(".ssh/config", 0o644);
     assert!(load(&folder).is_ok(), "reading is fine");
     mode("more", 0o620);
-    assert_eq!(load(&folder).unwrap_err(), "error: more: others may write to it (0620); chmod go-w it");
+    assert_eq!(load(&folder).unwrap_err(), "error: more: writable by others (0620): chmod go-w");
     mode(".ssh/config", 0o602);
-    assert_eq!(
-        load(&folder).unwrap_err(),
-        "error: .ssh/config: others may write to it (0602); chmod go-w it"
-    );
+    assert_eq!(load(&folder).unwrap_err(), "error: .ssh/config: writable by others (0602): chmod go-w");
     let named = SshConfig::load(&Sources::File(path(".ssh/config")), &local(folder.path()));
     let errors = named.unwrap_err().to_string();
-    assert!(errors.contains("more: others may write") && !errors.contains("config: others"), "{errors}");
+    assert!(errors.contains("more: writable by others") && !errors.contains("config: writable"), "{errors}");
 
     let other = Local { uid: local(folder.path()).uid.wrapping_add(1), ..local(folder.path()) };
     mode(".ssh/config", 0o600);
@@ -388,25 +385,25 @@ fn messages_about_bad_files() {
     assert!(!errors.contains("hunter2"), "{errors}");
     insta::assert_snapshot!(errors, @r#"
     .ssh/config:1:1: error: Port: the port must be 1–65535, got "0"
-    .ssh/config:2:2: error: Port: unexpected "y" behind the value
+    .ssh/config:2:2: error: Port: unexpected "y" after the value
     .ssh/config:3:3: error: User: no value
-    .ssh/config:4:1: error: User: quote without its end (help: OpenSSH refuses the file as well; write \' or \")
+    .ssh/config:4:1: error: User: unclosed quote (help: OpenSSH refuses the file as well; write \' or \")
     .ssh/config:5:1: error: Host: no value
     .ssh/config:6:1: error: Host: empty pattern
     .ssh/config:7:1: error: Match: "all" cannot be combined with other criteria
     .ssh/config:8:1: error: Match: no value
     .ssh/config:9:1: error: Match: "host" has no value
-    .ssh/config:10:1: error: IdentityFile: unexpected "b" behind the value
+    .ssh/config:10:1: error: IdentityFile: unexpected "b" after the value
     .ssh/config:11:1: error: IdentitiesOnly: expected yes or no, got "maybe"
     .ssh/config:12:1: error: StrictHostKeyChecking: expected yes, ask, accept-new or no, got "x"
     .ssh/config:13:1: error: ConnectTimeout: "5x" is not a time such as 30 or 1m
     .ssh/config:14:1: error: ServerAliveCountMax: "-1" is not a number
     .ssh/config:15:1: error: ProxyJump: gateways are separated by commas, without blanks and quotes
     .ssh/config:16:1: error: ProxyJump: the port of a gateway must be 1–65535
-    .ssh/config:17:1: error: UserKnownHostsFile: "none" must stand alone
+    .ssh/config:17:1: error: UserKnownHostsFile: "none" must be alone
     .ssh/config:18:1: error: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: no value
     .ssh/config:19:1: error: Include: empty value
-    etc/ssh_config:1:1: error: Include: "~" has no meaning in the system's configuration
+    etc/ssh_config:1:1: error: Include: "~" cannot be used in the system's configuration
     "#);
 }
 

@@ -146,7 +146,7 @@ fn harmless_host(host: &str) -> Result<String, String> {
     if is_harmless_host(host) {
         return Ok(host.to_owned());
     }
-    Err("the host's name holds characters that mean something to a shell".to_owned())
+    Err("the host's name contains characters special to a shell".to_owned())
 }
 
 /// As `valid_ruser` in ssh.c, and no `$` and `\` either, which a shell would take for its own.
@@ -154,7 +154,7 @@ fn harmless_user(user: &str) -> Result<String, String> {
     let bad = |c: char| "'`\"$\\;&<>|(){}".contains(c) || c.is_control();
     let option = user.split(char::is_whitespace).skip(1).any(|word| word.starts_with('-'));
     if user.starts_with('-') || user.contains(bad) || option {
-        return Err("the user's name holds characters that mean something to a shell".to_owned());
+        return Err("the user's name contains characters special to a shell".to_owned());
     }
     Ok(user.to_owned())
 }

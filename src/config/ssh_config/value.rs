@@ -69,12 +69,12 @@ pub(super) enum Value {
 
 /// Reads the arguments of a keyword that sets a value; nothing when they ask for nothing (`none` for a time).
 pub(super) fn value(field: Field, rest: &str) -> Result<Option<Value>, String> {
-    let arguments = words(rest).ok_or_else(|| "quote without its end".to_owned())?;
+    let arguments = words(rest).ok_or_else(|| "unclosed quote".to_owned())?;
     let one = || match arguments.as_slice() {
         [] => Err("no value".to_owned()),
         [word] if word.is_empty() => Err("empty value".to_owned()),
         [word] => Ok(word.clone()),
-        [_, more, ..] => Err(format!("unexpected {more:?} behind the value")),
+        [_, more, ..] => Err(format!("unexpected {more:?} after the value")),
     };
     let flag = || match one()?.to_ascii_lowercase().as_str() {
         "yes" | "true" => Ok(true),
@@ -150,11 +150,7 @@ fn files(arguments: Vec<String>) -> Result<Vec<String>, String> {
         return Err("empty value".to_owned());
     }
     if arguments.iter().any(none) {
-        return if arguments.len() == 1 {
-            Ok(Vec::new())
-        } else {
-            Err("\"none\" must stand alone".to_owned())
-        };
+        return if arguments.len() == 1 { Ok(Vec::new()) } else { Err("\"none\" must be alone".to_owned()) };
     }
     Ok(arguments)
 }

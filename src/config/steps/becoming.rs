@@ -50,7 +50,7 @@ pub(super) fn run_as(fields: &Fields<'_>, findings: &mut Findings) -> Option<Run
     };
     if let Some(user) = user {
         if other.user.is_some() {
-            findings.error(&user.key.position, "\"user\" is said twice: here and in \"sudo\"");
+            findings.error(&user.key.position, "\"user\" is given twice: here and in \"sudo\"");
         }
         other.user = name;
     }
@@ -95,7 +95,7 @@ fn manner(node: &Node, findings: &mut Findings) -> Option<RunAs> {
 fn user_name(node: &Node, findings: &mut Findings) -> Option<TemplateText> {
     let name = template(node, "user", Syntax::Text, findings)?;
     if name.value.trim().is_empty() || name.value.starts_with('-') {
-        findings.error(&name.position, "\"user\" is no name of a user");
+        findings.error(&name.position, "\"user\" is not a user name");
         return None;
     }
     Some(name)
@@ -110,7 +110,7 @@ pub(super) fn dialogue(fields: &Fields<'_>, findings: &mut Findings) -> Dialogue
         let other = if fields.entry("respond").is_some() { Some("respond") } else { pty.then_some("pty") };
         if let Some(other) = other {
             let message = format!("\"stdin\" and \"{other}\" exclude each other");
-            let help = "\"stdin\" is a text with an end; what asks on a terminal is answered by \"respond\"";
+            let help = "\"stdin\" is fixed input; \"respond\" answers prompts";
             findings.error_help(&entry.key.position, message, help);
         }
     }
@@ -142,7 +142,7 @@ fn answer(node: &Node, findings: &mut Findings) -> Option<Respond> {
                 let pattern = literal(value, "prompt", findings)?;
                 match Regex::new(&pattern.text) {
                     Ok(regex) if regex.is_match("") => {
-                        findings.error(&pattern.position, "\"prompt\" matches when nothing was asked");
+                        findings.error(&pattern.position, "\"prompt\" also matches when nothing was asked");
                         refused = true;
                     }
                     Ok(_) => {
@@ -182,8 +182,8 @@ pub(super) fn script(fields: &Fields<'_>, findings: &mut Findings) -> Option<Act
     let node = &fields.action.value;
     let from = text(node, "script", findings)?;
     if from.text.trim().is_empty() || from.text.contains('\n') {
-        let message = "\"script\" names a local file";
-        findings.error_help(&from.position, message, "the lines of a script go to \"run\"");
+        let message = "\"script\" must name a local file";
+        findings.error_help(&from.position, message, "put the lines of a script in \"run\"");
         return None;
     }
     let from = checked(from, Syntax::Text, findings);

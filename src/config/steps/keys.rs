@@ -115,7 +115,7 @@ pub(super) fn belongs(key: &Scalar, action: &str, findings: &mut Findings) -> bo
     let actions: Vec<&str> = actions().filter(|action| takes(action, &key.text)).collect();
     findings.error(
         &key.position,
-        format!("\"{}\" has no effect on \"{action}\"; it belongs to {}", key.text, joined(&actions, "and")),
+        format!("\"{}\" has no effect on \"{action}\"; it is for {}", key.text, joined(&actions, "and")),
     );
     false
 }

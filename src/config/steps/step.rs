@@ -159,7 +159,11 @@ pub(super) fn command(node: &Node, field: &str, findings: &mut Findings) -> Opti
 pub(super) fn script(node: &Node, field: &str, findings: &mut Findings) -> Option<Command> {
     if let Node::Map(_) = node {
         let message = format!("\"{field}\" must be a script or a list of words, not {}", kind(node));
-        findings.error_help(node.position(), message, "quote a script that holds \": \", or write it with |");
+        findings.error_help(
+            node.position(),
+            message,
+            "quote a script that contains \": \", or write it as a block with |",
+        );
         return None;
     }
     let scalar = text(node, field, findings)?;

@@ -9,7 +9,7 @@ pub(in crate::config) const FILE: Keys = &[
             Shape::Named(&Shape::Either(&[Shape::Defined("host"), Shape::Defined("nothing")])),
             Shape::List(&Shape::Text),
         ]),
-        "the hosts: names, ranges and blocks of addresses, each with what is to be said about it; or a list of names",
+        "the hosts: names, ranges and address blocks, each with its settings; or a list of names",
     ),
     (
         "roles",
@@ -18,19 +18,15 @@ pub(in crate::config) const FILE: Keys = &[
     ),
     ("defaults", Shape::Defined("defaults"), "settings of every host"),
     ("vars", Shape::Vars, "variables of every host"),
-    ("secrets", SECRETS, "secrets for tasks: names, and where each value is kept"),
+    ("secrets", SECRETS, "secrets for tasks: name, and where its value comes from"),
 ];
 
 /// What a role has besides settings.
 pub(in crate::config) const ROLE: Keys = &[
-    ("hosts", Shape::List(&Shape::Text), "who belongs to it: target expressions"),
-    ("roles", Shape::List(&Shape::Text), "other roles whose hosts belong to it too"),
+    ("hosts", Shape::List(&Shape::Text), "its members, as target expressions"),
+    ("roles", Shape::List(&Shape::Text), "other roles whose hosts it includes"),
     ("vars", Shape::Vars, "variables of its hosts"),
-    (
-        "protect",
-        Shape::Flag,
-        "what would change its hosts asks for the role's name first; --confirm ROLE in CI",
-    ),
+    ("protect", Shape::Flag, "ask for the role's name before changing its hosts; --confirm ROLE in CI"),
 ];
 
 /// What a host has besides settings.
@@ -41,7 +37,7 @@ pub(in crate::config) const SOURCES: Keys = &[
     ("env", Shape::Text, "in this environment variable"),
     ("file", Shape::Text, "in the first line of this file"),
     ("command", Shape::Text, "in the first line that this command prints"),
-    ("prompt", Shape::Text, "in your head: you are asked with this text"),
+    ("prompt", Shape::Text, "typed in: fan prompts with this text"),
 ];
 
 pub(in crate::config) const SECRETS: Shape = Shape::Named(&Shape::OneOf(SOURCES));
@@ -49,60 +45,56 @@ pub(in crate::config) const SECRETS: Shape = Shape::Named(&Shape::OneOf(SOURCES)
 const PATHS: Shape = Shape::OneOrMany(&Shape::Text);
 
 pub(in crate::config) const SETTINGS: Keys = &[
-    ("address", Shape::Text, "host name or IP address: what is dialled. Without it, the host's name"),
+    ("address", Shape::Text, "host name or IP address to connect to; default: the host's name"),
     ("port", Shape::Integer(1, 65535), "TCP port"),
     ("user", Shape::Text, "login name"),
     ("identity", PATHS, "private key files, offered in this order"),
-    ("identities_only", Shape::Flag, "offer only the keys of `identity`, also when the agent holds more"),
-    ("agent", Shape::FlagOrText, "ask the SSH agent of SSH_AUTH_SOCK, none, or the one at this socket"),
+    ("identities_only", Shape::Flag, "offer only the keys of `identity`, even if the agent holds more"),
+    ("agent", Shape::FlagOrText, "use the SSH agent of SSH_AUTH_SOCK, no agent, or the one at this socket"),
     ("known_hosts", PATHS, "files of known host keys"),
     (
         "connect_timeout",
         Shape::Duration,
-        "everything up to a ready connection: name lookup, TCP connect, greeting, keys and login",
+        "limit for everything up to a ready connection: name lookup, TCP, greeting, key exchange, login",
     ),
     ("auth_timeout", Shape::Duration, "the login alone"),
-    ("session_timeout", Shape::Duration, "opening a channel, and the answer to the start of a command: each"),
-    ("command_timeout", Shape::Duration, "how long a command may take"),
-    ("idle_timeout", Shape::Duration, "how long a command may be silent"),
+    (
+        "session_timeout",
+        Shape::Duration,
+        "limit for opening a channel, and for the reply to the start of a command",
+    ),
+    ("command_timeout", Shape::Duration, "time limit of a command"),
+    ("idle_timeout", Shape::Duration, "how long a command may print nothing"),
     (
         "keepalive",
         Shape::Duration,
-        "interval of keepalive requests; three without an answer end the connection",
+        "interval of keepalive requests; three unanswered ones end the connection",
     ),
-    ("retries", Shape::Integer(0, 100), "repeats of a connection attempt after a temporary error"),
+    ("retries", Shape::Integer(0, 100), "retries of a connection after a temporary error"),
     ("shell", Shape::Text, "interpreter of scripts"),
-    ("sudo", Shape::Map { keys: SUDO, required: &[] }, "how steps with `sudo` become somebody else on it"),
+    ("sudo", Shape::Map { keys: SUDO, required: &[] }, "how steps with `sudo` become another user"),
     ("env", Shape::Texts, "environment variables of every command"),
-    ("transport", Shape::Words(&["ssh", "local"]), "over SSH, or on your own machine"),
-    (
-        "gateway",
-        PATHS,
-        "the hosts on the way (bastions, jump hosts), the nearest to you first; none goes straight",
-    ),
+    ("transport", Shape::Words(&["ssh", "local"]), "over SSH, or on this machine"),
+    ("gateway", PATHS, "gateways (bastions, jump hosts), nearest first; none connects directly"),
     ("forward_agent", Shape::Flag, "give the host access to the SSH agent"),
-    ("password", Shape::OneOf(SOURCES), "where the password for the login is kept"),
+    ("password", Shape::OneOf(SOURCES), "where the login password comes from"),
     ("certificate", PATHS, "certificates for the keys of `identity`"),
-    ("host_key", PATHS, "the keys that the host may have: SHA256:... each, or the words of a .pub file"),
-    (
-        "host_keys",
-        Shape::Words(&["strict", "ask", "accept-new"]),
-        "what to do about a key that is not recorded",
-    ),
-    ("host_key_alias", Shape::Text, "the name that host keys are looked up under"),
-    ("revoked_host_keys", PATHS, "files of keys that are refused whatever `known_hosts` says"),
+    ("host_key", PATHS, "accepted host keys: SHA256:... or the content of a .pub file"),
+    ("host_keys", Shape::Words(&["strict", "ask", "accept-new"]), "what to do about an unknown host key"),
+    ("host_key_alias", Shape::Text, "name to look host keys up under"),
+    ("revoked_host_keys", PATHS, "files of revoked keys, refused whatever `known_hosts` says"),
     (
         "on_disconnect",
         Shape::Words(&["leave", "kill"]),
-        "what becomes of a running command when the connection goes away",
+        "what happens to a running command when the connection is lost",
     ),
 ];
 
-/// How commands become somebody else.
+/// How commands become another user.
 pub(in crate::config) const SUDO: Keys = &[
-    ("user", Shape::Text, "whom they become; root without it"),
-    ("method", Shape::Words(&["sudo", "su", "doas"]), "the program that does it"),
-    ("password", Shape::OneOf(SOURCES), "where its password is kept"),
+    ("user", Shape::Text, "the user to become; root by default"),
+    ("method", Shape::Words(&["sudo", "su", "doas"]), "sudo, su or doas"),
+    ("password", Shape::OneOf(SOURCES), "where the password for it comes from"),
 ];
 
 /// The setting that belongs to one host.

@@ -8,7 +8,7 @@ const AGENT_AGAIN: Duration = Duration::from_secs(5);
 /// What the last looks at the queue before the agent found.
 #[derive(Default)]
 pub(super) struct AgentWatch {
-    /// Somebody waited at the last look.
+    /// Someone waited at the last look.
     awaited: bool,
     /// When it was told last, on the run's clock.
     told: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Why nobody else begins, while the run itself goes on.
+//! Why no further host starts while the run itself continues.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Closed {
                 Failure::new(Kind::Declined, format!("not {what}: the answer to a question was no"))
             }
             Self::Unmet(task) => {
-                let why = format!("\"{task}\", which one host was to do for all, did not end well");
+                let why = format!("\"{task}\", which one host was to run for all, failed");
                 Failure::new(Kind::Dependency, format!("not {what}: {why}"))
             }
             Self::Locked(failure) => failure.clone(),

@@ -174,7 +174,7 @@ async fn obtain<S: Session>(
 }
 
 fn held(lock: &str, host: &HostName, holder: Option<&Holder>, wait: TimeLimit) -> Failure {
-    let by = holder.map_or_else(|| "somebody who left no name".to_owned(), ToString::to_string);
+    let by = holder.map_or_else(|| "an unknown user".to_owned(), ToString::to_string);
     let message = format!("the lock {lock} on {host} is held by {by}");
     match wait.duration().filter(|limit| !limit.is_zero()) {
         Some(limit) => {
@@ -223,7 +223,7 @@ impl<S> Held<S> {
         let why = self.talk.end().await;
         let message = format!("the lock {} on {} was lost: {why}", self.name, self.host);
         let failure = Failure::new(Kind::Locked, message)
-            .hint("another run may have had it meanwhile: look at what they did before you run it again");
+            .hint("another run may have held it meanwhile: check what it did before running again");
         self.lost.lose(failure)
     }
 

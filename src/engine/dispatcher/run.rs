@@ -112,7 +112,7 @@ pub(super) struct Dispatcher<C: Connector> {
     once: Arc<Once<Layer>>,
     /// The lock of the task that is on.
     pub(super) lock: Option<Held<C::Session>>,
-    /// Why nobody else begins, if so.
+    /// Why no further host starts, if so.
     closed: Option<Closed>,
 }
 
@@ -234,17 +234,17 @@ impl<C: Connector> Dispatcher<C> {
         }
     }
 
-    /// Nobody else begins. What said so first is what the hosts are told.
+    /// No further host starts. The first reason is the one that is recorded.
     pub(super) fn close(&mut self, why: Closed) {
         self.closed.get_or_insert(why);
     }
 
-    /// Whether nobody else begins, for whatever reason but the budget.
+    /// Whether no further host starts, for any reason but the budget.
     fn is_ending(&self) -> bool {
         self.told_stop != Stop::Run || self.closed.is_some()
     }
 
-    /// Sends workers to the hosts of a batch; returns when none is left. Nobody else begins when more hosts than `most`
+    /// Sends workers to the hosts of a batch; returns when none is left. No further host starts when more hosts than `most`
     /// have ended badly.
     async fn batch(
         &mut self,
@@ -478,7 +478,7 @@ impl<C: Connector> Dispatcher<C> {
             (None, Some(closed)) => (Status::Skipped, closed.failure(what)),
             (None, None) => {
                 let total = self.hosts.len();
-                let message = format!("not {what}: {troubled} of {total} hosts did not end well");
+                let message = format!("not {what}: {troubled} of {total} hosts failed");
                 (Status::Skipped, Failure::new(Kind::Dependency, message))
             }
         };

@@ -37,7 +37,7 @@ pub(crate) enum NotThere {
 }
 
 impl<S> Delegates<S> {
-    /// Nobody is connected.
+    /// Not connected.
     pub(crate) fn of(plan: &Plan) -> Self {
         let delegate = || Delegate {
             session: OnceCell::new(),

@@ -16,7 +16,7 @@ pub(crate) struct Learned {
 }
 
 impl Learned {
-    /// Nobody has learned anything.
+    /// Nothing was learned.
     pub(crate) fn of(plan: &Plan) -> Self {
         let open = not_yet_known(plan);
         if plan.host_vars.is_empty() {

@@ -87,5 +87,5 @@ impl StepResult {
 
 /// The failure of a secret step.
 pub(crate) fn concealed(kind: Kind) -> Failure {
-    Failure::new(kind, "the step is secret: what happened is not told")
+    Failure::new(kind, "details hidden (`secret` step)")
 }

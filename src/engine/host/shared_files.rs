@@ -69,7 +69,7 @@ impl SharedFiles {
                 Kind::LocalIo,
                 format!("{} is where what came from {other} is", path.display()),
             )
-            .hint("put {{ host }} into \"to\", as in \"logs/{{ host }}/\"")),
+            .hint("put {{ host }} in \"to\", as in \"logs/{{ host }}/\"")),
             Some(_) => Ok(()),
             None => {
                 claims.insert(path.to_owned(), host.clone());

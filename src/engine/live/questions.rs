@@ -59,7 +59,7 @@ pub enum Unanswered {
 pub struct Answer<T>(oneshot::Sender<Result<T, Unanswered>>);
 
 impl<T> Answer<T> {
-    /// Whether nobody waits for it any more.
+    /// Whether the asker has given up.
     pub fn is_moot(&self) -> bool {
         self.0.is_closed()
     }
@@ -109,7 +109,7 @@ impl QuestionSender {
         self.open.fetch_add(1, Ordering::Relaxed);
         let _open = Open(Arc::clone(&self.open));
         let (sender, answer) = oneshot::channel();
-        let nobody = || Unanswered::Unable("nobody is there to answer questions".to_owned());
+        let nobody = || Unanswered::Unable("there is no terminal to ask on".to_owned());
         let question = Question { text, wanted: wanted(Answer(sender)) };
         self.questions.send(question).await.map_err(|_| nobody())?;
         answer.await.unwrap_or_else(|_| Err(nobody()))

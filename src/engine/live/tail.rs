@@ -208,9 +208,9 @@ impl Tail {
 }
 
 fn endless() -> Failure {
-    let message = format!("output went on for {} min after the command had ended", LONGEST.as_secs() / 60);
+    let message = format!("output continued for {} min after the command had ended", LONGEST.as_secs() / 60);
     Failure::new(Kind::Timeout, message)
-        .hint("redirect the output of what is to go on in the background: COMMAND >/dev/null 2>&1 &")
+        .hint("redirect the output of background jobs: COMMAND >/dev/null 2>&1 &")
 }
 
 fn no_answer() -> Failure {

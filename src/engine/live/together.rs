@@ -39,7 +39,7 @@ impl Batch {
         self.set(member, Some(step));
     }
 
-    /// A host takes no part any more: nobody waits for it.
+    /// A host has left: the others no longer wait for it.
     pub(crate) fn leave(&self, member: usize) {
         self.set(member, None);
     }
@@ -86,7 +86,7 @@ impl<T> Default for Once<T> {
 /// What has become of such a step.
 #[derive(Clone, Debug)]
 enum Turn<T> {
-    /// Nobody is at it.
+    /// No host runs it.
     Free,
     /// A host is at it.
     Taken,
@@ -111,12 +111,12 @@ pub(crate) struct Claimed<T> {
 }
 
 impl<T: Clone> Once<T> {
-    /// The step was done before anybody comes to it.
+    /// The step was done before anyone comes to it.
     pub(crate) fn settle(&self, place: Place, done: Done<T>) {
         lock(&self.0).insert(place, watch::channel(Turn::Done(done)).0);
     }
 
-    /// Takes the step for a host, or waits for whoever has it.
+    /// Takes the step for a host, or waits for the host that has it.
     pub(crate) async fn claim(&self, place: Place, by: &HostName) -> Claim<T> {
         let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
         let mut changes = turn.subscribe();

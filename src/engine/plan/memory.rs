@@ -72,7 +72,7 @@ impl Visit {
         self.outcome.as_ref().is_some_and(|outcome| outcome.status == StepStatus::Skipped)
     }
 
-    /// Whether nobody knows how it ended.
+    /// Whether its end is unknown.
     pub(crate) fn is_unseen(&self) -> bool {
         self.outcome
             .as_ref()

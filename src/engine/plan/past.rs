@@ -245,13 +245,13 @@ impl Past {
         let outcome = match unseen {
             Unseen::Rerun => return Ok(()),
             Unseen::Skip => {
-                let note = Some(format!("taken as done: its end was not seen in run {run}"));
+                let note = Some(format!("counted as done: its end was not seen in run {run}"));
                 let (status, change) =
                     planned.map_or_else(Default::default, |it| done_unseen(plan, &it.step));
                 StepOutcome { status, change, note, ..StepOutcome::default() }
             }
             Unseen::Fail => {
-                let message = format!("its end was not seen in run {run}, and it is not run again");
+                let message = format!("its end was not seen in run {run}, and it is not repeated");
                 let failure = Some(Failure::new(Kind::ConnectionLost, message));
                 // It was begun.
                 let (status, change) = (StepStatus::Failed, Change::Possible);
@@ -302,7 +302,7 @@ fn done_once(plan: &Plan, hosts: &HashMap<HostName, Recalled>) -> Vec<(Place, Do
             let result = match (visit.is_passed(), failure) {
                 (true, _) => Ok(Layer::new(&visit.vars)),
                 (false, Some(failure)) => Err(failure),
-                (false, None) => Err(Failure::new(Kind::Dependency, "it did not end well")),
+                (false, None) => Err(Failure::new(Kind::Dependency, "it failed")),
             };
             let warned = step.warn_only || plan.warn_only;
             let place = Place { task: visit.task, step: visit.step, batch: None };

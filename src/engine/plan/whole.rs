@@ -53,7 +53,7 @@ pub struct Plan {
     pub templates: Arc<Templates>,
     /// Secrets that its templates need.
     pub secrets: Secrets,
-    /// Passwords of steps that run as somebody else, once they are fetched.
+    /// Passwords of steps that run as another user, once they are fetched.
     pub passwords: HashMap<SecretSource, Secret>,
     /// What it goes on from, when it resumes another run.
     pub memory: Memory,
@@ -72,7 +72,7 @@ pub struct Plan {
 pub struct Locking {
     /// Hosts that keep a lock and take no other part in the run.
     pub keepers: Vec<Endpoint>,
-    /// How long to wait for a lock that somebody else has.
+    /// How long to wait for a lock held by another run.
     pub wait: TimeLimit,
     /// Who wants it, for those who find it held: `ann@laptop`.
     pub who: String,
@@ -83,7 +83,7 @@ pub struct Locking {
 impl Default for Locking {
     fn default() -> Self {
         let wait = TimeLimit::After(Duration::ZERO);
-        Self { keepers: Vec::new(), wait, who: "somebody".to_owned(), look_only: false }
+        Self { keepers: Vec::new(), wait, who: "an unknown user".to_owned(), look_only: false }
     }
 }
 
@@ -133,11 +133,11 @@ pub struct PlannedHost {
     pub idle_timeout: Option<Duration>,
     /// What becomes of a running command when the connection goes away.
     pub on_disconnect: OnDisconnect,
-    /// How steps become somebody else there, unless they say otherwise.
+    /// How steps become another user there, unless they say otherwise.
     pub becoming: Becoming,
 }
 
-/// How somebody else is become on a host.
+/// How steps become another user on a host.
 #[derive(Clone, Debug, Default)]
 pub struct Becoming {
     /// Who; root without one.
@@ -169,7 +169,7 @@ pub struct PlannedTask {
     pub handlers: Vec<Handler>,
     /// The groups that its hosts go through it in, one after the other, as ranges of `hosts`.
     pub batches: Vec<Range<usize>>,
-    /// How many hosts of the run may end badly before nobody else begins; see [`Rollout::max_fail`].
+    /// How many hosts of the run may fail before no further host starts; see [`Rollout::max_fail`].
     ///
     /// [`Rollout::max_fail`]: crate::model::task::Rollout::max_fail
     pub max_fail: Option<usize>,
@@ -338,7 +338,7 @@ impl Plan {
         self.tasks.iter().map(summary).collect()
     }
 
-    /// Where the passwords are kept that its steps need to become somebody else, each once.
+    /// Where the passwords are kept that its steps need to become another user, each once.
     pub fn password_sources(&self) -> Vec<&SecretSource> {
         let mut sources: Vec<&SecretSource> = Vec::new();
         for task in &self.tasks {

@@ -54,8 +54,8 @@ pub(super) fn built_on(
         }
     }
     problems.extend(secrets.iter().map(|name| {
-        wrong(condition, &format!("secret \"{name}\" cannot decide who takes part"), None)
-            .help("use a variable that is no secret")
+        wrong(condition, &format!("secret \"{name}\" cannot select hosts"), None)
+            .help("use a variable that is not secret")
     }));
 }
 
@@ -99,7 +99,7 @@ pub(super) fn check(request: &Request, hosts: &[PlannedHost], problems: &mut Vec
         }
     }
     if nobody && problems.is_empty() {
-        problems.push(wrong(condition, "it is false on all hosts that are selected", None));
+        problems.push(wrong(condition, "it is false on all selected hosts", None));
     }
 }
 
@@ -133,12 +133,12 @@ fn check_names(
         let message = format!("undefined variable \"{name}\"");
         problems.push(if lacking.len() < hosts.len() {
             let message = format!("{message} on {}", name_hosts(lacking.into_iter()));
-            wrong(condition, &message, column).help(format!("say what holds there: {name} | default(\"\")"))
+            wrong(condition, &message, column).help(format!("give a default: {name} | default(\"\")"))
         } else {
             let known = hosts.iter().flat_map(|host| host.vars.names()).chain(IDENTITY_NAMES);
             let near = did_you_mean(name, known.chain(["facts"]));
             wrong(condition, &message, column).help(near.map_or_else(
-                || "there are facts, as in facts.os.id, and the variables of the hosts".to_owned(),
+                || "available are facts, as in facts.os.id, and the hosts' variables".to_owned(),
                 |near| format!("did you mean \"{near}\"?"),
             ))
         });
@@ -149,7 +149,7 @@ fn check_names(
             let problem = wrong(condition, &format!("there is no fact \"{field}\""), None);
             problems.push(problem.help(match near {
                 Some(near) => format!("did you mean \"facts.{near}\"?"),
-                None => "`fan facts --json` shows all there are".to_owned(),
+                None => "`fan facts --json` shows all of them".to_owned(),
             }));
         }
     }

@@ -65,7 +65,7 @@ fn the_one(inventory: &mut Inventory, to: &str) -> Result<usize, Diagnostic> {
     match target::select(inventory, &[to], &[]).as_deref() {
         Ok(&[host]) => Ok(host),
         Ok(hosts) => {
-            let message = format!("\"on\" means one host, and {to:?} is {}", hosts.len());
+            let message = format!("\"on\" takes one host, and {to:?} is {}", hosts.len());
             Err(Diagnostic::bare(message))
         }
         Err(errors) => {

@@ -94,9 +94,10 @@ impl HostPlanner<'_> {
             gateway: None,
         };
         if nameless {
-            self.problem(Diagnostic::bare("no login name: set user").help(
-                "you have no entry in the list of users here: write `user` in the inventory, or -u NAME",
-            ));
+            self.problem(
+                Diagnostic::bare("no login name: set user")
+                    .help("this machine has no user entry for you: set `user` in the inventory, or -u NAME"),
+            );
         }
         endpoint
     }

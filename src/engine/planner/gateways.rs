@@ -165,7 +165,7 @@ fn ad_hoc(text: &str, alias: bool) -> Result<(HostName, Settings), String> {
     };
     let (address, port) = split_port(rest);
     if !alias && user.is_none() && port.is_none() && !address.contains(['.', ':']) {
-        return Err(format!("no host \"{text}\" in the inventory, to be a gateway"));
+        return Err(format!("no host \"{text}\" in the inventory to use as a gateway"));
     }
     name::check_address(address)?;
     let origin = || Origin::CommandLine("--gateway");

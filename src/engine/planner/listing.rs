@@ -53,7 +53,7 @@ impl<'a> TaskList<'a, '_> {
         });
         if task.private {
             let problem = Diagnostic::at(&task.position, format!("task \"{}\" is private", task.name));
-            self.problems.push(problem.help("it is there for other tasks to call"));
+            self.problems.push(problem.help("only other tasks can call it"));
         }
         self.others(&task.before, &targets, extra);
         self.seen.insert(&task.name);
@@ -94,7 +94,7 @@ impl<'a> TaskList<'a, '_> {
     /// The hosts that do a task: its first one, when one is enough. That is the first of all, which is in one slice only.
     fn doers(&mut self, task: &Task, targets: &[usize]) -> Vec<usize> {
         if task.run_once && self.all_may_do && self.shard.is_some() {
-            let message = "with --where, which host does a `run_once` task is known to its own slice only";
+            let message = "with --where, only its own slice knows which host runs a `run_once` task";
             self.problems.push(
                 Diagnostic::at(&task.position, message).help("run it without --shard, or without --where"),
             );

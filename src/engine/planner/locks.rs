@@ -28,7 +28,7 @@ pub(super) fn asides<'t>(
             Some(host) => asides.push(host),
             None => {
                 let problem =
-                    Diagnostic::at(&on.position, format!("no host \"{}\" to keep the lock", on.value));
+                    Diagnostic::at(&on.position, format!("no host \"{}\" to hold the lock", on.value));
                 let names = inventory.hosts.iter().map(|host| host.name.as_str());
                 problems.push(match did_you_mean(&on.value, names) {
                     Some(near) => problem.help(format!("did you mean \"{near}\"?")),
@@ -78,13 +78,14 @@ fn planned(plan: &Plan, index: usize, lock: &Lock) -> Result<Option<PlannedLock>
     let refused = |message: String| Box::new(Diagnostic::at(at, message));
     for name in template::names(&lock.name.value, Syntax::Text).unwrap_or_default() {
         if scope::BUILT_IN_NAMES.contains(&name.as_str()) && !SHARED.contains(&name.as_str()) {
-            let message =
-                format!("the name of a lock cannot hold \"{name}\": runs would have different ones");
-            return Err(Box::new(Diagnostic::at(at, message).help("use variables that all its hosts share")));
+            let message = format!("the name of a lock cannot contain \"{name}\": it differs between runs");
+            return Err(Box::new(
+                Diagnostic::at(at, message).help("use variables with one value on all its hosts"),
+            ));
         }
         if plan.secrets.named().contains(&name) {
             return Err(refused(format!(
-                "the name of a lock cannot hold the secret \"{name}\": hosts show it"
+                "the name of a lock cannot contain the secret \"{name}\": it is visible on the host"
             )));
         }
     }
@@ -122,8 +123,8 @@ fn planned(plan: &Plan, index: usize, lock: &Lock) -> Result<Option<PlannedLock>
     {
         let name = plan.hosts.get(keeper).map_or("", |host| host.endpoint.name.as_str());
         let message =
-            format!("{name} keeps the lock, and would lose it in step {}, which restarts it", step + 1);
-        let help = "keep it on a host that the task does not restart: lock: {name: ..., on: HOST}";
+            format!("{name} holds the lock, and would lose it in step {}, which restarts it", step + 1);
+        let help = "hold it on a host that the task does not restart: lock: {name: ..., on: HOST}";
         return Err(Box::new(Diagnostic::at(at, message).help(help)));
     }
     Ok(found.zip(keeper).map(|((name, _), keeper)| PlannedLock { name: name.into(), keeper }))

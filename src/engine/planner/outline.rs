@@ -318,8 +318,8 @@ fn refusal(key: Handed, outer: &Step, step: &Step) -> Diagnostic {
     };
     let key = key.key();
     let message = format!(
-        "\"{action}\" is about the host itself, and \"{key}\" of {around} at {}:{} would make it about another one",
+        "\"{action}\" acts on the host itself, and \"{key}\" of {around} at {}:{} would redirect it to another",
         at.file, at.line
     );
-    Diagnostic::at(&step.position, message).help(format!("put it where no \"{key}\" reaches it"))
+    Diagnostic::at(&step.position, message).help(format!("move it out of that \"{key}\""))
 }

@@ -145,7 +145,7 @@ pub fn tasks(
     }
     if !request.picking.takes_all_tags() && tasks.iter().all(|task| task.steps.is_empty()) {
         problems
-            .push(Diagnostic::bare("no step is left: none has such tags").help("`--plan` shows the steps"));
+            .push(Diagnostic::bare("no steps left: none has these tags").help("`--plan` shows the steps"));
     }
     let (delegates, warnings) =
         delegates::plan(&request, inventory, &delegations, &hosts, &mut tasks, &mut problems);
@@ -177,8 +177,8 @@ pub fn tasks(
 
 /// Slices know nothing of each other.
 fn once_per_shard(step: &Step, shard: Shard) -> Diagnostic {
-    let message = format!("with --shard {shard} this `run_once` step is done once in each slice");
-    Diagnostic::at(&step.position, message).help("a task with `run_once` is done in one slice only").warning()
+    let message = format!("with --shard {shard} this `run_once` step runs once in each slice");
+    Diagnostic::at(&step.position, message).help("a task with `run_once` runs in one slice only").warning()
 }
 
 /// What was worked out for a request.

@@ -69,13 +69,11 @@ pub(super) fn find(
     match found.as_slice() {
         [start] => Ok(*start),
         [] => {
-            let problem = Diagnostic::bare(format!("--start-at: no step is called {text:?}"));
+            let problem = Diagnostic::bare(format!("--start-at: no step is named {text:?}"));
             let titles: Vec<String> = all().map(|(_, title)| title).collect();
             Err(match did_you_mean(text, titles.iter().map(String::as_str)) {
                 Some(near) => problem.help(format!("did you mean {near:?}?")),
-                None => {
-                    problem.help("`--plan` shows the steps; a number will do, too: --start-at TASK:NUMBER")
-                }
+                None => problem.help("`--plan` shows the steps; a number works too: --start-at TASK:NUMBER"),
             })
         }
         many => {
@@ -83,7 +81,7 @@ pub(super) fn find(
                 .iter()
                 .filter_map(|start| Some(format!("{}:{}", tasks.get(start.task)?.name, start.step + 1)));
             let named = named.collect::<Vec<_>>().join(", ");
-            let message = format!("--start-at: {} steps are called {text:?}", many.len());
+            let message = format!("--start-at: {} steps are named {text:?}", many.len());
             Err(Diagnostic::bare(message).help(format!("name one by its number: {named}")))
         }
     }

@@ -214,8 +214,7 @@ impl<'a> Variables<'a> {
                         || self.defined.iter().any(|defined| defined.contains(*name)))
             };
             if let Some(open) = names.iter().find(is_open) {
-                let message =
-                    format!("where the step is done must be known before the run: \"{open}\" is not");
+                let message = format!("the step's host must be known before the run: \"{open}\" is not");
                 problems.push(Diagnostic::at(&on.position, message));
                 continue;
             }
@@ -292,7 +291,7 @@ impl<'a> Variables<'a> {
 /// What to do about a name in a text that is not among the known ones.
 pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>, text: &str) -> String {
     if name == FACTS {
-        return "a step `facts: true` before it finds them out".to_owned();
+        return "add a step `facts: true` before it".to_owned();
     }
     match did_you_mean(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),

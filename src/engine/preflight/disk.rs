@@ -143,7 +143,7 @@ fn read_template(path: &Path) -> Result<TemplateFile, Problem> {
     if about.len() > MAX_EXPANSION as u64 {
         let most = MAX_EXPANSION / 1024;
         return Err(Problem {
-            message: format!("{} is longer than {most} KiB, the most that a template can be", path.display()),
+            message: format!("{} is larger than {most} KiB, the limit of a template", path.display()),
             help: Some("`put` sends files of any size as they are".to_owned()),
         });
     }

@@ -119,9 +119,9 @@ impl Target {
         };
         let slash = if folder.is_empty() && !self.text.starts_with('/') { "" } else { "/" };
         if in_file {
-            format!("put {{{{ host }}}} into \"to\", as in \"{folder}{slash}{{{{ host }}}}/\"")
+            format!("put {{{{ host }}}} in \"to\", as in \"{folder}{slash}{{{{ host }}}}/\"")
         } else {
-            format!("put {{host}} into the local path, as in {folder}{slash}{{host}}/")
+            format!("put {{host}} in the local path, as in {folder}{slash}{{host}}/")
         }
     }
 }
@@ -154,9 +154,9 @@ fn normal(path: &Path) -> PathBuf {
 
 fn two_sources(path: &Path, first: &str, second: &str, in_file: bool) -> Problem {
     let help = if in_file {
-        "give each a step of its own, with a folder of its own"
+        "give each its own step and folder"
     } else {
-        "get one after the other, each into a folder of its own"
+        "fetch them one at a time, each into its own folder"
     };
     Problem {
         message: format!("two sources would write to {}: {first}, {second}", path.display()),

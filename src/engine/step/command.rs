@@ -62,7 +62,7 @@ pub(super) enum Reads {
 
 /// Composes the start of a script.
 ///
-/// A command that runs as somebody else cannot be signalled by the user who logged in, so a watchdog of its own user
+/// A command that runs as another user cannot be signalled by the user who logged in, so a watchdog of its own user
 /// is put beside it. It needs the input for itself: with data to read, or on a terminal, there is none.
 pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Prepared, Failure> {
     let reads = !matches!(means.reads, Reads::Nothing) || means.terminal;
@@ -244,7 +244,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         Ended::Exited { exit: Exit::Status(0), rest: Rest::Cut(mut failure) } => {
             outcome.status = StepStatus::Unknown;
             failure.message +=
-                "; the command had ended with exit status 0, and the rest of its output has not come";
+                "; the command had ended with exit status 0, and the rest of its output is missing";
             outcome.failure = Some(failure);
             outcome.exit = Some(Exit::Status(0));
         }
@@ -253,7 +253,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
             outcome.failure = Some(match &exit {
                 // Never read as an answer of the script, whatever `ok_codes` holds.
                 Exit::Status(_) if finished.no_folder => {
-                    Failure::new(Kind::RemotePath, "the folder to run in (`cd`) cannot be entered")
+                    Failure::new(Kind::RemotePath, "cannot enter the working folder (`cd`)")
                 }
                 Exit::Status(status) => {
                     let at = at.unwrap_or_default();
@@ -272,7 +272,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
             outcome.status = StepStatus::Unknown;
             outcome.failure = Some(Failure::new(
                 Kind::ConnectionLost,
-                "the channel closed without an exit status: how the command ended is not known",
+                "the channel closed without an exit status: how the command ended is unknown",
             ));
         }
         Ended::Lost(failure) => {
@@ -302,10 +302,10 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
 fn notes(finished: &Finished) -> impl Iterator<Item = String> {
     let bytes = finished.noise;
     let noise = (finished.begun && bytes > 0)
-        .then(|| format!("left out {} that the login printed before the command", counted(bytes, "byte")));
+        .then(|| format!("ignored {} that the login printed before the command", counted(bytes, "byte")));
     let rest = match &finished.ended {
         Ended::Exited { rest: Rest::HeldOpen, .. } => {
-            Some("a process that it left running holds its output open: what that writes later is not read")
+            Some("a process that it left behind holds its output open; later output is not read")
         }
         Ended::Exited { exit, rest: Rest::Cut(_) } if *exit != Exit::Status(0) => {
             Some("the end of its output was not seen")

@@ -1,4 +1,4 @@
-//! `facts`: what the host is, asked once in a run, as the variable `facts` and as an event.
+//! `facts`: gathers facts, once per run, as the variable `facts` and as an event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +101,6 @@ pub(crate) async fn gather<S: Session>(
             FactsError::NoAnswer(_) | FactsError::Incomplete => Kind::ExecRefused,
         };
         let failure = Failure::new(kind, error.to_string());
-        Untold::Failed(failure.hint("`fan exec` shows what the host says to a command"))
+        Untold::Failed(failure.hint("`fan exec` shows what the host answers to a command"))
     })
 }

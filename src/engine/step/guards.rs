@@ -21,7 +21,7 @@ pub(crate) async fn superfluous<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<
     }
     if let Some(creates) = creates {
         match look::is_there(cx, creates).await? {
-            Probe::Yes => return skipped(format!("creates: {} is there", creates.value.trim())),
+            Probe::Yes => return skipped(format!("creates: {} exists", creates.value.trim())),
             Probe::No => {}
             Probe::Unasked(unasked) => return Err(unasked.of("creates")),
             Probe::Ended(result) => return Ok(Some(look::of("creates", *result))),

@@ -45,7 +45,7 @@ pub(super) async fn run<C: Connector>(
         result.outcome.change = Change::Possible;
     }
     if let Some(failure) = result.outcome.failure.as_mut().filter(|it| it.kind == Kind::RemotePath) {
-        *failure = Failure::new(Kind::LocalIo, "the folder to run in (`lcd`) cannot be entered");
+        *failure = Failure::new(Kind::LocalIo, "cannot enter the local working folder (`lcd`)");
         result.outcome.change = Change::None;
     }
     Ok(StepResult { refused: false, ..result })

@@ -81,7 +81,7 @@ pub(super) async fn is_there<C: Connector>(
         // Permissions change, and folders come to be.
         Probe::Unasked(unasked) => Probe::Unasked(Unasked {
             failure: Failure {
-                hint: Some("look as a user who may, with `sudo`".to_owned()),
+                hint: Some("use `sudo` to look as a user who may".to_owned()),
                 ..unasked.failure
             },
             in_vain: false,
@@ -128,14 +128,14 @@ pub(super) async fn look<C: Connector>(
 fn verdict(result: StepResult, script: &str) -> Probe {
     let said = String::from_utf8_lossy(&result.stderr.data).into_owned();
     let complaint = complaint(&said, script);
-    // Folders and files come to be; commands that are missing do so when somebody installs them.
+    // Folders and files come to be; commands that are missing do so when someone installs them.
     let in_vain = complaint.is_none_or(|complaint| !complaint.may_pass);
     let complaint = complaint.map(|complaint| complaint.line);
     let unasked = |failure: Failure, in_vain: bool| {
         let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
         let told = complaint.or(last).map(|line| format!(": {}", bounded(line))).unwrap_or_default();
         let message = failure.message + &told;
-        let hint = "only a command that was run can answer; `command -v NAME` asks whether one is there";
+        let hint = "the command must exist to answer; `command -v NAME` tests whether one does";
         let failure = Failure { kind: failure.kind, message, hint: Some(hint.to_owned()) };
         Probe::Unasked(Unasked { failure, in_vain })
     };

@@ -55,7 +55,7 @@ pub(crate) async fn check<C: Connector>(cx: &mut StepCx<'_, C>, steps: &[&Step])
     Ok(())
 }
 
-/// The steps of a plan that will surely be done as somebody else on a host, as far as the plan tells.
+/// The steps of a plan that will surely be done as another user on a host, as far as the plan tells.
 pub(crate) fn certain(plan: &Plan, host: usize) -> Vec<&Step> {
     fn walk<'a>(task: &'a PlannedTask, items: &'a [Item], found: &mut Vec<&'a Step>) {
         for item in items {

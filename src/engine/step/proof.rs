@@ -54,7 +54,7 @@ impl Sign {
                     Said::Something => ("says the same", "does not print hello"),
                 };
                 let message = format!(
-                    "exit status 0, and nothing shows that it was begun: this account {does} whatever it is given"
+                    "exit status 0, but no sign that it started: this account {does} whatever command it is given"
                 );
                 let hint = format!(
                     "does a profile (.bashrc) replace the shell there, or end it? `ssh HOST echo hello` {then} then"
@@ -66,9 +66,8 @@ impl Sign {
                     Said::Nothing => "no output",
                     Said::Something => "output that is not its own",
                 };
-                let note = format!(
-                    "exit status 0 and {output}; whether the account's shell began it cannot be told"
-                );
+                let note =
+                    format!("exit status 0 and {output}; whether the account's shell started it is unknown");
                 result.outcome.note.get_or_insert(note);
             }
         }

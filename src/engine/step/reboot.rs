@@ -34,7 +34,7 @@ pub(super) async fn run<C: Connector>(
     reboot: &Reboot,
 ) -> Result<StepResult, Failure> {
     if cx.host.endpoint.transport == Transport::Local {
-        let failure = Failure::new(Kind::Template, "this is the machine that fan runs on");
+        let failure = Failure::new(Kind::Template, "this is the machine fan runs on");
         return Err(failure.hint("leave it out of the task's hosts"));
     }
     let before = match boot_id(cx, reboot).await? {
@@ -110,7 +110,7 @@ async fn come_back<C: Connector>(
                 }
                 leave(cx);
             }
-            // Somebody else may have come up in its place.
+            // Someone else may have come up in its place.
             Err(error) if is_identity(error.failure.kind) => {
                 return Ok(Some(Box::new(StepResult::refused(error.failure))));
             }
@@ -122,7 +122,7 @@ async fn come_back<C: Connector>(
         if let Some((deadline, limit)) = deadline {
             if now >= deadline {
                 let message = format!("not back within {}: {why}", duration::show(limit));
-                let hint = "raise `timeout` of `reboot`, or look at its console";
+                let hint = "raise `timeout` of `reboot`, or check its console";
                 let failure = Failure::new(Kind::Timeout, message).hint(hint);
                 return Ok(Some(Box::new(StepResult::refused(failure))));
             }
@@ -155,7 +155,7 @@ async fn boot_id<C: Connector>(
     if id.is_empty() {
         let failure = Failure::new(Kind::Exit, format!("no boot id: `{}` prints nothing", asked_for(&asked)));
         return Err(
-            failure.hint("set `boot_id` of `reboot` to a command that prints something new after each start")
+            failure.hint("set `boot_id` of `reboot` to a command whose output changes with each start")
         );
     }
     Ok(Ok(id))

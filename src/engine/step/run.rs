@@ -139,7 +139,7 @@ fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
 
 /// The start was asked for and its answer is not known: the command may run.
 fn unanswered(status: StepStatus, mut failure: Failure) -> StepResult {
-    failure.message += "; whether the command was started is not known";
+    failure.message += "; whether the command was started is unknown";
     let mut result = StepResult::failed(failure);
     result.outcome.status = status;
     result.outcome.may_still_run = true;

@@ -194,7 +194,7 @@ async fn a_child_in_the_background_does_not_hold_the_step() {
     assert_eq!(quiet.tally.asked["h0"], 2);
     insta::assert_snapshot!(
         quiet.steps("h0")[0].note.as_deref().unwrap(),
-        @"a process that it left running holds its output open: what that writes later is not read"
+        @"a process that it left behind holds its output open; later output is not read"
     );
 
     let failed = one(Command::runs().exit(1_000, 9)).await;
@@ -245,7 +245,7 @@ async fn a_link_that_stalls_after_the_exit_status_loses_nothing() {
     assert_eq!((dead.statuses(), dead.kind("h0")), (vec![Status::Unknown], Some(Kind::ConnectionLost)));
     assert_eq!(dead.steps("h0")[0].exit, Some(Exit::Status(0)));
     assert!(!dead.host("h0").may_still_run, "its end was told");
-    insta::assert_snapshot!(dead.failure("h0").message, @"the server answered nothing for 60 s; the command had ended with exit status 0, and the rest of its output has not come");
+    insta::assert_snapshot!(dead.failure("h0").message, @"the server answered nothing for 60 s; the command had ended with exit status 0, and the rest of its output is missing");
 
     let failed = one(Command::runs().exit(1_000, 9).answers(None)).await;
     assert_eq!((failed.statuses(), failed.kind("h0")), (vec![Status::Failed], Some(Kind::Exit)));

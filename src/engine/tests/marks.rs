@@ -89,7 +89,7 @@ async fn what_the_login_prints_is_left_out_and_noted() {
     assert_eq!(ran.output("h0"), "out\n");
     let [outcome] = &ran.steps("h0")[..] else { panic!("one step") };
     assert_eq!(outcome.status, StepStatus::Changed);
-    assert_eq!(outcome.note.as_deref(), Some("left out 5 bytes that the login printed before the command"));
+    assert_eq!(outcome.note.as_deref(), Some("ignored 5 bytes that the login printed before the command"));
 }
 
 #[tokio::test(start_paused = true)]

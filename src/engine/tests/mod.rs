@@ -151,7 +151,7 @@ impl Ran {
     }
 
     fn failure(&self, host: &str) -> &Failure {
-        self.host(host).failure.as_ref().expect("it did not end well")
+        self.host(host).failure.as_ref().expect("it failed")
     }
 
     /// The outcomes of a host's steps, in order.

@@ -232,7 +232,7 @@ fn templates_in_files_are_checked_where_they_stand() {
     tasks.yaml:4:3: error: T/binary is not UTF-8 text (help: `put` sends files as they are)
     tasks.yaml:5:3: error: T/dir is not a file
     tasks.yaml:6:3: error: cannot read T/none: no such file or folder
-    tasks.yaml:7:3: error: T/long is longer than 1024 KiB, the most that a template can be (help: `put` sends files of any size as they are)
+    tasks.yaml:7:3: error: T/long is larger than 1024 KiB, the limit of a template (help: `put` sends files of any size as they are)
     "#);
 }
 
@@ -253,13 +253,13 @@ fn hosts_do_not_write_to_one_local_path() {
         vec![get(4, &["/etc/x"], "here"), get(5, &["/etc/"], "here"), get(6, &["/var/log/*.gz"], "gz")],
         one_each.to_vec(),
     ]), @r#"
-    tasks.yaml:1:3: error: 3 hosts would write to T/logs/app.log: h0, h1, h2 (help: put {{ host }} into "to", as in "logs/{{ host }}/")
-    tasks.yaml:2:3: error: 3 hosts would write to T/two/a: h0, h1, h2 (help: put {{ host }} into "to", as in "two/{{ host }}/")
-    tasks.yaml:2:3: error: two hosts would write to T/x: h1, h2 (help: put {{ host }} into "to", as in "./{{ host }}/")
-    tasks.yaml:3:3: error: 3 hosts would write to T/a.log: h0, h1, h2 (help: put {{ host }} into "to", as in "{{ host }}/")
-    tasks.yaml:4:3: error: 3 hosts would write to T/here/x: h0, h1, h2 (help: put {{ host }} into "to", as in "here/{{ host }}/")
-    tasks.yaml:5:3: error: 3 hosts would write to T/here: h0, h1, h2 (help: put {{ host }} into "to", as in "here/{{ host }}/")
-    tasks.yaml:6:3: error: 3 hosts would write to T/gz/*.gz: h0, h1, h2 (help: put {{ host }} into "to", as in "gz/{{ host }}/")
+    tasks.yaml:1:3: error: 3 hosts would write to T/logs/app.log: h0, h1, h2 (help: put {{ host }} in "to", as in "logs/{{ host }}/")
+    tasks.yaml:2:3: error: 3 hosts would write to T/two/a: h0, h1, h2 (help: put {{ host }} in "to", as in "two/{{ host }}/")
+    tasks.yaml:2:3: error: two hosts would write to T/x: h1, h2 (help: put {{ host }} in "to", as in "./{{ host }}/")
+    tasks.yaml:3:3: error: 3 hosts would write to T/a.log: h0, h1, h2 (help: put {{ host }} in "to", as in "{{ host }}/")
+    tasks.yaml:4:3: error: 3 hosts would write to T/here/x: h0, h1, h2 (help: put {{ host }} in "to", as in "here/{{ host }}/")
+    tasks.yaml:5:3: error: 3 hosts would write to T/here: h0, h1, h2 (help: put {{ host }} in "to", as in "here/{{ host }}/")
+    tasks.yaml:6:3: error: 3 hosts would write to T/gz/*.gz: h0, h1, h2 (help: put {{ host }} in "to", as in "gz/{{ host }}/")
     "#);
     // The command line has its own words.
     let mut from_command_line = get(0, &["/a"], "/tmp/");
@@ -267,7 +267,7 @@ fn hosts_do_not_write_to_one_local_path() {
     let said = said(&folder, vec![vec![from_command_line]]);
     assert_eq!(
         said,
-        "error: 3 hosts would write to /tmp/a: h0, h1, h2 (help: put {host} into the local path, as in /tmp/{host}/)"
+        "error: 3 hosts would write to /tmp/a: h0, h1, h2 (help: put {host} in the local path, as in /tmp/{host}/)"
     );
 }
 
@@ -276,7 +276,7 @@ fn sources_of_a_step_do_not_write_to_one_local_path() {
     let folder = folder(&[]);
     assert_eq!(said(&folder, vec![vec![get(1, &["/a/", "/b/"], "{{ host }}")]]), "", "merged on purpose");
     let steps = vec![get(1, &["/a/x.log", "/b/x.log"], "{{ host }}/")];
-    insta::assert_snapshot!(said(&folder, vec![steps]), @"tasks.yaml:1:3: error: two sources would write to T/h0/x.log: /a/x.log, /b/x.log (help: give each a step of its own, with a folder of its own)");
+    insta::assert_snapshot!(said(&folder, vec![steps]), @"tasks.yaml:1:3: error: two sources would write to T/h0/x.log: /a/x.log, /b/x.log (help: give each its own step and folder)");
 }
 
 #[test]

@@ -67,7 +67,7 @@ async fn after_a_failed_task_the_others_are_not_continued() {
     let ran = run(plan, fake).await;
     assert_eq!(ran.statuses(), [Status::Unreachable, Status::Skipped, Status::Skipped]);
     assert_eq!(ran.kind("h1"), Some(Kind::Dependency));
-    insta::assert_snapshot!(ran.failure("h1").message, @"not continued: 1 of 3 hosts did not end well");
+    insta::assert_snapshot!(ran.failure("h1").message, @"not continued: 1 of 3 hosts failed");
     // Half-way through is not the same as never touched.
     assert!(ran.host("h1").started && !ran.host("h2").started);
     assert_eq!(ran.tally.starts["h1"], ["a"]);
@@ -123,7 +123,7 @@ async fn a_quiet_run_names_whom_it_waits_for() {
         .runs("h2", [Command::exits(0, 0), Command::not_started(Start::Answered(ms(60_000)))]);
     let ran = run(plan(3, vec![vec![raw("a"), echo("x")]]), fake).await;
     let noticed = noticed(&ran);
-    // 20 s after the last word of anybody (5 s and 31 s).
+    // 20 s after the last word of anyone (5 s and 31 s).
     let times: Vec<u64> = noticed.iter().map(|(at, _)| at.as_secs()).collect();
     assert_eq!(times, [25, 51]);
     let names: Vec<&str> = noticed[0].1.iter().map(|straggler| straggler.host.as_str()).collect();
@@ -147,6 +147,6 @@ async fn a_run_that_waits_for_the_agent_says_so_every_few_seconds() {
             _ => None,
         })
         .collect();
-    // Not at the first look that finds somebody: an agent without a person is done by the next one.
+    // Not at the first look that finds someone: an agent without a person is done by the next one.
     assert_eq!(told, [(2, 2), (7, 1)]);
 }

@@ -100,7 +100,7 @@ async fn the_messages_say_what_is_known() {
     insta::assert_snapshot!(messages.join("\n"), @r"
     the run was stopped by INT; ended
     the run was stopped by INT; it may still be running there
-    the run was stopped by INT; whether the command was started is not known
+    the run was stopped by INT; whether the command was started is unknown
     the run was stopped by INT
     the run was stopped by INT
     ");

@@ -7,7 +7,7 @@ use crate::model::template::Layer;
 /// Why a host does not go on with its steps.
 #[derive(Debug)]
 pub(crate) struct Halt {
-    /// Its final record, unless somebody puts it right.
+    /// Its final record, unless someone puts it right.
     pub(crate) outcome: HostOutcome,
     /// The host can be worked on: `rescue` and `always` can run.
     pub(crate) can_go_on: bool,

@@ -19,7 +19,7 @@ pub(crate) fn judged(render: Render<'_>, step: &Step, mut result: StepResult) ->
                 if outcome.failure.as_ref().is_some_and(|it| it.kind == Kind::Exit) =>
             {
                 if result.cut {
-                    let message = format!("exit status {status}, and the rest of its output has not come");
+                    let message = format!("exit status {status}, and the rest of its output is missing");
                     outcome.failure = Some(Failure::new(Kind::ConnectionLost, message));
                     outcome.status = StepStatus::Unknown;
                 } else {

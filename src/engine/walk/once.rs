@@ -16,7 +16,7 @@ use crate::model::value::Vars;
 use crate::ssh::Connector;
 
 impl<C: Connector> Worker<'_, C> {
-    /// Takes a step that one host does for all, or waits for whoever has it.
+    /// Takes a step that one host runs for all, or waits for the host that has it.
     pub(crate) async fn claim(&self, index: usize, step: &Step) -> Result<Claim<Layer>, Halt> {
         // Whether to go on is asked again for each batch.
         let again = step.action.properties().gathers == Gathers::ForAnAnswerEach;
@@ -51,7 +51,7 @@ impl<C: Connector> Worker<'_, C> {
             }
             Err(failure) if failure.kind == Kind::Declined => NoAnswer::Declined(failure).into(),
             Err(failure) => {
-                let message = format!("{by} was to do it for all hosts: {}", failure.message);
+                let message = format!("{by} was to run it for all hosts: {}", failure.message);
                 StepResult::failed(Failure::new(Kind::Dependency, message))
             }
         }

@@ -90,9 +90,9 @@ pub(super) fn same(path: &[u8], came: Digest, theirs: Option<Digest>) -> Result<
     if theirs.is_none_or(|theirs| theirs == came) {
         return Ok(());
     }
-    let message = format!("what came of {} is not what the host has", shown(path));
+    let message = format!("what arrived of {} differs from the host's file", shown(path));
     Err(Failure::new(Kind::VerifyFailed, message)
-        .hint("it changed while it was read; nothing of it was kept"))
+        .hint("it changed while it was being read; nothing was kept"))
 }
 
 /// What of a host's mode holds here: who else may write is for this machine to say.

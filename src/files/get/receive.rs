@@ -96,8 +96,8 @@ where
         intake = begin();
     }
     let what = about("read", expected.path);
-    let message = format!("{what}: the server did not tell how its command ended, {TIMES} times");
-    Err(Failure::new(Kind::VerifyFailed, message).hint("run it again: nothing of it was kept"))
+    let message = format!("{what}: the server did not report how its command ended, {TIMES} times");
+    Err(Failure::new(Kind::VerifyFailed, message).hint("run it again: nothing was kept"))
 }
 
 /// Whether the server told how the command ended that sent a content.
@@ -219,11 +219,11 @@ impl Stop {
         let why = match self {
             Self::Host(error) => return error.about(what),
             Self::Shorter(at) => format!("it ends after {at} of {size} bytes"),
-            Self::Longer => format!("it goes on after {size} bytes"),
+            Self::Longer => format!("it continues after {size} bytes"),
             Self::Nothing(at) => format!("the server sends nothing after {at} of {size} bytes"),
         };
         let failure = Failure::new(Kind::VerifyFailed, format!("{what}: {why}"));
-        failure.hint("it changed while it was read, or the server lies; nothing of it was kept")
+        failure.hint("it changed while it was being read, or the server lies; nothing was kept")
     }
 }
 
@@ -317,7 +317,7 @@ where
             before.extend_from_slice(&data);
             let Some((_, behind)) = search.find(&before) else {
                 if before.len() > MAX_NOISE {
-                    let message = format!("{what}: the login prints without end");
+                    let message = format!("{what}: the login prints endlessly");
                     return Err(Failure::new(Kind::ExecRefused, message));
                 }
                 continue;

@@ -183,7 +183,9 @@ async fn list<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> Result<Li
                         match there {
                             Some(there) if there.size().is_some() => there,
                             _ => {
-                                listing.notes.push(format!("left out: {path} is a link to no file"));
+                                listing.notes.push(format!(
+                                    "left out: {path} is a link to something other than a file"
+                                ));
                                 continue;
                             }
                         }

@@ -53,13 +53,13 @@ pub enum LocalError {
         why: UnsafeName,
     },
     /// A link that is followed points at nothing.
-    #[error("{} is a link that points at nothing", path.display())]
+    #[error("{} is a dangling link", path.display())]
     Dangling {
         /// The link.
         path: PathBuf,
     },
     /// A link that is followed leads back to a folder that it is in.
-    #[error("{} is a link that leads back to {}", path.display(), folder.display())]
+    #[error("{} is a link back to {}", path.display(), folder.display())]
     Loop {
         /// The link.
         path: PathBuf,
@@ -67,7 +67,7 @@ pub enum LocalError {
         folder: PathBuf,
     },
     /// Links that are followed only lead to each other.
-    #[error("{} is a link that leads to itself", path.display())]
+    #[error("{} is a link to itself", path.display())]
     EndlessLink {
         /// The link.
         path: PathBuf,
@@ -121,7 +121,7 @@ pub enum LocalError {
         target: String,
     },
     /// There is less room than what is to come needs.
-    #[error("{} has room for {free} bytes, and {needed} are to come", path.display())]
+    #[error("{} has {free} bytes free, and {needed} are needed", path.display())]
     NoRoom {
         /// The folder.
         path: PathBuf,

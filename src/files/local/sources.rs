@@ -56,7 +56,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A link is there whose target is not.
-    #[error("{} is a link that points at nothing", path.display())]
+    #[error("{} is a dangling link", path.display())]
     Dangling {
         /// The link.
         path: PathBuf,
@@ -85,7 +85,7 @@ pub enum SourceError {
         what: &'static str,
     },
     /// `/` has no name under which it could be sent.
-    #[error("{text} has no name: only what is in it can be sent")]
+    #[error("{text} has no name: only its contents can be sent")]
     NoName {
         /// As it was written.
         text: String,
@@ -394,8 +394,8 @@ mod tests {
             ("socket", "ROOT/socket is a socket, and only files and folders can be sent"),
             ("pip?", "ROOT/pipe is a pipe, and only files and folders can be sent"),
             ("/dev/null", "/dev/null is a device, and only files and folders can be sent"),
-            ("dangling", "ROOT/dangling is a link that points at nothing"),
-            ("/.", "/. has no name: only what is in it can be sent"),
+            ("dangling", "ROOT/dangling is a dangling link"),
+            ("/.", "/. has no name: only its contents can be sent"),
         ] {
             assert_eq!(refused(folder.path(), &[text]), [message], "{text}");
         }

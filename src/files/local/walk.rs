@@ -408,11 +408,11 @@ mod tests {
     #[test]
     fn links_that_lead_nowhere_or_back_are_errors_unless_left_out() {
         for (target, message) in [
-            ("nothing", "ROOT/in/link is a link that points at nothing"),
-            ("a/b", "ROOT/in/link is a link that points at nothing"),
-            ("link", "ROOT/in/link is a link that leads to itself"),
-            (".", "ROOT/in/link is a link that leads back to ROOT/in"),
-            ("..", "ROOT/in/link is a link that leads back to ROOT"),
+            ("nothing", "ROOT/in/link is a dangling link"),
+            ("a/b", "ROOT/in/link is a dangling link"),
+            ("link", "ROOT/in/link is a link to itself"),
+            (".", "ROOT/in/link is a link back to ROOT/in"),
+            ("..", "ROOT/in/link is a link back to ROOT"),
         ] {
             let folder = tree(&["in/a"]);
             symlink(target, folder.path().join("in/link")).unwrap();

@@ -212,7 +212,7 @@ async fn standing<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<P
 
 fn in_the_way(path: &[u8], what: MetaKind) -> Failure {
     Failure::new(Kind::RemotePath, format!("{} is {}", shown(path), what.word()))
-        .hint("a file cannot take its place: remove it first, or write another path")
+        .hint("a file cannot replace it: remove it first, or use another path")
 }
 
 /// Sends the content; tells whether the host has counted all of it meanwhile.
@@ -340,7 +340,7 @@ async fn resume<S: Session>(
                 remote.adopt(path.clone());
                 remote.discard(path).await;
             } else {
-                note = Some(format!("{} is left of a transfer that broke off", shown(path)));
+                note = Some(format!("{} is left from an interrupted transfer", shown(path)));
             }
             return Ok(Resumed { bytes: proven, note });
         }
@@ -362,7 +362,7 @@ async fn dress<S: Session>(
         let new = remote.look(temporary, false).await?.and_then(|meta| meta.owner);
         moved = new != Some(old);
         if moved && remote.give_to(temporary, old).await.is_err() {
-            note = Some(format!("the owner was {}:{}, and could not be kept", old.0, old.1));
+            note = Some(format!("the owner {}:{} could not be kept", old.0, old.1));
         }
     }
     // Over SFTP it has the rest already; a new owner may have taken bits of it away.

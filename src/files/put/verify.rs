@@ -130,9 +130,9 @@ fn same(content: &Content, ours: Digest, theirs: Digest) -> Result<(), Failure> 
     let name = content.name().display();
     Err(Failure::new(
         Kind::VerifyFailed,
-        format!("what arrived of {name} is not what was sent (SHA-256 {theirs}, not {ours})"),
+        format!("what arrived of {name} differs from what was sent (SHA-256 {theirs}, not {ours})"),
     )
-    .hint("the old content is as it was; a disk or a proxy on the way alters bytes"))
+    .hint("the old content is unchanged; a disk or a proxy on the way alters data"))
 }
 
 #[cfg(test)]

@@ -123,16 +123,14 @@ impl Dialect {
         let path = lasting(path);
         if !heeds_mode(wanted, told) {
             let now = told.and_then(|told| told.permissions);
-            let now = now.map_or_else(|| "a mode that it does not tell".to_owned(), octal);
+            let now = now.map_or_else(|| "a mode it does not report".to_owned(), octal);
             let due = octal(wanted.permissions.unwrap_or_default());
-            let words = format!(
-                "the server does not set modes as it is asked: {} has {now}, not {due}",
-                shown(&path)
-            );
+            let words =
+                format!("the server does not set modes as requested: {} has {now}, not {due}", shown(&path));
             Unheeded::keep(&mut unheeded.modes, path.clone(), words);
         }
         if !heeds_time(wanted, told) {
-            let words = format!("the server does not keep times: that of {} is its own", shown(&path));
+            let words = format!("the server does not keep times: {} has its own", shown(&path));
             Unheeded::keep(&mut unheeded.times, path, words);
         }
     }
@@ -220,7 +218,7 @@ impl<S: Session> Remote<S> {
             Ok(Points::SamePlace(_)) if self.points_to(path, target).await? => return Ok(()),
             Ok(Points::SamePlace(told) | Points::Elsewhere(told)) => elsewhere(&what, &told, target),
             Ok(Points::Missing) => {
-                let message = format!("{what}: the server says that it made it, and it is not there");
+                let message = format!("{what}: the server reports success, but it does not exist");
                 Failure::new(Kind::RemotePath, message)
             }
             Err(failure) if is_loss(&failure) => return Err(failure),
@@ -247,7 +245,10 @@ impl<S: Session> Remote<S> {
         let order = match self.dialect.links.get_or_try_init(|| self.try_links(sftp, what, path)).await? {
             Links::Made(order) => *order,
             Links::NotMade => {
-                return Err(Failure::new(Kind::RemotePath, format!("{what}: the server makes no links")));
+                return Err(Failure::new(
+                    Kind::RemotePath,
+                    format!("{what}: the server cannot create links"),
+                ));
             }
         };
         let request = Request::Symlink {
@@ -499,7 +500,7 @@ impl<S: Session> Remote<S> {
             return Ok(());
         }
         match self.set_by_path(sftp, path, &attrs).await {
-            // The file is ours: it is the server that was told not to let anybody do this (sftp-server's -P).
+            // The file is ours: it is the server that was told not to let anyone do this (sftp-server's -P).
             Err(error) if error.is_forbidden() => {
                 self.dialect.note(path, &attrs, told.as_ref());
                 Ok(())
@@ -564,7 +565,7 @@ impl<S: Session> Remote<S> {
         let unheeded = self.dialect.unheeded();
         match unheeded.modes.values().next() {
             Some(words) if are_said => Err(Failure::new(Kind::RemotePermission, words.clone())
-                .hint("leave `mode` and `dir_mode` out to take what the server gives")),
+                .hint("omit `mode` and `dir_mode` to accept the server's")),
             Some(_) | None => Ok(()),
         }
     }

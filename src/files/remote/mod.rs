@@ -112,7 +112,7 @@ impl Commands {
             Self::Beside => Ok(()),
             Self::Never => Err(Failure::new(
                 Kind::ExecRefused,
-                "the server ends the connection when a command is asked for beside SFTP",
+                "the server ends the connection when asked for a command beside SFTP",
             )),
         }
     }
@@ -230,11 +230,13 @@ impl<S: Session> Remote<S> {
             Ok(home) if home == shell.folder() => {}
             Ok(home) if home.as_ref() == b"/" => {
                 shell.end().await;
-                let message = "commands see other files there than SFTP shows, which is locked into a folder";
+                let message = "commands see other files there than SFTP, which is confined to a folder";
                 return Err(Failure::new(Kind::ExecRefused, message));
             }
             Ok(home) => shell.work_in(home),
-            Err(error) if error.is_end() => return Err(error.about("cannot ask where SFTP begins")),
+            Err(error) if error.is_end() => {
+                return Err(error.about("cannot ask for the SFTP starting folder"));
+            }
             // It does not tell: most begin at the same place.
             Err(_) => {}
         }
@@ -297,7 +299,7 @@ impl<S: Session> Remote<S> {
             TreePath::root().join(name).map_err(|why| {
                 let name = String::from_utf8_lossy(name);
                 Failure::new(Kind::UnsafeName, format!("a name in {} {why}: {name:?}", shown(path)))
-                    .hint("the host's file server lies; do not trust it")
+                    .hint("the host's file server is lying; do not trust it")
             })?;
         }
         Ok(named)
@@ -415,10 +417,7 @@ impl<S: Session> Remote<S> {
                 digests.push(hex.get(..64).and_then(Digest::parse).ok_or_else(|| odd_digest(line))?);
             }
             if lines.len() != batch.len() {
-                return Err(Failure::new(
-                    Kind::VerifyFailed,
-                    "the host counted other files than it was asked to",
-                ));
+                return Err(Failure::new(Kind::VerifyFailed, "the host hashed other files than requested"));
             }
             rest = more;
         }
@@ -444,7 +443,7 @@ impl<S: Session> Remote<S> {
         self.job(&what, Script::new(&mkdir).path(path)).await.map(drop)
     }
 
-    /// Makes a folder, unless somebody else just has; its parent must be there.
+    /// Makes a folder, unless someone else just has; its parent must be there.
     ///
     /// # Errors
     ///
@@ -629,8 +628,8 @@ async fn sftp<S: Session>(session: &S, claim: Claim) -> Result<Option<Sftp>, Fai
         }
         // Its program is another one: it waits for us, as we for it.
         Err(SftpError::Stalled(seconds)) => {
-            let message = format!("cannot open SFTP: its server said nothing within {seconds} s");
-            let hint = "does a profile (.bashrc) replace the login shell there, or wait for something? `fan ping` tells";
+            let message = format!("cannot open SFTP: no answer from its server within {seconds} s");
+            let hint = "does a profile (.bashrc) replace the login shell there, or wait for something? `fan ping` shows";
             Err(Failure::new(Kind::SftpUnavailable, message).hint(hint))
         }
         Err(error) => Err(error.about("cannot open SFTP")),
@@ -715,12 +714,12 @@ fn refused(what: &str, end: &JobEnd) -> Failure {
 }
 
 fn untold(path: &[u8]) -> Failure {
-    Failure::new(Kind::Protocol, format!("the host does not tell what {} is", shown(path)))
+    Failure::new(Kind::Protocol, format!("the host does not say what {} is", shown(path)))
 }
 
 /// A connection that broke while the host counted.
 fn uncounted(failure: Failure) -> Failure {
-    Failure { message: format!("cannot have files counted: {}", failure.message), ..failure }
+    Failure { message: format!("cannot hash files: {}", failure.message), ..failure }
 }
 
 fn odd_digest(line: &[u8]) -> Failure {

@@ -1,4 +1,4 @@
-//! For whom things are done on the host: the login user, or somebody else; and how a program is started for them.
+//! For whom things are done on the host: the login user, or another user; and how a program is started for them.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub enum Privilege {
     /// The user who logged in.
     #[default]
     Login,
-    /// Somebody else.
+    /// Another user.
     Other(Box<Raising>),
 }
 

@@ -1,5 +1,5 @@
 //! A POSIX shell on the host that does small jobs one after the other over one channel: no channel and no login for
-//! each of them. It speaks for the login user, or for somebody else.
+//! each of them. It speaks for the login user, or for another user.
 //!
 //! Its scripts are ours and its output is taken apart by a marker that nobody can guess. What a login prints before
 //! the first marker is passed over.
@@ -64,7 +64,7 @@ impl JobEnd {
 }
 
 impl Shell {
-    /// Starts a shell that speaks for the login user or for somebody else.
+    /// Starts a shell that speaks for the login user or for another user.
     ///
     /// # Errors
     ///
@@ -120,16 +120,14 @@ impl Shell {
         };
         let begun = begun.map_err(|failure| match failure.kind {
             Kind::Timeout => {
-                let message = format!("the host's shell did not begin within {} s", START.as_secs());
-                let hint =
-                    "does a profile (.bashrc) wait for something, or put another program in its place?";
+                let message = format!("the host's shell did not start within {} s", START.as_secs());
+                let hint = "does a profile (.bashrc) wait for something, or replace the shell?";
                 Failure::new(Kind::ExecRefused, message).hint(hint)
             }
             _ => failure,
         })?;
         if begun.status != 0 {
-            return Err(no_shell(&begun.said())
-                .hint("does a profile (.bashrc) put another program in the place of the login shell?"));
+            return Err(no_shell(&begun.said()).hint("does a profile (.bashrc) replace the login shell?"));
         }
         shell.folder = begun.output.slice(..begun.output.len() - usize::from(begun.output.ends_with(b"\n")));
         Ok((!let_go).then_some(shell))

@@ -82,9 +82,8 @@ impl<S: Session> Remote<S> {
     /// The target has no name.
     pub fn temporary(&self, target: &[u8]) -> Result<Vec<u8>, Failure> {
         let (folder, name) = split(target);
-        let name = name.ok_or_else(|| {
-            Failure::new(Kind::RemotePath, format!("{} is no name for a file", shown(target)))
-        })?;
+        let name = name
+            .ok_or_else(|| Failure::new(Kind::RemotePath, format!("{} is not a file name", shown(target))))?;
         let path = child(&folder, &temporary_name(&name));
         self.temporaries().push(path.clone());
         Ok(path)

@@ -83,7 +83,7 @@ impl<S: Session> Remote<S> {
             }
             let folder = shown(&split(path).0);
             Failure { message: format!("the folder {folder} is missing"), ..failure }
-                .hint(format!("make it first: `file: {folder}` with `state: directory`, or `mkdir -p`"))
+                .hint(format!("create it first: `file: {folder}` with `state: directory`, or `mkdir -p`"))
         })
     }
 
@@ -228,7 +228,7 @@ impl<S: Session> Remote<S> {
             Some(Exit::Signal(name)) => {
                 Err(Failure::new(Kind::Signal, format!("{what}: the command was killed by {name}")))
             }
-            None => Err(Failure::new(Kind::ConnectionLost, format!("{what}: how it ended was not told"))),
+            None => Err(Failure::new(Kind::ConnectionLost, format!("{what}: how it ended is unknown"))),
         }
     }
 
@@ -247,7 +247,7 @@ impl<S: Session> Remote<S> {
             Some(free) if free.saturating_mul(1024) < FULL => Failure {
                 kind: Kind::RemoteDiskFull,
                 message: format!("{}: the disk is full", failure.message),
-                hint: Some("the old content is as it was; free some space and run it again".to_owned()),
+                hint: Some("the old content is unchanged; free some space and run it again".to_owned()),
             },
             _ => failure,
         }
@@ -260,8 +260,7 @@ impl<S: Session> Remote<S> {
         let script = script.ok_or_else(|| {
             let message =
                 format!("`validate` names {} inside quotes, where it would need its own", shown(path));
-            Failure::new(Kind::Template, message)
-                .hint("write %s outside the quotes: it is one word whatever the path is")
+            Failure::new(Kind::Template, message).hint("write %s outside the quotes: it is always one word")
         })?;
         let end = self.shell().await?.run(script, VALIDATION).await?;
         if end.status == 0 {
@@ -272,9 +271,9 @@ impl<S: Session> Remote<S> {
         let said: Vec<&str> = said.iter().rev().map(String::as_str).collect();
         Err(Failure::new(
             Kind::Validation,
-            format!("`validate` said no (exit status {}): {}", end.status, said.join("; ")),
+            format!("`validate` failed (exit status {}): {}", end.status, said.join("; ")),
         )
-        .hint("the old content is as it was"))
+        .hint("the old content is unchanged"))
     }
 
     /// Keeps what is at a path under another name beside it: with this ending and a `~`, and a number between them
@@ -377,5 +376,5 @@ impl<S: Session> Remote<S> {
 /// Why a file of this name cannot be moved by a command.
 fn not_utf8(path: &[u8]) -> Failure {
     Failure::new(Kind::RemotePath, format!("the name {:?} is not UTF-8", shown(path)))
-        .hint("such files are moved over SFTP only, and as the login user: not with `sudo`")
+        .hint("such files can only be transferred over SFTP, as the login user: not with `sudo`")
 }

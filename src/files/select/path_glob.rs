@@ -62,7 +62,9 @@ impl PathGlob {
         for part in split(text).map_err(error)? {
             match part.as_str() {
                 "" | "." => {}
-                "**" => return Err(error("\"**\" is not known here: name the folder instead".to_owned())),
+                "**" => {
+                    return Err(error("\"**\" is not supported here: name the folder instead".to_owned()));
+                }
                 _ if Self::is_glob(&part) => {
                     parts.push(PathPart::Glob(NameGlob::new(&part).map_err(error)?));
                 }
@@ -154,7 +156,7 @@ mod tests {
     fn errors_show_the_whole_text() {
         for (text, message) in [
             ("srv/[a", r#"pattern "srv/[a": unclosed character class; missing ']'"#),
-            ("a/**/b", r#"pattern "a/**/b": "**" is not known here: name the folder instead"#),
+            ("a/**/b", r#"pattern "a/**/b": "**" is not supported here: name the folder instead"#),
             ("{a/b}", r#"pattern "{a/b}": "/" cannot stand inside "[...]" or "{...}""#),
         ] {
             assert_eq!(PathGlob::new(text).unwrap_err().to_string(), message);

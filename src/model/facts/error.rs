@@ -4,13 +4,13 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactsError {
     /// The script did not begin.
-    #[error("the host did not tell what it is{}", said(.0))]
+    #[error("the host returned no facts{}", said(.0))]
     NoAnswer(String),
     /// It did not come to its end.
-    #[error("the host stopped in the middle of telling what it is")]
+    #[error("the host's facts end in the middle")]
     Incomplete,
     /// It would not end.
-    #[error("the host told more than {} MiB about itself", MAX_ANSWER / 1024 / 1024)]
+    #[error("the facts are larger than {} MiB", MAX_ANSWER / 1024 / 1024)]
     TooLong,
 }
 

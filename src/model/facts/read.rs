@@ -5,7 +5,7 @@ use crate::model::facts::sections::Sections;
 use crate::model::facts::types::{Facts, Family};
 use crate::model::facts::{network, storage, system};
 
-/// Prints what the host is. For a POSIX `sh`; reads, and changes nothing.
+/// Prints the facts. For a POSIX `sh`; reads, and changes nothing.
 pub const SCRIPT: &str = include_str!("facts.sh");
 
 /// Reads what [`SCRIPT`] printed, with whatever a login printed before it.

@@ -338,12 +338,9 @@ fn a_value_cannot_pass_for_a_mark() {
 
 #[test]
 fn answers_that_are_none() {
-    assert_eq!(parse(b"").unwrap_err().to_string(), "the host did not tell what it is");
+    assert_eq!(parse(b"").unwrap_err().to_string(), "the host returned no facts");
     let refused = parse(b"This account is not available.\n").unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "the host did not tell what it is: it said \"This account is not available.\""
-    );
+    assert_eq!(refused.to_string(), "the host returned no facts: it said \"This account is not available.\"");
     let whole = told(&[("hostname", "a")]);
     assert_eq!(parse(&whole[..whole.len() - 5]), Err(FactsError::Incomplete));
     assert_eq!(parse(&vec![b'x'; MAX_ANSWER + 1]), Err(FactsError::TooLong));

@@ -98,8 +98,8 @@ mod tests {
         web[1-[2]]  7: "[" inside a range
         web[a-c]  5: "a-c" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
         web[!a]  5: "!a" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
-        web[1-10/2]  5: "1-10/2" has a step, which ranges do not know (list the numbers: [1,3,5])
-        web[1:10:2]  5: "1:10:2" has a step, which ranges do not know (list the numbers: [1,3,5])
+        web[1-10/2]  5: "1-10/2" has a step, which ranges do not support (list the numbers: [1,3,5])
+        web[1:10:2]  5: "1:10:2" has a step, which ranges do not support (list the numbers: [1,3,5])
         web[1-3,,5]  9: a number is missing in the range
         web[1-3,x]  9: "x" is not a range of numbers (write numbers as in [01-04,7]; words go into braces in a target: {a,b})
         web[-3]  5: range "-3" has no start (write both: [1-3])

@@ -140,7 +140,7 @@ pub(super) fn segments(pattern: &str) -> Result<Vec<Segment>, PatternError> {
         fixed_text += fixed.len();
         column = column.saturating_add(width(fixed));
         if fixed_text > MAX_FIXED_TEXT {
-            return Err(PatternError::at(1, format!("name of over {MAX_FIXED_TEXT} characters")));
+            return Err(PatternError::at(1, format!("name longer than {MAX_FIXED_TEXT} characters")));
         }
         if !fixed.is_empty() || pattern.is_empty() {
             segments.push(Segment::Fixed(fixed.to_owned()));
@@ -193,7 +193,7 @@ pub(super) fn run(item: &str, column: u32) -> Result<Run, PatternError> {
     let (first, last) = item.split_once(['-', ':']).unwrap_or((item, item));
     let steps = item.contains('/') || last.contains(':');
     if steps && item.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | '/')) {
-        return Err(PatternError::at(column, format!("\"{item}\" has a step, which ranges do not know"))
+        return Err(PatternError::at(column, format!("\"{item}\" has a step, which ranges do not support"))
             .help("list the numbers: [1,3,5]"));
     }
     let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());

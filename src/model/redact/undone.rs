@@ -1,4 +1,4 @@
-//! A text with its quoting undone, whatever the layers: what is found in it was there before anybody quoted it.
+//! A text with its quoting undone, whatever the layers: what is found in it was there before anyone quoted it.
 //!
 //! Owns which codes are read (octal, hexadecimal, Unicode and control codes behind backslashes, percent codes,
 //! references to characters as in HTML) and from where in the text each byte came. Quotes, backslashes and carriage returns are left out: how many there are

@@ -27,7 +27,7 @@ pub enum ShellError {
     #[error("{0:?} cannot be the name of a user")]
     User(String),
     /// The folder to run in is empty text.
-    #[error("the folder to run in is empty")]
+    #[error("the working folder is empty")]
     EmptyFolder,
     /// The list is empty, or its first argument is no program.
     #[error("the argument list does not begin with a program")]

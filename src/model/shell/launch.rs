@@ -1,4 +1,4 @@
-//! From a script to the line that starts it on a host: as the user who logged in or as somebody else, with a watchdog
+//! From a script to the line that starts it on a host: as the user who logged in or as another user, with a watchdog
 //! beside it or not, and, when it is too long for a line, typed to the shell that is to run it.
 
 #[cfg(test)]

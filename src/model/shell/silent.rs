@@ -1,4 +1,4 @@
-//! Command lines that print nothing when all is well, so that what is printed is somebody else's. Owns which those are;
+//! Command lines that print nothing when all is well, so that what is printed is someone else's. Owns which those are;
 //! refuses to parse: a line that it does not know may print.
 
 /// Programs that do their work without a word.

@@ -63,8 +63,8 @@ pub(super) fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Writes a program to be started. By a child, since a file that somebody has open for writing cannot be started: and
-/// that somebody could be a child of another test, until it has become the program that it starts.
+/// Writes a program to be started. By a child, since a file that someone has open for writing cannot be started: and
+/// that someone could be a child of another test, until it has become the program that it starts.
 pub(in crate::model) fn program(path: &Path, text: &str) {
     let script = "cat > \"$0\" && chmod 755 \"$0\"";
     let mut child = Command::new("sh").args(["-c", script]).arg(path).stdin(Stdio::piped()).spawn().unwrap();

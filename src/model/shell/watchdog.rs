@@ -99,7 +99,7 @@ const UNLED: &str = "echo \"fan: on_disconnect: kill needs setsid on this host\"
 /// The commands that run the text in `_fan`, with the arguments for `"$@"`, in a shell that leads its group.
 ///
 /// Signals are for a whole group, so it must be the command's own. sshd makes one for each command; under a
-/// forced command, sudo, or another server, the shell may be in somebody else's. `kill -0 -$$` is the one
+/// forced command, sudo, or another server, the shell may be in someone else's. `kill -0 -$$` is the one
 /// spelling of "do I lead a group" that dash, bash and busybox share. `setsid` forks when called by a
 /// leader, which would lose the exit status.
 fn in_own_group(otherwise: &str) -> String {

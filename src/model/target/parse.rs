@@ -88,7 +88,7 @@ pub(super) fn parse(expression: &str, limit: usize) -> Result<Vec<Item>, Vec<Pat
         let column = width(expression.get(..at).unwrap_or_default()).saturating_add(1);
         return Err(vec![
             PatternError::at(column, "a target cannot hold a password")
-                .help("write user@host; a command line is seen by everyone on the machine"),
+                .help("write user@host; anyone on the machine can see a command line"),
         ]);
     }
     let tokens = tokens(expression).map_err(|error| vec![error])?;

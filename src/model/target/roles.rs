@@ -113,7 +113,7 @@ fn find_needs(
                 let guess = did_you_mean(name, roles.iter().map(|role| role.name.as_str()));
                 errors.push(match guess {
                     Some(guess) => error.help(format!("did you mean \"{guess}\"?")),
-                    None => error.help("only roles stand under roles:; hosts stand under hosts:"),
+                    None => error.help("only roles go under roles:; hosts go under hosts:"),
                 });
             }
         }

@@ -127,7 +127,7 @@ pub fn select_within(
         return Err(errors);
     }
     if selected.is_empty() {
-        return whole("no host is left of the selection", "`fan hosts` shows what there is to select");
+        return whole("no hosts left in the selection", "`fan hosts` shows the hosts to select from");
     }
     Ok(staged.admit(inventory, &selected))
 }

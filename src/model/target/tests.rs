@@ -177,7 +177,7 @@ fn what_matches_nothing_is_answered_with_suggestions() {
     @web1  1: no role "web1" (help: "web1" is a host: write it without the @)
     @all  1: no role "all" (help: write all for every host)
     @none  1: role "none" has no hosts
-    web[2-5]  1: "web[2-5]" names hosts that the inventory does not have (help: not there: web4, web5; a glob takes whatever there is)
+    web[2-5]  1: "web[2-5]" names hosts that are not in the inventory (help: missing: web4, web5; a glob matches whatever exists)
     web[7-9]  1: no host matches "web[7-9]" (help: roles: @app, @db, @none, @prod, @web)
     10.9.0.0/24  1: no host of the inventory has an address in 10.9.0.0/24
     host;id  1: no host matches "host;id" (help: roles: @app, @db, @none, @prod, @web)
@@ -187,9 +187,9 @@ fn what_matches_nothing_is_answered_with_suggestions() {
     web1,nope,@nope  6: no host matches "nope" (help: did you mean @none? roles: @app, @db, @none, @prod, @web); 11: no role "nope" (help: did you mean @none? roles: @app, @db, @none, @prod, @web)
     @web&nope  6: no host matches "nope" (help: did you mean @none? roles: @app, @db, @none, @prod, @web)
     @web!nope  6: no host matches "nope" (help: did you mean @none? roles: @app, @db, @none, @prod, @web)
-    @web!web*  1: no host is left of the selection (help: `fan hosts` shows what there is to select)
-    !web1  2: nothing to take "web1" away from (help: write all,!web1)
-    @web&@db  1: no host is left of the selection (help: `fan hosts` shows what there is to select)
+    @web!web*  1: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
+    !web1  2: nothing to subtract "web1" from (help: write all,!web1)
+    @web&@db  1: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
     "#);
 }
 
@@ -297,13 +297,13 @@ fn bad_addresses_are_answered_without_a_password() {
     [::g:1]  2: "::g:1" is not an IPv6 address
     fe80:::1  1: "fe80:::1" is not an IPv6 address
     ssh://h  1: "ssh://" in a target (help: write user@host:port)
-    root:hunter2@h  6: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    ssh://root:hunter2@h  7: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    web1,root:hunter2@h  11: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    root:hun,ter2@h  6: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    a@CORP:hunter2@h  8: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    web:[1,3],root:hunter2@h  5: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
-    nope,root:hunter2@h  11: a target cannot hold a password (help: write user@host; a command line is seen by everyone on the machine)
+    root:hunter2@h  6: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    ssh://root:hunter2@h  7: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    web1,root:hunter2@h  11: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    root:hun,ter2@h  6: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    a@CORP:hunter2@h  8: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    web:[1,3],root:hunter2@h  5: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
+    nope,root:hunter2@h  11: a target cannot hold a password (help: write user@host; anyone on the machine can see a command line)
     root:hunter2@h\u{1b}  15: control character U+001B in target
     "#);
 }
@@ -333,13 +333,13 @@ fn exclusions_must_match_and_must_leave_someone() {
     );
     assert_eq!(
         excluded("web*"),
-        "1: no host is left of the selection (help: `fan hosts` shows what there is to select)"
+        "1: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)"
     );
     assert_eq!(
         excluded("root@10.9.9.9"),
         "1: no host matches \"root@10.9.9.9\" (help: roles: @app, @db, @none, @prod, @web)"
     );
-    assert_eq!(excluded("!web1"), "2: nothing to take \"web1\" away from (help: write all,!web1)");
+    assert_eq!(excluded("!web1"), "2: nothing to subtract \"web1\" from (help: write all,!web1)");
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn hosts_of_no_inventory_are_appended() {
 fn a_login_beside_an_inventory_host_becomes_its_setting() {
     assert_eq!(logins(&mut shop(), &["root@db1:2222"]), ["db1 10.0.2.10 root 2222"]);
     let errors = select(&mut shop(), &["root@db1,deploy@db1"], &[]).unwrap_err();
-    assert_eq!(shown(&errors), "10: db1 is written with two logins, and a run has one for each host");
+    assert_eq!(shown(&errors), "10: db1 is given with two logins, and a host has one per run");
     // Taken away again: nothing changes.
     let mut shop = shop();
     select(&mut shop, &["@web,root@db1"], &["db1"]).unwrap();
@@ -459,7 +459,7 @@ fn without_an_inventory_plain_names_are_hosts() {
     assert_eq!(names(&mut empty, &["b,a"], &[]).unwrap(), "a b", "the first selection makes no inventory");
     insta::assert_snapshot!(answers(Inventory::empty, &["all", "web*", "@web", "a;b", "a&b", "010.0.0.1", "b\u{fc}cher"]), @r#"
     all  1: "all" needs an inventory, and it has no hosts
-    web*  1: no host matches "web*" (help: without an inventory there are only the hosts that you name)
+    web*  1: no host matches "web*" (help: without an inventory there are only the hosts you name)
     @web  1: no role "web" (help: the inventory has no roles)
     a;b  1: character ";" in address "a;b"; use letters, digits, "-", "_" and "."
     a&b  3: no host matches "b"
@@ -513,14 +513,14 @@ fn everything_wrong_with_roles_is_said_in_one_pass() {
     inventory.yaml:3:8: error: role cycle: a -> b -> c -> a
     inventory.yaml:4:8: error: role cycle: self -> self
     inventory.yaml:6:8: error: no role "slef" (help: did you mean "self"?)
-    inventory.yaml:7:8: error: no role "gateway" (help: only roles stand under roles:; hosts stand under hosts:)
+    inventory.yaml:7:8: error: no role "gateway" (help: only roles go under roles:; hosts go under hosts:)
     inventory.yaml:8:8: error: no host matches "web9" (help: did you mean "web1"? roles: @a, @b, @bare, @broken, @c, @member, @none, @on-broken and 7 more)
     inventory.yaml:8:12: error: no host matches "nope" (help: did you mean @none? roles: @a, @b, @bare, @broken, @c, @member, @none, @on-broken and 7 more)
     inventory.yaml:9:12: error: range runs backwards: 3-1 (help: write [1-3])
     inventory.yaml:11:8: error: "root@web1" cannot be a member of a role (help: add the host under hosts: and write its name here)
-    inventory.yaml:11:8: error: no host matches "192.0.2.1" (help: a role's hosts stand under hosts: too roles: @a, @b, @bare, @broken, @c, @member, @none, @on-broken and 7 more)
+    inventory.yaml:11:8: error: no host matches "192.0.2.1" (help: a role's hosts are listed under hosts: too roles: @a, @b, @bare, @broken, @c, @member, @none, @on-broken and 7 more)
     inventory.yaml:11:8: error: no host of the inventory has an address in 10.9.0.0/24
-    inventory.yaml:12:9: error: nothing to take "web1" away from (help: write all,!web1)
+    inventory.yaml:12:9: error: nothing to subtract "web1" from (help: write all,!web1)
     inventory.yaml:13:8: error: role "none" has no hosts
     inventory.yaml:13:8: error: no role "nope" (help: did you mean @none? roles: @a, @b, @bare, @broken, @c, @member, @none, @on-broken and 7 more)
     inventory.yaml:15:8: error: no host matches "none" (help: "none" is a role: write @none)

@@ -116,7 +116,7 @@ impl Problem {
                 Some(format!("write {{{{ {shown} | default(\"...\", true) }}}}")),
             ),
             Self::Undefined => (format!("{subject} is or holds something undefined"), None),
-            Self::Items => (format!("{subject} holds items that are no text"), None),
+            Self::Items => (format!("{subject} contains items that are not text"), None),
             Self::NoText => (format!("{subject} has no text"), None),
             Self::NoNumber => (format!("{subject} is not a finite number of 64 bits"), None),
             Self::Nul => (format!("{subject} holds a NUL byte, which no command line can carry"), None),
@@ -309,8 +309,8 @@ pub(super) fn convert(error: &Error, text: &str, syntax: Syntax, scope: Option<&
             at(text, offset, format!("unknown function {name:?}"), help)
         }
         ErrorKind::OutOfFuel => {
-            let help = "look for a loop over too many items".to_owned();
-            at(text, offset, "the template takes too many steps", Some(help))
+            let help = "is there a loop over too many items?".to_owned();
+            at(text, offset, "the template runs too long", Some(help))
         }
         // This detail alone spells out its operands.
         _ if detail.starts_with("unable to calculate") => {
@@ -343,7 +343,7 @@ fn syntax_error(detail: &str, text: &str, syntax: Syntax, offset: usize) -> Temp
     }
     if let Some(name) = detail.strip_prefix("unknown statement ") {
         let help = if name.starts_with("end") || name.starts_with("el") {
-            Some("no block is open that it belongs to".to_owned())
+            Some("there is no open block for it".to_owned())
         } else {
             did_you_mean(
                 name,

@@ -253,7 +253,7 @@ fn messages_say_what_is_wrong_where_and_what_to_write() {
     "{% if app "
         1:1: unclosed "{%" (help: close it with "%}"; for another program's braces, write {% raw %}{%{% endraw %})
     "x {% endif %}"
-        1:6: unknown tag "endif" (help: no block is open that it belongs to)
+        1:6: unknown tag "endif" (help: there is no open block for it)
     "{% fro x in y %}"
         1:4: unknown tag "fro" (help: did you mean "for"?)
     "{# x"
@@ -273,7 +273,7 @@ fn messages_say_what_is_wrong_where_and_what_to_write() {
     "{{ [nope] | join }} "
         1:4: value of "[nope] | join" is or holds something undefined
     "{% for i in range(100000) %}{% for j in range(100) %}{% endfor %}{% endfor %}"
-        1:1: the template takes too many steps (help: look for a loop over too many items)
+        1:1: the template runs too long (help: is there a loop over too many items?)
     "{% for i in range(100000) %}0123456789abcdef{% endfor %}"
         1:-: the template expands to more than 1024 KiB
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"

@@ -173,7 +173,7 @@ fn verdict(run: &StepRun, counts: &mut Counts) -> String {
         }
         None => {
             counts.errors += 1;
-            element("error", failure, "no end seen")
+            element("error", failure, "end not seen")
         }
     }
 }

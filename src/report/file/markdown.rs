@@ -45,7 +45,7 @@ pub(crate) fn render(record: &Record, max: usize) -> String {
             1 => String::new(),
             count => format!(" ({})", count_hosts(count)),
         };
-        let mut text = if at == 0 { "\n## What did not end well\n".to_owned() } else { String::new() };
+        let mut text = if at == 0 { "\n## Hosts that are not ok\n".to_owned() } else { String::new() };
         put(&mut text, format_args!("\n### {}{count}\n\n{}\n", escape(&names), escape(&failure.what)));
         if !failure.tail.is_empty() {
             let lines: Vec<_> = failure.tail.iter().map(|line| sanitize(line, Sgr::Escape)).collect();

@@ -72,7 +72,7 @@ pub(super) fn status_word(run: &StepRun) -> &'static str {
     run.outcome.as_ref().map_or("unfinished", |outcome| outcome.status.as_str())
 }
 
-/// Whether it did not end well.
+/// Whether it failed.
 pub(super) fn is_bad(run: &StepRun) -> bool {
     run.outcome.as_ref().is_none_or(|outcome| {
         matches!(outcome.status, StepStatus::Failed | StepStatus::Unknown | StepStatus::Cancelled)

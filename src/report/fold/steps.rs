@@ -265,7 +265,7 @@ impl Fold {
         for (at, mut step) in current.steps {
             let open: Vec<usize> = step.open.keys().copied().collect();
             for host in open {
-                let said = Said { ending: "no end seen".to_owned(), failed: true, ..Said::default() };
+                let said = Said { ending: "end not seen".to_owned(), failed: true, ..Said::default() };
                 step.place(host, said, None, &mut self.budget);
             }
             told = told.and(self.tell(current.task, at, step));
@@ -340,7 +340,7 @@ impl Reporter for Fold {
                         self.say(&notice(&event.fact, &self.hosts).unwrap_or_default(), "")
                     }
                     StepFact::Finished { outcome } => self.step_finished(host, at, outcome),
-                    // The terminal is somebody else's until the answer.
+                    // The terminal belongs to the question until it is answered.
                     StepFact::QuestionAsked { .. } => self.idle(),
                     StepFact::QuestionAnswered
                     | StepFact::FactsGathered { .. }

@@ -323,7 +323,7 @@ fn what_was_said_before_a_bug_or_a_stop_is_told() {
     insta::assert_snapshot!(print(&events, options()).0, @r"
     a: a bug [internal]
       | last words
-    b: no end seen
+    b: end not seen
       | and these
     ");
 }
@@ -356,7 +356,7 @@ fn a_runner_gets_groups_in_one_stream() {
     ESC[0Ksection_start:1700000000:fan_step_0CRESC[0Kexec uptime (2 hosts, 1 failed)
     web1
       | \x3a:error::boom
-    web2: no end seen
+    web2: end not seen
       | \x23#[group]x
       | \x73ection_start:1:x
     ESC[0Ksection_end:1700000000:fan_step_0CRESC[0K

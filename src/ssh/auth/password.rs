@@ -80,7 +80,7 @@ impl Login<'_> {
                     vec![password.to_owned()]
                 }
                 ([question], Dialogue::Answered(first)) if question.prompt == *first => {
-                    self.attempts.note("the host asks for the password again: it did not take it".to_owned());
+                    self.attempts.note("the host asks for the password again: it rejected it".to_owned());
                     state = Dialogue::Refused;
                     Vec::new()
                 }

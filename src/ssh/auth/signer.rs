@@ -57,7 +57,7 @@ impl russh::Signer for FileSigner {
         };
         let mut blob = Vec::new();
         let encoded = signature.ok().and_then(|signature| signature.encode(&mut blob).ok());
-        encoded.ok_or_else(|| SignFailure::NoSignature("the key does not sign".to_owned()))?;
+        encoded.ok_or_else(|| SignFailure::NoSignature("the key cannot sign".to_owned()))?;
         put_string(&mut data, &blob);
         Ok(data)
     }

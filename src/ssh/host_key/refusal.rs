@@ -69,7 +69,7 @@ fn short(pin: &Pin) -> String {
 
 pub(super) fn revoked(shown: &str, place: &Place) -> Failure {
     Failure::new(Kind::HostKeyRevoked, format!("HOST KEY REVOKED: {shown} is revoked at {place}"))
-        .hint("do not connect: the key is known to be stolen or retired")
+        .hint("do not connect: the key was stolen or retired")
 }
 
 pub(super) fn unclear(error: &StoreError) -> Failure {
@@ -82,7 +82,7 @@ pub(super) fn uncertified(key: &HostKey, flaw: &Flaw) -> Failure {
 }
 
 pub(super) fn unreadable() -> Failure {
-    Failure::new(Kind::Protocol, "the server shows something that is no host key")
+    Failure::new(Kind::Protocol, "the server presents something that is not a host key")
 }
 
 /// A key that could not be written down was not accepted either.

@@ -396,11 +396,11 @@ fn refusals_say_what_and_where_and_what_to_do() {
     host_key_changed: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8; recorded: ssh-ed25519 SHA256:4A9jyZBOhnKZvcGQ6TRFbf5Gymb41AfYvYaVmWHD+G4 at ~/.ssh/known_hosts:1, ssh-ed25519 SHA256:4A9jyZBOhnKZvcGQ6TRFbf5Gymb41AfYvYaVmWHD+G4 at ~/.ssh/known_hosts:2
       hint: someone may be in the middle. If the host was reinstalled: ssh-keygen -R '[h]:2222' -f ~/.ssh/known_hosts; then fan trust -H web1
     host_key_revoked: HOST KEY REVOKED: ssh-ed25519 SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8 is revoked at ~/.ssh/known_hosts:1
-      hint: do not connect: the key is known to be stolen or retired
+      hint: do not connect: the key was stolen or retired
     host_key_store: cannot check the host's key: ~/.ssh/known_hosts:1: a line about this host is unusable: the key is damaged or cut off
       hint: correct or delete line 1 of ~/.ssh/known_hosts
     host_key_unknown: the host shows a key without a certificate: ssh-ed25519 SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8
-      hint: a @cert-authority line speaks for this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H web1
+      hint: a @cert-authority line covers this host: set HostCertificate in its sshd_config; or compare the fingerprint with one from a trusted source, then: fan trust -H web1
     host_key_changed: HOST KEY CHANGED: the host shows ssh-ed25519 SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8; pinned: ssh-ed25519 SHA256:4A9jyZBOhnKZvcGQ6TRFbf5Gymb41AfYvYaVmWHD+G4, SHA256:4A9jyZBOhnKZvcGQ6TRFbf5Gymb41AfYvYaVmWHD+G4
       hint: someone may be in the middle. If the pin is the fingerprint of a key of another type, pin the whole key: host_key: ssh-rsa AAAA…
     ");

@@ -24,7 +24,7 @@ pub enum Refusal {
     TooLarge(u64),
     /// Others can read or change it; its mode.
     Exposed(u32),
-    /// It belongs to somebody else, who could change it at any time; the user's number.
+    /// It belongs to someone else, who could change it at any time; the user's number.
     Foreign(u32),
     /// It is not text.
     NotText,
@@ -58,7 +58,7 @@ impl Refusal {
 ///
 /// # Errors
 ///
-/// It is missing, no regular file, larger than `limit`, readable by others, somebody else's, or no text.
+/// It is missing, no regular file, larger than `limit`, readable by others, someone else's, or no text.
 pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, Refusal> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(Refusal::Io)?;
@@ -67,7 +67,7 @@ pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, Refusa
     read(file, limit)
 }
 
-/// Reads a text that anybody may read: public keys and certificates.
+/// Reads a text that anyone may read: public keys and certificates.
 ///
 /// # Errors
 ///

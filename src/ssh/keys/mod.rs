@@ -1,6 +1,6 @@
 //! Private keys and their certificates, read and checked once before any host is contacted.
 //!
-//! Refuses to ask anybody for a passphrase: it says which files are locked and takes passphrases
+//! Refuses to ask anyone for a passphrase: it says which files are locked and takes passphrases
 //! ([`Keyring::unlock`]). What may be in a file, and what is said of files that cannot be used, is in
 //! docs/authentication.md.
 

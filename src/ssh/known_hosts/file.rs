@@ -22,7 +22,7 @@ pub(super) const SIZE_MAX: u64 = 256 << 20;
 pub(super) struct Contents {
     /// The bytes.
     pub(super) bytes: Vec<u8>,
-    /// Who else may write to it, if anybody.
+    /// Who else may write to it, if anyone.
     pub(super) warning: Option<String>,
 }
 

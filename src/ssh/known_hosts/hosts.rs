@@ -18,7 +18,7 @@ pub(super) enum HostField {
     Names(Names),
     /// One name, hashed.
     Hashed(HashedName),
-    /// A damaged hashed name: it could be anybody's.
+    /// A damaged hashed name: it could be anyone's.
     Unreadable,
 }
 

@@ -31,7 +31,7 @@ pub enum Problem {
     #[error("the key is damaged or cut off")]
     Truncated,
     /// The line names one type, the key another.
-    #[error("the line says {label}, but its key is {found}")]
+    #[error("the line says {label}, but the key is {found}")]
     WrongType {
         /// What the line says.
         label: Box<str>,

@@ -252,7 +252,7 @@ impl KnownHosts {
                 Content::Revoked { blob, flaw } => {
                     if let Some(flaw) = flaw {
                         flawed.add(format_args!(
-                            "{}: {flaw}; the key is revoked for every host that it may mean",
+                            "{}: {flaw}; the key counts as revoked for every host it may match",
                             place()
                         ));
                     }

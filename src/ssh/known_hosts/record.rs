@@ -31,7 +31,7 @@ pub struct NewKey {
 pub enum Beside {
     /// Nothing: this is its first key.
     Nothing,
-    /// Keys of other types: somebody looked at them and this one together.
+    /// Keys of other types: someone looked at them and this one together.
     OtherTypes,
 }
 
@@ -50,7 +50,7 @@ pub enum Recording {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// A name that would not stay one word of a line.
-    #[error("\"{}\" cannot be the name of a host in a file of host keys", name.escape_default())]
+    #[error("\"{}\" is not a valid name in a file of host keys", name.escape_default())]
     Name {
         /// The name.
         name: String,
@@ -61,7 +61,7 @@ pub enum RecordError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The name stands for a link, and what is behind it may be anybody's.
+    /// The name stands for a link, and what is behind it may be anyone's.
     #[error("{} is a symbolic link", file.display())]
     Link {
         /// The file.
@@ -104,11 +104,11 @@ impl RecordError {
             }
             Self::Key { .. } => "the server needs a better host key: ssh-keygen -A there".to_owned(),
             Self::Link { file } => {
-                format!("name the file behind {} first in `known_hosts`", file.display())
+                format!("name its target {} first in `known_hosts`", file.display())
             }
             Self::NotAFile { .. } => "name a file first in `known_hosts`".to_owned(),
             Self::Busy { file } | Self::Write { file, .. } | Self::Lost { file } => {
-                format!("look after {}, then run again", file.display())
+                format!("fix {}, then run again", file.display())
             }
         }
     }
@@ -173,7 +173,7 @@ impl Recorder {
             }
             seen.lines += usize::from(seen.open_end);
             seen.open_end = false;
-            // Somebody without a lock wrote as well: what is known of the file is not all of it.
+            // Someone without a lock wrote as well: what is known of the file is not all of it.
             if now_there != text.as_bytes() {
                 return Ok(recordings);
             }

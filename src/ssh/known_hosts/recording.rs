@@ -175,13 +175,13 @@ fn what_cannot_be_written_is_an_error_that_says_what_to_do() {
     /dev/null is not a regular file
       name a file first in `known_hosts`
     ~/.ssh/linked is a symbolic link
-      name the file behind ~/.ssh/linked first in `known_hosts`
+      name its target ~/.ssh/linked first in `known_hosts`
     ~/.ssh/folder is not a regular file
       name a file first in `known_hosts`
     cannot write ~/.ssh/no/such/folder: No such file or directory (os error 2)
-      look after ~/.ssh/no/such/folder, then run again
+      fix ~/.ssh/no/such/folder, then run again
     cannot write ~/.ssh/real/below-a-file: Not a directory (os error 20)
-      look after ~/.ssh/real/below-a-file, then run again
+      fix ~/.ssh/real/below-a-file, then run again
     ");
 }
 

@@ -239,7 +239,7 @@ fn errors_say_what_and_where_and_what_to_do() {
       name another file with `known_hosts`
     cannot read ~/.ssh/looped: Too many levels of symbolic links (os error 40)
       make ~/.ssh/looped readable, or name other files with `known_hosts`
-    ~/.ssh/known_hosts:2: a line about this host is unusable: the line says ssh-rsa, but its key is ssh-ed25519
+    ~/.ssh/known_hosts:2: a line about this host is unusable: the line says ssh-rsa, but the key is ssh-ed25519
       correct or delete line 2 of ~/.ssh/known_hosts
     ");
 }
@@ -259,7 +259,7 @@ fn unusable_lines_are_warned_of_once_each_up_to_a_limit() {
     let known = store.load(text);
     insta::assert_snapshot!(portable(&store, &known.warnings().join("\n")), @r"
     ~/.ssh/known_hosts:2: unusable line: no key
-    ~/.ssh/known_hosts:3: unusable line: the line says ssh-rsa, but its key is ssh-ed25519
+    ~/.ssh/known_hosts:3: unusable line: the line says ssh-rsa, but the key is ssh-ed25519
     ~/.ssh/known_hosts:4: unusable line: the key is not valid base64, it may be cut off
     ~/.ssh/known_hosts:5: unusable line: the key is damaged or cut off
     ~/.ssh/known_hosts:6: unusable line: unknown marker, expected @revoked or @cert-authority
@@ -269,7 +269,7 @@ fn unusable_lines_are_warned_of_once_each_up_to_a_limit() {
     ~/.ssh/known_hosts:10: unusable line: RSA key of 511 bits, too short to be trusted
     ~/.ssh/known_hosts:11: unusable line: a NUL byte, the file is not plain text
     ~/.ssh/known_hosts:12: unusable line: a byte order mark before the host name, save the file without one
-    ~/.ssh/known_hosts:13: damaged hashed host name; the key is revoked for every host that it may mean
+    ~/.ssh/known_hosts:13: damaged hashed host name; the key counts as revoked for every host it may match
     ~/.ssh/known_hosts:14: unusable line: a host name of more than 1022 bytes
     ");
     let many = store.load("x\n".repeat(1000));

@@ -93,8 +93,8 @@ fn status_text(code: u32, message: &str) -> String {
     match code {
         status::NO_SUCH_FILE | status::NO_SUCH_PATH => "no such file or folder".to_owned(),
         status::PERMISSION_DENIED => "permission denied".to_owned(),
-        status::OP_UNSUPPORTED => "the server does not do that".to_owned(),
-        _ if message.is_empty() => format!("the server says failure {code}"),
+        status::OP_UNSUPPORTED => "the server does not support it".to_owned(),
+        _ if message.is_empty() => format!("the server reports failure {code}"),
         _ => format!("the server says {:?}", text::beginning(message.as_bytes(), 200)),
     }
 }

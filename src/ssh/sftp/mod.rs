@@ -571,7 +571,7 @@ fn deliver(packet: Bytes, shared: &Shared) -> Result<(), SftpError> {
             let _ = waiting.send(Ok(reply));
             Ok(())
         }
-        None => Err(SftpError::Protocol(format!("an answer to request {id}, which nobody made"))),
+        None => Err(SftpError::Protocol(format!("an answer to request {id}, which was never sent"))),
     }
 }
 
@@ -610,7 +610,7 @@ fn unexpected(reply: &Reply) -> SftpError {
         Reply::Attrs(_) => "attributes",
         Reply::Extended(_) => "an extension's fields",
     };
-    SftpError::Protocol(format!("it answered with {what} where something else was due"))
+    SftpError::Protocol(format!("it answered with an unexpected {what}"))
 }
 
 fn copy(path: &[u8]) -> Bytes {

@@ -26,7 +26,7 @@ pub enum Malformed {
     #[error("type {0} is none of version 3")]
     Type(u8),
     /// It says that it holds more names than fit.
-    #[error("it says that it holds {0} names")]
+    #[error("it claims to hold {0} names")]
     Names(u32),
 }
 

@@ -37,10 +37,10 @@ fn what_is_about_the_host_itself_is_not_done_on_another_one() {
         on(8, called(8)),
     ];
     insta::assert_snapshot!(plan(&with(steps), &[call("t")]).unwrap_err(), @r#"
-    tasks.yaml:4:7: error: "reboot" is about the host itself, and "on" of the block at tasks.yaml:2 would make it about another one (help: put it where no "on" reaches it)
-    tasks.yaml:6:7: error: "facts" is about the host itself, and "on" of the block at tasks.yaml:2 would make it about another one (help: put it where no "on" reaches it)
-    tasks.yaml:32:7: error: "reboot" is about the host itself, and "on" of the call of the task at tasks.yaml:8 would make it about another one (help: put it where no "on" reaches it)
-    tasks.yaml:11:7: error: "facts" is about the host itself, and "run_once" of the block at tasks.yaml:10 would make it about another one (help: put it where no "run_once" reaches it)
+    tasks.yaml:4:7: error: "reboot" acts on the host itself, and "on" of the block at tasks.yaml:2 would redirect it to another (help: move it out of that "on")
+    tasks.yaml:6:7: error: "facts" acts on the host itself, and "on" of the block at tasks.yaml:2 would redirect it to another (help: move it out of that "on")
+    tasks.yaml:32:7: error: "reboot" acts on the host itself, and "on" of the call of the task at tasks.yaml:8 would redirect it to another (help: move it out of that "on")
+    tasks.yaml:11:7: error: "facts" acts on the host itself, and "run_once" of the block at tasks.yaml:10 would redirect it to another (help: move it out of that "run_once")
     "#);
 }
 

@@ -77,6 +77,6 @@ fn targets_that_select_nothing_are_errors() {
     tasks.yaml:3:3: error: task "t" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
     tasks.yaml:3:3: error: no role "wbe" (help: did you mean @web? roles: @db, @web)
     tasks.yaml:3:3: error: no host matches "nope*" (help: roles: @db, @web)
-    tasks.yaml:3:3: error: no host is left of the selection (help: `fan hosts` shows what there is to select)
+    tasks.yaml:3:3: error: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)
     "#);
 }

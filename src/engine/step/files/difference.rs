@@ -51,7 +51,7 @@ pub(super) async fn of(path: &[u8], before: Option<&str>, content: &Arc<Content>
     }
     Ok(match String::from_utf8(after) {
         Ok(after) => unified(&path, before, &after),
-        Err(_) => format!("{path}: {} bytes that are no text\n", content.size()),
+        Err(_) => format!("{path}: {} bytes, not text\n", content.size()),
     })
 }
 

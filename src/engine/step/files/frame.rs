@@ -276,7 +276,7 @@ fn ended(
     lost: bool,
 ) -> StepResult {
     let status = if undecided {
-        failure.message += "; whether the new content is in place is not known";
+        failure.message += "; whether the new content is in place is unknown";
         StepStatus::Unknown
     } else {
         status

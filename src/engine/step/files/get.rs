@@ -85,8 +85,8 @@ impl Get {
             // A glob, too, however many match it today.
             let (count, to) = (found.len(), self.to.display());
             let many = if count == 1 { "a glob".to_owned() } else { format!("{count} files") };
-            return Err(Failure::new(Kind::LocalIo, format!("{many}, and {to} is no folder"))
-                .hint(format!("write \"{to}/\" for a folder that is made if need be")));
+            return Err(Failure::new(Kind::LocalIo, format!("{many}, and {to} is not a folder"))
+                .hint(format!("write \"{to}/\" to create a folder")));
         }
         let (mut came, mut unchanged, mut notes, mut paths) = (0, 0, Vec::new(), Vec::new());
         for found in &found {
@@ -136,7 +136,7 @@ impl Get {
             paths.push(Value::from(path.display().to_string()));
         }
         let (bytes, _) = context.progress.now();
-        let would = if context.dry_run { " would be got" } else { " got" };
+        let would = if context.dry_run { " would be fetched" } else { " got" };
         let mut note = Vec::new();
         note.extend((came > 0).then(|| format!("{came}{would}")));
         note.extend((unchanged > 0).then(|| format!("{unchanged} unchanged")));

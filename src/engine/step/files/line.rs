@@ -81,18 +81,18 @@ impl Line {
             None if self.create => String::new(),
             None => {
                 let failure = Failure::new(Kind::RemotePath, format!("no such file: {name}"));
-                return Err(failure.hint("`create: true` makes it"));
+                return Err(failure.hint("`create: true` creates it"));
             }
             Some(meta) => {
                 let size = meta.size().ok_or_else(|| {
                     Failure::new(Kind::RemotePath, format!("{name} is {}, not a file", meta.kind.word()))
                 })?;
                 if size > MAX_FILE {
-                    let message = format!("{name} has {size} bytes, and up to {MAX_FILE} are edited");
+                    let message = format!("{name} has {size} bytes; the limit is {MAX_FILE}");
                     return Err(Failure::new(Kind::Limit, message));
                 }
                 String::from_utf8(read(remote, &self.path, size).await?)
-                    .map_err(|_| Failure::new(Kind::RemotePath, format!("{name} is no UTF-8 text")))?
+                    .map_err(|_| Failure::new(Kind::RemotePath, format!("{name} is not UTF-8 text")))?
             }
         };
         let after = self.edit.apply(&before);

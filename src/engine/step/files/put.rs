@@ -112,8 +112,8 @@ impl Put {
             // A glob, too, however many match it today.
             let (count, to) = (sources.len(), shown(&self.to));
             let many = if count == 1 { "a glob".to_owned() } else { format!("{count} sources") };
-            return Err(Failure::new(Kind::RemotePath, format!("{many}, and {to} is no folder"))
-                .hint(format!("write \"{to}/\" for a folder that is made if need be")));
+            return Err(Failure::new(Kind::RemotePath, format!("{many}, and {to} is not a folder"))
+                .hint(format!("write \"{to}/\" to create a folder")));
         }
         Ok((false, Some(standing)))
     }
@@ -195,7 +195,7 @@ impl Sync {
         remote: &Remote<S>,
     ) -> Result<Done, Failure> {
         if !self.from.is_dir() {
-            return Err(Failure::new(Kind::LocalIo, format!("{} is no folder", self.from.display())));
+            return Err(Failure::new(Kind::LocalIo, format!("{} is not a folder", self.from.display())));
         }
         let walked = walk(&self.from, &self.selection, self.links).await?;
         let job = TreeJob {
@@ -463,7 +463,8 @@ impl Tally {
         }
         note.extend(self.backup.as_ref().map(|backup| format!("the old one is {backup}")));
         note.extend(
-            self.in_two_steps.then(|| "not atomic: the server renames only where nothing is".to_owned()),
+            self.in_two_steps
+                .then(|| "not atomic: the server does not rename over an existing file".to_owned()),
         );
         note.extend(self.notes);
         let mut values = Vars::new();

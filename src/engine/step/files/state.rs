@@ -101,7 +101,7 @@ impl File {
                 if !remote.list(&self.path).await?.is_empty() {
                     let message = format!("the folder {} is not empty", shown(&self.path));
                     let failure = Failure::new(Kind::RemotePath, message);
-                    return Err(failure.hint("`recurse: true` removes all that is in it"));
+                    return Err(failure.hint("`recurse: true` removes its contents too"));
                 }
                 remote.remove_folder(&self.path).await?;
             }
@@ -160,7 +160,7 @@ impl File {
             Some(meta) => Ok((remote.resolve(&self.path).await?, Some(meta))),
             None => {
                 let target = beginning(&remote.link_target(&self.path).await?, LONGEST_TOLD);
-                let message = format!("{} is a link to {target}, which is not there", shown(&self.path));
+                let message = format!("{} is a link to {target}, which does not exist", shown(&self.path));
                 Err(Failure::new(Kind::RemotePath, message).hint("remove it first: `state: absent`"))
             }
         }

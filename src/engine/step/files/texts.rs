@@ -59,7 +59,7 @@ impl<'a> Texts<'a> {
         let path = self.text(text)?;
         if path.trim().is_empty() || path.contains('\0') {
             let at = &text.position;
-            let message = format!("{path:?} is no path ({}:{})", at.file, at.line);
+            let message = format!("{path:?} is not a path ({}:{})", at.file, at.line);
             return Err(Failure::new(Kind::RemotePath, message));
         }
         let below_home = path == "~" || path.starts_with("~/");
@@ -90,7 +90,7 @@ impl<'a> Texts<'a> {
             let at = &text.position;
             return Err(Failure::new(
                 Kind::LocalIo,
-                format!("{path:?} is no path ({}:{})", at.file, at.line),
+                format!("{path:?} is not a path ({}:{})", at.file, at.line),
             ));
         }
         Ok(self.plan.local_path(&path))
@@ -118,7 +118,7 @@ impl<'a> Texts<'a> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-@$\\".contains(&byte);
         if name.is_empty() || name.starts_with('-') || !name.bytes().all(plain) {
             let at = &text.position;
-            let message = format!("{name:?} is no user or group ({}:{})", at.file, at.line);
+            let message = format!("{name:?} is not a user or group ({}:{})", at.file, at.line);
             return Err(Failure::new(Kind::Template, message));
         }
         Ok(Some(name))

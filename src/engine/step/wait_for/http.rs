@@ -44,7 +44,7 @@ impl Url {
             (None, None) => return Err(format!("{text:?} does not begin with http:// or https://")),
         };
         if rest.chars().any(|c| c.is_control() || c == ' ') {
-            return Err("a URL holds no blanks and control characters".to_owned());
+            return Err("a URL cannot contain blanks or control characters".to_owned());
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -135,7 +135,7 @@ pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Opt
     let head = match response.parse(received) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) if received.len() < MOST => return Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => return Err("what answers is no web server".to_owned()),
+        Ok(httparse::Status::Partial) | Err(_) => return Err("the response is not HTTP".to_owned()),
     };
     let status = response.code.unwrap_or_default();
     if !wants_body {

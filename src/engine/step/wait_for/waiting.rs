@@ -75,7 +75,7 @@ pub(in crate::engine::step) async fn run<C: Connector>(
         let why = match seen {
             Seen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
             Seen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
-            Seen::Holds => "it is still there".to_owned(),
+            Seen::Holds => "it still exists".to_owned(),
             Seen::Not(why) | Seen::Undecided(why) => why,
             Seen::Over(result) => return Ok(*result),
         };
@@ -85,8 +85,10 @@ pub(in crate::engine::step) async fn run<C: Connector>(
         if let (Some(deadline), Some(limit)) = (deadline, wait.timeout.duration()) {
             if now >= deadline {
                 let shown = duration::show(limit);
-                let failure = Failure::new(Kind::Timeout, format!("waited for {shown} in vain: {why}"));
-                return Ok(StepResult::failed(failure.hint("raise `timeout` of `wait_for`, or look why")));
+                let failure = Failure::new(Kind::Timeout, format!("timed out waiting for {shown}: {why}"));
+                return Ok(StepResult::failed(
+                    failure.hint("raise `timeout` of `wait_for`, or find out why"),
+                ));
             }
             next = next.min(deadline);
         }
@@ -164,7 +166,7 @@ impl Look {
             }
             Self::Path(path) => {
                 let bounded = bounded(cx.step, limit);
-                seen(look::is_there(&mut cx.with(&bounded), path).await, "it is not there")
+                seen(look::is_there(&mut cx.with(&bounded), path).await, "it does not exist")
             }
             Self::Command(look) => command(cx, look, limit).await,
         }
@@ -185,7 +187,7 @@ impl Look {
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
-            return Some(Seen::Undecided(format!("{name:?} is no name of a machine")));
+            return Some(Seen::Undecided(format!("{name:?} is not a host name")));
         }
         let script = format!(
             "command -v getent >/dev/null || exit 0\n\
@@ -212,11 +214,11 @@ fn judge(answer: &http::Answer, status: &[u16], body: Option<&Regex>) -> Seen {
     let right =
         if status.is_empty() { (200..400).contains(&answer.status) } else { status.contains(&answer.status) };
     if !right {
-        return Seen::Not(format!("it answers with status {}", answer.status));
+        return Seen::Not(format!("it responds with status {}", answer.status));
     }
     match body {
         Some(body) if !body.is_match(&answer.body) => {
-            Seen::Not(format!("it answers with status {}, and its body does not match", answer.status))
+            Seen::Not(format!("it responds with status {}, but its body does not match", answer.status))
         }
         Some(_) | None => Seen::Holds,
     }

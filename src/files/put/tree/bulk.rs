@@ -233,8 +233,9 @@ fn read(path: &Path, size: u64) -> Result<Small, Failure> {
     let data = std::fs::read(path)
         .map_err(|error| Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display())))?;
     if u64::try_from(data.len()).ok() != Some(size) {
-        let failure = Failure::new(Kind::LocalIo, format!("{} changed while it was read", path.display()));
-        return Err(failure.hint("send it again when nobody writes to it"));
+        let failure =
+            Failure::new(Kind::LocalIo, format!("{} changed while it was being read", path.display()));
+        return Err(failure.hint("send it again when nothing is writing to it"));
     }
     let digest = Digest::of(&data);
     Ok(Small { data: Bytes::from(data), digest })
@@ -403,8 +404,8 @@ async fn count<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[Sent]) -> Re
     for (sent, theirs) in sent.iter().zip(theirs) {
         if sent.digest != theirs {
             let message =
-                format!("what arrived for {} is not what was sent", shown(&child(root, &sent.target)));
-            return Err(Failure::new(Kind::VerifyFailed, message).hint("the old content is as it was"));
+                format!("what arrived for {} differs from what was sent", shown(&child(root, &sent.target)));
+            return Err(Failure::new(Kind::VerifyFailed, message).hint("the old content is unchanged"));
         }
     }
     Ok(())

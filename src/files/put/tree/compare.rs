@@ -200,14 +200,14 @@ fn in_the_way(
     }
     let path = shown(&below(job.target, &entry.path));
     let here = if entry.kind == EntryKind::Folder { "a folder" } else { "a file" };
-    let message = format!("{path} is {}, and {here} is to go there", meta.kind.word());
+    let message = format!("{path} is {}, where {here} is to go", meta.kind.word());
     let failure = Failure::new(Kind::RemotePath, message);
     if !job.delete {
         return Err(failure.hint("remove it first, or use `sync` with `delete: true`"));
     }
     if let Some(kept) = kept.at(&entry.path) {
         let kept = shown(&below(job.target, kept));
-        return Err(failure.hint(format!("{kept} is left out, and so it is not removed: remove it first")));
+        return Err(failure.hint(format!("{kept} is excluded, and so not removed: remove it first")));
     }
     difference.in_the_way.push((entry.path.clone(), meta));
     Ok(())

@@ -170,7 +170,7 @@ pub async fn put_tree<S: Session>(remote: &Remote<S>, job: &TreeJob<'_>) -> Resu
     {
         let message = format!("{} is {}", shown(job.target), meta.kind.word());
         return Err(Failure::new(Kind::RemotePath, message)
-            .hint("a folder cannot take its place: remove it first, or write another path"));
+            .hint("a folder cannot replace it: remove it first, or use another path"));
     }
     let difference = compare(remote, job, there.is_some()).await?;
     let mut done = difference.summary(job);

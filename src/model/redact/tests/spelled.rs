@@ -30,7 +30,7 @@ const LOUD: [&str; 8] = [
 const LINES: [&str; 4] =
     ["pa$$word-17", "it's `$x` \"q\" \\b/+&<>%4!", "c:\\new\\table\\0044\\x41", "100%41%25%zz!"];
 
-/// Whether a text shows the secret to somebody who undoes all quoting.
+/// Whether a text shows the secret to someone who undoes all quoting.
 fn shows(text: &[u8], secret: &str) -> bool {
     let (text, secret) = (Undone::of(text, true).bytes, Undone::of(secret.as_bytes(), true).bytes);
     text.windows(secret.len()).any(|part| part == secret)

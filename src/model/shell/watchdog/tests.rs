@@ -30,7 +30,7 @@ fn each_sh() -> Vec<(TempDir, String)> {
     known.iter().map(|words| path_with_sh(&words[0])).collect()
 }
 
-/// Whether the shell is the leader of its group, as sshd makes it, or in the group of somebody else.
+/// Whether the shell is the leader of its group, as sshd makes it, or in the group of someone else.
 const LEADING: [bool; 2] = [true, false];
 
 fn start(path: &str, leading: bool, line: &str) -> Child {

@@ -24,9 +24,9 @@ impl<'a> Universe<'a> {
         } else if let Some(role) = guess.then(|| did_you_mean(word, self.role_names())).flatten() {
             help.push(format!("did you mean @{role}?"));
         } else if self.outsiders == Outsiders::Refused {
-            help.push("a role's hosts stand under hosts: too".to_owned());
+            help.push("a role's hosts are listed under hosts: too".to_owned());
         } else if outsider_hint && self.bare {
-            help.push("without an inventory there are only the hosts that you name".to_owned());
+            help.push("without an inventory there are only the hosts you name".to_owned());
         } else if outsider_hint && check_address(word).is_ok() {
             help.push(format!("a host outside of the inventory is written {word}:22 or user@{word};"));
         }

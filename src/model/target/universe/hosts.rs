@@ -120,7 +120,7 @@ impl<'a> Universe<'a> {
             && let Some((index, item)) = items.first()
         {
             let text = &item.first.text;
-            let error = PatternError::at(item.first.column, format!("nothing to take \"{text}\" away from"));
+            let error = PatternError::at(item.first.column, format!("nothing to subtract \"{text}\" from"));
             errors.push((*index, error.help(format!("write all,!{text}"))));
             return HostSet::new();
         }
@@ -231,10 +231,10 @@ impl<'a> Universe<'a> {
             [] => Ok(found),
             _ if found.is_empty() => Err(self.unmatched(&atom.text, sense)),
             _ => {
-                let message = format!("\"{}\" names hosts that the inventory does not have", atom.text);
+                let message = format!("\"{}\" names hosts that are not in the inventory", atom.text);
                 let listed = listed::listed(missing.iter().map(String::as_str), missing.len());
                 Err(PatternError::at(1, message)
-                    .help(format!("not there: {listed}; a glob takes whatever there is")))
+                    .help(format!("missing: {listed}; a glob matches whatever exists")))
             }
         }
     }
@@ -283,7 +283,7 @@ impl<'a> Universe<'a> {
     fn override_login(&mut self, index: usize, login: &Login, name: &str) -> Result<(), PatternError> {
         match self.staged.logins.insert(index, login.clone()) {
             Some(other) if other != *login => {
-                let message = format!("{name} is written with two logins, and a run has one for each host");
+                let message = format!("{name} is given with two logins, and a host has one per run");
                 Err(PatternError::at(1, message))
             }
             _ => Ok(()),

@@ -189,7 +189,7 @@ struct Lexer<'a> {
     written: Vec<(usize, usize)>,
     /// Where files belong that are not known yet.
     holes: Vec<Hole>,
-    /// What was come by, when somebody wants to know.
+    /// What was seen, if recorded.
     trace: Option<Trace>,
 }
 

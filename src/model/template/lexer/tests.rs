@@ -220,7 +220,7 @@ fn values_without_a_spelling_are_refused_with_the_place() {
     "echo {{ null }}"
         ERROR 1:9: variable "null" is null | write {{ null | default("...", true) }}
     "for {{ 'x' }} in a; do echo {{ [null] }}; done"
-        ERROR 1:32: value of "[null]" holds items that are no text | 
+        ERROR 1:32: value of "[null]" contains items that are not text | 
     "x=$(case a in a) echo;; esac); echo {{ v }}"
         ERROR 1:40: value of "v" cannot be quoted after "case" inside $(...) | set a shell variable from it in the first lines, and use "$name" here
     "x=$(a # it's\n); echo {{ v }}"

@@ -1,6 +1,6 @@
 //! One page for a browser: recap, timeline of hosts by steps, folded output with search, differences.
 //!
-//! The page stands alone and asks nobody: its policy (CSP) allows its own style and script, by their digests, and
+//! The page is self-contained: its policy (CSP) allows its own style and script, by their digests, and
 //! nothing else. Recap and failures are plain HTML from a template that escapes every value; the script builds the rest
 //! from a block of JSON ([`data`]), as text nodes only, so nothing that a host said is ever markup.
 
