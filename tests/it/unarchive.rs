@@ -200,6 +200,11 @@ fn what_is_broken_or_in_the_way_changes_nothing() {
             assert!(failed.contains(why), "{name} to {to}: {failed}");
             assert_eq!(fingerprint(&case.there("")), before, "{name} to {to}");
         }
+        sh(&case.here(""), "tar -cf empty.tar -T /dev/null");
+        let empty = ["unarchive: empty.tar, to: THERE/empty"; 2];
+        let ended = case.steps(&empty, &[]);
+        assert_eq!((ended[0].changed(), ended[1].ok()), ("", ""));
+        assert!(case.there("empty").is_dir());
         // What an interrupted run left goes away, and the rest is done.
         plant(&case.there("here"), &[(&format!(".unarchive.fan-{:032x}/tree/x", 7), "x")]);
         let step = "unarchive: whole.tgz, to: THERE/here";

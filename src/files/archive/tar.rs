@@ -180,3 +180,30 @@ fn mtree_time(line: &[u8]) -> Option<(Vec<u8>, i64)> {
     let time = words.split(' ').find_map(|word| word.strip_prefix("time="))?;
     Some((bare(&unescaped(path)), time.split('.').next()?.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        let name = quoted(b"\"a \\\"b\\\" \\\\ \\n \\377\" -> \"x\"").unwrap();
+        assert_eq!(name, (b"a \"b\" \\ \n \xff".to_vec(), &b" -> \"x\""[..]));
+        for broken in [&b""[..], b"a", b"\"a", b"\"a\\"] {
+            assert_eq!(quoted(broken), None);
+        }
+    }
+
+    #[test]
+    fn times_are_utc() {
+        for (date, time, due) in [
+            ("1970-01-01", "00:00:00", Some(0)),
+            ("2000-02-29", "23:59:59.75", Some(951_868_799)),
+            ("2026-11-30", "15:26:20", Some(1_796_052_380)),
+            ("1969-12-31", "23:59:59", Some(-1)),
+            ("soon", "12:00", None),
+        ] {
+            assert_eq!(seconds(date, time), due, "{date} {time}");
+        }
+    }
+}

@@ -122,7 +122,7 @@ impl UnpackJob<'_> {
         if let Some(list) = &known {
             let items = self.items(list)?;
             let found = compare(remote, self.to, &items, Depth::Content).await?;
-            if found.different.is_empty() {
+            if found.different.is_empty() && standing.is_some() {
                 let changed = self.settle(remote, &items, &found, self.dry_run).await?;
                 return Ok(told(changed, &items, 0));
             }
@@ -156,7 +156,11 @@ impl UnpackJob<'_> {
         // What an earlier run left when it was interrupted.
         for (name, _) in remote.list(self.to).await? {
             if is_temporary(&name, STAGE) {
-                remote.remove_all(&child(self.to, &name)).await?;
+                // What it started may still be unpacking there, and lets the folder not be emptied: the next run does.
+                match remote.remove_all(&child(self.to, &name)).await {
+                    Err(failure) if failure.kind.is_loss() => return Err(failure),
+                    Ok(()) | Err(_) => {}
+                }
             }
         }
         let stage = remote.temporary(&child(self.to, STAGE))?;
