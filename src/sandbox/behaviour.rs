@@ -92,6 +92,11 @@ pub enum Behaviour {
     },
     /// Says how a command ended, and then that it ended with status 3.
     TwoStatuses,
+    /// Says how a command ended, and sends its output so much later; it answers questions meanwhile.
+    StatusFirst {
+        /// How much later.
+        pause: Duration,
+    },
     /// Says how a command ended once nothing takes its input any more, and not before; as Twisted Conch does.
     StatusAfterInput,
     /// Never answers a request for a channel.

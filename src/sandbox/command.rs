@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use russh::server::{Handle, Msg};
@@ -35,6 +36,8 @@ pub(super) enum Fault {
     CutAfterStatus(Switch, usize),
     /// Its end is told, and then another one.
     TwoStatuses,
+    /// Its end is told, and its output is sent so much later.
+    StatusFirst(Duration),
     /// Its end is told when nothing takes its input any more.
     StatusAfterInput,
 }
@@ -76,7 +79,7 @@ pub(super) async fn serve(
         // An end that was not seen is not made up.
         let Ok(ending) = watch.ended().await else { return };
         match &fault {
-            Fault::None => tell(&client, replies.id(), ending).await,
+            Fault::None | Fault::StatusFirst(_) => tell(&client, replies.id(), ending).await,
             Fault::TwoStatuses => {
                 tell(&client, replies.id(), ending).await;
                 tell(&client, replies.id(), Ending::Exited(3)).await;
@@ -103,6 +106,17 @@ pub(super) async fn serve(
             futures::join!(half, report);
             return;
         }
+        if let Fault::StatusFirst(pause) = &fault {
+            report.await;
+            tokio::time::sleep(*pause).await;
+            futures::join!(
+                pump(stdout, &replies, None, &fault),
+                pump(stderr, &replies, Some(STDERR), &fault)
+            );
+            let _ = client.eof(replies.id()).await;
+            let _ = client.close(replies.id()).await;
+            return;
+        }
         if matches!(fault, Fault::StatusAfterInput) {
             futures::join!(
                 pump(stdout, &replies, None, &fault),
@@ -126,7 +140,7 @@ pub(super) async fn serve(
             }
             Fault::Cut(switch) => switch.cut(),
             // They were seen to above.
-            Fault::CutAfterStatus(..) | Fault::StatusAfterInput => {}
+            Fault::CutAfterStatus(..) | Fault::StatusFirst(_) | Fault::StatusAfterInput => {}
         }
     };
     let input = async {

@@ -103,6 +103,7 @@ impl Connection {
             Behaviour::NoExitStatus => Fault::NoExitStatus,
             Behaviour::CutAfterStatus { sent } => Fault::CutAfterStatus(self.switch.clone(), *sent),
             Behaviour::TwoStatuses => Fault::TwoStatuses,
+            Behaviour::StatusFirst { pause } => Fault::StatusFirst(*pause),
             Behaviour::StatusAfterInput => Fault::StatusAfterInput,
             Behaviour::Normal
             | Behaviour::Silent

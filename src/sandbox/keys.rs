@@ -37,6 +37,7 @@ pub(super) fn known_hosts(behaviour: &Behaviour, address: SocketAddr, key: &Publ
         | Behaviour::NoExitStatus
         | Behaviour::CutAfterStatus { .. }
         | Behaviour::TwoStatuses
+        | Behaviour::StatusFirst { .. }
         | Behaviour::StatusAfterInput
         | Behaviour::StallChannels
         | Behaviour::StallAfterExec

@@ -73,6 +73,7 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
         | Behaviour::NoExitStatus
         | Behaviour::CutAfterStatus { .. }
         | Behaviour::TwoStatuses
+        | Behaviour::StatusFirst { .. }
         | Behaviour::StatusAfterInput
         | Behaviour::StallChannels
         | Behaviour::StallAfterExec

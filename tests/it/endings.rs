@@ -171,6 +171,18 @@ async fn an_exit_status_is_no_success_without_the_end_of_the_output() {
     assert_eq!(host(&ran.events()).status, Status::Unknown, "{}", ran.snapshot());
 }
 
+/// Silence and answers prove no end while not even the beginning has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_comes_long_before_the_output_is_no_refusal() {
+    let sandbox = sandbox([("early", Behaviour::StatusFirst { pause: Duration::from_secs(5) })]).await;
+    let fan =
+        Fan::of(&sandbox).file("tasks.yaml", "tasks: {t: ['echo x', {run: 'echo y; exit 3', ok_codes: 3}]}");
+    let ran = fan.run(["run", "t", "-H", "early", "--format", "jsonl"]);
+    let outcome = host(&ran.events());
+    assert_eq!((ran.code, outcome.status), (Some(0), Status::Ok), "{}", ran.snapshot());
+    assert_eq!(stdout(&ran), b"x\ny\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_exit_statuses_the_failure_stands() {
     let sandbox = sandbox([("two", Behaviour::TwoStatuses)]).await;
@@ -259,6 +271,15 @@ fn an_account_that_runs_nothing_is_no_success() {
         let ran = fan.run(["ping", "-H", "h1"]);
         assert_eq!(ran.code == Some(0), runs, "{shown}: {}", ran.snapshot());
     }
+    // What comes of the command may still be on its way: it is not said to have been refused.
+    fs::write(home.join(".bashrc"), "sleep 600 & echo $! > ~/pid; exit\n").unwrap();
+    let fan = login(&sshd, "bash").file("tasks.yaml", "tasks: {t: ['echo x']}");
+    let ran = fan.run(["run", "t", "-H", "h1", "--format", "jsonl"]);
+    let outcome = host(&ran.events());
+    assert_eq!((outcome.status, outcome.may_still_run), (Status::Unknown, false), "{}", ran.snapshot());
+    let pid: u32 = fs::read_to_string(home.join("pid")).unwrap().trim().parse().expect("one process");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
 }
 
 #[test]

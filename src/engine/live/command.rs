@@ -319,9 +319,14 @@ impl<E: Exec> Watch<E> {
             Heard::Event(ExecEvent::Exit(exit)) => {
                 self.last_output = Instant::now();
                 let complete = self.mute.is_some();
+                let begun = self.has_begun();
                 match &mut self.exited {
                     Some(tail) => tail.exited_again(exit),
-                    None => self.exited = Some(Tail::new(exit, complete, self.last_output)),
+                    None => {
+                        let mut tail = Tail::new(exit, complete, self.last_output);
+                        tail.begun(begun);
+                        self.exited = Some(tail);
+                    }
                 }
             }
             Heard::Event(ExecEvent::Closed) => return Some(self.conclude(Channel::Closed)),
@@ -339,6 +344,11 @@ impl<E: Exec> Watch<E> {
             }
         }
         None
+    }
+
+    /// Whether the command has begun, or tells nothing of it.
+    fn has_begun(&self) -> bool {
+        self.talk.as_ref().is_none_or(Talk::started)
     }
 
     /// Does what is due about the output of a command that has exited.
@@ -362,6 +372,10 @@ impl<E: Exec> Watch<E> {
         }
         let Some(talk) = &mut self.talk else { return self.take(stream, data) };
         let (output, deeds) = talk.hear(stream, data);
+        let begun = talk.started();
+        if let Some(tail) = &mut self.exited {
+            tail.begun(begun);
+        }
         for deed in deeds {
             // One that is being stopped is told nothing more.
             match (deed, &self.stopping) {

@@ -6,6 +6,9 @@
 //! sent before the answer has come before it. A server may hold output back until it has read what came along with the
 //! question (a grown window), so two answers in a row have to come with nothing between them.
 //!
+//! A command that says when it begins, and of which not even that has come, has output due for certain: there the answers
+//! prove nothing for a while, and after it an exit status of 0 is not believed.
+//!
 //! Pure: it is told what was heard and when, and says what is due.
 
 use std::time::Duration;
@@ -19,6 +22,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// How long it may go on before questions are put into it: what writes then may be what was left behind.
 const TALK: Duration = Duration::from_secs(10);
+
+/// How long the beginning of a command may come behind its end.
+const BEGINNING: Duration = Duration::from_secs(10);
 
 /// The pause between questions that were answered amid output.
 const AGAIN: Duration = Duration::from_millis(700);
@@ -69,6 +75,8 @@ pub(crate) struct Tail {
     behind: u64,
     /// Both streams have ended.
     ended: bool,
+    /// Its beginning has come, or it tells of none.
+    begun: bool,
     state: State,
     /// Until when it is waited for, and why no longer.
     limit: Option<(Instant, Failure)>,
@@ -85,10 +93,15 @@ enum State {
 }
 
 impl Tail {
-    /// Begins with the exit.
+    /// Begins with the exit of a command that has begun, or tells nothing of it.
     pub(crate) fn new(exit: Exit, ended: bool, now: Instant) -> Self {
         let state = State::Listens { answered: None };
-        Self { exit, since: now, last_heard: now, behind: 0, ended, state, limit: None }
+        Self { exit, since: now, last_heard: now, behind: 0, ended, begun: true, state, limit: None }
+    }
+
+    /// The beginning of the command has come, or is still to come.
+    pub(crate) fn begun(&mut self, begun: bool) {
+        self.begun = begun;
     }
 
     /// How the command ended.
@@ -145,7 +158,14 @@ impl Tail {
     /// Takes the answer to a question.
     pub(crate) fn answered(&mut self, now: Instant) -> Option<Due> {
         match self.state {
-            State::Asks { quiet, .. } if quiet + 1 >= PROOF => Some(Due::Over(Rest::HeldOpen)),
+            State::Asks { quiet, .. } if quiet + 1 >= PROOF => {
+                if self.begun || now >= self.since + BEGINNING {
+                    return Some(Due::Over(self.held_open()));
+                }
+                self.last_heard = now;
+                self.state = State::Listens { answered: Some(now) };
+                None
+            }
             State::Asks { quiet, .. } => {
                 self.state = State::Asks { since: now, quiet: quiet + 1 };
                 Some(Due::Ask)
@@ -155,6 +175,14 @@ impl Tail {
                 None
             }
             State::Listens { .. } => None,
+        }
+    }
+
+    /// What is known once nothing more is waited for, and the output is still open.
+    fn held_open(&self) -> Rest {
+        match (self.begun, &self.exit) {
+            (false, Exit::Status(0)) => Rest::Cut(no_beginning()),
+            (true | false, Exit::Status(_) | Exit::Signal(_)) => Rest::HeldOpen,
         }
     }
 
@@ -189,7 +217,7 @@ impl Tail {
             return Due::Over(Rest::Whole);
         }
         if self.behind > MOST {
-            return Due::Over(Rest::HeldOpen);
+            return Due::Over(self.held_open());
         }
         if let Some((_, why)) = self.limit.as_ref().filter(|(until, _)| now >= *until) {
             return Due::Over(Rest::Cut(why.clone()));
@@ -211,6 +239,13 @@ fn endless() -> Failure {
     let message = format!("output continued for {} min after the command had ended", LONGEST.as_secs() / 60);
     Failure::new(Kind::Timeout, message)
         .hint("redirect the output of background jobs: COMMAND >/dev/null 2>&1 &")
+}
+
+fn no_beginning() -> Failure {
+    let message = "its output is held open, and nothing shows that the command was begun";
+    Failure::new(Kind::ExecRefused, message).hint(
+        "does a profile (.bashrc) end the shell there, and leave a process behind? `ssh HOST echo hello` prints nothing then",
+    )
 }
 
 fn no_answer() -> Failure {
@@ -239,6 +274,37 @@ mod tests {
         assert_eq!(tail.silence(), None, "an answer is waited for");
         assert_eq!(tail.answered(now + seconds(3)), Some(Due::Ask));
         assert_eq!(tail.answered(now + seconds(4)), Some(Due::Over(Rest::HeldOpen)));
+    }
+
+    #[test]
+    fn who_has_not_begun_has_output_due() {
+        for (status, seen) in [(0, None), (1, None), (0, Some(4))] {
+            let now = Instant::now();
+            let mut tail = Tail::new(Exit::Status(status), false, now);
+            tail.begun(false);
+            let mut at = now;
+            let mut comes = seen.map(|after| now + seconds(after));
+            let rest = loop {
+                at = tail.silence().unwrap_or(at).min(tail.deadline());
+                if comes.take_if(|comes| *comes <= at).is_some() {
+                    tail.heard(9, at);
+                    tail.begun(true);
+                    continue;
+                }
+                let mut due = Some(tail.due(at));
+                while due == Some(Due::Ask) {
+                    due = tail.answered(at);
+                }
+                if let Some(Due::Over(rest)) = due {
+                    break rest;
+                }
+            };
+            match (status, seen) {
+                (_, Some(_)) => assert_eq!((rest, at), (Rest::HeldOpen, now + seconds(6))),
+                (0, None) => assert_eq!((rest, at), (Rest::Cut(no_beginning()), now + BEGINNING)),
+                _ => assert_eq!((rest, at), (Rest::HeldOpen, now + BEGINNING)),
+            }
+        }
     }
 
     #[test]

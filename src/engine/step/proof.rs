@@ -123,6 +123,12 @@ async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: Said) -> Sign {
     match finished.ended {
         _ if finished.begun => Sign::Mark,
         Ended::NotStarted(_) if finished.exit == Some(Exit::Status(0)) => Sign::Missing(said),
+        // The profile's process holds the output open.
+        Ended::Exited { exit: Exit::Status(0), rest: Rest::Cut(failure) }
+            if failure.kind == Kind::ExecRefused =>
+        {
+            Sign::Missing(said)
+        }
         Ended::NotStarted(_)
         | Ended::Exited { .. }
         | Ended::NoStatus
