@@ -7,8 +7,8 @@ use crate::ssh::sftp::wire::Attrs;
 pub struct Meta {
     /// What it is.
     pub kind: MetaKind,
-    /// Permission bits, at most `0o7777`.
-    pub mode: u32,
+    /// Permission bits, at most `0o7777`, where they are known.
+    pub mode: Option<u32>,
     /// Owner and group by number, where they are known.
     pub owner: Option<(u32, u32)>,
     /// Last modification in whole seconds since 1970, where it is known.
@@ -37,10 +37,13 @@ const TYPE: u32 = 0o170_000;
 impl Meta {
     /// From SFTP's attributes. `None` when they do not tell what it is.
     pub fn of(attrs: &Attrs) -> Option<Self> {
-        let bits = attrs.permissions?;
-        let kind = MetaKind::of(bits, attrs.size?)?;
+        MetaKind::of(attrs.permissions?, attrs.size).map(|kind| Self::told(kind, attrs))
+    }
+
+    /// The same, where it is known what it is.
+    pub fn told(kind: MetaKind, attrs: &Attrs) -> Self {
         let mtime = attrs.times.map(|(_, modified)| i64::from(modified));
-        Some(Self { kind, mode: bits & 0o7777, owner: attrs.owner, mtime })
+        Self { kind, mode: attrs.permissions.map(|bits| bits & 0o7777), owner: attrs.owner, mtime }
     }
 
     /// From a line of `stat -c '%f %u %g %s %Y'`, of `stat -f '%Xp %u %g %z %m'`, or of `ls -dln`.
@@ -49,8 +52,8 @@ impl Meta {
         if let [bits, user, group, size, mtime] = words.as_slice() {
             let bits = u32::from_str_radix(bits, 16).ok()?;
             return Some(Self {
-                kind: MetaKind::of(bits, size.parse().ok()?)?,
-                mode: bits & 0o7777,
+                kind: MetaKind::of(bits, Some(size.parse().ok()?))?,
+                mode: Some(bits & 0o7777),
                 owner: Some((user.parse().ok()?, group.parse().ok()?)),
                 // Some systems add a fraction.
                 mtime: mtime.split('.').next()?.parse().ok(),
@@ -64,7 +67,7 @@ impl Meta {
             _ => MetaKind::Special,
         };
         let owner = Some((user.parse().ok()?, group.parse().ok()?));
-        Some(Self { kind, mode: mode_of_letters(letters)?, owner, mtime: None })
+        Some(Self { kind, mode: Some(mode_of_letters(letters)?), owner, mtime: None })
     }
 
     /// Its size, when it is a file.
@@ -77,9 +80,10 @@ impl Meta {
 }
 
 impl MetaKind {
-    fn of(bits: u32, size: u64) -> Option<Self> {
+    /// From type bits; only a file needs its size to be one.
+    fn of(bits: u32, size: Option<u64>) -> Option<Self> {
         Some(match bits & TYPE {
-            0o100_000 => Self::File { size },
+            0o100_000 => Self::File { size: size? },
             0o040_000 => Self::Folder,
             0o120_000 => Self::Link,
             0 => return None,
@@ -126,7 +130,7 @@ mod tests {
     fn all_ways_to_tell_agree() {
         let file = Meta {
             kind: MetaKind::File { size: 42 },
-            mode: 0o4755,
+            mode: Some(0o4755),
             owner: Some((0, 7)),
             mtime: Some(1_700_000_000),
         };
@@ -137,6 +141,13 @@ mod tests {
             times: Some((1, 1_700_000_000)),
         };
         assert_eq!(Meta::of(&attrs), Some(file));
+        let folder = Attrs { permissions: Some(0o040_700), ..Attrs::default() };
+        assert_eq!(
+            Meta::of(&folder).map(|meta| (meta.kind, meta.mode)),
+            Some((MetaKind::Folder, Some(0o700)))
+        );
+        assert_eq!(Meta::of(&Attrs { permissions: None, ..attrs }), None, "it does not tell");
+        assert_eq!(Meta::of(&Attrs { size: None, ..attrs }), None, "a file has a size");
         assert_eq!(Meta::of_line("89ed 0 7 42 1700000000"), Some(file));
         let listed = Meta { mtime: None, ..file };
         assert_eq!(Meta::of_line("-rwsr-xr-x 1 0 7 42 Jan  1 00:00 /x y"), Some(listed));

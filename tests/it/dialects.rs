@@ -157,11 +157,16 @@ async fn links_are_made_and_read_back() {
 /// is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn modes_are_set_and_read_back() {
-    use Dialect::{DeafToModes, NoCommands, NoFsetstat, NoSetstat, WideModes};
+    use Dialect::{
+        DeafToModes, ForbidsSetstat, NoCommands, NoFsetstat, NoSetstat, SetstatFails, TellsNoModes, WideModes,
+    };
     let sandbox = hosts(&[
         ("openssh", &[]),
         ("no-fsetstat", &[NoFsetstat, NoCommands]),
         ("no-setstat", &[NoSetstat, NoCommands]),
+        ("setstat-fails", &[SetstatFails, NoCommands]),
+        ("forbids-setstat", &[ForbidsSetstat, NoCommands]),
+        ("tells-none", &[TellsNoModes, NoCommands]),
         ("wide", &[WideModes, NoCommands]),
         ("wide-no-fsetstat", &[WideModes, NoFsetstat, NoCommands]),
         ("wide-no-setstat", &[WideModes, NoSetstat, NoCommands]),
@@ -201,6 +206,12 @@ async fn modes_are_set_and_read_back() {
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
     no-setstat: changed 1 sent, the server does not set modes as requested: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as requested: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as requested: deep/er has 0755, not 0700
       ours 0600  said none  www/a 0600  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0755
+    setstat-fails: changed 1 sent, the server does not set modes as requested: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as requested: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as requested: deep/er has 0755, not 0700
+      ours 0600  said none  www/a 0600  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0755
+    forbids-setstat: changed 1 sent, the server does not set modes as requested: ./ours has 0600, not 0640; warned remote_permission: the server does not set modes as requested: ./said has 0600, not 4711; changed 2 sent, the server does not set modes as requested: ./www/a has 0600, not 0604; changed; warned remote_permission: the server does not set modes as requested: deep/er has 0755, not 0700
+      ours 0600  said none  www/a 0600  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0755
+    tells-none: changed 1 sent, the server reports no modes: whether ./ours has 0640 is not known; warned remote_permission: the server reports no modes: whether ./said has 4711 is not known; changed 2 sent, the server reports no modes: whether ./www has 0755 is not known; changed the server reports no modes: that of . is not known; warned remote_permission: the server reports no modes: whether deep/er has 0700 is not known
+      ours 0640  said none  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
     wide: changed 1 sent; changed 1 sent; changed 2 sent; changed; changed
       ours 0640  said 4711  www/a 0604  www/in/b 0600  www/in 0750  new 0755  deep 0755  deep/er 0700
     wide-no-fsetstat: changed 1 sent; changed 1 sent; changed 2 sent; changed; changed
@@ -374,6 +385,25 @@ async fn what_comes_by_commands_comes_again_when_an_end_is_lost() {
     let ran = fan.run(["put", "-H", "all", "--format", "jsonl", "site/", "www"]);
     assert_eq!(said(&sandbox, &ran)[0].1, "changed 3 sent, by commands: the server has no SFTP");
     assert_eq!(names(&host.home.join("www")), ["a", "b", "c"]);
+}
+
+/// A command of its own for each small file would be a login each.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_files_are_written_by_one_shell_where_there_is_no_sftp() {
+    let sandbox = hosts(&[("none", &[Dialect::NoSftp])]).await;
+    let host = &sandbox.hosts()[0];
+    let mut fan = Fan::of(&sandbox).file("site/empty", "");
+    let every_byte: Vec<u8> = (0..=255_u8).cycle().take(16 * 1024).collect();
+    for number in 0..43_usize {
+        fan = fan.file(&format!("site/{number:02}"), &every_byte[number..]);
+    }
+    let ran = fan.run(["put", "-H", "all", "--format", "jsonl", "site/", "www"]);
+    assert_eq!(said(&sandbox, &ran)[0].1, "changed 44 sent, by commands: the server has no SFTP");
+    for name in names(&fan.work().join("site")) {
+        let (ours, theirs) = (fan.work().join("site").join(&name), host.home.join("www").join(&name));
+        assert_eq!(fs::read(ours).unwrap(), fs::read(theirs).unwrap(), "{name}");
+    }
+    assert!(host.execs() <= 2, "{} commands", host.execs());
 }
 
 /// SFTP may begin in another folder than commands do: a relative path is the same file to both.
@@ -597,5 +627,154 @@ fn what_a_server_was_told_not_to_do_is_done_without() {
     let ran = fan.run(["put", "-H", "h1", "new", &there.display().to_string()]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(&there).unwrap(), "content");
-    assert!(ran.stderr.contains("the server does not set modes as it is asked"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the server does not set modes as requested"), "{}", ran.stderr);
+    let fan = fan.file("site/in/a", "one");
+    fs::set_permissions(fan.work().join("site/in"), fs::Permissions::from_mode(0o2711)).unwrap();
+    for count in 1..=2 {
+        let ran = fan.run(["put", "-H", "h1", "site/", &folder.path().join("www").display().to_string()]);
+        assert_eq!(ran.code, Some(0), "{count}: {}", ran.stderr);
+        assert_eq!(names(&folder.path().join("www")), ["in", "in/a"]);
+    }
+}
+
+/// A server that sets modes and refuses one of them fails the step, whatever it calls the refusal; what was made to find
+/// that out is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mode_that_is_refused_is_an_error_where_others_are_set() {
+    use Dialect::{NoCommands, SetstatFailsFor};
+    let sandbox = hosts(&[("refuses", &[SetstatFailsFor("kept"), NoCommands])]).await;
+    let home = &sandbox.hosts()[0].home;
+    for folder in ["kept", "www/kept"] {
+        fs::create_dir_all(home.join(folder)).unwrap();
+    }
+    fs::write(home.join("file-kept"), "x").unwrap();
+    let steps = [
+        "{file: kept, state: directory, mode: '0700', warn_only: true}",
+        "{file: file-kept, mode: '0600', warn_only: true}",
+        "{sync: site/, to: www, warn_only: true}",
+    ];
+    let fan = Fan::of(&sandbox).file("site/kept/a", "a");
+    fs::set_permissions(fan.work().join("site/kept"), fs::Permissions::from_mode(0o700)).unwrap();
+    let fan = fan.file("tasks.yaml", format!("tasks: {{t: {{steps: [{}]}}}}\n", steps.join(", ")));
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    assert_eq!(
+        said(&sandbox, &ran)[0].1,
+        ["kept", "file-kept", "www/kept"]
+            .map(|path| format!(
+                "warned remote_path: cannot set the attributes of {path}: the server says \"Failure\""
+            ))
+            .join("; ")
+    );
+    let due = ["file-kept", "kept", "www", "www/kept"];
+    assert_eq!(names(home).into_iter().filter(|name| name != "www/kept/a").collect::<Vec<_>>(), due);
+}
+
+/// What is missing is found out from the folder's list where the server only says that it failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_missing_however_a_server_says_so() {
+    use Dialect::{MissingFails, NoCommands, NoLstat};
+    let sandbox = hosts(&[
+        ("openssh", &[NoCommands]),
+        ("fails", &[MissingFails, NoCommands]),
+        ("no-lstat", &[MissingFails, NoLstat, NoCommands]),
+    ])
+    .await;
+    for host in sandbox.hosts() {
+        symlink("nowhere/at/all", host.home.join("dangling")).unwrap();
+    }
+    let steps = [
+        "{put: site/, to: www}",
+        "{put: site/a, to: new}",
+        "{file: gone, state: absent}",
+        "{file: deep/er/est, state: directory}",
+        "{file: none/of/it, state: absent}",
+        "{file: made}",
+        "{stat: not/there}",
+        "{stat: new/below}",
+        "{put: site/a, to: dangling/x, warn_only: true}",
+        "{get: missing, to: 'here/{{ host }}/', warn_only: true}",
+        "{ls: missing, warn_only: true}",
+        "{put: site/a, to: no/such/x, warn_only: true}",
+    ];
+    let fan = Fan::of(&sandbox).file("site/a", "a").file("site/in/b", "b");
+    let fan = fan.file("tasks.yaml", format!("tasks: {{t: {{steps: [{}]}}}}\n", steps.join(", ")));
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    let said = said(&sandbox, &ran);
+    assert!(
+        said[0].1.starts_with("changed 2 sent; changed 1 sent; ok; changed; ok; changed; ok"),
+        "{}",
+        said[0].1
+    );
+    for (name, words) in &said {
+        assert_eq!(words, &said[0].1, "{name}");
+    }
+    for host in sandbox.hosts() {
+        let due = [
+            "dangling -> nowhere/at/all",
+            "deep",
+            "deep/er",
+            "deep/er/est",
+            "made",
+            "new",
+            "www",
+            "www/a",
+            "www/in",
+            "www/in/b",
+        ];
+        assert_eq!(names(&host.home), due, "{}", host.name);
+    }
+}
+
+/// Where modes are not told, nor so what is a folder, that is found out, and the mode is said to be unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_mode_is_looked_into() {
+    use Dialect::{NoCommands, TellsNoFolderModes, TellsNoModes};
+    let sandbox =
+        hosts(&[("none", &[TellsNoModes, NoCommands]), ("folders", &[TellsNoFolderModes, NoCommands])]).await;
+    for host in sandbox.hosts() {
+        fs::create_dir_all(host.home.join("www/old/er")).unwrap();
+        fs::write(host.home.join("www/old/er/x"), "x").unwrap();
+    }
+    let steps = [
+        "{sync: site/, to: www, delete: true}",
+        "{sync: site/, to: www, delete: true}",
+        "{file: www, state: directory}",
+        "{file: www/in, state: directory, mode: '0700', warn_only: true}",
+        "{stat: www, register: s}",
+        "{assert: 's.is_folder'}",
+        "{ls: www}",
+        "{get: www, to: 'got/{{ host }}/'}",
+    ];
+    let fan = Fan::of(&sandbox).file("site/a", "a").file("site/in/b", "b");
+    let fan = fan.file("tasks.yaml", format!("tasks: {{t: {{steps: [{}]}}}}\n", steps.join(", ")));
+    let ran = fan.run(["run", "-H", "all", "--format", "jsonl", "t"]);
+    let mut text = String::new();
+    for (name, said) in said(&sandbox, &ran) {
+        writeln!(text, "{name}:\n{}", said.replace("; ", "\n")).unwrap();
+    }
+    insta::assert_snapshot!(text, @r"
+    none:
+    changed 2 sent, 3 removed, the server reports no modes: whether www/a has 0644 is not known
+    ok 2 unchanged, the server reports no modes: that of . is not known
+    ok the server reports no modes: that of www is not known
+    warned remote_permission: the server reports no modes: whether www/in has 0700 is not known
+    ok www is a folder, the server reports no modes: that of www is not known
+    ok
+    ok the server reports no modes: that of www is not known
+    ok 2 got, the server reports no modes: that of www is not known
+    folders:
+    changed 2 sent, 3 removed, the server reports no modes: whether www/in has 0755 is not known
+    ok 2 unchanged, the server reports no modes: that of . is not known
+    ok the server reports no modes: that of www is not known
+    warned remote_permission: the server reports no modes: whether www/in has 0700 is not known
+    ok www is a folder, the server reports no modes: that of www is not known
+    ok
+    ok the server reports no modes: that of www is not known
+    ok 2 got, the server reports no modes: that of www is not known
+    ");
+    for host in sandbox.hosts() {
+        assert_eq!(names(&host.home), ["www", "www/a", "www/in", "www/in/b"], "{}", host.name);
+        let got = fan.work().join("got").join(&host.name).join("www");
+        assert_eq!(names(&got), ["a", "in", "in/b"], "{}", host.name);
+    }
 }

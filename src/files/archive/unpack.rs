@@ -211,7 +211,7 @@ impl UnpackJob<'_> {
         if new {
             placed.there.entry(TreePath::root()).or_insert(Meta {
                 kind: MetaKind::Folder,
-                mode: 0o755,
+                mode: Some(0o755),
                 owner: None,
                 mtime: None,
             });
@@ -302,7 +302,7 @@ impl UnpackJob<'_> {
                     (&item.entry.kind, folders),
                     (ArchivedKind::Folder, true) | (ArchivedKind::File { .. }, false)
                 );
-                fits && meta.is_some_and(|meta| meta.mode != mode)
+                fits && meta.is_some_and(|meta| meta.mode != Some(mode))
             });
             let paths: Vec<Vec<u8>> = other.map(|item| self.at(&item.to)).collect();
             changed |= !paths.is_empty();

@@ -23,8 +23,8 @@ pub struct GetJob<'a> {
     pub path: &'a [u8],
     /// Its size, as the host says.
     pub size: u64,
-    /// Its permission bits.
-    pub mode: u32,
+    /// Its permission bits, where they are known.
+    pub mode: Option<u32>,
     /// Its time, when that is to be kept.
     pub mtime: Option<i64>,
     /// The folder that nothing gets out of.
@@ -100,11 +100,15 @@ pub(super) fn local_mode(mode: u32) -> u32 {
     mode & 0o755
 }
 
-pub(super) async fn commit(pending: Arc<PendingFile>, mode: u32, mtime: Option<i64>) -> Result<(), Failure> {
+pub(super) async fn commit(
+    pending: Arc<PendingFile>,
+    mode: Option<u32>,
+    mtime: Option<i64>,
+) -> Result<(), Failure> {
     let pending = Arc::try_unwrap(pending)
         .map_err(|_| Failure::new(Kind::Internal, "a file that came is still being written"))?;
     // No setuid bits from a host, and never less than its owner needs.
-    let mode = local_mode(mode) | 0o600;
+    let mode = local_mode(mode.unwrap_or(0o644)) | 0o600;
     blocking(move || pending.commit(mode, mtime).map_err(|error| local(&error))).await
 }
 

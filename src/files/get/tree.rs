@@ -132,7 +132,7 @@ pub async fn get_tree<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> R
     blocking(move || {
         for (path, meta) in made.into_iter().rev() {
             // A folder that its owner cannot enter would be in the way of the next time.
-            let mode = local_mode(meta.mode) | 0o700;
+            let mode = local_mode(meta.mode.unwrap_or(0o755)) | 0o700;
             folder
                 .set_folder(&path, Some(mode), meta.mtime.filter(|_| times))
                 .map_err(|error| local(&error))?;

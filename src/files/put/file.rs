@@ -258,7 +258,7 @@ pub async fn settle<S: Session>(
     dry_run: bool,
 ) -> Result<bool, Failure> {
     let mut missing = wanted.clone();
-    missing.mode = wanted.mode.filter(|&mode| mode != before.mode);
+    missing.mode = wanted.mode.filter(|&mode| before.mode != Some(mode));
     missing.mtime = wanted.mtime.filter(|&mtime| before.mtime != Some(mtime));
     if (wanted.owner.is_some() || wanted.group.is_some()) && remote.is_owned(path, wanted).await? {
         (missing.owner, missing.group) = (None, None);
@@ -269,7 +269,7 @@ pub async fn settle<S: Session>(
     if !dry_run {
         // A new owner takes setuid bits away.
         if missing.owner.is_some() || missing.group.is_some() {
-            missing.mode = Some(wanted.mode.unwrap_or(before.mode));
+            missing.mode = wanted.mode.or(before.mode);
         }
         remote.set(path, &missing).await?;
     }
@@ -375,6 +375,6 @@ async fn dress<S: Session>(
 
 /// What the new file is to be like in the end.
 fn final_wanted(job: &FileJob<'_>, before: Option<Meta>) -> Wanted {
-    let mode = job.wanted.mode.or(before.map(|meta| meta.mode)).unwrap_or(job.content.mode());
+    let mode = job.wanted.mode.or(before.and_then(|meta| meta.mode)).unwrap_or(job.content.mode());
     Wanted { mode: Some(mode), ..job.wanted.clone() }
 }

@@ -155,6 +155,9 @@ impl Lane<'_> {
     }
 }
 
+/// Without SFTP, a content of so many bytes is part of a job in the shell: a command of its own would be a login each.
+const AT_ONCE: u64 = 16 * 1024;
+
 /// Without SFTP: as the input of a command that writes it.
 async fn send_by_command<S: Session>(
     remote: &Remote<S>,
@@ -163,6 +166,12 @@ async fn send_by_command<S: Session>(
     from: u64,
     progress: &Progress,
 ) -> Result<(), Failure> {
+    if from == 0 && content.size() <= AT_ONCE {
+        let data = content.block(0).await?;
+        remote.write_small(path, &data).await?;
+        progress.moved(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        return Ok(());
+    }
     let what = about("write", path);
     let Pipe { mut reader, writer } = remote
         .writing(path, from)

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use tokio::sync::OnceCell;
 
 use crate::files::meta::{Meta, MetaKind};
+use crate::files::remote::missing::is_missing;
 use crate::files::remote::script::Script;
 use crate::files::remote::temporary::lasting;
 use crate::files::remote::{LONGEST_TOLD, Remote, Replaced, about, is_loss, shown, split, untold};
@@ -26,7 +27,7 @@ const BITS: u32 = 0o7777;
 const PRIVATE: u32 = 0o600;
 
 /// A link of which no more is known.
-const LINK: Meta = Meta { kind: MetaKind::Link, mode: 0o777, owner: None, mtime: None };
+const LINK: Meta = Meta { kind: MetaKind::Link, mode: Some(0o777), owner: None, mtime: None };
 
 /// What was learned of a server.
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub(super) struct Dialect {
     by_path: AtomicBool,
     /// A file that is made gets another mode than it is to have: others could read along.
     exposes: OnceCell<bool>,
+    /// It sets no attributes, not even of what was just made for that.
+    pub(super) sets_nothing: AtomicBool,
     unheeded: Mutex<Unheeded>,
 }
 
@@ -100,6 +103,8 @@ fn place<'a>(folder: &'a [u8], path: &'a [u8]) -> Vec<&'a [u8]> {
 struct Unheeded {
     modes: BTreeMap<Vec<u8>, String>,
     times: BTreeMap<Vec<u8>, String>,
+    /// What has a mode that is not told.
+    untold: BTreeMap<Vec<u8>, String>,
 }
 
 impl Unheeded {
@@ -118,15 +123,21 @@ impl Dialect {
     }
 
     /// Compares what was set with what is told, and keeps what differs.
-    fn note(&self, path: &[u8], wanted: &Attrs, told: Option<&Attrs>) {
+    pub(super) fn note(&self, path: &[u8], wanted: &Attrs, told: Option<&Attrs>) {
         let mut unheeded = self.unheeded();
         let path = lasting(path);
         if !heeds_mode(wanted, told) {
-            let now = told.and_then(|told| told.permissions);
-            let now = now.map_or_else(|| "a mode it does not report".to_owned(), octal);
             let due = octal(wanted.permissions.unwrap_or_default());
-            let words =
-                format!("the server does not set modes as requested: {} has {now}, not {due}", shown(&path));
+            let words = match told.and_then(|told| told.permissions) {
+                Some(now) => format!(
+                    "the server does not set modes as requested: {} has {}, not {due}",
+                    shown(&path),
+                    octal(now)
+                ),
+                None => {
+                    format!("the server reports no modes: whether {} has {due} is not known", shown(&path))
+                }
+            };
             Unheeded::keep(&mut unheeded.modes, path.clone(), words);
         }
         if !heeds_time(wanted, told) {
@@ -134,10 +145,21 @@ impl Dialect {
             Unheeded::keep(&mut unheeded.times, path, words);
         }
     }
+
+    /// Keeps that the mode of what is there is not known.
+    fn note_untold(&self, path: &[u8]) {
+        let words = format!("the server reports no modes: that of {} is not known", shown(path));
+        Unheeded::keep(&mut self.unheeded().untold, path.to_vec(), words);
+    }
 }
 
 fn octal(mode: u32) -> String {
     format!("{:04o}", mode & BITS)
+}
+
+/// Whether all that was wanted is so.
+pub(super) fn heeds(wanted: &Attrs, told: Option<&Attrs>) -> bool {
+    heeds_mode(wanted, told) && heeds_time(wanted, told)
 }
 
 fn heeds_mode(wanted: &Attrs, told: Option<&Attrs>) -> bool {
@@ -151,7 +173,7 @@ fn heeds_time(wanted: &Attrs, told: Option<&Attrs>) -> bool {
 }
 
 /// An answer, or none where the server only says no to the question.
-fn unless_refused<T>(answer: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
+pub(super) fn unless_refused<T>(answer: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.is_end() => Err(error),
@@ -180,14 +202,47 @@ impl<S: Session> Remote<S> {
                     return Ok(Some(link.unwrap_or(LINK)));
                 }
                 Err(error) if error.is_unsupported() && is_link => return Ok(Some(LINK)),
-                Err(error) if error.is_unsupported() => sftp.look(path, true).await,
+                Err(error) if error.is_unsupported() || error.is_unexplained() => sftp.look(path, true).await,
                 attrs => attrs,
             }
         };
-        match attrs.map_err(failed)? {
-            None => Ok(None),
-            Some(attrs) => Meta::of(&attrs).map(Some).ok_or_else(|| untold(path)),
+        let attrs = match attrs {
+            Err(error) if error.is_unexplained() => {
+                match is_missing(sftp, path, follow).await.map_err(failed)? {
+                    true => None,
+                    false => return Err(failed(error)),
+                }
+            }
+            attrs => attrs.map_err(failed)?,
+        };
+        let Some(attrs) = attrs else { return Ok(None) };
+        let meta = match Meta::of(&attrs) {
+            Some(meta) => meta,
+            None => self.made_out(sftp, path, &attrs).await?,
+        };
+        if meta.mode.is_none() {
+            self.dialect.note_untold(path);
         }
+        Ok(Some(meta))
+    }
+
+    /// What is at a path, where the server does not tell: what opens as a folder is one, and anything else with a size is
+    /// taken for a file.
+    async fn made_out(&self, sftp: &Sftp, path: &[u8], told: &Attrs) -> Result<Meta, Failure> {
+        let opened =
+            async { sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await?.handle().await };
+        let kind = match opened.await {
+            Ok(handle) => {
+                // Whether it was closed does not matter to what it is.
+                let _ = sftp.close(handle).await;
+                MetaKind::Folder
+            }
+            Err(error) if error.is_end() => return Err(error.about(&about("look at", path))),
+            // It may be either.
+            Err(error) if error.is_forbidden() => return Err(untold(path)),
+            Err(_) => MetaKind::File { size: told.size.ok_or_else(|| untold(path))? },
+        };
+        Ok(Meta::told(kind, told))
     }
 
     /// What a folder's list tells of a name in it, where it tells that; servers that do not list links as such must not lead
@@ -443,7 +498,7 @@ impl<S: Session> Remote<S> {
         let mode = |told: Option<Option<Attrs>>| told.flatten().and_then(|attrs| attrs.permissions);
         let exposes = self.dialect.exposes.get_or_try_init(|| async {
             let told = unless_refused(sftp.look(path, true).await)?;
-            Ok::<_, SftpError>(mode(told).is_some_and(|mode| mode & 0o777 & !PRIVATE != 0))
+            Ok::<_, SftpError>(mode(told).is_none_or(|mode| mode & 0o777 & !PRIVATE != 0))
         });
         if !*exposes.await? {
             return Ok(());
@@ -496,64 +551,10 @@ impl<S: Session> Remote<S> {
             }
         }
         closing.done().await?;
-        if is_set && heeds_mode(&attrs, told.as_ref()) && heeds_time(&attrs, told.as_ref()) {
+        if is_set && heeds(&attrs, told.as_ref()) {
             return Ok(());
         }
-        match self.set_by_path(sftp, path, &attrs).await {
-            // The file is ours: it is the server that was told not to let anyone do this (sftp-server's -P).
-            Err(error) if error.is_forbidden() => {
-                self.dialect.note(path, &attrs, told.as_ref());
-                Ok(())
-            }
-            set => set,
-        }
-    }
-
-    /// Sets attributes of what is at a path, and keeps what did not become so.
-    pub(super) async fn set_by_path(&self, sftp: &Sftp, path: &[u8], attrs: &Attrs) -> Result<(), SftpError> {
-        self.set_all_by_path(sftp, &[(path.to_vec(), *attrs)]).await.map_err(|(_, error)| error)
-    }
-
-    /// The same for many paths; all requests go out at once. An error tells of which path it is.
-    pub(in crate::files) async fn set_all_by_path(
-        &self,
-        sftp: &Sftp,
-        wanted: &[(Vec<u8>, Attrs)],
-    ) -> Result<(), (Vec<u8>, SftpError)> {
-        let mut asked = Vec::with_capacity(wanted.len());
-        for (path, attrs) in wanted {
-            let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs: *attrs };
-            asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
-        }
-        for ((path, _), pending) in wanted.iter().zip(asked) {
-            match pending.done().await {
-                // What it is like is seen below.
-                Err(error) if !error.is_unsupported() => return Err((path.clone(), error)),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        let mut asked = Vec::with_capacity(wanted.len());
-        for (path, _) in wanted {
-            let request = Request::Stat { path: Bytes::copy_from_slice(path) };
-            asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
-        }
-        for ((path, attrs), pending) in wanted.iter().zip(asked) {
-            let told = unless_refused(pending.attrs().await).map_err(|error| (path.clone(), error))?;
-            self.dialect.note(path, attrs, told.as_ref());
-        }
-        Ok(())
-    }
-
-    /// Sees that a folder that was just made has no bits that it was not to have: umasks are not heeded everywhere.
-    pub(super) async fn narrow_folder(&self, sftp: &Sftp, path: &[u8], mode: u32) -> Result<(), SftpError> {
-        let told = unless_refused(sftp.look(path, true).await)?.flatten();
-        match told.and_then(|told| told.permissions) {
-            Some(now) if now & 0o777 & !mode != 0 => {
-                let attrs = Attrs { permissions: Some(mode), ..Attrs::default() };
-                self.set_by_path(sftp, path, &attrs).await
-            }
-            Some(_) | None => Ok(()),
-        }
+        self.set_by_path(sftp, path, &attrs).await
     }
 
     /// An error when the server did not give a mode that the user said.
@@ -573,7 +574,9 @@ impl<S: Session> Remote<S> {
     /// What the user should know of attributes that were set and are not so; told once.
     pub fn unheeded(&self) -> Vec<String> {
         let unheeded = std::mem::take(&mut *self.dialect.unheeded());
-        unheeded.modes.into_values().chain(unheeded.times.into_values()).collect()
+        // One word about modes will do.
+        let untold = if unheeded.modes.is_empty() { unheeded.untold } else { BTreeMap::new() };
+        unheeded.modes.into_values().chain(unheeded.times.into_values()).chain(untold.into_values()).collect()
     }
 }
 

@@ -2,11 +2,15 @@
 //! it; by commands of a shell elsewhere, and for root.
 //!
 //! - `dialect`: what is particular to its SFTP server
+//! - `attributes`: setting them by path
+//! - `missing`: proof that nothing is at a path
 //! - `shell`, `script`: small jobs
 //! - `privilege`: for whom
 //! - `temporary`: names of files that are not in place yet, and what becomes of them when all goes wrong
 
+mod attributes;
 mod dialect;
+mod missing;
 pub mod privilege;
 mod script;
 mod search;
@@ -28,6 +32,7 @@ pub use shell::{JobEnd, Shell};
 pub use temporary::{Replaced, is_temporary, temporary_name};
 
 use dialect::Dialect;
+use missing::is_missing;
 use script::{HASH, LOOK, LOOK_BEHIND, MISSING};
 pub(in crate::files) use search::Search;
 use temporary::{Asking, Displaced};
@@ -309,7 +314,12 @@ impl<S: Session> Remote<S> {
         let failed = |error: SftpError| error.about(&about("list", path));
         let opened =
             sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await.map_err(failed)?;
-        let handle = opened.handle().await.map_err(failed)?;
+        let handle = match opened.handle().await {
+            Err(error) if error.is_unexplained() && is_missing(sftp, path, true).await.map_err(failed)? => {
+                return Err(failed(SftpError::missing()));
+            }
+            handle => handle.map_err(failed)?,
+        };
         let mut named = Vec::new();
         let mut told = 0;
         // One question is always on its way while an answer is read.

@@ -9,12 +9,14 @@ use crate::files::content::{BLOCK, PIECE};
 use crate::files::digest::Digest;
 use crate::files::get::{Expected, receive};
 use crate::files::progress::Progress;
+use crate::files::remote::missing::is_missing;
 use crate::files::remote::script::{HASH_INPUT, Script};
 use crate::files::remote::shell::JobEnd;
 use crate::files::remote::{
     JOB, Remote, Wanted, about, is_no_shell, refused, shown, split, uncounted, whose,
 };
 use crate::model::outcome::{Exit, Failure, Kind};
+use crate::model::shell::spelling::octal;
 use crate::model::template::FileCommand;
 use crate::ssh::Session;
 use crate::ssh::pipe::Pipe;
@@ -67,7 +69,14 @@ impl<S: Session> Remote<S> {
         let (made, missing) = match self.sftp() {
             Some(sftp) => {
                 let made = self.open_new(sftp, path).await;
-                let missing = made.as_ref().is_err_and(SftpError::is_missing);
+                let missing = match &made {
+                    // The folder, and not the file.
+                    Err(error) if error.is_unexplained() => {
+                        let folder = is_missing(sftp, &split(path).0, true).await;
+                        folder.map_err(|error| error.about(&what))?
+                    }
+                    made => made.as_ref().is_err_and(SftpError::is_missing),
+                };
                 (made.map(Created::Open).map_err(|error| error.about(&what)), missing)
             }
             None => {
@@ -202,6 +211,16 @@ impl<S: Session> Remote<S> {
             .text("2>/dev/null || :\n");
         let script = String::from_utf8(script.bytes().to_vec()).map_err(|_| not_utf8(path))?;
         self.privilege().script(self.session().as_ref(), &script, self.claim()).await
+    }
+
+    /// Writes a small content to a file that is there, and makes it durable where the host can.
+    pub(in crate::files) async fn write_small(&self, path: &[u8], data: &[u8]) -> Result<(), Failure> {
+        let script = Script::new(&format!("printf %b '{}' >", octal(data)))
+            .path(path)
+            .text("|| exit 1\nsync")
+            .path(path)
+            .text("2>/dev/null || :\n");
+        self.job(&about("write", path), script).await.map(drop)
     }
 
     /// A small content, as the output of a job in the shell.

@@ -40,6 +40,18 @@ pub enum Dialect {
     NoFsetstat,
     /// There is neither FSETSTAT nor SETSTAT.
     NoSetstat,
+    /// FSETSTAT and SETSTAT fail, and it is not said why.
+    SetstatFails,
+    /// FSETSTAT and SETSTAT are not permitted.
+    ForbidsSetstat,
+    /// SETSTAT fails for paths that end so.
+    SetstatFailsFor(&'static str),
+    /// What is missing is not said to be missing: it fails.
+    MissingFails,
+    /// No modes are told, and so no types.
+    TellsNoModes,
+    /// Neither modes nor sizes of folders are told.
+    TellsNoFolderModes,
     /// FSETSTAT and SETSTAT say that all is well, and change no mode.
     DeafToModes,
     /// OPEN and MKDIR give all rights to all.
@@ -117,6 +129,15 @@ impl Dialect {
             | (Self::SmallPackets | Self::AlreadyExists | Self::HollowExtensions, Request::Extended { .. }) => {
                 Some(say(status::OP_UNSUPPORTED))
             }
+            (Self::SetstatFails, Request::Fsetstat { .. } | Request::Setstat { .. }) => {
+                Some(say(status::FAILURE))
+            }
+            (Self::ForbidsSetstat, Request::Fsetstat { .. } | Request::Setstat { .. }) => {
+                Some(say(status::PERMISSION_DENIED))
+            }
+            (Self::SetstatFailsFor(end), Request::Setstat { path, .. }) if path.ends_with(end.as_bytes()) => {
+                Some(say(status::FAILURE))
+            }
             (Self::LstatFollows, Request::Lstat { path }) if files.path(path).exists() => {
                 Some(files.answer(&Request::Stat { path: path.clone() }))
             }
@@ -170,7 +191,24 @@ impl Dialect {
             (Self::NoSuchPath, Reply::Status { code: status::NO_SUCH_FILE, message }) => {
                 Reply::Status { code: status::NO_SUCH_PATH, message }
             }
+            (Self::MissingFails, Reply::Status { code: status::NO_SUCH_FILE, .. }) => say(status::FAILURE),
+            (Self::TellsNoModes | Self::TellsNoFolderModes, Reply::Attrs(attrs)) => {
+                Reply::Attrs(self.without_mode(attrs))
+            }
+            (Self::TellsNoModes | Self::TellsNoFolderModes, Reply::Names(names)) => {
+                let without = |entry: NameEntry| NameEntry { attrs: self.without_mode(entry.attrs), ..entry };
+                Reply::Names(names.into_iter().map(without).collect())
+            }
             (_, reply) => reply,
+        }
+    }
+
+    fn without_mode(self, told: Attrs) -> Attrs {
+        let is_folder = told.permissions.is_some_and(|mode| mode & 0o170_000 == 0o040_000);
+        match self {
+            Self::TellsNoModes => Attrs { permissions: None, ..told },
+            _ if is_folder => Attrs { permissions: None, size: None, ..told },
+            _ => told,
         }
     }
 }

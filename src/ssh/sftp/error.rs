@@ -42,6 +42,17 @@ impl SftpError {
         matches!(self, Self::Status { code: status::OP_UNSUPPORTED, .. })
     }
 
+    /// The server says no, and not why.
+    pub fn is_unexplained(&self) -> bool {
+        matches!(self, Self::Status { .. })
+            && !(self.is_missing() || self.is_unsupported() || self.is_forbidden())
+    }
+
+    /// Nothing is at the path, as was found out.
+    pub fn missing() -> Self {
+        Self::Status { code: status::NO_SUCH_FILE, message: String::new() }
+    }
+
     /// The server does not let us.
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Status { code: status::PERMISSION_DENIED, .. })

@@ -233,7 +233,7 @@ fn described(meta: &Meta) -> Vars {
     let mut values = Vars::new();
     values.insert("kind".to_owned(), Value::from(kind));
     values.insert("size".to_owned(), json!(meta.size()));
-    values.insert("mode".to_owned(), Value::from(format!("{:04o}", meta.mode)));
+    values.insert("mode".to_owned(), json!(meta.mode.map(|mode| format!("{mode:04o}"))));
     values.insert("uid".to_owned(), json!(meta.owner.map(|(user, _)| user)));
     values.insert("gid".to_owned(), json!(meta.owner.map(|(_, group)| group)));
     values.insert("mtime".to_owned(), json!(meta.mtime));
@@ -253,7 +253,8 @@ fn line(name: &[u8], meta: &Meta, target: Option<&str>) -> String {
     let time = meta.mtime.map_or_else(|| "-".to_owned(), |mtime| rfc3339(mtime.max(0).unsigned_abs()));
     let target = target.map(|target| format!(" -> {}", on_one_line(target))).unwrap_or_default();
     let name = on_one_line(&shown(name));
-    format!("{kind}{} {user:>5} {group:>5} {size:>12} {time} {name}{target}\n", letters(meta.mode))
+    let letters = meta.mode.map_or_else(|| "?".repeat(9), letters);
+    format!("{kind}{letters} {user:>5} {group:>5} {size:>12} {time} {name}{target}\n")
 }
 
 /// A name with its control characters written out: no name makes a line of its own.

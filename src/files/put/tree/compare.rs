@@ -115,7 +115,9 @@ pub(super) async fn compare<'a, S: Session>(
                 Some(meta) => {
                     // The folder itself is as it was, unless it is to be ours in all.
                     let set = job.mirror || job.folder_mode.is_some();
-                    if set && meta.mode != job.folder_mode(entry, Some(&meta)) {
+                    let due = job.folder_mode(entry, Some(&meta));
+                    // One that is not known is set where the step says it.
+                    if set && meta.mode.map_or(job.folder_mode.is_some(), |mode| mode != due) {
                         difference.unlike_folders.push((entry, meta));
                     }
                 }
@@ -287,7 +289,7 @@ async fn same_content<'a, S: Session>(
         }
         difference.same += 1;
         let wanted = job.wanted(entry, Some(&meta));
-        let mode = wanted.mode != Some(meta.mode);
+        let mode = meta.mode.map_or(job.files.mode.is_some(), |mode| wanted.mode != Some(mode));
         let time = wanted.mtime.is_some_and(|mtime| meta.mtime != Some(mtime));
         let owned = job.owned() && !remote.is_owned(&below(job.target, &entry.path), job.files).await?;
         if mode || time || owned {

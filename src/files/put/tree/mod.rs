@@ -110,7 +110,7 @@ impl TreeJob<'_> {
     /// What a file is to be like, in the place of another.
     fn wanted(&self, entry: &Entry, before: Option<&Meta>) -> Wanted {
         let usual = match before {
-            Some(before) if !self.mirror => before.mode,
+            Some(Meta { mode: Some(mode), .. }) if !self.mirror => *mode,
             _ => ours(entry, before),
         };
         Wanted {
@@ -140,7 +140,7 @@ impl TreeJob<'_> {
 
 /// The mode that something has here, with the special bits that it has there.
 fn ours(entry: &Entry, before: Option<&Meta>) -> u32 {
-    (entry.mode & 0o777) | before.map_or(0, |before| before.mode & SPECIAL)
+    (entry.mode & 0o777) | before.and_then(|before| before.mode).map_or(0, |mode| mode & SPECIAL)
 }
 
 /// What there is to say of files that were put in place.
