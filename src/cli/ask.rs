@@ -4,6 +4,9 @@ use std::env;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use globset::GlobBuilder;
+use rustix::termios::OptionalActions;
+
+use crate::cli::tty::{Changed, Keeper};
 
 /// Whether there is someone to ask: a terminal on both ends, and not a CI runner.
 pub(super) fn can_ask() -> bool {
@@ -29,6 +32,7 @@ pub(super) enum Answer {
 /// The terminal cannot be read.
 pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
     let prompt = format!("{question} [yes/no/host patterns] ");
+    let _looked_after = looked_after()?;
     dialogue(&prompt, hosts, &mut io::stdin().lock(), &mut io::stderr().lock())
 }
 
@@ -38,7 +42,13 @@ pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
 ///
 /// The terminal cannot be read.
 pub(super) fn line(prompt: &str) -> io::Result<String> {
+    let _looked_after = looked_after()?;
     one_line(prompt, &mut io::stdin().lock(), &mut io::stderr().lock())
+}
+
+/// A signal that ends fan at a question does so on a line of its own, and with the exit code that a shell shows for it.
+fn looked_after() -> io::Result<Changed<io::Stderr>> {
+    Changed::new(io::stderr(), OptionalActions::Now, Keeper::Nobody, |_| {})
 }
 
 fn one_line(prompt: &str, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<String> {

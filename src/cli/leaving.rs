@@ -216,12 +216,11 @@ fn leave(signal: Signal) {
     let things = things();
     for thing in things.values() {
         match thing {
-            Thing::Terminal { terminal, kept: false, .. } => {
+            Thing::Terminal { terminal, .. } => {
                 let mut terminal = terminal;
                 // Behind the question; nobody is left to tell when it is gone.
                 let _ = terminal.write_all(b"\n");
             }
-            Thing::Terminal { kept: true, .. } => {}
             Thing::Program(pid) => end_program(*pid),
         }
     }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::termios::{LocalModes, OptionalActions, Termios};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::cli::suspend;
@@ -153,6 +153,10 @@ impl Read for Patient<'_> {
             if stops != std::mem::replace(&mut self.stops, stops) {
                 // The shell has written below it, and what was typed is lost.
                 self.terminal.show(self.question)?;
+                if let Some(first) = buffer.first_mut() {
+                    *first = CTRL_U;
+                    return Ok(1);
+                }
             }
             let mut ready = [PollFd::new(&self.terminal.0, PollFlags::IN)];
             match rustix::event::poll(&mut ready, Some(&LOOK)) {
@@ -164,12 +168,21 @@ impl Read for Patient<'_> {
     }
 }
 
-/// Makes the terminal show nothing and send no signals.
+/// Makes the terminal show nothing.
 ///
-/// Signals are off because one would end the process before the terminal is restored: Ctrl-C is read as a byte.
+/// Ctrl-C is read as a byte, as it declines this question and may be meant for no more than that. Ctrl-\ and Ctrl-Z are
+/// signals, to the whole job as everywhere else: whoever looks after the terminal restores it before they are obeyed.
 fn quiet(modes: &mut Termios) {
-    modes.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
+    modes.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
+    modes.local_modes.insert(LocalModes::ISIG);
+    modes.special_codes[SpecialCodeIndex::VINTR] = NO_KEY;
 }
+
+/// No key at all (`_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
+
+/// Takes back what was typed so far.
+const CTRL_U: u8 = 0x15;
 
 /// Reads what is typed up to the end of the line.
 fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
@@ -220,7 +233,6 @@ impl Line {
     fn typed(&mut self, byte: u8) -> Typed {
         const CTRL_C: u8 = 0x03;
         const CTRL_D: u8 = 0x04;
-        const CTRL_U: u8 = 0x15;
         const BACKSPACE: u8 = 0x08;
         const DELETE: u8 = 0x7f;
         match byte {

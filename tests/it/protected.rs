@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::{Fan, Ran, typed_on_terminal};
+use crate::window::Window;
 
 const INVENTORY: &str = r#"hosts:
   web[1-3]: {transport: local}
@@ -153,4 +156,28 @@ fn the_role_comes_before_the_secrets() {
 fn throw_away_hosts_are_nobodys() {
     let ran = run(&fan(), "demo mark -i inventory.yaml -f tasks.yaml -R prod");
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+}
+
+/// A signal at the question ends fan on a line of its own, with the exit code that a shell shows for it.
+#[test]
+fn a_signal_at_the_question_is_obeyed_and_nothing_is_contacted() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129), ("QUIT", 131), ("ABRT", 134)] {
+        let fan = fan();
+        let line = "stty -a > before; \
+                    sh -c 'echo $$ > pid; exec \"$BINARY\" run mark -H web1'; \
+                    code=$?; stty -a > after; echo over; exit $code";
+        let window = Window::open(&fan, (120, 24), &["sh", "-c", line]);
+        window.until("the question", |screen| screen.ends_with("to continue:"));
+        let pid = std::fs::read_to_string(fan.work().join("pid")).unwrap();
+        let pid: u32 = pid.trim().parse().expect("one process");
+        let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        let sent = Signal::from_named_raw(code - 128).unwrap();
+        kill_process(pid, sent).unwrap();
+        let (ended, shown) = window.end();
+        assert_eq!(ended, Some(code), "{signal}: {shown}");
+        assert!(shown.ends_with("to continue:\nover"), "{signal}: {shown}");
+        assert_eq!(marks(&fan), [""; 0], "{signal}");
+        let read = |name: &str| std::fs::read_to_string(fan.work().join(name)).unwrap();
+        assert_eq!(read("before"), read("after"), "{signal}");
+    }
 }

@@ -295,3 +295,43 @@ async fn a_question_stands_alone_and_is_asked_again_after_ctrl_z() {
     let (code, all) = window.end();
     assert_eq!((code, all.contains("running")), (Some(0), false), "{all}");
 }
+
+/// The keys of a terminal do at a question without echo what they do anywhere else.
+#[test]
+fn a_hidden_question_is_asked_again_after_ctrl_z_and_ends_with_ctrl_backslash() {
+    let inventory = "hosts: {h1: {transport: local}}\n";
+    let tasks = "secrets: {pin: {prompt: Which pin}}\n\
+                 tasks:\n  \
+                   before: {hosts: [h1], steps: [run: 'test {{ pin }} = right && echo agreed']}\n  \
+                   within: {hosts: [h1], steps: [{prompt: {ask: Which pin, set: p, secret: true}}, run: 'test {{ p }} = right && echo agreed']}\n";
+    let fan = Fan::new().file("inventory.yaml", inventory).file("tasks.yaml", tasks);
+    for task in ["before", "within"] {
+        let mut window = Window::open(&fan, (80, 24), &["sh", "-im"]);
+        window.until_shown("$");
+        window.press("stty -a > first\n");
+        window.press(&format!("\"$BINARY\" run {task}\n"));
+        window.until("the question", |screen| screen.ends_with("Which pin:"));
+        window.press("wrong\x1a");
+        window.until("the shell", |screen| screen.ends_with('$') && screen.contains("Stopped"));
+        window.press("stty -a > stopped\n");
+        window.press("fg\n");
+        window.until("the question again", |screen| screen.matches("Which pin:").count() == 2);
+        // What was typed before was given up; nothing of either is shown.
+        window.press("right\n");
+        window.until_shown("1 ok");
+        window.press(&format!("\"$BINARY\" run {task}\n"));
+        window.until("the question", |screen| screen.matches("Which pin:").count() == 3);
+        window.press("half\x1c");
+        // The key takes away what is typed and not read.
+        window.until("the shell", |screen| screen.ends_with('$'));
+        window.press("echo code $?; stty -a > last\n");
+        let shown = window.until_shown("code 131");
+        window.press("exit 0\n");
+        let (_, all) = window.end();
+        assert!(all.contains("| agreed") && !all.contains("wrong") && !all.contains("half"), "{task}: {all}");
+        assert!(shown.contains("Which pin:\n"), "on a line of its own: {shown}");
+        let modes =
+            ["first", "stopped", "last"].map(|name| std::fs::read_to_string(fan.work().join(name)).unwrap());
+        assert_eq!((&modes[1], &modes[2]), (&modes[0], &modes[0]), "{task}");
+    }
+}
