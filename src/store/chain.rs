@@ -65,7 +65,8 @@ impl Runs {
             .map_err(failed)?;
         for _ in 0..TRIES {
             events = match Locked::now(events).map_err(failed)? {
-                Ok(locked) => return Ok(Some(Hold(locked))),
+                Ok(locked) if locked.is_in(&folder, files::EVENTS) => return Ok(Some(Hold(locked))),
+                Ok(_) => return Err(StoreError::Missing { name: run.to_owned() }),
                 Err(taken) => taken,
             };
             thread::sleep(PAUSE);

@@ -9,12 +9,15 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::store::error::StoreError;
+use crate::store::files;
 use crate::store::journal::Journal;
-
 use crate::store::recipe::Recipe;
 
 /// Characters of a run's name, a ULID.
 const NAME_LENGTH: usize = 26;
+
+/// How often the folder of a run is made.
+const TRIES: u32 = 10;
 
 /// For its owner only.
 const FOLDER_MODE: u32 = 0o700;
@@ -130,8 +133,22 @@ impl Runs {
         let path = self.path.join(&*recipe.run);
         let failed =
             |errno: Errno| StoreError::Folder { path: path.display().to_string(), source: errno.into() };
-        rustix::fs::mkdirat(&self.folder, &*recipe.run, Mode::from_raw_mode(FOLDER_MODE)).map_err(failed)?;
-        Journal::begin(self.folder_of(&recipe.run).map_err(failed)?, recipe)
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            rustix::fs::mkdirat(&self.folder, &*recipe.run, Mode::from_raw_mode(FOLDER_MODE))
+                .map_err(failed)?;
+            match self.folder_of(&recipe.run) {
+                // Where clocks were set back, it may be removed as an old one before its lock is taken.
+                Err(Errno::NOENT) if tries > 0 => {}
+                Err(errno) => return Err(failed(errno)),
+                Ok(folder) => match Journal::begin(folder, recipe) {
+                    Err(StoreError::File { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound && tries > 0 => {}
+                    begun => return begun,
+                },
+            }
+        }
     }
 
     /// Opens the folder of a run.
@@ -140,18 +157,37 @@ impl Runs {
         rustix::fs::openat(&self.folder, run, flags, Mode::empty())
     }
 
-    /// Removes a run.
+    /// Removes a run that is locked.
     pub(super) fn remove(&self, run: &str) -> io::Result<()> {
-        let folder = self.folder_of(run)?;
-        for entry in Dir::read_from(&folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_bytes() != b"." && name.to_bytes() != b".." {
-                rustix::fs::unlinkat(&folder, name, AtFlags::empty())?;
-            }
-        }
+        self.empty(run, |_| true)?;
         rustix::fs::unlinkat(&self.folder, run, AtFlags::REMOVEDIR)?;
         Ok(())
+    }
+
+    /// Removes a run that cannot be locked, as it has no events; stays away from one that gets them now. They are the first
+    /// file of a run: one that has others besides is not of today.
+    pub(super) fn remove_unbegun(&self, run: &str) -> io::Result<()> {
+        if self.empty(run, |name| name != files::EVENTS.as_bytes())? {
+            rustix::fs::unlinkat(&self.folder, run, AtFlags::REMOVEDIR)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files of a run up to one that is not to go; tells whether there was none.
+    fn empty(&self, run: &str, goes: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+        let folder = self.folder_of(run)?;
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&folder)? {
+            names.push(entry?.file_name().to_owned());
+        }
+        names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+        if !names.iter().all(|name| goes(name.to_bytes())) {
+            return Ok(false);
+        }
+        for name in names {
+            rustix::fs::unlinkat(&folder, name, AtFlags::empty())?;
+        }
+        Ok(true)
     }
 
     fn shown(&self) -> String {

@@ -92,6 +92,10 @@ impl Journal {
         // Locked before there is anything to be pruned.
         let events = new_file(&folder, files::EVENTS).map_err(failed(files::EVENTS))?;
         let events = Locked::wait(events).map_err(failed(files::EVENTS))?;
+        // Whoever removes old runs may have been faster.
+        if !events.is_in(&folder, files::EVENTS) {
+            return Err(failed(files::EVENTS)(io::ErrorKind::NotFound.into()));
+        }
         let mut text = Vec::new();
         let written =
             line::append(&mut text, recipe).and_then(|()| new_file(&folder, files::RECIPE)?.write_all(&text));

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::io::Write;
+use std::os::fd::AsFd;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
 /// A file of a run with the lock of that run.
@@ -33,6 +34,13 @@ impl Locked {
             Err(Errno::WOULDBLOCK) => Ok(Err(file)),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Whether the file still has this name: whoever had the lock before may have removed it.
+    pub(super) fn is_in(&self, folder: impl AsFd, name: &str) -> bool {
+        let named = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        let (Ok(named), Ok(own)) = (named, rustix::fs::fstat(&self.0)) else { return false };
+        (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino)
     }
 
     /// Writes to the file, whole.

@@ -1,10 +1,12 @@
 //! How long runs are kept. One that is in progress is never removed, and neither is what has not the name of a run.
 
+use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
 use crate::store::files;
 use crate::store::folder::Runs;
-use crate::store::lock::is_locked;
+use crate::store::lock::{Locked, is_locked};
 use crate::store::opened::lockable;
 
 /// How long runs are kept.
@@ -27,6 +29,7 @@ impl Runs {
     /// on from it. What cannot be removed stays for another time.
     pub fn prune(&self, keep: Keep, now: Duration) {
         let Ok(names) = self.names() else { return };
+        let known: HashSet<String> = names.iter().cloned().collect();
         let (mut kept, mut gone) = (Vec::new(), Vec::new());
         for (at, name) in names.into_iter().enumerate() {
             let old = began(&name).is_some_and(|began| now.saturating_sub(began) > keep.age);
@@ -37,9 +40,26 @@ impl Runs {
             return;
         }
         let needed = self.needed_by(&kept);
-        for name in gone.iter().filter(|name| !needed.contains(*name) && !self.is_locked(name)) {
-            let _ = self.remove(name);
+        for name in gone.iter().filter(|name| !needed.contains(*name)) {
+            let _ = self.remove_unused(name, &known);
         }
+    }
+
+    /// Removes a run unless a process is at it, or one that is not known by now goes on from it. It is locked meanwhile:
+    /// nobody begins to use it in between.
+    pub(super) fn remove_unused(&self, run: &str, known: &HashSet<String>) -> io::Result<()> {
+        let folder = self.folder_of(run)?;
+        let Some(events) = lockable(&folder, files::EVENTS)? else {
+            // It is just being made, or was never more than a folder.
+            return self.remove_unbegun(run);
+        };
+        let Ok(_locked) = Locked::now(events)? else { return Ok(()) };
+        let mut fresh = self.names().map_err(io::Error::other)?;
+        fresh.retain(|name| !known.contains(name));
+        if self.needed_by(&fresh).contains(run) {
+            return Ok(());
+        }
+        self.remove(run)
     }
 
     /// Whether a process is writing a run; one that cannot be told is not touched.

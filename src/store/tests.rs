@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -198,6 +199,68 @@ fn runs_go_by_number_and_by_age_and_nothing_else_does() {
     runs.prune(Keep { runs: 6, age: Duration::from_secs(3) }, Duration::from_secs(10));
     assert_eq!(runs.names().unwrap(), [name(9000), name(8000), name(7000)]);
     assert_eq!(fs::read(other).unwrap(), b"mine");
+}
+
+/// Clocks are set back: a new run may have the name of an old one.
+#[test]
+fn a_run_that_begins_while_old_ones_are_removed_is_not_lost() {
+    let (state, runs) = state();
+    let over = AtomicBool::new(false);
+    let keep = Keep { runs: 0, age: Duration::ZERO };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    runs.prune(keep, Duration::from_secs(100));
+                }
+            });
+        }
+        let begun: Vec<Result<(), String>> = (1..=300)
+            .map(|millis| {
+                let name = name(millis);
+                let journal = runs.begin(&recipe(&name)).map_err(|error| format!("{name}: {error}"))?;
+                journal.write(&started());
+                let stored = runs.read(&name).map_err(|error| format!("{name}: {error}"))?;
+                drop(journal);
+                // Whoever holds it finds it whole, or not at all.
+                if let Ok(Some(_hold)) = runs.hold(&name) {
+                    runs.read(&name).map_err(|error| format!("held {name}: {error}"))?;
+                }
+                match stored.state {
+                    State::Running(_) => Ok(()),
+                    state => Err(format!("{name}: {state:?}")),
+                }
+            })
+            .collect();
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(begun.into_iter().filter_map(Result::err).collect::<Vec<_>>(), [""; 0]);
+    });
+    runs.prune(keep, Duration::from_secs(100));
+    assert_eq!(fs::read_dir(state.path().join("fan/runs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_that_was_taken_up_since_it_was_judged_stays() {
+    let (state, runs) = state();
+    let (old, retried, new) = (name(1000), name(1500), name(2000));
+    for name in [&old, &retried] {
+        drop(runs.begin(&recipe(name)).unwrap());
+    }
+    let known = runs.names().unwrap().into_iter().collect();
+    let hold = runs.hold(&old).unwrap().unwrap();
+    runs.remove_unused(&old, &known).unwrap();
+    drop(runs.begin(&next(&new, &old, Way::Resume)).unwrap());
+    hold.release();
+    for name in [&old, &retried] {
+        runs.remove_unused(name, &known).unwrap();
+    }
+    assert_eq!(runs.names().unwrap(), [new, old]);
+    // One whose events were lost goes too.
+    let folder = state.path().join("fan/runs").join(&retried);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("run.json"), "{}").unwrap();
+    runs.remove_unused(&retried, &known).unwrap();
+    assert!(!folder.exists());
 }
 
 #[test]
