@@ -271,12 +271,12 @@ fn line(text: &mut String, found: &Found) {
 }
 
 fn explain(text: &mut String, failure: &Failure) {
-    let _ = writeln!(text, "    {}: {}", failure.kind, failure.message);
+    let _ = writeln!(text, "    {}: {}", failure.kind, failure.message());
 }
 
 fn describe(finding: &Finding) -> Value {
     let failed =
-        |failure: &Failure| json!({"kind": failure.kind, "message": failure.message, "hint": failure.hint});
+        |failure: &Failure| json!({"kind": failure.kind, "message": failure.message(), "hint": failure.hint});
     let file = finding.file.as_ref().map(|file| file.display().to_string());
     let key = |found: &Found| {
         json!({

@@ -442,7 +442,7 @@ mod tests {
         let content = Arc::new(Content::open(grows.path(), false).unwrap());
         content.digest().await.unwrap();
         grows.write_all(b"d").unwrap();
-        assert!(content.unchanged().unwrap_err().message.contains("changed while it was being read"));
+        assert!(content.unchanged().unwrap_err().message().contains("changed while it was being read"));
     }
 
     #[test]

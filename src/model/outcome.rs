@@ -200,22 +200,71 @@ impl Kind {
     }
 }
 
-/// What went wrong, for a person: `message [kind]` and, on a line of its own, what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What went wrong, for a person: [`message`](Self::message) and, on a line of its own, what to do.
+///
+/// Whoever passes it on adds what they know, as context; it is worded when it is told, and only there. In a recorded run
+/// it is what was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "ToldFailure", into = "ToldFailure")]
 pub struct Failure {
     /// The stable word.
     pub kind: Kind,
-    /// A lowercase fragment without the host's name. May hold text from the host: sanitise before printing.
-    pub message: String,
+    /// What happened: a lowercase fragment without the host's name. May hold text from the host: sanitise before printing.
+    pub cause: Box<str>,
+    /// What else is known of it, in the order in which it was added.
+    pub context: Box<[FailureContext]>,
     /// What to type or look at next.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
+/// What is known of a failure besides its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FailureContext {
+    /// What it is about, or what was to be done: `gateway bastion: connection refused`.
+    About(String),
+    /// Where: `connection refused (10.0.0.1:22)`.
+    At(String),
+    /// In which way: `connection refused, after 3 attempts`.
+    With(String),
+    /// What came of it, or was said with it: `connection lost; it may still be running there`.
+    And(String),
+}
+
+/// A failure as it is told.
+#[derive(Serialize, Deserialize)]
+struct ToldFailure {
+    kind: Kind,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl From<Failure> for ToldFailure {
+    fn from(failure: Failure) -> Self {
+        Self { kind: failure.kind, message: failure.message(), hint: failure.hint }
+    }
+}
+
+impl From<ToldFailure> for Failure {
+    fn from(told: ToldFailure) -> Self {
+        Self { hint: told.hint, ..Self::new(told.kind, told.message) }
+    }
+}
+
+/// Failures are the same that are told alike.
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.hint == other.hint && self.message() == other.message()
+    }
+}
+
+impl Eq for Failure {}
+
 impl Failure {
-    /// A failure without a hint.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+    /// A failure without context and hint.
+    pub fn new(kind: Kind, cause: impl Into<String>) -> Self {
+        let cause: String = cause.into();
+        Self { kind, cause: cause.into(), context: Box::default(), hint: None }
     }
 
     /// Adds what to do about it.
@@ -223,6 +272,58 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Adds what it is about; see [`FailureContext::About`].
+    #[must_use]
+    pub fn about(self, what: impl Into<String>) -> Self {
+        self.in_context(FailureContext::About(what.into()))
+    }
+
+    /// Adds where it happened; see [`FailureContext::At`].
+    #[must_use]
+    pub fn at(self, place: impl Into<String>) -> Self {
+        self.in_context(FailureContext::At(place.into()))
+    }
+
+    /// Adds how it came about; see [`FailureContext::With`].
+    #[must_use]
+    pub fn with(self, how: impl Into<String>) -> Self {
+        self.in_context(FailureContext::With(how.into()))
+    }
+
+    /// Adds what else there is to say; see [`FailureContext::And`].
+    #[must_use]
+    pub fn and(self, more: impl Into<String>) -> Self {
+        self.in_context(FailureContext::And(more.into()))
+    }
+
+    /// Adds what is known of it.
+    #[must_use]
+    pub fn in_context(mut self, context: FailureContext) -> Self {
+        let mut all = self.context.into_vec();
+        all.push(context);
+        self.context = all.into();
+        self
+    }
+
+    /// The same as a failure of another kind, as which others see it. Host-key alarms stay alarms.
+    #[must_use]
+    pub fn seen_as(mut self, kind: Kind) -> Self {
+        if !self.kind.is_host_key_alarm() {
+            self.kind = kind;
+        }
+        self
+    }
+
+    /// All that is known of it, in one phrase.
+    pub fn message(&self) -> String {
+        self.context.iter().fold(self.cause.to_string(), |told, context| match context {
+            FailureContext::About(what) => format!("{what}: {told}"),
+            FailureContext::At(place) => format!("{told} ({place})"),
+            FailureContext::With(how) => format!("{told}, {how}"),
+            FailureContext::And(more) => format!("{told}; {more}"),
+        })
     }
 }
 
@@ -330,5 +431,31 @@ impl CancelReason {
             Self::Terminate => ExitCode::Terminated,
             Self::Interrupt => ExitCode::Interrupted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_worded_once_and_read_back_as_it_was_told() {
+        let failure = Failure::new(Kind::ConnectRefused, "connection refused")
+            .about("gateway bastion")
+            .at("10.0.0.1:22")
+            .with("after 3 attempts")
+            .and("the server says: go away")
+            .hint("look");
+        let message =
+            "gateway bastion: connection refused (10.0.0.1:22), after 3 attempts; the server says: go away";
+        assert_eq!(failure.message(), message);
+        let text = serde_json::to_string(&failure).unwrap();
+        assert_eq!(text, format!(r#"{{"kind":"connect_refused","message":"{message}","hint":"look"}}"#));
+        let told: Failure = serde_json::from_str(&text).unwrap();
+        assert_eq!(told, failure);
+        assert_ne!(told, failure.clone().and("twice"));
+        assert_eq!(failure.seen_as(Kind::Gateway).kind, Kind::Gateway);
+        let alarm = Failure::new(Kind::HostKeyChanged, "another key");
+        assert_eq!(alarm.seen_as(Kind::Gateway).kind, Kind::HostKeyChanged);
     }
 }

@@ -232,7 +232,7 @@ mod tests {
         let failure =
             privilege.refused(Refusal { said: "lecture\nu is not in the sudoers file.\n", answered: false });
         assert_eq!(
-            failure.message,
+            failure.message(),
             "sudo did not run the command as \"root\": it said \"u is not in the sudoers file.\""
         );
         for said in [
@@ -241,12 +241,12 @@ mod tests {
             "zsh:1: command not found: sudo",
         ] {
             let failure = privilege.refused(Refusal { said, answered: false });
-            assert_eq!(failure.message, "sudo is not installed on the host", "{said}");
+            assert_eq!(failure.message(), "sudo is not installed on the host", "{said}");
         }
         // A server that starts programs by itself, without a shell.
         let said = "exec: \"exec\": executable file not found in $PATH";
         let failure = privilege.refused(Refusal { said, answered: false });
-        assert!(failure.message.starts_with("sudo did not run the command"), "{}", failure.message);
+        assert!(failure.message().starts_with("sudo did not run the command"), "{}", failure.message());
     }
 
     #[test]

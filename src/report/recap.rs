@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use crate::event::recap::{HostRecord, Recap};
 use crate::model::cells::{self, shorten};
-use crate::model::outcome::{Kind, Status};
+use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::range;
 use crate::report::style::{Style, status_colour};
 use crate::report::words::{
@@ -266,9 +266,7 @@ impl<'a> Page<'a> {
         let what = match (first, key.status) {
             (Some(failure), _) if one_text => failure_text(failure),
             (Some(failure), _) => {
-                let mut common = failure.clone();
-                common.message = key.message.replace(" (<address>)", "");
-                failure_text(&common)
+                failure_text(&Failure::new(failure.kind, key.message.replace(" (<address>)", "")))
             }
             (None, Some(status)) => status.to_string(),
             (None, None) => "no final record: the run was cut off".to_owned(),
@@ -326,7 +324,7 @@ fn key(record: &HostRecord) -> Key<'_> {
         status: record.status(),
         kind: record.kind(),
         step: record.failed_step,
-        message: failure.map(|failure| common(&failure.message, record)).unwrap_or_default(),
+        message: failure.map(|failure| common(&failure.message(), record)).unwrap_or_default(),
         hint: failure.and_then(|failure| failure.hint.as_ref()).map(|hint| common(hint, record)),
         tail: record.tail.lines().collect(),
     }

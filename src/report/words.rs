@@ -49,8 +49,8 @@ pub(crate) fn echoes(tasks: &[TaskSummary], (task, step): (usize, usize), outcom
 /// The word for an exit status would say it twice and is left out.
 pub(crate) fn failure_text(failure: &Failure) -> String {
     match failure.kind {
-        Kind::Exit => failure.message.clone(),
-        kind => format!("{} [{kind}]", failure.message),
+        Kind::Exit => failure.message(),
+        kind => format!("{} [{kind}]", failure.message()),
     }
 }
 

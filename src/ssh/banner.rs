@@ -169,7 +169,7 @@ mod tests {
         ] {
             let Greeting::Refused(error) = judge(bytes) else { panic!("{bytes:?} passed") };
             assert_eq!(error.failure.kind, Kind::Banner);
-            assert!(error.failure.message.chars().all(|c| !c.is_control()), "{}", error.failure.message);
+            assert!(error.failure.message().chars().all(|c| !c.is_control()), "{}", error.failure.message());
         }
     }
 

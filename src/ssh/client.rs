@@ -253,7 +253,7 @@ impl SshConnector {
             let shaken = self.handshake(endpoint, transport, role, forward.as_ref(), limit).await;
             let (mut handle, story) = shaken
                 .inspect_err(|error| {
-                    debug!("no connection: {}", error.failure.message);
+                    debug!("no connection: {}", error.failure.message());
                     start.ended(error);
                 })
                 .map_err(|error| proxy::named(endpoint.proxy_command.as_ref(), error))?;

@@ -258,7 +258,7 @@ impl Exec for SshExec {
             if let Some(event) = self.translation.event(message) {
                 match &event {
                     ExecEvent::Exit(exit) => debug!("the command ended: {exit:?}"),
-                    ExecEvent::Lost(failure) => debug!("the command is lost: {}", failure.message),
+                    ExecEvent::Lost(failure) => debug!("the command is lost: {}", failure.message()),
                     ExecEvent::Closed => debug!("the channel is closed"),
                     ExecEvent::Stdout(_) | ExecEvent::Stderr(_) => {}
                 }

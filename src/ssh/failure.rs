@@ -256,7 +256,7 @@ mod tests {
         let told: Vec<String> = errors
             .iter()
             .flat_map(|error| [lost(error), handshake(error).failure])
-            .map(|failure| format!("{}: {}", failure.kind, failure.message))
+            .map(|failure| format!("{}: {}", failure.kind, failure.message()))
             .collect();
         insta::assert_snapshot!(told.join("\n"), @"
         protocol: the server broke the SSH protocol: a message cannot be read
@@ -290,9 +290,9 @@ mod tests {
     fn a_servers_last_words_are_told_up_to_a_length() {
         let failure = disconnected(&Disconnect::ByApplication, &"z".repeat(5000));
         assert!(
-            failure.message.len() < 500 && failure.message.ends_with("zz\u{2026}"),
+            failure.message().len() < 500 && failure.message().ends_with("zz\u{2026}"),
             "{}",
-            failure.message
+            failure.message()
         );
     }
 }

@@ -157,12 +157,10 @@ impl Gateway {
     }
 }
 
-/// A gateway's failure as one of the hosts behind it. Alarms stay alarms.
+/// A gateway's failure as one of the hosts behind it.
 fn blame(gateway: &Endpoint, failure: Failure) -> Failure {
     let (name, address, port) = (&gateway.name, &gateway.address, gateway.port);
-    let kind = if failure.kind.is_host_key_alarm() { failure.kind } else { Kind::Gateway };
-    let message = format!("gateway {name} ({address} port {port}): {}", failure.message);
-    Failure { kind, message, hint: failure.hint }
+    failure.seen_as(Kind::Gateway).about(format!("gateway {name} ({address} port {port})"))
 }
 
 /// Opens a stream to a host through a connected gateway.

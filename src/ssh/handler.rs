@@ -62,7 +62,7 @@ impl Story {
         if let Some(End { failure, reason: Some(_), orderly: _ }) =
             &*self.end.lock().unwrap_or_else(PoisonError::into_inner)
         {
-            error.failure.message = format!("{}; {}", error.failure.message, failure.message);
+            error.failure = error.failure.and(failure.message());
         }
         error
     }
@@ -87,7 +87,7 @@ impl Story {
         let ConnectError { mut failure, mut retry } = error;
         if let Some(end) = &*self.end.lock().unwrap_or_else(PoisonError::into_inner) {
             let broke = failure.kind == Kind::ConnectReset;
-            if end.failure.message.contains("Too many authentication failures") {
+            if end.failure.cause.contains("Too many authentication failures") {
                 failure.kind = Kind::AuthExhausted;
                 failure.hint =
                     Some("name the right key with `identity:` and set `identities_only: true`".to_owned());
@@ -95,11 +95,11 @@ impl Story {
             } else if let (Some((kind, again)), true) = (end.reason.and_then(Farewell::verdict), broke) {
                 (failure.kind, failure.hint, retry) = (kind, None, again);
             }
-            failure.message = format!("{}; {}", failure.message, end.failure.message);
+            failure = failure.and(end.failure.message());
         }
         let banner = self.banner.lock().unwrap_or_else(PoisonError::into_inner);
         if !banner.trim().is_empty() {
-            failure.message = format!("{}; the server says: {}", failure.message, banner.trim());
+            failure = failure.and(format!("the server says: {}", banner.trim()));
         }
         ConnectError { failure, retry }
     }

@@ -282,9 +282,8 @@ impl Judge {
             Verdict::Changed { recorded } => match verified() {
                 Ok(()) => Decision::Accept,
                 Err(flaw) => {
-                    let mut failure = self.changed(&key, &recorded);
-                    failure.message = format!("{}; its certificate does not count: {flaw}", failure.message);
-                    Decision::Refuse(failure)
+                    let failure = self.changed(&key, &recorded);
+                    Decision::Refuse(failure.and(format!("its certificate does not count: {flaw}")))
                 }
             },
         }

@@ -99,7 +99,7 @@ impl LocalExec {
 async fn to_port(address: &str, port: u16) -> Result<Pipe, ExecError> {
     let stream =
         async { dial::connect(lookup::resolve(address, port).await?).await }.await.map_err(|error| {
-            let message = format!("port {port} of {address}: {}", error.failure.message);
+            let message = format!("port {port} of {address}: {}", error.failure.message());
             ExecError { failure: Failure::new(Kind::ConnectRefused, message), may_have_started: false }
         })?;
     let (pipe, mut to_send, telling) = Pipe::in_memory();

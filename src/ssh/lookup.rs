@@ -135,8 +135,8 @@ mod tests {
         for (code, retry, message) in CODES {
             let error = failed("h", LookupError::new(code));
             assert_eq!((error.failure.kind, error.retry), (Kind::Dns, retry), "{code}");
-            assert!(error.failure.message.contains(message), "{code}: {}", error.failure.message);
-            assert!(!error.failure.message.contains("address information"), "{}", error.failure.message);
+            assert!(error.failure.message().contains(message), "{code}: {}", error.failure.message());
+            assert!(!error.failure.message().contains("address information"), "{}", error.failure.message());
         }
     }
 

@@ -67,7 +67,7 @@ enum End {
 
 /// The failure of a command, on its way through an error of its stream.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.message)]
+#[error("{}", .0.message())]
 struct Failed(Failure);
 
 /// The failure of the command that a stream went over, if that is why it ended.
@@ -80,8 +80,8 @@ pub(super) fn failure(error: &io::Error) -> Option<ConnectError> {
 pub(super) fn named(command: Option<&Arc<str>>, mut error: ConnectError) -> ConnectError {
     let silent = matches!(error.failure.kind, Kind::Banner | Kind::ConnectReset);
     if let Some(command) = command.filter(|_| silent) {
-        error.failure.message += &format!(", over the ProxyCommand {}", shown(command));
-        error.failure.hint = Some(ALONE.to_owned());
+        let over = format!("over the ProxyCommand {}", shown(command));
+        error.failure = error.failure.with(over).hint(ALONE);
     }
     error
 }

@@ -44,7 +44,7 @@ impl SshSession {
         match &opened {
             Ok(_) => debug!("a channel is open"),
             Err(error) => {
-                debug!("no channel: {}", error.failure.message);
+                debug!("no channel: {}", error.failure.message());
                 self.answered();
             }
         }
@@ -69,7 +69,7 @@ impl Session for SshSession {
         self.answered();
         match &started {
             Ok(_) => debug!("the command is accepted"),
-            Err(error) => debug!("no command: {}", error.failure.message),
+            Err(error) => debug!("no command: {}", error.failure.message()),
         }
         started
     }

@@ -345,7 +345,7 @@ async fn a_server_with_less_patience_is_quoted() {
     let identities: Vec<_> = (1..=4).map(|n| keys.make(&format!("k{n}"), &["-t", "ed25519"])).collect();
     let failure = log_in(&endpoint(&sshd, &identities)).await.unwrap_err();
     assert_eq!(failure.kind, Kind::AuthExhausted, "{failure:?}");
-    assert!(failure.message.contains("Too many authentication failures"), "{failure:?}");
+    assert!(failure.message().contains("Too many authentication failures"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,7 +377,7 @@ async fn a_key_that_is_restricted_to_a_host_works_there_and_nowhere_else() {
     let mut elsewhere = endpoint(&other, &[]);
     elsewhere.agent = asking(&agent);
     let failure = log_in(&elsewhere).await.unwrap_err();
-    assert!(failure.message.contains("the agent holds no keys for this host"), "{failure:?}");
+    assert!(failure.message().contains("the agent holds no keys for this host"), "{failure:?}");
 }
 
 #[test]
@@ -413,7 +413,7 @@ async fn an_agent_that_hangs_is_given_up_and_the_next_key_is_tried() {
         assert_eq!(failure.kind, Kind::AuthFailed);
         let words =
             if silent == [agent::LIST] { "did not answer within 0.3 s" } else { "did not sign within 0.3 s" };
-        assert!(failure.message.contains(words), "{failure:?}");
+        assert!(failure.message().contains(words), "{failure:?}");
         // The agent first, as without a named key; then the file.
         let mut with_file = endpoint(&sshd, &[sshd.identity()]);
         with_file.identities_named = false;
@@ -465,11 +465,11 @@ async fn a_key_that_only_an_agent_could_use_is_missed_by_name() {
     let (_keys, sshd, key) = encrypted();
     let mut host = endpoint(&sshd, std::slice::from_ref(&key));
     let failure = log_in(&host).await.unwrap_err();
-    assert!(failure.message.contains("key needs an agent, and there is none"), "{failure:?}");
+    assert!(failure.message().contains("key needs an agent, and there is none"), "{failure:?}");
     let agent = Agent::start();
     host.agent = asking(&agent);
     let failure = log_in(&host).await.unwrap_err();
-    assert!(failure.message.contains("the agent does not hold "), "{failure:?}");
+    assert!(failure.message().contains("the agent does not hold "), "{failure:?}");
 }
 
 /// A throw-away host that is logged in to in one way.
@@ -497,7 +497,7 @@ async fn a_password_logs_in_and_is_sent_once() {
     let keyless = Endpoint { identities: Arc::from([]), ..host.clone() };
     let failure = log_in(&with_password(keyless, "wrong")).await.unwrap_err();
     assert_eq!(failure.kind, Kind::AuthFailed);
-    assert_eq!(failure.message, "login as fan was refused: tried password; the server allows password");
+    assert_eq!(failure.message(), "login as fan was refused: tried password; the server allows password");
     // `none`, and the password.
     assert_eq!(sandbox.hosts()[0].auth_attempts() - before, 2);
     let failure = log_in(&host).await.unwrap_err();
@@ -526,7 +526,7 @@ async fn a_dialogue_gets_the_password_for_one_hidden_question() {
         let (_sandbox, host) = throw_away(Login::Dialogue { empty_rounds, questions, answer }).await;
         let said = match log_in(&with_password(host, "hunter2")).await {
             Ok(how) => format!("ok {how}"),
-            Err(failure) => format!("{}; {}", failure.message, failure.hint.unwrap()),
+            Err(failure) => format!("{}; {}", failure.message(), failure.hint.unwrap()),
         };
         assert!(said.contains(expected), "{said}");
         // A password that is not what it failed for is not to be checked.
@@ -544,7 +544,7 @@ async fn a_password_that_is_asked_for_again_was_not_taken() {
     let failure = log_in(&with_password(host, "wrong")).await.unwrap_err();
     assert_eq!(failure.kind, Kind::AuthFailed);
     assert_eq!(
-        failure.message,
+        failure.message(),
         "login as fan was refused: tried keyboard-interactive; the host asks for the password again: it \
          rejected it; the server allows keyboard-interactive"
     );
@@ -568,7 +568,7 @@ async fn two_proofs_are_given_where_two_are_wanted() {
         let failure = log_in(&host).await.unwrap_err();
         assert_eq!(failure.kind, Kind::AuthFailed);
         if how[0].starts_with("ED25519") {
-            assert!(failure.message.contains("was accepted and is not enough"), "{failure:?}");
+            assert!(failure.message().contains("was accepted and is not enough"), "{failure:?}");
         }
     }
 }

@@ -28,8 +28,10 @@ fn said(sandbox: &Sandbox, ran: &Ran) -> Vec<(String, String)> {
             Fact::Step(StepAt { host, .. }, StepFact::Finished { outcome, .. })
                 if host.to_string() == name =>
             {
-                let words =
-                    outcome.failure.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message));
+                let words = outcome
+                    .failure
+                    .as_ref()
+                    .map(|failure| format!("{}: {}", failure.kind, failure.message()));
                 let note = words.or(outcome.note.clone()).unwrap_or_default();
                 Some(format!("{} {note}", outcome.status).trim_end().to_owned())
             }

@@ -228,7 +228,7 @@ async fn a_channel_that_does_not_open_has_started_nothing() {
         (Some(130), Status::Cancelled, false),
         "{outcome:?}"
     );
-    assert!(!outcome.failure.unwrap().message.contains("not known"), "{}", ran.snapshot());
+    assert!(!outcome.failure.unwrap().message().contains("not known"), "{}", ran.snapshot());
     let ran = fan.run(["exec", "-H", "mute", "--format", "jsonl", "--", "true"]);
     let outcome = host(&ran.events());
     assert_eq!((ran.code, outcome.status, outcome.started), (Some(3), Status::Unreachable, false));

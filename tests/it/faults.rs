@@ -316,7 +316,7 @@ fn other_servers_and_floods() {
     for (host, outcome) in outcomes(&events) {
         let failure = outcome.failure.unwrap();
         assert_eq!((outcome.status, outcome.started), (Status::Unreachable, false), "{host}");
-        let message = failure.message;
+        let message = failure.message();
         writeln!(said, "{host}: {message} [{}]", failure.kind).unwrap();
     }
     insta::assert_snapshot!(crate::stable::stable(&said, &[]), @r#"

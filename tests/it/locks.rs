@@ -88,7 +88,7 @@ fn whoever_comes_second_is_told_who_was_first() {
     let [(host, failure)] = &failures[..] else { panic!("told once: {failures:?}") };
     assert_eq!((host.as_str(), failure.kind), ("h1", Kind::Locked));
     for part in [" is held by ", "@", "(task hold, run ", ", process "] {
-        assert!(failure.message.contains(part), "{part}: {}", failure.message);
+        assert!(failure.message().contains(part), "{part}: {}", failure.message());
     }
     let shown = run(&fan, "run mark -H h1,h2");
     assert!(shown.stderr.contains("--lock-wait 10m waits for it"), "{}", shown.snapshot());
@@ -178,7 +178,7 @@ fn nothing_begins_after_a_lock_is_lost() {
     assert!(!fan.work().join("after").exists() && !fan.work().join("always").exists());
     let events = ran.events();
     let lost = events.iter().filter_map(|event| match &event.fact {
-        Fact::Lock(_, LockFact::Failed { failure, .. }) => Some(failure.message.as_str()),
+        Fact::Lock(_, LockFact::Failed { failure, .. }) => Some(failure.message()),
         Fact::Lock(_, LockFact::Released) => panic!("it was lost"),
         Fact::Step(StepAt { host, .. }, StepFact::Started) => {
             assert_eq!(host.as_str(), "h1", "the next batch began");
@@ -186,9 +186,9 @@ fn nothing_begins_after_a_lock_is_lost() {
         }
         _ => None,
     });
-    let lost: Vec<&str> = lost.collect();
+    let lost: Vec<String> = lost.collect();
     assert!(
-        matches!(lost[..], [message] if message.contains("was lost: ") && message.contains("KILL")),
+        matches!(&lost[..], [message] if message.contains("was lost: ") && message.contains("KILL")),
         "{lost:?}"
     );
     let ended = events.iter().filter_map(|event| match &event.fact {

@@ -90,7 +90,10 @@ fn an_account_without_a_shell_has_run_nothing() {
         if let Fact::HostFinished { outcome, .. } = event.fact {
             let failure = outcome.failure.unwrap();
             assert_eq!((failure.kind.as_str(), outcome.started), ("exec_refused", false), "{failure:?}");
-            assert!(failure.message.starts_with("the host's shell did not start the command"), "{failure:?}");
+            assert!(
+                failure.message().starts_with("the host's shell did not start the command"),
+                "{failure:?}"
+            );
             seen += 1;
         }
     }

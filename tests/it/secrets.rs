@@ -163,7 +163,7 @@ fn no_reader_sees_a_secret_whatever_a_run_does_with_it() {
     assert!(differences[0].contains("+token=********\n+key="), "{}", differences[0]);
     let host_failed = events.iter().any(|event| {
         matches!(&event.fact, Fact::HostFinished { outcome, .. } if outcome.failure.as_ref().is_some_and(
-            |failure| failure.kind == Kind::Fail && failure.message == "the end of ******** and ********"))
+            |failure| failure.kind == Kind::Fail && failure.message() == "the end of ******** and ********"))
     });
     assert!(host_failed, "{}", ran.stdout);
 }

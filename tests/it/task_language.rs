@@ -126,7 +126,7 @@ tasks:
 fn failure(ran: &Ran) -> Option<(String, String)> {
     ran.events().into_iter().find_map(|event| match event.fact {
         Fact::HostFinished { outcome, .. } => {
-            outcome.failure.map(|failure| (failure.kind.to_string(), failure.message))
+            outcome.failure.map(|failure| (failure.kind.to_string(), failure.message()))
         }
         _ => None,
     })

@@ -73,7 +73,7 @@ fn ends(events: &[Event]) -> BTreeMap<String, End> {
             }
             Fact::HostFinished { host, outcome } => {
                 let said = match &outcome.failure {
-                    Some(failure) => failure.message.clone(),
+                    Some(failure) => failure.message(),
                     None => notes.remove(&host.to_string()).unwrap_or_default(),
                 };
                 ends.insert(host.to_string(), End { outcome: outcome.clone(), said });

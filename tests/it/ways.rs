@@ -186,7 +186,7 @@ impl Ended {
         assert!(failed, "{self:?}");
         let failure = self.outcome.failure.as_ref().unwrap();
         let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        format!("{}: {}{hint}", failure.kind.as_str(), failure.message)
+        format!("{}: {}{hint}", failure.kind.as_str(), failure.message())
     }
 
     /// Its note, without the word about a server that has no SFTP.

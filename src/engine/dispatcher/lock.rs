@@ -74,7 +74,7 @@ pub(super) async fn take<C: Connector>(
             Ok(session) => Arc::new(session),
             Err(error) => {
                 let failure = match error {
-                    NotConnected::Failed(failure) => unreached(&failure, &lock.name, &keeper.name),
+                    NotConnected::Failed(failure) => unreached(failure, &lock.name, &keeper.name),
                     NotConnected::Cancelled(reason) => interrupted(reason),
                 };
                 return Err(NotTaken { failure, session: None });
@@ -99,11 +99,9 @@ pub(super) async fn take<C: Connector>(
     }
 }
 
-/// The failure of a lock whose keeper cannot be reached. An alarm about its key stays one.
-fn unreached(failure: &Failure, lock: &str, host: &HostName) -> Failure {
-    let kind = if failure.kind.is_host_key_alarm() { failure.kind } else { Kind::Locked };
-    let message = format!("the lock {lock} cannot be taken on {host}: {}", failure.message);
-    Failure { kind, message, hint: failure.hint.clone() }
+/// The failure of a lock whose keeper cannot be reached.
+fn unreached(failure: Failure, lock: &str, host: &HostName) -> Failure {
+    failure.seen_as(Kind::Locked).about(format!("the lock {lock} cannot be taken on {host}"))
 }
 
 /// Starts the shell that is to hold the lock, and asks until it does.
@@ -120,7 +118,7 @@ async fn obtain<S: Session>(
     };
     let line = login_shell_line("sh", &lock::script(wanted)).map_err(|error| cannot(&error.to_string()))?;
     let pipe = session.pipe_for(Program::Line(Bytes::from(line)), Claim::Lasting).await;
-    let mut talk = Talk::new(pipe.map_err(|error| cannot(&error.failure.message))?);
+    let mut talk = Talk::new(pipe.map_err(|error| cannot(&error.failure.message()))?);
     let begun = Instant::now();
     let mut told = None;
     loop {
@@ -292,7 +290,7 @@ impl Talk {
                 return None;
             }
             ExecEvent::Closed => return Some(self.why()),
-            ExecEvent::Lost(failure) => return Some(failure.message),
+            ExecEvent::Lost(failure) => return Some(failure.message()),
         };
         end.extend_from_slice(&data);
         if end.len() > LONGEST {

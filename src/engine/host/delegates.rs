@@ -110,10 +110,7 @@ async fn connect<C: Connector>(
 ) -> Result<Result<Arc<C::Session>, Failure>, CancelReason> {
     match connecting::connect(&tools.connector, &place.endpoint, None, &mut tools.stop.clone()).await {
         Ok(session) => Ok(Ok(Arc::new(session))),
-        Err(NotConnected::Failed(mut failure)) => {
-            failure.message = format!("{}: {}", place.endpoint.name, failure.message);
-            Ok(Err(failure))
-        }
+        Err(NotConnected::Failed(failure)) => Ok(Err(failure.about(place.endpoint.name.as_str()))),
         Err(NotConnected::Cancelled(reason)) => Err(reason),
     }
 }

@@ -85,7 +85,7 @@ fn rank(status: StepStatus) -> u8 {
 }
 
 /// A failure with the item that it is about.
-fn named(mut failure: Failure, item: &Value) -> Failure {
+fn named(failure: Failure, item: &Value) -> Failure {
     const LONGEST: usize = 60;
     let text = match item {
         Value::String(text) => text.clone(),
@@ -93,8 +93,7 @@ fn named(mut failure: Failure, item: &Value) -> Failure {
     };
     let short: String = text.chars().take(LONGEST).collect();
     let dots = if short.len() < text.len() { "..." } else { "" };
-    failure.message = format!("item {short}{dots}: {}", failure.message);
-    failure
+    failure.about(format!("item {short}{dots}"))
 }
 
 fn text(captured: &Captured) -> String {

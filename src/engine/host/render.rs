@@ -59,7 +59,6 @@ impl<'a> Render<'a> {
 /// A template's error as the failure of a step.
 pub(crate) fn failed(error: &TemplateError, at: &Position) -> Failure {
     let kind = if error.is_not_known() { Kind::NotKnown } else { Kind::Template };
-    let mut failure = Failure::new(kind, format!("{} ({}:{})", error.message, at.file, at.line));
-    failure.hint.clone_from(&error.help);
-    failure
+    let failure = Failure::new(kind, error.message.clone()).at(format!("{}:{}", at.file, at.line));
+    Failure { hint: error.help.clone(), ..failure }
 }

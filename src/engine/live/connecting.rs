@@ -59,11 +59,11 @@ pub async fn connect<C: Connector>(
         let mut failure = error.failure;
         // A gateway's trouble is not at the host's address.
         if failure.kind != Kind::Gateway {
-            failure.message = format!("{} ({address})", failure.message);
+            failure = failure.at(address.clone());
         }
         let Some(delay) = backoff::pause(error.retry, attempt, endpoint.retries) else {
             if attempt > 1 {
-                failure.message = format!("{}, after {attempt} attempts", failure.message);
+                failure = failure.with(format!("after {attempt} attempts"));
             }
             return Err(NotConnected::Failed(failure));
         };

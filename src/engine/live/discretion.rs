@@ -250,9 +250,12 @@ impl Discretion {
     }
 
     fn failure(&self, failure: &mut Failure) {
-        let Failure { kind: _, message, hint } = failure;
-        self.text(message);
+        // As a whole: a secret may begin in the cause and end in what was added.
+        let mut message = failure.message();
+        self.text(&mut message);
+        let mut hint = failure.hint.take();
         hint.iter_mut().for_each(|hint| self.text(hint));
+        *failure = Failure { hint, ..Failure::new(failure.kind, message) };
     }
 
     fn task(&self, task: &mut TaskSummary) {

@@ -241,11 +241,10 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         Ended::Exited { exit: Exit::Status(0), rest: Rest::Whole | Rest::HeldOpen } => {
             outcome.exit = Some(Exit::Status(0));
         }
-        Ended::Exited { exit: Exit::Status(0), rest: Rest::Cut(mut failure) } => {
+        Ended::Exited { exit: Exit::Status(0), rest: Rest::Cut(failure) } => {
             outcome.status = StepStatus::Unknown;
-            failure.message +=
-                "; the command had ended with exit status 0, and the rest of its output is missing";
-            outcome.failure = Some(failure);
+            let known = "the command had ended with exit status 0, and the rest of its output is missing";
+            outcome.failure = Some(failure.and(known));
             outcome.exit = Some(Exit::Status(0));
         }
         Ended::Exited { exit, rest: _ } => {
@@ -284,7 +283,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
             outcome.may_still_run = !confirmed;
             let mut failure = stopped(cause, confirmed);
             if !finished.begun {
-                failure.message += "; the login had not started the command";
+                failure = failure.and("the login had not started the command");
             }
             outcome.failure = Some(failure);
             outcome.status = match cause {
@@ -321,7 +320,7 @@ fn notes(finished: &Finished) -> impl Iterator<Item = String> {
 
 fn stopped(cause: StopCause, confirmed: bool) -> Failure {
     let show = |limit: Duration| duration::show(limit);
-    let mut failure = match cause {
+    let failure = match cause {
         StopCause::Timeout(limit) => {
             Failure::new(Kind::Timeout, format!("still running after {}", show(limit)))
                 .hint("raise the step's `timeout`, or -T")
@@ -331,6 +330,5 @@ fn stopped(cause: StopCause, confirmed: bool) -> Failure {
         StopCause::Cancelled(reason) => interrupted(reason),
         StopCause::NotStarted => Failure::new(Kind::ExecRefused, "the command was not started"),
     };
-    failure.message += if confirmed { "; ended" } else { "; it may still be running there" };
-    failure
+    failure.and(if confirmed { "ended" } else { "it may still be running there" })
 }

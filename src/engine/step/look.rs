@@ -37,21 +37,18 @@ pub(super) struct Unasked {
 impl Unasked {
     /// The failure of whoever asked.
     pub(super) fn of(self, asker: &str) -> Failure {
-        let Failure { kind, message, hint } = self.failure;
-        Failure { kind, message: format!("`{asker}` could not be answered: {message}"), hint }
+        self.failure.about(format!("`{asker}` could not be answered"))
     }
 
     /// What happened.
-    pub(super) fn why(&self) -> &str {
-        &self.failure.message
+    pub(super) fn why(&self) -> String {
+        self.failure.message()
     }
 }
 
 /// The result of a look that did not go well, which says whose look it was.
 pub(super) fn of(asker: &str, mut result: StepResult) -> StepResult {
-    if let Some(failure) = &mut result.outcome.failure {
-        failure.message = format!("`{asker}`: {}", failure.message);
-    }
+    result.outcome.failure = result.outcome.failure.map(|failure| failure.about(format!("`{asker}`")));
     result
 }
 
@@ -134,9 +131,8 @@ fn verdict(result: StepResult, script: &str) -> Probe {
     let unasked = |failure: Failure, in_vain: bool| {
         let last = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
         let told = complaint.or(last).map(|line| format!(": {}", bounded(line))).unwrap_or_default();
-        let message = failure.message + &told;
         let hint = "the command must exist to answer; `command -v NAME` tests whether one does";
-        let failure = Failure { kind: failure.kind, message, hint: Some(hint.to_owned()) };
+        let failure = Failure::new(failure.kind, failure.message() + &told).hint(hint);
         Probe::Unasked(Unasked { failure, in_vain })
     };
     let failure = result.outcome.failure.clone();

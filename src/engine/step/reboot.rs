@@ -105,7 +105,7 @@ async fn come_back<C: Connector>(
                     Ok(_) => "it has not gone down".clone_into(&mut why),
                     Err(ended) if ended.outcome.status == StepStatus::Cancelled => return Ok(Some(ended)),
                     Err(ended) => {
-                        why = ended.outcome.failure.map_or_else(String::new, |failure| failure.message);
+                        why = ended.outcome.failure.map_or_else(String::new, |failure| failure.message());
                     }
                 }
                 leave(cx);
@@ -115,7 +115,7 @@ async fn come_back<C: Connector>(
                 return Ok(Some(Box::new(StepResult::refused(error.failure))));
             }
             // Logins may be refused while a host goes down or comes up (`pam_nologin`); this one was right before.
-            Err(error) => why = error.failure.message,
+            Err(error) => why = error.failure.message(),
         }
         let now = Instant::now();
         let mut next = now + PAUSE;

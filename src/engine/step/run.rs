@@ -138,9 +138,8 @@ fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
 }
 
 /// The start was asked for and its answer is not known: the command may run.
-fn unanswered(status: StepStatus, mut failure: Failure) -> StepResult {
-    failure.message += "; whether the command was started is unknown";
-    let mut result = StepResult::failed(failure);
+fn unanswered(status: StepStatus, failure: Failure) -> StepResult {
+    let mut result = StepResult::failed(failure.and("whether the command was started is unknown"));
     result.outcome.status = status;
     result.outcome.may_still_run = true;
     result.begun()

@@ -17,7 +17,7 @@ pub(super) fn run(render: Render<'_>, values: &IndexMap<String, Template>) -> Re
             Ok(value) => layer.define(Vars::from_iter([(name.clone(), value)])),
             Err(failure) if failure.kind == Kind::NotKnown => {
                 layer.doubt([name.as_str()]);
-                notes.push(format!("{name}: {}", failure.message));
+                notes.push(format!("{name}: {}", failure.message()));
             }
             Err(failure) => return Err(failure),
         }

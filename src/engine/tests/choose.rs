@@ -43,7 +43,7 @@ async fn a_task_for_one_host_is_done_by_one_that_takes_part() {
     assert_eq!(ran.tally.starts["h1"], ["a", "b"]);
     assert_eq!(ran.tally.starts.len(), 1);
     assert_eq!((ran.record("h1").steps_total, ran.record("h2").steps_total), (2, 0));
-    insta::assert_snapshot!(ran.failure("h2").message, @"not needed: one host is enough");
+    insta::assert_snapshot!(ran.failure("h2").message(), @"not needed: one host is enough");
     assert_eq!(ran.recap.exit_code(), ExitCode::Ok);
 }
 

@@ -142,7 +142,7 @@ async fn a_deadline_climbs_the_ladder_as_far_as_it_must() {
         let closed = ran.tally.channels_closed.first().map(|(_, at)| *at);
         assert_eq!(closed.is_some(), closes.is_some(), "{obeys:?}");
         assert!(closed.zip(closes).is_none_or(|(at, expected)| near(at, expected)), "{obeys:?}");
-        messages += &format!("{}\n", ran.failure("h0").message);
+        messages += &format!("{}\n", ran.failure("h0").message());
     }
     insta::assert_snapshot!(messages, @r"
     still running after 10.0s; ended
@@ -180,7 +180,7 @@ async fn a_silence_is_counted_from_the_last_output() {
     assert_eq!((ran.statuses(), ran.kind("h0")), (vec![Status::Failed], Some(Kind::Idle)));
     assert!(near(ran.took, 17_000), "{:?}", ran.took);
     assert_eq!(ran.output("h0"), "a\nbc\n");
-    insta::assert_snapshot!(ran.failure("h0").message, @"silent for 5.0s; ended");
+    insta::assert_snapshot!(ran.failure("h0").message(), @"silent for 5.0s; ended");
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,7 +245,7 @@ async fn a_link_that_stalls_after_the_exit_status_loses_nothing() {
     assert_eq!((dead.statuses(), dead.kind("h0")), (vec![Status::Unknown], Some(Kind::ConnectionLost)));
     assert_eq!(dead.steps("h0")[0].exit, Some(Exit::Status(0)));
     assert!(!dead.host("h0").may_still_run, "its end was told");
-    insta::assert_snapshot!(dead.failure("h0").message, @"the server answered nothing for 60 s; the command had ended with exit status 0, and the rest of its output is missing");
+    insta::assert_snapshot!(dead.failure("h0").message(), @"the server answered nothing for 60 s; the command had ended with exit status 0, and the rest of its output is missing");
 
     let failed = one(Command::runs().exit(1_000, 9).answers(None)).await;
     assert_eq!((failed.statuses(), failed.kind("h0")), (vec![Status::Failed], Some(Kind::Exit)));
@@ -293,7 +293,7 @@ async fn an_end_that_proves_nothing_about_children_is_not_called_one() {
     plan.hosts[0].command_timeout = Some(ms(1_000));
     let ran = run(plan, Fake::new().runs("h0", [Command::runs().closes_early()])).await;
     assert!(ran.host("h0").may_still_run);
-    insta::assert_snapshot!(ran.failure("h0").message, @"still running after 1.0s; it may still be running there");
+    insta::assert_snapshot!(ran.failure("h0").message(), @"still running after 1.0s; it may still be running there");
 }
 
 #[tokio::test(start_paused = true)]

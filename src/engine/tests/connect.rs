@@ -76,12 +76,12 @@ async fn a_host_that_recovers_is_as_good_as_any() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_names_address_and_attempts() {
     let once = failing(vec![Connect::Fails(Kind::AuthFailed, Retry::Never)], 2).await;
-    insta::assert_snapshot!(once.failure("h0").message, @"scripted auth_failed (10.0.0.0:22)");
+    insta::assert_snapshot!(once.failure("h0").message(), @"scripted auth_failed (10.0.0.0:22)");
     let mut plan = plan(1, vec![vec![raw("a")]]);
     plan.hosts[0].endpoint.address = "fd00::1".into();
     let resets = vec![Connect::Fails(Kind::ConnectReset, Retry::Soon); 9];
     let often = run(plan, Fake::new().connects("h0", resets)).await;
-    insta::assert_snapshot!(often.failure("h0").message, @"scripted connect_reset ([fd00::1]:22), after 3 attempts");
+    insta::assert_snapshot!(often.failure("h0").message(), @"scripted connect_reset ([fd00::1]:22), after 3 attempts");
     assert_eq!(often.record("h0").address, "[fd00::1]:22");
 }
 

@@ -126,7 +126,10 @@ async fn what_a_step_defines_is_in_its_result() {
     assert_eq!(found, HashMap::from([("b", Value::from(2)), ("c", Value::from(3))]));
     assert!(!bench.seen.started && bench.tools.connector.tally().starts.is_empty());
     let failed = bench.perform(&step(Action::Fail(text("no {{ a }}")))).await.outcome.failure;
-    assert_eq!(failed.map(|failure| (failure.kind, failure.message)), Some((Kind::Fail, "no 1".to_owned())));
+    assert_eq!(
+        failed.map(|failure| (failure.kind, failure.message())),
+        Some((Kind::Fail, "no 1".to_owned()))
+    );
 }
 
 /// As it is when `--where` or a lock came first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::tests::fake::{Command, Fake, Start};
 use crate::engine::tests::{plan, raw, run, step, text};
-use crate::model::outcome::{Kind, Status, StepStatus};
+use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::position::{Located, Position};
 use crate::model::task::{Action, Command as TaskCommand, Step};
 
@@ -111,7 +111,7 @@ async fn the_line_that_failed_is_named_as_it_was_written() {
         let body = Located::new(Arc::from(body.as_str()), Position::new("tasks.yaml", 9, 9));
         let step = step(Action::Run(TaskCommand::Script(body)));
         let ran = run(plan(1, vec![vec![step]]), Fake::new().runs("h0", [ends])).await;
-        assert_eq!(ran.host("h0").failure.as_ref().map(|failure| failure.message.as_str()), Some(message));
+        assert_eq!(ran.host("h0").failure.as_ref().map(Failure::message).as_deref(), Some(message));
         assert_eq!(ran.output("h0"), "");
     }
 }
@@ -137,6 +137,6 @@ async fn a_script_too_long_for_a_line_is_typed_when_the_shell_is_ready() {
     plan.hosts[0].command_timeout = Some(crate::engine::tests::ms(500));
     let ran = run(plan, Fake::new().runs("h0", [silent])).await;
     assert_eq!((ran.kind("h0"), ran.tally.sent.len()), (Some(Kind::Timeout), 0));
-    let message = ran.host("h0").failure.as_ref().expect("it failed").message.clone();
+    let message = ran.host("h0").failure.as_ref().expect("it failed").message();
     assert!(message.ends_with("the login had not started the command"), "{message}");
 }

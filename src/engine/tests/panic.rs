@@ -11,7 +11,7 @@ fn hold(ran: &Ran) {
     assert!(ran.host("h1").started && ran.host("h1").may_still_run);
     assert_eq!(ran.recap.exit_code(), ExitCode::Bug);
     insta::allow_duplicates! {
-        insta::assert_snapshot!(ran.failure("h1").message, @"fan's worker for this host failed; this is a bug");
+        insta::assert_snapshot!(ran.failure("h1").message(), @"fan's worker for this host failed; this is a bug");
     }
 }
 

@@ -53,7 +53,7 @@ async fn a_failed_step_ends_its_host_and_only_that() {
     assert_eq!(ran.steps("h0").len(), 1);
     assert_eq!(ran.steps("h0")[0].exit, Some(Exit::Status(3)));
     assert_eq!(ran.host("h0").step, Some((0, 0)));
-    assert_eq!(ran.failure("h0").message, "exit status 3");
+    assert_eq!(ran.failure("h0").message(), "exit status 3");
     assert_eq!(ran.tally.starts["h1"], ["a", "b"]);
     assert_eq!(ran.tally.sessions_closed["h0"].len(), 1);
 }
@@ -67,7 +67,7 @@ async fn after_a_failed_task_the_others_are_not_continued() {
     let ran = run(plan, fake).await;
     assert_eq!(ran.statuses(), [Status::Unreachable, Status::Skipped, Status::Skipped]);
     assert_eq!(ran.kind("h1"), Some(Kind::Dependency));
-    insta::assert_snapshot!(ran.failure("h1").message, @"not continued: 1 of 3 hosts failed");
+    insta::assert_snapshot!(ran.failure("h1").message(), @"not continued: 1 of 3 hosts failed");
     // Half-way through is not the same as never touched.
     assert!(ran.host("h1").started && !ran.host("h2").started);
     assert_eq!(ran.tally.starts["h1"], ["a"]);
@@ -102,7 +102,7 @@ async fn local_steps_do_not_connect() {
 
     let ran = run(plan(1, vec![vec![local("exit 7"), raw("a")]]), Fake::new()).await;
     assert_eq!(ran.statuses(), [Status::Failed]);
-    assert_eq!(ran.failure("h0").message, "exit status 7");
+    assert_eq!(ran.failure("h0").message(), "exit status 7");
     assert!(ran.tally.connects.is_empty());
 }
 

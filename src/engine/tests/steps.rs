@@ -134,7 +134,7 @@ async fn what_fails_says_why() {
         assert!(ran.tally.starts.is_empty(), "the steps after it are not run");
         assert!(!ran.host("h0").started);
         assert_eq!(ran.recap.exit_code(), ExitCode::Failed);
-        messages += &format!("{}\n", ran.failure("h0").message);
+        messages += &format!("{}\n", ran.failure("h0").message());
     }
     insta::assert_snapshot!(messages, @r#"
     h0 is not ready
@@ -165,7 +165,7 @@ async fn an_assertion_shows_no_value_that_is_hidden_nor_what_was_made_of_one() {
         let mut plan = plan(1, vec![hidden(that)]);
         plan.host_vars = std::sync::Arc::new([("h0".to_owned(), Default::default())].into());
         let ran = run(plan, Fake::new().runs("h0", [said])).await;
-        assert_eq!(ran.failure("h0").message, format!("assertion failed: {that} ({sides})"));
+        assert_eq!(ran.failure("h0").message(), format!("assertion failed: {that} ({sides})"));
     }
 }
 

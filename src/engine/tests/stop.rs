@@ -95,8 +95,7 @@ async fn the_messages_say_what_is_known() {
         .runs("h4", [Command::not_started(Start::Waits)])
         .connects("h3", [Connect::Hangs]);
     let ran = run_and_stop(plan(5, vec![vec![raw("a")]]), fake, &[1_000]).await;
-    let messages: Vec<&str> =
-        ["h0", "h1", "h2", "h3", "h4"].map(|host| ran.failure(host).message.as_str()).into();
+    let messages: Vec<String> = ["h0", "h1", "h2", "h3", "h4"].map(|host| ran.failure(host).message()).into();
     insta::assert_snapshot!(messages.join("\n"), @r"
     the run was stopped by INT; ended
     the run was stopped by INT; it may still be running there

@@ -113,14 +113,12 @@ impl<C: Connector> Worker<'_, C> {
         let failure = result.outcome.failure.as_ref().filter(|_| result.outcome.status == StepStatus::Failed);
         match failure {
             Some(failure) if failure.kind == Kind::NotKnown => {
-                result = StepResult::not_known(format!("skipped: {}", failure.message));
+                result = StepResult::not_known(failure.clone().about("skipped").message());
             }
             // What it is about may be there once the steps before it are run.
             Some(failure) if left_out && matches!(failure.kind, Kind::RemotePath | Kind::LocalIo) => {
-                result = StepResult::not_known(format!(
-                    "skipped: {}; steps before it were not run",
-                    failure.message
-                ));
+                let failure = failure.clone().about("skipped").and("steps before it were not run");
+                result = StepResult::not_known(failure.message());
             }
             Some(_) | None => {}
         }

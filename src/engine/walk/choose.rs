@@ -87,7 +87,7 @@ fn verdict(plan: &Plan, planned: &PlannedHost, facts: Option<&Facts>) -> Result<
             Err((Status::Skipped, Failure::new(Kind::Where, message)))
         }
         Err(error) => {
-            let failure = Failure::new(Kind::Template, format!("--where: {}", error.message));
+            let failure = Failure::new(Kind::Template, error.message).about("--where");
             Err((Status::Failed, Failure { hint: error.help, ..failure }))
         }
     }

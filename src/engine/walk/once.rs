@@ -51,8 +51,8 @@ impl<C: Connector> Worker<'_, C> {
             }
             Err(failure) if failure.kind == Kind::Declined => NoAnswer::Declined(failure).into(),
             Err(failure) => {
-                let message = format!("{by} was to run it for all hosts: {}", failure.message);
-                StepResult::failed(Failure::new(Kind::Dependency, message))
+                let failure = Failure { kind: Kind::Dependency, hint: None, ..failure };
+                StepResult::failed(failure.about(format!("{by} was to run it for all hosts")))
             }
         }
     }

@@ -16,7 +16,6 @@ use crate::engine::walk::worker::Worker;
 use crate::event::HostOutcome;
 use crate::model::given::Given;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-use crate::model::position::Diagnostic;
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
@@ -168,8 +167,7 @@ impl<C: Connector> Worker<'_, C> {
                 Ok(frame.over(&vars))
             }
             Err(problem) => {
-                let at = Diagnostic::at(&call.position, problem.message).to_string();
-                let failure = Failure::new(Kind::Template, at.replacen(" error: ", " ", 1));
+                let failure = Failure::new(Kind::Template, problem.message).about(call.position.to_string());
                 Err(Failure { hint: problem.help, ..failure })
             }
         }
@@ -183,7 +181,7 @@ impl<C: Connector> Worker<'_, C> {
                 Item::Step(index) => {
                     let result = match not_known {
                         None => StepResult::of(StepStatus::Skipped),
-                        Some(failure) => StepResult::not_known(format!("skipped: {}", failure.message)),
+                        Some(failure) => StepResult::not_known(failure.clone().about("skipped").message()),
                     };
                     self.leave_out(*index, &result);
                     self.tell_unrun(*index, result);
@@ -234,7 +232,7 @@ impl<C: Connector> Worker<'_, C> {
         let mut failure = Vars::new();
         if let Some(known) = &outcome.failure {
             failure.insert("kind".to_owned(), Value::from(known.kind.as_str()));
-            failure.insert("message".to_owned(), Value::from(known.message.clone()));
+            failure.insert("message".to_owned(), Value::from(known.message()));
         }
         let step = outcome.step.and_then(|(_, step)| self.task.steps.get(step));
         let title = step.map(|planned| summarize(planned).title);

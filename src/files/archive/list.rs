@@ -82,7 +82,7 @@ fn safe(listed: Vec<ListedEntry>) -> Result<BTreeMap<TreePath, Archived>, String
         }
         let bare = bare(name);
         let names = bare.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
-        path_of(&names.collect::<Vec<_>>()).map_err(|failure| failure.message)
+        path_of(&names.collect::<Vec<_>>()).map_err(|failure| failure.message())
     };
     let mut entries: BTreeMap<TreePath, Archived> = BTreeMap::new();
     // What is a link anywhere in it is one all the time: a later entry may stand in its place.

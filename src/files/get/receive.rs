@@ -281,8 +281,7 @@ where
     let what = about("read", expected.path);
     let mark = format!("fan-{:032x}\n", rand::random::<u128>());
     let pipe = remote.reading(expected.path, mark.trim_end()).await;
-    let Pipe { mut reader, writer } =
-        pipe.map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+    let Pipe { mut reader, writer } = pipe.map_err(|failure| failure.about(&*what))?;
     writer.end().await;
     let (mut begun, mut before, mut said, mut status) = (false, Vec::new(), Vec::new(), None);
     let mut search = Search::new(mark);

@@ -124,7 +124,7 @@ pub async fn get_tree<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> R
             if failure.kind != Kind::UnsafeName {
                 return Err(failure);
             }
-            done.notes.push(format!("left out: {}", failure.message));
+            done.notes.push(format!("left out: {}", failure.message()));
         }
     }
     let folder = job.folder.clone();

@@ -173,10 +173,8 @@ async fn send_by_command<S: Session>(
         return Ok(());
     }
     let what = about("write", path);
-    let Pipe { mut reader, writer } = remote
-        .writing(path, from)
-        .await
-        .map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+    let Pipe { mut reader, writer } =
+        remote.writing(path, from).await.map_err(|failure| failure.about(&*what))?;
     let feeding = async {
         let mut offset = from;
         while offset < content.size() {

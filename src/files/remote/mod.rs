@@ -576,8 +576,7 @@ impl<S: Session> Remote<S> {
     /// It fails, which is an error about `what` that tells what the host said last; or the host cannot run it.
     pub async fn work(&self, what: &str, script: &Script, patience: Duration) -> Result<Bytes, Failure> {
         let end = self.shell().await?.run(script.bytes(), patience).await;
-        let end =
-            end.map_err(|failure| Failure { message: format!("{what}: {}", failure.message), ..failure })?;
+        let end = end.map_err(|failure| failure.about(what))?;
         if end.status == 0 { Ok(end.output) } else { Err(refused(what, &end)) }
     }
 
@@ -729,7 +728,7 @@ fn untold(path: &[u8]) -> Failure {
 
 /// A connection that broke while the host counted.
 fn uncounted(failure: Failure) -> Failure {
-    Failure { message: format!("cannot hash files: {}", failure.message), ..failure }
+    failure.about("cannot hash files")
 }
 
 fn odd_digest(line: &[u8]) -> Failure {

@@ -81,7 +81,8 @@ impl<S: Session> Remote<S> {
             }
             None => {
                 let made = self.job(&what, Script::new("umask 077; set -C; :>").path(path)).await;
-                let says = |words: &str| made.as_ref().is_err_and(|failure| failure.message.contains(words));
+                let says =
+                    |words: &str| made.as_ref().is_err_and(|failure| failure.message().contains(words));
                 let missing = says("nonexistent") || says("No such") || says("not found");
                 (made.map(|_| Created::Closed), missing)
             }
@@ -91,7 +92,7 @@ impl<S: Session> Remote<S> {
                 return failure;
             }
             let folder = shown(&split(path).0);
-            Failure { message: format!("the folder {folder} is missing"), ..failure }
+            Failure::new(failure.kind, format!("the folder {folder} is missing"))
                 .hint(format!("create it first: `file: {folder}` with `state: directory`, or `mkdir -p`"))
         })
     }
@@ -253,7 +254,7 @@ impl<S: Session> Remote<S> {
 
     /// A failure with more of its reason: OpenSSH says no more than "Failure" about a full disk.
     pub(in crate::files) async fn explained(&self, path: &[u8], failure: Failure) -> Failure {
-        if failure.kind != Kind::RemotePath || !failure.message.contains("server says") {
+        if failure.kind != Kind::RemotePath || !failure.cause.contains("server says") {
             return failure;
         }
         let script = Script::new("df -Pk").path(&split(path).0);
@@ -263,11 +264,11 @@ impl<S: Session> Remote<S> {
         let free =
             text.lines().nth(1).and_then(|line| line.split_ascii_whitespace().nth(3)?.parse::<u64>().ok());
         match free {
-            Some(free) if free.saturating_mul(1024) < FULL => Failure {
-                kind: Kind::RemoteDiskFull,
-                message: format!("{}: the disk is full", failure.message),
-                hint: Some("the old content is unchanged; free some space and run it again".to_owned()),
-            },
+            Some(free) if free.saturating_mul(1024) < FULL => {
+                Failure::new(Kind::RemoteDiskFull, "the disk is full")
+                    .about(failure.message())
+                    .hint("the old content is unchanged; free some space and run it again")
+            }
             _ => failure,
         }
     }

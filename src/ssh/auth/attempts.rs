@@ -233,7 +233,7 @@ mod tests {
 
     fn said(attempts: &Attempts) -> String {
         let failure = attempts.failure(&endpoint());
-        format!("{}\nhint: {}", failure.message, failure.hint.unwrap())
+        format!("{}\nhint: {}", failure.message(), failure.hint.unwrap())
     }
 
     #[test]

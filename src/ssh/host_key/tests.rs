@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::host_key::Pin;
-use crate::model::outcome::{Failure, Kind};
+use crate::model::outcome::Kind;
 use crate::model::settings::HostKeyPolicy;
 use crate::ssh::host_key::{Certificates, Decision, HostKey, HostKeys, Judge, Standing};
 
@@ -385,10 +385,11 @@ fn refusals_say_what_and_where_and_what_to_do() {
         Host::new(&format!("@cert-authority * {others}\n")),
         Host::new("").pinned(&[others.clone(), shown(&other).fingerprint]),
     ] {
-        let Decision::Refuse(Failure { kind, message, hint }) = host.judge().plain(&shown(&ours)) else {
+        let Decision::Refuse(failure) = host.judge().plain(&shown(&ours)) else {
             panic!("every one of them is refused");
         };
-        told += &host.portable(&format!("{kind}: {message}\n  hint: {}\n", hint.unwrap()));
+        let (kind, message) = (failure.kind, failure.message());
+        told += &host.portable(&format!("{kind}: {message}\n  hint: {}\n", failure.hint.unwrap()));
     }
     insta::assert_snapshot!(told, @r"
     host_key_unknown: the host's key is not known: ssh-ed25519 SHA256:fe85JkIjo8VPe+XqXJGH5Mau1EMFdK1OdKvJUFicyA8

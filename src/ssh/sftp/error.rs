@@ -18,7 +18,7 @@ pub enum SftpError {
         message: String,
     },
     /// The server is gone, or the connection is.
-    #[error("{}", .0.message)]
+    #[error("{}", .0.message())]
     Ended(Failure),
     /// The server does not keep to the protocol.
     #[error("the SFTP server broke the protocol: {0}")]
@@ -69,22 +69,21 @@ impl SftpError {
     /// The failure of a step that was about `what`: `cannot write /srv/app.conf`.
     pub fn about(&self, what: &str) -> Failure {
         match self {
-            Self::Ended(failure) => {
-                Failure { message: format!("{what}: {}", failure.message), ..failure.clone() }
-            }
-            Self::Protocol(_) => Failure::new(Kind::Protocol, format!("{what}: {self}")),
-            Self::Feigned => Failure::new(Kind::VerifyFailed, format!("{what}: {self}"))
+            Self::Ended(failure) => failure.clone(),
+            Self::Protocol(_) => Failure::new(Kind::Protocol, self.to_string()),
+            Self::Feigned => Failure::new(Kind::VerifyFailed, self.to_string())
                 .hint("the host's file server cannot be relied on: look at the file there"),
-            Self::Stalled(_) => Failure::new(Kind::Timeout, format!("{what}: {self}")),
+            Self::Stalled(_) => Failure::new(Kind::Timeout, self.to_string()),
             Self::Status { code, message } => {
                 let kind = match *code {
                     status::PERMISSION_DENIED => Kind::RemotePermission,
                     _ if speaks_of_space(message) => Kind::RemoteDiskFull,
                     _ => Kind::RemotePath,
                 };
-                Failure::new(kind, format!("{what}: {self}"))
+                Failure::new(kind, self.to_string())
             }
         }
+        .about(what)
     }
 }
 

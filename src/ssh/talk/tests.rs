@@ -146,12 +146,15 @@ fn what_did_not_begin_has_a_reason() {
     let failure = quiet.verdict(Some(&Exit::Status(1)));
     assert_eq!(failure.kind, Kind::ExecRefused);
     assert_eq!(
-        failure.message,
+        failure.message(),
         "the host's shell did not start the command: it said \"This account is currently not available.\" (exit status 1)"
     );
     let mut denied = talk(raising(Method::Sudo, Some("pw")), None, OpenInput::Ends);
     err(&mut denied, &mark("password:"));
     err(&mut denied, "\nu is not in the sudoers file.\n");
     assert_eq!(denied.verdict(Some(&Exit::Status(1))).kind, Kind::SudoDenied);
-    assert_eq!(denied.overdue().message, "sudo did not accept the password or start the command within 20 s");
+    assert_eq!(
+        denied.overdue().message(),
+        "sudo did not accept the password or start the command within 20 s"
+    );
 }

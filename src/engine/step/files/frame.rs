@@ -276,13 +276,13 @@ fn ended(
     lost: bool,
 ) -> StepResult {
     let status = if undecided {
-        failure.message += "; whether the new content is in place is unknown";
+        failure = failure.and("whether the new content is in place is unknown");
         StepStatus::Unknown
     } else {
         status
     };
     if !left.is_empty() {
-        failure.message += &format!("; left behind: {}", left.join(", "));
+        failure = failure.and(format!("left behind: {}", left.join(", ")));
     }
     let mut result = StepResult::failed(failure);
     result.outcome.status = status;

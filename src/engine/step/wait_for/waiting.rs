@@ -251,7 +251,7 @@ async fn connect<C: Connector>(
 ) -> Result<crate::ssh::pipe::Pipe, Seen> {
     let opened = cx.connection.session().pipe(Program::Tcp { address: Arc::from(address), port }).await;
     opened.map_err(|error| match error.failure.kind {
-        Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message),
+        Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message()),
         Kind::ChannelRefused => Seen::Over(Box::new(StepResult::failed(error.failure))),
         _ => lost(error.failure),
     })
@@ -282,7 +282,7 @@ fn seen(probe: Result<Probe, Failure>, no: &str) -> Seen {
         Ok(Probe::Unasked(unasked)) if unasked.in_vain => {
             Seen::Over(Box::new(StepResult::failed(unasked.of("wait_for"))))
         }
-        Ok(Probe::Unasked(unasked)) => Seen::Undecided(unasked.why().to_owned()),
+        Ok(Probe::Unasked(unasked)) => Seen::Undecided(unasked.why()),
         Ok(Probe::Ended(result)) => {
             let timed_out =
                 result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Timeout);
