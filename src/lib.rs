@@ -25,13 +25,21 @@
 //! To start reading: `model::task` (what a step is), `engine::dispatcher` (who owns the truth of a run),
 //! `ssh::Connector` (the seam under the engine), `event` (the seam above it).
 
-pub mod cli;
-pub mod config;
-pub mod engine;
-pub mod event;
-pub mod files;
-pub mod model;
-pub mod report;
-pub mod sandbox;
-pub mod ssh;
-pub mod store;
+mod cli;
+mod config;
+mod engine;
+mod event;
+mod files;
+mod model;
+mod report;
+mod sandbox;
+mod ssh;
+mod store;
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+#[doc(hidden)]
+pub mod testing;
+
+pub use crate::cli::main;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(fan::cli::main())
+    ExitCode::from(fan::main())
 }

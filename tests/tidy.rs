@@ -18,7 +18,7 @@ mod source;
 use std::fs;
 use std::path::Path;
 
-use fan::model::outcome::{ExitCode, Kind};
+use fan::testing::model::outcome::{ExitCode, Kind};
 
 use crate::imports::{circles, edges};
 use crate::markdown::{anchors, links, named_files, prose, table};
@@ -37,9 +37,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("store", &["model", "event"]),
     ("sandbox", &["model", "ssh"]),
     ("cli", &["model", "event", "config", "ssh", "engine", "report", "store", "sandbox"]),
-    // The front doors: lib.rs declares the floors, main.rs hands over to cli.
-    ("lib", &[]),
-    ("main", &["cli"]),
+    // The front doors: lib.rs declares the floors and shows cli, main.rs hands over to it; what tests and fuzz targets see.
+    ("lib", &["cli"]),
+    ("main", &[]),
+    ("testing", &["model", "event", "ssh", "report", "store", "sandbox"]),
+    ("fuzzing", &["model", "event", "config", "ssh", "engine", "store"]),
 ];
 
 /// Layers inside a floor, lowest first (docs/design/floors.md): a folder imports itself and those of the lines before its
@@ -55,6 +57,9 @@ const DISK: &[&str] = &["std::fs", "tokio", "crate::files", "std::env"];
 
 /// What a step must not know: it gets what it may use.
 const NOT_IN_STEPS: &[&str] = &["HostRun", "walk::", "dispatcher::"];
+
+/// What only shows items of floors, by their paths.
+const DOORS: &[&str] = &["testing", "fuzzing"];
 
 /// What the pure floor must not name: it would not be pure any more.
 const IMPURE: &[&str] = &[
@@ -102,27 +107,14 @@ const CLOCKS: &[(&str, &str)] = &[
     ("tests/it/soak.rs", "how long it goes on"),
     ("tests/it/support.rs", "patience, and `Since`, which tells one deadline from the next"),
     ("src/engine/tests/output.rs", "patience with a flood, which a paused clock would not end"),
-    ("src/files/local/dest/tests.rs", "how long a race goes on"),
+    ("src/files/local/dest/destination/tests.rs", "how long a race goes on"),
     ("src/model/redact/tests.rs", "a rate that is shown to who asks, not judged"),
     ("src/model/shell/watchdog/tests.rs", "patience"),
-    ("src/model/template/lexer/tests.rs", "patience with shells that hang"),
+    ("src/model/template/lexer/pass/tests.rs", "patience with shells that hang"),
 ];
 
 /// What looks at a clock, or compares what one said.
 const CLOCK: &[&str] = &["Instant::now()", ".elapsed()", ".at < ", ".at > "];
-
-/// Where files still import each other in circles, and where `mod.rs` still holds more than declarations: to be cut. What is
-/// no longer needed here must go.
-const CIRCLES: &[&str] = &["src/cli", "src/files", "src/model/template", "src/ssh"];
-const FULL_FRONT_DOORS: &[&str] = &[
-    "src/cli",
-    "src/config/json_schema",
-    "src/config/ssh_config",
-    "src/files",
-    "src/model/template",
-    "src/sandbox",
-    "src/ssh",
-];
 
 /// The globs that may be imported, and only in tests.
 const TEST_GLOBS: &[&str] = &["super::*", "proptest::prelude::*"];
@@ -160,22 +152,15 @@ fn imports_point_down() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut wrong = Wrong::default();
-    let mut needed = Vec::new();
     for circle in circles(&sources()) {
-        match CIRCLES.iter().find(|folder| circle.iter().all(|path| path.starts_with(folder))) {
-            Some(folder) => needed.push(*folder),
-            None => {
-                let names: Vec<String> = circle.iter().map(|path| path.display().to_string()).collect();
-                let what = format!(
-                    "imports itself by way of {}: sink what they share into a file below them, and import it from there \
-                     and not through mod.rs",
-                    names.join(", ")
-                );
-                wrong.add(&circle[0], 0, what);
-            }
-        }
+        let names: Vec<String> = circle.iter().map(|path| path.display().to_string()).collect();
+        let what = format!(
+            "imports itself by way of {}: sink what they share into a file below them, and import it from there and not \
+             through mod.rs",
+            names.join(", ")
+        );
+        wrong.add(&circle[0], 0, what);
     }
-    wrong.add_unneeded("CIRCLES", CIRCLES, &needed);
     wrong.report();
 }
 
@@ -227,19 +212,31 @@ fn layers_inside_a_floor_import_downwards() {
 fn front_doors_declare_and_re_export() {
     const ITEMS: &[&str] = &["fn", "struct", "enum", "trait", "impl"];
     let mut wrong = Wrong::default();
-    let mut needed = Vec::new();
     for source in sources().into_iter().filter(|source| source.path.ends_with("mod.rs")) {
         for line in ITEMS.iter().flat_map(|item| lines_with(&source.production, item)) {
-            match FULL_FRONT_DOORS.iter().find(|folder| source.path.starts_with(folder)) {
-                Some(folder) => needed.push(*folder),
-                None => {
-                    let what = "mod.rs declares and re-exports: what it owns goes into a file beside it";
-                    wrong.add(&source.path, line, what.to_owned());
-                }
-            }
+            let what = "mod.rs declares and re-exports: what it owns goes into a file beside it";
+            wrong.add(&source.path, line, what.to_owned());
         }
     }
-    wrong.add_unneeded("FULL_FRONT_DOORS", FULL_FRONT_DOORS, &needed);
+    wrong.report();
+}
+
+/// Whoever lists a folder sees what is production code.
+#[test]
+fn test_files_lie_in_tests() {
+    let mut wrong = Wrong::default();
+    for source in sources() {
+        let is_test_only = source.production.trim().is_empty() && !source.code.trim().is_empty();
+        let is_named_so = source.path.with_extension("").components().any(|part| part.as_os_str() == "tests");
+        if is_test_only != is_named_so {
+            let what = if is_test_only {
+                "only tests see this file: it belongs into tests.rs, or into a folder tests/"
+            } else {
+                "production code does not belong into tests.rs or a folder tests/"
+            };
+            wrong.add(&source.path, 0, what.to_owned());
+        }
+    }
     wrong.report();
 }
 
@@ -307,6 +304,34 @@ fn code_keeps_to_the_house_rules() {
         }
     }
     wrong.report();
+}
+
+/// The compiler asks for docs only of what leaves the crate, which is next to nothing.
+#[test]
+fn what_a_file_shows_says_what_it_is() {
+    let mut wrong = Wrong::default();
+    for source in sources().into_iter().filter(|source| !DOORS.contains(&source.floor().as_str())) {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        for (at, line) in source.production.lines().enumerate() {
+            let line = line.trim();
+            let is_shown =
+                line.starts_with("pub ") && !line.starts_with("pub use ") && !line.starts_with("pub mod ");
+            // Attributes stand between an item and its docs, on one line or on several.
+            let ends =
+                |above: &&&str| above.is_empty() || above.ends_with(['{', '}', ';']) || is_field(above);
+            let mut above =
+                lines[..at].iter().rev().take_while(|above| above.starts_with("///") || !ends(above));
+            if is_shown && !line.contains('$') && !above.any(|above| above.starts_with("///")) {
+                let what = "`pub` without a doc comment: say in one sentence what it is".to_owned();
+                wrong.add(&source.path, at + 1, what);
+            }
+        }
+    }
+    wrong.report();
+}
+
+fn is_field(line: &str) -> bool {
+    line.ends_with(',') && line.contains(": ") && !line.contains(" = ")
 }
 
 /// An upper bound on how long work takes fails on a busy machine, and says nothing on a fast one.
@@ -459,14 +484,6 @@ impl Wrong {
     /// `line` counts from 1; 0 is the file as a whole.
     fn add(&mut self, path: &Path, line: usize, what: String) {
         self.0.push(format!("{}:{line}: {what}", path.display()));
-    }
-
-    /// Exceptions that nothing takes.
-    fn add_unneeded(&mut self, list: &str, exceptions: &[&str], needed: &[&str]) {
-        for exception in exceptions.iter().filter(|exception| !needed.contains(exception)) {
-            let what = format!("\"{exception}\" in {list} is not needed any more: remove it");
-            self.add(Path::new("tests/tidy.rs"), 0, what);
-        }
     }
 
     fn report(self) {

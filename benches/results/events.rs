@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use fan::event::{
+use fan::testing::event::{
     Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact, StepOutcome, StepSummary,
     Stream, TaskFact, TaskSummary,
 };
-use fan::model::inventory::HostName;
-use fan::model::outcome::{Status, StepStatus};
+use fan::testing::model::inventory::HostName;
+use fan::testing::model::outcome::{Status, StepStatus};
 
 /// How long a step takes.
 const STEP: Duration = Duration::from_millis(900);

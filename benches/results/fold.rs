@@ -3,8 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use fan::event::Event;
-use fan::report::{Fold, FoldOptions, Frame, Layout, Reporter, Style};
+use fan::testing::event::Event;
+use fan::testing::report::{Fold, FoldOptions, Frame, Layout, Reporter, Style};
 
 use crate::events;
 

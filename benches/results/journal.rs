@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use fan::event::ledger::Ledger;
-use fan::store::{Recipe, Runs};
+use fan::testing::event::ledger::Ledger;
+use fan::testing::store::{Recipe, Runs};
 
 use crate::events;
 

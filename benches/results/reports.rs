@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use fan::report::file::{ReportKind, render};
-use fan::report::record::Record;
+use fan::testing::report::file::{ReportKind, render};
+use fan::testing::report::record::Record;
 
 use crate::events;
 

@@ -1,7 +1,7 @@
 //! Messages of an agent: the same in whatever pieces they come; no list of keys breaks what reads it.
 #![no_main]
 
-use fan::ssh::agent::door::{identities, messages};
+use fan::fuzzing::ssh::agent::door::{identities, messages};
 use fan_fuzz::{cut, pieces};
 use libfuzzer_sys::fuzz_target;
 

@@ -1,8 +1,8 @@
 //! A recorded stream of events, in whatever order: what is read is written as it was, and has one recap.
 #![no_main]
 
-use fan::event::recap::Recap;
-use fan::event::{Event, line};
+use fan::fuzzing::event::recap::Recap;
+use fan::fuzzing::event::{Event, line};
 use libfuzzer_sys::fuzz_target;
 
 fn recap(events: &[Event]) -> Recap {

@@ -1,7 +1,7 @@
 //! Answers of the facts script: whatever a host says, it is facts or an error.
 #![no_main]
 
-use fan::model::facts::parse;
+use fan::fuzzing::model::facts::parse;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|answer: &[u8]| {

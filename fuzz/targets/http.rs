@@ -1,7 +1,7 @@
 //! URLs and what web servers answer: an answer that was read early is that of the whole.
 #![no_main]
 
-use fan::engine::http_door::{answer, url};
+use fan::fuzzing::engine::http_door::{answer, url};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Inventories: whatever is in the file, errors say where, in lines that it has.
 #![no_main]
 
-use fan::config::load_inventory_text;
+use fan::fuzzing::config::load_inventory_text;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

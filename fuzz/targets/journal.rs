@@ -3,15 +3,15 @@
 
 use std::fs;
 
-use fan::event::ledger::{Kept, Ledger};
-use fan::event::{Event, Fact, StepFact};
-use fan::store::{Recipe, Runs, Way};
+use fan::fuzzing::event::ledger::{Kept, Ledger};
+use fan::fuzzing::event::{Event, Fact, StepFact};
+use fan::fuzzing::store::{Recipe, Runs, Way};
 use libfuzzer_sys::fuzz_target;
 
 const NAME: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const NEXT: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAW";
 
-fn begin(runs: &Runs, name: &str) -> fan::store::Journal {
+fn begin(runs: &Runs, name: &str) -> fan::fuzzing::store::Journal {
     runs.begin(&Recipe { run: name.to_owned(), ..Recipe::default() }).expect("the folder is ours")
 }
 

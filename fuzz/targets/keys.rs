@@ -5,8 +5,8 @@ use std::cell::LazyCell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use fan::model::secret::Secret;
-use fan::ssh::keys::Keyring;
+use fan::fuzzing::model::secret::Secret;
+use fan::fuzzing::ssh::keys::Keyring;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 

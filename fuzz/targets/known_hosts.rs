@@ -4,7 +4,7 @@
 use std::cell::LazyCell;
 use std::fs;
 
-use fan::ssh::known_hosts::{KnownHosts, Verdict};
+use fan::fuzzing::ssh::known_hosts::{KnownHosts, Verdict};
 use fan_fuzz::words;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;

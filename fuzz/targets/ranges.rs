@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fan::model::range::{count, expand, fold};
+use fan::fuzzing::model::range::{count, expand, fold};
 use libfuzzer_sys::fuzz_target;
 
 const LIMIT: usize = 2000;

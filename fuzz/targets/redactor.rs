@@ -1,13 +1,13 @@
 //! Secrets: in whatever pieces text comes, the same is masked, and none of them is left.
 #![no_main]
 
-use fan::model::redact::Redactor;
-use fan::model::secret::Secret;
+use fan::fuzzing::model::redact::Redactor;
+use fan::fuzzing::model::secret::Secret;
 use fan_fuzz::{cut, pieces};
 use libfuzzer_sys::fuzz_target;
 
 /// Secrets shorter than this are not looked for.
-use fan::model::redact::MIN_SECRET;
+use fan::fuzzing::model::redact::MIN_SECRET;
 
 fuzz_target!(|bytes: &[u8]| {
     let (sizes, rest) = pieces(bytes);

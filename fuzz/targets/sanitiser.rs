@@ -1,7 +1,7 @@
 //! Text from hosts made safe: nothing in it acts on its reader, and once more changes nothing.
 #![no_main]
 
-use fan::model::text::{Sgr, is_hidden, neutralize_ci, sanitize};
+use fan::fuzzing::model::text::{Sgr, is_hidden, neutralize_ci, sanitize};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|line: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use fan::ssh::sftp::wire::{Packets, Reply, Request, read_version};
+use fan::fuzzing::ssh::sftp::wire::{Packets, Reply, Request, read_version};
 use fan_fuzz::{cut, pieces};
 use libfuzzer_sys::fuzz_target;
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use fan::model::template::{Builtins, Layer, Scope, Templates};
+use fan::fuzzing::model::template::{Builtins, Layer, Scope, Templates};
 use fan_fuzz::words;
 use libfuzzer_sys::fuzz_target;
 use rustix::process::{Pid, Signal, getuid, kill_process_group};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use fan::config::ssh_config::{Local, Sources, SshConfig};
-use fan::model::settings::Settings;
+use fan::fuzzing::config::ssh_config::{Local, Sources, SshConfig};
+use fan::fuzzing::model::settings::Settings;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 

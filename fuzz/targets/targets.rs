@@ -1,8 +1,8 @@
 //! Target expressions: no host twice, and those that were selected are selected again by their names.
 #![no_main]
 
-use fan::config::load_inventory_text;
-use fan::model::target::{select, select_within};
+use fan::fuzzing::config::load_inventory_text;
+use fan::fuzzing::model::target::{select, select_within};
 use fan_fuzz::words;
 use libfuzzer_sys::fuzz_target;
 

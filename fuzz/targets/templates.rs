@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use fan::model::template::{self, Builtins, Layer, Scope, Syntax, Templates};
+use fan::fuzzing::model::template::{self, Builtins, Layer, Scope, Syntax, Templates};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "{{ 6 * 7 }}{% raw %}";

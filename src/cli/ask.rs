@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use globset::GlobBuilder;
 use rustix::termios::OptionalActions;
 
+use crate::cli::error::CliError;
 use crate::cli::tty::{Changed, Keeper};
 
 /// Whether there is someone to ask: a terminal on both ends, and not a CI runner.
@@ -41,9 +42,10 @@ pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
 /// # Errors
 ///
 /// The terminal cannot be read.
-pub(super) fn line(prompt: &str) -> io::Result<String> {
-    let _looked_after = looked_after()?;
-    one_line(prompt, &mut io::stdin().lock(), &mut io::stderr().lock())
+pub(super) fn line(prompt: &str) -> Result<String, CliError> {
+    let failed = |source| CliError::Local { doing: "cannot read the terminal".to_owned(), source };
+    let _looked_after = looked_after().map_err(failed)?;
+    one_line(prompt, &mut io::stdin().lock(), &mut io::stderr().lock()).map_err(failed)
 }
 
 /// A signal that ends fan at a question does so on a line of its own, and with the exit code that a shell shows for it.

@@ -10,6 +10,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::output::{Content, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
+use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
@@ -55,7 +56,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     plan.locking.keepers.clear();
     plan.tasks.iter_mut().for_each(|task| task.lock = None);
     let outputs = Outputs::new(&args.output, color, Content { log: true, diff: false })?;
-    runner::runtime()?.block_on_then_leave(async {
+    runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;
         // A host may also do the steps of others.

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::cli::args::History;
 use crate::cli::error::CliError;
-use crate::cli::{journal, print};
+use crate::cli::print::print;
+use crate::cli::state;
 use crate::model::cells;
 use crate::model::outcome::{ExitCode, Status};
 use crate::model::text::{Sgr, sanitize};
@@ -16,7 +17,7 @@ use crate::store::{Entry, State, Way};
 const TITLE_MAX: usize = 48;
 
 pub(super) fn run(args: &History) -> Result<ExitCode, CliError> {
-    let runs = journal::runs()?;
+    let runs = state::runs()?;
     let names = runs.names()?;
     let entries: Vec<Entry> = names.iter().filter_map(|name| runs.entry(name)).take(args.count).collect();
     let text = if args.json {

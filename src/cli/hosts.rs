@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::cli::args::Hosts;
 use crate::cli::error::CliError;
-use crate::cli::{context, print, snippet};
+use crate::cli::print::print;
+use crate::cli::{context, snippet};
 use crate::engine::planner::SshConfigSource;
 use crate::model::duration;
 use crate::model::inventory::{Inventory, ResolvedHost};

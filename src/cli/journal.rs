@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
-use crate::cli::again::TakenUp;
 use crate::cli::args::{Cli, Execution};
-use crate::cli::call;
-use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
+use crate::cli::state::{is_off, state_folder};
+use crate::cli::taken_up::TakenUp;
+use crate::cli::{call, clock};
 use crate::engine::plan::Plan;
 use crate::model::given::Given;
 use crate::model::position::Diagnostic;
@@ -83,13 +83,6 @@ impl Invocation {
         }
         Some(Recording { invocation, files, state, is_of_tasks: false })
     }
-}
-
-/// Whether the environment wants no journal.
-pub(super) fn is_off() -> bool {
-    env::var("FAN_JOURNAL").is_ok_and(|value| {
-        ["off", "0", "no", "false", "n", "f"].contains(&value.to_ascii_lowercase().as_str())
-    })
 }
 
 /// What the environment said, as flags.
@@ -261,26 +254,6 @@ fn number(name: &str) -> Option<u64> {
             None
         }
     }
-}
-
-/// `$XDG_STATE_HOME`, or the usual place in the home folder. A relative path does not count, as the standard has it.
-fn state_folder() -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
-}
-
-/// The folder of all runs.
-///
-/// # Errors
-///
-/// There is none, or it cannot be read.
-pub(super) fn runs() -> Result<Runs, CliError> {
-    let none = || -> CliError {
-        Diagnostic::bare("no run is kept")
-            .help("runs are recorded once one changes something: docs/history.md")
-            .into()
-    };
-    Runs::open(&state_folder().ok_or_else(none)?)?.ok_or_else(none)
 }
 
 impl From<StoreError> for CliError {

@@ -20,8 +20,8 @@ use rustix::process::{Pid, Signal, getpgrp, getpid, kill_process, test_kill_proc
 use rustix::termios::{OptionalActions, Termios, tcgetpgrp, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::signals::is_ignored;
-use crate::cli::suspend::{self, is_orphaned};
+use crate::cli::process;
+use crate::cli::process::{is_ignored, is_orphaned};
 
 /// Something to put right.
 pub(super) enum Thing {
@@ -185,7 +185,7 @@ async fn stop(continues: &mut tokio::signal::unix::Signal) {
         continues.recv().await;
     }
     take_up();
-    suspend::went_on();
+    process::went_on();
 }
 
 /// Does what a signal is for that ends the process.
@@ -249,7 +249,7 @@ fn family(pid: Pid) -> Vec<Pid> {
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter_map(Pid::from_raw)
-        .filter_map(|child| Some((child, suspend::parent_of(child)?)))
+        .filter_map(|child| Some((child, process::parent_of(child)?)))
         .collect();
     let mut family = vec![pid];
     let mut next = 0;

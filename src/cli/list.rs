@@ -5,8 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::cli::args::TasksFile;
+use crate::cli::context;
 use crate::cli::error::CliError;
-use crate::cli::{context, print};
+use crate::cli::print::print;
 use crate::model::cells;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Task;

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cli::suspend;
+use crate::cli::process;
 use crate::cli::tty::{Changed, Keeper};
 use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
@@ -136,7 +136,7 @@ struct Patient<'t> {
 
 impl<'t> Patient<'t> {
     fn new(terminal: &'t OpenTerminal, question: &'t str, moot: Option<&'t dyn Fn() -> bool>) -> Self {
-        Self { terminal, question, moot, stops: suspend::stops() }
+        Self { terminal, question, moot, stops: process::stops() }
     }
 }
 
@@ -149,7 +149,7 @@ impl Read for Patient<'_> {
                 // The end of the input, to whoever reads.
                 return Ok(0);
             }
-            let stops = suspend::stops();
+            let stops = process::stops();
             if stops != std::mem::replace(&mut self.stops, stops) {
                 // The shell has written below it, and what was typed is lost.
                 self.terminal.show(self.question)?;

@@ -63,8 +63,7 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
     }
     for touched in &open {
         talk(&format!("{}: {}", plan.title, about(touched)));
-        let typed = ask::line("type the name of the role to continue: ")
-            .map_err(|source| CliError::Local { doing: "cannot read the terminal".to_owned(), source })?;
+        let typed = ask::line("type the name of the role to continue: ")?;
         if typed != touched.role {
             return Err(refused(&typed, touched).into());
         }

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
-use crate::cli::{files, journal};
+use crate::cli::{files, state};
 use crate::event::Event;
 use crate::model::position::Diagnostic;
 use crate::report::merge::{MergeError, Part, whole_events};
@@ -28,7 +28,7 @@ impl Recorded {
     /// It is not there, or no recording.
     pub(super) fn open(named: &str) -> Result<Self, CliError> {
         if !files::is_stream(Path::new(named)) {
-            let runs = journal::runs()?;
+            let runs = state::runs()?;
             let stored = runs.read(&runs.find(named)?)?;
             stored.check_version()?;
             return Ok(Self::Run(Box::new(stored)));

@@ -10,6 +10,7 @@ use crate::cli::journal::Recording;
 use crate::cli::output::{Content, Outputs, ReportEnd};
 use crate::cli::prompt::Terminal;
 use crate::cli::questions::{self, Answers};
+use crate::cli::runtime::runtime;
 use crate::cli::secrets::Prepared;
 use crate::cli::{journal, new_keys, secrets, signals, snippet, suspend};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
@@ -20,12 +21,6 @@ use crate::model::redact::Redactor;
 use crate::ssh::client::SshConnector;
 use crate::ssh::host_key::HostKeys;
 use crate::ssh::transport::Transports;
-
-/// Threads that drive connections: more only cost memory, as the work is mostly waiting.
-const MAX_WORKER_THREADS: usize = 8;
-
-/// Threads for name lookups, which block.
-const MAX_LOOKUP_THREADS: usize = 32;
 
 /// Descriptors that the process needs besides its connections.
 const SPARE_FILES: usize = 32;
@@ -59,30 +54,6 @@ pub(super) fn run_with(
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
     runtime()?.block_on_then_leave(async { carry_out(plan, outputs, answers, listen()?, recording).await })
-}
-
-/// A runtime whose end does not wait for name lookups that hang.
-pub(super) struct Runtime(tokio::runtime::Runtime);
-
-/// Builds the runtime of a run.
-pub(super) fn runtime() -> Result<Runtime, CliError> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.min(MAX_WORKER_THREADS))
-        .max_blocking_threads(MAX_LOOKUP_THREADS)
-        .enable_all()
-        .build()
-        .map(Runtime)
-        .map_err(|source| CliError::Local { doing: "cannot start threads".to_owned(), source })
-}
-
-impl Runtime {
-    /// Runs a future to its end and leaves everything else behind.
-    pub(super) fn block_on_then_leave<T>(self, future: impl Future<Output = T>) -> T {
-        let result = self.0.block_on(future);
-        self.0.shutdown_background();
-        result
-    }
 }
 
 /// Turns the process's signals into requests to stop: whoever has something to clean up does so first.

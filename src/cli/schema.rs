@@ -2,7 +2,7 @@
 
 use crate::cli::args::{Schema, SchemaOf};
 use crate::cli::error::CliError;
-use crate::cli::print;
+use crate::cli::print::print;
 use crate::config::{FileFormat, json_schema};
 use crate::model::outcome::ExitCode;
 

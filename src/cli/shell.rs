@@ -20,6 +20,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
+use crate::cli::runtime::runtime;
 use crate::cli::tty::{Changed, Keeper};
 use crate::engine::plan::Plan;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Shell) -> Result<u8, CliError> {
     }
     let mut plan = plan(args, command.as_deref().unwrap_or_default())?;
     let command = command.map(Bytes::from);
-    runner::runtime()?.block_on_then_leave(async {
+    runtime()?.block_on_then_leave(async {
         let mut stopping = runner::listen()?;
         let ready = runner::prepare(&mut plan).await?;
         let Some(planned) = plan.hosts.first() else { return Err(context::no_hosts()) };

@@ -4,9 +4,10 @@ use std::io;
 
 use crate::cli::args::{Color, ReportOf, Show};
 use crate::cli::error::{CliError, talk};
+use crate::cli::files;
 use crate::cli::output::{Screen, recap_options};
+use crate::cli::print::print;
 use crate::cli::recorded::Recorded;
-use crate::cli::{files, print};
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
 use crate::report::{Fold, FoldOptions, Frame, Layout, Lines, Reporter, recap};

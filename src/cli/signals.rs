@@ -4,6 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::leaving;
+use crate::cli::process::is_ignored;
 use crate::engine::StopSender;
 use crate::model::outcome::CancelReason;
 
@@ -29,15 +30,6 @@ pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
         });
     }
     Ok(())
-}
-
-/// Whether this process was told to ignore a signal; not known where `/proc` does not tell.
-pub(super) fn is_ignored(kind: SignalKind) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Bit n - 1 is for signal n.
-    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    ignored & (1 << (kind.as_raw_value() - 1)) != 0
 }
 
 /// Raises the soft limit of open files to the hard one. Returns the limit in force.

@@ -3,37 +3,23 @@
 //! Commands on hosts go on meanwhile; nobody reads what they say, and deadlines pass.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, getsid, kill_process};
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::leaving;
-use crate::cli::signals::is_ignored;
+use crate::cli::process::{is_ignored, is_orphaned, went_on};
 use crate::report::Terminal;
 
 /// How long the terminal may take to show everything before the process is stopped.
 const CLEARING: Duration = Duration::from_millis(500);
 
-/// How often the process was stopped and went on.
-static STOPS: AtomicUsize = AtomicUsize::new(0);
-
-/// How often the process was stopped and went on, as far as it was noticed: what was on the terminal is not the last thing there.
-pub(super) fn stops() -> usize {
-    STOPS.load(Ordering::Relaxed)
-}
-
 fn resume(terminal: &Terminal) {
     leaving::take_up();
     terminal.resume();
     went_on();
-}
-
-/// The process was stopped and goes on.
-pub(super) fn went_on() {
-    STOPS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Looks after the terminal when the process is stopped and goes on, for as long as the runtime lives.
@@ -75,26 +61,4 @@ pub(super) fn listen(terminal: Terminal) -> io::Result<()> {
         }
     });
     Ok(())
-}
-
-/// Whether no shell is there that could continue this process: none of the same session outside its group (POSIX calls the group
-/// orphaned then).
-pub(super) fn is_orphaned() -> bool {
-    let group = getpgrp();
-    let mut parent = getppid();
-    while let Some(pid) = parent {
-        match getpgid(Some(pid)) {
-            Ok(found) if found == group => parent = parent_of(pid),
-            Ok(_) => return getsid(Some(pid)).ok() != getsid(None).ok(),
-            Err(_) => return true,
-        }
-    }
-    true
-}
-
-/// The parent of another process, where `/proc` tells.
-pub(super) fn parent_of(pid: Pid) -> Option<Pid> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-    Pid::from_raw(line.trim().parse().ok()?)
 }

@@ -12,9 +12,11 @@ use crate::cli::args::Trust;
 use crate::cli::ask::{self, Answer};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
+use crate::cli::print::print;
 use crate::cli::prompt::Terminal;
+use crate::cli::runtime::runtime;
 use crate::cli::secrets::Prepared;
-use crate::cli::{new_keys, print, runner, secrets};
+use crate::cli::{new_keys, runner, secrets};
 use crate::engine::planner::{self};
 use crate::model::count::counted;
 use crate::model::endpoint::Endpoint;
@@ -59,7 +61,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
     let request = Common::over(&args.connection, "trust".to_owned())?.request(&inventory);
     let mut plan = planner::command(request, &inventory, &selected, "true")?;
     runner::fit_open_files(&mut plan);
-    let runtime = runner::runtime()?;
+    let runtime = runtime()?;
     runtime.block_on_then_leave(async {
         // Hosts are never logged in to, but the gateways before them are, once their keys are trusted.
         let Prepared { keyring, redactor: _ } = secrets::prepare(&mut plan, &mut Terminal).await?;

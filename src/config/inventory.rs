@@ -338,7 +338,6 @@ impl Reader {
             settings: Settings::default(),
             vars: Vars::new(),
             protect: false,
-            position: key.position.clone(),
         };
         if let Node::Map(_) = entry.value {
             let mut layer =

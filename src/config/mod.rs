@@ -44,9 +44,9 @@ mod tests;
 mod vars;
 mod yaml;
 
-pub use crate::config::given::{parse_given, parse_value};
+pub use crate::config::given::parse_given;
 pub use excerpt::{Excerpt, excerpt};
-pub use findings::{Diagnostics, Loaded, MAX_SHOWN};
+pub use findings::{Diagnostics, Loaded};
 pub use inventory::{load_inventory, load_inventory_text};
 pub use json_schema::{FileFormat, json_schema};
 pub use search::find_upwards;

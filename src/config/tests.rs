@@ -341,7 +341,7 @@ proptest! {
 
     #[test]
     fn no_value_makes_it_panic(text in prop_oneof![yaml_like(), any::<String>()]) {
-        crate::config::parse_value(&text);
+        crate::config::given::parse_value(&text);
         let text = format!("hosts:\n  a: {{port: {text}, vars: {{x: {text}}}}}\nvars: [{text}]\n");
         let _ = load_inventory_text("f", &text);
     }

@@ -20,8 +20,7 @@ pub use step::http_door;
 
 pub use dispatcher::run;
 pub use live::connecting::{NotConnected, connect};
-pub use live::questions::{Answer, Pace, Question, QuestionSender, Unanswered, Wanted, questions};
-pub use live::sink::{Delivery, EventSink, channel};
+pub use live::questions::{Answer, Pace, Question, Unanswered, Wanted, questions};
+pub use live::sink::{Delivery, channel};
 pub use live::stop::{Stop, StopReceiver, StopSender, stop_channel};
-pub use plan::memory::Memory;
 pub use plan::past::{Doubt, Obstacle, Past, Standing, Unseen};

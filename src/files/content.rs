@@ -32,7 +32,6 @@ pub struct Content {
     origin: Origin,
     size: u64,
     mode: u32,
-    mtime: i64,
     state: Mutex<State>,
     whole: OnceCell<Digest>,
     buffers: Arc<Buffers>,
@@ -72,24 +71,23 @@ impl Content {
         }
         let changed = (meta.mtime(), meta.mtime_nsec());
         let state = State { keeps: shared, ..State::default() };
-        let (mode, mtime) = (meta.mode() & 0o777, meta.mtime());
-        Ok(Self::of(path, Origin::File { file, changed }, meta.len(), mode, mtime, state))
+        let mode = meta.mode() & 0o777;
+        Ok(Self::of(path, Origin::File { file, changed }, meta.len(), mode, state))
     }
 
     /// Bytes at hand; `name` stands for them in messages.
-    pub fn of_bytes(name: &Path, data: impl Into<Bytes>, mode: u32, mtime: i64) -> Self {
+    pub fn of_bytes(name: &Path, data: impl Into<Bytes>, mode: u32) -> Self {
         let data = data.into();
         let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        Self::of(name, Origin::Memory(data), size, mode, mtime, State::default())
+        Self::of(name, Origin::Memory(data), size, mode, State::default())
     }
 
-    fn of(name: &Path, origin: Origin, size: u64, mode: u32, mtime: i64, state: State) -> Self {
+    fn of(name: &Path, origin: Origin, size: u64, mode: u32, state: State) -> Self {
         Self {
             name: name.to_owned(),
             origin,
             size,
             mode,
-            mtime,
             state: Mutex::new(state),
             whole: OnceCell::new(),
             buffers: Arc::default(),
@@ -109,11 +107,6 @@ impl Content {
     /// Its permission bits, at most `0o777`.
     pub fn mode(&self) -> u32 {
         self.mode
-    }
-
-    /// Its last modification, in whole seconds since 1970.
-    pub fn mtime(&self) -> i64 {
-        self.mtime
     }
 
     /// How many pieces it has; an empty one has one, too.
@@ -425,7 +418,7 @@ mod tests {
             let file = file(data);
             let content = Arc::new(Content::open(file.path(), false).unwrap());
             assert_eq!(content.digest().await.unwrap(), Digest::of(data));
-            let memory = Arc::new(Content::of_bytes(Path::new("m"), Bytes::copy_from_slice(data), 0o644, 0));
+            let memory = Arc::new(Content::of_bytes(Path::new("m"), Bytes::copy_from_slice(data), 0o644));
             assert_eq!(memory.digest().await.unwrap(), Digest::of(data));
             assert_eq!(memory.block(0).await.unwrap(), data);
         }

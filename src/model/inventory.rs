@@ -1,6 +1,6 @@
 //! The inventory: hosts and roles with their settings and variables, and one host resolved.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::position::{Located, Position};
@@ -39,8 +39,6 @@ pub struct Role {
     pub vars: Vars,
     /// Its hosts are not changed until the user has typed its name.
     pub protect: bool,
-    /// Where it stands.
-    pub position: Position,
 }
 
 /// A loaded inventory: every reference resolved, every range expanded.
@@ -156,9 +154,6 @@ impl Inventory {
         ResolvedHost { name: host.name.clone(), roles: names, settings, vars }
     }
 }
-
-/// Environment variables of a command, resolved.
-pub type Environment = BTreeMap<String, String>;
 
 /// Stands for the file in the position of a host that no inventory has, and for the origin of its settings.
 pub const AD_HOC: &str = "--hosts";

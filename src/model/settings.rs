@@ -12,8 +12,6 @@ use crate::model::secret::SecretSource;
 /// Where a setting's value came from, lowest precedence first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// fan's own default.
-    BuiltIn,
     /// A line of an OpenSSH client configuration.
     SshConfig(Position),
     /// The inventory's `defaults:`.
@@ -29,7 +27,6 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BuiltIn => f.write_str("built in"),
             Self::SshConfig(at) => write!(f, "ssh_config ({at})"),
             Self::Defaults(at) => write!(f, "defaults ({at})"),
             Self::Role(name, at) => write!(f, "role {name} ({at})"),

@@ -376,9 +376,9 @@ fn page(host: &HostName, facts: &Facts, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::facts::{Cpu, Memory, Mount, Os, Route, Virt};
+    use crate::model::facts::types::{Cpu, Memory, Mount, Os, Route, Virt};
     use crate::model::outcome::{Failure, Kind, Status};
-    use crate::report::samples::{Captured, event, failed, host, run_finished, run_started};
+    use crate::report::tests::samples::{Captured, event, failed, host, run_finished, run_started};
 
     use super::*;
 

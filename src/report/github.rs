@@ -91,7 +91,7 @@ mod tests {
 
     use crate::event::{Event, Fact, Stream, TaskFact};
     use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-    use crate::report::samples::{
+    use crate::report::tests::samples::{
         Captured, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
         step_outcome, unreachable,
     };

@@ -47,7 +47,7 @@ mod tests {
     use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, Straggler, Stream, TaskFact};
     use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
     use crate::model::text::is_hidden;
-    use crate::report::samples::{
+    use crate::report::tests::samples::{
         Captured, connected, connecting, event, failed, host, output, run_finished, run_started,
         step_finished, step_outcome, step_started,
     };

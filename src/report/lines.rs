@@ -291,7 +291,7 @@ mod tests {
 
     use crate::event::{ConnectionFact, Event, Fact, RunFact, Straggler, Stream, TaskFact};
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
-    use crate::report::samples::{
+    use crate::report::tests::samples::{
         Broken, Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished,
         run_started, step_finished, step_outcome, unreachable,
     };

@@ -323,7 +323,7 @@ mod tests {
     use crate::model::outcome::Status;
     use crate::report::file::{ReportKind, render};
     use crate::report::record::Record;
-    use crate::report::samples::{deploy, exec_started, ok, run_finished};
+    use crate::report::tests::samples::{deploy, exec_started, ok, run_finished};
 
     fn merge(streams: &[Vec<Event>]) -> Result<Record, (usize, MergeError)> {
         let read = |events: &Vec<Event>| Part::read(events.iter().cloned().map(Ok)).unwrap();

@@ -39,8 +39,6 @@ mod queue;
 pub mod recap;
 pub mod record;
 mod reporter;
-#[cfg(test)]
-mod samples;
 mod sink;
 mod style;
 mod terminal;

@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::event::TaskFact;
-    use crate::report::samples::{event, exec_started, host, ok, output};
+    use crate::report::tests::samples::{event, exec_started, host, ok, output};
 
     #[derive(Clone, Default)]
     struct Folder(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);

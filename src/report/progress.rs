@@ -334,7 +334,7 @@ mod tests {
     use crate::event::Stream;
     use crate::model::outcome::StepStatus;
     use crate::report::progress::Progress;
-    use crate::report::samples::{
+    use crate::report::tests::samples::{
         Captured, connecting, exec_started, ok, output, run_started, step_finished, step_outcome,
         step_started, unreachable,
     };

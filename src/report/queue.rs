@@ -242,7 +242,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::report::queue::DroppingWriter;
-    use crate::report::samples::{Broken, Captured, Gate};
+    use crate::report::tests::samples::{Broken, Captured, Gate};
 
     const LONG: Duration = Duration::from_secs(60);
 

@@ -367,7 +367,7 @@ mod tests {
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
     use crate::report::Style;
     use crate::report::recap::{Options, render, replace_word};
-    use crate::report::samples::{
+    use crate::report::tests::samples::{
         connecting, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
         step_outcome, step_started, unreachable,
     };

@@ -229,7 +229,7 @@ impl Track {
 mod tests {
     use super::*;
     use crate::report::file::{ReportKind, render};
-    use crate::report::samples::{Captured, deploy};
+    use crate::report::tests::samples::{Captured, deploy};
     use crate::report::{Jsonl, Reporter, read};
 
     #[test]

@@ -64,7 +64,7 @@ mod tests {
     use crate::event::{Fact, TaskFact};
     use crate::report::jsonl::Jsonl;
     use crate::report::reporter::{Composite, Reporter};
-    use crate::report::samples::{Broken, Captured, event};
+    use crate::report::tests::samples::{Broken, Captured, event};
 
     #[test]
     fn one_failing_reporter_does_not_stop_the_others() {

@@ -79,8 +79,8 @@ impl Sink {
 mod tests {
     use std::io;
 
-    use crate::report::samples::Broken;
     use crate::report::sink::Sink;
+    use crate::report::tests::samples::Broken;
 
     #[test]
     fn a_reader_that_went_away_is_no_error() {

@@ -213,8 +213,8 @@ mod tests {
     use std::time::Duration;
 
     use crate::report::queue::DroppingWriter;
-    use crate::report::samples::{Captured, Gate};
     use crate::report::terminal::{Size, Terminal, Window};
+    use crate::report::tests::samples::{Captured, Gate};
 
     const LONG: Duration = Duration::from_secs(60);
 

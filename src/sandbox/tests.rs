@@ -9,7 +9,9 @@ use russh::{Channel, ChannelMsg, Sig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::sandbox::{Behaviour, HostSpec, Sandbox, SandboxHost, keys};
+use crate::sandbox::behaviour::{Behaviour, HostSpec};
+use crate::sandbox::fleet::{Sandbox, SandboxHost};
+use crate::sandbox::keys;
 
 /// Trusts what `known_hosts` says, read in the one form that the sandbox writes.
 pub(super) struct Known(Vec<String>);

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use russh::client;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, compression, kex, mac};
+use russh::{Preferred, cipher, client, compression, kex, mac};
 
 use crate::model::endpoint::KEEPALIVE_MAX;
 use crate::ssh::host_key::{Certificates, Wanted};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::ssh::Retry;
+use crate::ssh::error::Retry;
 
 /// Attempts after the first for a server that throttles, unless the host's `retries` says more (or 0).
 const THROTTLED_RETRIES: u32 = 5;

@@ -2,7 +2,7 @@
 //! Pure: bytes in, verdict out (RFC 4253 section 4.2).
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::{ConnectError, Retry};
+use crate::ssh::error::{ConnectError, Retry};
 
 /// Bytes that a server may send before its identification line.
 pub(super) const MAX_PREAMBLE: usize = 8 * 1024;

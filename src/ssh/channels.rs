@@ -17,7 +17,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::{Claim, ExecError, Holder};
+use crate::ssh::claim::{Claim, Holder};
+use crate::ssh::error::ExecError;
 
 /// Pauses before a refused channel is asked for again: each is twice the one before, 1.26 s in all. A server may
 /// count a channel that ended for a moment longer than we do.

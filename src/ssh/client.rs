@@ -2,7 +2,6 @@
 //! connection, so that no path can go around the host-key check.
 
 use std::collections::{HashMap, HashSet};
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,22 +11,25 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{Instrument, debug};
 
 use crate::event::Timings;
-use crate::model::endpoint::{Agent, Endpoint, Whole};
-use crate::model::outcome::{Failure, Kind};
+use crate::model::endpoint::{Agent, Endpoint};
 use crate::model::settings::Transport;
 use crate::ssh::agent::forward::Forward;
 use crate::ssh::agent::{Agents, Patience};
+use crate::ssh::deadline::{
+    Limit, bound_before_login, bound_with_login, connect_timeout, handshake_timeout, within,
+};
 use crate::ssh::dial::Dialled;
-use crate::ssh::gateway::{Gateways, Notice, Notices};
+use crate::ssh::error::ConnectError;
+use crate::ssh::gateway::Gateways;
 use crate::ssh::handler::{ClientHandler, HandlerError, Story};
 use crate::ssh::host_key::{HostKeys, Wanted};
 use crate::ssh::keys::{Identity, Keyring};
-use crate::ssh::proxy;
+use crate::ssh::login::Login;
+use crate::ssh::notice::{Notice, Notices};
+use crate::ssh::seam::{Connected, Connector};
 use crate::ssh::session::SshSession;
 use crate::ssh::starts::{Start, StartKey, Starts};
-use crate::ssh::{
-    ConnectError, Connected, Connector, algorithms, auth, dial, failure, gateway, lookup, stream, tunnel,
-};
+use crate::ssh::{algorithms, auth, dial, failure, gateway, lookup, proxy, stream, tunnel};
 
 /// Bytes that a host may have in flight on a channel before it must wait for us: 300 MB/s on a line with a round trip of
 /// 50 ms. They do not pile up here: what is not read is left to TCP after a few packets ([`algorithms`]).
@@ -60,16 +62,6 @@ enum Role {
     Target,
     /// It carries other connections.
     Gateway,
-}
-
-/// An authenticated connection.
-pub(super) struct Login {
-    pub(super) handle: Handle<ClientHandler>,
-    story: Arc<Story>,
-    pub(super) timings: Timings,
-    pub(super) auth: String,
-    start: Start,
-    forward_agent: bool,
 }
 
 impl SshConnector {
@@ -313,61 +305,4 @@ impl Connector for SshConnector {
     fn waiting_for_agent(&self) -> usize {
         self.agents.turns.waiting()
     }
-}
-
-/// How long a phase may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    /// From its beginning.
-    pub(super) left: Duration,
-    /// What the user knows of it.
-    pub(super) said: Duration,
-}
-
-impl Limit {
-    /// That of a phase, within what is left of a bound that reaches over it and others.
-    fn of(phase: Duration, bound: Option<Duration>, used: Duration) -> Self {
-        let own = Self { left: phase, said: phase };
-        let Some(bound) = bound else { return own };
-        let left = bound.saturating_sub(used);
-        if left < phase { Self { left, said: bound } } else { own }
-    }
-}
-
-fn bound_before_login(whole: Whole) -> Option<Duration> {
-    match whole {
-        Whole::Unset => None,
-        Whole::UpToLogin(limit) | Whole::UpToReady(limit) => Some(limit),
-    }
-}
-
-fn bound_with_login(whole: Whole) -> Option<Duration> {
-    match whole {
-        Whole::Unset | Whole::UpToLogin(_) => None,
-        Whole::UpToReady(limit) => Some(limit),
-    }
-}
-
-/// Runs a phase within its deadline.
-async fn within<T>(
-    deadline: Duration,
-    phase: impl Future<Output = Result<T, ConnectError>>,
-    expired: impl FnOnce() -> ConnectError,
-) -> Result<T, ConnectError> {
-    tokio::time::timeout(deadline, phase).await.unwrap_or_else(|_| Err(expired()))
-}
-
-fn connect_timeout(deadline: Duration) -> ConnectError {
-    ConnectError::temporary(
-        Failure::new(Kind::ConnectTimeout, format!("connect timed out after {:.1}s", deadline.as_secs_f64()))
-            .hint("is the host up, and does a firewall drop the packets? -t sets the deadline"),
-    )
-}
-
-/// The error of a handshake that did not end.
-pub(super) fn handshake_timeout(deadline: Duration) -> ConnectError {
-    ConnectError::fatal(
-        Failure::new(Kind::Banner, format!("no complete SSH handshake within {} s", deadline.as_secs_f64()))
-            .hint("something accepts connections there and does not (or no longer) speak SSH, or is slow: -t sets the deadline"),
-    )
 }

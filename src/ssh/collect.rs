@@ -7,16 +7,16 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use russh::AlgorithmKind;
-use russh::client;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, client};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::client::handshake_timeout;
+use crate::ssh::deadline::handshake_timeout;
+use crate::ssh::error::ConnectError;
 use crate::ssh::host_key::{HostKey, Wanted};
-use crate::ssh::{ConnectError, algorithms, failure, stream};
+use crate::ssh::{algorithms, failure, stream};
 
 /// Which keys of a host are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

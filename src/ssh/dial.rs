@@ -17,10 +17,10 @@ use tracing::debug;
 
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::ConnectError;
+use crate::ssh::error::ConnectError;
 use crate::ssh::failure::fragment;
-use crate::ssh::gateway::Notices;
 use crate::ssh::lookup::local_limits;
+use crate::ssh::notice::Notices;
 use crate::ssh::proxy::Proxy;
 use crate::ssh::tunnel::Tunnel;
 
@@ -247,7 +247,7 @@ mod tests {
         let (_held, closed) = closed_port("127.0.0.1:0");
         let error = connect(vec![closed]).await.unwrap_err();
         assert_eq!(error.failure.kind, Kind::ConnectRefused);
-        assert_eq!(error.retry, crate::ssh::Retry::Never);
+        assert_eq!(error.retry, crate::ssh::error::Retry::Never);
     }
 
     #[test]

@@ -11,22 +11,19 @@ use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, Pty, Sig};
 use tracing::debug;
 
-use crate::model::outcome::{Exit, Failure, Kind};
+use crate::model::outcome::{Failure, Kind};
 use crate::model::shell::watchdog;
-use crate::model::text::beginning;
 use crate::ssh::channel::{Opened, Writing};
+use crate::ssh::command::{ExecEvent, ExecRequest, Heard, Signal, Stdin};
+use crate::ssh::error::ExecError;
+use crate::ssh::failure;
 use crate::ssh::handler::{ClientHandler, Story};
+use crate::ssh::seam::Exec;
 use crate::ssh::software::Software;
-use crate::ssh::{Exec, ExecError, ExecEvent, ExecRequest, Heard, Signal, Stdin, failure};
-
-/// The type of extended data that carries standard error (RFC 4254 section 5.2).
-const EXTENDED_DATA_STDERR: u32 = 1;
+use crate::ssh::translation::{Translation, command_refused};
 
 /// The request that every server answers, if only by saying that it does not know it (RFC 4254 section 4).
 const SIGN_OF_LIFE: &str = "keepalive@openssh.com";
-
-/// Bytes of a signal's name that are told.
-const LONGEST_SIGNAL: usize = 64;
 
 /// A running command over SSH.
 pub struct SshExec {
@@ -174,49 +171,10 @@ pub(super) async fn accepted(
     }
 }
 
-/// The failure of a start that the server said no to.
-pub(super) fn command_refused() -> Failure {
-    Failure::new(Kind::ExecRefused, "the server refused to start the command")
-        .hint("the account may be restricted to other uses (a forced command, SFTP only)")
-}
-
 /// The failure of a start on a terminal that the server gives none for.
 pub(super) fn terminal_refused() -> Failure {
     Failure::new(Kind::ExecRefused, "the server refused to give a terminal")
         .hint("is there `PermitTTY no` or `no-pty` for this account? `fan exec` needs no terminal")
-}
-
-/// Turns the messages of a channel into events.
-pub(super) struct Translation {
-    story: Arc<Story>,
-    /// The server closed the channel, so a following end of messages is not a loss.
-    closed: bool,
-}
-
-impl Translation {
-    pub(super) fn new(story: &Arc<Story>) -> Self {
-        Self { story: Arc::clone(story), closed: false }
-    }
-
-    /// The event of a message, if it is one; `None` is the end of messages, whose event is the last.
-    pub(super) fn event(&mut self, message: Option<ChannelMsg>) -> Option<ExecEvent> {
-        Some(match message {
-            Some(ChannelMsg::Data { data }) => ExecEvent::Stdout(data),
-            Some(ChannelMsg::ExtendedData { data, ext: EXTENDED_DATA_STDERR }) => ExecEvent::Stderr(data),
-            Some(ChannelMsg::ExitStatus { exit_status }) => ExecEvent::Exit(Exit::Status(exit_status)),
-            Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                ExecEvent::Exit(Exit::Signal(signal_text(&signal_name)))
-            }
-            // Data may still be queued behind the close; only the end of messages is the end.
-            Some(ChannelMsg::Close) => {
-                self.closed = true;
-                return None;
-            }
-            Some(_) => return None,
-            None if self.closed => ExecEvent::Closed,
-            None => ExecEvent::Lost(self.story.end()),
-        })
-    }
 }
 
 impl Exec for SshExec {
@@ -324,15 +282,6 @@ impl Exec for SshExec {
 
     async fn close(&mut self) {
         let _ = self.writing.close().await;
-    }
-}
-
-/// Its name, which may be any text.
-fn signal_text(signal: &Sig) -> String {
-    match signal {
-        Sig::Custom(name) if name.is_empty() => "without a name".to_owned(),
-        Sig::Custom(name) => beginning(name.as_bytes(), LONGEST_SIGNAL),
-        known => format!("{known:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use russh::{AlgorithmKind, ChannelOpenFailure, Disconnect};
 
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text;
-use crate::ssh::{ConnectError, Retry};
+use crate::ssh::error::{ConnectError, Retry};
 
 /// Bytes of a server's last words that are told.
 const LONGEST_WORDS: usize = 400;

@@ -8,62 +8,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::Handle;
-use tokio::sync::mpsc;
 
-use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::client::Login;
+use crate::ssh::error::{ConnectError, Retry};
 use crate::ssh::handler::ClientHandler;
+use crate::ssh::login::Login;
+use crate::ssh::notice::{Notice, Notices};
 use crate::ssh::tunnel::{self, Tunnel};
-use crate::ssh::{ConnectError, Retry, backoff, failure};
+use crate::ssh::{backoff, failure};
 
 /// Connections to one gateway in a run: the first, and one after it broke.
 const MAX_OPENINGS: u32 = 2;
-
-/// Something that concerns all hosts behind a gateway, or that a way to a host says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// The gateway is connected and authenticated.
-    Connected {
-        /// Which.
-        gateway: HostName,
-        /// How long each phase took.
-        timings: Timings,
-        /// How the login was proven.
-        auth: String,
-    },
-    /// The command that is a host's connection said something. Its own words: sanitise before printing.
-    ProxySaid {
-        /// Whose.
-        host: HostName,
-        /// A line.
-        line: String,
-    },
-    /// The gateway could not be connected, or broke.
-    Failed {
-        /// Which.
-        gateway: HostName,
-        /// Why.
-        failure: Failure,
-    },
-}
-
-/// Sends notices; readers that are gone do not matter.
-#[derive(Clone, Debug)]
-pub(super) struct Notices(mpsc::UnboundedSender<Notice>);
-
-impl Notices {
-    pub(super) fn channel() -> (Self, mpsc::UnboundedReceiver<Notice>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    pub(super) fn tell(&self, notice: Notice) {
-        let _ = self.0.send(notice);
-    }
-}
 
 /// All gateways of a run, by the whole way to them.
 #[derive(Default)]

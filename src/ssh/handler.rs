@@ -10,12 +10,13 @@ use russh::{Channel, ChannelId, ChannelOpenFailure};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::agent::forward::Forward;
+use crate::ssh::error::{ConnectError, Retry};
+use crate::ssh::failure;
 use crate::ssh::failure::Farewell;
-use crate::ssh::gateway::{Notice, Notices};
 use crate::ssh::host_key::Judge;
+use crate::ssh::notice::{Notice, Notices};
 use crate::ssh::software::Software;
 use crate::ssh::tunnel::Windows;
-use crate::ssh::{ConnectError, Retry, failure};
 
 /// Text of login banners kept for the message of a refused login, in bytes.
 const MAX_LOGIN_BANNER: usize = 4 * 1024;

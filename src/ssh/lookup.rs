@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use tracing::debug;
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::ConnectError;
+use crate::ssh::error::ConnectError;
 use crate::ssh::failure::fragment;
 
 /// Resolves a host name or address literal; never empty, in the resolver's order.
@@ -109,7 +109,7 @@ pub(super) fn local_limits(error: &io::Error) -> Option<ConnectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ssh::Retry;
+    use crate::ssh::error::Retry;
 
     /// `getaddrinfo`'s codes: <netdb.h> of glibc and musl, and of macOS and the BSDs.
     #[cfg(target_os = "linux")]

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::channel::{Opened, Writing};
-use crate::ssh::exec::{Translation, command_refused};
+use crate::ssh::command::ExecEvent;
+use crate::ssh::error::ExecError;
 use crate::ssh::handler::{ClientHandler, Story};
-use crate::ssh::local::LocalExec;
-use crate::ssh::{ExecError, ExecEvent};
+use crate::ssh::local_exec::LocalExec;
+use crate::ssh::translation::{Translation, command_refused};
 
 /// What is at the other end of a pipe.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::ConnectError;
-use crate::ssh::gateway::{Notice, Notices};
+use crate::ssh::error::ConnectError;
+use crate::ssh::notice::{Notice, Notices};
 
 /// How long the end of a command is waited for once its output has ended.
 const ENDING: Duration = Duration::from_secs(1);

@@ -7,9 +7,11 @@ use crate::model::outcome::{Exit, Failure};
 use crate::model::privilege::Raising;
 use crate::model::shell::login_shell_line;
 use crate::model::shell::marks::{Mark, Token};
+use crate::ssh::claim::Claim;
+use crate::ssh::command::ExecEvent;
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::seam::Session;
 use crate::ssh::talk::{Deed, OpenInput, Opening, PROMPT, Talk};
-use crate::ssh::{Claim, ExecEvent, Session};
 
 /// Runs commands of a POSIX shell as another user, and returns the pipe to them once they have started.
 ///

@@ -9,11 +9,14 @@ use tracing::debug;
 
 use crate::ssh::channel::Opened;
 use crate::ssh::channels::Channels;
+use crate::ssh::claim::Claim;
+use crate::ssh::command::ExecRequest;
+use crate::ssh::error::ExecError;
 use crate::ssh::exec::{SshExec, open_channel};
 use crate::ssh::handler::{ClientHandler, Story};
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::seam::Session;
 use crate::ssh::starts::Start;
-use crate::ssh::{Claim, ExecError, ExecRequest, Session};
 
 /// An authenticated SSH connection.
 pub struct SshSession {

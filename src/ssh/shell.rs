@@ -9,10 +9,14 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use rustix::termios::Termios;
 
 use crate::ssh::channel::Writing;
-use crate::ssh::exec::{Translation, accepted, command_refused, started, terminal_refused};
+use crate::ssh::claim::Claim;
+use crate::ssh::command::ExecEvent;
+use crate::ssh::error::ExecError;
+use crate::ssh::exec::{accepted, started, terminal_refused};
 use crate::ssh::handler::Story;
 use crate::ssh::session::SshSession;
-use crate::ssh::{Claim, ExecError, ExecEvent, terminal_modes};
+use crate::ssh::terminal_modes;
+use crate::ssh::translation::{Translation, command_refused};
 
 /// The size of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

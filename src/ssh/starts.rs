@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::model::outcome::Kind;
-use crate::ssh::{ConnectError, Retry};
+use crate::ssh::error::{ConnectError, Retry};
 
 /// Unauthenticated connections per server, at most; and at first.
 pub(super) const MAX_STARTS: usize = 8;

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::ssh::ConnectError;
 use crate::ssh::banner::{self, Greeting};
+use crate::ssh::error::ConnectError;
 use crate::ssh::proxy;
 use crate::ssh::software::Software;
 

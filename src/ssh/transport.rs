@@ -4,15 +4,18 @@ use bytes::Bytes;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
+use crate::ssh::claim::Claim;
 use crate::ssh::client::SshConnector;
+use crate::ssh::command::{ExecRequest, Heard, Signal};
+use crate::ssh::error::{ConnectError, ExecError};
 use crate::ssh::exec::SshExec;
-use crate::ssh::local::{LocalConnector, LocalExec, LocalSession};
+use crate::ssh::local::{LocalConnector, LocalSession};
+use crate::ssh::local_exec::LocalExec;
+use crate::ssh::notice::Notice;
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::seam::{Connected, Connector, Exec, Session};
 use crate::ssh::session::SshSession;
 use crate::ssh::software::Software;
-use crate::ssh::{
-    Claim, ConnectError, Connected, Connector, Exec, ExecError, ExecRequest, Heard, Notice, Session, Signal,
-};
 
 /// All transports of a run.
 pub struct Transports {

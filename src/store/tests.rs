@@ -20,7 +20,8 @@ use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::value::Value;
 use crate::store::error::StoreError;
-use crate::store::{Again, HOST_OUTPUT_MAX, Journal, Keep, Recipe, Runs, State, Way};
+use crate::store::journal::HOST_OUTPUT_MAX;
+use crate::store::{Again, Journal, Keep, Recipe, Runs, State, Way};
 
 /// A name as that of the run that began at this time.
 fn name(millis: u64) -> String {

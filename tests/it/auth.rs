@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fan::model::endpoint::{Agent as AgentOf, Endpoint, Password};
-use fan::model::outcome::{Failure, Kind};
-use fan::model::secret::Secret;
-use fan::sandbox::{Behaviour, HostSpec, Login, Sandbox};
-use fan::ssh::agent::Patience;
-use fan::ssh::client::SshConnector;
-use fan::ssh::keys::Keyring;
-use fan::ssh::session::SshSession;
-use fan::ssh::{Connector, Exec, ExecEvent, ExecRequest, Heard, Sent, Session, Stdin};
+use fan::testing::model::endpoint::{Agent as AgentOf, Endpoint, Password};
+use fan::testing::model::outcome::{Failure, Kind};
+use fan::testing::model::secret::Secret;
+use fan::testing::sandbox::{Behaviour, HostSpec, Login, Sandbox};
+use fan::testing::ssh::agent::Patience;
+use fan::testing::ssh::client::SshConnector;
+use fan::testing::ssh::keys::Keyring;
+use fan::testing::ssh::session::SshSession;
+use fan::testing::ssh::{Connector, Exec, ExecEvent, ExecRequest, Heard, Sent, Session, Stdin};
 use tempfile::TempDir;
 
 use crate::agent::{self, Agent};

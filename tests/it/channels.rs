@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;

@@ -1,8 +1,8 @@
 //! `--where`: hosts chosen by what they are, on throw-away hosts, a real OpenSSH server and this machine.
 
-use fan::event::Fact;
-use fan::model::outcome::{Kind, Status};
-use fan::sandbox::{Behaviour, Sandbox};
+use fan::testing::event::Fact;
+use fan::testing::model::outcome::{Kind, Status};
+use fan::testing::sandbox::{Behaviour, Sandbox};
 use serde_json::Value;
 
 use crate::sshd::Sshd;

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use fan::event::{ConnectionFact, Event, Fact, StepAt, StepFact};
-use fan::sandbox::{Behaviour, Dialect, HostSpec, Sandbox, SftpFault};
+use fan::testing::event::{ConnectionFact, Event, Fact, StepAt, StepFact};
+use fan::testing::sandbox::{Behaviour, Dialect, HostSpec, Sandbox, SftpFault};
 
 use crate::sshd::Sshd;
 use crate::support::{Fan, Ran};

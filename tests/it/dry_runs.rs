@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fan::event::{Fact, StepFact};
-use fan::model::outcome::StepStatus;
+use fan::testing::event::{Fact, StepFact};
+use fan::testing::model::outcome::StepStatus;
 
 use crate::support::{Fan, Ran};
 

@@ -8,9 +8,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use fan::event::{Event, Fact, HostOutcome, StepFact, StepOutcome};
-use fan::model::outcome::{Exit, Kind, Status, StepStatus};
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Event, Fact, HostOutcome, StepFact, StepOutcome};
+use fan::testing::model::outcome::{Exit, Kind, Status, StepStatus};
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;

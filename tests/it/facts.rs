@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{Fan, Ran, sandbox};
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 
 fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.snapshot()))

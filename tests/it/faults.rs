@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use fan::event::{ConnectionFact, Event, Fact, HostOutcome};
-use fan::model::outcome::{Kind, Status};
-use fan::sandbox::Behaviour;
+use fan::testing::event::{ConnectionFact, Event, Fact, HostOutcome};
+use fan::testing::model::outcome::{Kind, Status};
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use tokio::net::TcpSocket;

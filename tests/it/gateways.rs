@@ -7,9 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use fan::event::{Event, Fact, GatewayFact, HostOutcome};
-use fan::model::outcome::{Kind, Status};
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Event, Fact, GatewayFact, HostOutcome};
+use fan::testing::model::outcome::{Kind, Status};
+use fan::testing::sandbox::Behaviour;
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 

@@ -1,7 +1,7 @@
 //! That the hostile SFTP server behind a real sshd is as hostile as it says: what crosses the wire, byte by byte.
 
 use bytes::Bytes;
-use fan::ssh::sftp::wire::{Attrs, OpenFlags, Packets, Reply, Request, init, read_version, status};
+use fan::testing::ssh::sftp::wire::{Attrs, OpenFlags, Packets, Reply, Request, init, read_version, status};
 
 use crate::sshd::Sshd;
 use crate::support::output;

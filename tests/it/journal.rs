@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use fan::event::{Event, Fact, StepAt, StepFact};
-use fan::sandbox::Behaviour;
-use fan::store::{Runs, State};
+use fan::testing::event::{Event, Fact, StepAt, StepFact};
+use fan::testing::sandbox::Behaviour;
+use fan::testing::store::{Runs, State};
 use rustix::process::Signal;
 use serde_json::Value;
 

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::fs;
 
-use fan::event::{Event, Fact, StepAt, StepFact};
-use fan::model::outcome::StepStatus;
-use fan::sandbox::Behaviour;
-use fan::store::{Runs, Way};
+use fan::testing::event::{Event, Fact, StepAt, StepFact};
+use fan::testing::model::outcome::StepStatus;
+use fan::testing::sandbox::Behaviour;
+use fan::testing::store::{Runs, Way};
 use rustix::process::Signal;
 
 use crate::resume::{lines, runs, state, succeeds};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fan::event::{Fact, LockAt, LockFact, StepAt, StepFact};
-use fan::model::outcome::Kind;
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Fact, LockAt, LockFact, StepAt, StepFact};
+use fan::testing::model::outcome::Kind;
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use fan::sandbox::{Behaviour, Login};
+use fan::testing::sandbox::{Behaviour, Login};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::sshd::Sshd;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use fan::event::{Fact, TaskFact};
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Fact, TaskFact};
+use fan::testing::sandbox::Behaviour;
 
 use crate::support::{Fan, eventually, peak_memory, sandbox};
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fan::event::Fact;
-use fan::model::outcome::Status;
+use fan::testing::event::Fact;
+use fan::testing::model::outcome::Status;
 
 use crate::sshd::Sshd;
 use crate::support::{Fan, Ran, typed_on_terminal};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fan::event::{ConnectionFact, Fact};
+use fan::testing::event::{ConnectionFact, Fact};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::sshd::Sshd;

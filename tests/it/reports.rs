@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 
 use crate::support::{Fan, eventually, output, sandbox};

@@ -1,6 +1,6 @@
 //! Results that people read: folded output, CI logs, a file per host.
 
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 
 use crate::support::{Fan, Ran, peak_memory, sandbox};
 
@@ -19,7 +19,7 @@ tasks:
 ";
 
 /// A command that knows its host: throw-away hosts differ in their homes.
-fn odd(sandbox: &fan::sandbox::Sandbox, script: &str) -> String {
+fn odd(sandbox: &fan::testing::sandbox::Sandbox, script: &str) -> String {
     let web3 = sandbox.hosts().iter().find(|host| host.name == "web3").unwrap();
     format!("if [ \"$HOME\" = '{}' ]; then {script}; else printf 'a\\nb\\n'; fi", web3.home.display())
 }

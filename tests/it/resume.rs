@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use fan::sandbox::Behaviour;
-use fan::store::Runs;
+use fan::testing::sandbox::Behaviour;
+use fan::testing::store::Runs;
 use rustix::process::Signal;
 
 use crate::support::{Fan, Ran, eventually, sandbox, typed_on_terminal};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use fan::sandbox::{Behaviour, HostSpec, Sandbox};
+use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{DEADLINE, Login, Output, eventually, output, ssh};

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use fan::sandbox::{Behaviour, Sandbox, SftpFault};
+use fan::testing::sandbox::{Behaviour, Sandbox, SftpFault};
 use tempfile::TempDir;
 
 use crate::support::{Login, Output, output, sandbox, scp, sftp, ssh};

@@ -1,6 +1,6 @@
 //! Scripts on real OpenSSH servers: with every login shell, after noise, and where there is no shell at all.
 
-use fan::event::Fact;
+use fan::testing::event::Fact;
 
 use crate::sshd::Sshd;
 use crate::support::Fan;

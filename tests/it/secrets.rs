@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
-use fan::event::{Fact, StepFact};
-use fan::model::outcome::Kind;
+use fan::testing::event::{Fact, StepFact};
+use fan::testing::model::outcome::Kind;
 use rustix::process::Pid;
 
 use crate::sshd::Sshd;

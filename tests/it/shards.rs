@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 use serde_json::Value;
 
 use crate::support::{Fan, sandbox};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use fan::sandbox::Behaviour;
+use fan::testing::sandbox::Behaviour;
 
 use crate::sshd::Sshd;
 use crate::support::{Fan, eventually, output, sandbox, typed_on_terminal};

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fan::event::{Event, Fact, RunFact, StepAt, StepFact};
-use fan::model::outcome::StepStatus;
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Event, Fact, RunFact, StepAt, StepFact};
+use fan::testing::model::outcome::StepStatus;
+use fan::testing::sandbox::Behaviour;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -342,7 +342,7 @@ async fn soak(seed: u64) -> usize {
 
 /// The newest run that has begun, if any has.
 fn begun_run(fan: &Fan) -> Option<String> {
-    let runs = fan::store::Runs::open(&crate::resume::state(fan)).unwrap()?;
+    let runs = fan::testing::store::Runs::open(&crate::resume::state(fan)).unwrap()?;
     runs.names().unwrap().into_iter().find(|name| runs.read(name).is_ok())
 }
 

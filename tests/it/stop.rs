@@ -4,9 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use fan::event::{Event, Fact};
-use fan::model::outcome::Status;
-use fan::sandbox::{Behaviour, Sandbox};
+use fan::testing::event::{Event, Fact};
+use fan::testing::model::outcome::Status;
+use fan::testing::sandbox::{Behaviour, Sandbox};
 use rustix::process::{Pid, Signal};
 
 use crate::sshd::Sshd;
@@ -126,7 +126,8 @@ async fn hosts_that_had_not_begun_never_do() {
     process(&sandbox.hosts()[0].home);
     let ran = stop(started, Signal::INT);
     assert_eq!(statuses(&ran.events()), [Status::Cancelled; 3], "{}", ran.stdout);
-    let contacted: Vec<u64> = sandbox.hosts().iter().map(fan::sandbox::SandboxHost::connections).collect();
+    let contacted: Vec<u64> =
+        sandbox.hosts().iter().map(fan::testing::sandbox::SandboxHost::connections).collect();
     assert_eq!(contacted, [1, 0, 0]);
 }
 

@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use fan::event::{Fact, StepFact};
-use fan::model::outcome::Exit;
-use fan::sandbox::Behaviour;
+use fan::testing::event::{Fact, StepFact};
+use fan::testing::model::outcome::Exit;
+use fan::testing::sandbox::Behaviour;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::sshd::{Sshd, public_key};

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fan::event::recap::Recap;
-use fan::event::{Event, Fact, RunFact};
-use fan::sandbox::{Behaviour, HostSpec, Sandbox};
+use fan::testing::event::recap::Recap;
+use fan::testing::event::{Event, Fact, RunFact};
+use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -309,7 +309,7 @@ impl Ran {
     /// The events as they were printed: a stream that is whole, whatever the exit code says.
     pub fn stream(&self) -> Vec<Event> {
         let events: Vec<Event> =
-            fan::report::read(self.stdout.as_bytes()).map(|event| event.unwrap()).collect();
+            fan::testing::report::read(self.stdout.as_bytes()).map(|event| event.unwrap()).collect();
         let Some(Fact::Run(RunFact::Started { hosts, .. })) = events.first().map(|event| &event.fact) else {
             panic!("the first event is not run_started:\n{}\n{}", self.stdout, self.stderr);
         };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fan::event::{Fact, StepAt, StepFact};
-use fan::model::outcome::StepStatus;
+use fan::testing::event::{Fact, StepAt, StepFact};
+use fan::testing::model::outcome::StepStatus;
 
 use crate::sshd::Sshd;
 use crate::support::{Fan, Ran};

@@ -1,6 +1,6 @@
 //! The live view on a real pseudo-terminal: what stands on the screen, what is left on it, and what never gets there.
 
-use fan::sandbox::{Behaviour, Sandbox};
+use fan::testing::sandbox::{Behaviour, Sandbox};
 
 use crate::stable::stable;
 use crate::support::{Fan, Ran, sandbox};

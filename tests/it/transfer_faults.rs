@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use fan::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact, StepOutcome};
-use fan::model::outcome::{CancelReason, Kind, Status};
-use fan::sandbox::{Behaviour, HostSpec, Sandbox, SftpFault};
-use fan::ssh::sftp::wire::Request;
+use fan::testing::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact, StepOutcome};
+use fan::testing::model::outcome::{CancelReason, Kind, Status};
+use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox, SftpFault};
+use fan::testing::ssh::sftp::wire::Request;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use fan::event::Fact;
-use fan::model::outcome::{Kind, Status};
+use fan::testing::event::Fact;
+use fan::testing::model::outcome::{Kind, Status};
 
 use crate::ports;
 use crate::sshd::Sshd;

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use fan::event::{Fact, StepFact, StepOutcome, Stream};
-use fan::model::outcome::StepStatus;
+use fan::testing::event::{Fact, StepFact, StepOutcome, Stream};
+use fan::testing::model::outcome::StepStatus;
 use tempfile::TempDir;
 
 use crate::sshd::Sshd;

@@ -4,7 +4,7 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::{Condition, Execution, Selection};
+use crate::cli::args::common::{Condition, Execution, Selection};
 use crate::config;
 use crate::model::files::{Links, Mode};
 

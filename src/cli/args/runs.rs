@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::{Connection, HostKeysArg, Output, Selection};
+use crate::cli::args::common::{Connection, HostKeysArg, Output, Selection, positive, time};
 use crate::engine::Unseen;
 use crate::model::settings::TimeLimit;
 
@@ -46,22 +46,22 @@ pub(in crate::cli) struct Reaching {
     #[arg(short = 'K', long)]
     ask_sudo_pass: bool,
     /// Deadline of connecting, as in `fan run`.
-    #[arg(short = 't', long, value_name = "TIME", value_parser = super::time)]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = time)]
     connect_timeout: Option<TimeLimit>,
     /// Time limit of each command: 5m, none; a bare number is seconds.
-    #[arg(short = 'T', long, value_name = "TIME", value_parser = super::time)]
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = time)]
     command_timeout: Option<TimeLimit>,
     /// What to do about unknown host keys, as in `fan run`.
     #[arg(long, value_enum, value_name = "POLICY")]
     host_keys: Option<HostKeysArg>,
     /// How many hosts work at a time.
-    #[arg(short = 'z', long, value_name = "N", value_parser = super::positive)]
+    #[arg(short = 'z', long, value_name = "N", value_parser = positive)]
     pool: Option<usize>,
     /// How many hosts ranges may expand to.
-    #[arg(long, value_name = "N", value_parser = super::positive)]
+    #[arg(long, value_name = "N", value_parser = positive)]
     max_hosts: Option<usize>,
     /// How long to wait for a lock held by another run: 10m; none waits for ever.
-    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) lock_wait: Option<TimeLimit>,
 }
 
@@ -125,7 +125,7 @@ pub(in crate::cli) struct History {
     #[arg(long)]
     pub(in crate::cli) json: bool,
     /// Show at most N runs.
-    #[arg(short = 'n', long, value_name = "N", default_value = "20", value_parser = super::positive)]
+    #[arg(short = 'n', long, value_name = "N", default_value = "20", value_parser = positive)]
     pub(in crate::cli) count: usize,
 }
 

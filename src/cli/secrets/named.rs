@@ -4,9 +4,11 @@ use crate::cli::context::Common;
 use crate::cli::error::{CliError, hide};
 use crate::cli::prompt::{Prompter, Terminal};
 use crate::cli::protected::Guard;
+use crate::cli::runtime::runtime;
+use crate::cli::secrets::memory;
+use crate::cli::secrets::prepare::{unanswered, warn_of_short};
 use crate::cli::secrets::source::{COMMAND_LIMIT, Purpose, read_now, run};
-use crate::cli::secrets::{memory, unanswered, warn_of_short};
-use crate::cli::{context, protected, runner};
+use crate::cli::{context, protected};
 use crate::engine::plan::Plan;
 use crate::engine::planner::{self, Call};
 use crate::engine::preflight;
@@ -70,7 +72,7 @@ pub(in crate::cli) fn plan_tasks(
             if problems.is_empty() { Ok(draft) } else { Err(CliError::Input(problems)) }
         }
         Need::Values(_) => {
-            let values = runner::runtime()?.block_on_then_leave(resolve(&sources, &mut Terminal))?;
+            let values = runtime()?.block_on_then_leave(resolve(&sources, &mut Terminal))?;
             plan(inventory, values)
         }
     }

@@ -4,26 +4,11 @@
 //! An editor may let something pass that fan then refuses, but marks nothing that fan takes: a schema sees no two places
 //! at a time, no templates and no names. Draft 7, which yaml-language-server reads.
 
+mod format;
 mod inventory;
 mod tasks;
+
 #[cfg(test)]
 mod tests;
 
-use crate::model::value::Value;
-
-/// A file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileFormat {
-    /// `tasks.yaml`.
-    Tasks,
-    /// `inventory.yaml`.
-    Inventory,
-}
-
-/// The schema of a format.
-pub fn json_schema(format: FileFormat) -> Value {
-    match format {
-        FileFormat::Tasks => tasks::schema(),
-        FileFormat::Inventory => inventory::schema(),
-    }
-}
+pub use crate::config::json_schema::format::{FileFormat, json_schema};

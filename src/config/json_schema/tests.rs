@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::config::compose::compose;
 use crate::config::findings::Findings;
-use crate::config::json_schema::{FileFormat, json_schema};
+use crate::config::json_schema::format::{FileFormat, json_schema};
 use crate::config::steps::{TWOFOLD, actions, keys_beside, kind};
 use crate::config::tables::shape::{Keys, Shape};
 use crate::config::tables::{self, tasks};

@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn facts_that_a_secret_cannot_be_taken_out_of_are_not_told() {
         let mut facts = facts_of("web1");
-        facts.default_ipv4 = Some(crate::model::facts::Route {
+        facts.default_ipv4 = Some(crate::model::facts::types::Route {
             gateway: Some("10.11.12.13".parse().unwrap()),
             ..Default::default()
         });

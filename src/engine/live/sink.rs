@@ -23,6 +23,7 @@ pub struct Delivery {
     /// The event.
     pub event: Event,
     /// Output in flight counts against its host's budget until the readers drop this.
+    #[allow(dead_code, reason = "it is dropped with the rest, and that is all that it is for")]
     pub hold: Option<OwnedSemaphorePermit>,
 }
 

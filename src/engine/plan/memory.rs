@@ -16,7 +16,6 @@ pub struct Memory(Option<Arc<Known>>);
 
 #[derive(Clone, Debug, Default)]
 struct Known {
-    run: String,
     hosts: HashMap<HostName, Recalled>,
     once: Vec<(Place, Done<Layer>)>,
 }
@@ -82,17 +81,8 @@ impl Visit {
 
 impl Memory {
     /// Of a run: what is known of its hosts, and which steps one host has done for all.
-    pub(crate) fn new(
-        run: &str,
-        hosts: HashMap<HostName, Recalled>,
-        once: Vec<(Place, Done<Layer>)>,
-    ) -> Self {
-        Self(Some(Arc::new(Known { run: run.to_owned(), hosts, once })))
-    }
-
-    /// The run that is resumed.
-    pub fn run(&self) -> Option<&str> {
-        self.0.as_ref().map(|known| known.run.as_str())
+    pub(crate) fn new(hosts: HashMap<HostName, Recalled>, once: Vec<(Place, Done<Layer>)>) -> Self {
+        Self(Some(Arc::new(Known { hosts, once })))
     }
 
     pub(crate) fn of(&self, host: &HostName) -> Option<&Recalled> {

@@ -151,19 +151,9 @@ impl Past {
         self
     }
 
-    /// The run that was taken in last.
-    pub fn run(&self) -> &str {
-        &self.run
-    }
-
     /// All hosts, in the order of the first run.
     pub fn hosts(&self) -> &[HostName] {
         &self.hosts
-    }
-
-    /// The tasks of the run that was taken in last.
-    pub fn tasks(&self) -> &[TaskSummary] {
-        &self.tasks
     }
 
     /// Where a host goes on.
@@ -229,7 +219,7 @@ impl Past {
             return Err(obstacles);
         }
         let once = done_once(plan, &recalled);
-        Ok(Memory::new(&self.run, recalled, once))
+        Ok(Memory::new(recalled, once))
     }
 
     /// Decides about a step whose end was not seen.

@@ -211,6 +211,5 @@ fn at(origin: &Origin, message: String) -> Diagnostic {
         | Origin::Role(_, position)
         | Origin::Host(position) => Diagnostic::at(position, message),
         Origin::CommandLine(flag) => Diagnostic::bare(format!("{flag}: {message}")),
-        Origin::BuiltIn => Diagnostic::bare(message),
     }
 }

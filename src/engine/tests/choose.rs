@@ -8,7 +8,7 @@ use crate::engine::tests::{ms, plan, raw, run, run_and_stop};
 use crate::event::{Fact, TaskFact};
 use crate::model::outcome::{ExitCode, Kind, Status};
 use crate::model::task::{Share, Step};
-use crate::ssh::Retry;
+use crate::ssh::error::Retry;
 
 fn choosing(condition: &str, plan: Plan) -> Plan {
     Plan { condition: Some(Arc::from(condition)), ..plan }

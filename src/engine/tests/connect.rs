@@ -6,7 +6,7 @@ use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{Ran, ms, plan, raw, run, run_and_stop};
 use crate::event::{ConnectionFact, Fact};
 use crate::model::outcome::{Kind, Status};
-use crate::ssh::Retry;
+use crate::ssh::error::Retry;
 
 /// Attempt number, reason and pause of each repeat.
 fn repeats(ran: &Ran) -> Vec<(u32, Kind, Duration)> {

@@ -13,12 +13,11 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::MAX_LINE;
+use crate::ssh::error::{ConnectError, Retry};
 use crate::ssh::pipe::{Pipe, Program};
+use crate::ssh::seam::Connected;
 use crate::ssh::software::Software;
-use crate::ssh::{
-    ConnectError, Connected, Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Retry, Session,
-    Signal, Stdin,
-};
+use crate::ssh::{Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Session, Signal, Stdin};
 
 /// What comes of one connection attempt.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::engine::tests::{Around, Ran, ms, plan, raw, run_within, step};
 use crate::event::{Fact, StepAt, StepFact, TaskFact};
 use crate::model::outcome::{ExitCode, Kind, Status, StepStatus};
 use crate::model::task::{Action, Step, Strategy as Order};
-use crate::ssh::Retry;
+use crate::ssh::error::Retry;
 
 /// The longest that one wait of a script takes, but for the ones that hang.
 const LONGEST: u64 = 3_000;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use crate::engine;
+use crate::engine::live::sink::EventSink;
 use crate::engine::plan::memory::Memory;
 use crate::engine::plan::past::{Doubt, Obstacle, Past, Standing, Unseen};
 use crate::engine::plan::{Body, Handler, Item, Plan, PlannedBlock};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{echo, plan, raw, step, text};
-use crate::engine::{self, EventSink};
 use crate::event::ledger::{Kept, Ledger};
 use crate::event::recap::Recap;
 use crate::event::{Event, Fact, Section, StepAt, StepFact};
@@ -17,7 +18,7 @@ use crate::model::position::{Located, Position};
 use crate::model::redact::Redactor;
 use crate::model::secret::Secret;
 use crate::model::task::{Action, Step, Template};
-use crate::ssh::Retry;
+use crate::ssh::error::Retry;
 
 /// What a journal would have, in order.
 #[derive(Clone, Debug)]

@@ -63,7 +63,8 @@ async fn after_a_failed_task_the_others_are_not_continued() {
     let mut plan = plan(3, vec![vec![raw("a")], vec![raw("b")], vec![raw("c")]]);
     plan.tasks[0].hosts.truncate(2);
     plan.tasks[0].batches = std::iter::once(0..2).collect();
-    let fake = Fake::new().connects("h0", [Connect::Fails(Kind::ConnectRefused, crate::ssh::Retry::Never)]);
+    let fake =
+        Fake::new().connects("h0", [Connect::Fails(Kind::ConnectRefused, crate::ssh::error::Retry::Never)]);
     let ran = run(plan, fake).await;
     assert_eq!(ran.statuses(), [Status::Unreachable, Status::Skipped, Status::Skipped]);
     assert_eq!(ran.kind("h1"), Some(Kind::Dependency));

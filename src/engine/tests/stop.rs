@@ -7,7 +7,8 @@ use crate::event::{Fact, RunFact};
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 use crate::model::settings::TimeLimit;
 use crate::model::task::Step;
-use crate::ssh::{Retry, Signal};
+use crate::ssh::Signal;
+use crate::ssh::error::Retry;
 
 /// The promises, from the first and from the second request.
 const ORDERLY: u64 = 7_000;

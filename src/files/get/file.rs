@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
-use crate::files::get::{Expected, receive};
+use crate::files::get::receive::{Expected, receive};
 use crate::files::local::{Destination, LocalError, PendingFile};
 use crate::files::progress::Progress;
 use crate::files::remote::{Remote, shown};

@@ -7,11 +7,9 @@
 
 mod file;
 mod find;
-mod receive;
+pub(in crate::files) mod receive;
 mod tree;
 
 pub use file::{GetJob, Got, get_file};
 pub use find::{Found, find};
-pub use tree::{GetTree, GetTreeJob, get_tree};
-
-pub(in crate::files) use receive::{Expected, receive};
+pub use tree::{GetTreeJob, get_tree};

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use crate::files::content::blocking;
 use crate::files::digest::Digest;
 use crate::files::get::file::{commit, local, local_digest, local_mode, same};
-use crate::files::get::{Expected, receive};
+use crate::files::get::receive::{Expected, receive};
 use crate::files::local::{Destination, Folder, PendingFile};
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::progress::Progress;

@@ -1,5 +1,9 @@
 //! What `stat` tells, in types that do not differ between systems.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use rustix::fs::{FileType, Stat};
 
 /// Which file it is, whatever its name.
@@ -49,4 +53,8 @@ pub(super) fn words(kind: FileType) -> &'static str {
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         _ => "neither file nor folder",
     }
+}
+
+pub(super) fn os_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, open, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::files::local::stat::{Facts, Identity, words};
-use crate::files::local::{LocalError, os_path};
+use crate::files::local::error::LocalError;
+use crate::files::local::stat::{Facts, Identity, os_path, words};
 use crate::files::select::Selection;
 use crate::model::files::Links;
 use crate::model::tree::{Entry, EntryKind, TreePath};
@@ -272,7 +272,7 @@ mod tests {
     use rustix::fs::{CWD, Mode, mkfifoat};
     use tempfile::TempDir;
 
-    use crate::files::local::LocalError;
+    use crate::files::local::error::LocalError;
     use crate::files::local::walk::{Walk, WalkRules, Walked, walk, walk_at_most};
     use crate::files::select::Selection;
     use crate::model::files::Links;

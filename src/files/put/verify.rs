@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_piece_is_told_of_once_it_is_whole() {
         let size = usize::try_from(PIECE).unwrap() + 10;
-        let content = Content::of_bytes(Path::new("x"), vec![0; size], 0o644, 0);
+        let content = Content::of_bytes(Path::new("x"), vec![0; size], 0o644);
         let (arrivals, mut told) = Arrivals::of(&content);
         arrivals.note(PIECE - 5, 10);
         assert!(told.try_recv().is_err());

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use crate::files::remote::Remote;
-use crate::files::remote::dialect::{heeds, unless_refused};
+use crate::files::remote::failures::unless_refused;
+use crate::files::remote::host::Remote;
+use crate::files::remote::quirks::heeds;
 use crate::ssh::Session;
 use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
 use crate::ssh::sftp::{Sftp, SftpError};

@@ -2,56 +2,30 @@
 //! to be relied on: it is tried, read back, and remembered for that host.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::sync::OnceCell;
 
 use crate::files::meta::{Meta, MetaKind};
+use crate::files::remote::beside::Replaced;
+use crate::files::remote::failures::{is_loss, unless_refused, untold};
+use crate::files::remote::host::Remote;
 use crate::files::remote::missing::is_missing;
+use crate::files::remote::paths::{LONGEST_TOLD, about, shown, split};
+use crate::files::remote::quirks::{LinkHabit, heeds};
 use crate::files::remote::script::Script;
-use crate::files::remote::temporary::lasting;
-use crate::files::remote::{LONGEST_TOLD, Remote, Replaced, about, is_loss, shown, split, untold};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
 use crate::ssh::Session;
 use crate::ssh::sftp::wire::{Attrs, LinkOrder, Request};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
-/// The bits of a mode that are compared.
-const BITS: u32 = 0o7777;
-
 /// A file that nobody else can read.
 const PRIVATE: u32 = 0o600;
 
 /// A link of which no more is known.
 const LINK: Meta = Meta { kind: MetaKind::Link, mode: Some(0o777), owner: None, mtime: None };
-
-/// What was learned of a server.
-#[derive(Default)]
-pub(super) struct Dialect {
-    /// In which order it reads the paths of a link.
-    links: OnceCell<Links>,
-    /// It renames links, and not what they point at.
-    renames_links: OnceCell<bool>,
-    /// It sets attributes by path, and not of open files.
-    by_path: AtomicBool,
-    /// A file that is made gets another mode than it is to have: others could read along.
-    exposes: OnceCell<bool>,
-    /// It sets no attributes, not even of what was just made for that.
-    pub(super) sets_nothing: AtomicBool,
-    unheeded: Mutex<Unheeded>,
-}
-
-/// What a server makes of a request for a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Links {
-    Made(LinkOrder),
-    /// It makes none, whatever it says.
-    NotMade,
-}
 
 /// Where a link points that was to point to a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,89 +70,6 @@ fn place<'a>(folder: &'a [u8], path: &'a [u8]) -> Vec<&'a [u8]> {
         names.insert(0, b"");
     }
     names
-}
-
-/// What was set and is not so: in words, by path.
-#[derive(Default)]
-struct Unheeded {
-    modes: BTreeMap<Vec<u8>, String>,
-    times: BTreeMap<Vec<u8>, String>,
-    /// What has a mode that is not told.
-    untold: BTreeMap<Vec<u8>, String>,
-}
-
-impl Unheeded {
-    /// The first path of each kind stands for all: a folder may have thousands.
-    fn keep(kept: &mut BTreeMap<Vec<u8>, String>, path: Vec<u8>, words: String) {
-        kept.insert(path, words);
-        if kept.len() > 1 {
-            kept.pop_last();
-        }
-    }
-}
-
-impl Dialect {
-    fn unheeded(&self) -> std::sync::MutexGuard<'_, Unheeded> {
-        self.unheeded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Compares what was set with what is told, and keeps what differs.
-    pub(super) fn note(&self, path: &[u8], wanted: &Attrs, told: Option<&Attrs>) {
-        let mut unheeded = self.unheeded();
-        let path = lasting(path);
-        if !heeds_mode(wanted, told) {
-            let due = octal(wanted.permissions.unwrap_or_default());
-            let words = match told.and_then(|told| told.permissions) {
-                Some(now) => format!(
-                    "the server does not set modes as requested: {} has {}, not {due}",
-                    shown(&path),
-                    octal(now)
-                ),
-                None => {
-                    format!("the server reports no modes: whether {} has {due} is not known", shown(&path))
-                }
-            };
-            Unheeded::keep(&mut unheeded.modes, path.clone(), words);
-        }
-        if !heeds_time(wanted, told) {
-            let words = format!("the server does not keep times: {} has its own", shown(&path));
-            Unheeded::keep(&mut unheeded.times, path, words);
-        }
-    }
-
-    /// Keeps that the mode of what is there is not known.
-    fn note_untold(&self, path: &[u8]) {
-        let words = format!("the server reports no modes: that of {} is not known", shown(path));
-        Unheeded::keep(&mut self.unheeded().untold, path.to_vec(), words);
-    }
-}
-
-fn octal(mode: u32) -> String {
-    format!("{:04o}", mode & BITS)
-}
-
-/// Whether all that was wanted is so.
-pub(super) fn heeds(wanted: &Attrs, told: Option<&Attrs>) -> bool {
-    heeds_mode(wanted, told) && heeds_time(wanted, told)
-}
-
-fn heeds_mode(wanted: &Attrs, told: Option<&Attrs>) -> bool {
-    let now = told.and_then(|told| told.permissions);
-    wanted.permissions.is_none_or(|due| now.is_some_and(|now| now & BITS == due & BITS))
-}
-
-fn heeds_time(wanted: &Attrs, told: Option<&Attrs>) -> bool {
-    let now = told.and_then(|told| told.times);
-    wanted.times.is_none_or(|(_, due)| now.is_some_and(|(_, now)| now == due))
-}
-
-/// An answer, or none where the server only says no to the question.
-pub(super) fn unless_refused<T>(answer: Result<T, SftpError>) -> Result<Option<T>, SftpError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_end() => Err(error),
-        Err(_) => Ok(None),
-    }
 }
 
 impl<S: Session> Remote<S> {
@@ -298,8 +189,8 @@ impl<S: Session> Remote<S> {
 
     async fn ask_link(&self, sftp: &Sftp, what: &str, target: &[u8], path: &[u8]) -> Result<Points, Failure> {
         let order = match self.dialect.links.get_or_try_init(|| self.try_links(sftp, what, path)).await? {
-            Links::Made(order) => *order,
-            Links::NotMade => {
+            LinkHabit::Made(order) => *order,
+            LinkHabit::NotMade => {
                 return Err(Failure::new(
                     Kind::RemotePath,
                     format!("{what}: the server cannot create links"),
@@ -429,7 +320,7 @@ impl<S: Session> Remote<S> {
 
     /// Finds out how the server reads a request for a link: by one between two names that nobody has, both beside the
     /// link that is to be made. Read the other way round, a request for that one would leave a link wherever it points.
-    async fn try_links(&self, sftp: &Sftp, what: &str, beside: &[u8]) -> Result<Links, Failure> {
+    async fn try_links(&self, sftp: &Sftp, what: &str, beside: &[u8]) -> Result<LinkHabit, Failure> {
         let (one, other) = (self.temporary(beside)?, self.temporary(beside)?);
         let request = Request::Symlink {
             target: Bytes::copy_from_slice(&other),
@@ -439,7 +330,7 @@ impl<S: Session> Remote<S> {
         let asked = async { sftp.ask(request).await?.done().await };
         let found = match asked.await {
             Ok(()) => self.find_tried(sftp, &one, &other).await,
-            Err(error) if error.is_unsupported() => Ok(Links::NotMade),
+            Err(error) if error.is_unsupported() => Ok(LinkHabit::NotMade),
             Err(error) => {
                 if !error.is_end() {
                     self.settled(&one);
@@ -449,27 +340,27 @@ impl<S: Session> Remote<S> {
             }
         }?;
         match found {
-            Links::Made(LinkOrder::TargetFirst) => self.discard(&one).await,
-            Links::Made(LinkOrder::LinkFirst) => self.discard(&other).await,
-            Links::NotMade => {}
+            LinkHabit::Made(LinkOrder::TargetFirst) => self.discard(&one).await,
+            LinkHabit::Made(LinkOrder::LinkFirst) => self.discard(&other).await,
+            LinkHabit::NotMade => {}
         }
-        if found != Links::Made(LinkOrder::TargetFirst) {
+        if found != LinkHabit::Made(LinkOrder::TargetFirst) {
             self.settled(&one);
         }
-        if found != Links::Made(LinkOrder::LinkFirst) {
+        if found != LinkHabit::Made(LinkOrder::LinkFirst) {
             self.settled(&other);
         }
         Ok(found)
     }
 
-    async fn find_tried(&self, sftp: &Sftp, one: &[u8], other: &[u8]) -> Result<Links, Failure> {
+    async fn find_tried(&self, sftp: &Sftp, one: &[u8], other: &[u8]) -> Result<LinkHabit, Failure> {
         for (path, order) in [(one, LinkOrder::TargetFirst), (other, LinkOrder::LinkFirst)] {
             let there = self.look_by_sftp(sftp, path, false).await?;
             if there.is_some_and(|meta| meta.kind == MetaKind::Link) {
-                return Ok(Links::Made(order));
+                return Ok(LinkHabit::Made(order));
             }
         }
-        Ok(Links::NotMade)
+        Ok(LinkHabit::NotMade)
     }
 
     /// Where a link that was just made points, as the server tells.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::remote::dialect::unless_refused;
-use crate::files::remote::{MAX_NAMES, child, split};
+use crate::files::remote::failures::unless_refused;
+use crate::files::remote::paths::{MAX_NAMES, child, split};
 use crate::ssh::sftp::wire::Request;
 use crate::ssh::sftp::{Sftp, SftpError};
 

@@ -238,7 +238,7 @@ fn said(output: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ssh::local::{LocalExec, LocalSession};
+    use crate::ssh::local::LocalSession;
     use crate::ssh::pipe::{Pipe, Program};
     use crate::ssh::{ExecError, ExecRequest};
 
@@ -278,9 +278,9 @@ mod tests {
     struct Behind(&'static str);
 
     impl Session for Behind {
-        type Exec = LocalExec;
+        type Exec = <LocalSession as Session>::Exec;
 
-        async fn exec(&self, request: ExecRequest) -> Result<LocalExec, ExecError> {
+        async fn exec(&self, request: ExecRequest) -> Result<Self::Exec, ExecError> {
             LocalSession.exec(request).await
         }
 

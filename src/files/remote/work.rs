@@ -7,14 +7,16 @@ use bytes::Bytes;
 
 use crate::files::content::{BLOCK, PIECE};
 use crate::files::digest::Digest;
-use crate::files::get::{Expected, receive};
+use crate::files::get::receive::{Expected, receive};
 use crate::files::progress::Progress;
+use crate::files::remote::beside::Created;
+use crate::files::remote::failures::{is_no_shell, refused, uncounted};
+use crate::files::remote::host::{JOB, Remote};
 use crate::files::remote::missing::is_missing;
+use crate::files::remote::paths::{about, shown, split};
 use crate::files::remote::script::{HASH_INPUT, Script};
 use crate::files::remote::shell::JobEnd;
-use crate::files::remote::{
-    JOB, Remote, Wanted, about, is_no_shell, refused, shown, split, uncounted, whose,
-};
+use crate::files::remote::wanted::{Wanted, whose};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::spelling::octal;
 use crate::model::template::FileCommand;
@@ -37,15 +39,6 @@ const AT_A_TIME: usize = 200;
 
 /// Less free space than this on a disk that takes no more is a full disk, in bytes.
 const FULL: u64 = 1024 * 1024;
-
-/// A file that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::files) enum Created {
-    /// It is open for writing, under this handle.
-    Open(Bytes),
-    /// It is there.
-    Closed,
-}
 
 impl<S: Session> Remote<S> {
     /// Where a path leads with all links followed; for a link that leads nowhere, where it would.

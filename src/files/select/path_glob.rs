@@ -1,6 +1,6 @@
 //! A glob that stands for paths, name by name, as a shell expands it.
 
-use crate::files::select::SelectError;
+use crate::files::select::error::SelectError;
 use crate::files::select::name_glob::{NameGlob, split};
 
 /// A glob that stands for paths. Whoever has the folders expands it, part by part.
@@ -102,7 +102,7 @@ fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::files::select::{PathGlob, PathPart};
+    use crate::files::select::path_glob::{PathGlob, PathPart};
 
     #[test]
     fn globs_are_told_from_paths() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::files::select::SelectError;
+use crate::files::select::error::SelectError;
 use crate::files::select::name_glob::{NameGlob, split};
 use crate::model::tree::{MAX_DEPTH, TreePath};
 
@@ -203,7 +203,7 @@ fn without_trailing_spaces(line: &str) -> &str {
 mod tests {
     use proptest::prelude::*;
 
-    use crate::files::select::Selection;
+    use crate::files::select::selection::Selection;
     use crate::model::tree::TreePath;
 
     fn path(text: &str) -> TreePath {

@@ -18,12 +18,9 @@ mod storage;
 mod system;
 #[cfg(test)]
 mod tests;
-mod types;
+pub mod types;
 
-pub use crate::model::facts::error::{FactsError, MAX_ANSWER};
+pub use crate::model::facts::error::FactsError;
 pub use crate::model::facts::fields::{check_field, sample};
 pub use crate::model::facts::read::{SCRIPT, parse};
-pub use crate::model::facts::types::{
-    Address, Cpu, Disk, Dns, Facts, Family, Hardware, Interface, Kernel, Memory, Mount, Os, Route, Scope,
-    Swap, User, Virt, VirtKind,
-};
+pub use crate::model::facts::types::{Facts, Family, VirtKind};

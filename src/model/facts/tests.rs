@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::facts::error::MAX_ANSWER;
+use crate::model::facts::types::{Dns, Route, Scope};
 use crate::model::shell::tests::program;
 
 /// The folders that the script looks for tools in, behind those of `PATH`.

@@ -13,6 +13,5 @@ mod selection;
 mod tests;
 mod universe;
 
-pub use crate::model::inventory::{AD_HOC, address_of, is_ad_hoc};
-pub use crate::model::target::selection::{Place, TargetError, select, select_within};
+pub use crate::model::target::selection::{select, select_within};
 pub use roles::role_members;

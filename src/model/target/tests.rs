@@ -31,7 +31,6 @@ fn role(line: u32, name: &str, members: &str, roles: &str) -> Role {
         settings: Settings::default(),
         vars: Vars::new(),
         protect: false,
-        position: at(line),
     }
 }
 

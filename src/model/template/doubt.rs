@@ -11,7 +11,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Error, State, Value};
 
-use super::TemplateError;
+use crate::model::template::problem::TemplateError;
 
 thread_local! {
     /// The names of such variables that the evaluation of this thread has looked up. One never waits for another thread,
@@ -120,7 +120,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::template::{Builtins, HostLookup, Layer, Scope, Templates};
+    use crate::model::template::builtins::Builtins;
+    use crate::model::template::scope::{HostLookup, Layer, Scope};
+    use crate::model::template::templates::Templates;
     use crate::model::value::Vars;
 
     fn templates() -> Templates {

@@ -2,214 +2,12 @@
 //! MiniJinja's errors; refuses to repeat values, which may be secrets.
 
 use minijinja::{Error, ErrorKind};
-use thiserror::Error as ThisError;
 
-use super::filters::FUNCTIONS;
-use super::scope::Scope;
-use super::source::{first_use, segment_at};
-use super::twice::Wants;
-use super::{MAX_EXPANSION, Syntax};
-use crate::model::position::{Diagnostic, Position};
 use crate::model::suggest::did_you_mean;
-
-/// What is wrong with a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TemplateError {
-    /// Line within the text, from 1.
-    pub line: u32,
-    /// Character within that line, from 1, when known.
-    pub column: Option<u32>,
-    /// Lowercase fragment.
-    pub message: String,
-    /// What to write instead.
-    pub help: Option<String>,
-}
-
-impl TemplateError {
-    /// Places the error in the file that holds the text.
-    ///
-    /// `position` is that of the text's first character; later lines are taken to begin in the same column, as
-    /// those of a block scalar do.
-    pub fn diagnostic(&self, position: &Position) -> Diagnostic {
-        let mut place = position.clone();
-        place.line = place.line.saturating_add(self.line.saturating_sub(1));
-        place.column = place.column.saturating_add(self.column.map_or(0, |column| column.saturating_sub(1)));
-        let mut diagnostic = Diagnostic::at(&place, self.message.clone());
-        diagnostic.help.clone_from(&self.help);
-        diagnostic
-    }
-}
-
-/// What is wrong with a value where a template uses it. Travels through MiniJinja as an error's source.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-#[error("a value cannot be used here")]
-pub(super) enum Problem {
-    /// A list where text is needed.
-    List,
-    /// A map where text is needed.
-    Map,
-    /// Null where text is needed.
-    Null,
-    /// A value, or part of one, that is undefined.
-    Undefined,
-    /// A list of something else than texts where words are needed.
-    Items,
-    /// A function, or anything else that has no text.
-    NoText,
-    /// A number beyond 64 bits, or none.
-    NoNumber,
-    /// A text with a NUL byte in a script.
-    Nul,
-    /// All values together are longer than [`MAX_EXPANSION`].
-    TooLong,
-    /// A list of more items than a value may have.
-    TooMany,
-    /// An environment variable that is not set.
-    Unset(String),
-    /// No spelling gives this value here.
-    Place {
-        /// Completes "cannot be quoted".
-        place: String,
-        /// What to write instead.
-        help: String,
-    },
-    /// A place that a shell evaluates once more.
-    Evaluated {
-        /// Completes "cannot stand".
-        place: String,
-        /// What could.
-        wants: Wants,
-    },
-    /// A variable of the script that has the value stands in such a place.
-    Kept {
-        /// Completes "cannot stand".
-        place: String,
-        /// What could.
-        wants: Wants,
-    },
-    /// A list where the shell cannot take words.
-    WordsPlace {
-        /// Completes "is a list, which cannot stand".
-        place: &'static str,
-    },
-}
-
-impl Problem {
-    /// Says what is wrong with the value of an expression.
-    fn describe(&self, expression: &str) -> (String, Option<String>) {
-        let subject = if is_path(expression) {
-            format!("variable {expression:?}")
-        } else {
-            format!("value of {:?}", shortened(expression))
-        };
-        let shown = shortened(expression);
-        match self {
-            Self::List => {
-                (format!("{subject} is a list"), Some(format!("write {{{{ {shown} | join(\",\") }}}}")))
-            }
-            Self::Map => (
-                format!("{subject} is a map"),
-                Some(format!("write {{{{ {shown} | tojson }}}}, or name a key")),
-            ),
-            Self::Null => (
-                format!("{subject} is null"),
-                Some(format!("write {{{{ {shown} | default(\"...\", true) }}}}")),
-            ),
-            Self::Undefined => (format!("{subject} is or holds something undefined"), None),
-            Self::Items => (format!("{subject} contains items that are not text"), None),
-            Self::NoText => (format!("{subject} has no text"), None),
-            Self::NoNumber => (format!("{subject} is not a finite number of 64 bits"), None),
-            Self::Nul => (format!("{subject} holds a NUL byte, which no command line can carry"), None),
-            Self::TooLong => (too_long().message, too_long().help),
-            Self::TooMany => {
-                let most = super::value::MAX_ITEMS;
-                (
-                    format!("{subject} has more than {most} items"),
-                    Some("take a part of it: [:1000]".to_owned()),
-                )
-            }
-            Self::Unset(name) => (
-                format!("environment variable {name} is not set"),
-                Some(format!("set it, or write env('{name}', 'default')")),
-            ),
-            Self::Place { place, help } => {
-                (format!("value of {shown:?} cannot be quoted {place}"), Some(help.clone()))
-            }
-            Self::Evaluated { place, wants } => {
-                let with = |filter: &str| {
-                    if is_path(expression) {
-                        format!("{{{{ {shown} | {filter} }}}}")
-                    } else {
-                        format!("{{{{ ({shown}) | {filter} }}}}")
-                    }
-                };
-                let help = match wants {
-                    Wants::Number => format!("write {}", with("int")),
-                    Wants::Name => "only the name of a variable can stand here: write it yourself, and the value behind =".to_owned(),
-                    Wants::Plain => "write > FILE 2>&1, or a name without special characters".to_owned(),
-                    Wants::Program => format!("write {} inside the quotes of that text, or pass it by the step's `env` and write \"$NAME\" there", with("quote")),
-                    Wants::Foreign => "pass it as an argument, or by the step's `env`".to_owned(),
-                    Wants::Delimited => "take a delimiter that it does not have: s|old|new|; it must not end a line either".to_owned(),
-                };
-                (format!("value of {shown:?} cannot stand {place}: it would be evaluated"), Some(help))
-            }
-            Self::Kept { place, wants } => {
-                let help = match wants {
-                    Wants::Number => format!("write {{{{ {shown} | int }}}} where the variable is set"),
-                    Wants::Name => "only the name of a variable can stand there: write it yourself".to_owned(),
-                    Wants::Plain => "give the variable a name without special characters".to_owned(),
-                    Wants::Program | Wants::Foreign | Wants::Delimited => "keep the shell from putting it in: with single quotes around that text, and the value in the step's `env`; or write {{ value | quote }} there".to_owned(),
-                };
-                (
-                    format!(
-                        "value of {shown:?} is kept in a variable, which stands {place} further down: it would be evaluated"
-                    ),
-                    Some(help),
-                )
-            }
-            Self::WordsPlace { place } => (
-                format!("{subject} is a list, which cannot stand {place}"),
-                Some(format!("write it as a word of its own, or {{{{ {shown} | join(\" \") }}}}")),
-            ),
-        }
-    }
-
-    /// The error about an expression that begins at a byte offset.
-    pub(super) fn into_error(self, text: &str, offset: usize, expression: &str) -> TemplateError {
-        let (message, help) = self.describe(expression);
-        at(text, offset, message, help)
-    }
-}
-
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
-        Error::new(ErrorKind::InvalidOperation, "a value cannot be used here").with_source(problem)
-    }
-}
-
-/// An error at a byte offset of a text.
-pub(super) fn at(
-    text: &str,
-    offset: usize,
-    message: impl Into<String>,
-    help: Option<String>,
-) -> TemplateError {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    TemplateError {
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: Some(u32::try_from(column).unwrap_or(u32::MAX)),
-        message: message.into(),
-        help,
-    }
-}
-
-/// How to write braces that are meant for another program.
-pub(super) fn as_text(braces: &str, or: Option<&str>) -> String {
-    let raw = format!("for another program's braces, write {{% raw %}}{braces}{{% endraw %}}");
-    or.map_or_else(|| raw.clone(), |or| format!("{or}; {raw}"))
-}
+use crate::model::template::filters::FUNCTIONS;
+use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, as_text, at, is_path, shortened};
+use crate::model::template::scope::Scope;
+use crate::model::template::source::{first_use, segment_at};
 
 /// Words of other languages that stand between double braces: Go's templates, awk, Vue, GitHub's workflows.
 const FOREIGN: &[&str] = &[
@@ -260,16 +58,6 @@ pub(super) fn foreign(name: &str, text: &str) -> Option<String> {
     });
     let whole = whole.filter(|whole| whole.len() <= LONGEST && !whole.contains('\n'));
     Some(whole.map_or_else(|| as_text(&format!("{{{{{name}}}}}"), None), |whole| as_text(whole, None)))
-}
-
-/// The error of an expansion that does not end in sight.
-pub(super) fn too_long() -> TemplateError {
-    TemplateError {
-        line: 1,
-        column: None,
-        message: format!("the template expands to more than {} KiB", MAX_EXPANSION / 1024),
-        help: None,
-    }
 }
 
 /// The error about an expression that is undefined as a whole.
@@ -403,10 +191,10 @@ fn similar(name: &str, scope: &Scope) -> Option<String> {
     Some(format!("did you mean {other:?}?"))
 }
 
-fn problem_in(error: &Error) -> Option<Problem> {
+fn problem_in(error: &Error) -> Option<ValueProblem> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
+        if let Some(problem) = cause.downcast_ref::<ValueProblem>() {
             return Some(problem.clone());
         }
         source = cause.source();
@@ -416,20 +204,4 @@ fn problem_in(error: &Error) -> Option<Problem> {
 
 fn line_start(text: &str, line: Option<usize>) -> usize {
     text.split_inclusive('\n').take(line.unwrap_or(1).saturating_sub(1)).map(str::len).sum()
-}
-
-/// Whether the expression is a name with keys (`app`, `out.stdout`).
-pub(super) fn is_path(expression: &str) -> bool {
-    !expression.is_empty()
-        && expression.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
-        && !expression.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// An expression on one line of bearable length.
-pub(super) fn shortened(expression: &str) -> String {
-    let flat = expression.split_whitespace().collect::<Vec<_>>().join(" ");
-    if flat.chars().count() <= 60 {
-        return flat;
-    }
-    flat.chars().take(57).chain("...".chars()).collect()
 }

@@ -1,17 +1,17 @@
 //! Filters and functions of templates. Owns which exist; refuses those that would get a value past the shell
 //! quoting unseen (only `raw` does, and it shows in review).
 
-use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Object, ObjectRepr, StringInput, ValueKind};
+use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::Builtins;
-use super::error::Problem;
-use super::record::last;
-use super::value::{item_text, to_json, to_text, to_texts};
 use crate::model::shell::quote_word;
+use crate::model::template::builtins::Builtins;
+use crate::model::template::problem::ValueProblem;
+use crate::model::template::record::last;
+use crate::model::template::spelled::Spelled;
+use crate::model::template::value::{item_text, to_json, to_text, to_texts};
 
 /// Every filter, sorted.
 pub(super) const FILTERS: &[&str] = &[
@@ -108,35 +108,6 @@ pub(super) const TESTS: &[&str] = &[
 /// Every function, sorted.
 pub(super) const FUNCTIONS: &[&str] = &["dict", "env", "namespace", "now", "range"];
 
-/// A text with a spelling of its own in scripts: what `raw` and `quote` give there.
-///
-/// Anywhere else (in `~`, `join`, a comparison) it is its plain text, so that it cannot carry a privilege into
-/// a larger value.
-#[derive(Debug)]
-pub(super) enum Spelled {
-    /// Written into the script as it is.
-    Raw(String),
-    /// A value that the author quoted already.
-    Quoted {
-        /// The value itself, for a place where the script needs it as one word.
-        plain: Value,
-        /// The quoted text, for a place inside quotes.
-        text: String,
-    },
-}
-
-impl Object for Spelled {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &**self {
-            Self::Raw(text) | Self::Quoted { text, .. } => f.write_str(text),
-        }
-    }
-}
-
 /// Adds what text and expressions have.
 pub(super) fn add_text(environment: &mut Environment<'_>) {
     add_common(environment);
@@ -180,7 +151,7 @@ pub(super) fn add_functions(environment: &mut Environment<'_>, builtins: &Builti
         match (lookup(&name), default) {
             (Some(value), _) => Ok(Value::from(value)),
             (None, Some(default)) => Ok(default),
-            (None, None) => Err(Problem::Unset(name).into()),
+            (None, None) => Err(ValueProblem::Unset(name).into()),
         }
     });
     let now = builtins.now.clone();
@@ -196,7 +167,7 @@ fn string(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 }
 
 /// Quotes a value for a POSIX shell; a list becomes its items as words.
-fn quote(value: &Value) -> Result<String, Problem> {
+fn quote(value: &Value) -> Result<String, ValueProblem> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
             let words = to_texts(value)?;
@@ -233,7 +204,7 @@ fn join(
 /// JSON as any program writes it. MiniJinja's own escapes for HTML and marks its result as safe.
 fn tojson(value: &Value, indent: Option<usize>) -> Result<String, Error> {
     if value.is_undefined() {
-        return Err(Problem::Undefined.into());
+        return Err(ValueProblem::Undefined.into());
     }
     let json = to_json(value)?;
     let Some(width) = indent else { return Ok(json.to_string()) };

@@ -7,9 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::Syntax;
-use super::error::{as_text, at};
-use crate::model::template::error::TemplateError;
+use crate::model::template::problem::{Syntax, TemplateError, as_text, at};
 
 /// How comments begin and end for MiniJinja. NUL stands in no text.
 pub(super) const COMMENT: (&str, &str) = ("\0#", "#\0");
@@ -129,7 +127,7 @@ pub(super) fn with_holes(text: &str, prepared: &str) -> (String, Vec<usize>) {
     let mut from = 0;
     for hole in &holes {
         with_holes.push_str(prepared.get(from..*hole).unwrap_or_default());
-        with_holes.push_str(super::script::HOLE);
+        with_holes.push_str(crate::model::template::item::HOLE);
         from = hole + 2;
     }
     with_holes.push_str(prepared.get(from..).unwrap_or_default());

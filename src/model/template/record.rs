@@ -114,7 +114,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::template::{Builtins, Layer, Scope, Templates};
+    use crate::model::template::builtins::Builtins;
+    use crate::model::template::scope::{Layer, Scope};
+    use crate::model::template::templates::Templates;
 
     fn evaluate(expression: &str) -> Json {
         let result =

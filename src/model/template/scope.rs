@@ -8,9 +8,9 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr};
 
-use super::doubt;
-use super::record::{of_json, of_json_ref};
-use super::value::to_json;
+use crate::model::template::doubt;
+use crate::model::template::record::{of_json, of_json_ref};
+use crate::model::template::value::to_json;
 use crate::model::value::{Value as Json, Vars};
 
 /// One level of variables, converted once and shared by every scope that has it.

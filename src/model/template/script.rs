@@ -1,7 +1,7 @@
 //! Renders a script in two steps: MiniJinja writes a mark for each value, then the lexer puts each value where
 //! its mark stands, quoted for that place. Owns the marks; refuses to know the shell's grammar.
 //!
-//! A mark is a number between two NUL bytes; that of a file which is not known yet, [`HOLE`]. Nothing else can write one:
+//! A mark is a number between two NUL bytes; that of a file which is not known yet, `HOLE` of `item`. Nothing else can write one:
 //! NUL is refused in the template's text, in unquoted (`raw`) text and in values.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,30 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, Output, State, Value};
 
-use super::error::{Problem, too_long};
-use super::filters::Spelled;
-use super::lexer::{Hole, Refusal, substitute};
-use super::scope::{Root, Scope};
-use super::value::{is_nothing, to_text, to_texts};
-use super::{Formatted, MAX_EXPANSION, render as render_marked, write};
-use crate::model::template::error::TemplateError;
-
-/// A value that stands somewhere in a script.
-#[derive(Clone, Debug)]
-pub(super) enum Item {
-    /// One text.
-    Word {
-        /// The text.
-        plain: String,
-        /// What to write in its stead inside quotes: the author quoted it for a shell further down.
-        quoted: Option<String>,
-    },
-    /// The items of a list.
-    Words(Vec<String>),
-}
-
-/// What stands for a file that is not known yet; as long as the `%s` that it replaces.
-pub(super) const HOLE: &str = "\0s";
+use crate::model::template::item::{Item, Rendered};
+use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::lexer::substitute;
+use crate::model::template::output::render as render_marked;
+use crate::model::template::problem::{MAX_EXPANSION, TemplateError, ValueProblem, too_long};
+use crate::model::template::scope::{Root, Scope};
+use crate::model::template::spelled::Spelled;
+use crate::model::template::value::{Formatted, is_nothing, to_text, to_texts, write};
 
 /// A script's template.
 #[derive(Clone, Copy)]
@@ -43,21 +27,12 @@ pub(super) struct Source<'a> {
     pub prepared: &'a str,
 }
 
-/// A script with its values quoted.
-#[derive(Debug)]
-pub(super) struct Rendered {
-    /// Its text.
-    pub script: String,
-    /// Where it names a file.
-    pub holes: Vec<Hole>,
-}
-
 /// The values of one rendering, in the order in which they were written.
 #[derive(Debug, Default)]
 struct Recorder {
     items: Mutex<Recorded>,
     /// The value at which to stop, and why: a second rendering finds out where that value is in the text.
-    stop: Option<(usize, Problem)>,
+    stop: Option<(usize, ValueProblem)>,
 }
 
 #[derive(Debug, Default)]
@@ -113,14 +88,14 @@ pub(super) fn write_mark(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
     let recorder = extra.as_ref().and_then(Value::downcast_object_ref::<Recorder>);
     let recorder = recorder.expect("every script is rendered with a recorder");
     if let Some(Spelled::Raw(text)) = value.downcast_object_ref::<Spelled>() {
-        return if text.contains('\0') { Err(Problem::Nul.into()) } else { write(out, state, text) };
+        return if text.contains('\0') { Err(ValueProblem::Nul.into()) } else { write(out, state, text) };
     }
     let index = recorder.record(value)?;
     write(out, state, &format!("\0{index}\0"))
 }
 
 impl Recorder {
-    fn record(&self, value: &Value) -> Result<usize, Problem> {
+    fn record(&self, value: &Value) -> Result<usize, ValueProblem> {
         let item = item(value)?;
         let mut recorded = self.items.lock().unwrap_or_else(PoisonError::into_inner);
         let index = recorded.items.len();
@@ -129,23 +104,14 @@ impl Recorder {
         }
         recorded.bytes += item.len();
         if recorded.bytes > MAX_EXPANSION {
-            return Err(Problem::TooLong);
+            return Err(ValueProblem::TooLong);
         }
         recorded.items.push(item);
         Ok(index)
     }
 }
 
-impl Item {
-    fn len(&self) -> usize {
-        match self {
-            Self::Word { plain, quoted } => plain.len().max(quoted.as_ref().map_or(0, String::len)),
-            Self::Words(words) => words.iter().map(|word| word.len() + 1).sum(),
-        }
-    }
-}
-
-fn item(value: &Value) -> Result<Item, Problem> {
+fn item(value: &Value) -> Result<Item, ValueProblem> {
     if let Some(Spelled::Quoted { plain, text }) = value.downcast_object_ref::<Spelled>() {
         return Ok(match item(plain)? {
             Item::Word { plain, .. } => Item::Word { plain, quoted: Some(without_nul(text.clone())?) },
@@ -161,6 +127,6 @@ fn item(value: &Value) -> Result<Item, Problem> {
     }
 }
 
-fn without_nul(text: String) -> Result<String, Problem> {
-    if text.contains('\0') { Err(Problem::Nul) } else { Ok(text) }
+fn without_nul(text: String) -> Result<String, ValueProblem> {
+    if text.contains('\0') { Err(ValueProblem::Nul) } else { Ok(text) }
 }

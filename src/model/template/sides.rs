@@ -1,6 +1,7 @@
 //! The two sides of a comparison that is false, for messages: a number beside the text that looks like it.
 
-use super::{Scope, Templates};
+use crate::model::template::scope::Scope;
+use crate::model::template::templates::Templates;
 use crate::model::value::{Value, type_name};
 
 /// Longer texts are not shown: part of one might be part of a secret.
@@ -100,7 +101,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::template::{Builtins, Layer};
+    use crate::model::template::builtins::Builtins;
+    use crate::model::template::scope::Layer;
     use crate::model::value::Vars;
 
     fn sides(expression: &str, values: bool) -> Vec<String> {

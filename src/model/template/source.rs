@@ -5,12 +5,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::Syntax;
-use super::error::at;
-use super::filters::{FILTERS, TESTS};
-use super::parts::{Segment, end_of_string, prepared, segments};
 use crate::model::suggest::did_you_mean;
-use crate::model::template::error::TemplateError;
+use crate::model::template::filters::{FILTERS, TESTS};
+use crate::model::template::parts::{Segment, end_of_string, prepared, segments};
+use crate::model::template::problem::{Syntax, TemplateError, at};
 
 /// Tags that reach for other templates, or that change how values are written.
 const REFUSED: &[&str] = &["include", "import", "from", "extends", "block", "autoescape"];

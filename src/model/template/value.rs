@@ -4,42 +4,40 @@
 use minijinja::value::ValueKind;
 use minijinja::{Output, State, Value};
 
-use super::error::Problem;
-use super::record::Record;
-use super::{Formatted, write};
+use crate::model::template::problem::{MAX_ITEMS, ValueProblem};
+use crate::model::template::record::Record;
 use crate::model::value::{Value as Json, Vars};
-
-/// The most items of a list that is taken out of the engine: each takes many times the room of its text.
-pub(super) const MAX_ITEMS: usize = 100_000;
 
 /// The text of a value where a template writes one.
 ///
 /// Booleans are spelled as in YAML. Null, lists and maps have no text.
-pub(super) fn to_text(value: &Value) -> Result<String, Problem> {
+pub(super) fn to_text(value: &Value) -> Result<String, ValueProblem> {
     match value.kind() {
         ValueKind::Bool => Ok(if value.is_true() { "true" } else { "false" }.to_owned()),
-        ValueKind::None => Err(Problem::Null),
-        ValueKind::Seq | ValueKind::Iterable => Err(Problem::List),
-        ValueKind::Map => Err(Problem::Map),
-        ValueKind::Undefined => Err(Problem::Undefined),
-        ValueKind::Bytes | ValueKind::Invalid => Err(Problem::NoText),
-        ValueKind::Plain if value.downcast_object_ref::<super::filters::Spelled>().is_none() => {
-            Err(Problem::NoText)
+        ValueKind::None => Err(ValueProblem::Null),
+        ValueKind::Seq | ValueKind::Iterable => Err(ValueProblem::List),
+        ValueKind::Map => Err(ValueProblem::Map),
+        ValueKind::Undefined => Err(ValueProblem::Undefined),
+        ValueKind::Bytes | ValueKind::Invalid => Err(ValueProblem::NoText),
+        ValueKind::Plain
+            if value.downcast_object_ref::<crate::model::template::spelled::Spelled>().is_none() =>
+        {
+            Err(ValueProblem::NoText)
         }
         _ => Ok(value.to_string()),
     }
 }
 
 /// The texts of a list's items.
-pub(super) fn to_texts(list: &Value) -> Result<Vec<String>, Problem> {
-    let items = list.try_iter().map_err(|_| Problem::NoText)?;
+pub(super) fn to_texts(list: &Value) -> Result<Vec<String>, ValueProblem> {
+    let items = list.try_iter().map_err(|_| ValueProblem::NoText)?;
     items.map(|item| item_text(&item)).collect()
 }
 
 /// The text of a list's item.
-pub(super) fn item_text(item: &Value) -> Result<String, Problem> {
+pub(super) fn item_text(item: &Value) -> Result<String, ValueProblem> {
     to_text(item).map_err(|problem| match problem {
-        Problem::Null | Problem::List | Problem::Map => Problem::Items,
+        ValueProblem::Null | ValueProblem::List | ValueProblem::Map => ValueProblem::Items,
         other => other,
     })
 }
@@ -60,20 +58,20 @@ pub(super) fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
 }
 
 /// Takes a value out of the engine with its type.
-pub(super) fn to_json(value: &Value) -> Result<Json, Problem> {
+pub(super) fn to_json(value: &Value) -> Result<Json, ValueProblem> {
     if let Some(record) = value.downcast_object_ref::<Record>() {
         return Ok(Json::Object(Vars::clone(record.fields())));
     }
     Ok(match value.kind() {
         ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
-        ValueKind::Number => number(value).ok_or(Problem::NoNumber)?,
+        ValueKind::Number => number(value).ok_or(ValueProblem::NoNumber)?,
         ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter().map_err(|_| Problem::NoText)?;
+            let items = value.try_iter().map_err(|_| ValueProblem::NoText)?;
             let mut list = Vec::new();
             for item in items {
                 if list.len() >= MAX_ITEMS {
-                    return Err(Problem::TooMany);
+                    return Err(ValueProblem::TooMany);
                 }
                 list.push(to_json(&item)?);
             }
@@ -81,13 +79,13 @@ pub(super) fn to_json(value: &Value) -> Result<Json, Problem> {
         }
         ValueKind::Map => {
             let mut map = Vars::new();
-            for key in value.try_iter().map_err(|_| Problem::NoText)? {
-                let entry = value.get_item(&key).map_err(|_| Problem::NoText)?;
+            for key in value.try_iter().map_err(|_| ValueProblem::NoText)? {
+                let entry = value.get_item(&key).map_err(|_| ValueProblem::NoText)?;
                 map.insert(to_text(&key)?, to_json(&entry)?);
             }
             Json::Object(map)
         }
-        ValueKind::Undefined => return Err(Problem::Undefined),
+        ValueKind::Undefined => return Err(ValueProblem::Undefined),
         _ => Json::String(to_text(value)?),
     })
 }
@@ -98,4 +96,12 @@ fn number(value: &Value) -> Option<Json> {
         // Not a number, infinite, or beyond 64 bits.
         Ok(_) | Err(_) => None,
     }
+}
+
+/// What MiniJinja calls for each value that a template writes.
+pub(super) type Formatted = Result<(), minijinja::Error>;
+
+/// Writes one value; kept here so that both formatters read alike.
+pub(super) fn write(out: &mut Output<'_>, _state: &State<'_, '_>, text: &str) -> Formatted {
+    out.write_str(text).map_err(minijinja::Error::from)
 }

@@ -17,7 +17,7 @@ mod xlsx;
 mod zip;
 
 pub use crate::report::file::kind::ReportKind;
-pub use crate::report::file::reports::{PutReport, Reports, Target, render};
+pub use crate::report::file::reports::{Reports, Target, render};
 
 #[cfg(test)]
 mod tests;

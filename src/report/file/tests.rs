@@ -9,7 +9,7 @@ use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::report::file::text::plain;
 use crate::report::file::{ReportKind, markdown, render};
 use crate::report::record::Record;
-use crate::report::samples::{
+use crate::report::tests::samples::{
     deploy, event, exec_started, failed, host, ok, output, run_finished, step_finished, step_outcome,
     step_started,
 };

@@ -6,7 +6,7 @@ use crate::event::{
     Event, Fact, HostOutcome, RunFact, Section, StepAt, StepFact, StepSummary, Stream, TaskFact, TaskSummary,
 };
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
-use crate::report::samples::{
+use crate::report::tests::samples::{
     Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished, run_started,
     step_finished, step_outcome, step_started, unreachable,
 };

@@ -15,7 +15,8 @@ use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelWriteHalf};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
-use crate::ssh::agent::{connect, frames};
+use crate::ssh::agent::connection::connect;
+use crate::ssh::agent::frames;
 
 /// Forwarded channels of one connection at a time; `ssh` on the host opens one for each login.
 const MAX_CHANNELS: usize = 16;

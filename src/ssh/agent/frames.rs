@@ -9,7 +9,7 @@ use std::sync::Arc;
 use russh::keys::Certificate;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::ssh::agent::Held;
+use crate::ssh::agent::held::Held;
 use crate::ssh::keys::parse_public;
 use crate::ssh::wire::{Cursor, is_shallow_certificate};
 

@@ -225,7 +225,7 @@ impl From<russh::client::AuthResult> for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ssh::auth::tests::endpoint;
+    use crate::ssh::auth::login::tests::endpoint;
 
     fn refused(allowed: &[MethodKind], partial: bool) -> Answer {
         Answer::Failure { allowed: MethodSet::from(allowed), partial }

@@ -7,10 +7,10 @@ use russh::MethodKind;
 use russh::client::KeyboardInteractiveAuthResponse as Reply;
 
 use crate::model::endpoint::Password;
-use crate::ssh::ConnectError;
-use crate::ssh::auth::Login;
 use crate::ssh::auth::attempts::{Answer, Step};
 use crate::ssh::auth::clock::Stage;
+use crate::ssh::auth::login::Login;
+use crate::ssh::error::ConnectError;
 
 /// Rounds of a dialogue in which nothing is asked, at most.
 const MAX_EMPTY_ROUNDS: usize = 5;

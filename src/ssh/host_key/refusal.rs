@@ -4,7 +4,7 @@ use crate::model::host_key::Pin;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::shell::quote_word;
 use crate::ssh::certificate::Flaw;
-use crate::ssh::host_key::{HostKey, Judge, SSH_PORT};
+use crate::ssh::host_key::judge::{HostKey, Judge, SSH_PORT};
 use crate::ssh::known_hosts::{Place, RecordError, Recorded, StoreError, fingerprint};
 
 impl Judge {

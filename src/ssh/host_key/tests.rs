@@ -14,7 +14,8 @@ use crate::model::endpoint::Endpoint;
 use crate::model::host_key::Pin;
 use crate::model::outcome::Kind;
 use crate::model::settings::HostKeyPolicy;
-use crate::ssh::host_key::{Certificates, Decision, HostKey, HostKeys, Judge, Standing};
+use crate::ssh::host_key::decide::HostKeys;
+use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, Standing};
 
 const FROM: u64 = 1_700_000_000;
 const UNTIL: u64 = 1_800_000_000;

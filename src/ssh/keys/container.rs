@@ -10,8 +10,8 @@ use russh::keys::ssh_key::{Cipher, Kdf};
 use zeroize::Zeroizing;
 
 use crate::model::secret::Secret;
-use crate::ssh::keys::Problem;
 use crate::ssh::keys::cost::REWRITE;
+use crate::ssh::keys::problem::KeyProblem;
 use crate::ssh::wire::{Cursor, put_string};
 
 /// What every container begins with.
@@ -54,9 +54,9 @@ impl<'a> Container<'a> {
     /// # Errors
     ///
     /// Damaged, several keys, an unknown cipher or derivation, too many rounds.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, KeyProblem> {
         let damaged =
-            || Problem::hinted("the key is damaged: its head cannot be read", "copy the file again");
+            || KeyProblem::hinted("the key is damaged: its head cannot be read", "copy the file again");
         let mut cursor = Cursor::new(bytes);
         if cursor.take(MAGIC.len()) != Some(MAGIC) {
             return Err(damaged());
@@ -67,7 +67,7 @@ impl<'a> Container<'a> {
         let count = cursor.u32().ok_or_else(damaged)?;
         if count != 1 {
             let message = format!("the file holds {count} keys, and one is expected");
-            return Err(Problem::hinted(message, "keep one key in the file"));
+            return Err(KeyProblem::hinted(message, "keep one key in the file"));
         }
         let public = cursor.string().ok_or_else(damaged)?;
         let secret = cursor.string().ok_or_else(damaged)?;
@@ -85,8 +85,8 @@ impl<'a> Container<'a> {
     /// # Errors
     ///
     /// It opened, and what is in it is no key.
-    pub(super) fn open(&self, passphrase: Option<&Secret>) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
-        let damaged = || Problem::hinted("the key is damaged", "copy the file again");
+    pub(super) fn open(&self, passphrase: Option<&Secret>) -> Result<Option<Zeroizing<Vec<u8>>>, KeyProblem> {
+        let damaged = || KeyProblem::hinted("the key is damaged", "copy the file again");
         let mut secret = Zeroizing::new(self.secret.to_vec());
         if let Some((cipher, derivation)) = &self.lock {
             let passphrase = passphrase.map_or("", Secret::reveal);
@@ -117,25 +117,25 @@ impl<'a> Container<'a> {
     }
 }
 
-fn lock(cipher: &str, derivation: &str, options: &[u8]) -> Result<(Cipher, Kdf), Problem> {
+fn lock(cipher: &str, derivation: &str, options: &[u8]) -> Result<(Cipher, Kdf), KeyProblem> {
     let known = CIPHERS.contains(&cipher).then(|| cipher.parse::<Cipher>().ok()).flatten();
     let Some(known) = known else {
         let message = format!("the key is encrypted with an unknown cipher, {}", quoted(cipher));
-        return Err(Problem::hinted(message, REWRITE));
+        return Err(KeyProblem::hinted(message, REWRITE));
     };
     if derivation != "bcrypt" {
         let derivation = quoted(derivation);
         let message = format!("the key is encrypted with an unknown key derivation, {derivation}");
-        return Err(Problem::hinted(message, REWRITE));
+        return Err(KeyProblem::hinted(message, REWRITE));
     }
     let mut options = Cursor::new(options);
     let (Some(salt), Some(rounds)) = (options.string(), options.u32()) else {
-        return Err(Problem::hinted("the key is damaged: its head cannot be read", "copy the file again"));
+        return Err(KeyProblem::hinted("the key is damaged: its head cannot be read", "copy the file again"));
     };
     if rounds > MAX_BCRYPT_ROUNDS {
         let message =
             format!("opening the key takes {rounds} rounds of bcrypt: too many (limit {MAX_BCRYPT_ROUNDS})");
-        return Err(Problem::hinted(message, REWRITE));
+        return Err(KeyProblem::hinted(message, REWRITE));
     }
     Ok((known, Kdf::Bcrypt { salt: salt.to_vec(), rounds }))
 }

@@ -1,7 +1,7 @@
 //! How much work an encrypted PKCS#8 key wants done before it opens, read without doing it: PBKDF2 (RFC 8018) or
 //! scrypt (RFC 7914). A file that asks for hours is refused instead of obeyed.
 
-use crate::ssh::keys::Problem;
+use crate::ssh::keys::problem::KeyProblem;
 use crate::ssh::wire::Cursor;
 
 /// Iterations of PBKDF2 at most: some seconds of work.
@@ -21,7 +21,7 @@ pub(super) const REWRITE: &str = "rewrite it: ssh-keygen -p -a 24 -f KEY";
 /// # Errors
 ///
 /// A sentence with the number that is too high.
-pub(super) fn pkcs8(der: &[u8]) -> Result<(), Problem> {
+pub(super) fn pkcs8(der: &[u8]) -> Result<(), KeyProblem> {
     // Object identifiers 1.2.840.113549.1.5.12 and 1.3.6.1.4.1.11591.4.11. They are looked for instead of
     // parsed for: the file is its owner's, and this guards against a mistake.
     const PBKDF2: &[u8] = &[0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0c];
@@ -33,7 +33,7 @@ pub(super) fn pkcs8(der: &[u8]) -> Result<(), Problem> {
             let message = format!(
                 "opening the key takes {iterations} iterations of PBKDF2: too many (limit {MAX_ITERATIONS})"
             );
-            return Err(Problem::hinted(message, REWRITE));
+            return Err(KeyProblem::hinted(message, REWRITE));
         }
     }
     if let Some(mut options) = after(der, SCRYPT) {
@@ -42,7 +42,7 @@ pub(super) fn pkcs8(der: &[u8]) -> Result<(), Problem> {
         let blocks = n.unwrap_or(1).saturating_mul(r.unwrap_or(1));
         if blocks > MAX_SCRYPT_BLOCKS || lanes > MAX_SCRYPT_LANES {
             let message = "opening the key takes too much memory or work (scrypt)";
-            return Err(Problem::hinted(message, REWRITE));
+            return Err(KeyProblem::hinted(message, REWRITE));
         }
     }
     Ok(())

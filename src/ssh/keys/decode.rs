@@ -12,8 +12,9 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey, decode_secret_key};
 
 use crate::model::secret::Secret;
 use crate::ssh::keys::container::Container;
+use crate::ssh::keys::cost;
 use crate::ssh::keys::pem::{Format, Pem, damaged, dsa};
-use crate::ssh::keys::{Problem, cost};
+use crate::ssh::keys::problem::KeyProblem;
 use crate::ssh::wire::{is_plain_key, type_name};
 
 /// Bits of an RSA key at least; OpenSSH still takes 1024, which is within reach of those who try.
@@ -38,7 +39,7 @@ pub(super) enum Content {
 /// # Errors
 ///
 /// Why this is no usable key; see docs/authentication.md.
-pub(super) fn decode(text: &str) -> Result<Content, Problem> {
+pub(super) fn decode(text: &str) -> Result<Content, KeyProblem> {
     let pem = Pem::parse(text)?;
     match pem.format {
         Format::OpenSsh => {
@@ -68,13 +69,13 @@ pub(super) fn decode(text: &str) -> Result<Content, Problem> {
 /// # Errors
 ///
 /// It opened, and what is in it cannot be used.
-pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<PrivateKey>>, Problem> {
+pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<PrivateKey>>, KeyProblem> {
     open(pem, Some(passphrase))
 }
 
 /// Opens a key, or finds the passphrase wrong. Of other formats than OpenSSH's nobody can tell a wrong passphrase
 /// from damage.
-fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<PrivateKey>>, Problem> {
+fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<PrivateKey>>, KeyProblem> {
     let key = match pem.format {
         Format::OpenSsh => {
             let container = Container::parse(&pem.bytes)?;
@@ -97,7 +98,7 @@ fn guarded<T>(decoder: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(decoder)).ok().flatten()
 }
 
-fn usable(key: PrivateKey) -> Result<Arc<PrivateKey>, Problem> {
+fn usable(key: PrivateKey) -> Result<Arc<PrivateKey>, KeyProblem> {
     check_strength(key.public_key())?;
     // A trial: halves that do not belong together would otherwise look like a refusal by every host.
     const MESSAGE: &[u8] = b"fan: a key file is checked";
@@ -106,18 +107,18 @@ fn usable(key: PrivateKey) -> Result<Arc<PrivateKey>, Problem> {
         key.public_key().key_data().verify(MESSAGE, &signature).ok()
     });
     proven.map(|()| Arc::new(key)).ok_or_else(|| {
-        Problem::hinted("the key is damaged: its halves do not belong together", "copy the file again")
+        KeyProblem::hinted("the key is damaged: its halves do not belong together", "copy the file again")
     })
 }
 
 /// Refuses types that cannot be used, by name, before the decoder sees the key.
-fn check_type(blob: &[u8]) -> Result<(), Problem> {
+fn check_type(blob: &[u8]) -> Result<(), KeyProblem> {
     match type_name(blob) {
         Some("ssh-dss") => Err(dsa()),
         Some(_) if is_plain_key(blob) => Ok(()),
         Some(name) => {
             let name: String = name.chars().take(40).collect();
-            Err(Problem::hinted(
+            Err(KeyProblem::hinted(
                 format!("keys of type {name:?} are not supported"),
                 "make a new key: ssh-keygen -t ed25519",
             ))
@@ -126,7 +127,7 @@ fn check_type(blob: &[u8]) -> Result<(), Problem> {
     }
 }
 
-fn check_strength(key: &PublicKey) -> Result<(), Problem> {
+fn check_strength(key: &PublicKey) -> Result<(), KeyProblem> {
     let renew = "make a new key: ssh-keygen -t ed25519";
     if key.algorithm() == Algorithm::Dsa {
         return Err(dsa());
@@ -138,11 +139,11 @@ fn check_strength(key: &PublicKey) -> Result<(), Problem> {
         .map_or(0, |bytes| bytes.first().map_or(0, |&top| bytes.len() * 8 - top.leading_zeros() as usize));
     if bits < MIN_RSA_BITS {
         let message = format!("an RSA key of {bits} bits is too weak ({MIN_RSA_BITS} at least)");
-        return Err(Problem::hinted(message, renew));
+        return Err(KeyProblem::hinted(message, renew));
     }
     if bits > MAX_RSA_BITS {
         let message = format!("an RSA key of {bits} bits is too large ({MAX_RSA_BITS} at most)");
-        return Err(Problem::hinted(message, renew));
+        return Err(KeyProblem::hinted(message, renew));
     }
     Ok(())
 }

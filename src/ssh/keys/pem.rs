@@ -4,7 +4,7 @@
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-use crate::ssh::keys::Problem;
+use crate::ssh::keys::problem::KeyProblem;
 
 /// The largest decoded key: one of RSA with 16384 bits has less than half of it. Whatever is larger would only
 /// keep the processor busy.
@@ -40,7 +40,7 @@ impl Pem {
     /// # Errors
     ///
     /// It is something else, cut off, damaged, or followed by something.
-    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(super) fn parse(text: &str) -> Result<Self, KeyProblem> {
         let text = text.trim_start_matches('\u{feff}').trim();
         let mut lines = text.lines().map(str::trim);
         let Some(label) = lines.find_map(|line| line.strip_prefix("-----BEGIN ")) else {
@@ -56,13 +56,13 @@ impl Pem {
                 Some(line) => inside.push(line),
                 None => {
                     let message = format!("the key is cut off: its last line, {end:?}, is missing");
-                    return Err(Problem::hinted(message, "copy the whole file again"));
+                    return Err(KeyProblem::hinted(message, "copy the whole file again"));
                 }
             }
         }
         if lines.any(|line| !line.is_empty()) {
             let message = "there is something after the key's last line";
-            return Err(Problem::hinted(message, "keep one key in the file and nothing else"));
+            return Err(KeyProblem::hinted(message, "keep one key in the file and nothing else"));
         }
         let (headers, body): (Vec<&str>, Vec<&str>) = inside.iter().partition(|line| line.contains(':'));
         let body = Zeroizing::new(body.concat());
@@ -71,7 +71,7 @@ impl Pem {
             return Err(damaged());
         }
         if bytes.len() > MAX_DECODED {
-            return Err(Problem::hinted("larger than any key", "is the path right?"));
+            return Err(KeyProblem::hinted("larger than any key", "is the path right?"));
         }
         let cipher = headers.iter().find_map(|line| line.strip_prefix("DEK-Info:")).map(str::trim);
         let format = match (kind, cipher) {
@@ -83,7 +83,10 @@ impl Pem {
                 let name: String =
                     cipher.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
                 let message = format!("the key is encrypted by an old method ({name})");
-                return Err(Problem::hinted(message, "rewrite it in today's format: ssh-keygen -p -f KEY"));
+                return Err(KeyProblem::hinted(
+                    message,
+                    "rewrite it in today's format: ssh-keygen -p -f KEY",
+                ));
             }
         };
         let info = match format {
@@ -103,7 +106,7 @@ enum Kind {
     Other,
 }
 
-fn kind(label: &str) -> Result<Kind, Problem> {
+fn kind(label: &str) -> Result<Kind, KeyProblem> {
     Err(match label {
         "OPENSSH PRIVATE KEY" => return Ok(Kind::OpenSsh),
         "ENCRYPTED PRIVATE KEY" => return Ok(Kind::Pkcs8Encrypted),
@@ -112,26 +115,26 @@ fn kind(label: &str) -> Result<Kind, Problem> {
         "DSA PRIVATE KEY" => dsa(),
         "PUBLIC KEY" | "RSA PUBLIC KEY" | "SSH2 PUBLIC KEY" => public_key(),
         "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
-            Problem::hinted("this is a TLS certificate, not a key", "name the private key")
+            KeyProblem::hinted("this is a TLS certificate, not a key", "name the private key")
         }
-        "CERTIFICATE REQUEST" => Problem::hinted("this is a certificate request", "name the private key"),
-        "SSH2 ENCRYPTED PRIVATE KEY" => Problem::hinted(
+        "CERTIFICATE REQUEST" => KeyProblem::hinted("this is a certificate request", "name the private key"),
+        "SSH2 ENCRYPTED PRIVATE KEY" => KeyProblem::hinted(
             "a key in the format of ssh.com",
             "convert it: ssh-keygen -i -f KEY > NEW && chmod 600 NEW",
         ),
-        _ => Problem::hinted("not an SSH private key", "name a file that ssh-keygen wrote"),
+        _ => KeyProblem::hinted("not an SSH private key", "name a file that ssh-keygen wrote"),
     })
 }
 
 /// What a file without any armour is.
-fn not_pem(text: &str) -> Problem {
+fn not_pem(text: &str) -> KeyProblem {
     let first = text.split_whitespace().next().unwrap_or_default();
     if text.is_empty() {
-        Problem::hinted("the file is empty", "is the path right?")
+        KeyProblem::hinted("the file is empty", "is the path right?")
     } else if first.starts_with("PuTTY-User-Key-File") {
-        Problem::hinted("a key in PuTTY's format", "convert it: puttygen KEY -O private-openssh -o NEW")
+        KeyProblem::hinted("a key in PuTTY's format", "convert it: puttygen KEY -O private-openssh -o NEW")
     } else if first.ends_with("-cert-v01@openssh.com") {
-        Problem::hinted(
+        KeyProblem::hinted(
             "this is a certificate",
             "name the private key here, and the certificate in `certificates:`",
         )
@@ -140,22 +143,25 @@ fn not_pem(text: &str) -> Problem {
     {
         public_key()
     } else {
-        Problem::hinted("not a private key", "name a file that ssh-keygen wrote")
+        KeyProblem::hinted("not a private key", "name a file that ssh-keygen wrote")
     }
 }
 
-fn public_key() -> Problem {
-    Problem::hinted("this is a public key", "use the private key: the same name without .pub")
+fn public_key() -> KeyProblem {
+    KeyProblem::hinted("this is a public key", "use the private key: the same name without .pub")
 }
 
 /// DSA was cut from OpenSSH; 1024 bits of it are within reach.
-pub(super) fn dsa() -> Problem {
-    Problem::hinted("DSA keys are no longer accepted by SSH servers", "make a new key: ssh-keygen -t ed25519")
+pub(super) fn dsa() -> KeyProblem {
+    KeyProblem::hinted(
+        "DSA keys are no longer accepted by SSH servers",
+        "make a new key: ssh-keygen -t ed25519",
+    )
 }
 
 /// The sentence for what is no key any more, whatever it was.
-pub(super) fn damaged() -> Problem {
-    Problem::hinted(
+pub(super) fn damaged() -> KeyProblem {
+    KeyProblem::hinted(
         "the key is damaged",
         "copy the file again; `ssh-keygen -y -f KEY` shows whether it is whole",
     )

@@ -12,10 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::ssh::known_hosts::StoreError;
-
-/// Larger files are refused: a million ed25519 lines are about 100 MiB.
-pub(super) const SIZE_MAX: u64 = 256 << 20;
+use crate::ssh::known_hosts::verdict::{SIZE_MAX, StoreError};
 
 /// The bytes of a file, with what is odd about it.
 #[derive(Debug, Default)]

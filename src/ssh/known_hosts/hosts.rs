@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-use crate::ssh::known_hosts::line::Problem;
+use crate::ssh::known_hosts::flaw::LineFlaw;
 
 /// The longest pattern that OpenSSH compares (`match_pattern_list` in match.c): longer ones void their line.
 const PATTERN_MAX: usize = 1022;
@@ -24,14 +24,14 @@ pub(super) enum HostField {
 
 impl HostField {
     /// Reads a host field, with what is wrong with it.
-    pub(super) fn parse(field: &[u8]) -> (Self, Option<Problem>) {
+    pub(super) fn parse(field: &[u8]) -> (Self, Option<LineFlaw>) {
         if !field.starts_with(b"|") {
             let (names, flaw) = Names::parse(field);
             return (Self::Names(names), flaw);
         }
         match HashedName::parse(field) {
             Some(hashed) => (Self::Hashed(hashed), None),
-            None => (Self::Unreadable, Some(Problem::BadHash)),
+            None => (Self::Unreadable, Some(LineFlaw::BadHash)),
         }
     }
 
@@ -66,7 +66,7 @@ struct Pattern {
 
 impl Names {
     /// Leaves out a pattern that is too long: the line is reported as garbage and blamed on the other names.
-    fn parse(field: &[u8]) -> (Self, Option<Problem>) {
+    fn parse(field: &[u8]) -> (Self, Option<LineFlaw>) {
         let mut flaw = None;
         let mut patterns = Vec::new();
         for item in field.split(|byte| *byte == b',') {
@@ -75,7 +75,7 @@ impl Names {
                 None => (false, item),
             };
             if glob.len() > PATTERN_MAX {
-                flaw = Some(Problem::LongName);
+                flaw = Some(LineFlaw::LongName);
             } else if !glob.is_empty() {
                 patterns.push(Pattern { negated, glob: glob.to_ascii_lowercase().into() });
             }
@@ -250,7 +250,7 @@ mod tests {
         let more = format!("{good},b");
         let bare = good.trim_end_matches('=').to_owned();
         for bad in ["|", "|1|", "|1||", "|2|AAAA|AAAA", &short, &more, &bare] {
-            assert_eq!(HostField::parse(bad.as_bytes()), (HostField::Unreadable, Some(Problem::BadHash)));
+            assert_eq!(HostField::parse(bad.as_bytes()), (HostField::Unreadable, Some(LineFlaw::BadHash)));
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let limit = "x".repeat(PATTERN_MAX);
         assert_eq!(HostField::parse(limit.as_bytes()).1, None);
         let (field, flaw) = HostField::parse(format!("a,{limit}x").as_bytes());
-        assert_eq!(flaw, Some(Problem::LongName));
+        assert_eq!(flaw, Some(LineFlaw::LongName));
         assert!(field.concerns(b"a"));
     }
 

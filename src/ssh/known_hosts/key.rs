@@ -9,7 +9,7 @@ use std::sync::Arc;
 use data_encoding::BASE64_NOPAD;
 use sha2::{Digest, Sha256};
 
-use crate::ssh::known_hosts::line::Problem;
+use crate::ssh::known_hosts::flaw::LineFlaw;
 
 /// RSA keys below this many bits are refused, as OpenSSH does (`SSH_RSA_MINIMUM_MODULUS_SIZE`).
 const RSA_MIN_BITS: usize = 1024;
@@ -55,13 +55,13 @@ pub(super) fn preference(type_name: &str) -> usize {
 }
 
 /// Checks that a recorded key is whole and of the type that its line claims.
-pub(super) fn inspect(label: &str, blob: &[u8]) -> Result<(), Problem> {
-    let (name, body) = split_string(blob).ok_or(Problem::Truncated)?;
-    let name = printable_type(name).ok_or(Problem::Truncated)?;
+pub(super) fn inspect(label: &str, blob: &[u8]) -> Result<(), LineFlaw> {
+    let (name, body) = split_string(blob).ok_or(LineFlaw::Truncated)?;
+    let name = printable_type(name).ok_or(LineFlaw::Truncated)?;
     // OpenSSH reads the names of RSA's signature algorithms as names of the key type.
     let same = name == label || (name == "ssh-rsa" && matches!(label, "rsa-sha2-256" | "rsa-sha2-512"));
     if !same {
-        return Err(Problem::WrongType { label: label.into(), found: name.into() });
+        return Err(LineFlaw::WrongType { label: label.into(), found: name.into() });
     }
     let whole = match name {
         "ssh-ed25519" => matches!(strings(body).as_deref(), Some([key]) if key.len() == 32),
@@ -75,7 +75,7 @@ pub(super) fn inspect(label: &str, blob: &[u8]) -> Result<(), Problem> {
             Some([_exponent, modulus]) => {
                 let bits = bit_length(modulus);
                 if bits < RSA_MIN_BITS {
-                    return Err(Problem::WeakRsa { bits });
+                    return Err(LineFlaw::WeakRsa { bits });
                 }
                 true
             }
@@ -84,7 +84,7 @@ pub(super) fn inspect(label: &str, blob: &[u8]) -> Result<(), Problem> {
         // Of a type we do not know only the name can be checked: certificates, for one, hold more than strings.
         _ => !body.is_empty(),
     };
-    if whole { Ok(()) } else { Err(Problem::Truncated) }
+    if whole { Ok(()) } else { Err(LineFlaw::Truncated) }
 }
 
 fn is_ecdsa(body: &[u8], curve: &[u8], point_len: usize) -> bool {

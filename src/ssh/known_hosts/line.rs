@@ -6,57 +6,9 @@ use std::borrow::Cow;
 
 use data_encoding::BASE64;
 
+use crate::ssh::known_hosts::flaw::LineFlaw;
 use crate::ssh::known_hosts::hosts::HostField;
 use crate::ssh::known_hosts::key;
-
-/// Why a line cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// A word with `@` that is no marker.
-    #[error("unknown marker, expected @revoked or @cert-authority")]
-    UnknownMarker,
-    /// More than one marker.
-    #[error("more than one marker")]
-    TwoMarkers,
-    /// Nothing after the host names, or no key after its type.
-    #[error("no key")]
-    NoKey,
-    /// The type is not printable ASCII of at most 64 bytes.
-    #[error("the key type is not a word of printable ASCII")]
-    BadType,
-    /// The key is not whole and canonical base64.
-    #[error("the key is not valid base64, it may be cut off")]
-    Base64,
-    /// The key decodes, but to something too short, too long or of another form.
-    #[error("the key is damaged or cut off")]
-    Truncated,
-    /// The line names one type, the key another.
-    #[error("the line says {label}, but the key is {found}")]
-    WrongType {
-        /// What the line says.
-        label: Box<str>,
-        /// What the key says.
-        found: Box<str>,
-    },
-    /// An RSA key that nobody should trust.
-    #[error("RSA key of {bits} bits, too short to be trusted")]
-    WeakRsa {
-        /// Size of the modulus.
-        bits: usize,
-    },
-    /// A hashed host name that is not `|1|salt|hash`.
-    #[error("damaged hashed host name")]
-    BadHash,
-    /// A host pattern longer than OpenSSH reads.
-    #[error("a host name of more than 1022 bytes")]
-    LongName,
-    /// A NUL byte, which ends a line for OpenSSH: UTF-16, or the mark of a crash.
-    #[error("a NUL byte, the file is not plain text")]
-    Nul,
-    /// A UTF-8 byte order mark, which is part of the first host name for OpenSSH.
-    #[error("a byte order mark before the host name, save the file without one")]
-    ByteOrderMark,
-}
 
 /// A line that says something.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,12 +30,12 @@ pub(super) enum Content {
         /// The key.
         blob: Vec<u8>,
         /// What to warn of.
-        flaw: Option<Problem>,
+        flaw: Option<LineFlaw>,
     },
     /// This key signs their certificates; it is good for no plain key.
     Authority(Vec<u8>),
     /// Nothing that can be relied on.
-    Garbage(Problem),
+    Garbage(LineFlaw),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +49,7 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
     let mut flaw = None;
     let raw = match raw.strip_prefix(b"\xEF\xBB\xBF") {
         Some(rest) => {
-            flaw = Some(Problem::ByteOrderMark);
+            flaw = Some(LineFlaw::ByteOrderMark);
             rest
         }
         None => raw,
@@ -105,7 +57,7 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
     // OpenSSH would stop at a NUL. Leaving the NULs out instead lets a damaged or UTF-16 line be blamed on the
     // host that it once named, so that this host is refused rather than called unknown.
     let text = if raw.contains(&0) {
-        flaw = Some(Problem::Nul);
+        flaw = Some(LineFlaw::Nul);
         Cow::Owned(raw.iter().copied().filter(|byte| *byte != 0).collect())
     } else {
         Cow::Borrowed(raw)
@@ -120,8 +72,8 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
         marker = match (marker, word) {
             (Ok(None), b"@revoked") => Ok(Some(Marker::Revoked)),
             (Ok(None), b"@cert-authority") => Ok(Some(Marker::Authority)),
-            (Ok(None), _) => Err(Problem::UnknownMarker),
-            (Ok(Some(_)), _) => Err(Problem::TwoMarkers),
+            (Ok(None), _) => Err(LineFlaw::UnknownMarker),
+            (Ok(Some(_)), _) => Err(LineFlaw::TwoMarkers),
             (Err(problem), _) => Err(problem),
         };
         rest = after;
@@ -139,17 +91,17 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
 }
 
 /// Reads `type base64 [comment]`.
-fn read_key(text: &[u8]) -> Result<Vec<u8>, Problem> {
+fn read_key(text: &[u8]) -> Result<Vec<u8>, LineFlaw> {
     if text.is_empty() || text.starts_with(b"#") {
-        return Err(Problem::NoKey);
+        return Err(LineFlaw::NoKey);
     }
     let (label, rest) = split_word(text);
-    let label = key::printable_type(label).ok_or(Problem::BadType)?;
+    let label = key::printable_type(label).ok_or(LineFlaw::BadType)?;
     let (encoded, _comment) = split_word(rest);
     if encoded.is_empty() {
-        return Err(Problem::NoKey);
+        return Err(LineFlaw::NoKey);
     }
-    let blob = BASE64.decode(encoded).map_err(|_| Problem::Base64)?;
+    let blob = BASE64.decode(encoded).map_err(|_| LineFlaw::Base64)?;
     key::inspect(label, &blob)?;
     Ok(blob)
 }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, ftruncate, open, stat};
 use rustix::io::{Errno, pread, write};
 
-use crate::ssh::known_hosts::file::SIZE_MAX;
-use crate::ssh::known_hosts::record::RecordError;
+use crate::ssh::known_hosts::record_error::RecordError;
+use crate::ssh::known_hosts::verdict::SIZE_MAX;
 
 /// How long another writer may hold the lock: it writes a few lines.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

@@ -8,8 +8,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::ssh::known_hosts::file;
+use crate::ssh::known_hosts::flaw::LineFlaw;
 use crate::ssh::known_hosts::line::{self, Content};
-use crate::ssh::known_hosts::{Place, StoreError, file, index_of};
+use crate::ssh::known_hosts::lookup::index_of;
+use crate::ssh::known_hosts::verdict::{Place, StoreError};
 
 /// How a binary revocation list begins (OpenSSH, PROTOCOL.krl).
 const KRL: &[u8] = b"SSHKRL\n\0";
@@ -71,7 +74,7 @@ impl RevokedKeys {
                     return Err(StoreError::Revocation { place, problem });
                 }
                 Some(Content::Authority(_) | Content::Revoked { .. }) | None => {
-                    return Err(StoreError::Revocation { place, problem: line::Problem::NoKey });
+                    return Err(StoreError::Revocation { place, problem: LineFlaw::NoKey });
                 }
             }
         }

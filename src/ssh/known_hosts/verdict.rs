@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::ssh::known_hosts::file::SIZE_MAX;
-use crate::ssh::known_hosts::line::Problem;
+use crate::ssh::known_hosts::flaw::LineFlaw;
 
 /// What the files say of a key that a host presents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub enum Verdict {
 /// A line of a file. Displayed as `file:line`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The file as it was named to [`KnownHosts::load`](crate::ssh::known_hosts::KnownHosts::load).
+    /// The file as it was named to [`KnownHosts::load`](crate::ssh::known_hosts::lookup::KnownHosts::load).
     pub file: Arc<Path>,
     /// Line, from 1.
     pub line: u32,
@@ -47,7 +46,7 @@ pub struct Recorded {
     pub place: Place,
     /// The type inside the key: `ssh-ed25519`. Printable ASCII.
     pub key_type: String,
-    /// Its [`fingerprint`](crate::ssh::known_hosts::fingerprint).
+    /// Its [`fingerprint`](crate::ssh::known_hosts::key::fingerprint).
     pub fingerprint: String,
 }
 
@@ -82,7 +81,7 @@ pub enum StoreError {
         /// The line.
         place: Place,
         /// What is wrong with it.
-        problem: Problem,
+        problem: LineFlaw,
     },
     /// A line of a file of revoked keys means nothing, so it is not known what it revokes.
     #[error("{place}: a line of revoked keys is unusable: {problem}")]
@@ -90,7 +89,7 @@ pub enum StoreError {
         /// The line.
         place: Place,
         /// What is wrong with it.
-        problem: Problem,
+        problem: LineFlaw,
     },
     /// A revocation list in OpenSSH's binary form.
     #[error("{} is a binary revocation list (KRL), which fan does not read", file.display())]
@@ -119,3 +118,6 @@ impl StoreError {
         }
     }
 }
+
+/// Larger files are refused: a million ed25519 lines are about 100 MiB.
+pub(super) const SIZE_MAX: u64 = 256 << 20;

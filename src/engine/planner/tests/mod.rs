@@ -112,7 +112,6 @@ fn inventory() -> Inventory {
         settings: Settings::default(),
         vars: Vars::new(),
         protect: false,
-        position: at(line),
     };
     let roles = vec![role(9, "web", "web*"), role(10, "db", "db1")];
     let members = target::role_members(&hosts, &roles).unwrap();

@@ -96,7 +96,7 @@ impl Line {
             }
         };
         let after = self.edit.apply(&before);
-        let content = Content::of_bytes(std::path::Path::new(&name), after, 0o644, 0);
+        let content = Content::of_bytes(std::path::Path::new(&name), after, 0o644);
         let mut tally = Tally::default();
         // A link to the file stays one: it is the file behind it that has the line.
         let placing = Placing { follow: true, ..self.placing.clone() };

@@ -239,7 +239,7 @@ impl Template {
             meta.permissions().mode() & 0o777
         });
         Ok(Self {
-            content: Arc::new(Content::of_bytes(&path, rendered, mode, 0)),
+            content: Arc::new(Content::of_bytes(&path, rendered, mode)),
             name: path,
             to: texts.remote(&file.to)?,
             wanted: texts.wanted(&file.attributes)?,

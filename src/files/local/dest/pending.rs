@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, unlinkat};
 
-use crate::files::local::LocalError;
-use crate::files::local::dest::{Place, set_mtime};
+use crate::files::local::dest::place::{Place, set_mtime};
+use crate::files::local::error::LocalError;
 use crate::files::local::stat::{Facts, Identity};
 
 /// A file that is being written, under another name beside its path. Goes away when it is dropped uncommitted.
@@ -44,18 +44,9 @@ impl PendingFile {
     ///
     /// # Errors
     ///
-    /// The disk is full ([`LocalError::is_disk_full`]), or broken.
+    /// The disk is full, or broken.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), LocalError> {
         self.file.write_all_at(bytes, offset).map_err(|source| self.error("write", source))
-    }
-
-    /// Reads what was written at an offset; fewer bytes than there is room for at the end only, or when interrupted.
-    ///
-    /// # Errors
-    ///
-    /// The disk is broken.
-    pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, LocalError> {
-        self.file.read_at(bytes, offset).map_err(|source| self.error("read", source))
     }
 
     /// Puts the file at its path, in the place of a file or link, once its content is on the disk.

@@ -18,7 +18,7 @@ use crate::files::digest::Digest;
 use crate::files::put::send;
 use crate::files::put::send::Outgoing;
 use crate::files::put::tree::compare::size;
-use crate::files::put::tree::{Remarks, SPECIAL, Sending, TreeJob};
+use crate::files::put::tree::job::{Remarks, SPECIAL, Sending, TreeJob};
 use crate::files::put::verify::Arrivals;
 use crate::files::remote::{Remote, Replaced, Wanted, about, attrs_of, child, shown, split, temporary_name};
 use crate::model::outcome::{Failure, Kind};

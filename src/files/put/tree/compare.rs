@@ -8,7 +8,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::put::tree::{PutTree, Sending, TreeJob, below, same_kind};
+use crate::files::put::tree::job::{PutTree, Sending, TreeJob, below, same_kind};
 use crate::files::put::verify::digest_there;
 use crate::files::remote::{Remote, is_folder, shown};
 use crate::files::select::Selection;

@@ -1,32 +1,12 @@
 //! A mark becomes text: the quoting of each place. Owns the spellings; refuses a value where none is right.
 
-use super::heredoc::refuse;
-use super::{Frame, Lexer, Refusal};
 use crate::model::shell::spelling::Spelling;
 use crate::model::shell::{is_plain, is_reserved, single_quoted};
-use crate::model::template::error::Problem;
-use crate::model::template::script::Item;
-use crate::model::template::twice::{self, Wants, is_number};
-
-/// A value at a place that takes one text.
-pub(super) struct Mark {
-    /// Its index.
-    pub item: usize,
-    /// Its text.
-    pub word: String,
-}
-
-/// What the constructs that are open allow.
-pub(super) enum Place {
-    /// A word of a command.
-    Bare,
-    /// Inside double quotes.
-    Double,
-    /// In the body of a heredoc that is expanded.
-    Heredoc { strips_tabs: bool },
-    /// Only values that need no quoting.
-    Plain { place: String, help: &'static str },
-}
+use crate::model::template::item::Item;
+use crate::model::template::lexer::seen::{Refusal, refuse};
+use crate::model::template::lexer::state::{Frame, Lexer, Mark, Place};
+use crate::model::template::problem::{ValueProblem, Wants};
+use crate::model::template::twice::{self, is_number};
 
 impl Lexer<'_> {
     /// Puts in the value of the mark that stands here.
@@ -244,7 +224,7 @@ impl Lexer<'_> {
                 );
                 if words.len() != 1 && (in_word || !ends) {
                     let place = "next to other text of its word";
-                    return Err(Refusal { item: index, problem: Problem::WordsPlace { place } });
+                    return Err(Refusal { item: index, problem: ValueProblem::WordsPlace { place } });
                 }
                 let quoted: Vec<String> = words
                     .iter()
@@ -320,7 +300,7 @@ impl Lexer<'_> {
             Item::Word { plain, quoted: None } => plain,
             Item::Words(words) => match <[String; 1]>::try_from(words) {
                 Ok([word]) => word,
-                Err(_) => return Err(Refusal { item, problem: Problem::WordsPlace { place } }),
+                Err(_) => return Err(Refusal { item, problem: ValueProblem::WordsPlace { place } }),
             },
         };
         Ok(Mark { item, word })
@@ -335,7 +315,7 @@ impl Lexer<'_> {
         self.at += digits + 2;
         let found = index.and_then(|index: usize| self.items.get(index).map(|item| (index, item.clone())));
         // Nothing but the formatter writes NUL, so that every mark is whole and has its value.
-        found.ok_or(Refusal { item: usize::MAX, problem: Problem::Nul })
+        found.ok_or(Refusal { item: usize::MAX, problem: ValueProblem::Nul })
     }
 
     /// Writes the text of a value.

@@ -1,26 +1,12 @@
 //! Heredocs: the delimiter behind `<<`, and the bodies after the end of the line. Owns where a body ends, and
 //! that no value can end it earlier.
 
-use super::emit::Mark;
-use super::{Doubt, Frame, Lexer, Refusal, Seen, Trace};
 use crate::model::shell::is_plain;
-use crate::model::template::error::Problem;
+use crate::model::template::lexer::seen::{Refusal, Seen, Trace, refuse};
+use crate::model::template::lexer::state::{Doubt, Frame, Heredoc, Lexer, Mark};
 
 /// Heredocs inside `$(...)` inside heredocs that are followed; deeper ones are in doubt.
 const MAX_NESTING: usize = 8;
-
-/// A heredoc whose body has not begun.
-#[derive(Clone, Debug)]
-pub(super) struct Heredoc {
-    /// The line that ends it.
-    delimiter: Vec<u8>,
-    /// Whether the delimiter was quoted: nothing in the body is expanded.
-    literal: bool,
-    /// Whether it began with `<<-`: tabs at the start of lines are dropped.
-    strips_tabs: bool,
-    /// How much was open where it began; its body must begin on the same level.
-    level: usize,
-}
 
 /// The lines of a heredoc, as the shell compares them with the delimiter.
 struct Lines<'a> {
@@ -286,9 +272,4 @@ fn is_balanced(text: &[u8]) -> bool {
         }
     }
     quote.is_none() && depth == 0
-}
-
-/// A refusal in words.
-pub(super) fn refuse(item: usize, place: impl Into<String>, help: impl Into<String>) -> Refusal {
-    Refusal { item, problem: Problem::Place { place: place.into(), help: help.into() } }
 }

@@ -1,7 +1,8 @@
 //! The steps of the walk: how each construct of a script begins, goes on and ends. Owns the grammar; refuses to
 //! write values.
 
-use super::{Doubt, Frame, Lexer, Refusal, Seen};
+use crate::model::template::lexer::seen::{Refusal, Seen};
+use crate::model::template::lexer::state::{Doubt, Frame, Lexer};
 
 impl Lexer<'_> {
     pub(super) fn commands(&mut self, byte: u8, depth: Option<u32>) -> Result<(), Refusal> {

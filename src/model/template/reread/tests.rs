@@ -7,7 +7,7 @@ use super::find;
 
 /// `column: message | help` of each warning.
 fn said(script: &str) -> Vec<String> {
-    let line = |error: &crate::model::template::error::TemplateError| {
+    let line = |error: &crate::model::template::problem::TemplateError| {
         let place = format!("{}:{}", error.line, error.column.unwrap_or(0));
         format!("{place}: {} | {}", error.message, error.help.as_deref().unwrap_or_default())
     };

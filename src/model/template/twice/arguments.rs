@@ -1,8 +1,8 @@
 //! Which words of a command are its operands, and which belong to an option or a format. Owns the reading of arguments;
 //! refuses to judge what stands there.
 
-use super::table::{WITH_WORD, Which};
-use super::words::Word;
+use crate::model::template::twice::table::{WITH_WORD, Which};
+use crate::model::template::twice::words::Word;
 
 /// The words of a command that a rule is about.
 pub(super) fn chosen<'a>(which: Which, program: &str, arguments: &'a [Word]) -> Vec<&'a Word> {

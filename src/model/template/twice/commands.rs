@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::model::template::lexer::{Opened, Seen};
+use crate::model::template::lexer::seen::{Opened, Seen};
 
-use super::words::{BLOCKS, Command, Part, Quotes, SAYS, Sources, Word};
-use crate::model::template::reread::base;
+use crate::model::template::twice::words::{BLOCKS, Command, Part, Quotes, SAYS, Sources, Word};
+use crate::model::template::words::base;
 
 /// Programs whose heredoc is what the next command of a pipe reads.
 const PASSES: &[&str] = &["cat", "sed", "tee", "envsubst"];

@@ -1,13 +1,15 @@
 //! Texts that another program runs: a shell of its own or on another host, `awk`, `sed`, `git`. Owns which words of a
 //! command are such texts; refuses to judge what they do.
 
-use super::arguments::{chosen, operands};
-use super::table::{Wants, Which};
-use super::words::{Command, Word};
-use super::{Judge, bare, pieces, refuse, sed};
-use crate::model::template::lexer::Refusal;
-use crate::model::template::reread::{self, Inner};
-use crate::model::template::script::Item;
+use crate::model::template::item::Item;
+use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::problem::Wants;
+use crate::model::template::twice::arguments::{chosen, operands};
+use crate::model::template::twice::sed;
+use crate::model::template::twice::state::{Judge, bare, pieces, refuse};
+use crate::model::template::twice::table::Which;
+use crate::model::template::twice::words::{Command, Word};
+use crate::model::template::words::{Inner, base, is_shell, remote_line, script_at, values};
 
 /// Programs of other languages that read a program from their input.
 pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
@@ -30,7 +32,7 @@ impl Judge<'_> {
         let (program, arguments) = command.fed.split_first().unzip();
         let (program, arguments) =
             (program.map(Word::text).unwrap_or_default(), arguments.unwrap_or_default());
-        if !matches!(reread::base(&program), "echo" | "printf" | "print") {
+        if !matches!(base(&program), "echo" | "printf" | "print") {
             let place = "in a text that another program runs";
             let through = self.held.through(&command.stream, self.within.as_deref());
             let refused = through.iter().find(|kept| !self.fits(kept.index, Wants::Foreign));
@@ -146,13 +148,13 @@ impl Judge<'_> {
     /// Words that a shell elsewhere, or another one here, reads again.
     pub(super) fn reread(&self, program: &str, words: &[Word], arguments: &[Word]) -> Result<(), Refusal> {
         if REMOTE.contains(&program) {
-            let line = reread::remote_line(arguments, Word::text);
+            let line = remote_line(arguments, Word::text);
             let is_program = line.len() == 1 && line.iter().all(|word| word.is_one());
             let mut line = line.iter().filter(|_| !is_program);
             return line.try_for_each(|word| self.read_elsewhere(word, "in a line that another shell reads"));
         }
         let texts: Vec<String> = words.iter().map(Word::text).collect();
-        let Some(index) = reread::script_at(&texts) else { return Ok(()) };
+        let Some(index) = script_at(&texts) else { return Ok(()) };
         let Some(word) = words.get(index).filter(|word| !word.is_one() || word.is_one_variable()) else {
             return Ok(());
         };
@@ -167,7 +169,7 @@ impl Judge<'_> {
         arguments: &[Word],
     ) -> Result<(), Refusal> {
         let texts: Vec<String> = command.words.iter().map(Word::text).collect();
-        let Some(script) = reread::script_at(&texts).and_then(|index| texts.get(index)) else {
+        let Some(script) = script_at(&texts).and_then(|index| texts.get(index)) else {
             return Ok(());
         };
         let place = "where another shell reads it as a part of its script";
@@ -195,7 +197,7 @@ impl Judge<'_> {
 
     pub(super) fn read_elsewhere(&self, word: &Word, place: &str) -> Result<(), Refusal> {
         let bare = bare(word);
-        for (index, inner) in reread::values(&pieces(word)) {
+        for (index, inner) in values(&pieces(word)) {
             let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
             if !(quoted || self.fits(index, Wants::Foreign)) {
                 return Err(refuse(index, place, Wants::Program));
@@ -208,10 +210,10 @@ impl Judge<'_> {
 /// Whether a shell among the words reads its script from where a heredoc goes.
 pub(super) fn reads_script(program: &str, words: &[Word], arguments: &[Word]) -> bool {
     if REMOTE.contains(&program) {
-        let line: Vec<String> = reread::remote_line(arguments, Word::text).iter().map(Word::text).collect();
+        let line: Vec<String> = remote_line(arguments, Word::text).iter().map(Word::text).collect();
         let line = line.join(" ");
         let last = line.split_whitespace().next_back();
-        return last.is_none_or(|last| last == "-s" || reread::is_shell(last));
+        return last.is_none_or(|last| last == "-s" || is_shell(last));
     }
     if matches!(program, "crontab" | "at" | "batch") {
         return true;
@@ -219,7 +221,7 @@ pub(super) fn reads_script(program: &str, words: &[Word], arguments: &[Word]) ->
     if matches!(program, "." | "source") {
         return arguments.iter().all(|word| word.text() == "/dev/stdin");
     }
-    let shell = words.iter().position(|word| reread::is_shell(&word.text()));
+    let shell = words.iter().position(|word| is_shell(&word.text()));
     let Some(behind) = shell.and_then(|at| words.get(at + 1..)) else { return false };
     let behind: Vec<String> = behind.iter().map(Word::text).collect();
     let is_option = |word: &String| word.starts_with('-') && !word.ends_with('c');

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::words::{Sources, Word};
+use crate::model::template::twice::words::{Sources, Word};
 
 /// How a variable holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

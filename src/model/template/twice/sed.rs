@@ -1,7 +1,7 @@
 //! The places of a value in a script of sed. Owns where a text ends there, and with it what it must not have; refuses to
 //! judge what the script does.
 
-use super::words::{Part, Word};
+use crate::model::template::twice::words::{Part, Word};
 
 /// What stands in a script of sed and is not its author's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,11 @@ impl Place {
         let delimiter = match self {
             Self::Between(delimiter) => Some(delimiter),
             Self::Line => None,
-            Self::Bare => return super::is_number(text) || text == "$" || text.is_empty(),
+            Self::Bare => {
+                return crate::model::template::twice::state::is_number(text)
+                    || text == "$"
+                    || text.is_empty();
+            }
         };
         let mut chars = text.chars();
         while let Some(c) = chars.next() {

@@ -2,22 +2,7 @@
 //! bash, dash, zsh, ksh, mksh, posh and busybox; which shell a host has is often not known, so what one of them
 //! evaluates counts.
 
-/// What a value must be in a place that is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::model::template) enum Wants {
-    /// A decimal number. Anything else is arithmetic: names, their subscripts, and the commands within those.
-    Number,
-    /// The name of a variable. A subscript behind it is evaluated.
-    Name,
-    /// A text without anything that a shell knows, or one quoted for it: the place is a program.
-    Program,
-    /// A text without anything that a shell knows.
-    Plain,
-    /// A text that ends no string and begins no command in a program of another language.
-    Foreign,
-    /// A text that does not end where it stands.
-    Delimited,
-}
+use crate::model::template::problem::Wants;
 
 /// Which words of a command a rule is about.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! The words of a script's commands, and what they are made of. Owns where the text of a word comes from; refuses to read
 //! a script.
 
-use crate::model::template::reread::{BEFORE, base};
+use crate::model::template::words::{BEFORE, base};
 
 /// Programs that print their operands, or a part of them.
 pub(super) const SAYS: &[&str] =

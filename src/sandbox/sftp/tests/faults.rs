@@ -5,9 +5,10 @@ use std::fs;
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
+use crate::sandbox::behaviour::Behaviour;
+use crate::sandbox::sftp::fault::SftpFault;
 use crate::sandbox::sftp::tests::{ALL, Sftp, code, data, handle, names, read, text, vendor, write};
 use crate::sandbox::tests::{only, sandbox, session};
-use crate::sandbox::{Behaviour, SftpFault};
 use crate::ssh::sftp::wire::{Attrs, Reply, Request, init, status};
 
 /// A session with a host that has the file `a`, with the ten digits in it.

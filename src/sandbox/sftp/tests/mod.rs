@@ -12,9 +12,10 @@ use russh::client::{self, Handle};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::sandbox::behaviour::Behaviour;
+use crate::sandbox::fleet::Sandbox;
 use crate::sandbox::sftp::files::Files;
 use crate::sandbox::tests::{Known, only, sandbox, session};
-use crate::sandbox::{Behaviour, Sandbox};
 use crate::ssh::sftp::wire::{
     Attrs, LinkOrder, OpenFlags, Packets, Reply, Request, init, put_string, read_version, status, take_u64,
 };

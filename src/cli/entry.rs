@@ -1,0 +1,84 @@
+//! What the process was started with, carried out; errors become words, results the exit code.
+
+use std::env;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::cli::args::{Cli, Color, Command, ReportCommand};
+use crate::cli::error::{CliError, talk};
+use crate::cli::journal::Invocation;
+use crate::cli::{
+    again, check, demo, exec, facts, get, history, hosts, list, log, ls, merge, ping, put, run, schema,
+    shell, show, snippet, sync, trust,
+};
+use crate::model::outcome::ExitCode;
+
+/// Runs the command line that this process was started with; returns the number that it should exit with: an
+/// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
+pub fn main() -> u8 {
+    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok((cli, name, Invocation::of(&matches, env::args_os().skip(1))))
+    });
+    let (cli, name, invocation) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version are answers; they go to stdout and are no error.
+            let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let printed = error.print();
+            let code = if answer && printed.is_ok() { ExitCode::Ok } else { ExitCode::Input };
+            return code.code();
+        }
+    };
+    let log = match log::begin(&cli.log, &name) {
+        Ok(log) => log,
+        Err(error) => return complain(error),
+    };
+    let code = match &cli.command {
+        Command::Shell(args) => shell::run(args).unwrap_or_else(complain),
+        command => carry_out(command, cli.color, &invocation).map_or_else(complain, ExitCode::code),
+    };
+    if let Some(log) = log {
+        log.end(code);
+    }
+    code
+}
+
+/// Does what a subcommand is there for.
+fn carry_out(command: &Command, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+    let again = |(command, invocation): (Command, Invocation)| carry_out(&command, color, &invocation);
+    match command {
+        Command::Run(args) => run::run(args, color, invocation),
+        Command::Exec(args) => exec::run(args, color, invocation),
+        Command::Put(args) => put::run(args, color, invocation),
+        Command::Get(args) => get::run(args, color, invocation),
+        Command::Sync(args) => sync::run(args, color, invocation),
+        Command::Ls(args) => ls::run(args, color, invocation),
+        Command::List(args) => list::run(&args.tasks_file, args.json),
+        Command::Hosts(args) => hosts::run(args),
+        Command::Check(args) => check::run(args, color),
+        Command::Ping(args) => ping::run(args, color),
+        Command::Facts(args) => facts::run(args, color),
+        Command::Trust(args) => trust::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Demo(args) => demo::run(args, color),
+        Command::History(args) => history::run(args),
+        Command::Show(args) => show::run(args, color),
+        Command::Report(args) => match &args.command {
+            Some(ReportCommand::Merge(args)) => merge::run(args),
+            None => show::report(args),
+        },
+        Command::Retry(args) => again::retry(args)?.map_or(Ok(ExitCode::Ok), again),
+        Command::Resume(args) => again::resume(args)?.map_or(Ok(ExitCode::Ok), again),
+        // Its exit code is that of the remote shell.
+        Command::Shell(args) => shell::run(args).map(|_| ExitCode::Ok),
+    }
+}
+
+/// Tells an error; gives the number to exit with.
+fn complain(error: CliError) -> u8 {
+    talk(&error.worded(snippet::shown));
+    error.exit_code().code()
+}

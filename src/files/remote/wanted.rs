@@ -1,0 +1,71 @@
+//! What is to be set of a file, and by which means.
+
+use crate::model::outcome::{Failure, Kind};
+use crate::model::time::rfc3339;
+use crate::ssh::sftp::wire::Attrs;
+
+/// Whether commands may run beside SFTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commands {
+    /// As on most servers.
+    #[default]
+    Beside,
+    /// The server ends the connection when it is asked for one (proftpd's mod_sftp).
+    Never,
+}
+
+impl Commands {
+    /// Whether a command may be asked for.
+    ///
+    /// # Errors
+    ///
+    /// It would end the connection.
+    pub fn allowed(self) -> Result<(), Failure> {
+        match self {
+            Self::Beside => Ok(()),
+            Self::Never => Err(Failure::new(
+                Kind::ExecRefused,
+                "the server ends the connection when asked for a command beside SFTP",
+            )),
+        }
+    }
+}
+
+/// What is to be set of a file; what is not said stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Owner, by name or number.
+    pub owner: Option<String>,
+    /// Group, by name or number.
+    pub group: Option<String>,
+    /// Last modification.
+    pub mtime: Option<i64>,
+}
+
+impl Wanted {
+    /// Whether nothing is.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `owner:group` as chown takes it.
+pub(super) fn whose(wanted: &Wanted) -> String {
+    let owner = wanted.owner.as_deref().unwrap_or_default();
+    let group = wanted.group.as_ref().map(|group| format!(":{group}")).unwrap_or_default();
+    format!("{owner}{group}")
+}
+
+pub(in crate::files) fn attrs_of(wanted: &Wanted) -> Attrs {
+    let seconds = wanted.mtime.map(|mtime| u32::try_from(mtime.max(0)).unwrap_or(u32::MAX));
+    Attrs { permissions: wanted.mode, times: seconds.map(|seconds| (seconds, seconds)), ..Attrs::default() }
+}
+
+/// `touch` with a time that all of them read.
+pub(super) fn touch(mtime: i64) -> String {
+    let digits: String = rfc3339(mtime.max(0).unsigned_abs()).chars().filter(char::is_ascii_digit).collect();
+    let (minutes, seconds) = digits.split_at(12);
+    format!("TZ=UTC0 touch -c -t {minutes}.{seconds}")
+}

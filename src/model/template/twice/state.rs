@@ -1,0 +1,64 @@
+//! What is known of a script while its commands are judged, and the refusal of a value.
+
+use std::collections::HashSet;
+
+use crate::model::template::item::Item;
+use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::problem::{ValueProblem, Wants};
+use crate::model::template::twice::held::{Held, Kept};
+use crate::model::template::twice::words::{Part, Quotes, Word};
+use crate::model::template::words::Piece;
+
+/// What is known of the variables of a script at a place of it.
+#[derive(Default)]
+pub(super) struct Judge<'a> {
+    pub(super) items: &'a [Item],
+    /// Variables that hold numbers: what they are given is calculated.
+    pub(super) counted: HashSet<String>,
+    /// Arrays whose subscripts are texts.
+    pub(super) keyed: HashSet<String>,
+    /// Variables that hold values which are no numbers.
+    pub(super) held: Held,
+    /// The functions of the script.
+    pub(super) functions: Vec<String>,
+    /// The one that the command is in.
+    pub(super) within: Option<String>,
+    /// Whether the command runs in any case, as far as its own operator says.
+    pub(super) is_conditional: bool,
+    /// How many blocks are open.
+    pub(super) depth: usize,
+    /// What loops and groups read.
+    pub(super) input: Vec<Kept>,
+}
+
+/// The refusal of a value for its place.
+pub(in crate::model::template) fn refuse(item: usize, place: &str, wants: Wants) -> Refusal {
+    Refusal { item, problem: ValueProblem::Evaluated { place: place.to_owned(), wants } }
+}
+
+/// The values of a word outside quotes.
+pub(super) fn bare(word: &Word) -> HashSet<usize> {
+    let bare = |part: &Part| match part {
+        Part::Value(index, Quotes::None) => Some(*index),
+        Part::Value(..) | Part::Char(..) | Part::Expansion(_) => None,
+    };
+    word.0.iter().filter_map(bare).collect()
+}
+
+/// A word as the program gets it, for a reading by another one.
+pub(super) fn pieces(word: &Word) -> Vec<Piece> {
+    let piece = |part: &Part| match part {
+        Part::Char(c, _) => Piece::Char(*c),
+        Part::Value(index, _) => Piece::Value(*index),
+        Part::Expansion(_) => Piece::Expansion,
+    };
+    word.0.iter().map(piece).collect()
+}
+
+/// Whether a text is a number wherever a shell calculates: one that begins with 0 is octal.
+pub(in crate::model::template) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits(whole) && all_digits(part) && (whole == "0" || !whole.starts_with('0'))
+}

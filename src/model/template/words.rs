@@ -1,0 +1,111 @@
+//! Words of commands: which is a shell, what it reads as a script, and where values stand in that.
+
+/// Words that stand before the program of a command.
+pub(super) const BEFORE: &[&str] = &["if", "then", "elif", "else", "while", "until", "do", "{", "!", "time"];
+
+/// Options of ssh whose value is no command.
+pub(super) const SSH_OPTIONS: &[&str] = &[
+    "-B", "-b", "-c", "-D", "-E", "-e", "-F", "-I", "-i", "-J", "-L", "-l", "-m", "-O", "-o", "-P", "-p",
+    "-Q", "-R", "-S", "-W", "-w",
+];
+
+/// Shells, whose `-c` takes a script.
+const SHELLS: &[&str] = &[
+    "sh", "bash", "rbash", "dash", "ash", "ksh", "ksh93", "mksh", "yash", "posh", "zsh", "fish", "csh",
+    "tcsh", "$SHELL", "$BASH",
+];
+
+/// Programs whose `-c` takes a line for a shell.
+const RUNNERS: &[&str] = &["su", "runuser", "flock", "script"];
+
+/// A part of a quoted text, as the program gets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    Char(char),
+    /// The value of this index.
+    Value(usize),
+    /// What the shell puts in.
+    Expansion,
+}
+
+/// Where a value stands within a quoted text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inner {
+    Bare,
+    Quoted,
+}
+
+/// The values of a text that a shell reads, each with where it stands there. Quotes that never end are text.
+pub(super) fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(&piece) = pieces.get(at) {
+        match piece {
+            Piece::Value(index) => found.push((index, Inner::Bare)),
+            Piece::Char('\\') => at += 1,
+            Piece::Char(quote @ ('\'' | '"')) => {
+                let rest = pieces.get(at + 1..).unwrap_or_default();
+                if let Some(length) = closing(rest, quote) {
+                    let inner = rest.iter().take(length);
+                    found.extend(inner.filter_map(|piece| match piece {
+                        Piece::Value(index) => Some((*index, Inner::Quoted)),
+                        Piece::Char(_) | Piece::Expansion => None,
+                    }));
+                    at += length + 1;
+                }
+            }
+            Piece::Char(_) | Piece::Expansion => {}
+        }
+        at += 1;
+    }
+    found
+}
+
+/// How many pieces stand before the quote that ends a text.
+fn closing(pieces: &[Piece], quote: char) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match *pieces.get(at)? {
+            Piece::Char('\\') if quote == '"' => at += 1,
+            Piece::Char(c) if c == quote => return Some(at),
+            Piece::Char(_) | Piece::Value(_) | Piece::Expansion => {}
+        }
+        at += 1;
+    }
+}
+
+/// The shell among the words before a text that it reads as a script.
+pub(super) fn script_reader(words: &[String]) -> Option<&str> {
+    let last = words.last()?;
+    let takes_script =
+        last == "--command" || (last.starts_with('-') && !last.starts_with("--") && last.ends_with('c'));
+    let shell = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
+    words.iter().map(|word| base(word)).find(shell).filter(|_| takes_script)
+}
+
+/// Which of the words of a command a shell among them reads as its script: the first that is no option behind a `-c`.
+pub(super) fn script_at(words: &[String]) -> Option<usize> {
+    let option =
+        (1..words.len()).find(|&at| words.get(..=at).is_some_and(|words| script_reader(words).is_some()))?;
+    (option + 1..words.len()).find(|&at| words.get(at).is_some_and(|word| !word.starts_with(['-', '+'])))
+}
+
+/// Whether a word is the name of a shell.
+pub(super) fn is_shell(word: &str) -> bool {
+    SHELLS.contains(&base(word))
+}
+
+/// The words that ssh joins to a line for a shell, out of all that it gets.
+pub(super) fn remote_line<T>(arguments: &[T], text: impl Fn(&T) -> String) -> &[T] {
+    let mut at = 0;
+    while let Some(word) = arguments.get(at).map(&text).filter(|word| word.starts_with('-')) {
+        at += if SSH_OPTIONS.contains(&word.as_str()) { 2 } else { 1 };
+    }
+    // The host.
+    arguments.get(at + 1..).unwrap_or_default()
+}
+
+/// The last part of a program's path.
+pub(super) fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}

@@ -1,0 +1,14 @@
+//! What an agent can sign with.
+
+use std::sync::Arc;
+
+use russh::keys::{Certificate, PublicKey};
+
+/// Something that an agent can sign with.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// A key.
+    Key(PublicKey),
+    /// A certificate; its key is in the agent.
+    Certificate(Arc<Certificate>),
+}
