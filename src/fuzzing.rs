@@ -85,7 +85,7 @@ pub mod ssh {
 
     pub mod sftp {
         pub mod wire {
-            pub use crate::ssh::sftp::wire::{Packets, Reply, Request, read_version};
+            pub use crate::ssh::sftp::wire::{Packets, Reply, SftpRequest, read_version};
         }
     }
 }

@@ -28,7 +28,7 @@ pub mod model {
     }
 
     pub mod outcome {
-        pub use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
+        pub use crate::model::outcome::{CancelReason, Exit, ExitCode, Failure, Kind, Status, StepStatus};
     }
 
     pub mod secret {
@@ -37,7 +37,7 @@ pub mod model {
 }
 
 pub mod report {
-    pub use crate::report::{Fold, FoldOptions, Frame, Layout, Reporter, Style, read};
+    pub use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Reporter, Style, read};
 
     pub mod file {
         pub use crate::report::file::{ReportKind, render};
@@ -49,14 +49,14 @@ pub mod report {
 }
 
 pub mod sandbox {
-    pub use crate::sandbox::{Behaviour, Dialect, HostSpec, Login, Sandbox, SandboxHost, SftpFault};
+    pub use crate::sandbox::{Behaviour, Dialect, HostSpec, Sandbox, SandboxHost, SandboxLogin, SftpFault};
 }
 
 pub mod ssh {
     pub use crate::ssh::{Connector, Exec, ExecEvent, ExecRequest, Heard, Sent, Session, Stdin};
 
     pub mod agent {
-        pub use crate::ssh::agent::Patience;
+        pub use crate::ssh::agent::AgentPatience;
     }
 
     pub mod client {
@@ -74,12 +74,12 @@ pub mod ssh {
     pub mod sftp {
         pub mod wire {
             pub use crate::ssh::sftp::wire::{
-                Attrs, OpenFlags, Packets, Reply, Request, init, read_version, status,
+                Attrs, OpenFlags, Packets, Reply, SftpRequest, init, read_version, status,
             };
         }
     }
 }
 
 pub mod store {
-    pub use crate::store::{Recipe, Runs, State, Way};
+    pub use crate::store::{Recipe, RunState, Runs, Way};
 }

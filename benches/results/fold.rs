@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use fan::testing::event::Event;
-use fan::testing::report::{Fold, FoldOptions, Frame, Layout, Reporter, Style};
+use fan::testing::report::{Fold, FoldFrame, FoldOptions, Layout, Reporter, Style};
 
 use crate::events;
 
@@ -34,7 +34,7 @@ pub(crate) fn run() {
 
 fn measure(events: &[Event], diff: bool) -> Duration {
     let options =
-        FoldOptions { layout: Layout::Prefixed, style: Style::default(), frame: Frame::Plain, diff };
+        FoldOptions { layout: Layout::Prefixed, style: Style::default(), frame: FoldFrame::Plain, diff };
     let mut fold = Fold::new(Box::new(io::sink()), Box::new(io::sink()), options);
     let begun = Instant::now();
     for event in events {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use fan::fuzzing::ssh::sftp::wire::{Packets, Reply, Request, read_version};
+use fan::fuzzing::ssh::sftp::wire::{Packets, Reply, SftpRequest, read_version};
 use fan_fuzz::{cut, pieces};
 use libfuzzer_sys::fuzz_target;
 
@@ -39,8 +39,8 @@ fuzz_target!(|bytes: &[u8]| {
             let again = Reply::read(without_length(&reply.head(id), &reply.tail()));
             assert_eq!(again, Ok((id, reply)));
         }
-        if let Ok((id, request)) = Request::read(packet) {
-            let again = Request::read(without_length(&request.head(id), &request.tail()));
+        if let Ok((id, request)) = SftpRequest::read(packet) {
+            let again = SftpRequest::read(without_length(&request.head(id), &request.tail()));
             assert_eq!(again, Ok((id, request)));
         }
     }

@@ -10,12 +10,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
 pub(super) use crate::cli::args::common::{
-    Color, Connection, Execution, Format, HostKeysArg, Output, Selection,
+    Color, ConnectionArgs, Execution, HostKeysArg, Output, OutputFormat, SelectionArgs,
 };
-use crate::cli::args::common::{Condition, PickingArgs, Protection, Variables, time};
-pub(super) use crate::cli::args::files::{ChangesArgs, Get, Looking, Ls, Ownership, Put, Sync, Tree};
+use crate::cli::args::common::{ConditionArgs, PickingArgs, Protection, VariablesArgs, time};
+pub(super) use crate::cli::args::files::{
+    ChangesArgs, GetArgs, Looking, LsArgs, Ownership, PutArgs, SyncArgs, Tree,
+};
 pub(super) use crate::cli::args::runs::{
-    Again, History, Merge, ReportCommand, ReportOf, Resume, Retry, Show,
+    AgainArgs, HistoryArgs, MergeArgs, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
 };
 use crate::model::settings::TimeLimit;
 
@@ -31,7 +33,7 @@ use crate::model::settings::TimeLimit;
 pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", env = "FAN_COLOR")]
     pub(super) color: Color,
@@ -57,58 +59,58 @@ pub(super) struct LogArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Run tasks from tasks.yaml, in the order given.
     #[command(after_help = "Example:\n  fan run deploy:version=1.4 -R web --serial 1,25%")]
-    Run(Run),
+    Run(RunArgs),
     /// Run one command on every host, passed to the login shell as ssh does.
     #[command(after_help = "Example:\n  fan exec -R web -- uptime")]
-    Exec(Exec),
+    Exec(ExecArgs),
     /// Copy files and folders to every host: all or nothing, and only what differs.
     #[command(after_help = "Example:\n  fan put -R web nginx.conf /etc/nginx/nginx.conf --sudo --backup")]
-    Put(Put),
+    Put(PutArgs),
     /// Copy files and folders from every host.
     #[command(after_help = "Example:\n  fan get -R web /var/log/nginx/error.log logs/{host}.log")]
-    Get(Get),
+    Get(GetArgs),
     /// Mirror a local folder to every host.
     #[command(after_help = "Example:\n  fan sync -R web --delete site/ /srv/www")]
-    Sync(Sync),
+    Sync(SyncArgs),
     /// List a folder on every host.
     #[command(after_help = "Example:\n  fan ls -R web /etc/nginx/conf.d")]
-    Ls(Ls),
+    Ls(LsArgs),
     /// List the tasks with their arguments and default roles.
     #[command(after_help = "Example:\n  fan list -f ops/tasks.yaml")]
-    List(List),
+    List(ListArgs),
     /// Show the selected hosts and where each setting comes from.
     #[command(after_help = "Example:\n  fan hosts -H 'web[01-04]'")]
-    Hosts(Hosts),
+    Hosts(HostsArgs),
     /// Check inventory and tasks, and a task with all its variables, without connecting to any host.
     #[command(after_help = "Example:\n  fan check deploy:version=1.4 --connect")]
-    Check(Check),
+    Check(CheckArgs),
     /// Connect to every host, log in and run `true`; show how long each phase took.
     #[command(after_help = "Example:\n  fan ping -R web")]
-    Ping(Ping),
+    Ping(PingArgs),
     /// Show OS, kernel, CPU, memory, disks and network of every host. Needs only a POSIX shell there.
     #[command(after_help = "Example:\n  fan facts --where 'facts.os.id == \"debian\"'")]
-    Facts(Facts),
+    Facts(FactsArgs),
     /// Open an interactive shell on one host, through the same gateways and keys. Type ~. on a new line to leave.
     #[command(after_help = "Example:\n  fan shell web01")]
-    Shell(Shell),
+    Shell(ShellArgs),
     /// Fetch the host keys of the selected hosts, show them, and record them once you confirm.
     #[command(after_help = "Example:\n  fan trust -R web --project")]
-    Trust(Trust),
+    Trust(TrustArgs),
     /// Repeat a run on the hosts that did not end ok.
     #[command(after_help = "Example:\n  fan retry last")]
-    Retry(Retry),
+    Retry(RetryArgs),
     /// Continue a run: each host from its own first unfinished step.
     #[command(after_help = "Example:\n  fan resume last --plan")]
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// List earlier runs, newest first.
     #[command(after_help = "Example:\n  fan history -n 5")]
-    History(History),
+    History(HistoryArgs),
     /// Show the recap of an earlier run.
     #[command(after_help = "Example:\n  fan show last --fold")]
-    Show(Show),
+    Show(ShowArgs),
     /// Write reports of an earlier run, or of several recorded ones together.
     ///
     /// The extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl (the event stream).
@@ -116,14 +118,14 @@ pub(super) enum Command {
     Report(ReportOf),
     /// Start throw-away SSH hosts inside this process and run the example task on them.
     #[command(after_help = "Example:\n  fan demo -i inventory.yaml -f tasks.yaml deploy")]
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Print the JSON Schema of a file format, for editors (docs/editors.md).
     #[command(after_help = "Example:\n  fan schema tasks > tasks.schema.json")]
-    Schema(Schema),
+    Schema(SchemaArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct RunArgs {
     /// Tasks with their arguments: deploy, hello:Jeff, hello:name=Jeff,greeting=Hi
     #[arg(value_name = "TASK[:ARGS]", required_unless_present = "list")]
     pub(super) tasks: Vec<String>,
@@ -149,15 +151,15 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) condition: Condition,
+    pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) execution: Execution,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Exec {
+pub(super) struct ExecArgs {
     /// The command, after `--`; words are joined by spaces, as ssh does.
     #[arg(value_name = "CMD", required = true, last = true)]
     pub(super) command: Vec<String>,
@@ -168,15 +170,15 @@ pub(super) struct Exec {
     #[arg(long)]
     pub(super) diff: bool,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) condition: Condition,
+    pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) execution: Execution,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(super) struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
@@ -185,7 +187,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Hosts {
+pub(super) struct HostsArgs {
     /// Print JSON.
     #[arg(long, conflicts_with = "list")]
     pub(super) json: bool,
@@ -193,13 +195,13 @@ pub(super) struct Hosts {
     #[arg(long)]
     pub(super) list: bool,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) picking: PickingArgs,
     /// Tasks to check, with all their variables on all their hosts.
@@ -212,28 +214,28 @@ pub(super) struct Check {
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(super) variables: Variables,
+    pub(super) variables: VariablesArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Ping {
+pub(super) struct PingArgs {
     /// Print one JSON object per line.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) condition: Condition,
+    pub(super) condition: ConditionArgs,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Facts {
+pub(super) struct FactsArgs {
     /// Print all facts as one JSON object: `.hosts.web1.facts.os.id` (docs/facts.md).
     #[arg(long)]
     pub(super) json: bool,
@@ -241,15 +243,15 @@ pub(super) struct Facts {
     #[arg(long, conflicts_with = "json")]
     pub(super) table: bool,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) condition: Condition,
+    pub(super) condition: ConditionArgs,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Shell {
+pub(super) struct ShellArgs {
     /// A target expression that selects one host: web1, deploy@10.0.0.1:22
     #[arg(value_name = "HOST")]
     pub(super) host: String,
@@ -262,11 +264,11 @@ pub(super) struct Shell {
     #[command(flatten)]
     pub(super) protection: Protection,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Trust {
+pub(super) struct TrustArgs {
     /// Record new keys without asking, for CI: this trusts the network as it is now.
     #[arg(short, long, env = "FAN_YES")]
     pub(super) yes: bool,
@@ -277,13 +279,13 @@ pub(super) struct Trust {
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
-    pub(super) selection: Selection,
+    pub(super) selection: SelectionArgs,
     #[command(flatten)]
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Demo {
+pub(super) struct DemoArgs {
     /// Tasks with their arguments; by default the example's `deploy`.
     #[arg(value_name = "TASK[:ARGS]")]
     pub(super) tasks: Vec<String>,
@@ -300,13 +302,13 @@ pub(super) struct Demo {
     #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',')]
     pub(super) roles: Vec<String>,
     #[command(flatten)]
-    pub(super) variables: Variables,
+    pub(super) variables: VariablesArgs,
     #[command(flatten)]
     pub(super) output: Output,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Schema {
+pub(super) struct SchemaArgs {
     /// Which file format.
     #[arg(value_enum, value_name = "FILE")]
     pub(super) of: SchemaOf,

@@ -7,7 +7,7 @@ use globset::GlobBuilder;
 use rustix::termios::OptionalActions;
 
 use crate::cli::error::CliError;
-use crate::cli::tty::{Changed, Keeper};
+use crate::cli::tty::{Changed, TtyKeeper};
 
 /// Whether there is someone to ask: a terminal on both ends, and not a CI runner.
 pub(super) fn can_ask() -> bool {
@@ -17,7 +17,7 @@ pub(super) fn can_ask() -> bool {
 
 /// The answer about some hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum HostsAnswer {
     /// All of them.
     All,
     /// None of them, which is also what the end of the input means.
@@ -31,7 +31,7 @@ pub(super) enum Answer {
 /// # Errors
 ///
 /// The terminal cannot be read.
-pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<Answer> {
+pub(super) fn ask(question: &str, hosts: &[&str]) -> io::Result<HostsAnswer> {
     let prompt = format!("{question} [yes/no/host patterns] ");
     let _looked_after = looked_after()?;
     dialogue(&prompt, hosts, &mut io::stdin().lock(), &mut io::stderr().lock())
@@ -50,7 +50,7 @@ pub(super) fn line(prompt: &str) -> Result<String, CliError> {
 
 /// A signal that ends fan at a question does so on a line of its own, and with the exit code that a shell shows for it.
 fn looked_after() -> io::Result<Changed<io::Stderr>> {
-    Changed::new(io::stderr(), OptionalActions::Now, Keeper::Nobody, |_| {})
+    Changed::new(io::stderr(), OptionalActions::Now, TtyKeeper::Nobody, |_| {})
 }
 
 fn one_line(prompt: &str, input: &mut impl BufRead, output: &mut impl Write) -> io::Result<String> {
@@ -68,14 +68,14 @@ fn dialogue(
     hosts: &[&str],
     input: &mut impl BufRead,
     output: &mut impl Write,
-) -> io::Result<Answer> {
+) -> io::Result<HostsAnswer> {
     loop {
         write!(output, "{prompt}")?;
         output.flush()?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             writeln!(output)?;
-            return Ok(Answer::None);
+            return Ok(HostsAnswer::None);
         }
         match understand(&line, hosts) {
             Ok(answer) => return Ok(answer),
@@ -85,11 +85,11 @@ fn dialogue(
 }
 
 /// Reads an answer. `y` alone is too easily typed for a question of trust.
-fn understand(line: &str, hosts: &[&str]) -> Result<Answer, String> {
+fn understand(line: &str, hosts: &[&str]) -> Result<HostsAnswer, String> {
     let words: Vec<&str> = line.split([' ', '\t', ',', '\n', '\r']).filter(|word| !word.is_empty()).collect();
     match words.as_slice() {
-        ["yes"] => return Ok(Answer::All),
-        ["no"] => return Ok(Answer::None),
+        ["yes"] => return Ok(HostsAnswer::All),
+        ["no"] => return Ok(HostsAnswer::None),
         [] => return Err("type yes, no, or names of hosts (web*, db1)".to_owned()),
         _ => {}
     }
@@ -108,7 +108,7 @@ fn understand(line: &str, hosts: &[&str]) -> Result<Answer, String> {
     }
     meant.sort_unstable();
     meant.dedup();
-    Ok(Answer::Some(meant))
+    Ok(HostsAnswer::Some(meant))
 }
 
 #[cfg(test)]
@@ -120,12 +120,12 @@ mod tests {
     #[test]
     fn answers_are_whole_words_or_names() {
         for (line, expected) in [
-            ("yes\n", Ok(Answer::All)),
-            (" no \r\n", Ok(Answer::None)),
-            ("web*", Ok(Answer::Some(vec![0, 1]))),
-            ("db1, web1 web?", Ok(Answer::Some(vec![0, 1, 2]))),
-            ("root@[::1]:22", Ok(Answer::Some(vec![3]))),
-            ("*", Ok(Answer::Some(vec![0, 1, 2, 3]))),
+            ("yes\n", Ok(HostsAnswer::All)),
+            (" no \r\n", Ok(HostsAnswer::None)),
+            ("web*", Ok(HostsAnswer::Some(vec![0, 1]))),
+            ("db1, web1 web?", Ok(HostsAnswer::Some(vec![0, 1, 2]))),
+            ("root@[::1]:22", Ok(HostsAnswer::Some(vec![3]))),
+            ("*", Ok(HostsAnswer::Some(vec![0, 1, 2, 3]))),
         ] {
             assert_eq!(understand(line, &HOSTS), expected, "{line:?}");
         }
@@ -147,9 +147,11 @@ mod tests {
 
     #[test]
     fn it_asks_until_it_understands_and_silence_is_no() {
-        for (typed, expected, prompts) in
-            [("y\nwhat\nyes\n", Answer::All, 3), ("", Answer::None, 1), ("y\n", Answer::None, 2)]
-        {
+        for (typed, expected, prompts) in [
+            ("y\nwhat\nyes\n", HostsAnswer::All, 3),
+            ("", HostsAnswer::None, 1),
+            ("y\n", HostsAnswer::None, 2),
+        ] {
             let mut said = Vec::new();
             let answer = dialogue("Trust? ", &HOSTS, &mut typed.as_bytes(), &mut said).unwrap();
             assert_eq!(answer, expected);

@@ -1,15 +1,15 @@
 //! Tasks with arguments on the command line, as Fabric writes them: `deploy`, `hello:Jeff`, `hello:name=Jeff,b=2`.
 
 use crate::config;
-use crate::engine::planner::Call;
+use crate::engine::planner::TaskCall;
 use crate::model::name;
 use crate::model::position::Diagnostic;
 
 /// Reads one `TASK[:ARGS]`. Arguments are YAML scalars; `\,` and `\=` stand for themselves.
-pub(super) fn parse(text: &str) -> Result<Call, Diagnostic> {
+pub(super) fn parse(text: &str) -> Result<TaskCall, Diagnostic> {
     let (task, arguments) = text.split_once(':').unwrap_or((text, ""));
     name::check_task_name(task).map_err(Diagnostic::bare)?;
-    let mut call = Call::bare(task);
+    let mut call = TaskCall::bare(task);
     if arguments.is_empty() {
         return Ok(call);
     }

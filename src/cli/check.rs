@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::args::{Check, Color};
+use crate::cli::args::{CheckArgs, Color};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::print::print;
@@ -33,7 +33,7 @@ const BECOMING: &str = "run a command as another user, like steps with sudo";
 /// What the last one does.
 const FILES: &str = "examine a file, like steps on files (SFTP, or commands)";
 
-pub(super) fn run(args: &Check, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &CheckArgs, color: Color) -> Result<ExitCode, CliError> {
     let checked = check(args)?;
     print(&checked.summary)?;
     if !args.connect {
@@ -53,18 +53,18 @@ struct Checked {
     /// The hosts that are meant, as indices into the inventory's.
     hosts: Vec<usize>,
     /// Whom their steps become.
-    becoming: Vec<Becoming>,
+    becoming: Vec<BecomingChecked>,
     /// The locks of the tasks, each with the host that keeps it.
     locks: Vec<(Arc<str>, Endpoint)>,
 }
 
 /// A user whom steps become, and the hosts where they do.
-struct Becoming {
+struct BecomingChecked {
     other: Become,
     hosts: BTreeSet<HostName>,
 }
 
-fn check(args: &Check) -> Result<Checked, CliError> {
+fn check(args: &CheckArgs) -> Result<Checked, CliError> {
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let calls = run::calls(&args.tasks)?;
     let summary = format!(
@@ -81,8 +81,10 @@ fn check(args: &Check) -> Result<Checked, CliError> {
         };
         // Whoever gives the password wants to know.
         let names = hosts.iter().filter_map(|&host| inventory.hosts.get(host));
-        let everywhere =
-            Becoming { other: Become::default(), hosts: names.map(|host| host.name.clone()).collect() };
+        let everywhere = BecomingChecked {
+            other: Become::default(),
+            hosts: names.map(|host| host.name.clone()).collect(),
+        };
         let becoming = if args.connection.ask_sudo_pass { vec![everywhere] } else { Vec::new() };
         return Ok(Checked { summary, inventory, hosts, becoming, locks: Vec::new() });
     }
@@ -118,8 +120,8 @@ fn check(args: &Check) -> Result<Checked, CliError> {
 }
 
 /// Whom the steps of a plan become on their hosts, as far as that is known before the run.
-fn becoming(plan: &Plan) -> Vec<Becoming> {
-    let mut found: Vec<Becoming> = Vec::new();
+fn becoming(plan: &Plan) -> Vec<BecomingChecked> {
+    let mut found: Vec<BecomingChecked> = Vec::new();
     let user = |other: &Become| other.user.as_ref().map(|user| Arc::clone(&user.value));
     let same =
         |a: &Become, b: &Become| user(a) == user(b) && a.method == b.method && a.password == b.password;
@@ -134,7 +136,7 @@ fn becoming(plan: &Plan) -> Vec<Becoming> {
             let names = members.map(|host| host.endpoint.name.clone());
             match found.iter_mut().find(|before| same(&before.other, other)) {
                 Some(before) => before.hosts.extend(names),
-                None => found.push(Becoming { other: other.clone(), hosts: names.collect() }),
+                None => found.push(BecomingChecked { other: other.clone(), hosts: names.collect() }),
             }
         }
     }
@@ -178,7 +180,7 @@ fn with_locks(mut plan: Plan, locks: Vec<(Arc<str>, Endpoint)>) -> Plan {
 
 /// Adds a script that does nothing, which is started as the scripts of tasks are, in any login shell; a look at a
 /// file, as steps on files see it; and the script once more as those whom steps become.
-fn with_preflight(mut plan: Plan, becoming: Vec<Becoming>) -> Plan {
+fn with_preflight(mut plan: Plan, becoming: Vec<BecomingChecked>) -> Plan {
     let position = Position::new("", 0, 0);
     let text = |text: &str| Located { value: Arc::from(text), position: position.clone() };
     for task in &mut plan.tasks {
@@ -189,7 +191,7 @@ fn with_preflight(mut plan: Plan, becoming: Vec<Becoming>) -> Plan {
         };
         let script = like(Action::Run(Command::Script(text(ping::COMMAND))), INTERPRETER);
         let files = like(Action::Stat(text(".")), FILES);
-        let raised = becoming.iter().map(|Becoming { other, hosts }| {
+        let raised = becoming.iter().map(|BecomingChecked { other, hosts }| {
             let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
             let mut raised = like(script.step.action.clone(), BECOMING);
             raised.step.run_as = Some(RunAs::Other(Box::new(other.clone())));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rand::seq::IteratorRandom;
 
-use crate::cli::args::{Connection, HostKeysArg, Selection, TasksFile};
+use crate::cli::args::{ConnectionArgs, HostKeysArg, SelectionArgs, TasksFile};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock, snippet};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
@@ -47,7 +47,7 @@ pub(super) fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
 
 /// Reads inventory and tasks file; what is wrong with either is told in one pass.
 pub(super) fn files(
-    selection: &Selection,
+    selection: &SelectionArgs,
     tasks_file: &TasksFile,
 ) -> Result<(Inventory, TaskFile), CliError> {
     let inventory = inventory(selection.inventory.as_deref(), selection.max_hosts);
@@ -81,13 +81,16 @@ pub(super) fn told<T>(loaded: Loaded<T>) -> T {
 }
 
 /// Selects hosts by `-R`, `-H`, `-x`, `--limit`, `--pick` and `--shard`; `None` when the user named none.
-pub(super) fn select(inventory: &mut Inventory, args: &Selection) -> Result<Option<Vec<usize>>, CliError> {
+pub(super) fn select(
+    inventory: &mut Inventory,
+    args: &SelectionArgs,
+) -> Result<Option<Vec<usize>>, CliError> {
     let selected = select_whole(inventory, args)?;
     Ok(selected.map(|selected| in_shard(inventory, selected, args)))
 }
 
 /// Leaves the hosts of the slice.
-fn in_shard(inventory: &Inventory, mut selected: Vec<usize>, args: &Selection) -> Vec<usize> {
+fn in_shard(inventory: &Inventory, mut selected: Vec<usize>, args: &SelectionArgs) -> Vec<usize> {
     if let Some(shard) = args.shard {
         let hosts = &inventory.hosts;
         selected.retain(|&at| hosts.get(at).is_some_and(|host| shard.has(host.name.as_str())));
@@ -101,7 +104,7 @@ fn in_shard(inventory: &Inventory, mut selected: Vec<usize>, args: &Selection) -
 /// Selects as [`select`] does, but hosts of all slices: which of them do a task, the planner says.
 pub(super) fn select_whole(
     inventory: &mut Inventory,
-    args: &Selection,
+    args: &SelectionArgs,
 ) -> Result<Option<Vec<usize>>, CliError> {
     if args.roles.is_empty() && args.hosts.is_empty() {
         if args.limit.is_some() || args.pick.is_some() {
@@ -115,7 +118,7 @@ pub(super) fn select_whole(
 }
 
 /// Selects as [`select`] does, and all hosts when the user named none.
-pub(super) fn select_or_all(inventory: &mut Inventory, args: &Selection) -> Result<Vec<usize>, CliError> {
+pub(super) fn select_or_all(inventory: &mut Inventory, args: &SelectionArgs) -> Result<Vec<usize>, CliError> {
     match select(inventory, args)? {
         Some(selected) => Ok(selected),
         None if inventory.hosts.is_empty() => Err(no_hosts()),
@@ -128,7 +131,11 @@ pub(super) fn no_hosts() -> CliError {
     Diagnostic::bare("no hosts selected").help("name them: -R ROLE, -H HOSTS, or -H all").into()
 }
 
-fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Result<Vec<usize>, CliError> {
+fn selected(
+    inventory: &mut Inventory,
+    include: &[&str],
+    args: &SelectionArgs,
+) -> Result<Vec<usize>, CliError> {
     let exclude: Vec<&str> = args.exclude.iter().map(String::as_str).collect();
     let found = target::select_within(inventory, include, &exclude, args.max_hosts);
     let mut selected = found.map_err(|errors| {
@@ -163,7 +170,7 @@ fn selected(inventory: &mut Inventory, include: &[&str], args: &Selection) -> Re
 }
 
 /// Tells which part of the command line selected which hosts (`-v`). What is wrong with it has been said.
-pub(super) fn explain(inventory: &mut Inventory, args: &Selection) {
+pub(super) fn explain(inventory: &mut Inventory, args: &SelectionArgs) {
     let roles = args.roles.iter().map(|role| (format!("-R {role}"), format!("@{role}")));
     let hosts = args.hosts.iter().map(|hosts| (format!("-H {hosts}"), hosts.clone()));
     let chosen = roles.chain(hosts).map(|(flag, expression)| ("selected", flag, expression));
@@ -186,7 +193,7 @@ pub(super) fn explain(inventory: &mut Inventory, args: &Selection) {
 }
 
 /// Settings that the command line gives to every host.
-pub(super) fn settings(args: &Connection) -> Result<Settings, CliError> {
+pub(super) fn settings(args: &ConnectionArgs) -> Result<Settings, CliError> {
     let mut settings = Settings::default();
     if let Some(user) = &args.user {
         name::check_user_name(user).map_err(|message| CliError::input(format!("-u: {message}")))?;
@@ -325,7 +332,7 @@ pub(super) fn operator_name() -> String {
 }
 
 /// OpenSSH's client configuration: the user's and the system's, a file of the user's choice, or none.
-pub(super) fn ssh_config(args: &Connection) -> Result<SshConfigSource, CliError> {
+pub(super) fn ssh_config(args: &ConnectionArgs) -> Result<SshConfigSource, CliError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let sources = match args.ssh_config.as_deref() {
         Some(file) if file == Path::new("none") => return Ok(SshConfigSource::none()),
@@ -396,7 +403,7 @@ impl Common {
     }
 
     /// That of a command whose hosts are reached as the flags say.
-    pub(super) fn over(connection: &Connection, title: String) -> Result<Self, CliError> {
+    pub(super) fn over(connection: &ConnectionArgs, title: String) -> Result<Self, CliError> {
         Ok(Self {
             settings: settings(connection)?,
             pool: connection.pool,

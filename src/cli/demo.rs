@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::args::{Color, Demo};
+use crate::cli::args::{Color, DemoArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
-use crate::cli::output::{Content, Outputs};
+use crate::cli::output::{OutputContent, Outputs};
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::runtime::runtime;
@@ -15,7 +15,7 @@ use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
 use crate::engine::plan::Plan;
-use crate::engine::planner::Call;
+use crate::engine::planner::TaskCall;
 use crate::model::action::DoneAt;
 use crate::model::endpoint::Agent;
 use crate::model::host_key::HostKeyRules;
@@ -37,13 +37,13 @@ const TASK: &str = "deploy";
 /// The role whose hosts `--hosts` counts.
 const ROLE: &str = "web";
 
-pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = inventory(args)?;
     if let Some(count) = args.hosts {
         resize(&mut inventory, usize::from(count))?;
     }
     let file = tasks(args.tasks_file.as_deref())?;
-    let calls = if args.tasks.is_empty() { vec![Call::bare(TASK)] } else { run::calls(&args.tasks)? };
+    let calls = if args.tasks.is_empty() { vec![TaskCall::bare(TASK)] } else { run::calls(&args.tasks)? };
     let selected = roles(&mut inventory, &args.roles)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     // Throw-away hosts are nobody else's, and hosts that only keep a lock would be the real ones.
     plan.locking.keepers.clear();
     plan.tasks.iter_mut().for_each(|task| task.lock = None);
-    let outputs = Outputs::new(&args.output, color, Content { log: true, diff: false })?;
+    let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false })?;
     runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Demo, color: Color) -> Result<ExitCode, CliError> {
     })
 }
 
-fn inventory(args: &Demo) -> Result<Inventory, CliError> {
+fn inventory(args: &DemoArgs) -> Result<Inventory, CliError> {
     Ok(context::told(match &args.inventory {
         Some(path) => config::load_inventory(path, MAX_HOSTS)?,
         None => config::load_inventory_text("inventory.example.yaml", INVENTORY)?,

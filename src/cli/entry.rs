@@ -5,7 +5,7 @@ use std::env;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::args::{Cli, Color, Command, ReportCommand};
+use crate::cli::args::{Cli, CliCommand, Color, ReportCommand};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::{
@@ -37,7 +37,7 @@ pub fn main() -> u8 {
         Err(error) => return complain(error),
     };
     let code = match &cli.command {
-        Command::Shell(args) => shell::run(args).unwrap_or_else(complain),
+        CliCommand::Shell(args) => shell::run(args).unwrap_or_else(complain),
         command => carry_out(command, cli.color, &invocation).map_or_else(complain, ExitCode::code),
     };
     if let Some(log) = log {
@@ -47,33 +47,33 @@ pub fn main() -> u8 {
 }
 
 /// Does what a subcommand is there for.
-fn carry_out(command: &Command, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
-    let again = |(command, invocation): (Command, Invocation)| carry_out(&command, color, &invocation);
+fn carry_out(command: &CliCommand, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+    let again = |(command, invocation): (CliCommand, Invocation)| carry_out(&command, color, &invocation);
     match command {
-        Command::Run(args) => run::run(args, color, invocation),
-        Command::Exec(args) => exec::run(args, color, invocation),
-        Command::Put(args) => put::run(args, color, invocation),
-        Command::Get(args) => get::run(args, color, invocation),
-        Command::Sync(args) => sync::run(args, color, invocation),
-        Command::Ls(args) => ls::run(args, color, invocation),
-        Command::List(args) => list::run(&args.tasks_file, args.json),
-        Command::Hosts(args) => hosts::run(args),
-        Command::Check(args) => check::run(args, color),
-        Command::Ping(args) => ping::run(args, color),
-        Command::Facts(args) => facts::run(args, color),
-        Command::Trust(args) => trust::run(args),
-        Command::Schema(args) => schema::run(args),
-        Command::Demo(args) => demo::run(args, color),
-        Command::History(args) => history::run(args),
-        Command::Show(args) => show::run(args, color),
-        Command::Report(args) => match &args.command {
+        CliCommand::Run(args) => run::run(args, color, invocation),
+        CliCommand::Exec(args) => exec::run(args, color, invocation),
+        CliCommand::Put(args) => put::run(args, color, invocation),
+        CliCommand::Get(args) => get::run(args, color, invocation),
+        CliCommand::Sync(args) => sync::run(args, color, invocation),
+        CliCommand::Ls(args) => ls::run(args, color, invocation),
+        CliCommand::List(args) => list::run(&args.tasks_file, args.json),
+        CliCommand::Hosts(args) => hosts::run(args),
+        CliCommand::Check(args) => check::run(args, color),
+        CliCommand::Ping(args) => ping::run(args, color),
+        CliCommand::Facts(args) => facts::run(args, color),
+        CliCommand::Trust(args) => trust::run(args),
+        CliCommand::Schema(args) => schema::run(args),
+        CliCommand::Demo(args) => demo::run(args, color),
+        CliCommand::History(args) => history::run(args),
+        CliCommand::Show(args) => show::run(args, color),
+        CliCommand::Report(args) => match &args.command {
             Some(ReportCommand::Merge(args)) => merge::run(args),
             None => show::report(args),
         },
-        Command::Retry(args) => again::retry(args)?.map_or(Ok(ExitCode::Ok), again),
-        Command::Resume(args) => again::resume(args)?.map_or(Ok(ExitCode::Ok), again),
+        CliCommand::Retry(args) => again::retry(args)?.map_or(Ok(ExitCode::Ok), again),
+        CliCommand::Resume(args) => again::resume(args)?.map_or(Ok(ExitCode::Ok), again),
         // Its exit code is that of the remote shell.
-        Command::Shell(args) => shell::run(args).map(|_| ExitCode::Ok),
+        CliCommand::Shell(args) => shell::run(args).map(|_| ExitCode::Ok),
     }
 }
 

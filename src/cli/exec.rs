@@ -1,6 +1,6 @@
 //! `fan exec`: one command on each host.
 
-use crate::cli::args::{Color, Exec};
+use crate::cli::args::{Color, ExecArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
@@ -12,7 +12,7 @@ use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 
-pub(super) fn run(args: &Exec, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let execution = &args.execution;
     let line = args.command.join(" ");
     if line.trim().is_empty() {

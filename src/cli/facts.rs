@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::cli::args::{Color, Facts};
+use crate::cli::args::{Color, FactsArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
-use crate::cli::output::{Outputs, Screen};
+use crate::cli::output::{OutputScreen, Outputs};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::planner::{self};
@@ -13,7 +13,7 @@ use crate::model::outcome::ExitCode;
 use crate::model::task::{Action, Step};
 use crate::report::{Composite, FactSheets, Sheet};
 
-pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &FactsArgs, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let request =
@@ -21,7 +21,7 @@ pub(super) fn run(args: &Facts, color: Color) -> Result<ExitCode, CliError> {
             .request(&inventory);
     let plan = planner::step(request, &inventory, &selected, Step::bare(Action::Facts), "facts")?;
     drop(inventory);
-    let screen = Screen::find(color)?;
+    let screen = OutputScreen::find(color)?;
     let sheet = match (args.json, args.table) {
         (true, _) => Sheet::Json,
         (false, true) => Sheet::Table(columns()),

@@ -16,7 +16,7 @@ use rustix::fs::{Access, access};
 
 use crate::cli::error::{CliError, talk};
 use crate::model::position::Diagnostic;
-use crate::report::file::{ReportKind, Target};
+use crate::report::file::{ReportKind, ReportTarget};
 use crate::report::{Composite, Jsonl, PutPiece, Reporter, Reports};
 
 /// How pieces get into the files of a folder, which is made now.
@@ -88,7 +88,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.
-pub(super) fn reports(paths: &[PathBuf], flag: &str) -> Result<Vec<Target>, CliError> {
+pub(super) fn reports(paths: &[PathBuf], flag: &str) -> Result<Vec<ReportTarget>, CliError> {
     let mut targets = Vec::new();
     let mut problems = Vec::new();
     for (at, path) in paths.iter().enumerate() {
@@ -104,7 +104,7 @@ pub(super) fn reports(paths: &[PathBuf], flag: &str) -> Result<Vec<Target>, CliE
     if problems.is_empty() { Ok(targets) } else { Err(CliError::Input(problems)) }
 }
 
-fn report(path: &Path, flag: &str) -> Result<Target, Diagnostic> {
+fn report(path: &Path, flag: &str) -> Result<ReportTarget, Diagnostic> {
     let shown = path.display();
     let Some(kind) = ReportKind::of(path) else {
         let known: Vec<String> =
@@ -132,7 +132,7 @@ fn report(path: &Path, flag: &str) -> Result<Target, Diagnostic> {
         let written = write_whole(&folder, &path, data);
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", named.display())))
     };
-    Ok(Target::File(kind, Box::new(put)))
+    Ok(ReportTarget::File(kind, Box::new(put)))
 }
 
 /// Writes a file so that it is there whole or as it was.
@@ -146,7 +146,7 @@ fn write_whole(folder: &Path, path: &Path, data: &[u8]) -> io::Result<()> {
 }
 
 /// Where GitHub's runner takes a summary. One that cannot be written fails no deploy.
-pub(super) fn summary() -> Option<Target> {
+pub(super) fn summary() -> Option<ReportTarget> {
     let path = PathBuf::from(env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())?);
     let put = move |data: &[u8]| {
         let written = OpenOptions::new()
@@ -159,5 +159,5 @@ pub(super) fn summary() -> Option<Target> {
         }
         Ok(())
     };
-    Some(Target::Summary(Box::new(put)))
+    Some(ReportTarget::Summary(Box::new(put)))
 }

@@ -1,6 +1,6 @@
 //! `fan get`: files and folders of hosts onto this machine.
 
-use crate::cli::args::{Color, Get};
+use crate::cli::args::{Color, GetArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
@@ -8,7 +8,7 @@ use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Get, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &GetArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let action = Action::Get(files::Get {
         from: args.remote.iter().map(|path| one_step::path(path)).collect(),
         to: one_step::path(&args.local),

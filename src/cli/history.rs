@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::args::History;
+use crate::cli::args::HistoryArgs;
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::cli::state;
@@ -11,15 +11,16 @@ use crate::model::outcome::{ExitCode, Status};
 use crate::model::text::{Sgr, sanitize};
 use crate::model::value::Value;
 use crate::report::words::duration;
-use crate::store::{Entry, State, Way};
+use crate::store::{RecordEntry, RunState, Way};
 
 /// Characters of a title that are shown.
 const TITLE_MAX: usize = 48;
 
-pub(super) fn run(args: &History) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &HistoryArgs) -> Result<ExitCode, CliError> {
     let runs = state::runs()?;
     let names = runs.names()?;
-    let entries: Vec<Entry> = names.iter().filter_map(|name| runs.entry(name)).take(args.count).collect();
+    let entries: Vec<RecordEntry> =
+        names.iter().filter_map(|name| runs.entry(name)).take(args.count).collect();
     let text = if args.json {
         format!("{:#}\n", Value::Array(entries.iter().map(described).collect()))
     } else {
@@ -29,8 +30,8 @@ pub(super) fn run(args: &History) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Ok)
 }
 
-fn described(entry: &Entry) -> Value {
-    let Entry { recipe, state } = entry;
+fn described(entry: &RecordEntry) -> Value {
+    let RecordEntry { recipe, state } = entry;
     let ended = state.ended();
     json!({
         "run": recipe.run,
@@ -50,19 +51,19 @@ fn described(entry: &Entry) -> Value {
 }
 
 /// The run that it takes up in this way.
-fn of(entry: &Entry, way: Way) -> Option<&str> {
+fn of(entry: &RecordEntry, way: Way) -> Option<&str> {
     entry.recipe.again.as_ref().filter(|again| again.way == way).map(|again| again.run.as_str())
 }
 
-fn word(state: &State) -> &'static str {
+fn word(state: &RunState) -> &'static str {
     match state {
-        State::Running(_) => "running",
-        State::Ended(_) => "ended",
-        State::CutOff(_) => "cut off",
+        RunState::Running(_) => "running",
+        RunState::Ended(_) => "ended",
+        RunState::CutOff(_) => "cut off",
     }
 }
 
-fn table(entries: &[Entry]) -> String {
+fn table(entries: &[RecordEntry]) -> String {
     let rows: Vec<[String; 6]> = entries.iter().map(row).collect();
     let mut widths = [0; 6];
     for row in &rows {
@@ -79,15 +80,15 @@ fn table(entries: &[Entry]) -> String {
     text
 }
 
-fn row(entry: &Entry) -> [String; 6] {
-    let Entry { recipe, state } = entry;
+fn row(entry: &RecordEntry) -> [String; 6] {
+    let RecordEntry { recipe, state } = entry;
     let ended = state.ended();
     let ok = ended.count(Status::Ok);
     let rest = ended.hosts.saturating_sub(ok);
     let hosts = if rest == 0 { format!("{ok} ok") } else { format!("{ok} ok, {rest} not") };
     let exit = match (state, ended.exit_code) {
-        (State::Ended(_), Some(code)) => format!("exit {code}"),
-        (State::Ended(_) | State::Running(_) | State::CutOff(_), _) => word(state).to_owned(),
+        (RunState::Ended(_), Some(code)) => format!("exit {code}"),
+        (RunState::Ended(_) | RunState::Running(_) | RunState::CutOff(_), _) => word(state).to_owned(),
     };
     let again = recipe.again.as_ref().map(|again| match again.way {
         Way::Retry => format!(" (retry of {})", again.run),

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use serde_json::json;
 
-use crate::cli::args::Hosts;
+use crate::cli::args::HostsArgs;
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::cli::{context, snippet};
@@ -19,7 +19,7 @@ use crate::model::settings::{
 };
 use crate::model::value::Value;
 
-pub(super) fn run(args: &Hosts) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let settings = context::settings(&args.connection)?;

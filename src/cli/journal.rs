@@ -21,7 +21,7 @@ use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
 use crate::model::secret::{MASK, Secret};
 use crate::model::value::Value;
-use crate::store::{Journal, Keep, Recipe, Runs, Source, StoreError};
+use crate::store::{Journal, Keep, Recipe, RecipeSource, Runs, StoreError};
 
 /// A command line, to be written down with the run that it begins.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Invocation {
         let state = state_folder()?;
         let extra = execution.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
         let files = files.into_iter().filter(|file| !file.is_empty()).chain(extra);
-        let files: Vec<Source> = files.map(|file| Source::of(Path::new(file))).collect();
+        let files: Vec<RecipeSource> = files.map(|file| RecipeSource::of(Path::new(file))).collect();
         let mut invocation = self.clone();
         if files.iter().any(|file| file.path == "-") {
             invocation.unrepeatable = Some("its inventory came from stdin".to_owned());
@@ -115,7 +115,7 @@ fn from_environment(matches: &ArgMatches) -> Vec<OsString> {
 #[derive(Clone, Debug)]
 pub(super) struct Recording {
     invocation: Invocation,
-    files: Vec<Source>,
+    files: Vec<RecipeSource>,
     state: PathBuf,
     is_of_tasks: bool,
 }

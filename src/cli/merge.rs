@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::Merge as Args;
+use crate::cli::args::MergeArgs as Args;
 use crate::cli::error::{CliError, talk};
 use crate::cli::files;
 use crate::cli::recorded::{events, unusable};
 use crate::event::Event;
 use crate::model::outcome::ExitCode;
-use crate::report::merge::{End, Merge, MergeError, Part, whole_events};
+use crate::report::merge::{Merge, MergeError, PartEnd, StreamPart, whole_events};
 use crate::report::{Reporter, Reports};
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
@@ -36,9 +36,9 @@ fn merge(paths: &[PathBuf]) -> Result<Merge, CliError> {
     let mut parts = Vec::new();
     let mut problems = Vec::new();
     for path in paths {
-        match events(path).map_err(MergeError::from).and_then(Part::read) {
+        match events(path).map_err(MergeError::from).and_then(StreamPart::read) {
             Ok(part) => {
-                if part.end() == End::CutOff {
+                if part.end() == PartEnd::CutOff {
                     talk(&format!("warning: {} was cut off: the end of its run is missing", path.display()));
                 }
                 parts.push(part);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use futures::StreamExt;
 
-use crate::cli::ask::{self, Answer};
+use crate::cli::ask::{self, HostsAnswer};
 use crate::cli::error::{CliError, talk};
 use crate::engine::plan::Plan;
 use crate::model::count::counted;
@@ -19,7 +19,7 @@ use crate::model::settings::Transport;
 use crate::ssh::client::SshConnector;
 use crate::ssh::collect::{KeyTypes, collect};
 use crate::ssh::host_key::{Decision, HostKey, HostKeys, Judge};
-use crate::ssh::known_hosts::{Beside, NewKey, RecordError, Recording};
+use crate::ssh::known_hosts::{Beside, KeyRecording, NewKey, RecordError};
 
 /// A host that showed a key that the user is to say something about.
 struct Stranger {
@@ -86,9 +86,9 @@ async fn settle_some(
     let answer = tokio::task::block_in_place(|| ask::ask(&question, &names))
         .map_err(|source| CliError::Local { doing: "cannot ask on the terminal".to_owned(), source })?;
     let trusted: Vec<&Stranger> = match answer {
-        Answer::All => strangers.iter().collect(),
-        Answer::None => Vec::new(),
-        Answer::Some(indices) => indices.iter().filter_map(|&index| strangers.get(index)).collect(),
+        HostsAnswer::All => strangers.iter().collect(),
+        HostsAnswer::None => Vec::new(),
+        HostsAnswer::Some(indices) => indices.iter().filter_map(|&index| strangers.get(index)).collect(),
     };
     let orders = trusted.into_iter().map(|stranger| (stranger.file.clone(), stranger.new.clone()));
     record(host_keys, orders)?;
@@ -184,9 +184,9 @@ pub(super) fn record(
         let mut count = 0;
         for (key, recording) in keys.iter().zip(recordings) {
             match recording {
-                Recording::Added(_) => count += 1,
-                Recording::Already(_) => {}
-                Recording::Refused(_) => talk(&format!(
+                KeyRecording::Added(_) => count += 1,
+                KeyRecording::Already(_) => {}
+                KeyRecording::Refused(_) => talk(&format!(
                     "warning: {}: not written: {} now has another key or a revocation",
                     key.host,
                     file.display()

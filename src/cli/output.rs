@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::args::{Color, Format, Output};
+use crate::cli::args::{Color, Output, OutputFormat};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{clock, files};
 use crate::engine::Delivery;
@@ -15,7 +15,7 @@ use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
-    Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldOptions, Frame, Jsonl, Layout, Lines,
+    Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldFrame, FoldOptions, Jsonl, Layout, Lines,
     PerHost, Progress, Reporter, Reports, Size, Style, Terminal, Verbose, Window, recap,
 };
 
@@ -42,7 +42,7 @@ const DEFAULT_SIZE: Size = Size { columns: 80, rows: 24 };
 pub(super) struct Outputs {
     reporters: Composite,
     recap: Recap,
-    ending: Ending,
+    ending: OutputEnding,
     failed: Option<io::Error>,
     /// Further events taken in before everything buffered is brought out.
     batch: usize,
@@ -53,7 +53,7 @@ pub(super) struct Outputs {
 }
 
 /// What is written when the run is over.
-enum Ending {
+enum OutputEnding {
     /// A recap for people, to a terminal or another stderr.
     Recap { talk: Box<dyn Write + Send>, terminal: Option<Terminal>, options: recap::Options },
     /// Nothing: the reporters say it all.
@@ -62,7 +62,7 @@ enum Ending {
 
 /// What a run's output is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Content {
+pub(super) struct OutputContent {
     /// Its stdout is a log, as that of tasks, and not data.
     pub(super) log: bool,
     /// The user wants to see differences.
@@ -71,7 +71,7 @@ pub(super) struct Content {
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
+enum OutputView {
     Lines,
     Fold,
     Jsonl,
@@ -80,35 +80,37 @@ enum View {
     Quiet,
 }
 
-impl View {
-    fn choose(args: &Output, content: Content, screen: &Screen) -> Result<Self, CliError> {
-        let fold = args.fold || content.diff && !content.log && args.format == Format::Auto;
+impl OutputView {
+    fn choose(args: &Output, content: OutputContent, screen: &OutputScreen) -> Result<Self, CliError> {
+        let fold = args.fold || content.diff && !content.log && args.format == OutputFormat::Auto;
         let conflict = |flag: &str, other: &str| {
             Err(CliError::input(format!("{flag} and --format {other} exclude each other")))
         };
         match (args.format, fold, args.quiet) {
-            (Format::Auto | Format::Quiet, false, true) => Ok(Self::Quiet),
-            (Format::Lines, true, _) => conflict("--fold", "lines"),
-            (Format::Jsonl, true, _) => conflict("--fold", "jsonl"),
-            (Format::Quiet, true, _) => conflict("--fold", "quiet"),
-            (Format::Lines, _, true) => conflict("--quiet", "lines"),
-            (Format::Fold, _, true) => conflict("--quiet", "fold"),
-            (Format::Jsonl, _, true) => conflict("--quiet", "jsonl"),
-            (Format::Github, _, true) => conflict("--quiet", "github"),
-            (Format::Gitlab, _, true) => conflict("--quiet", "gitlab"),
-            (Format::Auto, true, _) | (Format::Fold, _, false) => Ok(Self::Fold),
-            (Format::Lines, false, false) => Ok(Self::Lines),
-            (Format::Jsonl, false, false) => Ok(Self::Jsonl),
-            (Format::Github, _, false) => Ok(Self::Github),
-            (Format::Gitlab, _, false) => Ok(Self::Gitlab),
-            (Format::Quiet, false, false) => Ok(Self::Quiet),
+            (OutputFormat::Auto | OutputFormat::Quiet, false, true) => Ok(Self::Quiet),
+            (OutputFormat::Lines, true, _) => conflict("--fold", "lines"),
+            (OutputFormat::Jsonl, true, _) => conflict("--fold", "jsonl"),
+            (OutputFormat::Quiet, true, _) => conflict("--fold", "quiet"),
+            (OutputFormat::Lines, _, true) => conflict("--quiet", "lines"),
+            (OutputFormat::Fold, _, true) => conflict("--quiet", "fold"),
+            (OutputFormat::Jsonl, _, true) => conflict("--quiet", "jsonl"),
+            (OutputFormat::Github, _, true) => conflict("--quiet", "github"),
+            (OutputFormat::Gitlab, _, true) => conflict("--quiet", "gitlab"),
+            (OutputFormat::Auto, true, _) | (OutputFormat::Fold, _, false) => Ok(Self::Fold),
+            (OutputFormat::Lines, false, false) => Ok(Self::Lines),
+            (OutputFormat::Jsonl, false, false) => Ok(Self::Jsonl),
+            (OutputFormat::Github, _, false) => Ok(Self::Github),
+            (OutputFormat::Gitlab, _, false) => Ok(Self::Gitlab),
+            (OutputFormat::Quiet, false, false) => Ok(Self::Quiet),
             // What a command prints may be caught and worked with; a log with groups in it could not.
-            (Format::Auto, false, false) if !content.log || args.no_prefix || screen.out_is_terminal => {
+            (OutputFormat::Auto, false, false)
+                if !content.log || args.no_prefix || screen.out_is_terminal =>
+            {
                 Ok(Self::Lines)
             }
-            (Format::Auto, false, false) if runner_is_github() => Ok(Self::Github),
-            (Format::Auto, false, false) if is_set("GITLAB_CI") => Ok(Self::Gitlab),
-            (Format::Auto, false, false) => Ok(Self::Lines),
+            (OutputFormat::Auto, false, false) if runner_is_github() => Ok(Self::Github),
+            (OutputFormat::Auto, false, false) if is_set("GITLAB_CI") => Ok(Self::Gitlab),
+            (OutputFormat::Auto, false, false) => Ok(Self::Lines),
         }
     }
 }
@@ -153,10 +155,10 @@ impl ReportEnd {
 
 impl Outputs {
     /// The readers that the flags ask for, once it is sure that they can write what they are to write.
-    pub(super) fn new(args: &Output, color: Color, content: Content) -> Result<Self, CliError> {
-        let mut screen = Screen::find(color)?;
-        let view = View::choose(args, content, &screen)?;
-        screen.one_stream = matches!(view, View::Github | View::Gitlab);
+    pub(super) fn new(args: &Output, color: Color, content: OutputContent) -> Result<Self, CliError> {
+        let mut screen = OutputScreen::find(color)?;
+        let view = OutputView::choose(args, content, &screen)?;
+        screen.one_stream = matches!(view, OutputView::Github | OutputView::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
         let (streams, reports) = files::split_streams(&args.report);
         let mut targets = files::reports(&reports, "--report ")?;
@@ -171,11 +173,13 @@ impl Outputs {
             (true, true) => Layout::Verbatim,
             (true, false) => Layout::Bare,
         };
-        if args.verbose && !matches!(view, View::Jsonl | View::Quiet) {
+        if args.verbose && !matches!(view, OutputView::Jsonl | OutputView::Quiet) {
             reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
         }
         let bars = match (args.format, view) {
-            (Format::Auto | Format::Fold, View::Lines | View::Fold) => screen.terminal.clone(),
+            (OutputFormat::Auto | OutputFormat::Fold, OutputView::Lines | OutputView::Fold) => {
+                screen.terminal.clone()
+            }
             _ => None,
         };
         let mut show = |reporter: Box<dyn Reporter>| {
@@ -186,18 +190,22 @@ impl Outputs {
             show(Box::new(Fold::new(screen.out(), screen.talk(), options)));
         };
         match view {
-            View::Jsonl => show(Box::new(Jsonl::new(screen.out()))),
-            View::Quiet => {}
-            View::Lines => show(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style))),
-            View::Fold => fold(Frame::Plain),
-            View::Github => fold(Frame::Github),
-            View::Gitlab => fold(Frame::Gitlab { clock: clock::unix }),
+            OutputView::Jsonl => show(Box::new(Jsonl::new(screen.out()))),
+            OutputView::Quiet => {}
+            OutputView::Lines => {
+                show(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)))
+            }
+            OutputView::Fold => fold(FoldFrame::Plain),
+            OutputView::Github => fold(FoldFrame::Github),
+            OutputView::Gitlab => fold(FoldFrame::Gitlab { clock: clock::unix }),
         }
         if let Some(terminal) = bars {
             reporters.push(Box::new(Progress::new(terminal)));
         }
         // Also beside lines that are data: the runner reads both streams.
-        if view == View::Github || args.format == Format::Auto && view == View::Lines && runner_is_github() {
+        if view == OutputView::Github
+            || args.format == OutputFormat::Auto && view == OutputView::Lines && runner_is_github()
+        {
             reporters.push(Box::new(Annotations::new(screen.talk())));
             targets.extend(files::summary());
         }
@@ -205,16 +213,16 @@ impl Outputs {
         if !targets.is_empty() {
             reporters.push(Box::new(Reports::new(targets)));
         }
-        let outputs = Self::with(Composite::new(reporters), screen, view == View::Quiet);
+        let outputs = Self::with(Composite::new(reporters), screen, view == OutputView::Quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         let batch = if args.verbose { 0 } else { outputs.batch };
         Ok(Self { batch, reports, ..outputs })
     }
 
     /// These readers, and a recap at the end.
-    pub(super) fn with(reporters: Composite, screen: Screen, quiet: bool) -> Self {
+    pub(super) fn with(reporters: Composite, screen: OutputScreen, quiet: bool) -> Self {
         let options = recap_options(&screen, quiet);
-        let ending = Ending::Recap { talk: screen.talk(), terminal: screen.terminal, options };
+        let ending = OutputEnding::Recap { talk: screen.talk(), terminal: screen.terminal, options };
         Self {
             reporters,
             recap: Recap::default(),
@@ -231,7 +239,7 @@ impl Outputs {
         Self {
             reporters,
             recap: Recap::default(),
-            ending: Ending::Nothing,
+            ending: OutputEnding::Nothing,
             failed: None,
             batch: BATCH,
             reports: false,
@@ -252,8 +260,8 @@ impl Outputs {
     /// The terminal that they draw on.
     pub(super) fn terminal(&self) -> Option<Terminal> {
         match &self.ending {
-            Ending::Recap { terminal, .. } => terminal.clone(),
-            Ending::Nothing => None,
+            OutputEnding::Recap { terminal, .. } => terminal.clone(),
+            OutputEnding::Nothing => None,
         }
     }
 
@@ -297,8 +305,8 @@ impl Outputs {
         let finished = self.reporters.finish();
         self.note(finished);
         match self.ending {
-            Ending::Nothing => {}
-            Ending::Recap { mut talk, terminal, mut options } => {
+            OutputEnding::Nothing => {}
+            OutputEnding::Recap { mut talk, terminal, mut options } => {
                 if let Some(terminal) = &terminal {
                     // It may have been resized since.
                     let Size { columns, rows } = terminal.window().size;
@@ -322,7 +330,7 @@ impl Outputs {
 }
 
 /// What stdout and stderr are.
-pub(super) struct Screen {
+pub(super) struct OutputScreen {
     /// stderr, when it is a terminal.
     pub(super) terminal: Option<Terminal>,
     /// Colours and trust.
@@ -332,7 +340,7 @@ pub(super) struct Screen {
     one_stream: bool,
 }
 
-impl Screen {
+impl OutputScreen {
     /// Looks at the process's streams and environment.
     pub(super) fn find(color: Color) -> Result<Self, CliError> {
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -385,7 +393,7 @@ impl Screen {
 }
 
 /// How a recap is laid out for a screen.
-pub(super) fn recap_options(screen: &Screen, quiet: bool) -> recap::Options {
+pub(super) fn recap_options(screen: &OutputScreen, quiet: bool) -> recap::Options {
     let Size { columns, rows } = if screen.terminal.is_some() { size() } else { DEFAULT_SIZE };
     recap::Options { style: screen.style, columns, rows, quiet, fold: range::fold }
 }

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{Color, Connection, Ping};
+use crate::cli::args::{Color, ConnectionArgs, PingArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
-use crate::cli::output::{Outputs, Screen};
+use crate::cli::output::{OutputScreen, Outputs};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::plan::Plan;
@@ -18,7 +18,7 @@ use crate::report::{Composite, Phases};
 /// What is run: nothing, by every shell.
 pub(super) const COMMAND: &str = "true";
 
-pub(super) fn run(args: &Ping, color: Color) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &PingArgs, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let condition = args.condition.get();
@@ -31,7 +31,7 @@ pub(super) fn plan(
     title: &str,
     inventory: &Inventory,
     selected: &[usize],
-    connection: &Connection,
+    connection: &ConnectionArgs,
     condition: Option<String>,
 ) -> Result<Plan, CliError> {
     let request = Common { condition, ..Common::over(connection, title.to_owned())? }.request(inventory);
@@ -44,7 +44,7 @@ pub(super) fn plan(
 
 /// Carries such a plan out, with a line for each host.
 pub(super) fn carry_out(plan: Plan, as_json: bool, color: Color) -> Result<ExitCode, CliError> {
-    let screen = Screen::find(color)?;
+    let screen = OutputScreen::find(color)?;
     let phases = Phases::new(screen.out(), as_json);
     let reporters = Composite::new(vec![Box::new(phases)]);
     let outputs = if as_json { Outputs::only(reporters) } else { Outputs::with(reporters, screen, true) };

@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::cli::process;
-use crate::cli::tty::{Changed, Keeper};
+use crate::cli::tty::{Changed, TtyKeeper};
 use crate::model::secret::Secret;
 use crate::model::text::{self, Sgr};
 
@@ -37,15 +37,15 @@ pub(super) enum PromptError {
 }
 
 /// The person at the terminal that this process was started from, wherever its streams go.
-pub(super) struct Terminal;
+pub(super) struct PromptTerminal;
 
-impl Prompter for Terminal {
+impl Prompter for PromptTerminal {
     fn ask(&mut self, question: &str) -> Result<Secret, PromptError> {
         self.open()?.ask_secret(question, None)
     }
 }
 
-impl Terminal {
+impl PromptTerminal {
     /// Finds the person.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Terminal {
 
 /// Whether there is a person to ask.
 pub(super) fn is_interactive() -> bool {
-    Terminal.open().is_ok()
+    PromptTerminal.open().is_ok()
 }
 
 /// A terminal to ask on.
@@ -121,8 +121,8 @@ impl OpenTerminal {
 }
 
 /// Whoever would notice that an answer is not wanted puts the terminal right when fan is to stop.
-fn keeper(moot: Option<&dyn Fn() -> bool>) -> Keeper {
-    if moot.is_some() { Keeper::Itself } else { Keeper::Nobody }
+fn keeper(moot: Option<&dyn Fn() -> bool>) -> TtyKeeper {
+    if moot.is_some() { TtyKeeper::Itself } else { TtyKeeper::Nobody }
 }
 
 /// A terminal that is read as long as the answer is wanted.
@@ -186,7 +186,7 @@ const CTRL_U: u8 = 0x15;
 
 /// Reads what is typed up to the end of the line.
 fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
-    let mut line = Line::default();
+    let mut line = PromptLine::default();
     loop {
         let mut byte = [0];
         match input.read(&mut byte) {
@@ -198,9 +198,9 @@ fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
         let typed = line.typed(byte.first().copied().unwrap_or_default());
         byte.zeroize();
         match typed {
-            Typed::More => {}
-            Typed::Interrupted => return Err(PromptError::Interrupted),
-            Typed::Done => {
+            TypedKey::More => {}
+            TypedKey::Interrupted => return Err(PromptError::Interrupted),
+            TypedKey::Done => {
                 let text = std::str::from_utf8(&line.bytes)
                     .map_err(|_| PromptError::Io(io::Error::other("the input is not UTF-8")))?;
                 return Ok(Secret::new(text));
@@ -210,11 +210,11 @@ fn read_line(input: &mut impl Read) -> Result<Secret, PromptError> {
 }
 
 /// A line under construction: as much of a terminal's line editing as a hidden line needs.
-struct Line {
+struct PromptLine {
     bytes: Zeroizing<Vec<u8>>,
 }
 
-impl Default for Line {
+impl Default for PromptLine {
     fn default() -> Self {
         // All of it at once: a buffer that grows leaves copies behind.
         Self { bytes: Zeroizing::new(Vec::with_capacity(MAX_TYPED)) }
@@ -223,22 +223,22 @@ impl Default for Line {
 
 /// What a key press led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Typed {
+enum TypedKey {
     More,
     Done,
     Interrupted,
 }
 
-impl Line {
-    fn typed(&mut self, byte: u8) -> Typed {
+impl PromptLine {
+    fn typed(&mut self, byte: u8) -> TypedKey {
         const CTRL_C: u8 = 0x03;
         const CTRL_D: u8 = 0x04;
         const BACKSPACE: u8 = 0x08;
         const DELETE: u8 = 0x7f;
         match byte {
-            b'\n' | b'\r' => return Typed::Done,
-            CTRL_C => return Typed::Interrupted,
-            CTRL_D if self.bytes.is_empty() => return Typed::Interrupted,
+            b'\n' | b'\r' => return TypedKey::Done,
+            CTRL_C => return TypedKey::Interrupted,
+            CTRL_D if self.bytes.is_empty() => return TypedKey::Interrupted,
             CTRL_U => self.bytes.clear(),
             BACKSPACE | DELETE => {
                 // A character of UTF-8 ends where a byte is no continuation.
@@ -247,7 +247,7 @@ impl Line {
             _ if self.bytes.len() < MAX_TYPED => self.bytes.push(byte),
             _ => {}
         }
-        Typed::More
+        TypedKey::More
     }
 }
 

@@ -1,6 +1,6 @@
 //! `fan put`: files and folders of this machine onto hosts.
 
-use crate::cli::args::{Color, Put};
+use crate::cli::args::{Color, PutArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
@@ -8,7 +8,7 @@ use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Put, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &PutArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let install = files::Install {
         backup: args.install.backup,
         validate: args.install.validate.as_deref().map(one_step::command),

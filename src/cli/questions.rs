@@ -3,9 +3,9 @@
 use tokio::sync::mpsc;
 
 use crate::cli::error::{hide_also, talk};
-use crate::cli::prompt::{self, OpenTerminal, PromptError, Terminal};
+use crate::cli::prompt::{self, OpenTerminal, PromptError, PromptTerminal};
 use crate::engine::plan::Plan;
-use crate::engine::{Answer, Pace, Question, Unanswered, Wanted};
+use crate::engine::{Answer, Question, StepChoice, Unanswered, Wanted};
 use crate::model::position::Diagnostic;
 use crate::model::task::{Action, Prompt};
 
@@ -65,7 +65,7 @@ fn answered(text: &str, wanted: Wanted, answers: Answers) -> Option<Wanted> {
             None
         }
         (Answers::Yes, Wanted::Pace(answer)) => {
-            answer.give(Ok(Pace::RunAll));
+            answer.give(Ok(StepChoice::RunAll));
             None
         }
         (Answers::Yes, Wanted::Line { default: Some(default), answer }) => {
@@ -85,9 +85,9 @@ fn ask(text: &str, wanted: Wanted) {
         }
         Wanted::Pace(answer) => {
             let choices = [
-                ("yes", Ok(Pace::Run)),
-                ("no", Ok(Pace::Skip)),
-                ("all", Ok(Pace::RunAll)),
+                ("yes", Ok(StepChoice::Run)),
+                ("no", Ok(StepChoice::Skip)),
+                ("all", Ok(StepChoice::RunAll)),
                 ("quit", Err(PromptError::Interrupted)),
             ];
             put(answer, |terminal, moot| choose(terminal, text, choices, moot));
@@ -110,7 +110,7 @@ fn put<T>(
     answer: Answer<T>,
     question: impl FnOnce(&OpenTerminal, &dyn Fn() -> bool) -> Result<T, PromptError>,
 ) {
-    let given = Terminal.open().and_then(|terminal| question(&terminal, &|| answer.is_moot()));
+    let given = PromptTerminal.open().and_then(|terminal| question(&terminal, &|| answer.is_moot()));
     answer.give(given.map_err(|error| match error {
         PromptError::Interrupted => Unanswered::Declined,
         PromptError::NoTerminal => Unanswered::Unable("there is no terminal to ask on".to_owned()),

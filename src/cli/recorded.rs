@@ -8,19 +8,19 @@ use crate::cli::error::CliError;
 use crate::cli::{files, state};
 use crate::event::Event;
 use crate::model::position::Diagnostic;
-use crate::report::merge::{MergeError, Part, whole_events};
+use crate::report::merge::{MergeError, StreamPart, whole_events};
 use crate::report::read;
-use crate::store::{State, Stored};
+use crate::store::{RunState, Stored};
 
 /// A run that was recorded.
-pub(super) enum Recorded {
+pub(super) enum RecordedRun {
     /// By the journal.
     Run(Box<Stored>),
     /// By `--report FILE.jsonl` or `--format jsonl`.
     Stream(PathBuf),
 }
 
-impl Recorded {
+impl RecordedRun {
     /// Finds what a user means: a file by its extension, a run by its name otherwise.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Recorded {
             return Ok(Self::Run(Box::new(stored)));
         }
         let path = PathBuf::from(named);
-        let part = events(&path).map_err(MergeError::from).and_then(Part::read);
+        let part = events(&path).map_err(MergeError::from).and_then(StreamPart::read);
         part.map_err(|error| unusable(&path, error))?;
         Ok(Self::Stream(path))
     }
@@ -80,7 +80,7 @@ impl Recorded {
     /// Whether a process is still writing it, as far as that is known.
     pub(super) fn is_going_on(&self) -> bool {
         match self {
-            Self::Run(stored) => matches!(stored.state, State::Running(_)),
+            Self::Run(stored) => matches!(stored.state, RunState::Running(_)),
             Self::Stream(_) => false,
         }
     }

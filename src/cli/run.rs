@@ -1,21 +1,21 @@
 //! `fan run`: tasks of the tasks file.
 
-use crate::cli::args::{Color, Run};
+use crate::cli::args::{Color, RunArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::{Invocation, Recording};
-use crate::cli::output::{Content, Outputs};
+use crate::cli::output::{OutputContent, Outputs};
 use crate::cli::print::print;
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, runner};
 use crate::engine::plan::Plan;
-use crate::engine::planner::Call;
+use crate::engine::planner::TaskCall;
 use crate::model::outcome::ExitCode;
 use crate::model::range;
 
-pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     if args.list {
         return list::run(&args.tasks_file, false);
     }
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Run, color: Color, invocation: &Invocation) -> Result<E
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
-    let content = Content { log: true, diff: plan.changes.diff };
+    let content = OutputContent { log: true, diff: plan.changes.diff };
     runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers, recording)
 }
 
@@ -75,7 +75,7 @@ fn tell_targets(plan: &Plan) {
 }
 
 /// Reads the calls; all that is wrong with them in one pass.
-pub(super) fn calls(texts: &[String]) -> Result<Vec<Call>, CliError> {
+pub(super) fn calls(texts: &[String]) -> Result<Vec<TaskCall>, CliError> {
     let mut calls = Vec::new();
     let mut problems = Vec::new();
     for text in texts {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Recording;
-use crate::cli::output::{Content, Outputs, ReportEnd};
-use crate::cli::prompt::Terminal;
+use crate::cli::output::{OutputContent, Outputs, ReportEnd};
+use crate::cli::prompt::PromptTerminal;
 use crate::cli::questions::{self, Answers};
 use crate::cli::runtime::runtime;
-use crate::cli::secrets::Prepared;
+use crate::cli::secrets::PreparedSecrets;
 use crate::cli::{journal, new_keys, secrets, signals, snippet, suspend};
 use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
 use crate::event::ledger::Ledger;
@@ -42,7 +42,7 @@ pub(super) fn run(
     log: bool,
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
-    let content = Content { log, diff: plan.changes.diff };
+    let content = OutputContent { log, diff: plan.changes.diff };
     run_with(plan, Outputs::new(output, color, content)?, Answers::Person, recording)
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
     for warning in &plan.warnings {
         snippet::tell(warning);
     }
-    let Prepared { keyring, redactor } = secrets::prepare(plan, &mut Terminal).await?;
+    let PreparedSecrets { keyring, redactor } = secrets::prepare(plan, &mut PromptTerminal).await?;
     fit_open_files(plan);
     let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
     new_keys::settle(plan, &connector).await?;

@@ -14,14 +14,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use crate::cli::args::{Selection, Shell};
+use crate::cli::args::{SelectionArgs, ShellArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::runtime::runtime;
-use crate::cli::tty::{Changed, Keeper};
+use crate::cli::tty::{Changed, TtyKeeper};
 use crate::engine::plan::Plan;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
 use crate::model::endpoint::Endpoint;
@@ -31,7 +31,7 @@ use crate::model::range;
 use crate::model::settings::Transport;
 use crate::report::{Layout, Lines, Reporter, Style, failure_lines};
 use crate::ssh::session::SshSession;
-use crate::ssh::shell::{ShellInput, ShellOutput, TerminalRequest, Window};
+use crate::ssh::shell::{ShellInput, ShellOutput, ShellWindow, TerminalRequest};
 use crate::ssh::{ExecEvent, Session};
 
 /// Hosts that the expression may expand to, for the error that names them.
@@ -47,7 +47,7 @@ const READ_SIZE: usize = 4 * 1024;
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// Opens a shell; gives the number to exit with.
-pub(super) fn run(args: &Shell) -> Result<u8, CliError> {
+pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(Diagnostic::bare("a shell needs a terminal as stdin and stdout")
             .help("`fan exec -H HOST -- CMD` needs none")
@@ -68,9 +68,9 @@ pub(super) fn run(args: &Shell) -> Result<u8, CliError> {
 }
 
 /// The plan for the one host that is meant.
-fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
+fn plan(args: &ShellArgs, command: &str) -> Result<Plan, CliError> {
     let connection = &args.connection;
-    let selection = Selection {
+    let selection = SelectionArgs {
         inventory: args.inventory.clone(),
         roles: Vec::new(),
         hosts: vec![args.host.clone()],
@@ -110,7 +110,7 @@ fn plan(args: &Shell, command: &str) -> Result<Plan, CliError> {
 }
 
 /// How a shell ended.
-enum End {
+enum ShellEnd {
     /// Told by the host; without an exit, by closing the channel.
     Closed(Option<Exit>),
     /// The connection went away.
@@ -150,7 +150,7 @@ async fn open(
         Ok(opened) => opened,
         Err(error) => return Ok(failed(host, &error.failure, error.may_have_started)),
     };
-    let mut screen = Screen { fresh: true };
+    let mut screen = ShellScreen { fresh: true };
     let end = attach(output, input, resized, &mut screen, stopping).await?;
     let _ = tokio::time::timeout(CLOSING, session.close()).await;
     screen.break_line(&end);
@@ -188,10 +188,10 @@ async fn attach(
     mut output: ShellOutput,
     input: ShellInput,
     resized: Signal,
-    screen: &mut Screen,
+    screen: &mut ShellScreen,
     stopping: &mut StopReceiver,
-) -> Result<End, CliError> {
-    let _raw = Changed::new(io::stdin(), OptionalActions::Drain, Keeper::Itself, Termios::make_raw)
+) -> Result<ShellEnd, CliError> {
+    let _raw = Changed::new(io::stdin(), OptionalActions::Drain, TtyKeeper::Itself, Termios::make_raw)
         .map_err(terminal_error)?;
     let left = Arc::new(Notify::new());
     let typed = keyboard(Arc::clone(&left))?;
@@ -203,8 +203,8 @@ async fn attach(
     loop {
         let event = tokio::select! {
             biased;
-            reason = stopping.asked() => return Ok(End::Stopped(reason)),
-            () = left.notified() => return Ok(if exit.is_some() { End::Closed(exit) } else { End::Left }),
+            reason = stopping.asked() => return Ok(ShellEnd::Stopped(reason)),
+            () = left.notified() => return Ok(if exit.is_some() { ShellEnd::Closed(exit) } else { ShellEnd::Left }),
             event = output.next() => event,
         };
         match event {
@@ -212,9 +212,11 @@ async fn attach(
                 tokio::task::block_in_place(|| screen.show(&bytes)).map_err(terminal_error)?;
             }
             ExecEvent::Exit(how) => exit = Some(how),
-            ExecEvent::Closed => return Ok(End::Closed(exit)),
-            ExecEvent::Lost(_) if exit.is_some() && output.is_complete() => return Ok(End::Closed(exit)),
-            ExecEvent::Lost(failure) => return Ok(End::Lost(failure)),
+            ExecEvent::Closed => return Ok(ShellEnd::Closed(exit)),
+            ExecEvent::Lost(_) if exit.is_some() && output.is_complete() => {
+                return Ok(ShellEnd::Closed(exit));
+            }
+            ExecEvent::Lost(failure) => return Ok(ShellEnd::Lost(failure)),
         }
     }
 }
@@ -269,12 +271,12 @@ async fn send(mut typed: mpsc::Receiver<Bytes>, input: ShellInput, mut resized: 
 }
 
 /// The terminal as the user sees it.
-struct Screen {
+struct ShellScreen {
     /// The cursor is at the start of a line.
     fresh: bool,
 }
 
-impl Screen {
+impl ShellScreen {
     /// Shows what the host sent, byte for byte: the terminal is its own for now.
     fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(&last) = bytes.last() else { return Ok(()) };
@@ -285,8 +287,8 @@ impl Screen {
     }
 
     /// What fan says begins on a line of its own.
-    fn break_line(&self, end: &End) {
-        if !self.fresh && !matches!(end, End::Closed(Some(Exit::Status(_)))) {
+    fn break_line(&self, end: &ShellEnd) {
+        if !self.fresh && !matches!(end, ShellEnd::Closed(Some(Exit::Status(_)))) {
             // When the terminal is gone there is nowhere to report it.
             let _ = io::stderr().write_all(b"\n");
         }
@@ -294,23 +296,23 @@ impl Screen {
 }
 
 /// Tells the user how it ended, where the host did not; gives the number to exit with.
-fn tell(host: &str, end: End) -> u8 {
+fn tell(host: &str, end: ShellEnd) -> u8 {
     match end {
         // As ssh does; a status that does not fit must not become a success.
-        End::Closed(Some(Exit::Status(status))) => u8::try_from(status).unwrap_or(u8::MAX),
-        End::Closed(Some(Exit::Signal(signal))) => {
+        ShellEnd::Closed(Some(Exit::Status(status))) => u8::try_from(status).unwrap_or(u8::MAX),
+        ShellEnd::Closed(Some(Exit::Signal(signal))) => {
             failed(host, &Failure::new(Kind::Signal, format!("killed by signal {signal}")), true)
         }
-        End::Closed(None) => {
+        ShellEnd::Closed(None) => {
             let message = "the host closed the shell without an exit status";
             failed(host, &Failure::new(Kind::ConnectionLost, message), true)
         }
-        End::Lost(failure) => failed(host, &failure, true),
-        End::Left => {
+        ShellEnd::Lost(failure) => failed(host, &failure, true),
+        ShellEnd::Left => {
             talk(&format!("{host}: disconnected"));
             ExitCode::Failed.code()
         }
-        End::Stopped(reason) => {
+        ShellEnd::Stopped(reason) => {
             let code = reason.exit_code();
             talk(&format!("{host}: {}", code.meaning()));
             code.code()
@@ -332,9 +334,9 @@ fn failed(host: &str, failure: &Failure, started: bool) -> u8 {
 }
 
 /// The size of the terminal now.
-fn window() -> io::Result<Window> {
+fn window() -> io::Result<ShellWindow> {
     let size = tcgetwinsize(io::stdin())?;
-    Ok(Window {
+    Ok(ShellWindow {
         columns: size.ws_col.into(),
         rows: size.ws_row.into(),
         width: size.ws_xpixel.into(),

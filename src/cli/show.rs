@@ -2,22 +2,22 @@
 
 use std::io;
 
-use crate::cli::args::{Color, ReportOf, Show};
+use crate::cli::args::{Color, ReportOf, ShowArgs};
 use crate::cli::error::{CliError, talk};
 use crate::cli::files;
-use crate::cli::output::{Screen, recap_options};
+use crate::cli::output::{OutputScreen, recap_options};
 use crate::cli::print::print;
-use crate::cli::recorded::Recorded;
+use crate::cli::recorded::RecordedRun;
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
-use crate::report::{Fold, FoldOptions, Frame, Layout, Lines, Reporter, recap};
+use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Lines, Reporter, recap};
 
-pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
-    let recorded = Recorded::open(&args.run)?;
-    let screen = Screen::find(color)?;
+pub(super) fn run(args: &ShowArgs, color: Color) -> Result<ExitCode, CliError> {
+    let recorded = RecordedRun::open(&args.run)?;
+    let screen = OutputScreen::find(color)?;
     let (layout, style) = (Layout::Prefixed, screen.style);
     let mut output: Option<Box<dyn Reporter>> = if args.fold || args.diff {
-        let options = FoldOptions { layout, style, frame: Frame::Plain, diff: args.diff };
+        let options = FoldOptions { layout, style, frame: FoldFrame::Plain, diff: args.diff };
         Some(Box::new(Fold::new(screen.out(), screen.talk(), options)))
     } else if args.output {
         Some(Box::new(Lines::new(screen.out(), screen.talk(), layout, style)))
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Show, color: Color) -> Result<ExitCode, CliError> {
 
 /// `fan report`.
 pub(super) fn report(args: &ReportOf) -> Result<ExitCode, CliError> {
-    let recorded = Recorded::open(args.run.as_deref().unwrap_or("last"))?;
+    let recorded = RecordedRun::open(args.run.as_deref().unwrap_or("last"))?;
     let mut readers = files::readers(&args.files, "", recorded.stream())?;
     recorded.tell(|event| readers.event(event))?;
     readers.finish().map_err(unwritable)?;

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use crate::cli::args::{Color, Sync};
+use crate::cli::args::{Color, SyncArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
 use crate::cli::one_step::{self, OneStep};
@@ -10,7 +10,7 @@ use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
 
-pub(super) fn run(args: &Sync, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &SyncArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let action = Action::Sync(files::Sync {
         from: one_step::path(&args.local),
         to: one_step::path(&args.remote),

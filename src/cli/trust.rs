@@ -8,14 +8,14 @@ use std::sync::Arc;
 use futures::StreamExt;
 use serde_json::json;
 
-use crate::cli::args::Trust;
-use crate::cli::ask::{self, Answer};
+use crate::cli::args::TrustArgs;
+use crate::cli::ask::{self, HostsAnswer};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::print::print;
-use crate::cli::prompt::Terminal;
+use crate::cli::prompt::PromptTerminal;
 use crate::cli::runtime::runtime;
-use crate::cli::secrets::Prepared;
+use crate::cli::secrets::PreparedSecrets;
 use crate::cli::{new_keys, runner, secrets};
 use crate::engine::planner::{self};
 use crate::model::count::counted;
@@ -27,7 +27,7 @@ use crate::model::range;
 use crate::model::value::Value;
 use crate::ssh::client::SshConnector;
 use crate::ssh::collect::{Collected, KeyTypes, Missed, collect};
-use crate::ssh::host_key::{HostKey, HostKeys, Judge, Standing};
+use crate::ssh::host_key::{HostKey, HostKeys, Judge, KeyStanding};
 use crate::ssh::known_hosts::{Beside, NewKey};
 
 /// What was found out about a host.
@@ -36,20 +36,20 @@ struct Finding {
     address: String,
     /// Where its new keys would go.
     file: Option<PathBuf>,
-    keys: Result<Vec<Found>, Failure>,
+    keys: Result<Vec<FoundKeys>, Failure>,
     /// Types of keys that it could not be asked for.
     missed: Vec<Missed>,
 }
 
 /// A key of a host.
-struct Found {
+struct FoundKeys {
     key: HostKey,
-    standing: Standing,
+    standing: KeyStanding,
     new: NewKey,
     written: bool,
 }
 
-pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &TrustArgs) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     if !args.yes && !ask::can_ask() {
@@ -64,7 +64,8 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
     let runtime = runtime()?;
     runtime.block_on_then_leave(async {
         // Hosts are never logged in to, but the gateways before them are, once their keys are trusted.
-        let Prepared { keyring, redactor: _ } = secrets::prepare(&mut plan, &mut Terminal).await?;
+        let PreparedSecrets { keyring, redactor: _ } =
+            secrets::prepare(&mut plan, &mut PromptTerminal).await?;
         let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
         let mut findings = Vec::new();
         for endpoints in new_keys::by_depth(&plan) {
@@ -81,7 +82,7 @@ pub(super) fn run(args: &Trust) -> Result<ExitCode, CliError> {
 }
 
 /// The file of `--project`.
-fn project_file(args: &Trust, inventory: &Inventory) -> Result<Option<PathBuf>, CliError> {
+fn project_file(args: &TrustArgs, inventory: &Inventory) -> Result<Option<PathBuf>, CliError> {
     if !args.project {
         return Ok(None);
     }
@@ -109,7 +110,7 @@ async fn find(
         let keys = collected.map_err(|error| error.failure).map(|Collected { keys, missed: types }| {
             missed = types;
             let standings = judge.standings(&keys);
-            let found = keys.into_iter().zip(standings).map(|(key, standing)| Found {
+            let found = keys.into_iter().zip(standings).map(|(key, standing)| FoundKeys {
                 new: judge.new_key(&key, Beside::OtherTypes),
                 key,
                 standing,
@@ -124,8 +125,8 @@ async fn find(
 }
 
 /// Asks about the new keys, or takes the yes of the command line, and writes them.
-fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Result<(), CliError> {
-    let is_new = |found: &Found| found.standing == Standing::New;
+fn settle(args: &TrustArgs, host_keys: &HostKeys, findings: &mut [Finding]) -> Result<(), CliError> {
+    let is_new = |found: &FoundKeys| found.standing == KeyStanding::New;
     let of = |finding: &Finding| {
         finding.keys.as_ref().map_or(0, |keys| keys.iter().filter(|key| is_new(key)).count())
     };
@@ -147,9 +148,11 @@ fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Resul
         let answer = tokio::task::block_in_place(|| ask::ask(&question, &names))
             .map_err(|source| CliError::Local { doing: "cannot ask on the terminal".to_owned(), source })?;
         match answer {
-            Answer::All => asked,
-            Answer::None => Vec::new(),
-            Answer::Some(places) => places.iter().filter_map(|&place| asked.get(place).copied()).collect(),
+            HostsAnswer::All => asked,
+            HostsAnswer::None => Vec::new(),
+            HostsAnswer::Some(places) => {
+                places.iter().filter_map(|&place| asked.get(place).copied()).collect()
+            }
         }
     };
     let mut orders = Vec::new();
@@ -173,12 +176,13 @@ fn settle(args: &Trust, host_keys: &HostKeys, findings: &mut [Finding]) -> Resul
 
 /// Alarms first, then hosts that were not reached, then keys that nobody wrote down.
 fn verdict(findings: &[Finding]) -> ExitCode {
-    let any = |wanted: fn(&Found) -> bool| findings.iter().flat_map(|f| f.keys.iter().flatten()).any(wanted);
-    if any(|found| matches!(found.standing, Standing::Changed(_) | Standing::Revoked(_))) {
+    let any =
+        |wanted: fn(&FoundKeys) -> bool| findings.iter().flat_map(|f| f.keys.iter().flatten()).any(wanted);
+    if any(|found| matches!(found.standing, KeyStanding::Changed(_) | KeyStanding::Revoked(_))) {
         ExitCode::HostKeyAlarm
     } else if findings.iter().any(|finding| finding.keys.is_err())
-        || any(|found| matches!(found.standing, Standing::Unclear(_)))
-        || any(|found| found.standing == Standing::New && !found.written)
+        || any(|found| matches!(found.standing, KeyStanding::Unclear(_)))
+        || any(|found| found.standing == KeyStanding::New && !found.written)
     {
         ExitCode::Unreachable
     } else {
@@ -187,43 +191,47 @@ fn verdict(findings: &[Finding]) -> ExitCode {
 }
 
 /// The word for a standing in the table; JSON has it in lower case.
-fn word(standing: &Standing) -> &'static str {
+fn word(standing: &KeyStanding) -> &'static str {
     match standing {
-        Standing::Pinned => "pinned",
-        Standing::Unneeded => "unneeded",
-        Standing::Known(_) => "known",
-        Standing::New => "new",
-        Standing::Changed(_) => "CHANGED",
-        Standing::Revoked(_) => "REVOKED",
-        Standing::Unclear(_) => "unclear",
+        KeyStanding::Pinned => "pinned",
+        KeyStanding::Unneeded => "unneeded",
+        KeyStanding::Known(_) => "known",
+        KeyStanding::New => "new",
+        KeyStanding::Changed(_) => "CHANGED",
+        KeyStanding::Revoked(_) => "REVOKED",
+        KeyStanding::Unclear(_) => "unclear",
     }
 }
 
-fn failure_of(standing: &Standing) -> Option<&Failure> {
+fn failure_of(standing: &KeyStanding) -> Option<&Failure> {
     match standing {
-        Standing::Changed(failure) | Standing::Revoked(failure) | Standing::Unclear(failure) => Some(failure),
-        Standing::Pinned | Standing::Unneeded | Standing::Known(_) | Standing::New => None,
+        KeyStanding::Changed(failure) | KeyStanding::Revoked(failure) | KeyStanding::Unclear(failure) => {
+            Some(failure)
+        }
+        KeyStanding::Pinned | KeyStanding::Unneeded | KeyStanding::Known(_) | KeyStanding::New => None,
     }
 }
 
 /// Where a key is recorded already.
-fn recorded_at(standing: &Standing) -> Option<String> {
+fn recorded_at(standing: &KeyStanding) -> Option<String> {
     match standing {
-        Standing::Known(place) => Some(place.to_string()),
-        Standing::Pinned
-        | Standing::Unneeded
-        | Standing::New
-        | Standing::Changed(_)
-        | Standing::Revoked(_)
-        | Standing::Unclear(_) => None,
+        KeyStanding::Known(place) => Some(place.to_string()),
+        KeyStanding::Pinned
+        | KeyStanding::Unneeded
+        | KeyStanding::New
+        | KeyStanding::Changed(_)
+        | KeyStanding::Revoked(_)
+        | KeyStanding::Unclear(_) => None,
     }
 }
 
 /// Whether there is nothing to be done or said about a key.
-fn is_settled(standing: &Standing) -> bool {
+fn is_settled(standing: &KeyStanding) -> bool {
     match standing {
-        Standing::Pinned | Standing::Unneeded | Standing::Known(_) => true,
-        Standing::New | Standing::Changed(_) | Standing::Revoked(_) | Standing::Unclear(_) => false,
+        KeyStanding::Pinned | KeyStanding::Unneeded | KeyStanding::Known(_) => true,
+        KeyStanding::New | KeyStanding::Changed(_) | KeyStanding::Revoked(_) | KeyStanding::Unclear(_) => {
+            false
+        }
     }
 }
 
@@ -262,7 +270,7 @@ fn table(findings: &[Finding]) -> String {
     text
 }
 
-fn line(text: &mut String, found: &Found) {
+fn line(text: &mut String, found: &FoundKeys) {
     let key = &found.key;
     let place = recorded_at(&found.standing).unwrap_or_default();
     let line = format!("  {:8}  {:19}  {}  {place}", word(&found.standing), key.key_type, key.fingerprint);
@@ -280,7 +288,7 @@ fn describe(finding: &Finding) -> Value {
     let failed =
         |failure: &Failure| json!({"kind": failure.kind, "message": failure.message(), "hint": failure.hint});
     let file = finding.file.as_ref().map(|file| file.display().to_string());
-    let key = |found: &Found| {
+    let key = |found: &FoundKeys| {
         json!({
             "type": found.key.key_type,
             "fingerprint": found.key.fingerprint,

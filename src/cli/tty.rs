@@ -18,7 +18,7 @@ pub(super) struct Changed<T: AsFd> {
 
 /// Who puts a terminal right when fan is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeper {
+pub(super) enum TtyKeeper {
     /// Whoever changed it: it hears of that.
     Itself,
     /// Nobody but the process's end: whoever changed it waits for a key.
@@ -30,7 +30,7 @@ impl<T: AsFd> Changed<T> {
     pub(super) fn new(
         terminal: T,
         when: OptionalActions,
-        keeper: Keeper,
+        keeper: TtyKeeper,
         change: impl FnOnce(&mut Termios),
     ) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
@@ -39,7 +39,7 @@ impl<T: AsFd> Changed<T> {
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
         let own = File::from(terminal.as_fd().try_clone_to_owned()?);
-        let (first, now, kept) = (before.clone(), changed.clone(), keeper == Keeper::Itself);
+        let (first, now, kept) = (before.clone(), changed.clone(), keeper == TtyKeeper::Itself);
         // Before it is changed: there is no moment at which it could be left so.
         let _looked_after = leaving::look_after(Thing::Terminal { terminal: own, before: first, now, kept })?;
         tcsetattr(&terminal, when, &changed)?;
@@ -76,7 +76,7 @@ mod tests {
         assert!(before.contains(LocalModes::ECHO));
         let panicked = catch_unwind(AssertUnwindSafe(|| {
             let _raw =
-                Changed::new(&terminal, OptionalActions::Now, Keeper::Itself, Termios::make_raw).unwrap();
+                Changed::new(&terminal, OptionalActions::Now, TtyKeeper::Itself, Termios::make_raw).unwrap();
             assert!(!modes().contains(LocalModes::ECHO));
             panic!("within");
         }));

@@ -17,7 +17,7 @@ use crate::config::fields::quote;
 use crate::config::findings::Findings;
 use crate::config::syntax;
 use crate::config::syntax::position;
-use crate::config::yaml::{Duplicate, Entry, Layout, List, Map, Node, Scalar, Style};
+use crate::config::yaml::{Duplicate, List, Map, Node, Scalar, YamlEntry, YamlLayout, YamlStyle};
 use crate::model::position::Position;
 
 /// Levels of lists and maps within each other.
@@ -55,7 +55,7 @@ pub(super) fn compose(file: &Arc<str>, text: &str, findings: &mut Findings) -> O
             Ok((event, span)) => composer.event(event, span),
             Err(error) => {
                 composer.findings.push(syntax::describe(file, text, &error));
-                Err(Stop)
+                Err(ComposeStop)
             }
         };
         if step.is_err() {
@@ -66,11 +66,11 @@ pub(super) fn compose(file: &Arc<str>, text: &str, findings: &mut Findings) -> O
 }
 
 /// The rest of the document is not read.
-struct Stop;
+struct ComposeStop;
 
 /// How large a node is with all that is in it.
 #[derive(Clone, Copy)]
-struct Size {
+struct ComposeSize {
     nodes: usize,
     /// Of text.
     bytes: usize,
@@ -78,7 +78,7 @@ struct Size {
     height: usize,
 }
 
-impl Size {
+impl ComposeSize {
     /// A node without content.
     const ONE: Self = Self { nodes: 1, bytes: 0, height: 1 };
 
@@ -93,21 +93,21 @@ impl Size {
 /// A node that aliases may repeat.
 struct Anchored {
     node: Node,
-    size: Size,
+    size: ComposeSize,
 }
 
 /// A list or map that is still open.
-struct Frame {
+struct ComposeFrame {
     position: Position,
     /// Byte of the file at which it starts.
     offset: usize,
     anchor: usize,
-    size: Size,
+    size: ComposeSize,
     tagged: bool,
-    body: Body,
+    body: ComposeBody,
 }
 
-enum Body {
+enum ComposeBody {
     List(Vec<Node>),
     Map(OpenMap),
 }
@@ -115,7 +115,7 @@ enum Body {
 #[derive(Default)]
 struct OpenMap {
     flow: bool,
-    entries: Vec<Entry>,
+    entries: Vec<YamlEntry>,
     merges: Vec<(Position, Node)>,
     slot: Option<Slot>,
     /// It turned out to be a template that lacks its quotes: `{{ name }}`.
@@ -134,7 +134,7 @@ struct Composer<'c> {
     file: &'c Arc<str>,
     text: &'c str,
     findings: &'c mut Findings,
-    stack: Vec<Frame>,
+    stack: Vec<ComposeFrame>,
     root: Option<Node>,
     /// By the parser's numbers for anchors.
     anchors: HashMap<usize, Anchored>,
@@ -146,7 +146,7 @@ struct Composer<'c> {
 }
 
 impl Composer<'_> {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), ComposeStop> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -157,14 +157,14 @@ impl Composer<'_> {
                         "more than one YAML document",
                         "remove the line \"---\" or put what follows into a file of its own",
                     );
-                    return Err(Stop);
+                    return Err(ComposeStop);
                 }
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar = self.scalar(&text, style, &span);
                 self.spend(1, 0, &scalar.position)?;
-                let size = Size { bytes: text.len(), ..Size::ONE };
+                let size = ComposeSize { bytes: text.len(), ..ComposeSize::ONE };
                 let tagged = self.refuse_tag(tag.as_deref(), &span);
                 let node = if tagged { Node::Broken(scalar.position) } else { Node::Scalar(scalar) };
                 self.remember(anchor, &node, size)?;
@@ -172,11 +172,11 @@ impl Composer<'_> {
                 Ok(())
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.open(Body::List(Vec::new()), anchor, tag.as_deref(), &span)
+                self.open(ComposeBody::List(Vec::new()), anchor, tag.as_deref(), &span)
             }
             Event::MappingStart(style, anchor, tag) => {
                 let map = OpenMap { flow: style == StructureStyle::Flow, ..OpenMap::default() };
-                self.open(Body::Map(map), anchor, tag.as_deref(), &span)
+                self.open(ComposeBody::Map(map), anchor, tag.as_deref(), &span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(&span),
             Event::Alias(id) => self.alias(id, &span),
@@ -188,7 +188,7 @@ impl Composer<'_> {
                     format!("define it first with &{name}, or quote text that starts with *"),
                 );
                 self.spend(1, 0, &at)?;
-                self.place(Node::Broken(at), Size::ONE);
+                self.place(Node::Broken(at), ComposeSize::ONE);
                 Ok(())
             }
             // The enum may grow; these and comments carry no content.
@@ -196,7 +196,13 @@ impl Composer<'_> {
         }
     }
 
-    fn open(&mut self, body: Body, anchor: usize, tag: Option<&Tag>, span: &Span) -> Result<(), Stop> {
+    fn open(
+        &mut self,
+        body: ComposeBody,
+        anchor: usize,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<(), ComposeStop> {
         let position = self.position(&span.start);
         self.spend(1, 0, &position)?;
         if self.stack.len() >= MAX_DEPTH {
@@ -204,21 +210,21 @@ impl Composer<'_> {
         }
         let tagged = self.refuse_tag(tag, span);
         let offset = span.start.byte_offset().unwrap_or(usize::MAX);
-        self.stack.push(Frame { position, offset, anchor, size: Size::ONE, tagged, body });
+        self.stack.push(ComposeFrame { position, offset, anchor, size: ComposeSize::ONE, tagged, body });
         Ok(())
     }
 
-    fn close(&mut self, span: &Span) -> Result<(), Stop> {
+    fn close(&mut self, span: &Span) -> Result<(), ComposeStop> {
         let Some(frame) = self.stack.pop() else { return Ok(()) };
         let position = frame.position;
         let node = match frame.body {
-            Body::Map(map) if map.template => {
+            ComposeBody::Map(map) if map.template => {
                 self.unquoted_template(&position, frame.offset, span);
                 Node::Broken(position)
             }
             _ if frame.tagged => Node::Broken(position),
-            Body::List(items) => Node::List(List { position, items }),
-            Body::Map(map) => Node::Map(self.close_map(position, map)),
+            ComposeBody::List(items) => Node::List(List { position, items }),
+            ComposeBody::Map(map) => Node::Map(self.close_map(position, map)),
         };
         self.remember(frame.anchor, &node, frame.size)?;
         self.place(node, frame.size);
@@ -277,15 +283,15 @@ impl Composer<'_> {
     }
 
     /// Puts a finished node where it belongs: into the innermost open list or map, or at the root.
-    fn place(&mut self, mut node: Node, size: Size) {
+    fn place(&mut self, mut node: Node, size: ComposeSize) {
         let Some(frame) = self.stack.last_mut() else {
             self.root = Some(node);
             return;
         };
         frame.size.add(size);
         let map = match &mut frame.body {
-            Body::List(items) => return items.push(node),
-            Body::Map(map) => map,
+            ComposeBody::List(items) => return items.push(node),
+            ComposeBody::Map(map) => map,
         };
         match map.slot.take() {
             Some(Slot::Key(key)) => {
@@ -296,13 +302,13 @@ impl Composer<'_> {
                 {
                     scalar.position = key.position.clone();
                 }
-                map.entries.push(Entry { key, value: node });
+                map.entries.push(YamlEntry { key, value: node });
             }
             Some(Slot::Merge(at)) => map.merges.push((at, node)),
             Some(Slot::Dropped) => {}
             None => {
                 map.slot = Some(match node {
-                    Node::Scalar(key) if key.style == Style::Plain && &*key.text == "<<" => {
+                    Node::Scalar(key) if key.style == YamlStyle::Plain && &*key.text == "<<" => {
                         Slot::Merge(key.position)
                     }
                     Node::Scalar(key) => Slot::Key(key),
@@ -320,13 +326,13 @@ impl Composer<'_> {
         }
     }
 
-    fn alias(&mut self, id: usize, span: &Span) -> Result<(), Stop> {
+    fn alias(&mut self, id: usize, span: &Span) -> Result<(), ComposeStop> {
         let at = self.position(&span.start);
         let Some(anchored) = self.anchors.get(&id) else {
             let name = span.slice(self.text).unwrap_or_default().trim_start_matches('*');
             self.findings.error(&at, format!("anchor {} refers to itself", quote(name)));
             self.spend(1, 0, &at)?;
-            self.place(Node::Broken(at), Size::ONE);
+            self.place(Node::Broken(at), ComposeSize::ONE);
             return Ok(());
         };
         let size = anchored.size;
@@ -342,7 +348,7 @@ impl Composer<'_> {
     }
 
     /// Keeps a copy of a node that has an anchor.
-    fn remember(&mut self, anchor: usize, node: &Node, size: Size) -> Result<(), Stop> {
+    fn remember(&mut self, anchor: usize, node: &Node, size: ComposeSize) -> Result<(), ComposeStop> {
         if anchor == 0 {
             return Ok(());
         }
@@ -352,7 +358,7 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn spend(&mut self, nodes: usize, repeated: usize, at: &Position) -> Result<(), Stop> {
+    fn spend(&mut self, nodes: usize, repeated: usize, at: &Position) -> Result<(), ComposeStop> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.repeated = self.repeated.saturating_add(repeated);
         if self.nodes > MAX_NODES || self.repeated > MAX_ALIAS_BYTES {
@@ -361,9 +367,9 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn too_complex(&mut self, at: &Position) -> Result<(), Stop> {
+    fn too_complex(&mut self, at: &Position) -> Result<(), ComposeStop> {
         self.findings.error(at, syntax::TOO_COMPLEX);
-        Err(Stop)
+        Err(ComposeStop)
     }
 
     /// Notes a tag; says whether there was one.
@@ -395,20 +401,20 @@ impl Composer<'_> {
         let position = self.position(&span.start);
         let raw = span.slice(self.text).unwrap_or_default();
         let mut start = position.clone();
-        let exact = |same: bool| if same { Layout::Line } else { Layout::Loose };
+        let exact = |same: bool| if same { YamlLayout::Line } else { YamlLayout::Loose };
         let (style, layout) = match style {
-            ScalarStyle::Plain => (Style::Plain, exact(raw == text)),
+            ScalarStyle::Plain => (YamlStyle::Plain, exact(raw == text)),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                 start.column = start.column.saturating_add(1);
                 let inner = raw.get(1..raw.len().saturating_sub(1)).unwrap_or_default();
-                (Style::Text, exact(inner == text))
+                (YamlStyle::Text, exact(inner == text))
             }
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 // The parser's span leaves out the sign and the empty lines in front of the text.
                 let empty = text.bytes().take_while(|&b| b == b'\n').count();
                 start.line = start.line.saturating_sub(u32::try_from(empty).unwrap_or(u32::MAX)).max(1);
                 let literal = style == ScalarStyle::Literal;
-                (Style::Text, if literal { Layout::Lines } else { Layout::Loose })
+                (YamlStyle::Text, if literal { YamlLayout::Lines } else { YamlLayout::Loose })
             }
         };
         Scalar { text: Arc::from(text), style, position, start, layout }

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 
 use crate::config::findings::Findings;
 use crate::config::scalar;
-use crate::config::tables::shape::{Keys, names};
-use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::tables::shape::{ShapeKeys, names};
+use crate::config::yaml::{Node, Scalar, YamlEntry};
 use crate::model::duration;
 use crate::model::position::Diagnostic;
 use crate::model::settings::TimeLimit;
@@ -18,7 +18,7 @@ use crate::model::value::type_name;
 /// The names that a map may have.
 pub(super) struct Schema {
     /// Names that are read.
-    pub(super) known: &'static [Keys],
+    pub(super) known: &'static [ShapeKeys],
     /// What users of other tools write, and the name that it has here.
     pub(super) synonyms: &'static [(&'static str, &'static str)],
 }
@@ -100,7 +100,7 @@ pub(super) fn expected(node: &Node, what: &str, help: Option<String>, findings: 
 /// The entries of a map; one that is left empty has none.
 ///
 /// `word` names a key in the message about keys that came twice: `duplicate host "web1"`.
-pub(super) fn map<'n>(node: &'n Node, what: &str, word: &str, findings: &mut Findings) -> &'n [Entry] {
+pub(super) fn map<'n>(node: &'n Node, what: &str, word: &str, findings: &mut Findings) -> &'n [YamlEntry] {
     match node {
         Node::Map(map) => {
             for again in &map.duplicates {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
-use crate::config::settings::{self, Layer, Owner};
+use crate::config::settings::{self, Owner, SettingsLayer};
 use crate::config::tables::inventory as tables;
 use crate::config::vars::{Braces, vars};
-use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::yaml::{Node, Scalar, YamlEntry};
 use crate::config::{secret, source};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::name::{check_address, check_host_name, check_role_name};
@@ -57,7 +57,7 @@ fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory
         return Err(findings.take_errors());
     }
     let base = Path::new(&*file).parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    let mut reader = Reader {
+    let mut reader = InventoryReader {
         base,
         max_hosts,
         silent: Arc::default(),
@@ -76,7 +76,7 @@ fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory
     reader.finish(file)
 }
 
-struct Reader {
+struct InventoryReader {
     base: PathBuf,
     max_hosts: usize,
     /// The settings of hosts whose entries say nothing.
@@ -93,7 +93,7 @@ struct Reader {
     defaults: Settings,
 }
 
-impl Reader {
+impl InventoryReader {
     fn file(&mut self, root: &Node) {
         let (mut roles, mut secrets) = (None, None);
         for entry in map(root, "a map with \"hosts\"", "key", &mut self.findings) {
@@ -139,7 +139,8 @@ impl Reader {
     }
 
     fn defaults(&mut self, node: &Node) {
-        let mut layer = Layer { owner: Owner::Defaults, base: &self.base, settings: Settings::default() };
+        let mut layer =
+            SettingsLayer { owner: Owner::Defaults, base: &self.base, settings: Settings::default() };
         for entry in map(node, "a map of settings", "setting", &mut self.findings) {
             if !layer.read(entry, &mut self.findings) {
                 DEFAULTS.refuse(&entry.key, &mut self.findings);
@@ -169,7 +170,7 @@ impl Reader {
 
     /// Reads one entry: a name or a pattern of names, and what all of them have in common.
     fn host(&mut self, key: &Scalar, value: Option<&Node>) {
-        let mut layer = Layer { owner: Owner::Host, base: &self.base, settings: Settings::default() };
+        let mut layer = SettingsLayer { owner: Owner::Host, base: &self.base, settings: Settings::default() };
         let mut own = Vars::new();
         let mut address = None;
         let entries = value.map_or(&[][..], |node| match node {
@@ -320,7 +321,7 @@ impl Reader {
         }
     }
 
-    fn role(&mut self, entry: &Entry) {
+    fn role(&mut self, entry: &YamlEntry) {
         let key = &entry.key;
         if let Err(message) = check_role_name(&key.text) {
             self.findings.error(&key.position, message);
@@ -341,7 +342,7 @@ impl Reader {
         };
         if let Node::Map(_) = entry.value {
             let mut layer =
-                Layer { owner: Owner::Role(name), base: &self.base, settings: Settings::default() };
+                SettingsLayer { owner: Owner::Role(name), base: &self.base, settings: Settings::default() };
             for field in map(&entry.value, "a role", "field", findings) {
                 match &*field.key.text {
                     "hosts" => role.members = patterns(&field.value, findings),

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::config::fields::quote;
 use crate::config::findings::Findings;
-use crate::model::given::{Given, Wanted};
+use crate::model::given::{Given, WantedType};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Include, Task, Template};
@@ -64,7 +64,7 @@ fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
             Template::Literal(_) | Template::Text(_) | Template::List(_) | Template::Map(_) => continue,
         };
         let Some(default) = task.params.get(name) else { continue };
-        let wanted = Wanted::of(default.as_ref(), &|_| None);
+        let wanted = WantedType::of(default.as_ref(), &|_| None);
         let found = type_name(&literal);
         if wanted.fit(&Given::from(literal)).is_none() {
             let (task, name, wanted) = (quote(&task.name), quote(name), wanted.words());
@@ -90,7 +90,7 @@ fn lock(task: &Task, called: &Task, include: &Include, findings: &mut Findings) 
 
 /// Where the search for circles is with a task.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Visit {
+enum OrderVisit {
     /// On the way from the task at which the search began.
     Open,
     /// Everything that it leads to was looked at.
@@ -104,23 +104,23 @@ fn no_circle<'t>(
     edges_of: impl Fn(&'t Task) -> Vec<&'t Located<String>>,
     findings: &mut Findings,
 ) {
-    let mut visits: HashMap<&str, Visit> = HashMap::new();
+    let mut visits: HashMap<&str, OrderVisit> = HashMap::new();
     for start in tasks.values() {
         if visits.contains_key(&*start.name) {
             continue;
         }
-        visits.insert(&start.name, Visit::Open);
+        visits.insert(&start.name, OrderVisit::Open);
         let mut path: Vec<(&str, Vec<&Located<String>>, usize)> = vec![(&start.name, edges_of(start), 0)];
         while let Some((name, edges, next)) = path.last_mut() {
             let Some(&edge) = edges.get(*next) else {
-                visits.insert(name, Visit::Done);
+                visits.insert(name, OrderVisit::Done);
                 path.pop();
                 continue;
             };
             *next += 1;
             match visits.get(edge.value.as_str()) {
-                Some(Visit::Done) => {}
-                Some(Visit::Open) => {
+                Some(OrderVisit::Done) => {}
+                Some(OrderVisit::Open) => {
                     let names = path.iter().map(|(name, ..)| *name);
                     let round: Vec<&str> =
                         names.skip_while(|&name| name != edge.value).chain([edge.value.as_str()]).collect();
@@ -128,7 +128,7 @@ fn no_circle<'t>(
                 }
                 None => {
                     if let Some(known) = tasks.get(&edge.value) {
-                        visits.insert(&known.name, Visit::Open);
+                        visits.insert(&known.name, OrderVisit::Open);
                         path.push((&known.name, edges_of(known), 0));
                     }
                 }

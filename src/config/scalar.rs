@@ -5,14 +5,14 @@
 //! core schema reads them as 1.1, 7, 755, 22, ... : a version or a file mode would silently become another.
 //! `true`, `false`, `null` and `~` are as in YAML 1.2; `yes`, `no`, `on`, `off` and dates are texts.
 
-use crate::config::yaml::{Scalar, Style};
+use crate::config::yaml::{Scalar, YamlStyle};
 use crate::model::value::Value;
 
 /// The typed value of one text in a file.
 pub(super) fn resolve(scalar: &Scalar) -> Value {
     match scalar.style {
-        Style::Text => Value::String(scalar.text.to_string()),
-        Style::Plain => plain(&scalar.text),
+        YamlStyle::Text => Value::String(scalar.text.to_string()),
+        YamlStyle::Plain => plain(&scalar.text),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::findings::Findings;
 use crate::config::gateway::Hop;
 use crate::config::places::{environment_name, resolved};
 use crate::config::tables::inventory;
-use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::yaml::{Node, Scalar, YamlEntry};
 use crate::config::{fields, host_keys, scalar, secret};
 use crate::model::inventory::RoleName;
 use crate::model::name::check_user_name;
@@ -70,7 +70,7 @@ pub(super) enum Owner {
 }
 
 /// Reads settings into one layer.
-pub(super) struct Layer<'l> {
+pub(super) struct SettingsLayer<'l> {
     /// Whose they are.
     pub(super) owner: Owner,
     /// The folder of the inventory file, against which relative paths are resolved.
@@ -79,9 +79,9 @@ pub(super) struct Layer<'l> {
     pub(super) settings: Settings,
 }
 
-impl Layer<'_> {
+impl SettingsLayer<'_> {
     /// Reads a field if it is a setting; says whether it is.
-    pub(super) fn read(&mut self, entry: &Entry, findings: &mut Findings) -> bool {
+    pub(super) fn read(&mut self, entry: &YamlEntry, findings: &mut Findings) -> bool {
         let (field, node) = (&*entry.key.text, &entry.value);
         let origin = self.origin(&entry.key.position);
         let settings = &mut self.settings;
@@ -171,7 +171,7 @@ pub(super) struct Sudo {
 
 impl Sudo {
     /// Reads one key of it.
-    pub(super) fn read(&mut self, entry: &Entry, base: &Path, findings: &mut Findings) {
+    pub(super) fn read(&mut self, entry: &YamlEntry, base: &Path, findings: &mut Findings) {
         let (key, node) = (&*entry.key.text, &entry.value);
         match key {
             "user" => self.user = user(node, findings),
@@ -297,7 +297,7 @@ fn shell(node: &Node, findings: &mut Findings) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn environment(entry: &Entry, findings: &mut Findings) -> Option<(String, String)> {
+fn environment(entry: &YamlEntry, findings: &mut Findings) -> Option<(String, String)> {
     let name = environment_name(&entry.key, findings);
     let value = literal(&entry.value, &entry.key.text, findings)?;
     Some((name?, value.text.to_string()))

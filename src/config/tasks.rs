@@ -12,7 +12,7 @@ use crate::config::inventory::{patterns, roles};
 use crate::config::steps::{one_step, steps};
 use crate::config::tables::tasks as tables;
 use crate::config::vars::{Braces, value, vars};
-use crate::config::yaml::{Entry, Node};
+use crate::config::yaml::{Node, YamlEntry};
 use crate::config::{lock, order, rollout, secret, source};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::{Diagnostic, Located};
@@ -99,7 +99,7 @@ fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
     findings.finish(tasks)
 }
 
-fn task(entry: &Entry, findings: &mut Findings) -> Task {
+fn task(entry: &YamlEntry, findings: &mut Findings) -> Task {
     let key = &entry.key;
     if let Err(message) = check_task_name(&key.text) {
         findings.error(&key.position, message);
@@ -144,7 +144,7 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Reads a field of a task; says whether there is such a field.
-fn field_of(task: &mut Task, field: &Entry, findings: &mut Findings) -> bool {
+fn field_of(task: &mut Task, field: &YamlEntry, findings: &mut Findings) -> bool {
     let (name, node) = (&*field.key.text, &field.value);
     match name {
         "desc" => task.desc = text(node, name, findings).map(|text| text.text.trim().to_owned()),

@@ -23,18 +23,18 @@ pub(super) struct Scalar {
     /// The text without quotes, escapes and indentation.
     pub(super) text: Arc<str>,
     /// How it was written.
-    pub(super) style: Style,
+    pub(super) style: YamlStyle,
     /// Where it stands, with its quote.
     pub(super) position: Position,
     /// Where its first character stands.
     pub(super) start: Position,
     /// How places in the text are found in the file.
-    pub(super) layout: Layout,
+    pub(super) layout: YamlLayout,
 }
 
 /// How a text was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum YamlStyle {
     /// Without quotes: may mean a number, a boolean or null.
     Plain,
     /// In quotes, or as a block: always a string.
@@ -43,7 +43,7 @@ pub(super) enum Style {
 
 /// How a place in a text relates to a place in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum YamlLayout {
     /// One line, character by character.
     Line,
     /// Line by line, each at the column of `start`.
@@ -67,14 +67,14 @@ pub(super) struct Map {
     /// Its first key, or its brace.
     pub(super) position: Position,
     /// Keys and values; every key once.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<YamlEntry>,
     /// Keys that were there already.
     pub(super) duplicates: Vec<Duplicate>,
 }
 
 /// A key and its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct YamlEntry {
     /// The key.
     pub(super) key: Scalar,
     /// The value.
@@ -131,7 +131,7 @@ impl Node {
 impl Scalar {
     /// Whether it is null by YAML's core schema (YAML 1.2.2, section 10.3.2).
     pub(super) fn is_null(&self) -> bool {
-        self.style == Style::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+        self.style == YamlStyle::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// The place in the file of a place in the text, as near as it is known.
@@ -141,12 +141,12 @@ impl Scalar {
         let mut place = self.start.clone();
         let right = column.unwrap_or(1).saturating_sub(1);
         match self.layout {
-            Layout::Line if line <= 1 => place.column = place.column.saturating_add(right),
-            Layout::Lines => {
+            YamlLayout::Line if line <= 1 => place.column = place.column.saturating_add(right),
+            YamlLayout::Lines => {
                 place.line = place.line.saturating_add(line.saturating_sub(1));
                 place.column = place.column.saturating_add(right);
             }
-            Layout::Line | Layout::Loose => {}
+            YamlLayout::Line | YamlLayout::Loose => {}
         }
         place
     }

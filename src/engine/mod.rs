@@ -20,7 +20,7 @@ pub use step::http_door;
 
 pub use dispatcher::run;
 pub use live::connecting::{NotConnected, connect};
-pub use live::questions::{Answer, Pace, Question, Unanswered, Wanted, questions};
+pub use live::questions::{Answer, Question, StepChoice, Unanswered, Wanted, questions};
 pub use live::sink::{Delivery, channel};
 pub use live::stop::{Stop, StopReceiver, StopSender, stop_channel};
 pub use plan::past::{Doubt, Obstacle, Past, Standing, Unseen};

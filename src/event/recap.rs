@@ -72,19 +72,19 @@ pub struct HostRecord {
     /// The step at which it ended, as (task, step), when it failed there.
     pub failed_step: Option<(usize, usize)>,
     /// Its last output in the step at which it ended; empty when it ended well.
-    pub tail: Tail,
+    pub tail: OutputTail,
     /// Output of the step that is under way.
-    current: Tail,
+    current: OutputTail,
     first_seen: Option<Duration>,
 }
 
 /// The last lines of a step's output, both streams in order of arrival: raw bytes, not fit for a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tail {
+pub struct OutputTail {
     bytes: Vec<u8>,
 }
 
-impl Tail {
+impl OutputTail {
     /// The lines, oldest first, without line ends; at most [`TAIL_LINES`] and [`TAIL_BYTES`].
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let kept = self.bytes.get(self.bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
@@ -134,8 +134,8 @@ impl HostRecord {
             may_still_run: false,
             elapsed: Duration::ZERO,
             failed_step: None,
-            tail: Tail::default(),
-            current: Tail::default(),
+            tail: OutputTail::default(),
+            current: OutputTail::default(),
             first_seen: None,
         }
     }
@@ -188,7 +188,7 @@ impl HostRecord {
         if outcome.status == Status::Ok {
             // What failed was put right by `rescue`.
             self.failed_step = None;
-            self.tail = Tail::default();
+            self.tail = OutputTail::default();
         } else {
             self.failed_step = outcome.step.or(self.failed_step);
             if self.tail.is_empty() {
@@ -233,7 +233,7 @@ impl Recap {
             Fact::Step(StepAt { host, .. }, StepFact::Started) => {
                 if let Some(record) = self.seen(host, at) {
                     record.begun = true;
-                    record.current = Tail::default();
+                    record.current = OutputTail::default();
                 }
             }
             Fact::Step(StepAt { host, .. }, StepFact::Output { stream: _, data }) => {

@@ -29,21 +29,21 @@ const KEPT: usize = 32;
 /// A content that goes to hosts.
 pub struct Content {
     name: PathBuf,
-    origin: Origin,
+    origin: ContentOrigin,
     size: u64,
     mode: u32,
-    state: Mutex<State>,
+    state: Mutex<ContentState>,
     whole: OnceCell<Digest>,
     buffers: Arc<Buffers>,
 }
 
-enum Origin {
+enum ContentOrigin {
     File { file: File, changed: (i64, i64) },
     Memory(Bytes),
 }
 
 #[derive(Default)]
-struct State {
+struct ContentState {
     /// Of the piece that is being read.
     hasher: Hasher,
     /// Bytes that hashers have had.
@@ -70,19 +70,19 @@ impl Content {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
         let changed = (meta.mtime(), meta.mtime_nsec());
-        let state = State { keeps: shared, ..State::default() };
+        let state = ContentState { keeps: shared, ..ContentState::default() };
         let mode = meta.mode() & 0o777;
-        Ok(Self::of(path, Origin::File { file, changed }, meta.len(), mode, state))
+        Ok(Self::of(path, ContentOrigin::File { file, changed }, meta.len(), mode, state))
     }
 
     /// Bytes at hand; `name` stands for them in messages.
     pub fn of_bytes(name: &Path, data: impl Into<Bytes>, mode: u32) -> Self {
         let data = data.into();
         let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
-        Self::of(name, Origin::Memory(data), size, mode, State::default())
+        Self::of(name, ContentOrigin::Memory(data), size, mode, ContentState::default())
     }
 
-    fn of(name: &Path, origin: Origin, size: u64, mode: u32, state: State) -> Self {
+    fn of(name: &Path, origin: ContentOrigin, size: u64, mode: u32, state: ContentState) -> Self {
         Self {
             name: name.to_owned(),
             origin,
@@ -198,7 +198,7 @@ impl Content {
     ///
     /// It did, or cannot be looked at any more.
     pub fn unchanged(&self) -> Result<(), Failure> {
-        let Origin::File { file, changed } = &self.origin else { return Ok(()) };
+        let ContentOrigin::File { file, changed } = &self.origin else { return Ok(()) };
         let meta = file.metadata().map_err(|error| self.unreadable(&error))?;
         let same = meta.len() == self.size && (meta.mtime(), meta.mtime_nsec()) == *changed;
         if same { Ok(()) } else { Err(self.changed()) }
@@ -228,7 +228,7 @@ impl Content {
 
     /// A block that waits for no disk; none when it would.
     fn load_at_once(&self, offset: u64) -> Result<Option<Bytes>, Failure> {
-        let Origin::File { file, .. } = &self.origin else { return self.load(offset).map(Some) };
+        let ContentOrigin::File { file, .. } = &self.origin else { return self.load(offset).map(Some) };
         let mut buffer = self.buffers.lend(self.length_at(offset));
         match read_at_once(file, buffer.space(), offset) {
             Ok(true) => Ok(Some(Bytes::from_owner(buffer))),
@@ -240,11 +240,11 @@ impl Content {
     fn load(&self, offset: u64) -> Result<Bytes, Failure> {
         let length = self.length_at(offset);
         match &self.origin {
-            Origin::Memory(data) => {
+            ContentOrigin::Memory(data) => {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
                 Ok(data.slice(from..from + length))
             }
-            Origin::File { file, .. } => {
+            ContentOrigin::File { file, .. } => {
                 let mut buffer = self.buffers.lend(length);
                 match file.read_exact_at(buffer.space(), offset) {
                     Ok(()) => Ok(Bytes::from_owner(buffer)),
@@ -259,7 +259,7 @@ impl Content {
         usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(BLOCK)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ContentState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -274,7 +274,7 @@ impl Content {
     }
 }
 
-impl State {
+impl ContentState {
     /// Hashes what has come in its turn, and closes pieces that are whole.
     fn turn_pages(&mut self, size: u64) {
         loop {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far a step has come.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct TransferProgress {
     done: AtomicU64,
     total: AtomicU64,
 }
 
-impl Progress {
+impl TransferProgress {
     /// More is to be moved, in bytes.
     pub fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);

@@ -21,7 +21,7 @@ impl From<Value> for Given {
 
 /// What a value has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedType {
     /// A text; lists and maps of files too.
     Text,
     /// A number.
@@ -36,7 +36,7 @@ pub enum Wanted {
     Any,
 }
 
-impl Wanted {
+impl WantedType {
     /// What stands for this default; without one it is required, and a text.
     ///
     /// A default that is nothing but another variable has the type of that one, which `variable` knows.
@@ -148,14 +148,14 @@ mod tests {
             (Some(json!({"a": 1})), None),
             (Some(json!("{{ a }} {{ b }}")), Some(json!("9"))),
         ] {
-            assert_eq!(Wanted::of(default.as_ref(), &none).fit(&nine), expected, "{default:?}");
+            assert_eq!(WantedType::of(default.as_ref(), &none).fit(&nine), expected, "{default:?}");
         }
         let vars = [("count", json!(3)), ("again", json!("{{ count }}")), ("round", json!("{{ round }}"))];
         let known =
             |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        assert_eq!(Wanted::of(Some(&json!("{{count}}")), &known), Wanted::Number);
-        assert_eq!(Wanted::of(Some(&json!("{{ again }}")), &known), Wanted::Number);
-        assert_eq!(Wanted::of(Some(&json!("{{ round }}")), &known), Wanted::Text);
+        assert_eq!(WantedType::of(Some(&json!("{{count}}")), &known), WantedType::Number);
+        assert_eq!(WantedType::of(Some(&json!("{{ again }}")), &known), WantedType::Number);
+        assert_eq!(WantedType::of(Some(&json!("{{ round }}")), &known), WantedType::Text);
     }
 
     #[test]
@@ -163,10 +163,10 @@ mod tests {
         for (text, value) in
             [("1.10", json!("1.10")), ("True", json!(true)), ("~", json!(null)), ("007", json!("007"))]
         {
-            assert_eq!(Wanted::Text.fit(&typed(text, value)), Some(json!(text)));
+            assert_eq!(WantedType::Text.fit(&typed(text, value)), Some(json!(text)));
         }
-        assert_eq!(Wanted::Text.fit(&Given::from(json!(9))), Some(json!("9")), "of a file");
-        assert_eq!(Wanted::Text.fit(&Given::from(json!([9]))), Some(json!([9])), "of a file");
+        assert_eq!(WantedType::Text.fit(&Given::from(json!(9))), Some(json!("9")), "of a file");
+        assert_eq!(WantedType::Text.fit(&Given::from(json!([9]))), Some(json!([9])), "of a file");
     }
 
     #[test]
@@ -180,14 +180,14 @@ mod tests {
             ("[a, b]", None),
             ("[3", None),
         ] {
-            assert_eq!(Wanted::List.fit(&typed(text, json!(text))), expected, "{text:?}");
+            assert_eq!(WantedType::List.fit(&typed(text, json!(text))), expected, "{text:?}");
         }
-        assert_eq!(Wanted::List.fit(&Given::from(json!([1]))), Some(json!([1])), "of a file");
-        assert_eq!(Wanted::List.fit(&Given::from(json!("a"))), Some(json!(["a"])), "of a file");
+        assert_eq!(WantedType::List.fit(&Given::from(json!([1]))), Some(json!([1])), "of a file");
+        assert_eq!(WantedType::List.fit(&Given::from(json!("a"))), Some(json!(["a"])), "of a file");
         for (text, expected) in
             [("{\"a\": 1}", Some(json!({"a": 1}))), ("a", None), ("[1]", None), ("{a: 1}", None)]
         {
-            assert_eq!(Wanted::Map.fit(&typed(text, json!(text))), expected, "{text:?}");
+            assert_eq!(WantedType::Map.fit(&typed(text, json!(text))), expected, "{text:?}");
         }
     }
 
@@ -207,9 +207,9 @@ mod tests {
             ("true", None),
             ("1,5", None),
         ] {
-            assert_eq!(Wanted::Number.fit(&typed(text, json!(text))), expected, "{text:?}");
+            assert_eq!(WantedType::Number.fit(&typed(text, json!(text))), expected, "{text:?}");
         }
-        assert_eq!(Wanted::Number.fit(&Given::from(json!(null))), None);
+        assert_eq!(WantedType::Number.fit(&Given::from(json!(null))), None);
         for (text, expected) in [
             ("true", Some(json!(true))),
             ("FALSE", Some(json!(false))),
@@ -217,7 +217,7 @@ mod tests {
             ("1", None),
             ("", None),
         ] {
-            assert_eq!(Wanted::Flag.fit(&typed(text, json!(text))), expected, "{text:?}");
+            assert_eq!(WantedType::Flag.fit(&typed(text, json!(text))), expected, "{text:?}");
         }
     }
 }

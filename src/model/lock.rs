@@ -46,7 +46,7 @@ impl fmt::Display for Holder {
 
 /// A lock as the one who wants it describes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct WantedLock<'a> {
     /// Its name, which is a [lock name](crate::model::name::check_lock_name).
     pub name: &'a str,
     /// Who wants it.
@@ -59,7 +59,7 @@ pub struct Wanted<'a> {
 
 /// What the shell says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum LockAnswer {
     /// The lock is taken.
     Taken,
     /// Another run holds it.
@@ -73,8 +73,8 @@ pub enum Answer {
 }
 
 /// The script that tries to take a lock for each line that it reads, and holds it until its input ends.
-pub fn script(wanted: &Wanted<'_>) -> String {
-    let Wanted { name, who, run, task } = wanted;
+pub fn script(wanted: &WantedLock<'_>) -> String {
+    let WantedLock { name, who, run, task } = wanted;
     let field = |text: &str| single_quoted(&text.replace(char::is_control, " "));
     let (mark, who, run, task) = (field(&mark(run)), field(who), field(run), field(task));
     format!(
@@ -125,15 +125,15 @@ pub fn folder(name: &str) -> String {
 }
 
 /// Reads a line of the shell; `None` when it is not one of the script's.
-pub fn answer(line: &str, run: &str) -> Option<Answer> {
+pub fn answer(line: &str, run: &str) -> Option<LockAnswer> {
     let said = line.strip_prefix(&mark(run))?.strip_prefix(' ')?;
     let (word, rest) = said.split_once(' ').unwrap_or((said, ""));
     Some(match word {
-        "taken" => Answer::Taken,
-        "again" => Answer::Again,
-        "noflock" => Answer::NoFlock,
-        "unusable" => Answer::Unusable(rest.chars().take(LONGEST_FIELD).collect()),
-        "busy" => Answer::Busy(holder(rest)),
+        "taken" => LockAnswer::Taken,
+        "again" => LockAnswer::Again,
+        "noflock" => LockAnswer::NoFlock,
+        "unusable" => LockAnswer::Unusable(rest.chars().take(LONGEST_FIELD).collect()),
+        "busy" => LockAnswer::Busy(holder(rest)),
         _ => return None,
     })
 }
@@ -155,15 +155,15 @@ mod tests {
     #[test]
     fn lines_of_the_script_are_told_from_others() {
         for (line, expected) in [
-            ("fan-lock-01J taken", Some(Answer::Taken)),
-            ("fan-lock-01J again ", Some(Answer::Again)),
-            ("fan-lock-01J noflock", Some(Answer::NoFlock)),
-            ("fan-lock-01J unusable lrwx /tmp/x", Some(Answer::Unusable("lrwx /tmp/x".to_owned()))),
-            ("fan-lock-01J busy ", Some(Answer::Busy(None))),
-            ("fan-lock-01J busy one field", Some(Answer::Busy(None))),
+            ("fan-lock-01J taken", Some(LockAnswer::Taken)),
+            ("fan-lock-01J again ", Some(LockAnswer::Again)),
+            ("fan-lock-01J noflock", Some(LockAnswer::NoFlock)),
+            ("fan-lock-01J unusable lrwx /tmp/x", Some(LockAnswer::Unusable("lrwx /tmp/x".to_owned()))),
+            ("fan-lock-01J busy ", Some(LockAnswer::Busy(None))),
+            ("fan-lock-01J busy one field", Some(LockAnswer::Busy(None))),
             (
                 "fan-lock-01J busy ann@laptop\t2026-01-01T00:00:00Z\t01H\tdeploy\t4242",
-                Some(Answer::Busy(Some(Holder {
+                Some(LockAnswer::Busy(Some(Holder {
                     who: "ann@laptop".to_owned(),
                     since: "2026-01-01T00:00:00Z".to_owned(),
                     run: "01H".to_owned(),
@@ -179,13 +179,13 @@ mod tests {
             assert_eq!(answer(line, "01J"), expected, "{line:?}");
         }
         let long = format!("fan-lock-01J busy {}\tb\tc\td\te", "ä".repeat(1000));
-        let Some(Answer::Busy(Some(holder))) = answer(&long, "01J") else { panic!("it has all fields") };
+        let Some(LockAnswer::Busy(Some(holder))) = answer(&long, "01J") else { panic!("it has all fields") };
         assert_eq!(holder.who.chars().count(), LONGEST_FIELD);
     }
 
     #[test]
     fn what_is_told_of_the_holder_is_data() {
-        let wanted = Wanted { name: "deploy", who: "o'neil\t@h\n$(id)", run: "01J", task: "`id`" };
+        let wanted = WantedLock { name: "deploy", who: "o'neil\t@h\n$(id)", run: "01J", task: "`id`" };
         let script = script(&wanted);
         assert!(script.contains(r"'o'\''neil @h $(id)'") && script.contains("'`id`'"), "{script}");
         assert!(script.starts_with("d='/tmp/fan-lock-deploy'\n"));

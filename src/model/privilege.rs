@@ -79,7 +79,7 @@ impl Raising {
 
 /// What such a program did instead of running the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal<'a> {
+pub struct PrivilegeRefusal<'a> {
     /// The last of what it said.
     pub said: &'a str,
     /// It was sent a password.
@@ -131,7 +131,7 @@ impl Privilege<'_> {
     }
 
     /// The failure of a command that was not started.
-    pub fn refused(&self, refusal: Refusal<'_>) -> Failure {
+    pub fn refused(&self, refusal: PrivilegeRefusal<'_>) -> Failure {
         let (method, said) = (self.method, refusal.said.trim());
         let has = |words: &str| said.contains(words);
         let program = method.as_str();
@@ -197,7 +197,7 @@ mod tests {
 
     fn kind(method: Method, said: &str, answered: bool) -> Kind {
         let privilege = Privilege { user: "root", method, password: answered };
-        privilege.refused(Refusal { said, answered }).kind
+        privilege.refused(PrivilegeRefusal { said, answered }).kind
     }
 
     #[test]
@@ -229,8 +229,8 @@ mod tests {
             assert_eq!(kind(method, said, answered), expected, "{method:?} {said:?}");
         }
         let privilege = Privilege { user: "root", method: Method::Sudo, password: false };
-        let failure =
-            privilege.refused(Refusal { said: "lecture\nu is not in the sudoers file.\n", answered: false });
+        let failure = privilege
+            .refused(PrivilegeRefusal { said: "lecture\nu is not in the sudoers file.\n", answered: false });
         assert_eq!(
             failure.message(),
             "sudo did not run the command as \"root\": it said \"u is not in the sudoers file.\""
@@ -240,12 +240,12 @@ mod tests {
             "sh: exec: line 0: sudo: not found",
             "zsh:1: command not found: sudo",
         ] {
-            let failure = privilege.refused(Refusal { said, answered: false });
+            let failure = privilege.refused(PrivilegeRefusal { said, answered: false });
             assert_eq!(failure.message(), "sudo is not installed on the host", "{said}");
         }
         // A server that starts programs by itself, without a shell.
         let said = "exec: \"exec\": executable file not found in $PATH";
-        let failure = privilege.refused(Refusal { said, answered: false });
+        let failure = privilege.refused(PrivilegeRefusal { said, answered: false });
         assert!(failure.message().starts_with("sudo did not run the command"), "{}", failure.message());
     }
 

@@ -150,11 +150,11 @@ pub(super) fn frame(rows: &[Row], columns: usize) -> Vec<String> {
 #[derive(Clone, Debug)]
 struct Paper {
     columns: u16,
-    sheet: Arc<Mutex<Sheet>>,
+    sheet: Arc<Mutex<BarSheet>>,
 }
 
 #[derive(Debug, Default)]
-struct Sheet {
+struct BarSheet {
     /// What is being written.
     rows: Vec<String>,
     /// The last whole frame.
@@ -171,7 +171,7 @@ impl Paper {
         std::mem::take(&mut self.sheet().frame)
     }
 
-    fn sheet(&self) -> std::sync::MutexGuard<'_, Sheet> {
+    fn sheet(&self) -> std::sync::MutexGuard<'_, BarSheet> {
         self.sheet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

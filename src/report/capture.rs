@@ -87,7 +87,7 @@ impl Capture {
     }
 
     /// No more follows.
-    fn seal(mut self) -> (Text, usize) {
+    fn seal(mut self) -> (CapturedText, usize) {
         let bound = self.half.max(MIN_TAIL);
         self.tail.drain(..self.tail.len().saturating_sub(bound));
         let kept = self.head.len() + self.tail.len();
@@ -106,7 +106,7 @@ impl Capture {
         }
         self.head.shrink_to_fit();
         self.tail.shrink_to_fit();
-        let text = Text { head: self.head, tail: self.tail, total: self.total };
+        let text = CapturedText { head: self.head, tail: self.tail, total: self.total };
         (text, self.taken)
     }
 }
@@ -116,13 +116,13 @@ const MIN_TAIL: usize = 512;
 
 /// A stream as far as it was kept: all of it, or its beginning and its end. Raw bytes, not fit for a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub struct CapturedText {
     head: Vec<u8>,
     tail: Vec<u8>,
     total: u64,
 }
 
-impl Text {
+impl CapturedText {
     /// All of it, when all of it was kept.
     pub fn whole(&self) -> Option<&[u8]> {
         (self.left_out() == 0).then_some(self.head.as_slice())
@@ -160,19 +160,19 @@ fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     data.split_inclusive(|&byte| byte == b'\n')
 }
 
-/// Which of the [`Texts`]; equal ids are equal texts.
+/// Which of the [`CapturedTexts`]; equal ids are equal texts.
 pub(crate) type TextId = usize;
 
 /// Different texts, each held once.
 #[derive(Debug, Default)]
-pub(crate) struct Texts {
+pub(crate) struct CapturedTexts {
     known: HashMap<[u8; 32], TextId>,
-    texts: Vec<Text>,
+    texts: Vec<CapturedText>,
     /// What they have of the budget.
     taken: usize,
 }
 
-impl Texts {
+impl CapturedTexts {
     /// Takes in a stream that has ended; nothing for one that said nothing.
     pub(crate) fn insert(&mut self, capture: Capture, budget: &mut Budget) -> Option<TextId> {
         if capture.total == 0 {
@@ -192,12 +192,12 @@ impl Texts {
         Some(self.texts.len() - 1)
     }
 
-    pub(crate) fn get(&self, id: TextId) -> Option<&Text> {
+    pub(crate) fn get(&self, id: TextId) -> Option<&CapturedText> {
         self.texts.get(id)
     }
 
     /// All of them, in the order of their ids.
-    pub(crate) fn all(&self) -> &[Text] {
+    pub(crate) fn all(&self) -> &[CapturedText] {
         &self.texts
     }
 
@@ -219,7 +219,7 @@ mod tests {
         capture
     }
 
-    fn shown(text: &Text) -> Vec<String> {
+    fn shown(text: &CapturedText) -> Vec<String> {
         text.lines()
             .map(|line| line.map_or("…".to_owned(), |line| String::from_utf8_lossy(line).into_owned()))
             .collect()
@@ -229,7 +229,7 @@ mod tests {
     fn the_beginning_and_the_end_stay_in_whole_lines() {
         let mut budget = Budget::new(1 << 20);
         let all: String = (0..1000).map(|line| format!("line {line:03}\n")).collect();
-        let mut texts = Texts::default();
+        let mut texts = CapturedTexts::default();
         let pieces: Vec<&[u8]> = all.as_bytes().chunks(7).collect();
         let id = texts.insert(capture(&pieces, 2048, &mut budget), &mut budget).unwrap();
         let text = texts.get(id).unwrap();
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn equal_streams_are_one_text_however_little_is_kept() {
         let mut budget = Budget::new(100);
-        let mut texts = Texts::default();
+        let mut texts = CapturedTexts::default();
         let long = vec![b'x'; 5000];
         let one = texts.insert(capture(&[&long], 1000, &mut budget), &mut budget);
         let same = texts.insert(capture(&[&long[..4000], &long[4000..]], 1000, &mut budget), &mut budget);
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_by_both_limits() {
         let mut budget = Budget::new(4000);
-        let mut texts = Texts::default();
+        let mut texts = CapturedTexts::default();
         for byte in 0..100 {
             texts.insert(capture(&[&vec![byte; 10_000]], 1000, &mut budget), &mut budget);
         }
@@ -282,7 +282,7 @@ mod tests {
             let mut budget = Budget::new(1000);
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             let all = pieces.concat();
-            let mut texts = Texts::default();
+            let mut texts = CapturedTexts::default();
             let id = texts.insert(capture(&pieces, limit, &mut budget), &mut budget);
             prop_assert_eq!(id.is_none(), all.is_empty());
             if let Some(text) = id.and_then(|id| texts.get(id)) {

@@ -376,7 +376,7 @@ fn page(host: &HostName, facts: &Facts, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::facts::types::{Cpu, Memory, Mount, Os, Route, Virt};
+    use crate::model::facts::types::{Cpu, MemoryFacts, Mount, Os, Route, Virt};
     use crate::model::outcome::{Failure, Kind, Status};
     use crate::report::tests::samples::{Captured, event, failed, host, run_finished, run_started};
 
@@ -393,7 +393,7 @@ mod tests {
                 ..Os::default()
             },
             cpu: Cpu { logical: Some(8), model: words("Xeon\u{1b}[2J"), ..Cpu::default() },
-            memory: Memory { total: Some(33_554_432_000), available: Some(21_000_000_000), free: None },
+            memory: MemoryFacts { total: Some(33_554_432_000), available: Some(21_000_000_000), free: None },
             mounts: vec![Mount {
                 path: "/".to_owned(),
                 device: "/dev/vda1".to_owned(),

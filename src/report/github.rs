@@ -95,7 +95,7 @@ mod tests {
         Captured, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
         step_outcome, unreachable,
     };
-    use crate::report::{Annotations, Fold, FoldOptions, Frame, Layout, Lines, Reporter, Style};
+    use crate::report::{Annotations, Fold, FoldFrame, FoldOptions, Layout, Lines, Reporter, Style};
 
     fn annotations(events: &[Event]) -> String {
         let out = Captured::default();
@@ -166,7 +166,7 @@ mod tests {
             let mut reporters: Vec<Box<dyn Reporter>> = vec![Box::new(Annotations::new(Box::new(out.clone())))];
             let (to, other) = (Box::new(out.clone()), Box::new(talk.clone()));
             if fold {
-                let options = FoldOptions { layout, style, frame: Frame::Github, diff: true };
+                let options = FoldOptions { layout, style, frame: FoldFrame::Github, diff: true };
                 reporters.push(Box::new(Fold::new(to, other, options)));
             } else {
                 reporters.push(Box::new(Lines::new(to, other, layout, style)));

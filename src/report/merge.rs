@@ -25,7 +25,7 @@ const TASKS: &str = "tasks";
 
 /// What must be known of a stream before it is merged.
 #[derive(Debug)]
-pub struct Part {
+pub struct StreamPart {
     run: Arc<str>,
     title: String,
     started_at: String,
@@ -36,14 +36,14 @@ pub struct Part {
     beginning: Beyond,
     /// What else its last event says.
     ending: Beyond,
-    end: End,
+    end: PartEnd,
     /// When the last thing happened.
     last: Duration,
 }
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum PartEnd {
     /// With the end of its run.
     Whole(Option<CancelReason>),
     /// Before that: fan was killed, or is still running.
@@ -82,7 +82,7 @@ pub fn whole_events(
     })
 }
 
-impl Part {
+impl StreamPart {
     /// Goes through a stream.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Part {
         if schema > SCHEMA_VERSION {
             return Err(MergeError::Later(schema));
         }
-        let (ending, end, last) = (Beyond::default(), End::CutOff, Duration::ZERO);
+        let (ending, end, last) = (Beyond::default(), PartEnd::CutOff, Duration::ZERO);
         let mut part = Self { run, title, started_at, hosts, tasks, pool, beginning, ending, end, last };
         for event in events {
             let event = event?;
@@ -113,7 +113,7 @@ impl Part {
                     }
                 }
                 Fact::Run(RunFact::Finished { cancelled }) => {
-                    part.end = End::Whole(cancelled);
+                    part.end = PartEnd::Whole(cancelled);
                     part.ending = event.beyond;
                 }
                 _ => {}
@@ -123,7 +123,7 @@ impl Part {
     }
 
     /// How it ended.
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> PartEnd {
         self.end
     }
 }
@@ -131,14 +131,14 @@ impl Part {
 /// Streams on their way into one.
 #[derive(Debug)]
 pub struct Merge {
-    parts: Vec<Place>,
+    parts: Vec<MergePlace>,
     beginning: Event,
     end: Option<Event>,
 }
 
 /// Where the parts of a stream go.
 #[derive(Debug)]
-struct Place {
+struct MergePlace {
     /// How much later than the first it began.
     later: Duration,
     /// For each of its hosts the index among all.
@@ -153,7 +153,7 @@ impl Merge {
     /// # Errors
     ///
     /// A host is in two of them; and in which.
-    pub fn of(parts: &[Part]) -> Result<Self, (usize, MergeError)> {
+    pub fn of(parts: &[StreamPart]) -> Result<Self, (usize, MergeError)> {
         let mut names: Vec<(&HostName, usize)> = Vec::new();
         let mut seen: HashMap<&HostName, usize> = HashMap::new();
         for (at, part) in parts.iter().enumerate() {
@@ -192,16 +192,16 @@ impl Merge {
                     merged.hosts.extend(task.hosts.iter().filter_map(|&host| hosts.get(host)));
                 }
             }
-            places.push(Place { later: Duration::from_secs(start - first), hosts, tasks: own });
+            places.push(MergePlace { later: Duration::from_secs(start - first), hosts, tasks: own });
         }
         for task in &mut tasks {
             task.hosts.sort_unstable();
             task.hosts.dedup();
         }
-        let all_whole = parts.iter().all(|part| part.end != End::CutOff);
+        let all_whole = parts.iter().all(|part| part.end != PartEnd::CutOff);
         let cancelled = parts.iter().filter_map(|part| match part.end {
-            End::Whole(cancelled) => cancelled,
-            End::CutOff => None,
+            PartEnd::Whole(cancelled) => cancelled,
+            PartEnd::CutOff => None,
         });
         let lasts = parts.iter().zip(&places).map(|(part, place)| part.last + place.later);
         let at = lasts.max().unwrap_or_default();
@@ -326,8 +326,8 @@ mod tests {
     use crate::report::tests::samples::{deploy, exec_started, ok, run_finished};
 
     fn merge(streams: &[Vec<Event>]) -> Result<Record, (usize, MergeError)> {
-        let read = |events: &Vec<Event>| Part::read(events.iter().cloned().map(Ok)).unwrap();
-        let parts: Vec<Part> = streams.iter().map(read).collect();
+        let read = |events: &Vec<Event>| StreamPart::read(events.iter().cloned().map(Ok)).unwrap();
+        let parts: Vec<StreamPart> = streams.iter().map(read).collect();
         let merge = Merge::of(&parts)?;
         let mut record = Record::default();
         record.apply(merge.beginning());
@@ -405,14 +405,14 @@ mod tests {
     #[test]
     fn a_stream_that_was_cut_off_counts_as_far_as_it_goes() {
         let cut = vec![Ok(exec_started(&["web1"])), Err(io::ErrorKind::InvalidData.into())];
-        assert_eq!(Part::read(cut.into_iter()).unwrap().end(), End::CutOff);
+        assert_eq!(StreamPart::read(cut.into_iter()).unwrap().end(), PartEnd::CutOff);
         let record =
             merge(&[vec![exec_started(&["web1"])], vec![exec_started(&["web2"]), run_finished(1)]]).unwrap();
         assert!(!record.recap().finished);
         let torn =
             vec![Ok(exec_started(&["web1"])), Err(io::ErrorKind::InvalidData.into()), Ok(run_finished(3))];
-        assert!(matches!(Part::read(torn.into_iter()), Err(MergeError::Unreadable(_))));
-        assert!(matches!(Part::read([Ok(run_finished(3))].into_iter()), Err(MergeError::NoStart)));
+        assert!(matches!(StreamPart::read(torn.into_iter()), Err(MergeError::Unreadable(_))));
+        assert!(matches!(StreamPart::read([Ok(run_finished(3))].into_iter()), Err(MergeError::NoStart)));
     }
 
     #[test]

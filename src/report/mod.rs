@@ -50,7 +50,7 @@ pub(crate) mod words;
 pub use crate::event::line::read;
 pub use crate::report::facts::{FactSheets, Sheet};
 pub use crate::report::file::Reports;
-pub use crate::report::fold::{Fold, FoldOptions, Frame};
+pub use crate::report::fold::{Fold, FoldFrame, FoldOptions};
 pub use crate::report::github::Annotations;
 pub use crate::report::jsonl::Jsonl;
 pub use crate::report::lines::{Layout, Lines};

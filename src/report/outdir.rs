@@ -23,12 +23,12 @@ pub type PutPiece = Box<dyn FnMut(&str, bool, &[u8]) -> io::Result<()> + Send>;
 pub struct PerHost {
     put: PutPiece,
     tasks: Vec<TaskSummary>,
-    hosts: HashMap<HostName, [File; 2]>,
+    hosts: HashMap<HostName, [OutFile; 2]>,
     waiting: usize,
     failed: Option<(io::ErrorKind, String)>,
 }
 
-struct File {
+struct OutFile {
     name: String,
     begun: bool,
     buffer: Vec<u8>,
@@ -48,7 +48,7 @@ impl PerHost {
             while !taken.insert(stem.to_lowercase()) {
                 stem.push('~');
             }
-            let file = |kind| File { name: format!("{stem}.{kind}"), begun: false, buffer: Vec::new() };
+            let file = |kind| OutFile { name: format!("{stem}.{kind}"), begun: false, buffer: Vec::new() };
             self.hosts.insert(host.clone(), [file("out"), file("err")]);
         }
     }

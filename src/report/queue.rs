@@ -17,18 +17,18 @@ const PIECE: usize = 16 * 1024;
 /// Each call of `write` should hold whole lines. Errors of the terminal below never come back: when it is
 /// gone, what follows is thrown away and the run goes on.
 pub struct DroppingWriter {
-    shared: Arc<Shared>,
+    shared: Arc<QueueShared>,
     limit: usize,
 }
 
-struct Shared {
+struct QueueShared {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<QueuePiece>,
     /// Bytes of `pieces`.
     waiting: usize,
     /// Bytes that the thread has taken and not yet written.
@@ -41,13 +41,13 @@ struct Queue {
     broken: bool,
 }
 
-enum Piece {
+enum QueuePiece {
     Lines(Vec<u8>),
     /// Moves the cursor: dropping it would garble what follows.
     Control(Vec<u8>),
 }
 
-impl Piece {
+impl QueuePiece {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Lines(bytes) | Self::Control(bytes) => bytes,
@@ -63,7 +63,7 @@ impl DroppingWriter {
     ///
     /// Fails when no thread can be started.
     pub fn new(inner: Box<dyn Write + Send>, limit: usize) -> io::Result<Self> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(QueueShared { queue: Mutex::default(), changed: Condvar::new() });
         let for_thread = shared.clone();
         thread::Builder::new().name("fan-terminal".into()).spawn(move || for_thread.serve(inner))?;
         Ok(Self { shared, limit })
@@ -137,7 +137,7 @@ impl Drop for DroppingWriter {
 }
 
 impl Queue {
-    fn push(&mut self, piece: Piece) {
+    fn push(&mut self, piece: QueuePiece) {
         if !self.broken && !self.closed {
             self.waiting += piece.bytes().len();
             self.pieces.push_back(piece);
@@ -146,7 +146,7 @@ impl Queue {
 
     fn push_control(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.push(Piece::Control(bytes.to_vec()));
+            self.push(QueuePiece::Control(bytes.to_vec()));
         }
     }
 
@@ -158,7 +158,7 @@ impl Queue {
                 None => rest.len(),
             };
             let (piece, left) = rest.split_at(end);
-            self.push(Piece::Lines(piece.to_vec()));
+            self.push(QueuePiece::Lines(piece.to_vec()));
             self.make_room(limit);
             rest = left;
         }
@@ -169,8 +169,8 @@ impl Queue {
         while self.waiting > limit {
             let before_last = self.pieces.len().saturating_sub(1);
             let oldest = self.pieces.iter().take(before_last).position(|piece| match piece {
-                Piece::Lines(_) => true,
-                Piece::Control(_) => false,
+                QueuePiece::Lines(_) => true,
+                QueuePiece::Control(_) => false,
             });
             let Some(piece) = oldest.and_then(|at| self.pieces.remove(at)) else { return };
             self.waiting -= piece.bytes().len();
@@ -187,7 +187,7 @@ impl Queue {
             if !bytes.is_empty() && bytes.len() + piece.bytes().len() > 2 * PIECE {
                 break;
             }
-            if matches!(piece, Piece::Lines(_)) && self.dropped > 0 {
+            if matches!(piece, QueuePiece::Lines(_)) && self.dropped > 0 {
                 let count = std::mem::take(&mut self.dropped);
                 let plural = if count == 1 { "" } else { "s" };
                 let note = format!("... {count} line{plural} not shown (the terminal was slow)\n");
@@ -202,7 +202,7 @@ impl Queue {
     }
 }
 
-impl Shared {
+impl QueueShared {
     /// A thread that panicked has left no half-done change behind: every change is one call.
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

@@ -41,7 +41,7 @@ pub struct Options {
 
 /// Renders a recap, each line with its end; empty for a quiet run without failures.
 pub fn render(recap: &Recap, options: &Options) -> String {
-    let page = Page { recap, options, single: is_single_command(&recap.tasks) };
+    let page = RecapPage { recap, options, single: is_single_command(&recap.tasks) };
     let mut out = String::new();
     if !options.quiet {
         page.header(&mut out);
@@ -89,10 +89,10 @@ pub(crate) fn failures(recap: &Recap) -> Vec<Paragraph<'_>> {
         quiet: true,
         fold: range::fold,
     };
-    Page { recap, options: OPTIONS, single: is_single_command(&recap.tasks) }.paragraphs()
+    RecapPage { recap, options: OPTIONS, single: is_single_command(&recap.tasks) }.paragraphs()
 }
 
-struct Page<'a> {
+struct RecapPage<'a> {
     recap: &'a Recap,
     options: &'a Options,
     /// One command without steps or changes to count.
@@ -113,7 +113,7 @@ pub(crate) struct Paragraph<'a> {
 
 /// What makes failures equal.
 #[derive(PartialEq, Eq, Hash)]
-struct Key<'a> {
+struct RecapKey<'a> {
     status: Option<Status>,
     kind: Option<Kind>,
     step: Option<(usize, usize)>,
@@ -131,7 +131,7 @@ fn word(status: Option<Status>) -> &'static str {
     status.map_or("unfinished", Status::as_str)
 }
 
-impl<'a> Page<'a> {
+impl<'a> RecapPage<'a> {
     fn of_status(&self, status: Option<Status>) -> Vec<&'a HostRecord> {
         self.recap.hosts.iter().filter(|record| record.status() == status).collect()
     }
@@ -238,7 +238,7 @@ impl<'a> Page<'a> {
 
     /// Groups everything that is not ok; in the order of the table.
     fn paragraphs(&self) -> Vec<Paragraph<'a>> {
-        let mut groups: IndexMap<Key<'a>, Vec<&'a HostRecord>> = IndexMap::new();
+        let mut groups: IndexMap<RecapKey<'a>, Vec<&'a HostRecord>> = IndexMap::new();
         // Being left out is no failure.
         let told = |record: &&HostRecord| !(self.options.quiet && record.is_left_out());
         for status in statuses().filter(|&status| status != Some(Status::Ok)) {
@@ -250,7 +250,7 @@ impl<'a> Page<'a> {
             .into_iter()
             .enumerate()
             .partition(|(at, (key, _))| *at < PARAGRAPHS_MAX || key.tail.is_empty());
-        let mut groups: IndexMap<Key<'a>, Vec<&'a HostRecord>> =
+        let mut groups: IndexMap<RecapKey<'a>, Vec<&'a HostRecord>> =
             kept.into_iter().map(|(_, group)| group).collect();
         for (_, (mut key, records)) in rest {
             key.tail.clear();
@@ -259,7 +259,7 @@ impl<'a> Page<'a> {
         groups.into_iter().map(|(key, records)| self.describe(key, &records)).collect()
     }
 
-    fn describe(&self, key: Key<'a>, records: &[&'a HostRecord]) -> Paragraph<'a> {
+    fn describe(&self, key: RecapKey<'a>, records: &[&'a HostRecord]) -> Paragraph<'a> {
         let failures = || records.iter().map(|record| record.outcome.as_ref()?.failure.as_ref());
         let first = failures().next().flatten();
         let one_text = failures().all(|failure| failure == first);
@@ -318,9 +318,9 @@ impl<'a> Page<'a> {
     }
 }
 
-fn key(record: &HostRecord) -> Key<'_> {
+fn key(record: &HostRecord) -> RecapKey<'_> {
     let failure = record.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
-    Key {
+    RecapKey {
         status: record.status(),
         kind: record.kind(),
         step: record.failed_step,

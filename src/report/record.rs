@@ -11,7 +11,7 @@ use crate::event::{
     ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, StepOutcome, StepSummary, Stream,
 };
 use crate::model::inventory::HostName;
-use crate::report::capture::{Budget, Capture, Text, TextId, Texts};
+use crate::report::capture::{Budget, Capture, CapturedText, CapturedTexts, TextId};
 use crate::report::words::{echoes, is_single_command};
 
 /// Bytes kept of one stream of one step.
@@ -24,15 +24,15 @@ const KEPT_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Record {
     recap: Recap,
-    tracks: Vec<Track>,
+    tracks: Vec<RecordTrack>,
     index: HashMap<HostName, usize>,
-    texts: Texts,
+    texts: CapturedTexts,
     budget: Budget,
 }
 
 /// What happened on one host, by the time since the start of the run.
 #[derive(Debug, Default)]
-pub struct Track {
+pub struct RecordTrack {
     /// When its connection was first dialled.
     pub connecting: Option<Duration>,
     /// When it was logged in to.
@@ -58,12 +58,12 @@ pub struct StepRun {
     pub stdout: Option<TextId>,
     /// The same of stderr.
     pub stderr: Option<TextId>,
-    open: Option<Box<Open>>,
+    open: Option<Box<OpenRecord>>,
 }
 
 /// What a step says while it goes on.
 #[derive(Debug)]
-struct Open {
+struct OpenRecord {
     stdout: Capture,
     stderr: Capture,
 }
@@ -73,13 +73,13 @@ impl StepRun {
         Self { task, step, began, attempts: 1, outcome: None, stdout: None, stderr: None, open: None }
     }
 
-    fn open(&mut self) -> &mut Open {
+    fn open(&mut self) -> &mut OpenRecord {
         self.open.get_or_insert_with(|| {
-            Box::new(Open { stdout: Capture::new(STREAM_MAX), stderr: Capture::new(STREAM_MAX) })
+            Box::new(OpenRecord { stdout: Capture::new(STREAM_MAX), stderr: Capture::new(STREAM_MAX) })
         })
     }
 
-    fn close(&mut self, texts: &mut Texts, budget: &mut Budget) {
+    fn close(&mut self, texts: &mut CapturedTexts, budget: &mut Budget) {
         if let Some(open) = self.open.take() {
             self.stdout = texts.insert(open.stdout, budget);
             self.stderr = texts.insert(open.stderr, budget);
@@ -93,7 +93,7 @@ impl Default for Record {
             recap: Recap::default(),
             tracks: Vec::new(),
             index: HashMap::new(),
-            texts: Texts::default(),
+            texts: CapturedTexts::default(),
             budget: Budget::new(KEPT_MAX),
         }
     }
@@ -107,7 +107,7 @@ impl Record {
         let at = Duration::from_millis(u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX));
         match &event.fact {
             Fact::Run(RunFact::Started { hosts, .. }) => {
-                self.tracks = hosts.iter().map(|_| Track::default()).collect();
+                self.tracks = hosts.iter().map(|_| RecordTrack::default()).collect();
                 self.index = hosts.iter().cloned().enumerate().map(|(at, host)| (host, at)).collect();
             }
             Fact::Connection(host, fact) => {
@@ -177,7 +177,7 @@ impl Record {
         }
     }
 
-    fn track(&mut self, host: &HostName) -> Option<&mut Track> {
+    fn track(&mut self, host: &HostName) -> Option<&mut RecordTrack> {
         self.tracks.get_mut(*self.index.get(host)?)
     }
 
@@ -187,12 +187,12 @@ impl Record {
     }
 
     /// Each host with what happened on it, in inventory order.
-    pub fn hosts(&self) -> impl Iterator<Item = (&HostRecord, &Track)> {
+    pub fn hosts(&self) -> impl Iterator<Item = (&HostRecord, &RecordTrack)> {
         self.recap.hosts.iter().zip(&self.tracks)
     }
 
     /// Different outputs; steps name them by their index.
-    pub fn texts(&self) -> &[Text] {
+    pub fn texts(&self) -> &[CapturedText] {
         self.texts.all()
     }
 
@@ -213,7 +213,7 @@ impl Record {
     }
 }
 
-impl Track {
+impl RecordTrack {
     /// The latest run of a step.
     fn run(&mut self, task: usize, step: usize, at: Duration) -> &mut StepRun {
         let place = self.steps.iter().rposition(|run| (run.task, run.step) == (task, step));

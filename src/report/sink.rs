@@ -9,10 +9,10 @@ const SPILL: usize = 64 * 1024;
 pub(crate) struct Sink {
     writer: Box<dyn Write + Send>,
     buffer: Vec<u8>,
-    state: State,
+    state: SinkState,
 }
 
-enum State {
+enum SinkState {
     Open,
     /// The reader went away (EPIPE): `fan ... | head` has what it wanted.
     Closed,
@@ -22,7 +22,7 @@ enum State {
 
 impl Sink {
     pub(crate) fn new(writer: Box<dyn Write + Send>) -> Self {
-        Self { writer, buffer: Vec::new(), state: State::Open }
+        Self { writer, buffer: Vec::new(), state: SinkState::Open }
     }
 
     /// Where text is appended; follow it with [`Self::spill`].
@@ -50,25 +50,25 @@ impl Sink {
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.flush()?;
         match &self.state {
-            State::Open | State::Closed => Ok(()),
-            State::Failed(kind, message) => Err(io::Error::new(*kind, message.clone())),
+            SinkState::Open | SinkState::Closed => Ok(()),
+            SinkState::Failed(kind, message) => Err(io::Error::new(*kind, message.clone())),
         }
     }
 
     fn attempt(&mut self, work: impl FnOnce(&mut dyn Write, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let result = match self.state {
-            State::Open => work(self.writer.as_mut(), &self.buffer),
-            State::Closed | State::Failed(..) => Ok(()),
+            SinkState::Open => work(self.writer.as_mut(), &self.buffer),
+            SinkState::Closed | SinkState::Failed(..) => Ok(()),
         };
         self.buffer.clear();
         match result {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                self.state = State::Closed;
+                self.state = SinkState::Closed;
                 Ok(())
             }
             Err(error) => {
-                self.state = State::Failed(error.kind(), error.to_string());
+                self.state = SinkState::Failed(error.kind(), error.to_string());
                 Err(error)
             }
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::login::Login;
+use crate::sandbox::login::SandboxLogin;
 use crate::sandbox::sftp::SftpFault;
 
 /// A host to start.
@@ -67,7 +67,7 @@ pub enum Behaviour {
     /// Accepts no login.
     RefuseAuth,
     /// Works, and wants more or something else than the key.
-    Login(Login),
+    Login(SandboxLogin),
     /// Refuses session channels, as sshd does beyond `MaxSessions`; others work.
     RefuseChannels {
         /// How many of a connection are opened before.

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Notify;
 
-use crate::sandbox::process::{Ending, Group, Running, Signal};
+use crate::sandbox::process::{Ending, ProcessGroup, Running, Signal};
 use crate::sandbox::spool::Spool;
 use crate::sandbox::wire::Switch;
 
@@ -166,7 +166,7 @@ pub(super) async fn ignore(mut channel: Channel<Msg>) {
 }
 
 /// Does what the client sends, until it closes the channel or is gone.
-async fn obey(mut requests: ChannelReadHalf, group: &Group, spool: &Spool) {
+async fn obey(mut requests: ChannelReadHalf, group: &ProcessGroup, spool: &Spool) {
     while let Some(message) = requests.wait().await {
         match message {
             ChannelMsg::Data { data } => match spool.push(data) {

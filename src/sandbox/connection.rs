@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::command::{self, Fault};
-use crate::sandbox::host::Host;
+use crate::sandbox::host::SandboxedHost;
 use crate::sandbox::login::Gate;
 use crate::sandbox::sftp::{self, Dialect, SftpFault};
 use crate::sandbox::wire::Switch;
@@ -26,7 +26,7 @@ const ACCEPTED_ENV: &str = "FAN_";
 
 /// The server's side of a connection.
 pub(super) struct Connection {
-    host: Arc<Host>,
+    host: Arc<SandboxedHost>,
     /// Cuts this connection.
     switch: Switch,
     /// What is asked for besides the key, if anything.
@@ -54,7 +54,7 @@ struct Idle {
 
 impl Connection {
     /// Makes the server's side of a connection to `host` that `switch` can cut.
-    pub(super) fn new(host: Arc<Host>, switch: Switch) -> Self {
+    pub(super) fn new(host: Arc<SandboxedHost>, switch: Switch) -> Self {
         let gate =
             if let Behaviour::Login(login) = &host.behaviour { Some(Gate::new(login.clone())) } else { None };
         Self {
@@ -158,7 +158,7 @@ impl Connection {
 }
 
 /// Tries to open channels of every type, and counts those that are taken.
-async fn open_unasked(client: &Handle, many: u32, host: &Host) {
+async fn open_unasked(client: &Handle, many: u32, host: &SandboxedHost) {
     for _ in 0..many {
         let tried = [
             client.channel_open_session().await,

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::sandbox::behaviour::{Behaviour, HostSpec};
-use crate::sandbox::host::{Counters, Host};
+use crate::sandbox::host::{Counters, SandboxedHost};
 use crate::sandbox::process::Processes;
 use crate::sandbox::{keys, listener};
 
@@ -85,7 +85,7 @@ impl Sandbox {
                 MethodSet::from(&[MethodKind::PublicKey][..])
             };
             let counters = Arc::new(Counters::default());
-            let host = Host {
+            let host = SandboxedHost {
                 home: home.clone(),
                 behaviour,
                 client_key: client.public_key().clone(),

@@ -11,7 +11,7 @@ use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::process::Processes;
 
 /// What the connections of a host share.
-pub(super) struct Host {
+pub(super) struct SandboxedHost {
     /// Home and working folder of its commands.
     pub(super) home: PathBuf,
     /// Its one fault, or none.

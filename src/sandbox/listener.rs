@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::connection::Connection;
-use crate::sandbox::host::Host;
+use crate::sandbox::host::SandboxedHost;
 use crate::sandbox::wire::Wire;
 
 /// The pause after a failed accept, which happens when the process is out of file descriptors.
@@ -25,7 +25,7 @@ const THROTTLED: &str = "Exceeded MaxStartups\r\n";
 const VERSION_LINE: u64 = 255;
 
 /// Serves a host, for as long as it is polled. Dropping it ends its connections.
-pub(super) async fn listen(listener: TcpListener, host: Arc<Host>) {
+pub(super) async fn listen(listener: TcpListener, host: Arc<SandboxedHost>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -45,7 +45,7 @@ pub(super) async fn listen(listener: TcpListener, host: Arc<Host>) {
     }
 }
 
-async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Result<()> {
+async fn receive(mut stream: TcpStream, number: u64, host: Arc<SandboxedHost>) -> io::Result<()> {
     match &host.behaviour {
         Behaviour::Silent => outlast(stream).await,
         Behaviour::NotSsh(text) => dismiss(stream, text).await,
@@ -81,7 +81,7 @@ async fn receive(mut stream: TcpStream, number: u64, host: Arc<Host>) -> io::Res
     }
 }
 
-async fn speak_ssh(stream: TcpStream, host: Arc<Host>) -> io::Result<()> {
+async fn speak_ssh(stream: TcpStream, host: Arc<SandboxedHost>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let wire = Wire::new(stream);
     let switch = wire.switch();

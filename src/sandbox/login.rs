@@ -8,7 +8,7 @@ use russh::{MethodKind, MethodSet};
 
 /// What a host asks for instead of the key alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum SandboxLogin {
     /// This password, as such.
     Password(String),
     /// Answers to questions.
@@ -33,14 +33,14 @@ pub enum Login {
 /// Where the login of one connection stands.
 #[derive(Debug)]
 pub(super) struct Gate {
-    login: Login,
+    login: SandboxLogin,
     /// The first of two steps was right.
     halfway: bool,
     /// Rounds of the dialogue so far.
     rounds: u32,
 }
 
-impl Login {
+impl SandboxLogin {
     /// What is announced before anything was tried.
     pub(super) fn methods(&self) -> MethodSet {
         only(match self {
@@ -53,21 +53,23 @@ impl Login {
 
 impl Gate {
     /// The gate of a new connection.
-    pub(super) fn new(login: Login) -> Self {
+    pub(super) fn new(login: SandboxLogin) -> Self {
         Self { login, halfway: false, rounds: 0 }
     }
 
     /// Answers a password.
     pub(super) fn password(&mut self, given: &str) -> Auth {
         let right = match &self.login {
-            Login::Password(right) => Some(right),
-            Login::KeyThenPassword(right) => self.halfway.then_some(right),
-            Login::PasswordThenKey(right) => (!self.halfway).then_some(right),
-            Login::Dialogue { .. } | Login::DialogueAgain(_) | Login::KeyThenDialogue(_) => None,
+            SandboxLogin::Password(right) => Some(right),
+            SandboxLogin::KeyThenPassword(right) => self.halfway.then_some(right),
+            SandboxLogin::PasswordThenKey(right) => (!self.halfway).then_some(right),
+            SandboxLogin::Dialogue { .. }
+            | SandboxLogin::DialogueAgain(_)
+            | SandboxLogin::KeyThenDialogue(_) => None,
         };
         if right.is_none_or(|right| right != given) {
             self.refuse()
-        } else if let Login::PasswordThenKey(_) = self.login {
+        } else if let SandboxLogin::PasswordThenKey(_) = self.login {
             self.pass(MethodKind::PublicKey)
         } else {
             Auth::Accept
@@ -77,9 +79,11 @@ impl Gate {
     /// Whether the key is looked at now.
     pub(super) fn takes_key(&self) -> bool {
         match self.login {
-            Login::Password(_) | Login::Dialogue { .. } | Login::DialogueAgain(_) => false,
-            Login::KeyThenPassword(_) | Login::KeyThenDialogue(_) => !self.halfway,
-            Login::PasswordThenKey(_) => self.halfway,
+            SandboxLogin::Password(_) | SandboxLogin::Dialogue { .. } | SandboxLogin::DialogueAgain(_) => {
+                false
+            }
+            SandboxLogin::KeyThenPassword(_) | SandboxLogin::KeyThenDialogue(_) => !self.halfway,
+            SandboxLogin::PasswordThenKey(_) => self.halfway,
         }
     }
 
@@ -89,30 +93,34 @@ impl Gate {
             return self.refuse();
         }
         match self.login {
-            Login::KeyThenPassword(_) => self.pass(MethodKind::Password),
-            Login::KeyThenDialogue(_) => self.pass(MethodKind::KeyboardInteractive),
-            Login::PasswordThenKey(_) => Auth::Accept,
-            Login::Password(_) | Login::Dialogue { .. } | Login::DialogueAgain(_) => self.refuse(),
+            SandboxLogin::KeyThenPassword(_) => self.pass(MethodKind::Password),
+            SandboxLogin::KeyThenDialogue(_) => self.pass(MethodKind::KeyboardInteractive),
+            SandboxLogin::PasswordThenKey(_) => Auth::Accept,
+            SandboxLogin::Password(_) | SandboxLogin::Dialogue { .. } | SandboxLogin::DialogueAgain(_) => {
+                self.refuse()
+            }
         }
     }
 
     /// Answers the next message of a dialogue; the first one has no answers.
     pub(super) fn dialogue(&mut self, answers: Option<Vec<String>>) -> Auth {
         let (empty_rounds, questions, answer) = match &self.login {
-            Login::Dialogue { empty_rounds, questions, answer } => (*empty_rounds, questions.clone(), answer),
-            Login::DialogueAgain(right) => {
+            SandboxLogin::Dialogue { empty_rounds, questions, answer } => {
+                (*empty_rounds, questions.clone(), answer)
+            }
+            SandboxLogin::DialogueAgain(right) => {
                 return match answers {
                     Some(answers) if answers.len() == 1 && answers.contains(right) => Auth::Accept,
                     _ => ask(&[("Password: ".to_owned(), false)]),
                 };
             }
-            Login::KeyThenDialogue(answer) if self.halfway => {
+            SandboxLogin::KeyThenDialogue(answer) if self.halfway => {
                 (0, vec![("Password: ".to_owned(), false)], answer)
             }
-            Login::Password(_)
-            | Login::KeyThenPassword(_)
-            | Login::PasswordThenKey(_)
-            | Login::KeyThenDialogue(_) => return self.refuse(),
+            SandboxLogin::Password(_)
+            | SandboxLogin::KeyThenPassword(_)
+            | SandboxLogin::PasswordThenKey(_)
+            | SandboxLogin::KeyThenDialogue(_) => return self.refuse(),
         };
         let Some(answers) = answers else {
             self.rounds = 0;
@@ -133,9 +141,9 @@ impl Gate {
     /// Refuses what was tried, and says what would do.
     pub(super) fn refuse(&self) -> Auth {
         let methods = match (&self.login, self.halfway) {
-            (Login::KeyThenPassword(_), true) => only(MethodKind::Password),
-            (Login::KeyThenDialogue(_), true) => only(MethodKind::KeyboardInteractive),
-            (Login::PasswordThenKey(_), true) => only(MethodKind::PublicKey),
+            (SandboxLogin::KeyThenPassword(_), true) => only(MethodKind::Password),
+            (SandboxLogin::KeyThenDialogue(_), true) => only(MethodKind::KeyboardInteractive),
+            (SandboxLogin::PasswordThenKey(_), true) => only(MethodKind::PublicKey),
             (login, _) => login.methods(),
         };
         Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }

@@ -28,5 +28,5 @@ mod tests;
 
 pub use crate::sandbox::behaviour::{Behaviour, HostSpec};
 pub use crate::sandbox::fleet::{Sandbox, SandboxHost};
-pub use crate::sandbox::login::Login;
+pub use crate::sandbox::login::SandboxLogin;
 pub use crate::sandbox::sftp::{Dialect, SftpFault};

@@ -30,21 +30,21 @@ struct Groups {
 /// A running command. Dropping it kills its process group.
 pub(super) struct Running {
     /// Its process group. Stands before `child`: the group is killed before its leader is reaped.
-    pub(super) group: Group,
+    pub(super) group: ProcessGroup,
     /// Sees the leader's end.
-    pub(super) watch: Watch,
+    pub(super) watch: ProcessWatch,
     /// The leader, for its pipes.
     pub(super) child: Child,
 }
 
 /// A process group, killed when dropped.
-pub(super) struct Group {
+pub(super) struct ProcessGroup {
     leader: Pid,
     processes: Arc<Processes>,
 }
 
 /// Sees a process end without reaping it.
-pub(super) struct Watch {
+pub(super) struct ProcessWatch {
     leader: Pid,
     deaths: tokio::signal::unix::Signal,
 }
@@ -80,8 +80,8 @@ impl Processes {
             .ok_or_else(|| io::Error::other("the command has no process id"))?;
         groups.live.insert(leader.as_raw_pid());
         drop(groups);
-        let group = Group { leader, processes: self.clone() };
-        Ok(Running { group, watch: Watch { leader, deaths }, child })
+        let group = ProcessGroup { leader, processes: self.clone() };
+        Ok(Running { group, watch: ProcessWatch { leader, deaths }, child })
     }
 
     /// Kills everything that runs, and lets nothing start any more.
@@ -119,14 +119,14 @@ impl Running {
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// Sends a signal to every process of the group.
     pub(super) fn signal(&self, signal: Signal) {
         send(self.leader, signal);
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // Killed and forgotten under one lock, while the leader, dead or not, still holds the number:
         // `close` can never hit a group of someone else that was given the same one.
@@ -138,7 +138,7 @@ impl Drop for Group {
     }
 }
 
-impl Watch {
+impl ProcessWatch {
     /// Waits for the end of the leader, which stays a zombie: its number is not given away. Cancel-safe.
     ///
     /// `Child::wait` would reap it, and a later kill of the group could hit a stranger.

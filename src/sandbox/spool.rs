@@ -29,7 +29,7 @@ pub(super) struct Spool {
 }
 
 struct Backlog {
-    phase: Phase,
+    phase: SpoolPhase,
     /// The oldest bytes.
     memory: VecDeque<Bytes>,
     /// How many they are.
@@ -39,7 +39,7 @@ struct Backlog {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum SpoolPhase {
     /// More may come.
     Open,
     /// All has come.
@@ -57,7 +57,7 @@ struct Overflow {
 impl Spool {
     /// Makes an empty queue; a file in `folder` is created only when memory does not do.
     pub(super) fn new(folder: PathBuf) -> Self {
-        let backlog = Backlog { phase: Phase::Open, memory: VecDeque::new(), held: 0, overflow: None };
+        let backlog = Backlog { phase: SpoolPhase::Open, memory: VecDeque::new(), held: 0, overflow: None };
         Self { folder, backlog: Mutex::new(backlog), changed: Notify::new() }
     }
 
@@ -66,7 +66,7 @@ impl Spool {
     /// The file is written in place, without a blocking task: it is small pieces into the page cache.
     pub(super) fn push(&self, bytes: Bytes) -> io::Result<()> {
         let mut backlog = self.lock();
-        if backlog.phase != Phase::Open || bytes.is_empty() {
+        if backlog.phase != SpoolPhase::Open || bytes.is_empty() {
             return Ok(());
         }
         if backlog.overflow.is_none() && backlog.held >= MEMORY {
@@ -90,8 +90,8 @@ impl Spool {
     /// Says that nothing more comes.
     pub(super) fn finish(&self) {
         let mut backlog = self.lock();
-        if backlog.phase == Phase::Open {
-            backlog.phase = Phase::Finished;
+        if backlog.phase == SpoolPhase::Open {
+            backlog.phase = SpoolPhase::Finished;
         }
         self.changed.notify_one();
     }
@@ -99,7 +99,8 @@ impl Spool {
     /// Says that nobody reads any more.
     pub(super) fn discard(&self) {
         let mut backlog = self.lock();
-        *backlog = Backlog { phase: Phase::Discarding, memory: VecDeque::new(), held: 0, overflow: None };
+        *backlog =
+            Backlog { phase: SpoolPhase::Discarding, memory: VecDeque::new(), held: 0, overflow: None };
     }
 
     /// The next bytes, in order; `None` at the end. Cancel-safe.
@@ -110,7 +111,7 @@ impl Spool {
                 if let Some(bytes) = backlog.take()? {
                     return Ok(Some(bytes));
                 }
-                if backlog.phase != Phase::Open {
+                if backlog.phase != SpoolPhase::Open {
                     return Ok(None);
                 }
             }

@@ -19,20 +19,20 @@ pub(super) struct Wire<S> {
 
 /// Cuts a [`Wire`]: from then on, reads and writes on it fail.
 #[derive(Clone, Default)]
-pub(super) struct Switch(Arc<Shared>);
+pub(super) struct Switch(Arc<WireShared>);
 
 /// Cuts the wire when it is dropped.
 pub(super) struct CutOnDrop(Switch);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct WireShared {
+    state: Mutex<WireState>,
     reader: AtomicWaker,
     writer: AtomicWaker,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum WireState {
     #[default]
     Whole,
     /// Will be cut at the first read after this many more bytes were written.
@@ -55,7 +55,7 @@ impl<S> Wire<S> {
 impl Switch {
     /// Cuts the wire now.
     pub(super) fn cut(&self) {
-        self.set(State::Cut);
+        self.set(WireState::Cut);
     }
 
     /// Cuts the wire once `bytes` more bytes went out.
@@ -63,7 +63,7 @@ impl Switch {
     /// russh flushes whole packets before it reads again, so waiting for a read lets the packet that carries
     /// these bytes out to its last byte.
     pub(super) fn cut_after(&self, bytes: usize) {
-        self.set(State::Ending(bytes));
+        self.set(WireState::Ending(bytes));
     }
 
     /// Cuts the wire when the result is dropped.
@@ -71,20 +71,20 @@ impl Switch {
         CutOnDrop(self)
     }
 
-    fn set(&self, state: State) {
+    fn set(&self, state: WireState) {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.0.reader.wake();
         self.0.writer.wake();
     }
 
-    fn state(&self) -> State {
+    fn state(&self) -> WireState {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, written: usize) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::Ending(left) = *state {
-            *state = State::Ending(left.saturating_sub(written));
+        if let WireState::Ending(left) = *state {
+            *state = WireState::Ending(left.saturating_sub(written));
         }
     }
 }
@@ -108,8 +108,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         // Registered before the look at the state: a cut in between wakes this task again.
         self.switch.0.reader.register(cx.waker());
         match self.switch.state() {
-            State::Cut | State::Ending(0) => Poll::Ready(Err(cut_error())),
-            State::Whole | State::Ending(_) => Pin::new(&mut self.stream).poll_read(cx, buf),
+            WireState::Cut | WireState::Ending(0) => Poll::Ready(Err(cut_error())),
+            WireState::Whole | WireState::Ending(_) => Pin::new(&mut self.stream).poll_read(cx, buf),
         }
     }
 }
@@ -117,7 +117,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.switch.0.writer.register(cx.waker());
-        if self.switch.state() == State::Cut {
+        if self.switch.state() == WireState::Cut {
             return Poll::Ready(Err(cut_error()));
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);

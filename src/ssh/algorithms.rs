@@ -6,14 +6,14 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Preferred, cipher, client, compression, kex, mac};
 
 use crate::model::endpoint::KEEPALIVE_MAX;
-use crate::ssh::host_key::{Certificates, Wanted};
+use crate::ssh::host_key::{Certificates, WantedKeys};
 
 /// Messages that russh may hold for a channel that is not being read. Each is at most 32 KiB, so a stalled
 /// reader costs a quarter of a megabyte and not three.
 const CHANNEL_BUFFER: usize = 8;
 
 /// russh's configuration for a server that is asked for these host keys, without keepalive.
-pub(super) fn config(wanted: &Wanted) -> client::Config {
+pub(super) fn config(wanted: &WantedKeys) -> client::Config {
     client::Config {
         client_id: russh::SshId::Standard(Cow::Borrowed(concat!("SSH-2.0-fan_", env!("CARGO_PKG_VERSION")))),
         preferred: preferred(wanted),
@@ -26,7 +26,7 @@ pub(super) fn config(wanted: &Wanted) -> client::Config {
 
 /// Algorithms, best first. Those recorded for the host come first among the host key types, so that a server
 /// with several keys shows the one that we can check (as OpenSSH's `order_hostkeyalgs` does).
-fn preferred(wanted: &Wanted) -> Preferred {
+fn preferred(wanted: &WantedKeys) -> Preferred {
     let mut host_keys = vec![
         Algorithm::Ed25519,
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },

@@ -7,20 +7,20 @@ use russh::client::Msg;
 use russh::{Channel, ChannelReadHalf, ChannelWriteHalf};
 use tokio::runtime;
 
-use crate::ssh::channels::Place;
+use crate::ssh::channels::ChannelPlace;
 
 /// A channel on which nothing runs yet.
 pub(super) struct Opened {
     /// There until it is split.
     channel: Option<Channel<Msg>>,
-    place: Option<Place>,
+    place: Option<ChannelPlace>,
 }
 
 /// The half of a channel that is written to. The channel is closed when it is dropped.
 pub(super) struct Writing {
     /// There until it is dropped.
     half: Option<ChannelWriteHalf<Msg>>,
-    _place: Option<Place>,
+    _place: Option<ChannelPlace>,
 }
 
 impl Opened {
@@ -30,7 +30,7 @@ impl Opened {
     }
 
     /// The same as one that is counted.
-    pub(super) fn counted(mut self, place: Place) -> Self {
+    pub(super) fn counted(mut self, place: ChannelPlace) -> Self {
         self.place = Some(place);
         self
     }

@@ -5,7 +5,7 @@
 //! those ends. A refusal is final only when none of ours is open. Connections to ports (`direct-tcpip`) are not
 //! counted, as OpenSSH does not count them.
 //!
-//! There is no deadlock: a holder ([`Claim::Keep`]) that wants a second channel is refused when all channels are held
+//! There is no deadlock: a holder ([`ChannelClaim::Keep`]) that wants a second channel is refused when all channels are held
 //! by holders that wait, and a holder that does not use its channels learns that others want them
 //! ([`Channels::wanted`]).
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::claim::{Claim, Holder};
+use crate::ssh::claim::{ChannelClaim, ChannelHolder};
 use crate::ssh::error::ExecError;
 
 /// Pauses before a refused channel is asked for again: each is twice the one before, 1.26 s in all. A server may
@@ -28,13 +28,13 @@ const LAST_PAUSE: Duration = Duration::from_millis(640);
 /// The channels of one connection.
 #[derive(Debug)]
 pub(super) struct Channels {
-    state: Mutex<State>,
+    state: Mutex<ChannelsState>,
     /// Changes whenever a waiter may be able to continue.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ChannelsState {
     /// Channels in use.
     open: usize,
     /// Those of them that are held to the end of the session.
@@ -44,9 +44,9 @@ struct State {
     /// How many the server gives at a time, as far as it has shown.
     limit: Option<usize>,
     /// Who waits, in the order of their turns.
-    waiting: BTreeMap<Ticket, Option<Holder>>,
+    waiting: BTreeMap<Ticket, Option<ChannelHolder>>,
     /// How many open channels each holder that may want more has.
-    kept: HashMap<Holder, usize>,
+    kept: HashMap<ChannelHolder, usize>,
     tickets: u64,
     /// There was a channel before: a refusal may be about one that the server still counts.
     used: bool,
@@ -60,17 +60,17 @@ struct Ticket {
 }
 
 /// A place in the queue, given up when it is dropped.
-struct Waiting<'a> {
+struct ChannelWaiting<'a> {
     channels: &'a Channels,
     ticket: Ticket,
 }
 
 /// A channel that is being asked for or held.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ChannelPlace {
     channels: Arc<Channels>,
     life: Life,
-    claim: Claim,
+    claim: ChannelClaim,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +94,15 @@ impl Channels {
     /// What `ask` says; a refusal only when waiting would be of no use.
     pub(super) async fn open<T, F>(
         self: &Arc<Self>,
-        claim: Claim,
+        claim: ChannelClaim,
         ask: impl Fn() -> F,
-    ) -> Result<(T, Place), ExecError>
+    ) -> Result<(T, ChannelPlace), ExecError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ExecError>> + Send + 'static,
     {
         let mut changes = self.changes.subscribe();
-        let mut waiting: Option<Waiting<'_>> = None;
+        let mut waiting: Option<ChannelWaiting<'_>> = None;
         // Between the tries of one that waits for others, and of one that waits for nobody.
         let (mut pause, mut patience) = (FIRST_PAUSE, FIRST_PAUSE);
         let mut refusal: Option<ExecError> = None;
@@ -117,11 +117,11 @@ impl Channels {
             let place = if std::mem::take(&mut waits) { None } else { self.take(claim, ticket, is_probe) };
             let Some(place) = place else {
                 let holder = match claim {
-                    Claim::Extra => return Err(refusal.unwrap_or_else(none_left)),
-                    Claim::Alone | Claim::Lasting => None,
-                    Claim::Keep(holder) | Claim::Use(holder) => Some(holder),
+                    ChannelClaim::Extra => return Err(refusal.unwrap_or_else(none_left)),
+                    ChannelClaim::Alone | ChannelClaim::Lasting => None,
+                    ChannelClaim::Keep(holder) | ChannelClaim::Use(holder) => Some(holder),
                 };
-                let ticket = waiting.get_or_insert_with(|| Waiting::begin(self, holder)).ticket;
+                let ticket = waiting.get_or_insert_with(|| ChannelWaiting::begin(self, holder)).ticket;
                 if self.is_stuck(ticket) {
                     return Err(refusal.unwrap_or_else(none_left));
                 }
@@ -142,12 +142,12 @@ impl Channels {
             };
             if self.refused() {
                 patience = FIRST_PAUSE;
-                if claim == Claim::Extra {
+                if claim == ChannelClaim::Extra {
                     return Err(error);
                 }
                 refusal = Some(error);
                 waits = true;
-            } else if self.state().used && patience <= LAST_PAUSE && claim != Claim::Extra {
+            } else if self.state().used && patience <= LAST_PAUSE && claim != ChannelClaim::Extra {
                 tokio::time::sleep(patience).await;
                 patience *= 2;
             } else {
@@ -176,7 +176,12 @@ impl Channels {
     }
 
     /// A place, when there is one and nobody has an earlier turn.
-    fn take(self: &Arc<Self>, claim: Claim, ticket: Option<Ticket>, is_probe: bool) -> Option<Place> {
+    fn take(
+        self: &Arc<Self>,
+        claim: ChannelClaim,
+        ticket: Option<Ticket>,
+        is_probe: bool,
+    ) -> Option<ChannelPlace> {
         let mut state = self.state();
         let is_turn = match (ticket, state.waiting.first_key_value()) {
             (_, None) => true,
@@ -190,7 +195,7 @@ impl Channels {
             return None;
         }
         state.asked += 1;
-        Some(Place { channels: Arc::clone(self), life: Life::Asked, claim })
+        Some(ChannelPlace { channels: Arc::clone(self), life: Life::Asked, claim })
     }
 
     /// Notes a refusal: whether waiting may be of use, as others are open, or may be in a moment.
@@ -206,7 +211,7 @@ impl Channels {
     /// Whether waiting is a deadlock: every holder keeps its channels and waits for more.
     fn is_stuck(&self, ticket: Ticket) -> bool {
         let state = self.state();
-        let waiting: HashSet<Holder> = state.waiting.values().copied().flatten().collect();
+        let waiting: HashSet<ChannelHolder> = state.waiting.values().copied().flatten().collect();
         let kept: usize = waiting.iter().filter_map(|holder| state.kept.get(holder)).sum();
         !ticket.alone && state.asked == 0 && kept >= state.ending()
     }
@@ -215,7 +220,7 @@ impl Channels {
         self.state().waiting.first_key_value().is_some_and(|(first, _)| *first == ticket)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChannelsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -224,7 +229,7 @@ impl Channels {
     }
 }
 
-impl State {
+impl ChannelsState {
     /// How many of the open ones will end while the session goes on.
     fn ending(&self) -> usize {
         self.open - self.lasting
@@ -234,9 +239,9 @@ impl State {
 /// Asks in a task of its own: when nobody waits for the answer any more, a channel that is given all the same is
 /// given back, and not left with the server.
 async fn asked<T: Send + 'static>(
-    mut place: Place,
+    mut place: ChannelPlace,
     asking: impl Future<Output = Result<T, ExecError>> + Send + 'static,
-) -> Result<(T, Place), ExecError> {
+) -> Result<(T, ChannelPlace), ExecError> {
     let (answer, answered) = oneshot::channel();
     tokio::spawn(async move {
         let opened = match asking.await {
@@ -267,8 +272,8 @@ fn none_left() -> ExecError {
     ExecError { failure, may_have_started: false }
 }
 
-impl<'a> Waiting<'a> {
-    fn begin(channels: &'a Channels, holder: Option<Holder>) -> Self {
+impl<'a> ChannelWaiting<'a> {
+    fn begin(channels: &'a Channels, holder: Option<ChannelHolder>) -> Self {
         let ticket = {
             let mut state = channels.state();
             state.tickets += 1;
@@ -282,14 +287,14 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for ChannelWaiting<'_> {
     fn drop(&mut self) {
         self.channels.state().waiting.remove(&self.ticket);
         self.channels.changed();
     }
 }
 
-impl Place {
+impl ChannelPlace {
     fn opened(&mut self) {
         self.life = Life::Open;
         {
@@ -298,9 +303,9 @@ impl Place {
             state.open += 1;
             state.used = true;
             match self.claim {
-                Claim::Keep(holder) => *state.kept.entry(holder).or_default() += 1,
-                Claim::Lasting => state.lasting += 1,
-                Claim::Alone | Claim::Use(_) | Claim::Extra => {}
+                ChannelClaim::Keep(holder) => *state.kept.entry(holder).or_default() += 1,
+                ChannelClaim::Lasting => state.lasting += 1,
+                ChannelClaim::Alone | ChannelClaim::Use(_) | ChannelClaim::Extra => {}
             }
             let open = state.open;
             state.limit = state.limit.map(|limit| limit.max(open));
@@ -309,7 +314,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ChannelPlace {
     fn drop(&mut self) {
         {
             let mut state = self.channels.state();
@@ -318,7 +323,7 @@ impl Drop for Place {
                 (Life::Open, claim) => {
                     state.open -= 1;
                     match claim {
-                        Claim::Keep(holder) => {
+                        ChannelClaim::Keep(holder) => {
                             if let Entry::Occupied(mut kept) = state.kept.entry(holder) {
                                 *kept.get_mut() -= 1;
                                 if *kept.get() == 0 {
@@ -326,8 +331,8 @@ impl Drop for Place {
                                 }
                             }
                         }
-                        Claim::Lasting => state.lasting -= 1,
-                        Claim::Alone | Claim::Use(_) | Claim::Extra => {}
+                        ChannelClaim::Lasting => state.lasting -= 1,
+                        ChannelClaim::Alone | ChannelClaim::Use(_) | ChannelClaim::Extra => {}
                     }
                 }
             }

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a channel is wanted of a server that gives so many at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum ChannelClaim {
     /// By a task that holds no other one, and waits for it.
     Alone,
     /// To be kept while more are asked for. Refused rather than waited for when all who keep one wait for more.
-    Keep(Holder),
+    Keep(ChannelHolder),
     /// By a task that may hold others, and gives this one back before it asks for more.
-    Use(Holder),
+    Use(ChannelHolder),
     /// By a task that can do without it: never waited for.
     Extra,
     /// Held for as long as the session lasts: its end is never waited for.
@@ -19,9 +19,9 @@ pub enum Claim {
 
 /// A holder of channels of a session, distinct from all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Holder(u64);
+pub struct ChannelHolder(u64);
 
-impl Holder {
+impl ChannelHolder {
     /// One more.
     pub fn unique() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);

@@ -14,15 +14,15 @@ use crate::event::Timings;
 use crate::model::endpoint::{Agent, Endpoint};
 use crate::model::settings::Transport;
 use crate::ssh::agent::forward::Forward;
-use crate::ssh::agent::{Agents, Patience};
+use crate::ssh::agent::{AgentPatience, Agents};
 use crate::ssh::deadline::{
-    Limit, bound_before_login, bound_with_login, connect_timeout, handshake_timeout, within,
+    PhaseLimit, bound_before_login, bound_with_login, connect_timeout, handshake_timeout, within,
 };
 use crate::ssh::dial::Dialled;
 use crate::ssh::error::ConnectError;
 use crate::ssh::gateway::Gateways;
 use crate::ssh::handler::{ClientHandler, HandlerError, Story};
-use crate::ssh::host_key::{HostKeys, Wanted};
+use crate::ssh::host_key::{HostKeys, WantedKeys};
 use crate::ssh::keys::{Identity, Keyring};
 use crate::ssh::login::Login;
 use crate::ssh::notice::{Notice, Notices};
@@ -50,14 +50,14 @@ pub struct SshConnector {
 /// What distinguishes the russh configurations of a run.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ConfigKey {
-    wanted: Wanted,
+    wanted: WantedKeys,
     keepalive: Option<Duration>,
     window: u32,
 }
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
+enum ConnectionRole {
     /// Commands run on it.
     Target,
     /// It carries other connections.
@@ -82,7 +82,7 @@ impl SshConnector {
 
     /// The same connector with other deadlines for agents.
     #[must_use]
-    pub fn agent_patience(mut self, patience: Patience) -> Self {
+    pub fn agent_patience(mut self, patience: AgentPatience) -> Self {
         self.agents.patience = patience;
         self
     }
@@ -126,7 +126,7 @@ impl SshConnector {
             let shared = self.gateways.get(gateway);
             let login = || {
                 let span = tracing::error_span!("gateway", name = %gateway.name);
-                self.login(gateway, Role::Gateway).instrument(span)
+                self.login(gateway, ConnectionRole::Gateway).instrument(span)
             };
             let link = shared.handle(gateway, &self.notices, login).await?;
             let start = self.starts.acquire(StartKey::behind(gateway, endpoint)).await;
@@ -164,7 +164,7 @@ impl SshConnector {
         Ok((Dialled::Tcp(tcp), start))
     }
 
-    fn config(&self, wanted: Wanted, endpoint: &Endpoint) -> Arc<client::Config> {
+    fn config(&self, wanted: WantedKeys, endpoint: &Endpoint) -> Arc<client::Config> {
         // What piles up behind a gateway is bounded by the window, for each host.
         let window = if endpoint.gateway.is_some() { tunnel::INNER_WINDOW } else { WINDOW };
         let key = ConfigKey { wanted, keepalive: endpoint.keepalive, window };
@@ -184,9 +184,9 @@ impl SshConnector {
         &self,
         endpoint: &Endpoint,
         transport: Dialled,
-        role: Role,
+        role: ConnectionRole,
         forward: Option<&Arc<Forward>>,
-        limit: Limit,
+        limit: PhaseLimit,
     ) -> Result<(Handle<ClientHandler>, Arc<Story>), ConnectError> {
         let judge = self.host_keys.judge(endpoint);
         let config = self.config(judge.wanted(), endpoint);
@@ -196,8 +196,8 @@ impl SshConnector {
             story: Arc::clone(&story),
             forward: forward.cloned(),
             gateway: match role {
-                Role::Target => None,
-                Role::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
+                ConnectionRole::Target => None,
+                ConnectionRole::Gateway => Some((endpoint.name.clone(), self.notices.clone())),
             },
             unasked: 0,
             windows: match &transport {
@@ -225,7 +225,11 @@ impl SshConnector {
     }
 
     /// Opens an authenticated connection. Boxed because a gateway is logged in to in the same way.
-    fn login<'a>(&'a self, endpoint: &'a Endpoint, role: Role) -> BoxFuture<'a, Result<Login, ConnectError>> {
+    fn login<'a>(
+        &'a self,
+        endpoint: &'a Endpoint,
+        role: ConnectionRole,
+    ) -> BoxFuture<'a, Result<Login, ConnectError>> {
         Box::pin(async move {
             let mut timings = Timings::default();
             let queued = Instant::now();
@@ -235,13 +239,14 @@ impl SshConnector {
 
             let greeted = Instant::now();
             let forward = match &endpoint.agent {
-                Agent::Socket { path, .. } if endpoint.forward_agent && role == Role::Target => {
+                Agent::Socket { path, .. } if endpoint.forward_agent && role == ConnectionRole::Target => {
                     Some(Forward::new(path.clone()))
                 }
                 Agent::Socket { .. } | Agent::Off => None,
             };
             let deadlines = &endpoint.deadlines;
-            let limit = Limit::of(deadlines.handshake, bound_before_login(deadlines.whole), timings.connect);
+            let limit =
+                PhaseLimit::of(deadlines.handshake, bound_before_login(deadlines.whole), timings.connect);
             let shaken = self.handshake(endpoint, transport, role, forward.as_ref(), limit).await;
             let (mut handle, story) = shaken
                 .inspect_err(|error| {
@@ -253,7 +258,7 @@ impl SshConnector {
 
             let proved = Instant::now();
             let used = timings.connect + timings.handshake;
-            let limit = Limit::of(deadlines.auth, bound_with_login(deadlines.whole), used);
+            let limit = PhaseLimit::of(deadlines.auth, bound_with_login(deadlines.whole), used);
             let auth = auth::authenticate(&mut handle, endpoint, &self.keyring, &self.agents, limit).await;
             let auth = auth.map_err(|error| story.explain_login(error))?;
             timings.auth = proved.elapsed();
@@ -282,7 +287,7 @@ impl Connector for SshConnector {
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
         let Login { handle, story, timings, auth, start, forward_agent } =
-            self.login(endpoint, Role::Target).await?;
+            self.login(endpoint, ConnectionRole::Target).await?;
         let channel_deadline = endpoint.deadlines.channel;
         let session = SshSession {
             handle: Arc::new(handle),

@@ -15,7 +15,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::deadline::handshake_timeout;
 use crate::ssh::error::ConnectError;
-use crate::ssh::host_key::{HostKey, Wanted};
+use crate::ssh::host_key::{HostKey, WantedKeys};
 use crate::ssh::{algorithms, failure, stream};
 
 /// Which keys of a host are wanted.
@@ -124,7 +124,7 @@ async fn shown<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut config = algorithms::config(&Wanted::default());
+    let mut config = algorithms::config(&WantedKeys::default());
     if let Some(algorithms) = algorithms {
         config.preferred.key = algorithms.into();
     }

@@ -9,14 +9,14 @@ use crate::ssh::error::ConnectError;
 
 /// How long a phase may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(super) struct PhaseLimit {
     /// From its beginning.
     pub(super) left: Duration,
     /// What the user knows of it.
     pub(super) said: Duration,
 }
 
-impl Limit {
+impl PhaseLimit {
     /// That of a phase, within what is left of a bound that reaches over it and others.
     pub(super) fn of(phase: Duration, bound: Option<Duration>, used: Duration) -> Self {
         let own = Self { left: phase, said: phase };

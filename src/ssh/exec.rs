@@ -32,7 +32,7 @@ pub struct SshExec {
     writing: Arc<Writing>,
     stdin: Stdin,
     translation: Translation,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: VecDeque<ExecInput>,
     /// The writing of what was first among them. Kept over the cancellation of a wait: half a piece cannot be
     /// taken back.
     under_way: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -43,7 +43,7 @@ pub struct SshExec {
 }
 
 /// Something to write to the command's input.
-enum Outgoing {
+enum ExecInput {
     Data(Bytes),
     End,
 }
@@ -86,8 +86,8 @@ impl SshExec {
         self.under_way = Some(Box::pin(async move {
             // A command that takes nothing more, or a connection that is gone, shows in what is read.
             let _ = match next {
-                Outgoing::Data(data) => writing.data_bytes(data).await,
-                Outgoing::End => writing.eof().await,
+                ExecInput::Data(data) => writing.data_bytes(data).await,
+                ExecInput::End => writing.eof().await,
             };
         }));
     }
@@ -258,12 +258,12 @@ impl Exec for SshExec {
     }
 
     fn send(&mut self, data: Bytes) {
-        self.outgoing.push_back(Outgoing::Data(data));
+        self.outgoing.push_back(ExecInput::Data(data));
     }
 
     fn end(&mut self) {
         if !std::mem::replace(&mut self.ending, true) {
-            self.outgoing.push_back(Outgoing::End);
+            self.outgoing.push_back(ExecInput::End);
         }
     }
 
@@ -276,7 +276,7 @@ impl Exec for SshExec {
             Stdin::Closed => {}
             Stdin::Open => self.end(),
             // Its end would say that fan is gone.
-            Stdin::Held => self.outgoing.push_back(Outgoing::Data(Bytes::from_static(watchdog::OVER))),
+            Stdin::Held => self.outgoing.push_back(ExecInput::Data(Bytes::from_static(watchdog::OVER))),
         }
     }
 

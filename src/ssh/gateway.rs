@@ -31,11 +31,11 @@ pub(super) struct Gateways {
 /// One gateway.
 pub(super) struct Gateway {
     /// Held while it is being opened: single flight.
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<GatewayState>,
 }
 
 /// A gateway's life.
-struct State {
+struct GatewayState {
     openings: u32,
     link: Link,
 }
@@ -52,7 +52,7 @@ impl Gateways {
     pub(super) fn get(&self, endpoint: &Endpoint) -> Arc<Gateway> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let gateway = all.entry(endpoint.route()).or_insert_with(|| {
-            let state = State { openings: 0, link: Link::Down };
+            let state = GatewayState { openings: 0, link: Link::Down };
             Arc::new(Gateway { state: tokio::sync::Mutex::new(state) })
         });
         Arc::clone(gateway)

@@ -29,7 +29,7 @@ const MAX_UNASKED: u32 = 1000;
 #[derive(Default)]
 pub(super) struct Story {
     banner: Mutex<String>,
-    end: Mutex<Option<End>>,
+    end: Mutex<Option<ConnectionEnd>>,
     /// The login is done: an end from now on is a loss, and before it a failed attempt.
     established: AtomicBool,
     software: OnceLock<Software>,
@@ -37,7 +37,7 @@ pub(super) struct Story {
 
 /// How a connection ended.
 #[derive(Clone)]
-struct End {
+struct ConnectionEnd {
     failure: Failure,
     /// Why the server closed it, if it said so.
     reason: Option<Farewell>,
@@ -60,7 +60,7 @@ impl Story {
 
     /// Adds to a connection that broke in the key exchange what the server said about it.
     pub(super) fn explain_break(&self, mut error: ConnectError) -> ConnectError {
-        if let Some(End { failure, reason: Some(_), orderly: _ }) =
+        if let Some(ConnectionEnd { failure, reason: Some(_), orderly: _ }) =
             &*self.end.lock().unwrap_or_else(PoisonError::into_inner)
         {
             error.failure = error.failure.and(failure.message());
@@ -275,13 +275,15 @@ impl client::Handler for ClientHandler {
             DisconnectReason::ReceivedDisconnect(info) => {
                 let failure = failure::disconnected(&info.reason_code, &info.message);
                 let reason = Farewell::of(&info.reason_code);
-                End { failure, reason: Some(reason), orderly: reason == Farewell::Other }
+                ConnectionEnd { failure, reason: Some(reason), orderly: reason == Farewell::Other }
             }
-            DisconnectReason::Error(HandlerError::Russh(error)) => {
-                End { failure: failure::lost(&error), reason: None, orderly: failure::is_close(&error) }
-            }
+            DisconnectReason::Error(HandlerError::Russh(error)) => ConnectionEnd {
+                failure: failure::lost(&error),
+                reason: None,
+                orderly: failure::is_close(&error),
+            },
             DisconnectReason::Error(HandlerError::Refused(failure)) => {
-                End { failure, reason: None, orderly: false }
+                ConnectionEnd { failure, reason: None, orderly: false }
             }
         };
         if let Some((gateway, notices)) = &self.gateway

@@ -48,7 +48,7 @@ pub mod transport;
 mod tunnel;
 mod wire;
 
-pub use crate::ssh::claim::{Claim, Holder};
+pub use crate::ssh::claim::{ChannelClaim, ChannelHolder};
 pub use crate::ssh::command::{ExecEvent, ExecRequest, Heard, Sent, Signal, Stdin};
 pub use crate::ssh::error::ExecError;
 pub use crate::ssh::notice::Notice;

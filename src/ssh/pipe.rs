@@ -52,12 +52,12 @@ pub const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the program at the other end sends.
 pub struct PipeReader {
-    source: Reader,
+    source: PipeSource,
     /// What is read before anything else.
     back: VecDeque<ExecEvent>,
 }
 
-enum Reader {
+enum PipeSource {
     Ssh {
         channel: ChannelReadHalf,
         translation: Translation,
@@ -106,7 +106,7 @@ impl Pipe {
     fn over(channel: Opened, story: &Arc<Story>, refusal: fn() -> Failure) -> Self {
         let (channel, writing) = channel.split();
         let translation = Translation::new(story);
-        let reader = Reader::Ssh { channel, translation, refusal, _writing: Arc::clone(&writing) };
+        let reader = PipeSource::Ssh { channel, translation, refusal, _writing: Arc::clone(&writing) };
         Self { reader: PipeReader::new(reader), writer: PipeWriter(Writer::Ssh(writing)) }
     }
 
@@ -141,7 +141,7 @@ impl Pipe {
     pub(super) fn to_process(mut process: LocalExec) -> Self {
         let stdin = Mutex::new(process.take_stdin());
         Self {
-            reader: PipeReader::new(Reader::Local(Box::new(process))),
+            reader: PipeReader::new(PipeSource::Local(Box::new(process))),
             writer: PipeWriter(Writer::Local(stdin)),
         }
     }
@@ -151,7 +151,7 @@ impl Pipe {
         let (sent, received) = mpsc::channel(64);
         let (telling, told) = mpsc::channel(64);
         let pipe = Self {
-            reader: PipeReader::new(Reader::Memory(told)),
+            reader: PipeReader::new(PipeSource::Memory(told)),
             writer: PipeWriter(Writer::Memory(Mutex::new(Some(sent)))),
         };
         (pipe, received, telling)
@@ -163,7 +163,7 @@ fn no_subsystem() -> Failure {
 }
 
 impl PipeReader {
-    fn new(source: Reader) -> Self {
+    fn new(source: PipeSource) -> Self {
         Self { source, back: VecDeque::new() }
     }
 
@@ -180,7 +180,7 @@ impl PipeReader {
             return event;
         }
         match &mut self.source {
-            Reader::Ssh { channel, translation, refusal, _writing: _ } => loop {
+            PipeSource::Ssh { channel, translation, refusal, _writing: _ } => loop {
                 let message = channel.wait().await;
                 if matches!(message, Some(ChannelMsg::Failure)) {
                     return ExecEvent::Lost(refusal());
@@ -189,8 +189,8 @@ impl PipeReader {
                     return event;
                 }
             },
-            Reader::Local(process) => process.event().await,
-            Reader::Memory(told) => told.recv().await.unwrap_or(ExecEvent::Closed),
+            PipeSource::Local(process) => process.event().await,
+            PipeSource::Memory(told) => told.recv().await.unwrap_or(ExecEvent::Closed),
         }
     }
 

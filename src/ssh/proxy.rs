@@ -44,21 +44,21 @@ const MAX_COMMAND: usize = 120;
 pub struct Proxy {
     pipes: Join<ChildStdout, ChildStdin>,
     command: Arc<str>,
-    state: watch::Receiver<State>,
-    end: End,
+    state: watch::Receiver<ProxyState>,
+    end: ProxyEnd,
     /// Sees it to its end; the command ends with it.
     _watching: JoinSet<()>,
 }
 
 /// What is known of the command.
 #[derive(Default)]
-struct State {
+struct ProxyState {
     last_line: String,
     ended: Option<ExitStatus>,
 }
 
 /// Where the connection stands.
-enum End {
+enum ProxyEnd {
     Open,
     /// Nothing more goes through: the exit status is waited for.
     Awaited(Pin<Box<dyn Future<Output = Option<Failure>> + Send>>),
@@ -112,29 +112,35 @@ impl Proxy {
         else {
             return Err(failed("it has no pipes".to_owned()));
         };
-        let (state, known) = watch::channel(State::default());
+        let (state, known) = watch::channel(ProxyState::default());
         let mut watching = JoinSet::new();
         watching.spawn(see_to_its_end(child, stderr, state, host.clone(), notices.clone()));
         let pipes = tokio::io::join(stdout, stdin);
-        Ok(Self { pipes, command: Arc::clone(command), state: known, end: End::Open, _watching: watching })
+        Ok(Self {
+            pipes,
+            command: Arc::clone(command),
+            state: known,
+            end: ProxyEnd::Open,
+            _watching: watching,
+        })
     }
 
     /// Waits for the exit status, and fails when it is not 0.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let End::Open = self.end {
-            self.end = End::Awaited(Box::pin(ended(Arc::clone(&self.command), self.state.clone())));
+        if let ProxyEnd::Open = self.end {
+            self.end = ProxyEnd::Awaited(Box::pin(ended(Arc::clone(&self.command), self.state.clone())));
         }
-        if let End::Awaited(end) = &mut self.end {
-            self.end = End::Known(ready!(end.as_mut().poll(context)));
+        if let ProxyEnd::Awaited(end) = &mut self.end {
+            self.end = ProxyEnd::Known(ready!(end.as_mut().poll(context)));
         }
         Poll::Ready(match &self.end {
-            End::Known(Some(failure)) => Err(io::Error::other(Failed(failure.clone()))),
-            End::Known(None) | End::Open | End::Awaited(_) => Ok(()),
+            ProxyEnd::Known(Some(failure)) => Err(io::Error::other(Failed(failure.clone()))),
+            ProxyEnd::Known(None) | ProxyEnd::Open | ProxyEnd::Awaited(_) => Ok(()),
         })
     }
 }
 
-async fn ended(command: Arc<str>, mut state: watch::Receiver<State>) -> Option<Failure> {
+async fn ended(command: Arc<str>, mut state: watch::Receiver<ProxyState>) -> Option<Failure> {
     let known = tokio::time::timeout(ENDING, state.wait_for(|state| state.ended.is_some())).await;
     let known = known.ok()?.ok()?;
     let status = known.ended.filter(|status| !status.success())?;
@@ -162,11 +168,11 @@ fn shown(command: &str) -> String {
 async fn see_to_its_end(
     mut child: Child,
     stderr: ChildStderr,
-    state: watch::Sender<State>,
+    state: watch::Sender<ProxyState>,
     host: HostName,
     notices: Notices,
 ) {
-    let mut group = Group::of(&child);
+    let mut group = ProxyGroup::of(&child);
     let mut listening = Box::pin(listen(stderr, &state, &host, &notices));
     let ended = tokio::select! {
         ended = child.wait() => ended,
@@ -187,9 +193,9 @@ async fn see_to_its_end(
 
 /// A running command with all that it started. Who goes away before the command has ended hangs up on them, as ssh and
 /// a terminal do: a shell in front of the program would leave it behind.
-struct Group(Option<Pid>);
+struct ProxyGroup(Option<Pid>);
 
-impl Group {
+impl ProxyGroup {
     fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
@@ -200,7 +206,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProxyGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             // It may be gone already, which is what was wanted.
@@ -210,7 +216,12 @@ impl Drop for Group {
 }
 
 /// Reads lines until nobody can write any more.
-async fn listen(mut stderr: ChildStderr, state: &watch::Sender<State>, host: &HostName, notices: &Notices) {
+async fn listen(
+    mut stderr: ChildStderr,
+    state: &watch::Sender<ProxyState>,
+    host: &HostName,
+    notices: &Notices,
+) {
     let mut told = 0;
     let mut tell = |line: &mut Vec<u8>| {
         let text = String::from_utf8_lossy(line).trim().to_owned();
@@ -244,7 +255,7 @@ impl AsyncRead for Proxy {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let End::Open = this.end {
+        if let ProxyEnd::Open = this.end {
             let before = out.filled().len();
             ready!(Pin::new(&mut this.pipes).poll_read(context, out))?;
             if out.filled().len() > before || out.remaining() == 0 {

@@ -7,11 +7,11 @@ use crate::model::outcome::{Exit, Failure};
 use crate::model::privilege::Raising;
 use crate::model::shell::login_shell_line;
 use crate::model::shell::marks::{Mark, Token};
-use crate::ssh::claim::Claim;
+use crate::ssh::claim::ChannelClaim;
 use crate::ssh::command::ExecEvent;
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::seam::Session;
-use crate::ssh::talk::{Deed, OpenInput, Opening, PROMPT, Talk};
+use crate::ssh::talk::{Deed, OpenInput, PROMPT, Talk, TalkOpening};
 
 /// Runs commands of a POSIX shell as another user, and returns the pipe to them once they have started.
 ///
@@ -22,7 +22,7 @@ pub async fn pipe_as<S: Session>(
     session: &S,
     raising: &Raising,
     commands: &str,
-    claim: Claim,
+    claim: ChannelClaim,
 ) -> Result<Pipe, Failure> {
     let token = Token::new(rand::random());
     let start = token.prints(&Mark::Start);
@@ -32,7 +32,7 @@ pub async fn pipe_as<S: Session>(
         .map_err(|error| Failure::new(crate::model::outcome::Kind::Template, error.to_string()))?;
     let program = Program::Line(line.into());
     let mut pipe = session.pipe_for(program, claim).await.map_err(|error| error.failure)?;
-    let opening = Opening {
+    let opening = TalkOpening {
         token,
         raising: Some(raising.clone()),
         typed: None,
@@ -108,7 +108,7 @@ mod tests {
         let password = Some(Secret::new("pw"));
         let raising = Some(Raising { user: "root".to_owned(), method: Method::Sudo, password });
         let token = Token::new(7);
-        Talk::new(Opening {
+        Talk::new(TalkOpening {
             token,
             raising,
             typed: None,

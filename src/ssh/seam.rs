@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
-use crate::ssh::claim::Claim;
+use crate::ssh::claim::ChannelClaim;
 use crate::ssh::command::{ExecRequest, Heard, Signal};
 use crate::ssh::error::{ConnectError, ExecError};
 use crate::ssh::notice::Notice;
@@ -65,7 +65,7 @@ pub trait Session: Send + Sync + 'static {
     fn pipe_for(
         &self,
         program: Program,
-        claim: Claim,
+        claim: ChannelClaim,
     ) -> impl Future<Output = Result<Pipe, ExecError>> + Send {
         let _ = claim;
         self.pipe(program)

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use crate::ssh::channel::Opened;
 use crate::ssh::channels::Channels;
-use crate::ssh::claim::Claim;
+use crate::ssh::claim::ChannelClaim;
 use crate::ssh::command::ExecRequest;
 use crate::ssh::error::ExecError;
 use crate::ssh::exec::{SshExec, open_channel};
@@ -37,7 +37,7 @@ pub struct SshSession {
 
 impl SshSession {
     /// Opens a session channel when there is one to be had.
-    pub(super) async fn channel(&self, claim: Claim) -> Result<Opened, ExecError> {
+    pub(super) async fn channel(&self, claim: ChannelClaim) -> Result<Opened, ExecError> {
         let ask = || {
             let (handle, story) = (Arc::clone(&self.handle), Arc::clone(&self.story));
             let deadline = self.channel_deadline;
@@ -64,7 +64,7 @@ impl Session for SshSession {
     type Exec = SshExec;
 
     async fn exec(&self, request: ExecRequest) -> Result<SshExec, ExecError> {
-        let channel = self.channel(Claim::Alone).await?;
+        let channel = self.channel(ChannelClaim::Alone).await?;
         debug!(bytes = request.line.len(), terminal = request.terminal, "a command is sent");
         let (story, deadline) = (&self.story, self.channel_deadline);
         let started =
@@ -78,10 +78,10 @@ impl Session for SshSession {
     }
 
     async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {
-        self.pipe_for(program, Claim::Alone).await
+        self.pipe_for(program, ChannelClaim::Alone).await
     }
 
-    async fn pipe_for(&self, program: Program, claim: Claim) -> Result<Pipe, ExecError> {
+    async fn pipe_for(&self, program: Program, claim: ChannelClaim) -> Result<Pipe, ExecError> {
         let (story, deadline) = (&self.story, self.channel_deadline);
         match &program {
             Program::Tcp { address, port } => debug!("a connection to port {port} of {address} is asked for"),

@@ -9,7 +9,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use rustix::termios::Termios;
 
 use crate::ssh::channel::Writing;
-use crate::ssh::claim::Claim;
+use crate::ssh::claim::ChannelClaim;
 use crate::ssh::command::ExecEvent;
 use crate::ssh::error::ExecError;
 use crate::ssh::exec::{accepted, started, terminal_refused};
@@ -20,7 +20,7 @@ use crate::ssh::translation::{Translation, command_refused};
 
 /// The size of a terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Window {
+pub struct ShellWindow {
     /// Characters in a line.
     pub columns: u32,
     /// Lines.
@@ -37,7 +37,7 @@ pub struct TerminalRequest {
     /// Its type: `TERM`.
     pub term: String,
     /// Its size.
-    pub window: Window,
+    pub window: ShellWindow,
     /// Its modes, before they were changed for the session.
     pub modes: Termios,
 }
@@ -67,7 +67,7 @@ impl SshSession {
         command: Option<Bytes>,
     ) -> Result<(ShellOutput, ShellInput), ExecError> {
         let deadline = self.channel_deadline;
-        let mut channel = self.channel(Claim::Alone).await?;
+        let mut channel = self.channel(ChannelClaim::Alone).await?;
         let starting = request(&mut channel, &self.story, terminal, command, self.forward_agent);
         let answer = started(deadline, "to the start of a shell", starting).await;
         self.answered();
@@ -86,7 +86,7 @@ async fn request(
     command: Option<Bytes>,
     forward_agent: bool,
 ) -> Result<(), ExecError> {
-    let TerminalRequest { term, window: Window { columns, rows, width, height }, modes } = terminal;
+    let TerminalRequest { term, window: ShellWindow { columns, rows, width, height }, modes } = terminal;
     let modes = terminal_modes::encode(modes);
     let asked = async {
         if forward_agent {
@@ -140,8 +140,8 @@ impl ShellInput {
     }
 
     /// Tells the new size of the terminal.
-    pub async fn resize(&self, window: Window) {
-        let Window { columns, rows, width, height } = window;
+    pub async fn resize(&self, window: ShellWindow) {
+        let ShellWindow { columns, rows, width, height } = window;
         let _ = self.channel.window_change(columns, rows, width, height).await;
     }
 }

@@ -116,7 +116,7 @@ impl Drop for Start {
 #[derive(Debug)]
 struct Server {
     permits: Arc<Semaphore>,
-    pace: Mutex<Pace>,
+    pace: Mutex<StartPace>,
 }
 
 impl Default for Server {
@@ -126,14 +126,14 @@ impl Default for Server {
 }
 
 impl Server {
-    fn pace(&self) -> MutexGuard<'_, Pace> {
+    fn pace(&self) -> MutexGuard<'_, StartPace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How many starts a server takes at a time, as far as it has shown.
 #[derive(Debug)]
-struct Pace {
+struct StartPace {
     limit: usize,
     /// Places that are gone and were still taken then.
     owed: usize,
@@ -143,13 +143,13 @@ struct Pace {
     era: u32,
 }
 
-impl Default for Pace {
+impl Default for StartPace {
     fn default() -> Self {
         Self { limit: MAX_STARTS, owed: 0, good: 0, era: 0 }
     }
 }
 
-impl Pace {
+impl StartPace {
     /// A start of this era was turned away: how many places are lost by it.
     ///
     /// Starts that began before the limit was last lowered say nothing about the new one: a crowd that is

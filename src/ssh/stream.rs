@@ -23,7 +23,7 @@ const READ_BUFFER: usize = 8 * 1024;
 
 /// What the stream and its guard share.
 #[derive(Default)]
-struct Shared {
+struct StreamShared {
     cut: bool,
     refusal: Option<ConnectError>,
     software: Software,
@@ -32,7 +32,7 @@ struct Shared {
 
 /// Cuts the stream when dropped, unless it was [released](CutGuard::release).
 pub(super) struct CutGuard {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<StreamShared>>,
     armed: bool,
 }
 
@@ -76,7 +76,7 @@ enum Phase {
 /// See the module's documentation.
 pub(super) struct Watched<S> {
     inner: S,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<StreamShared>>,
     phase: Phase,
     /// Bytes read and not yet handed on: `start..end` of it.
     buffer: Box<[u8]>,
@@ -86,7 +86,7 @@ pub(super) struct Watched<S> {
 
 /// Wraps a connected stream.
 pub(super) fn watch<S>(inner: S) -> (Watched<S>, CutGuard) {
-    let shared = Arc::new(Mutex::new(Shared::default()));
+    let shared = Arc::new(Mutex::new(StreamShared::default()));
     let guard = CutGuard { shared: Arc::clone(&shared), armed: true };
     let stream = Watched {
         inner,

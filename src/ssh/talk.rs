@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::event::Stream;
 use crate::model::outcome::{Exit, Failure, Kind};
-use crate::model::privilege::{Raising, Refusal};
+use crate::model::privilege::{PrivilegeRefusal, Raising};
 use crate::model::shell::marks::{Mark, Scan, Token};
 use crate::model::text::ending;
 
@@ -26,7 +26,7 @@ const LONGEST_SAID: usize = 400;
 const PIECE: usize = 32 * 1024;
 
 /// What a command's start takes.
-pub struct Opening {
+pub struct TalkOpening {
     /// The token of its marks.
     pub token: Token,
     /// As whom it runs, when that takes more than the login.
@@ -38,12 +38,12 @@ pub struct Opening {
     /// It is on a terminal: standard error comes with standard output.
     pub terminal: bool,
     /// What it is answered once it has begun; its input has to be [`OpenInput::Answers`].
-    pub answers: Vec<Answer>,
+    pub answers: Vec<TalkAnswer>,
 }
 
 /// An answer to what a command asks.
 #[derive(Clone)]
-pub struct Answer {
+pub struct TalkAnswer {
     /// What the question looks like, without colours and the like.
     pub prompt: Regex,
     /// The answer, with its line end.
@@ -95,7 +95,7 @@ pub struct Talk {
     started: bool,
     line: Option<u32>,
     no_folder: bool,
-    answers: Vec<Answer>,
+    answers: Vec<TalkAnswer>,
     /// What was printed since the last question, on each stream.
     asked: [Vec<u8>; 2],
 }
@@ -105,7 +105,7 @@ const MAX_QUESTION: usize = 8 * 1024;
 
 impl Talk {
     /// The conversation of a command that is being started.
-    pub fn new(opening: Opening) -> Self {
+    pub fn new(opening: TalkOpening) -> Self {
         let scan = || Scan::new(&opening.token);
         Self {
             stdout: scan(),
@@ -282,7 +282,7 @@ impl Talk {
         let (said, printed) = (text(&self.stderr), text(&self.stdout));
         let said = if said.is_empty() { printed } else { said };
         if let Some(raising) = &self.raising {
-            return raising.privilege().refused(Refusal { said: &said, answered: self.answered });
+            return raising.privilege().refused(PrivilegeRefusal { said: &said, answered: self.answered });
         }
         let ended = match exit {
             Some(Exit::Status(status)) => format!(" (exit status {status})"),

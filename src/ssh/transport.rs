@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
-use crate::ssh::claim::Claim;
+use crate::ssh::claim::ChannelClaim;
 use crate::ssh::client::SshConnector;
 use crate::ssh::command::{ExecRequest, Heard, Signal};
 use crate::ssh::error::{ConnectError, ExecError};
@@ -88,7 +88,7 @@ impl Session for AnySession {
         }
     }
 
-    async fn pipe_for(&self, program: Program, claim: Claim) -> Result<Pipe, ExecError> {
+    async fn pipe_for(&self, program: Program, claim: ChannelClaim) -> Result<Pipe, ExecError> {
         match self {
             Self::Ssh(session) => session.pipe_for(program, claim).await,
             Self::Local(session) => session.pipe_for(program, claim).await,

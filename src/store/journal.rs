@@ -24,7 +24,7 @@ use crate::store::error::StoreError;
 use crate::store::files;
 use crate::store::lock::Locked;
 use crate::store::opened::{file, new_file};
-use crate::store::recipe::{Ended, Recipe};
+use crate::store::recipe::{Recipe, RunEnded};
 use crate::store::syncer::Syncer;
 
 /// Bytes of output that are kept of one host; of what comes then, the last lines of each step.
@@ -62,13 +62,13 @@ struct Book {
     failed: Option<io::Error>,
     line: Vec<u8>,
     output: u64,
-    said: HashMap<HostName, Said>,
-    ended: Ended,
+    said: HashMap<HostName, JournalSaid>,
+    ended: RunEnded,
 }
 
 /// What is known of a host's output.
 #[derive(Default)]
-struct Said {
+struct JournalSaid {
     written: u64,
     /// No more is written.
     full: bool,
@@ -113,7 +113,7 @@ impl Journal {
             line: Vec::new(),
             output: 0,
             said: HashMap::new(),
-            ended: Ended::default(),
+            ended: RunEnded::default(),
         };
         Ok(Self { run: recipe.run.clone(), book: Mutex::new(book), syncer })
     }
@@ -308,7 +308,7 @@ fn length(value: &Value) -> usize {
     counted.0
 }
 
-impl Said {
+impl JournalSaid {
     /// Keeps the last of what was said, as far as a recap shows it.
     fn push(&mut self, stream: Stream, data: &[u8]) {
         let data = data.get(data.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();

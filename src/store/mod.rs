@@ -29,5 +29,5 @@ pub use crate::store::error::StoreError;
 pub use crate::store::folder::Runs;
 pub use crate::store::journal::Journal;
 pub use crate::store::prune::Keep;
-pub use crate::store::recipe::{Again, Recipe, Source, Way};
-pub use crate::store::record::{Entry, State, Stored};
+pub use crate::store::recipe::{Again, Recipe, RecipeSource, Way};
+pub use crate::store::record::{RecordEntry, RunState, Stored};

@@ -35,7 +35,7 @@ pub struct Recipe {
     /// The working folder.
     pub folder: String,
     /// The files that it read its hosts, tasks and variables from.
-    pub files: Vec<Source>,
+    pub files: Vec<RecipeSource>,
     /// The run that this one takes up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<Again>,
@@ -63,7 +63,7 @@ words! {
 
 /// A file, and what was in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct RecipeSource {
     /// Its path, as the user wrote it or as it was found.
     pub path: String,
     /// SHA-256 of its content, hexadecimal; none when it is no plain file.
@@ -71,7 +71,7 @@ pub struct Source {
     pub sha256: Option<String>,
 }
 
-impl Source {
+impl RecipeSource {
     /// A file as it is now.
     pub fn of(path: &Path) -> Self {
         let content = path.is_file().then(|| fs::read(path).ok()).flatten();
@@ -87,7 +87,7 @@ impl Source {
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct RunEnded {
     /// The exit code of the process; none when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
@@ -102,7 +102,7 @@ pub struct Ended {
     pub output_left_out: u64,
 }
 
-impl Ended {
+impl RunEnded {
     /// How many hosts ended with a status.
     pub fn count(&self, status: Status) -> usize {
         self.counts.get(status.as_str()).copied().unwrap_or_default()

@@ -15,25 +15,25 @@ use crate::store::error::StoreError;
 use crate::store::files;
 use crate::store::folder::Runs;
 use crate::store::opened::file;
-use crate::store::recipe::{Ended, Recipe, Way};
+use crate::store::recipe::{Recipe, RunEnded, Way};
 
 /// Bytes of the files that hold one object.
 const OBJECT_MAX: u64 = 16 * 1024 * 1024;
 
 /// How far a run has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// A process is at it.
-    Running(Ended),
+    Running(RunEnded),
     /// It came to its end.
-    Ended(Ended),
+    Ended(RunEnded),
     /// It has no end: fan was killed, or the journal could not be written any more.
-    CutOff(Ended),
+    CutOff(RunEnded),
 }
 
-impl State {
+impl RunState {
     /// What is known of the hosts.
-    pub fn ended(&self) -> &Ended {
+    pub fn ended(&self) -> &RunEnded {
         match self {
             Self::Running(ended) | Self::Ended(ended) | Self::CutOff(ended) => ended,
         }
@@ -42,11 +42,11 @@ impl State {
 
 /// A run in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RecordEntry {
     /// What it was started with.
     pub recipe: Recipe,
     /// How far it has come.
-    pub state: State,
+    pub state: RunState,
 }
 
 /// A run that can be read.
@@ -55,15 +55,15 @@ pub struct Stored {
     /// What it was started with.
     pub recipe: Recipe,
     /// How far it had come when it was opened.
-    pub state: State,
+    pub state: RunState,
     folder: OwnedFd,
 }
 
 impl Runs {
     /// A run of the list; none when it is not a whole one, or goes just now.
-    pub fn entry(&self, run: &str) -> Option<Entry> {
+    pub fn entry(&self, run: &str) -> Option<RecordEntry> {
         let Stored { recipe, state, folder: _ } = self.read(run).ok()?;
-        Some(Entry { recipe, state })
+        Some(RecordEntry { recipe, state })
     }
 
     /// Opens a run.
@@ -80,13 +80,13 @@ impl Runs {
         let recipe: Recipe = object(&folder, files::RECIPE)
             .and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()))
             .map_err(failed(files::RECIPE))?;
-        let ended: Option<Ended> = object(&folder, files::ENDED).map_err(failed(files::ENDED))?;
+        let ended: Option<RunEnded> = object(&folder, files::ENDED).map_err(failed(files::ENDED))?;
         let state = match ended {
-            Some(ended) => State::Ended(ended),
+            Some(ended) => RunState::Ended(ended),
             None => {
                 let running = self.is_locked(run);
                 let known = so_far(&folder).map_err(failed(files::EVENTS))?;
-                if running { State::Running(known) } else { State::CutOff(known) }
+                if running { RunState::Running(known) } else { RunState::CutOff(known) }
             }
         };
         Ok(Stored { recipe, state, folder })
@@ -189,20 +189,20 @@ impl Stored {
     fn raw(&self, name: &'static str) -> Result<impl Iterator<Item = Vec<u8>> + use<>, StoreError> {
         let found = file(&self.folder, name);
         let failed = |source| StoreError::File { run: self.recipe.run.clone(), name, source };
-        Ok(found.map_err(failed)?.into_iter().flat_map(Lines::new))
+        Ok(found.map_err(failed)?.into_iter().flat_map(StoredLines::new))
     }
 }
 
 /// The whole lines of a file. What comes after the last line end was cut off, and is not told.
-struct Lines(BufReader<File>);
+struct StoredLines(BufReader<File>);
 
-impl Lines {
+impl StoredLines {
     fn new(file: File) -> Self {
         Self(BufReader::with_capacity(256 * 1024, file))
     }
 }
 
-impl Iterator for Lines {
+impl Iterator for StoredLines {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
@@ -224,10 +224,10 @@ pub(super) fn object<T: DeserializeOwned>(folder: &OwnedFd, name: &str) -> io::R
 }
 
 /// What the facts of a run without an end tell.
-fn so_far(folder: &OwnedFd) -> io::Result<Ended> {
-    let mut known = Ended::default();
+fn so_far(folder: &OwnedFd) -> io::Result<RunEnded> {
+    let mut known = RunEnded::default();
     let Some(file) = file(folder, files::EVENTS)? else { return Ok(known) };
-    for line in Lines::new(file) {
+    for line in StoredLines::new(file) {
         // Most of a journal is output, which tells nothing here; the kind stands near the beginning.
         if line.get(..64).unwrap_or(&line).windows(OUTPUT.len()).any(|part| part == OUTPUT) {
             continue;

@@ -12,11 +12,11 @@ use std::time::Duration;
 pub(super) struct Syncer {
     dirty: Arc<AtomicBool>,
     /// Taken away at the end.
-    work: Mutex<Option<Work>>,
+    work: Mutex<Option<SyncWork>>,
 }
 
 /// The two ends of what the thread is told, by the end of its sender, and what it tells.
-struct Work {
+struct SyncWork {
     end: Sender<()>,
     result: Receiver<io::Result<()>>,
 }
@@ -48,7 +48,7 @@ impl Syncer {
             // Nobody listens any more when the disk took too long.
             let _ = sender.send(work());
         });
-        Self { dirty, work: Mutex::new(thread.ok().map(|_| Work { end, result })) }
+        Self { dirty, work: Mutex::new(thread.ok().map(|_| SyncWork { end, result })) }
     }
 
     /// Something was written.
@@ -63,7 +63,7 @@ impl Syncer {
     /// The first sync that failed; nothing was synced after it.
     pub(super) fn finish(&self, patience: Duration) -> io::Result<()> {
         let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Work { end, result }) = taken else { return Ok(()) };
+        let Some(SyncWork { end, result }) = taken else { return Ok(()) };
         drop(end);
         result.recv_timeout(patience).unwrap_or(Ok(()))
     }

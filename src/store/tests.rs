@@ -21,7 +21,7 @@ use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::value::Value;
 use crate::store::error::StoreError;
 use crate::store::journal::HOST_OUTPUT_MAX;
-use crate::store::{Again, Journal, Keep, Recipe, Runs, State, Way};
+use crate::store::{Again, Journal, Keep, Recipe, RunState, Runs, Way};
 
 /// A name as that of the run that began at this time.
 fn name(millis: u64) -> String {
@@ -138,7 +138,7 @@ fn what_was_written_is_read_back() {
     assert_eq!(stored.recipe, recipe(&name));
     assert_eq!(stored.events().unwrap().collect::<Vec<_>>(), events());
     assert_eq!(stored.kept().unwrap().collect::<Vec<_>>(), [kept]);
-    let State::Ended(ended) = stored.state else { panic!("{:?}", stored.state) };
+    let RunState::Ended(ended) = stored.state else { panic!("{:?}", stored.state) };
     assert_eq!((ended.exit_code, ended.hosts, ended.elapsed_ms), (Some(1), 1, 9));
     assert_eq!((ended.count(Status::Failed), ended.count(Status::Ok)), (1, 0));
     let folder = state.path().join("fan/runs").join(&name);
@@ -165,7 +165,7 @@ fn a_journal_that_was_cut_off_anywhere_is_read_up_to_its_last_whole_line() {
         let lines = whole[..length].iter().filter(|&&byte| byte == b'\n').count();
         let stored = runs.read(&name).unwrap();
         assert_eq!(stored.events().unwrap().collect::<Vec<_>>(), events()[..lines], "{length}");
-        let State::CutOff(known) = stored.state else { panic!("{:?}", stored.state) };
+        let RunState::CutOff(known) = stored.state else { panic!("{:?}", stored.state) };
         assert_eq!(known.hosts, usize::from(lines > 0));
     }
 }
@@ -177,12 +177,12 @@ fn a_run_that_goes_on_is_told_as_such_and_never_removed() {
     let journal = runs.begin(&recipe(&running)).unwrap();
     journal.write(&started());
     drop(runs.begin(&recipe(&gone)).unwrap());
-    assert!(matches!(runs.read(&running).unwrap().state, State::Running(_)));
+    assert!(matches!(runs.read(&running).unwrap().state, RunState::Running(_)));
     let keep = Keep { runs: 1, age: Duration::from_millis(10) };
     runs.prune(keep, Duration::from_secs(100));
     assert_eq!(runs.names().unwrap(), std::slice::from_ref(&running));
     drop(journal);
-    assert!(matches!(runs.read(&running).unwrap().state, State::CutOff(_)));
+    assert!(matches!(runs.read(&running).unwrap().state, RunState::CutOff(_)));
     runs.prune(keep, Duration::from_secs(100));
     assert!(runs.names().unwrap().is_empty());
 }
@@ -228,7 +228,7 @@ fn a_run_that_begins_while_old_ones_are_removed_is_not_lost() {
                     runs.read(&name).map_err(|error| format!("held {name}: {error}"))?;
                 }
                 match stored.state {
-                    State::Running(_) => Ok(()),
+                    RunState::Running(_) => Ok(()),
                     state => Err(format!("{name}: {state:?}")),
                 }
             })
@@ -332,7 +332,7 @@ fn nobody_goes_on_from_what_a_later_version_may_have_said() {
         assert_eq!(recap(stored.events().unwrap()).hosts.len(), 1, "it is shown: {text}");
         assert_eq!(
             runs.entry(&name).unwrap().state,
-            State::CutOff(runs.read(&name).unwrap().state.ended().clone())
+            RunState::CutOff(runs.read(&name).unwrap().state.ended().clone())
         );
         fs::write(folder.join(name_of), before).unwrap();
         runs.read(&name).unwrap().verify(Way::Resume).unwrap();

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use fan::testing::model::endpoint::{Agent as AgentOf, Endpoint, Password};
 use fan::testing::model::outcome::{Failure, Kind};
 use fan::testing::model::secret::Secret;
-use fan::testing::sandbox::{Behaviour, HostSpec, Login, Sandbox};
-use fan::testing::ssh::agent::Patience;
+use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox, SandboxLogin};
+use fan::testing::ssh::agent::AgentPatience;
 use fan::testing::ssh::client::SshConnector;
 use fan::testing::ssh::keys::Keyring;
 use fan::testing::ssh::session::SshSession;
@@ -401,7 +401,7 @@ fn an_agent_that_is_not_there_is_one_note_unless_it_was_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_hangs_is_given_up_and_the_next_key_is_tried() {
     let short = Duration::from_millis(300);
-    let patience = Patience { list: short, sign: short, turn: short };
+    let patience = AgentPatience { list: short, sign: short, turn: short };
     for silent in [&[agent::LIST][..], &[agent::SIGN]] {
         let silent: &'static [u8] = if silent == [agent::LIST] { &[agent::LIST] } else { &[agent::SIGN] };
         let (sshd, agent) = (Sshd::start(), Agent::silent_at(silent));
@@ -473,7 +473,7 @@ async fn a_key_that_only_an_agent_could_use_is_missed_by_name() {
 }
 
 /// A throw-away host that is logged in to in one way.
-async fn throw_away(login: Login) -> (Sandbox, Endpoint) {
+async fn throw_away(login: SandboxLogin) -> (Sandbox, Endpoint) {
     let behaviour = Behaviour::Login(login);
     let sandbox = Sandbox::start(vec![HostSpec::new("h1").behaving(behaviour)]).await.unwrap();
     let host = host(
@@ -491,7 +491,7 @@ fn with_password(host: Endpoint, password: &str) -> Endpoint {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_logs_in_and_is_sent_once() {
-    let (sandbox, host) = throw_away(Login::Password("hunter2".to_owned())).await;
+    let (sandbox, host) = throw_away(SandboxLogin::Password("hunter2".to_owned())).await;
     assert_eq!(log_in(&with_password(host.clone(), "hunter2")).await.unwrap(), "password");
     let before = sandbox.hosts()[0].auth_attempts();
     let keyless = Endpoint { identities: Arc::from([]), ..host.clone() };
@@ -523,7 +523,7 @@ async fn a_dialogue_gets_the_password_for_one_hidden_question() {
         ),
     ] {
         let answer = "hunter2".to_owned();
-        let (_sandbox, host) = throw_away(Login::Dialogue { empty_rounds, questions, answer }).await;
+        let (_sandbox, host) = throw_away(SandboxLogin::Dialogue { empty_rounds, questions, answer }).await;
         let said = match log_in(&with_password(host, "hunter2")).await {
             Ok(how) => format!("ok {how}"),
             Err(failure) => format!("{}; {}", failure.message(), failure.hint.unwrap()),
@@ -539,7 +539,7 @@ async fn a_dialogue_gets_the_password_for_one_hidden_question() {
 /// A server that asks again has not taken the password: that is what is said, and it is not sent a second time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_asked_for_again_was_not_taken() {
-    let (_sandbox, host) = throw_away(Login::DialogueAgain("hunter2".to_owned())).await;
+    let (_sandbox, host) = throw_away(SandboxLogin::DialogueAgain("hunter2".to_owned())).await;
     assert_eq!(log_in(&with_password(host.clone(), "hunter2")).await.unwrap(), "keyboard-interactive");
     let failure = log_in(&with_password(host, "wrong")).await.unwrap_err();
     assert_eq!(failure.kind, Kind::AuthFailed);
@@ -558,9 +558,9 @@ async fn a_password_that_is_asked_for_again_was_not_taken() {
 async fn two_proofs_are_given_where_two_are_wanted() {
     let secret = || "hunter2".to_owned();
     for (login, how) in [
-        (Login::KeyThenPassword(secret()), ["ED25519 SHA256:", " + password"]),
-        (Login::KeyThenDialogue(secret()), ["ED25519 SHA256:", " + keyboard-interactive"]),
-        (Login::PasswordThenKey(secret()), ["password + ED25519 SHA256:", ""]),
+        (SandboxLogin::KeyThenPassword(secret()), ["ED25519 SHA256:", " + password"]),
+        (SandboxLogin::KeyThenDialogue(secret()), ["ED25519 SHA256:", " + keyboard-interactive"]),
+        (SandboxLogin::PasswordThenKey(secret()), ["password + ED25519 SHA256:", ""]),
     ] {
         let (_sandbox, host) = throw_away(login.clone()).await;
         let said = log_in(&with_password(host.clone(), "hunter2")).await.unwrap();
@@ -586,7 +586,7 @@ async fn no_password_leaves_for_a_host_with_a_wrong_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_asked_for_on_the_terminal_once_for_all_hosts() {
-    let behaviour = Behaviour::Login(Login::Password("hunter2".to_owned()));
+    let behaviour = Behaviour::Login(SandboxLogin::Password("hunter2".to_owned()));
     let specs = ["a", "b", "c"].map(|name| HostSpec::new(name).behaving(behaviour.clone()));
     let sandbox = Sandbox::start(specs.to_vec()).await.unwrap();
     let fan = Fan::new().file("inventory.yaml", crate::support::sandbox_inventory(&sandbox));

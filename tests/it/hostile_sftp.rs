@@ -1,7 +1,9 @@
 //! That the hostile SFTP server behind a real sshd is as hostile as it says: what crosses the wire, byte by byte.
 
 use bytes::Bytes;
-use fan::testing::ssh::sftp::wire::{Attrs, OpenFlags, Packets, Reply, Request, init, read_version, status};
+use fan::testing::ssh::sftp::wire::{
+    Attrs, OpenFlags, Packets, Reply, SftpRequest, init, read_version, status,
+};
 
 use crate::sshd::Sshd;
 use crate::support::output;
@@ -10,7 +12,7 @@ const FILE: Bytes = Bytes::from_static(b"\xfff");
 const FOLDER: Bytes = Bytes::from_static(b"\xffd");
 
 /// All that such a server says to these requests, in order.
-fn said(mode: &str, requests: &[Request]) -> Vec<u8> {
+fn said(mode: &str, requests: &[SftpRequest]) -> Vec<u8> {
     let sshd = Sshd::builder().subsystem(mode).start();
     let mut input = init().to_vec();
     for (id, request) in (1..).zip(requests) {
@@ -24,7 +26,7 @@ fn said(mode: &str, requests: &[Request]) -> Vec<u8> {
 }
 
 /// The replies among them.
-fn replies(mode: &str, requests: &[Request]) -> Vec<Reply> {
+fn replies(mode: &str, requests: &[SftpRequest]) -> Vec<Reply> {
     let mut packets = Packets::default();
     packets.push(&said(mode, requests));
     assert_eq!(read_version(packets.next().unwrap().unwrap()), Ok((3, vec![])));
@@ -39,15 +41,15 @@ fn replies(mode: &str, requests: &[Request]) -> Vec<Reply> {
         .collect()
 }
 
-fn listing(times: usize) -> Vec<Request> {
-    let open = Request::Opendir { path: Bytes::from_static(b"d") };
-    std::iter::once(open).chain((0..times).map(|_| Request::Readdir { handle: FOLDER })).collect()
+fn listing(times: usize) -> Vec<SftpRequest> {
+    let open = SftpRequest::Opendir { path: Bytes::from_static(b"d") };
+    std::iter::once(open).chain((0..times).map(|_| SftpRequest::Readdir { handle: FOLDER })).collect()
 }
 
-fn reading(offsets: &[u64]) -> Vec<Request> {
+fn reading(offsets: &[u64]) -> Vec<SftpRequest> {
     let path = Bytes::from_static(b"f");
-    let open = Request::Open { path, flags: OpenFlags::READ, attrs: Attrs::default() };
-    let read = |&offset: &u64| Request::Read { handle: FILE, offset, length: 100 };
+    let open = SftpRequest::Open { path, flags: OpenFlags::READ, attrs: Attrs::default() };
+    let read = |&offset: &u64| SftpRequest::Read { handle: FILE, offset, length: 100 };
     std::iter::once(open).chain(offsets.iter().map(read)).collect()
 }
 
@@ -85,7 +87,7 @@ fn zero() {
 
 #[test]
 fn more() {
-    let requests = [Request::Fstat { handle: FILE }].into_iter().chain(reading(&[0, 1 << 40]));
+    let requests = [SftpRequest::Fstat { handle: FILE }].into_iter().chain(reading(&[0, 1 << 40]));
     let told = replies("more", &requests.collect::<Vec<_>>());
     assert!(matches!(told[0], Reply::Attrs(Attrs { size: Some(10), permissions: Some(0o100_644), .. })));
     for reply in &told[2..] {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use fan::testing::event::{Event, Fact, StepAt, StepFact};
 use fan::testing::sandbox::Behaviour;
-use fan::testing::store::{Runs, State};
+use fan::testing::store::{RunState, Runs};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -298,12 +298,12 @@ async fn a_killed_run_is_there_up_to_its_last_fact() {
             |event: &Event| matches!(event.fact, Fact::Step(StepAt { step: 1, .. }, StepFact::Started));
         (stored.events().unwrap().filter(begun).count() == 2).then_some(name)
     });
-    assert!(matches!(runs(&fan).read(&name).unwrap().state, State::Running(_)));
+    assert!(matches!(runs(&fan).read(&name).unwrap().state, RunState::Running(_)));
     let history = fan.run(["history"]);
     assert!(history.stdout.contains("running"), "{}", history.snapshot());
     going.signal(Signal::KILL);
     assert_eq!(going.finish().signal, Some(9));
-    assert!(matches!(runs(&fan).read(&name).unwrap().state, State::CutOff(_)));
+    assert!(matches!(runs(&fan).read(&name).unwrap().state, RunState::CutOff(_)));
     let show = fan.run(["show"]);
     assert_eq!(show.code, Some(0), "{}", show.snapshot());
     assert!(show.stdout.contains("web1  unfinished  1/2 steps"), "{}", show.snapshot());

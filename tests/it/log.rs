@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
-use fan::testing::sandbox::{Behaviour, Login};
+use fan::testing::sandbox::{Behaviour, SandboxLogin};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::sshd::Sshd;
@@ -78,7 +78,7 @@ fn a_run_is_told_without_contents_and_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_not_told() {
     let password = "c4n4ry-pass-w0rd";
-    let behaviour = Behaviour::Login(Login::Password(password.into()));
+    let behaviour = Behaviour::Login(SandboxLogin::Password(password.into()));
     let sandbox = sandbox([("h1", behaviour)]).await;
     let inventory =
         sandbox_inventory(&sandbox).replace("defaults:", "defaults:\n  password: {env: PW}\n  agent: false");

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use fan::testing::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact, StepOutcome};
 use fan::testing::model::outcome::{CancelReason, Kind, Status};
 use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox, SftpFault};
-use fan::testing::ssh::sftp::wire::Request;
+use fan::testing::ssh::sftp::wire::SftpRequest;
 use rustix::process::Signal;
 
 use crate::sshd::Sshd;
@@ -382,7 +382,7 @@ async fn a_cut_at_any_byte_of_a_put() {
     // It is not known exactly while the request to rename is on its way; its last byte makes it so.
     let fields = [4 + "./.t.fan-".len() + 32, 4 + "t".len()].iter().sum();
     let name = bytes::Bytes::from_static(b"posix-rename@openssh.com");
-    let rename = Request::Extended { name, fields: vec![0; fields].into() }.head(0).len();
+    let rename = SftpRequest::Extended { name, fields: vec![0; fields].into() }.head(0).len();
     let rename = u64::try_from(rename).unwrap();
     let ok = seen.iter().find(|(_, status, _)| *status == Status::Ok).unwrap().0;
     for &(after, status, there) in seen.iter().take_while(|(after, ..)| *after < ok) {

@@ -5,7 +5,7 @@ use std::env;
 use std::sync::Arc;
 
 use crate::cli::again::command_line::{parsed, unmasked};
-use crate::cli::args::{self, Command, Resume, Retry};
+use crate::cli::args::{self, CliCommand, ResumeArgs, RetryArgs};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::taken_up::{TakenUp, shown};
@@ -14,23 +14,23 @@ use crate::engine::{Past, Standing, Unseen};
 use crate::model::inventory::HostName;
 use crate::model::position::Diagnostic;
 use crate::report::words::count_hosts;
-use crate::store::{Again, Hold, Recipe, Runs, Source, Way};
+use crate::store::{Again, Hold, Recipe, RecipeSource, Runs, Way};
 
 /// Runs that may resume each other, one after the other.
 const CHAIN_MAX: usize = 1000;
 
 /// What is to be carried out now; nothing when nothing is left of the run.
-type Repeated = (Command, Invocation);
+type Repeated = (CliCommand, Invocation);
 
-pub(in crate::cli) fn retry(args: &Retry) -> Result<Option<Repeated>, CliError> {
+pub(in crate::cli) fn retry(args: &RetryArgs) -> Result<Option<Repeated>, CliError> {
     again(&args.again, Way::Retry, None)
 }
 
-pub(in crate::cli) fn resume(args: &Resume) -> Result<Option<Repeated>, CliError> {
+pub(in crate::cli) fn resume(args: &ResumeArgs) -> Result<Option<Repeated>, CliError> {
     again(&args.again, Way::Resume, args.unknown.map(|what| what.unseen()))
 }
 
-fn again(args: &args::Again, way: Way, unknown: Option<Unseen>) -> Result<Option<Repeated>, CliError> {
+fn again(args: &args::AgainArgs, way: Way, unknown: Option<Unseen>) -> Result<Option<Repeated>, CliError> {
     if way == Way::Resume && state::is_off() {
         let problem = Diagnostic::bare("this run would not be recorded, and the next resume would repeat it");
         return Err(problem.help("unset FAN_JOURNAL").into());
@@ -129,7 +129,7 @@ fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
 
 /// Tells which files are other ones now. To go on in the middle of what they said, someone has to agree.
 fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError> {
-    let changed: Vec<&Source> = recipe.files.iter().filter(|file| file.has_changed()).collect();
+    let changed: Vec<&RecipeSource> = recipe.files.iter().filter(|file| file.has_changed()).collect();
     if changed.is_empty() {
         return Ok(());
     }
@@ -153,20 +153,20 @@ fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError
 
 /// Leaves only these hosts to a command, or all that it means; and lets it hear what is said now.
 fn adapt(
-    command: &mut Command,
+    command: &mut CliCommand,
     hosts: Option<BTreeSet<HostName>>,
-    again: &args::Again,
+    again: &args::AgainArgs,
 ) -> Result<(), CliError> {
     let (selection, execution, plan) = match command {
-        Command::Run(args) => {
+        CliCommand::Run(args) => {
             args.yes |= again.yes;
             args.lock_wait = again.reaching.lock_wait.or(args.lock_wait);
             (&mut args.selection, &mut args.execution, &mut args.plan)
         }
-        Command::Exec(args) => (&mut args.selection, &mut args.execution, &mut args.plan),
-        Command::Put(args) => args.common.looking.parts(),
-        Command::Get(args) => args.common.looking.parts(),
-        Command::Sync(args) => args.common.looking.parts(),
+        CliCommand::Exec(args) => (&mut args.selection, &mut args.execution, &mut args.plan),
+        CliCommand::Put(args) => args.common.looking.parts(),
+        CliCommand::Get(args) => args.common.looking.parts(),
+        CliCommand::Sync(args) => args.common.looking.parts(),
         _ => return Err(CliError::input("runs of this kind cannot be repeated")),
     };
     selection.only = hosts.map(Arc::new);

@@ -15,7 +15,7 @@ use crate::model::task::Share;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
-pub(in crate::cli) struct Selection {
+pub(in crate::cli) struct SelectionArgs {
     /// Inventory file; by default searched for from the current folder upward.
     #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
     pub(in crate::cli) inventory: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(in crate::cli) struct Selection {
     pub(in crate::cli) only: Option<Arc<BTreeSet<HostName>>>,
 }
 
-impl Selection {
+impl SelectionArgs {
     pub(in crate::cli) fn bounds(&self) -> Bounds {
         Bounds { exclude: self.exclude.clone(), only: self.only.clone() }
     }
@@ -53,13 +53,13 @@ impl Selection {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
-pub(in crate::cli) struct Condition {
+pub(in crate::cli) struct ConditionArgs {
     /// Only hosts where EXPR is true; gathers facts first: 'facts.os.id == "debian"' (docs/facts.md).
     #[arg(long = "where", value_name = "EXPR", env = "FAN_WHERE")]
     expression: Option<String>,
 }
 
-impl Condition {
+impl ConditionArgs {
     pub(in crate::cli) fn get(&self) -> Option<String> {
         self.expression.clone()
     }
@@ -67,7 +67,7 @@ impl Condition {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
-pub(in crate::cli) struct Connection {
+pub(in crate::cli) struct ConnectionArgs {
     /// Login name; overrides the inventory.
     #[arg(short, long, value_name = "NAME", env = "FAN_USER")]
     pub(in crate::cli) user: Option<String>,
@@ -104,9 +104,9 @@ pub(in crate::cli) struct Connection {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Execution {
     #[command(flatten)]
-    pub(in crate::cli) connection: Connection,
+    pub(in crate::cli) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(in crate::cli) variables: Variables,
+    pub(in crate::cli) variables: VariablesArgs,
     #[command(flatten)]
     pub(in crate::cli) output: Output,
     /// Treat failed steps as warnings; hosts carry on.
@@ -149,7 +149,7 @@ impl PickingArgs {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Variables {
+pub(in crate::cli) struct VariablesArgs {
     /// Set a variable, above all others; @FILE.yaml reads many from a file.
     #[arg(short = 'e', long = "set", value_name = "K=V", env = "FAN_SET")]
     pub(in crate::cli) set: Vec<String>,
@@ -160,7 +160,7 @@ pub(in crate::cli) struct Variables {
 pub(in crate::cli) struct Output {
     /// Output format for stdout.
     #[arg(long, value_enum, default_value = "auto", value_name = "KIND", env = "FAN_FORMAT")]
-    pub(in crate::cli) format: Format,
+    pub(in crate::cli) format: OutputFormat,
     /// Group hosts with equal output, step by step: web[01-30] (30).
     #[arg(short = 'b', long, env = "FAN_FOLD")]
     pub(in crate::cli) fold: bool,
@@ -187,7 +187,7 @@ impl Output {
     /// reports there are.
     pub(in crate::cli) fn renewed(&mut self, now: &Self) {
         let Self { format, fold, quiet, outdir, report, no_prefix, verbose } = now;
-        if *format != Format::Auto || *fold || *quiet || *no_prefix || *verbose {
+        if *format != OutputFormat::Auto || *fold || *quiet || *no_prefix || *verbose {
             (self.format, self.fold, self.quiet) = (*format, *fold, *quiet);
             (self.no_prefix, self.verbose) = (*no_prefix, *verbose);
         }
@@ -221,7 +221,7 @@ impl HostKeysArg {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub(in crate::cli) enum OutputFormat {
     /// Lines, with a progress display on a terminal; `github` or `gitlab` for `fan run` in their CI.
     Auto,
     /// Lines, without a progress display.

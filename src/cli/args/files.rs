@@ -4,12 +4,12 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::common::{Condition, Execution, Selection};
+use crate::cli::args::common::{ConditionArgs, Execution, SelectionArgs};
 use crate::config;
 use crate::model::files::{Links, Mode};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Put {
+pub(in crate::cli) struct PutArgs {
     /// Local files, folders and globs; a trailing / on a folder means its contents. {host} is the host's name.
     #[arg(value_name = "LOCAL", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) local: Vec<String>,
@@ -24,13 +24,13 @@ pub(in crate::cli) struct Put {
     #[command(flatten)]
     pub(in crate::cli) ownership: Ownership,
     #[command(flatten)]
-    pub(in crate::cli) install: Install,
+    pub(in crate::cli) install: InstallArgs,
     #[command(flatten)]
-    pub(in crate::cli) common: OnFiles,
+    pub(in crate::cli) common: OnFilesArgs,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Get {
+pub(in crate::cli) struct GetArgs {
     /// Remote files, folders and globs (quoted); a trailing / on a folder means its contents.
     #[arg(value_name = "REMOTE", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) remote: Vec<String>,
@@ -43,11 +43,11 @@ pub(in crate::cli) struct Get {
     #[arg(long)]
     pub(in crate::cli) times: bool,
     #[command(flatten)]
-    pub(in crate::cli) common: OnFiles,
+    pub(in crate::cli) common: OnFilesArgs,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Sync {
+pub(in crate::cli) struct SyncArgs {
     /// Local folder. {host} is the host's name.
     #[arg(value_name = "LOCAL", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) local: String,
@@ -65,11 +65,11 @@ pub(in crate::cli) struct Sync {
     #[command(flatten)]
     pub(in crate::cli) ownership: Ownership,
     #[command(flatten)]
-    pub(in crate::cli) common: OnFiles,
+    pub(in crate::cli) common: OnFilesArgs,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Ls {
+pub(in crate::cli) struct LsArgs {
     /// Remote folder. {host} is the host's name.
     #[arg(value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) path: String,
@@ -79,7 +79,7 @@ pub(in crate::cli) struct Ls {
 
 /// What all of these have in common.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct OnFiles {
+pub(in crate::cli) struct OnFilesArgs {
     #[command(flatten)]
     pub(in crate::cli) changes: ChangesArgs,
     #[command(flatten)]
@@ -96,16 +96,16 @@ pub(in crate::cli) struct Looking {
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(in crate::cli) plan: bool,
     #[command(flatten)]
-    pub(in crate::cli) selection: Selection,
+    pub(in crate::cli) selection: SelectionArgs,
     #[command(flatten)]
-    pub(in crate::cli) condition: Condition,
+    pub(in crate::cli) condition: ConditionArgs,
     #[command(flatten)]
     pub(in crate::cli) execution: Execution,
 }
 
 impl Looking {
     /// What another run of it may say anew: on which hosts, how, and whether it is only printed.
-    pub(in crate::cli) fn parts(&mut self) -> (&mut Selection, &mut Execution, &mut bool) {
+    pub(in crate::cli) fn parts(&mut self) -> (&mut SelectionArgs, &mut Execution, &mut bool) {
         (&mut self.selection, &mut self.execution, &mut self.plan)
     }
 }
@@ -151,7 +151,7 @@ pub(in crate::cli) struct Ownership {
 
 /// How new content takes the place of old.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Install {
+pub(in crate::cli) struct InstallArgs {
     /// Keep a copy of the old file beside the new one.
     #[arg(long)]
     pub(in crate::cli) backup: bool,

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::common::{Connection, HostKeysArg, Output, Selection, positive, time};
+use crate::cli::args::common::{ConnectionArgs, HostKeysArg, Output, SelectionArgs, positive, time};
 use crate::engine::Unseen;
 use crate::model::settings::TimeLimit;
 
 /// What `retry` and `resume` have in common.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Again {
+pub(in crate::cli) struct AgainArgs {
     /// Run to continue from: its name, a prefix of it, or `last`.
     #[arg(value_name = "RUN", default_value = "last")]
     pub(in crate::cli) run: String,
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Reaching {
 
 impl Reaching {
     /// Lets an earlier command line have it, as far as it says anything.
-    pub(in crate::cli) fn renew(&self, selection: &mut Selection, connection: &mut Connection) {
+    pub(in crate::cli) fn renew(&self, selection: &mut SelectionArgs, connection: &mut ConnectionArgs) {
         fn put<T: Clone>(then: &mut Option<T>, now: &Option<T>) {
             if now.is_some() {
                 then.clone_from(now);
@@ -85,15 +85,15 @@ impl Reaching {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Retry {
+pub(in crate::cli) struct RetryArgs {
     #[command(flatten)]
-    pub(in crate::cli) again: Again,
+    pub(in crate::cli) again: AgainArgs,
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Resume {
+pub(in crate::cli) struct ResumeArgs {
     #[command(flatten)]
-    pub(in crate::cli) again: Again,
+    pub(in crate::cli) again: AgainArgs,
     /// What to do about a command that started but whose end was not seen; on a terminal fan asks.
     #[arg(long, value_enum, value_name = "WHAT", env = "FAN_UNKNOWN")]
     pub(in crate::cli) unknown: Option<UnknownArg>,
@@ -120,7 +120,7 @@ impl UnknownArg {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct History {
+pub(in crate::cli) struct HistoryArgs {
     /// Print JSON.
     #[arg(long)]
     pub(in crate::cli) json: bool,
@@ -130,7 +130,7 @@ pub(in crate::cli) struct History {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Show {
+pub(in crate::cli) struct ShowArgs {
     /// Run: its name, a prefix of it, or `last`; or an event stream, FILE.jsonl.
     #[arg(value_name = "RUN", default_value = "last")]
     pub(in crate::cli) run: String,
@@ -161,11 +161,11 @@ pub(in crate::cli) struct ReportOf {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ReportCommand {
     /// Write one report of several runs, such as the slices of --shard.
-    Merge(Merge),
+    Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Merge {
+pub(in crate::cli) struct MergeArgs {
     /// Event streams, as written by --report FILE.jsonl or --format jsonl.
     #[arg(value_name = "STREAM", required = true)]
     pub(in crate::cli) streams: Vec<PathBuf>,

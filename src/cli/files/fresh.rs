@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// Which file one is: its device and its number there.
-pub(super) type Identity = (u64, u64);
+pub(super) type FreshIdentity = (u64, u64);
 
 /// How often someone may put something in the way between two steps.
 const TRIES: usize = 8;
@@ -47,7 +47,7 @@ pub(super) fn at(path: &Path) -> io::Result<File> {
 /// # Errors
 ///
 /// It cannot be written, or what is there is no file.
-pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<(File, Identity)> {
+pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<(File, FreshIdentity)> {
     const FLAGS: OFlags =
         OFlags::WRONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
     let folder = folder.as_fd();
@@ -95,7 +95,7 @@ pub(super) fn file(folder: impl AsFd, name: &str) -> io::Result<(File, Identity)
 /// # Errors
 ///
 /// It cannot be written, or is another one by now.
-pub(super) fn again(folder: impl AsFd, name: &str, identity_of: Identity) -> io::Result<File> {
+pub(super) fn again(folder: impl AsFd, name: &str, identity_of: FreshIdentity) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let opened = openat(folder, name, flags, Mode::empty())
         .map_err(|errno| if errno == Errno::LOOP { replaced() } else { errno.into() })?;
@@ -120,7 +120,7 @@ pub(super) fn replaced() -> io::Error {
     io::Error::other("another file took its place")
 }
 
-fn identity(stat: &rustix::fs::Stat) -> Identity {
+fn identity(stat: &rustix::fs::Stat) -> FreshIdentity {
     #[allow(clippy::unnecessary_cast, reason = "their types are the system's")]
     (stat.st_dev as u64, stat.st_ino as u64)
 }

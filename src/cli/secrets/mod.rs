@@ -13,5 +13,5 @@ mod named;
 mod prepare;
 mod source;
 
-pub(super) use crate::cli::secrets::prepare::{Prepared, check, prepare};
+pub(super) use crate::cli::secrets::prepare::{PreparedSecrets, check, prepare};
 pub(super) use named::{Need, plan_tasks};

@@ -2,7 +2,7 @@
 
 use crate::cli::context::Common;
 use crate::cli::error::{CliError, hide};
-use crate::cli::prompt::{Prompter, Terminal};
+use crate::cli::prompt::{PromptTerminal, Prompter};
 use crate::cli::protected::Guard;
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::memory;
@@ -10,7 +10,7 @@ use crate::cli::secrets::prepare::{unanswered, warn_of_short};
 use crate::cli::secrets::source::{COMMAND_LIMIT, Purpose, read_now, run};
 use crate::cli::{context, protected};
 use crate::engine::plan::Plan;
-use crate::engine::planner::{self, Call};
+use crate::engine::planner::{self, TaskCall};
 use crate::engine::preflight;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
@@ -38,7 +38,7 @@ pub(in crate::cli) fn plan_tasks(
     inventory: &mut Inventory,
     selected: Option<&[usize]>,
     file: &TaskFile,
-    calls: &[Call],
+    calls: &[TaskCall],
     need: Need<'_>,
 ) -> Result<Plan, CliError> {
     // The inventory's win, as its variables do.
@@ -72,7 +72,7 @@ pub(in crate::cli) fn plan_tasks(
             if problems.is_empty() { Ok(draft) } else { Err(CliError::Input(problems)) }
         }
         Need::Values(_) => {
-            let values = runtime()?.block_on_then_leave(resolve(&sources, &mut Terminal))?;
+            let values = runtime()?.block_on_then_leave(resolve(&sources, &mut PromptTerminal))?;
             plan(inventory, values)
         }
     }

@@ -15,7 +15,7 @@ use crate::model::position::Diagnostic;
 use crate::model::redact::{MIN_SECRET, Redactor};
 use crate::model::secret::{Secret, SecretSource};
 use crate::model::settings::Transport;
-use crate::ssh::agent::{self, Held, Patience};
+use crate::ssh::agent::{self, AgentPatience, HeldKey};
 use crate::ssh::keys::{Identity, KeyError, Keyring};
 
 /// How often a passphrase may be wrong.
@@ -61,7 +61,7 @@ pub(super) fn warn_of_short<'s>(secrets: impl Iterator<Item = (&'s str, &'s Secr
 }
 
 /// What a plan logs in with, and what must not be shown of it.
-pub(in crate::cli) struct Prepared {
+pub(in crate::cli) struct PreparedSecrets {
     pub(in crate::cli) keyring: Keyring,
     /// Looks for the passwords and passphrases, and for the secrets of the plan's templates.
     pub(in crate::cli) redactor: Redactor,
@@ -73,7 +73,7 @@ pub(in crate::cli) struct Prepared {
 pub(in crate::cli) async fn prepare(
     plan: &mut Plan,
     prompter: &mut impl Prompter,
-) -> Result<Prepared, CliError> {
+) -> Result<PreparedSecrets, CliError> {
     if !sources(plan).is_empty() || plan.secrets.values().next().is_some() {
         memory::close();
     }
@@ -139,7 +139,7 @@ pub(in crate::cli) async fn prepare(
             "warning: a password has fewer than {MIN_SECRET} bytes: too short to be hidden in output"
         ));
     }
-    Ok(Prepared { keyring, redactor })
+    Ok(PreparedSecrets { keyring, redactor })
 }
 
 /// All endpoints that are logged in to: hosts, and the gateways on the way to them.
@@ -222,7 +222,7 @@ fn keyless_certificates(plan: &Plan, keyring: &Keyring) -> Vec<Diagnostic> {
 }
 
 /// Asks every agent of the plan once what it holds; takes those out that are of no use.
-async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, Vec<Held>>, CliError> {
+async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, Vec<HeldKey>>, CliError> {
     let mut sockets: BTreeMap<PathBuf, bool> = BTreeMap::new();
     let mut patience: BTreeMap<PathBuf, Duration> = BTreeMap::new();
     for endpoint in endpoints(plan) {
@@ -233,7 +233,7 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
             // Who wants to be connected by then waits for no agent any longer.
             let whole = match endpoint.deadlines.whole {
                 Whole::UpToReady(whole) => whole,
-                Whole::Unset | Whole::UpToLogin(_) => Patience::default().list,
+                Whole::Unset | Whole::UpToLogin(_) => AgentPatience::default().list,
             };
             let longest = patience.entry(path.clone()).or_default();
             *longest = (*longest).max(whole);
@@ -242,8 +242,8 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
     let mut held = HashMap::new();
     let mut problems = Vec::new();
     for (path, required) in sockets {
-        let patience = patience.get(&path).copied().unwrap_or(Patience::default().list);
-        match agent::held(&path, patience.min(Patience::default().list)).await {
+        let patience = patience.get(&path).copied().unwrap_or(AgentPatience::default().list);
+        match agent::held(&path, patience.min(AgentPatience::default().list)).await {
             Ok(keys) => drop(held.insert(path, keys)),
             Err(error) if required => problems.push(
                 Diagnostic::bare(error.to_string())
@@ -264,7 +264,7 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
 }
 
 /// The encrypted keys that need a passphrase. Those held by agents are left to them.
-fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<Held>>) -> Vec<PathBuf> {
+fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<HeldKey>>) -> Vec<PathBuf> {
     let mut wanted = Vec::new();
     for (path, public) in keyring.locked() {
         let users: Vec<&Endpoint> =
@@ -296,7 +296,7 @@ fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<Held>>
     wanted
 }
 
-fn keys_of<'a>(endpoint: &Endpoint, held: &'a HashMap<PathBuf, Vec<Held>>) -> &'a [Held] {
+fn keys_of<'a>(endpoint: &Endpoint, held: &'a HashMap<PathBuf, Vec<HeldKey>>) -> &'a [HeldKey] {
     match &endpoint.agent {
         Agent::Off => &[],
         Agent::Socket { path, .. } => held.get(path).map_or(&[], Vec::as_slice),

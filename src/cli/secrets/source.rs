@@ -120,7 +120,7 @@ pub(super) async fn run(line: &str, purpose: Purpose<'_>, limit: Duration) -> Re
     let running = async {
         let mut command = Command::new("sh");
         command.arg("-c").arg(line).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = Running::start(command.kill_on_drop(true))?;
+        let mut running = RunningProgram::start(command.kill_on_drop(true))?;
         let child = &mut running.child;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (stdout, stderr) = tokio::join!(drain(stdout), drain(stderr));
@@ -150,13 +150,13 @@ pub(super) async fn run(line: &str, purpose: Purpose<'_>, limit: Duration) -> Re
 /// A command that ends with fan, and with the wait for it, and all that it started with it.
 ///
 /// It is in fan's own process group, or it could not ask on the terminal.
-struct Running {
+struct RunningProgram {
     child: Child,
     pid: Option<Pid>,
     _looked_after: LookedAfter,
 }
 
-impl Running {
+impl RunningProgram {
     fn start(command: &mut Command) -> std::io::Result<Self> {
         let ((child, pid), _looked_after) = leaving::look_after_begun(|| {
             let child = command.spawn()?;
@@ -167,7 +167,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // One that was waited for has no number any more.
         if let (Some(pid), Some(_)) = (self.pid, self.child.id()) {

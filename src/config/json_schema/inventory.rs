@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::config::tables::inventory::{FILE, HOST, OF_HOSTS, ROLE, SETTINGS};
-use crate::config::tables::shape::{Keys, document, properties};
+use crate::config::tables::shape::{ShapeKeys, document, properties};
 use crate::model::value::Value;
 
 pub(super) fn schema() -> Value {
@@ -17,7 +17,7 @@ pub(super) fn schema() -> Value {
 }
 
 /// A map with settings and these keys.
-fn entry(own: Keys, of_one_host: bool) -> Value {
+fn entry(own: ShapeKeys, of_one_host: bool) -> Value {
     let settings = SETTINGS.iter().filter(|(name, ..)| of_one_host || *name != OF_HOSTS);
     json!({
         "type": "object",

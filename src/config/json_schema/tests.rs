@@ -14,7 +14,7 @@ use crate::config::compose::compose;
 use crate::config::findings::Findings;
 use crate::config::json_schema::format::{FileFormat, json_schema};
 use crate::config::steps::{TWOFOLD, actions, keys_beside, kind};
-use crate::config::tables::shape::{Keys, Shape};
+use crate::config::tables::shape::{Shape, ShapeKeys};
 use crate::config::tables::{self, tasks};
 use crate::config::yaml::Node;
 use crate::config::{load_inventory_text, load_tasks_text, scalar, source};
@@ -75,7 +75,7 @@ const FORMATS: [(FileFormat, &str); 2] = [(FileFormat::Tasks, "tasks"), (FileFor
 type InFile = fn(&str, Value) -> Value;
 
 /// Each table with the file that it is about, its documentation, and a file with one of its keys.
-const TABLES: [(Keys, FileFormat, &str, InFile); 8] = [
+const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 8] = [
     (tables::tasks::FILE, FileFormat::Tasks, "tasks", |key, value| json!({key: value})),
     (tables::tasks::TASK, FileFormat::Tasks, "tasks", |key, value| json!({"tasks": {"t": {key: value}}})),
     (
@@ -217,7 +217,7 @@ fn sample(shape: Shape) -> Value {
 }
 
 /// A map with the first of these keys, and with those that must be there.
-fn first(keys: Keys, required: &[&str]) -> Value {
+fn first(keys: ShapeKeys, required: &[&str]) -> Value {
     let wanted = keys.iter().enumerate().filter(|(at, (name, ..))| *at == 0 || required.contains(name));
     wanted.map(|(_, (name, shape, _))| ((*name).to_owned(), sample(*shape))).collect()
 }

@@ -2,11 +2,11 @@
 //! fan does not do turned into an error or a warning of this host.
 
 use crate::config::gateway::Hop;
-use crate::config::ssh_config::asked::{Answer, Local};
+use crate::config::ssh_config::asked::{ConfigAnswer, Local};
 use crate::config::ssh_config::chosen::{Chosen, Picked};
 use crate::config::ssh_config::keywords::Treatment;
 use crate::config::ssh_config::tokens::{self, Tokens, is_harmless_host};
-use crate::config::ssh_config::value::{Forwarding, Proxy, Strictness};
+use crate::config::ssh_config::value::{Forwarding, ProxyValue, Strictness};
 use crate::model::endpoint::KEEPALIVE_MAX;
 use crate::model::name::{check_address, check_user_name};
 use crate::model::position::{Diagnostic, Position};
@@ -17,7 +17,7 @@ const USER_KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"
 const GLOBAL_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 
 /// Makes the answer for one host.
-pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Chosen<'_>) -> Answer {
+pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Chosen<'_>) -> ConfigAnswer {
     let mut notes = Notes { errors: std::mem::take(&mut chosen.errors), warnings: Vec::new() };
     let mut settings = Settings::default();
 
@@ -38,7 +38,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     let user = above.user.as_ref().or(settings.user.as_ref()).map_or(local.user.as_str(), |user| &user.value);
     let alias = above.host_key_alias.as_ref().or(settings.host_key_alias.as_ref());
     let jump = match &chosen.proxy {
-        Some(Picked { value: Proxy::Jump(hops), .. }) => joined(hops),
+        Some(Picked { value: ProxyValue::Jump(hops), .. }) => joined(hops),
         Some(_) | None => String::new(),
     };
     let home = local.home.to_string_lossy();
@@ -57,7 +57,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     };
 
     if let (Some(name), Some(address)) = (&chosen.host_name, &settings.address) {
-        let command = matches!(chosen.proxy, Some(Picked { value: Proxy::Command(_), .. }));
+        let command = matches!(chosen.proxy, Some(Picked { value: ProxyValue::Command(_), .. }));
         if let Err(message) = dialled(&address.value, command) {
             notes.error("HostName", name.at, message);
         }
@@ -74,14 +74,14 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     }
     if let Some(proxy) = &chosen.proxy {
         match proxy.value {
-            Proxy::NoJump | Proxy::NoCommand => {
+            ProxyValue::NoJump | ProxyValue::NoCommand => {
                 settings.gateway = Some(from(proxy.at, GatewaySetting::Direct));
             }
-            Proxy::Jump(hops) => {
+            ProxyValue::Jump(hops) => {
                 let hops = hops.iter().map(|hop| expanded(hop, &tokens)).collect::<Result<Vec<_>, _>>();
                 settings.gateway = notes.keep("ProxyJump", proxy.at, hops.map(GatewaySetting::Hops));
             }
-            Proxy::Command(command) => {
+            ProxyValue::Command(command) => {
                 settings.proxy_command = notes.keep("ProxyCommand", proxy.at, tokens.command(command));
                 if let Some(passing) = chosen.proxy_use_fdpass.as_ref().filter(|passing| *passing.value) {
                     let message = "fan cannot take over the connection of a ProxyCommand".to_owned();
@@ -146,7 +146,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     let Notes { mut errors, mut warnings } = notes;
     errors.sort_by(|a, b| a.position.cmp(&b.position));
     warnings.sort_by(|a, b| a.position.cmp(&b.position));
-    Answer { settings, errors, warnings }
+    ConfigAnswer { settings, errors, warnings }
 }
 
 /// What is wrong with the configuration of one host, and what should be known.
@@ -242,11 +242,15 @@ fn agent_setting(text: &str, tokens: &Tokens<'_>) -> Result<AgentSetting, String
 }
 
 /// Files of known keys, with the line that says so.
-type Files = Sourced<Vec<String>>;
+type ConfigFiles = Sourced<Vec<String>>;
 
 /// The user's files of known keys, and those of the machine. When only one kind is named, the other one has OpenSSH's
 /// defaults.
-fn known_hosts(chosen: &Chosen<'_>, tokens: &Tokens<'_>, notes: &mut Notes) -> Option<(Files, Files)> {
+fn known_hosts(
+    chosen: &Chosen<'_>,
+    tokens: &Tokens<'_>,
+    notes: &mut Notes,
+) -> Option<(ConfigFiles, ConfigFiles)> {
     let at = chosen.user_known_hosts.as_ref().or(chosen.global_known_hosts.as_ref())?.at;
     let (mut files, mut shared) = (Vec::new(), Vec::new());
     let named = chosen.user_known_hosts.as_ref().map(|files| (files.at, files.value));

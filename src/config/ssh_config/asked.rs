@@ -38,7 +38,7 @@ pub struct Local {
 
 /// What a configuration says about one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ConfigAnswer {
     /// The layer of settings, each with its line; tokens replaced, paths from the root on or as they were written.
     ///
     /// `identity` may be an empty list: `IdentityFile none`. `gateway` and `proxy_command` are never both there.

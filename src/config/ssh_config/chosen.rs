@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::ssh_config::criteria::{Facts, Verdict};
+use crate::config::ssh_config::criteria::{MatchFacts, MatchVerdict};
 use crate::config::ssh_config::file::{ConfigFile, HostPattern, What};
 use crate::config::ssh_config::keywords::{Keyword, Treatment};
 use crate::config::ssh_config::pattern::{matches, matches_list};
 use crate::config::ssh_config::tokens;
-use crate::config::ssh_config::value::{Forwarding, Proxy, Strictness, Value};
+use crate::config::ssh_config::value::{Forwarding, KeywordValue, ProxyValue, Strictness};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::Settings;
 
@@ -29,7 +29,7 @@ pub(super) struct Chosen<'c> {
     pub(super) identities_only: Option<Picked<'c, bool>>,
     pub(super) identity_agent: Option<Picked<'c, str>>,
     pub(super) certificate_files: Vec<Picked<'c, str>>,
-    pub(super) proxy: Option<Picked<'c, Proxy>>,
+    pub(super) proxy: Option<Picked<'c, ProxyValue>>,
     pub(super) proxy_use_fdpass: Option<Picked<'c, bool>>,
     pub(super) user_known_hosts: Option<Picked<'c, [String]>>,
     pub(super) global_known_hosts: Option<Picked<'c, [String]>>,
@@ -49,7 +49,7 @@ pub(super) struct Chosen<'c> {
 
 /// What the walk starts from.
 #[derive(Debug)]
-pub(super) struct Start<'s> {
+pub(super) struct QueryStart<'s> {
     /// The host's name as the user gave it.
     pub(super) host: &'s str,
     /// What higher layers say; their values stand before all of the configuration's.
@@ -60,7 +60,7 @@ pub(super) struct Start<'s> {
 
 /// Whether lines are for the host.
 #[derive(Clone, Copy, Debug)]
-enum State<'c> {
+enum MatchState<'c> {
     No,
     Yes,
     /// It depends on a criterion that cannot be judged.
@@ -71,42 +71,42 @@ enum State<'c> {
 }
 
 /// Walks the files once, and again if one of them asks for it.
-pub(super) fn choose<'c>(files: &[&'c ConfigFile], start: &Start<'_>) -> Chosen<'c> {
-    let mut walk = Walk { start, chosen: Chosen::default(), resolved: None };
+pub(super) fn choose<'c>(files: &[&'c ConfigFile], start: &QueryStart<'_>) -> Chosen<'c> {
+    let mut walk = ConfigWalk { start, chosen: Chosen::default(), resolved: None };
     for file in files {
-        walk.file(file, State::Yes);
+        walk.file(file, MatchState::Yes);
     }
     if files.iter().any(|file| file.wants_final) {
         walk.resolved = Some(walk.host_so_far().to_ascii_lowercase());
         for file in files {
-            walk.file(file, State::Yes);
+            walk.file(file, MatchState::Yes);
         }
     }
     walk.chosen
 }
 
-struct Walk<'c, 's> {
-    start: &'s Start<'s>,
+struct ConfigWalk<'c, 's> {
+    start: &'s QueryStart<'s>,
     chosen: Chosen<'c>,
     /// The name of the host after the first walk; there only during the second one.
     resolved: Option<String>,
 }
 
-impl<'c> Walk<'c, '_> {
+impl<'c> ConfigWalk<'c, '_> {
     /// Walks a file. Its lines are for the host at most as much as the line is that includes it.
-    fn file(&mut self, file: &'c ConfigFile, outer: State<'c>) {
+    fn file(&mut self, file: &'c ConfigFile, outer: MatchState<'c>) {
         let mut state = outer;
         for statement in &file.statements {
             let at = &statement.at;
             match &statement.what {
                 What::Host(patterns) => {
                     let host = self.resolved.as_deref().unwrap_or(self.start.host);
-                    state = if is_for(host, patterns) { outer } else { State::No };
+                    state = if is_for(host, patterns) { outer } else { MatchState::No };
                 }
-                What::Match(_) if matches!(outer, State::No) => state = State::No,
+                What::Match(_) if matches!(outer, MatchState::No) => state = MatchState::No,
                 What::Match(conditions) => {
                     let host = self.host_so_far();
-                    let facts = Facts {
+                    let facts = MatchFacts {
                         host: &host,
                         original_host: self.start.host,
                         user: self.user_so_far(),
@@ -114,9 +114,13 @@ impl<'c> Walk<'c, '_> {
                         again: self.resolved.is_some(),
                     };
                     state = match (conditions.judge(&facts), outer) {
-                        (Verdict::No, _) | (_, State::No) => State::No,
-                        (Verdict::Yes, _) | (Verdict::Undecided(_), State::Unsure { .. }) => outer,
-                        (Verdict::Undecided(criterion), State::Yes) => State::Unsure { criterion, at },
+                        (MatchVerdict::No, _) | (_, MatchState::No) => MatchState::No,
+                        (MatchVerdict::Yes, _) | (MatchVerdict::Undecided(_), MatchState::Unsure { .. }) => {
+                            outer
+                        }
+                        (MatchVerdict::Undecided(criterion), MatchState::Yes) => {
+                            MatchState::Unsure { criterion, at }
+                        }
                     };
                 }
                 What::Include(files) => {
@@ -125,17 +129,19 @@ impl<'c> Walk<'c, '_> {
                     }
                 }
                 What::Set(value) => match state {
-                    State::No => {}
-                    State::Yes => self.set(value, at),
-                    State::Unsure { criterion, at } => {
+                    MatchState::No => {}
+                    MatchState::Yes => self.set(value, at),
+                    MatchState::Unsure { criterion, at } => {
                         if !self.is_settled(value) {
                             self.undecided(criterion, at);
                         }
                     }
                 },
                 What::Refuse(message) => match state {
-                    State::No => {}
-                    State::Yes | State::Unsure { .. } => self.error(Diagnostic::at(at, message.clone())),
+                    MatchState::No => {}
+                    MatchState::Yes | MatchState::Unsure { .. } => {
+                        self.error(Diagnostic::at(at, message.clone()))
+                    }
                 },
             }
         }
@@ -184,59 +190,72 @@ impl<'c> Walk<'c, '_> {
     }
 
     /// Whether a value would change nothing any more.
-    fn is_settled(&self, value: &Value) -> bool {
+    fn is_settled(&self, value: &KeywordValue) -> bool {
         let (chosen, above) = (&self.chosen, self.start.above);
         let listed = |list: &[Picked<'_, str>], file: &str| list.iter().any(|known| known.value == file);
         match value {
             // The second walk starts with the name that the first one found.
-            Value::HostName(_) => {
+            KeywordValue::HostName(_) => {
                 above.address.is_some() || chosen.host_name.is_some() || self.resolved.is_some()
             }
-            Value::User(_) => above.user.is_some() || chosen.user.is_some(),
-            Value::Port(_) => above.port.is_some() || chosen.port.is_some(),
-            Value::IdentityFile(file) => above.identity.is_some() || listed(&chosen.identity_files, file),
-            Value::IdentitiesOnly(_) => above.identities_only.is_some() || chosen.identities_only.is_some(),
-            Value::IdentityAgent(_) => above.agent.is_some() || chosen.identity_agent.is_some(),
-            Value::CertificateFile(file) => {
+            KeywordValue::User(_) => above.user.is_some() || chosen.user.is_some(),
+            KeywordValue::Port(_) => above.port.is_some() || chosen.port.is_some(),
+            KeywordValue::IdentityFile(file) => {
+                above.identity.is_some() || listed(&chosen.identity_files, file)
+            }
+            KeywordValue::IdentitiesOnly(_) => {
+                above.identities_only.is_some() || chosen.identities_only.is_some()
+            }
+            KeywordValue::IdentityAgent(_) => above.agent.is_some() || chosen.identity_agent.is_some(),
+            KeywordValue::CertificateFile(file) => {
                 above.certificates.is_some() || listed(&chosen.certificate_files, file)
             }
-            Value::Proxy(value) => {
+            KeywordValue::Proxy(value) => {
                 above.gateway.is_some()
                     || above.proxy_command.is_some()
                     || match (chosen.proxy.as_ref().map(|proxy| proxy.value), value) {
-                        (None, _) | (Some(Proxy::NoJump), Proxy::Command(_) | Proxy::NoCommand) => false,
+                        (None, _)
+                        | (Some(ProxyValue::NoJump), ProxyValue::Command(_) | ProxyValue::NoCommand) => false,
                         (Some(_), _) => true,
                     }
             }
-            Value::ProxyUseFdpass(_) => chosen.proxy_use_fdpass.is_some(),
-            Value::UserKnownHostsFile(_) => above.known_hosts.is_some() || chosen.user_known_hosts.is_some(),
-            Value::GlobalKnownHostsFile(_) => {
+            KeywordValue::ProxyUseFdpass(_) => chosen.proxy_use_fdpass.is_some(),
+            KeywordValue::UserKnownHostsFile(_) => {
+                above.known_hosts.is_some() || chosen.user_known_hosts.is_some()
+            }
+            KeywordValue::GlobalKnownHostsFile(_) => {
                 above.known_hosts.is_some() || chosen.global_known_hosts.is_some()
             }
-            Value::HostKeyAlias(_) => above.host_key_alias.is_some() || chosen.host_key_alias.is_some(),
+            KeywordValue::HostKeyAlias(_) => {
+                above.host_key_alias.is_some() || chosen.host_key_alias.is_some()
+            }
             // With keys of its own in the inventory a host is never unknown.
-            Value::StrictHostKeyChecking(_) => {
+            KeywordValue::StrictHostKeyChecking(_) => {
                 above.host_keys.is_some() || above.host_key.is_some() || chosen.strictness.is_some()
             }
-            Value::RevokedHostKeys(_) => {
+            KeywordValue::RevokedHostKeys(_) => {
                 above.revoked_host_keys.is_some() || chosen.revoked_host_keys.is_some()
             }
-            Value::ConnectTimeout(_) => above.connect_timeout.is_some() || chosen.connect_timeout.is_some(),
-            Value::ServerAliveInterval(_) => above.keepalive.is_some() || chosen.alive_interval.is_some(),
-            Value::ServerAliveCountMax(_) => above.keepalive.is_some() || chosen.alive_count.is_some(),
+            KeywordValue::ConnectTimeout(_) => {
+                above.connect_timeout.is_some() || chosen.connect_timeout.is_some()
+            }
+            KeywordValue::ServerAliveInterval(_) => {
+                above.keepalive.is_some() || chosen.alive_interval.is_some()
+            }
+            KeywordValue::ServerAliveCountMax(_) => above.keepalive.is_some() || chosen.alive_count.is_some(),
             // A socket takes the place of an earlier `yes`; whether there is forwarding at all does not change.
-            Value::ForwardAgent(value) => {
+            KeywordValue::ForwardAgent(value) => {
                 above.forward_agent.is_some()
                     || match (chosen.forward_agent.as_ref().map(|forward| forward.value), value) {
                         (None, _) | (Some(Forwarding::Flag(true)), Forwarding::Socket) => false,
                         (Some(_), _) => true,
                     }
             }
-            Value::IgnoreUnknown(_) => chosen.ignore_unknown.is_some(),
-            Value::Other(keyword, argument) => {
+            KeywordValue::IgnoreUnknown(_) => chosen.ignore_unknown.is_some(),
+            KeywordValue::Other(keyword, argument) => {
                 chosen.others.contains_key(keyword.name) || !asks_for_refusal(keyword, argument)
             }
-            Value::Unknown(name) => self.is_ignored(name),
+            KeywordValue::Unknown(name) => self.is_ignored(name),
         }
     }
 
@@ -245,8 +264,8 @@ impl<'c> Walk<'c, '_> {
         list.is_some_and(|list| matches_list(name, &list.value.to_ascii_lowercase()))
     }
 
-    fn set(&mut self, value: &'c Value, at: &'c Position) {
-        if let Value::Other(keyword, argument) = value {
+    fn set(&mut self, value: &'c KeywordValue, at: &'c Position) {
+        if let KeywordValue::Other(keyword, argument) = value {
             // Noted even when harmless: a harmless first value keeps later ones from counting.
             self.chosen.others.entry(keyword.name).or_insert((keyword, Picked { value: argument, at }));
             return;
@@ -256,27 +275,29 @@ impl<'c> Walk<'c, '_> {
         }
         let chosen = &mut self.chosen;
         match value {
-            Value::HostName(value) => chosen.host_name = Some(Picked { value, at }),
-            Value::User(value) => chosen.user = Some(Picked { value, at }),
-            Value::Port(value) => chosen.port = Some(Picked { value, at }),
-            Value::IdentityFile(value) => chosen.identity_files.push(Picked { value, at }),
-            Value::IdentitiesOnly(value) => chosen.identities_only = Some(Picked { value, at }),
-            Value::IdentityAgent(value) => chosen.identity_agent = Some(Picked { value, at }),
-            Value::CertificateFile(value) => chosen.certificate_files.push(Picked { value, at }),
-            Value::Proxy(value) => chosen.proxy = Some(Picked { value, at }),
-            Value::ProxyUseFdpass(value) => chosen.proxy_use_fdpass = Some(Picked { value, at }),
-            Value::UserKnownHostsFile(value) => chosen.user_known_hosts = Some(Picked { value, at }),
-            Value::GlobalKnownHostsFile(value) => chosen.global_known_hosts = Some(Picked { value, at }),
-            Value::HostKeyAlias(value) => chosen.host_key_alias = Some(Picked { value, at }),
-            Value::StrictHostKeyChecking(value) => chosen.strictness = Some(Picked { value, at }),
-            Value::RevokedHostKeys(value) => chosen.revoked_host_keys = Some(Picked { value, at }),
-            Value::ConnectTimeout(value) => chosen.connect_timeout = Some(Picked { value, at }),
-            Value::ServerAliveInterval(value) => chosen.alive_interval = Some(Picked { value, at }),
-            Value::ServerAliveCountMax(value) => chosen.alive_count = Some(Picked { value, at }),
-            Value::ForwardAgent(value) => chosen.forward_agent = Some(Picked { value, at }),
-            Value::IgnoreUnknown(value) => chosen.ignore_unknown = Some(Picked { value, at }),
-            Value::Other(_, _) => {}
-            Value::Unknown(name) => {
+            KeywordValue::HostName(value) => chosen.host_name = Some(Picked { value, at }),
+            KeywordValue::User(value) => chosen.user = Some(Picked { value, at }),
+            KeywordValue::Port(value) => chosen.port = Some(Picked { value, at }),
+            KeywordValue::IdentityFile(value) => chosen.identity_files.push(Picked { value, at }),
+            KeywordValue::IdentitiesOnly(value) => chosen.identities_only = Some(Picked { value, at }),
+            KeywordValue::IdentityAgent(value) => chosen.identity_agent = Some(Picked { value, at }),
+            KeywordValue::CertificateFile(value) => chosen.certificate_files.push(Picked { value, at }),
+            KeywordValue::Proxy(value) => chosen.proxy = Some(Picked { value, at }),
+            KeywordValue::ProxyUseFdpass(value) => chosen.proxy_use_fdpass = Some(Picked { value, at }),
+            KeywordValue::UserKnownHostsFile(value) => chosen.user_known_hosts = Some(Picked { value, at }),
+            KeywordValue::GlobalKnownHostsFile(value) => {
+                chosen.global_known_hosts = Some(Picked { value, at })
+            }
+            KeywordValue::HostKeyAlias(value) => chosen.host_key_alias = Some(Picked { value, at }),
+            KeywordValue::StrictHostKeyChecking(value) => chosen.strictness = Some(Picked { value, at }),
+            KeywordValue::RevokedHostKeys(value) => chosen.revoked_host_keys = Some(Picked { value, at }),
+            KeywordValue::ConnectTimeout(value) => chosen.connect_timeout = Some(Picked { value, at }),
+            KeywordValue::ServerAliveInterval(value) => chosen.alive_interval = Some(Picked { value, at }),
+            KeywordValue::ServerAliveCountMax(value) => chosen.alive_count = Some(Picked { value, at }),
+            KeywordValue::ForwardAgent(value) => chosen.forward_agent = Some(Picked { value, at }),
+            KeywordValue::IgnoreUnknown(value) => chosen.ignore_unknown = Some(Picked { value, at }),
+            KeywordValue::Other(_, _) => {}
+            KeywordValue::Unknown(name) => {
                 let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
                 let help = format!("to ignore it, write \"IgnoreUnknown {name}\" above it");
                 self.error(Diagnostic::at(at, format!("unknown keyword {name}")).help(help));

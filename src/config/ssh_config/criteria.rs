@@ -37,7 +37,7 @@ enum Test {
 
 /// What is known about a host when a `Match` line is reached.
 #[derive(Debug)]
-pub(super) struct Facts<'f> {
+pub(super) struct MatchFacts<'f> {
     /// Its name after `HostName`.
     pub(super) host: &'f str,
     /// Its name as the user gave it.
@@ -52,7 +52,7 @@ pub(super) struct Facts<'f> {
 
 /// Whether a block is for a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict<'c> {
+pub(super) enum MatchVerdict<'c> {
     No,
     Yes,
     /// All that can be judged says yes; this criterion cannot be judged.
@@ -123,7 +123,7 @@ pub(super) fn parse(text: &str) -> Result<Conditions, String> {
 
 impl Conditions {
     /// Whether the block is for a host.
-    pub(super) fn judge(&self, facts: &Facts<'_>) -> Verdict<'_> {
+    pub(super) fn judge(&self, facts: &MatchFacts<'_>) -> MatchVerdict<'_> {
         let holds = |criterion: &Criterion| {
             criterion.negated
                 != match &criterion.test {
@@ -136,9 +136,9 @@ impl Conditions {
                 }
         };
         match (&self.undecided, self.criteria.iter().all(holds)) {
-            (_, false) => Verdict::No,
-            (None, true) => Verdict::Yes,
-            (Some(criterion), true) => Verdict::Undecided(criterion),
+            (_, false) => MatchVerdict::No,
+            (None, true) => MatchVerdict::Yes,
+            (Some(criterion), true) => MatchVerdict::Undecided(criterion),
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn judge(text: &str) -> String {
-        let facts = Facts {
+        let facts = MatchFacts {
             host: "web1.example.com",
             original_host: "Web1",
             user: "deploy",

@@ -13,8 +13,8 @@ use crate::config::source;
 use crate::config::ssh_config::criteria::{self, Conditions};
 use crate::config::ssh_config::glob;
 use crate::config::ssh_config::keywords::{self, Field, Treatment};
-use crate::config::ssh_config::lines::{self, Line, words};
-use crate::config::ssh_config::value::{self, Value};
+use crate::config::ssh_config::lines::{self, ConfigLine, words};
+use crate::config::ssh_config::value::{self, KeywordValue};
 use crate::model::position::{Diagnostic, Position};
 
 /// Files inside each other (`READCONF_MAX_DEPTH` in OpenSSH's readconf.c).
@@ -55,7 +55,7 @@ pub(super) enum What {
     /// Stands for the lines of other files.
     Include(Vec<Arc<ConfigFile>>),
     /// Sets a value.
-    Set(Value),
+    Set(KeywordValue),
     /// Means something that fan does not do.
     Refuse(String),
 }
@@ -198,7 +198,12 @@ impl<'l> Loader<'l> {
         file.statements.push(statement);
     }
 
-    fn statement(&mut self, line: &Line<'_>, at: &Position, side: Side) -> Result<Option<What>, Diagnostic> {
+    fn statement(
+        &mut self,
+        line: &ConfigLine<'_>,
+        at: &Position,
+        side: Side,
+    ) -> Result<Option<What>, Diagnostic> {
         let known = keywords::find(&line.keyword);
         let name = known.map_or(line.keyword.as_str(), |keyword| keyword.name);
         let error = |message: String| Diagnostic::at(at, format!("{}: {message}", shown(name)));
@@ -209,12 +214,12 @@ impl<'l> Loader<'l> {
             error("unclosed quote".to_owned()).help("OpenSSH refuses the file as well; write \\' or \\\"")
         })?;
         let Some(keyword) = known else {
-            return Ok(Some(What::Set(Value::Unknown(line.keyword.clone()))));
+            return Ok(Some(What::Set(KeywordValue::Unknown(line.keyword.clone()))));
         };
         Ok(Some(match keyword.treatment {
             Treatment::Ignored => return Ok(None),
             Treatment::Warned { .. } | Treatment::Refused { .. } => {
-                What::Set(Value::Other(keyword, arguments.join(" ")))
+                What::Set(KeywordValue::Other(keyword, arguments.join(" ")))
             }
             Treatment::Read(Field::Host) => What::Host(host_patterns(arguments).map_err(error)?),
             Treatment::Read(Field::Match) => What::Match(criteria::parse(line.rest).map_err(error)?),

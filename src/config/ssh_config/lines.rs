@@ -9,7 +9,7 @@ pub(super) const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
 
 /// A line with something on it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'t> {
+pub(super) struct ConfigLine<'t> {
     /// The keyword in lower case.
     pub(super) keyword: String,
     /// Everything behind it, without blanks at the ends.
@@ -19,7 +19,7 @@ pub(super) struct Line<'t> {
 }
 
 /// Splits off the keyword; a blank line or a comment has none.
-pub(super) fn line(text: &str) -> Option<Line<'_>> {
+pub(super) fn line(text: &str) -> Option<ConfigLine<'_>> {
     let text = text.trim_end_matches(['\u{c}', ' ', '\t', '\r', '\n']);
     let start = text.trim_start_matches(BLANK);
     if start.is_empty() || start.starts_with('#') {
@@ -29,7 +29,7 @@ pub(super) fn line(text: &str) -> Option<Line<'_>> {
     let mut rest = Some(start);
     // A keyword whose quote does not close is no keyword; it will be refused by its name.
     let keyword = delimited(&mut rest).unwrap_or_else(|| start.to_owned()).to_ascii_lowercase();
-    Some(Line {
+    Some(ConfigLine {
         keyword,
         rest: rest.unwrap_or_default().trim_start_matches(BLANK),
         column: u32::try_from(blanks).unwrap_or(u32::MAX).saturating_add(1),

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::findings::Diagnostics;
-use crate::config::ssh_config::asked::{Answer, Local, Sources};
-use crate::config::ssh_config::chosen::Start;
+use crate::config::ssh_config::asked::{ConfigAnswer, Local, Sources};
+use crate::config::ssh_config::chosen::QueryStart;
 use crate::config::ssh_config::file::{ConfigFile, Loader, Side, Terms};
 use crate::config::ssh_config::{answer, chosen};
 use crate::model::settings::Settings;
@@ -46,9 +46,9 @@ impl SshConfig {
     /// `host` is its name in the inventory. `above` are the merged settings of all higher layers: they decide
     /// `Match user` and `Match host` and stand for the tokens `%h`, `%p` and `%r`, just as `-l`, `-p` and
     /// `-o HostName=` do for ssh; and what they set is not looked for here, nor refused.
-    pub fn query(&self, host: &str, above: &Settings, local: &Local) -> Answer {
+    pub fn query(&self, host: &str, above: &Settings, local: &Local) -> ConfigAnswer {
         let files: Vec<&ConfigFile> = self.files.iter().map(|file| &**file).collect();
-        let chosen = chosen::choose(&files, &Start { host, above, local_user: &local.user });
+        let chosen = chosen::choose(&files, &QueryStart { host, above, local_user: &local.user });
         answer::answer(host, above, local, chosen)
     }
 }

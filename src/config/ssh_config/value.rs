@@ -8,7 +8,7 @@ use crate::model::settings::HostKeyPolicy;
 
 /// The way to a host.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Proxy {
+pub(super) enum ProxyValue {
     /// `ProxyJump none`: no gateways; a later command still counts.
     NoJump,
     /// `ProxyCommand none`: straight.
@@ -39,7 +39,7 @@ pub(super) enum Forwarding {
 
 /// One value for the hosts of a block.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum KeywordValue {
     HostName(String),
     User(String),
     Port(u16),
@@ -47,7 +47,7 @@ pub(super) enum Value {
     IdentitiesOnly(bool),
     IdentityAgent(String),
     CertificateFile(String),
-    Proxy(Proxy),
+    Proxy(ProxyValue),
     ProxyUseFdpass(bool),
     UserKnownHostsFile(Vec<String>),
     GlobalKnownHostsFile(Vec<String>),
@@ -68,7 +68,7 @@ pub(super) enum Value {
 }
 
 /// Reads the arguments of a keyword that sets a value; nothing when they ask for nothing (`none` for a time).
-pub(super) fn value(field: Field, rest: &str) -> Result<Option<Value>, String> {
+pub(super) fn value(field: Field, rest: &str) -> Result<Option<KeywordValue>, String> {
     let arguments = words(rest).ok_or_else(|| "unclosed quote".to_owned())?;
     let one = || match arguments.as_slice() {
         [] => Err("no value".to_owned()),
@@ -86,30 +86,30 @@ pub(super) fn value(field: Field, rest: &str) -> Result<Option<Value>, String> {
         text => seconds(text).map(Some).ok_or_else(|| format!("{text:?} is not a time such as 30 or 1m")),
     };
     let value = match field {
-        Field::HostName => Value::HostName(one()?),
-        Field::User => Value::User(one()?),
-        Field::Port => Value::Port(port(&one()?)?),
-        Field::IdentityFile => Value::IdentityFile(one()?),
-        Field::IdentitiesOnly => Value::IdentitiesOnly(flag()?),
-        Field::IdentityAgent => Value::IdentityAgent(one()?),
-        Field::CertificateFile => Value::CertificateFile(one()?),
-        Field::ProxyUseFdpass => Value::ProxyUseFdpass(flag()?),
-        Field::UserKnownHostsFile => Value::UserKnownHostsFile(files(arguments)?),
-        Field::GlobalKnownHostsFile => Value::GlobalKnownHostsFile(files(arguments)?),
-        Field::HostKeyAlias => Value::HostKeyAlias(one()?.to_ascii_lowercase()),
-        Field::RevokedHostKeys => Value::RevokedHostKeys(one()?),
-        Field::IgnoreUnknown => Value::IgnoreUnknown(one()?),
-        Field::ProxyJump => Value::Proxy(jump(rest)?),
+        Field::HostName => KeywordValue::HostName(one()?),
+        Field::User => KeywordValue::User(one()?),
+        Field::Port => KeywordValue::Port(port(&one()?)?),
+        Field::IdentityFile => KeywordValue::IdentityFile(one()?),
+        Field::IdentitiesOnly => KeywordValue::IdentitiesOnly(flag()?),
+        Field::IdentityAgent => KeywordValue::IdentityAgent(one()?),
+        Field::CertificateFile => KeywordValue::CertificateFile(one()?),
+        Field::ProxyUseFdpass => KeywordValue::ProxyUseFdpass(flag()?),
+        Field::UserKnownHostsFile => KeywordValue::UserKnownHostsFile(files(arguments)?),
+        Field::GlobalKnownHostsFile => KeywordValue::GlobalKnownHostsFile(files(arguments)?),
+        Field::HostKeyAlias => KeywordValue::HostKeyAlias(one()?.to_ascii_lowercase()),
+        Field::RevokedHostKeys => KeywordValue::RevokedHostKeys(one()?),
+        Field::IgnoreUnknown => KeywordValue::IgnoreUnknown(one()?),
+        Field::ProxyJump => KeywordValue::Proxy(jump(rest)?),
         Field::ProxyCommand => {
             let command = rest.trim_start_matches(['=', ' ', '\t', '\r', '\n']);
-            Value::Proxy(if command.eq_ignore_ascii_case("none") {
-                Proxy::NoCommand
+            KeywordValue::Proxy(if command.eq_ignore_ascii_case("none") {
+                ProxyValue::NoCommand
             } else {
-                Proxy::Command(command.to_owned())
+                ProxyValue::Command(command.to_owned())
             })
         }
         Field::StrictHostKeyChecking => {
-            Value::StrictHostKeyChecking(match one()?.to_ascii_lowercase().as_str() {
+            KeywordValue::StrictHostKeyChecking(match one()?.to_ascii_lowercase().as_str() {
                 "yes" | "true" => Strictness::Policy(HostKeyPolicy::Strict),
                 "ask" => Strictness::Policy(HostKeyPolicy::Ask),
                 "accept-new" => Strictness::Policy(HostKeyPolicy::AcceptNew),
@@ -118,18 +118,20 @@ pub(super) fn value(field: Field, rest: &str) -> Result<Option<Value>, String> {
             })
         }
         Field::ConnectTimeout => match seconds()? {
-            Some(time) => Value::ConnectTimeout(time),
+            Some(time) => KeywordValue::ConnectTimeout(time),
             None => return Ok(None),
         },
         Field::ServerAliveInterval => match seconds()? {
-            Some(time) => Value::ServerAliveInterval(time),
+            Some(time) => KeywordValue::ServerAliveInterval(time),
             None => return Ok(None),
         },
         Field::ServerAliveCountMax => {
             let text = one()?;
-            Value::ServerAliveCountMax(number(&text).ok_or_else(|| format!("{text:?} is not a number"))?)
+            KeywordValue::ServerAliveCountMax(
+                number(&text).ok_or_else(|| format!("{text:?} is not a number"))?,
+            )
         }
-        Field::ForwardAgent => Value::ForwardAgent(match one()?.to_ascii_lowercase().as_str() {
+        Field::ForwardAgent => KeywordValue::ForwardAgent(match one()?.to_ascii_lowercase().as_str() {
             "yes" | "true" => Forwarding::Flag(true),
             "no" | "false" => Forwarding::Flag(false),
             _ => Forwarding::Socket,
@@ -195,16 +197,16 @@ fn seconds(text: &str) -> Option<u32> {
 }
 
 /// `ProxyJump`: hops separated by commas, each `[user@]host[:port]` or `ssh://...`.
-fn jump(rest: &str) -> Result<Proxy, String> {
+fn jump(rest: &str) -> Result<ProxyValue, String> {
     let text = rest.trim_start_matches(['=', ' ', '\t', '\r', '\n']);
     let text = text.split('#').next().unwrap_or_default().trim_end_matches(BLANK);
     if text.eq_ignore_ascii_case("none") {
-        return Ok(Proxy::NoJump);
+        return Ok(ProxyValue::NoJump);
     }
     if text.contains([' ', '\t', '"', '\'']) {
         return Err("gateways are separated by commas, without blanks and quotes".to_owned());
     }
-    text.split(',').map(hop).collect::<Result<_, _>>().map(Proxy::Jump)
+    text.split(',').map(hop).collect::<Result<_, _>>().map(ProxyValue::Jump)
 }
 
 fn hop(text: &str) -> Result<Hop, String> {
@@ -280,8 +282,8 @@ mod tests {
     #[test]
     fn jumps() {
         let hops = |text: &str| match jump(text) {
-            Ok(Proxy::Jump(hops)) => hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-            Ok(Proxy::NoJump) => "direct".to_owned(),
+            Ok(ProxyValue::Jump(hops)) => hops.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            Ok(ProxyValue::NoJump) => "direct".to_owned(),
             other => format!("{other:?}"),
         };
         for (text, expected) in [

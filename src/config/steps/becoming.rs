@@ -9,9 +9,9 @@ use crate::config::fields::{expected, flag, integer, kind, literal, map, text};
 use crate::config::findings::Findings;
 use crate::config::scalar;
 use crate::config::settings::Sudo;
-use crate::config::steps::files::Fields;
+use crate::config::steps::files::FileFields;
 use crate::config::templates::{checked, template};
-use crate::config::yaml::{Entry, Node};
+use crate::config::yaml::{Node, YamlEntry};
 use crate::model::position::Located;
 use crate::model::task::{Action, Become, Dialogue, Respond, RunAs, ScriptArgs, ScriptFile, TemplateText};
 use crate::model::template::Syntax;
@@ -29,7 +29,7 @@ pub(super) fn is_manner(node: &Node) -> bool {
 }
 
 /// As whom the step is done, from `sudo` and `user`.
-pub(super) fn run_as(fields: &Fields<'_>, findings: &mut Findings) -> Option<RunAs> {
+pub(super) fn run_as(fields: &FileFields<'_>, findings: &mut Findings) -> Option<RunAs> {
     // The action `sudo: SCRIPT` says it too.
     let own = &*fields.action.key.text == "sudo";
     let wanted = fields.node("sudo").map(|node| manner(node, findings));
@@ -102,7 +102,7 @@ fn user_name(node: &Node, findings: &mut Findings) -> Option<TemplateText> {
 }
 
 /// What the step's command reads, and on what.
-pub(super) fn dialogue(fields: &Fields<'_>, findings: &mut Findings) -> Dialogue {
+pub(super) fn dialogue(fields: &FileFields<'_>, findings: &mut Findings) -> Dialogue {
     let stdin = fields.node("stdin").and_then(|node| template(node, "stdin", Syntax::Text, findings));
     let pty = fields.node("pty").and_then(|node| flag(node, "pty", findings)).unwrap_or_default();
     let respond = fields.node("respond").map(|node| answers(node, findings)).unwrap_or_default();
@@ -136,7 +136,7 @@ fn answers(node: &Node, findings: &mut Findings) -> Vec<Respond> {
 fn answer(node: &Node, findings: &mut Findings) -> Option<Respond> {
     let (mut prompt, mut reply, mut times) = (None, None, 1);
     let mut refused = false;
-    for Entry { key, value } in map(node, "an answer", "key", findings) {
+    for YamlEntry { key, value } in map(node, "an answer", "key", findings) {
         match &*key.text {
             "prompt" => {
                 let pattern = literal(value, "prompt", findings)?;
@@ -178,7 +178,7 @@ fn answer(node: &Node, findings: &mut Findings) -> Option<Respond> {
 }
 
 /// `script: FILE`, with the arguments in `args`.
-pub(super) fn script(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+pub(super) fn script(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Action> {
     let node = &fields.action.value;
     let from = text(node, "script", findings)?;
     if from.text.trim().is_empty() || from.text.contains('\n') {

@@ -6,7 +6,7 @@ use regex::Regex;
 use crate::config::fields::{flag, has_template, integer, kind, literal, quote, text, texts, word};
 use crate::config::findings::Findings;
 use crate::config::templates::{checked, template};
-use crate::config::yaml::{Entry, Node, Scalar};
+use crate::config::yaml::{Node, Scalar, YamlEntry};
 use crate::model::files::{
     Attributes, FileState, FileStep, Get, Install, LineEdit, LinePlace, LineStep, Links, Mode, Put, Sync,
     TemplateFile, TreeRules,
@@ -16,20 +16,20 @@ use crate::model::task::{Action, TemplateText, Unarchive};
 use crate::model::template::{self, Syntax};
 
 /// The keys of a step that belong to its action, each at most once.
-pub(super) struct Fields<'n> {
+pub(super) struct FileFields<'n> {
     /// The action itself.
-    pub(super) action: &'n Entry,
-    entries: &'n [&'n Entry],
+    pub(super) action: &'n YamlEntry,
+    entries: &'n [&'n YamlEntry],
     /// A key was refused: it may be the one that is missing.
     refused: bool,
 }
 
-impl<'n> Fields<'n> {
-    pub(super) fn new(action: &'n Entry, entries: &'n [&'n Entry], refused: bool) -> Self {
+impl<'n> FileFields<'n> {
+    pub(super) fn new(action: &'n YamlEntry, entries: &'n [&'n YamlEntry], refused: bool) -> Self {
         Self { action, entries, refused }
     }
 
-    pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
+    pub(super) fn entry(&self, key: &str) -> Option<&'n YamlEntry> {
         self.entries.iter().copied().find(|entry| &*entry.key.text == key)
     }
 
@@ -128,7 +128,7 @@ impl<'n> Fields<'n> {
 }
 
 /// Reads an action on files; all that is wrong with it is noted.
-pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+pub(super) fn action(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Action> {
     match &*fields.action.key.text {
         "put" => put(fields, findings).map(Action::Put),
         "get" => get(fields, findings).map(Action::Get),
@@ -143,20 +143,20 @@ pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Act
     }
 }
 
-fn put(fields: &Fields<'_>, findings: &mut Findings) -> Option<Put> {
+fn put(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Put> {
     let (from, to) = (fields.own_paths(findings), fields.required("to", findings));
     let (tree, attributes) = (fields.tree(false, findings), fields.attributes(findings));
     let install = fields.install(findings);
     Some(Put { from: from?, to: to?, tree, attributes, install })
 }
 
-fn get(fields: &Fields<'_>, findings: &mut Findings) -> Option<Get> {
+fn get(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Get> {
     let (from, to) = (fields.own_paths(findings), fields.required("to", findings));
     let tree = fields.tree(false, findings);
     Some(Get { from: from?, to: to?, tree })
 }
 
-fn sync(fields: &Fields<'_>, findings: &mut Findings) -> Option<Sync> {
+fn sync(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Sync> {
     let (from, to) = (fields.own_path(findings), fields.required("to", findings));
     let delete = fields.flag("delete", findings).unwrap_or_default();
     // A mirror is compared again and again: times that agree save the reading.
@@ -164,13 +164,13 @@ fn sync(fields: &Fields<'_>, findings: &mut Findings) -> Option<Sync> {
     Some(Sync { from: from?, to: to?, delete, tree, attributes })
 }
 
-fn template_file(fields: &Fields<'_>, findings: &mut Findings) -> Option<TemplateFile> {
+fn template_file(fields: &FileFields<'_>, findings: &mut Findings) -> Option<TemplateFile> {
     let (from, to) = (fields.own_path(findings), fields.required("to", findings));
     let (attributes, install) = (fields.attributes(findings), fields.install(findings));
     Some(TemplateFile { from: from?, to: to?, attributes, install })
 }
 
-fn unarchive(fields: &Fields<'_>, findings: &mut Findings) -> Option<Unarchive> {
+fn unarchive(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Unarchive> {
     let (from, to) = (fields.own_path(findings), fields.required("to", findings));
     let remote = fields.flag("remote", findings).unwrap_or_default();
     let strip = fields.node("strip").and_then(|node| integer(node, "strip", 0..=64, findings));
@@ -183,41 +183,41 @@ fn unarchive(fields: &Fields<'_>, findings: &mut Findings) -> Option<Unarchive> 
 
 /// The states of `file`, as they are written.
 #[derive(Clone, Copy)]
-enum State {
+enum StateWord {
     Present,
     Absent,
     Directory,
     Link,
 }
 
-fn file(fields: &Fields<'_>, findings: &mut Findings) -> Option<FileStep> {
-    const STATES: [(&str, State); 4] = [
-        ("present", State::Present),
-        ("absent", State::Absent),
-        ("directory", State::Directory),
-        ("link", State::Link),
+fn file(fields: &FileFields<'_>, findings: &mut Findings) -> Option<FileStep> {
+    const STATES: [(&str, StateWord); 4] = [
+        ("present", StateWord::Present),
+        ("absent", StateWord::Absent),
+        ("directory", StateWord::Directory),
+        ("link", StateWord::Link),
     ];
     let path = fields.own_path(findings);
     let state = match fields.node("state") {
         Some(node) => word(node, "state", &STATES, findings),
-        None => Some(State::Present),
+        None => Some(StateWord::Present),
     };
     let attributes = fields.attributes(findings);
     let recurse = fields.flag("recurse", findings).unwrap_or_default();
     let state = match state? {
-        State::Present => {
+        StateWord::Present => {
             fields.idle(&["target", "recurse"], "present", findings);
             FileState::Present
         }
-        State::Absent => {
+        StateWord::Absent => {
             fields.idle(&["target", "mode", "owner", "group"], "absent", findings);
             FileState::Absent { recurse }
         }
-        State::Directory => {
+        StateWord::Directory => {
             fields.idle(&["target", "recurse"], "directory", findings);
             FileState::Directory
         }
-        State::Link => {
+        StateWord::Link => {
             // Links have no mode of their own (symlink(7)).
             fields.idle(&["recurse", "mode"], "link", findings);
             FileState::Link { target: fields.required("target", findings)? }
@@ -226,7 +226,7 @@ fn file(fields: &Fields<'_>, findings: &mut Findings) -> Option<FileStep> {
     Some(FileStep { path: path?, state, attributes })
 }
 
-fn line(fields: &Fields<'_>, findings: &mut Findings) -> Option<LineStep> {
+fn line(fields: &FileFields<'_>, findings: &mut Findings) -> Option<LineStep> {
     let path = fields.required("in", findings);
     let absent = match fields.node("state") {
         Some(node) => word(node, "state", &[("present", false), ("absent", true)], findings),
@@ -248,7 +248,7 @@ fn line(fields: &Fields<'_>, findings: &mut Findings) -> Option<LineStep> {
 
 /// The lines that go: those that `match` matches, or else those that are equal to the action's text.
 fn absent_line(
-    fields: &Fields<'_>,
+    fields: &FileFields<'_>,
     matching: Option<Located<String>>,
     findings: &mut Findings,
 ) -> Option<LineEdit> {
@@ -279,8 +279,9 @@ fn absent_line(
 }
 
 /// Where a new line goes: at most one of three keys says so.
-fn place(fields: &Fields<'_>, findings: &mut Findings) -> LinePlace {
-    let said: Vec<&Entry> = ["after", "before", "at"].iter().filter_map(|key| fields.entry(key)).collect();
+fn place(fields: &FileFields<'_>, findings: &mut Findings) -> LinePlace {
+    let said: Vec<&YamlEntry> =
+        ["after", "before", "at"].iter().filter_map(|key| fields.entry(key)).collect();
     if let [first, second, ..] = said.as_slice() {
         let message = format!("\"{}\" and \"{}\" exclude each other", first.key.text, second.key.text);
         findings.error(&second.key.position, message);

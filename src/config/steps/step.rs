@@ -7,12 +7,12 @@ use crate::config::findings::Findings;
 use crate::config::places::environment_name;
 use crate::config::scalar;
 use crate::config::steps::control::Control;
-use crate::config::steps::files::Fields;
+use crate::config::steps::files::FileFields;
 use crate::config::steps::keys::{STEP, TWOFOLD, is_action as is_name, shapes_some};
 use crate::config::steps::{becoming, files, keys, waiting};
 use crate::config::tables::tasks;
 use crate::config::templates::{checked, template, value};
-use crate::config::yaml::{Entry, Map, Node};
+use crate::config::yaml::{Map, Node, YamlEntry};
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::Located;
 use crate::model::shell::is_posix_family;
@@ -52,12 +52,12 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     let mut step = Step { position: at.position.clone(), ..Step::bare(Action::Barrier) };
     let warned = findings.warned();
     let mut control = Control::default();
-    let mut actions: Vec<&Entry> = Vec::new();
-    let mut of_some: Vec<&Entry> = Vec::new();
+    let mut actions: Vec<&YamlEntry> = Vec::new();
+    let mut of_some: Vec<&YamlEntry> = Vec::new();
     let has = |name: &str| at.entries.iter().any(|entry| &*entry.key.text == name);
     // `sudo: true` shapes a step; `sudo: SCRIPT` is one.
     let has_other = at.entries.iter().any(|entry| &*entry.key.text != TWOFOLD && is_name(&entry.key.text));
-    let is_action = |entry: &Entry| match &*entry.key.text {
+    let is_action = |entry: &YamlEntry| match &*entry.key.text {
         TWOFOLD => !has_other && !becoming::is_manner(&entry.value),
         key => is_name(key),
     };
@@ -99,14 +99,14 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
         }
         // What is wrong within them is told as well; what they lack is nobody's question now.
         for entry in actions {
-            action(&Fields::new(entry, &[], true), findings);
+            action(&FileFields::new(entry, &[], true), findings);
         }
         return None;
     }
     let entry = actions.pop()?;
     let name = &*entry.key.text;
     of_some.retain(|entry| keys::belongs(&entry.key, name, findings));
-    let fields = Fields::new(entry, &of_some, refused);
+    let fields = FileFields::new(entry, &of_some, refused);
     step.run_as = becoming::run_as(&fields, findings);
     step.dialogue = becoming::dialogue(&fields, findings);
     control.finish(&mut step, findings);
@@ -120,8 +120,8 @@ fn from_map(node: &Node, at: &Map, number: usize, whose: &str, findings: &mut Fi
     Some(step)
 }
 
-pub(super) fn action(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
-    let Entry { key, value } = fields.action;
+pub(super) fn action(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Action> {
+    let YamlEntry { key, value } = fields.action;
     let name = &*key.text;
     match name {
         "run" | "sudo" => command(value, name, findings).map(Action::Run),
@@ -241,7 +241,7 @@ pub(super) fn variable(node: &Node, field: &str, findings: &mut Findings) -> Opt
 
 pub(super) fn environment(node: &Node, findings: &mut Findings) -> IndexMap<String, TemplateText> {
     let mut variables = IndexMap::new();
-    for Entry { key, value } in map(node, "a map of environment variables", "variable", findings) {
+    for YamlEntry { key, value } in map(node, "a map of environment variables", "variable", findings) {
         let value = template(value, &key.text, Syntax::Text, findings);
         if let (Some(name), Some(value)) = (environment_name(key, findings), value) {
             variables.insert(name, value);
@@ -265,7 +265,7 @@ pub(super) fn flagged(node: &Node, name: &str, action: Action, findings: &mut Fi
 }
 
 /// Steps with their `rescue` and `always`.
-pub(super) fn block(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+pub(super) fn block(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Action> {
     let node = &fields.action.value;
     let own = steps(node, "the block", findings);
     if own.is_empty() && (node.is_null() || matches!(node, Node::List(_))) {
@@ -281,7 +281,7 @@ pub(super) fn block(fields: &Fields<'_>, findings: &mut Findings) -> Option<Acti
 }
 
 /// `task: NAME` with the arguments in `with`.
-pub(super) fn include(fields: &Fields<'_>, findings: &mut Findings) -> Option<Action> {
+pub(super) fn include(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Action> {
     let name = literal(&fields.action.value, "task", findings)?;
     if let Err(message) = check_task_name(&name.text) {
         findings.error(&name.position, message);

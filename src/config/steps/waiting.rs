@@ -52,7 +52,7 @@ pub(super) fn wait_for(node: &Node, findings: &mut Findings) -> Option<Action> {
         expected(node, "a map with what to wait for", Some(help), findings);
         return None;
     };
-    let mut wait = Fields::default();
+    let mut wait = WaitFields::default();
     for entry in map(node, "a map with what to wait for", "key", findings) {
         let (key, value) = (&*entry.key.text, &entry.value);
         match key {
@@ -74,7 +74,7 @@ pub(super) fn wait_for(node: &Node, findings: &mut Findings) -> Option<Action> {
 
 /// The keys of a `wait_for`.
 #[derive(Default)]
-struct Fields {
+struct WaitFields {
     port: Option<TemplateText>,
     address: Option<TemplateText>,
     path: Option<TemplateText>,
@@ -87,7 +87,7 @@ struct Fields {
     interval: Option<TimeLimit>,
 }
 
-impl Fields {
+impl WaitFields {
     fn finish(self, at: &Map, findings: &mut Findings) -> Option<WaitFor> {
         let Self { port, address, path, http, command, status, body, gone, timeout, interval } = self;
         let named: Vec<&str> =

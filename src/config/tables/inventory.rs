@@ -1,8 +1,8 @@
 //! The keys of inventories.
 
-use crate::config::tables::shape::{Keys, Shape};
+use crate::config::tables::shape::{Shape, ShapeKeys};
 
-pub(in crate::config) const FILE: Keys = &[
+pub(in crate::config) const FILE: ShapeKeys = &[
     (
         "hosts",
         Shape::Either(&[
@@ -22,7 +22,7 @@ pub(in crate::config) const FILE: Keys = &[
 ];
 
 /// What a role has besides settings.
-pub(in crate::config) const ROLE: Keys = &[
+pub(in crate::config) const ROLE: ShapeKeys = &[
     ("hosts", Shape::List(&Shape::Text), "its members, as target expressions"),
     ("roles", Shape::List(&Shape::Text), "other roles whose hosts it includes"),
     ("vars", Shape::Vars, "variables of its hosts"),
@@ -30,10 +30,10 @@ pub(in crate::config) const ROLE: Keys = &[
 ];
 
 /// What a host has besides settings.
-pub(in crate::config) const HOST: Keys = &[("vars", Shape::Vars, "variables of this host")];
+pub(in crate::config) const HOST: ShapeKeys = &[("vars", Shape::Vars, "variables of this host")];
 
 /// Where a secret is kept.
-pub(in crate::config) const SOURCES: Keys = &[
+pub(in crate::config) const SOURCES: ShapeKeys = &[
     ("env", Shape::Text, "in this environment variable"),
     ("file", Shape::Text, "in the first line of this file"),
     ("command", Shape::Text, "in the first line that this command prints"),
@@ -44,7 +44,7 @@ pub(in crate::config) const SECRETS: Shape = Shape::Named(&Shape::OneOf(SOURCES)
 
 const PATHS: Shape = Shape::OneOrMany(&Shape::Text);
 
-pub(in crate::config) const SETTINGS: Keys = &[
+pub(in crate::config) const SETTINGS: ShapeKeys = &[
     ("address", Shape::Text, "host name or IP address to connect to; default: the host's name"),
     ("port", Shape::Integer(1, 65535), "TCP port"),
     ("user", Shape::Text, "login name"),
@@ -91,7 +91,7 @@ pub(in crate::config) const SETTINGS: Keys = &[
 ];
 
 /// How commands become another user.
-pub(in crate::config) const SUDO: Keys = &[
+pub(in crate::config) const SUDO: ShapeKeys = &[
     ("user", Shape::Text, "the user to become; root by default"),
     ("method", Shape::Words(&["sudo", "su", "doas"]), "sudo, su or doas"),
     ("password", Shape::OneOf(SOURCES), "where the password for it comes from"),

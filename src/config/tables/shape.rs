@@ -15,7 +15,7 @@ const DURATION: &str = "^(none|(?=.)([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?
 const SHARE: &str = "^[0-9]+%?$";
 
 /// The keys of a map: name, what it takes, a line about it.
-pub(in crate::config) type Keys = &'static [(&'static str, Shape, &'static str)];
+pub(in crate::config) type ShapeKeys = &'static [(&'static str, Shape, &'static str)];
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -59,12 +59,12 @@ pub(in crate::config) enum Shape {
     /// A map with these keys, those of `required` among them.
     Map {
         /// What it may have.
-        keys: Keys,
+        keys: ShapeKeys,
         /// What it must have.
         required: &'static [&'static str],
     },
     /// A map with exactly one of these keys.
-    OneOf(Keys),
+    OneOf(ShapeKeys),
     /// What the schema defines under this name.
     Defined(&'static str),
 }
@@ -125,7 +125,12 @@ impl Shape {
 }
 
 /// A whole schema: the map that a file is, and what it defines for its parts.
-pub(in crate::config) fn document(title: &str, keys: Keys, required: &[&str], definitions: &Value) -> Value {
+pub(in crate::config) fn document(
+    title: &str,
+    keys: ShapeKeys,
+    required: &[&str],
+    definitions: &Value,
+) -> Value {
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
@@ -156,6 +161,6 @@ pub(in crate::config) fn properties<'k>(
 }
 
 /// The names of keys.
-pub(in crate::config) fn names(keys: Keys) -> impl Iterator<Item = &'static str> {
+pub(in crate::config) fn names(keys: ShapeKeys) -> impl Iterator<Item = &'static str> {
     keys.iter().map(|&(name, ..)| name)
 }

@@ -1,15 +1,15 @@
 //! The keys of tasks files.
 
 use crate::config::tables::inventory::{SECRETS, SUDO};
-use crate::config::tables::shape::{Keys, Shape};
+use crate::config::tables::shape::{Shape, ShapeKeys};
 
-pub(in crate::config) const FILE: Keys = &[
+pub(in crate::config) const FILE: ShapeKeys = &[
     ("tasks", Shape::Named(&Shape::Defined("task")), "the tasks, by name"),
     ("vars", Shape::Vars, "variables of every task"),
     ("secrets", SECRETS, "secrets for templates: name, and where its value comes from"),
 ];
 
-pub(in crate::config) const TASK: Keys = &[
+pub(in crate::config) const TASK: ShapeKeys = &[
     ("desc", Shape::Text, "description for `fan list`"),
     ("params", Shape::Vars, "parameters with their defaults; null: required"),
     ("roles", Shape::List(&Shape::Text), "roles that it runs on unless the command line names hosts"),
@@ -43,7 +43,7 @@ pub(in crate::config) const TASK: Keys = &[
     ("timeout", Shape::Duration, "time limit of each step that sets none"),
 ];
 
-pub(in crate::config) const LOCK: Keys = &[
+pub(in crate::config) const LOCK: ShapeKeys = &[
     ("name", Shape::Text, "tasks with the same lock exclude each other"),
     ("on", Shape::Text, "the host that holds the lock; default: the task's first host"),
 ];
@@ -52,7 +52,7 @@ const PATHS: Shape = Shape::OneOrMany(&Shape::Text);
 const COMMAND: Shape = Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]);
 
 /// Actions and keys of a step.
-pub(in crate::config) const STEP: Keys = &[
+pub(in crate::config) const STEP: ShapeKeys = &[
     ("name", Shape::Text, "title in reports"),
     ("run", COMMAND, "run a command on the host: a script, or a list with a program and its arguments"),
     (
@@ -168,18 +168,18 @@ pub(in crate::config) const STEP: Keys = &[
 pub(in crate::config) const MANNER: Shape =
     Shape::Either(&[Shape::Flag, Shape::Map { keys: SUDO, required: &[] }]);
 
-pub(in crate::config) const RESPOND: Keys = &[
+pub(in crate::config) const RESPOND: ShapeKeys = &[
     ("prompt", Shape::Text, "regular expression that matches the question"),
     ("answer", Shape::Text, "what is sent"),
     ("times", Shape::Integer(1, 1000), "how many times at most"),
 ];
 
-pub(in crate::config) const ASSERT: Keys = &[
+pub(in crate::config) const ASSERT: ShapeKeys = &[
     ("that", Shape::OneOrMany(&Shape::Text), "expressions that must be true"),
     ("message", Shape::Text, "message instead of the expression"),
 ];
 
-pub(in crate::config) const WAIT_FOR: Keys = &[
+pub(in crate::config) const WAIT_FOR: ShapeKeys = &[
     ("port", Shape::Text, "until this TCP port accepts connections"),
     ("address", Shape::Text, "the port's address instead of the host itself"),
     ("path", Shape::Text, "until this path exists"),
@@ -195,14 +195,14 @@ pub(in crate::config) const WAIT_FOR: Keys = &[
 /// What can be waited for.
 pub(in crate::config) const CONDITIONS: [&str; 4] = ["port", "path", "http", "command"];
 
-pub(in crate::config) const PROMPT: Keys = &[
+pub(in crate::config) const PROMPT: ShapeKeys = &[
     ("ask", Shape::Text, "the question"),
     ("set", Shape::Variable, "variable that receives the answer"),
     ("default", Shape::Text, "default answer"),
     ("secret", Shape::Flag, "hide what is typed, now and later"),
 ];
 
-pub(in crate::config) const REBOOT: Keys = &[
+pub(in crate::config) const REBOOT: ShapeKeys = &[
     ("command", Shape::Text, "command that restarts the host"),
     ("boot_id", Shape::Text, "command whose output differs after a restart"),
     ("timeout", Shape::Duration, "time limit for the host to come back"),

@@ -18,12 +18,12 @@ use crate::engine::walk::shared::Shared;
 use crate::event::{Fact, LockAt, LockFact};
 use crate::model::duration;
 use crate::model::inventory::HostName;
-use crate::model::lock::{self, ASK, Answer, Holder, Wanted};
+use crate::model::lock::{self, ASK, Holder, LockAnswer, WantedLock};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::settings::TimeLimit;
 use crate::model::shell::login_shell_line;
 use crate::ssh::pipe::{Pipe, PipeReader, PipeWriter, Program};
-use crate::ssh::{Claim, Connector, ExecEvent, Session};
+use crate::ssh::{ChannelClaim, Connector, ExecEvent, Session};
 
 /// How long the host's shell may take for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) struct Held<S> {
     task: usize,
     name: Arc<str>,
     host: HostName,
-    talk: Talk,
+    talk: LockTalk,
     lost: LockWatch,
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn take<C: Connector>(
             }
         },
     };
-    let wanted = Wanted { name: &lock.name, who: &plan.locking.who, run: &plan.run, task: &planned.name };
+    let wanted = WantedLock { name: &lock.name, who: &plan.locking.who, run: &plan.run, task: &planned.name };
     let waiting = |holder: Option<Holder>| {
         let (lock, host) = (Arc::clone(&lock.name), keeper.name.clone());
         tools.sink.tell(Fact::Lock(LockAt { task, lock, host }, LockFact::Waiting { holder }));
@@ -107,18 +107,18 @@ fn unreached(failure: Failure, lock: &str, host: &HostName) -> Failure {
 /// Starts the shell that is to hold the lock, and asks until it does.
 async fn obtain<S: Session>(
     session: &S,
-    wanted: &Wanted<'_>,
+    wanted: &WantedLock<'_>,
     host: &HostName,
     wait: TimeLimit,
     stop: &mut StopReceiver,
     mut waiting: impl FnMut(Option<Holder>),
-) -> Result<Talk, Failure> {
+) -> Result<LockTalk, Failure> {
     let cannot = |why: &str| {
         Failure::new(Kind::Locked, format!("the lock {} cannot be taken on {host}: {why}", wanted.name))
     };
     let line = login_shell_line("sh", &lock::script(wanted)).map_err(|error| cannot(&error.to_string()))?;
-    let pipe = session.pipe_for(Program::Line(Bytes::from(line)), Claim::Lasting).await;
-    let mut talk = Talk::new(pipe.map_err(|error| cannot(&error.failure.message()))?);
+    let pipe = session.pipe_for(Program::Line(Bytes::from(line)), ChannelClaim::Lasting).await;
+    let mut talk = LockTalk::new(pipe.map_err(|error| cannot(&error.failure.message()))?);
     let begun = Instant::now();
     let mut told = None;
     loop {
@@ -131,16 +131,16 @@ async fn obtain<S: Session>(
             },
         };
         let holder = match answered {
-            Ok(Answer::Taken) => return Ok(talk),
-            Ok(Answer::Busy(holder)) => holder,
-            Ok(Answer::Again) => continue,
-            Ok(Answer::NoFlock) => {
+            Ok(LockAnswer::Taken) => return Ok(talk),
+            Ok(LockAnswer::Busy(holder)) => holder,
+            Ok(LockAnswer::Again) => continue,
+            Ok(LockAnswer::NoFlock) => {
                 talk.writer.close().await;
                 let failure = cannot("the host has no flock command");
                 return Err(failure
                     .hint("install util-linux there, or name another host: lock: {name: ..., on: HOST}"));
             }
-            Ok(Answer::Unusable(what)) => {
+            Ok(LockAnswer::Unusable(what)) => {
                 talk.writer.close().await;
                 return Err(cannot(&format!("{} cannot be used: {what}", lock::folder(wanted.name))));
             }
@@ -238,7 +238,7 @@ impl<S> Held<S> {
 }
 
 /// The shell on the host that holds the lock.
-struct Talk {
+struct LockTalk {
     reader: PipeReader,
     writer: PipeWriter,
     /// What came of a line that is not whole yet.
@@ -248,14 +248,14 @@ struct Talk {
     exit: Option<Exit>,
 }
 
-impl Talk {
+impl LockTalk {
     fn new(pipe: Pipe) -> Self {
         let Pipe { reader, writer } = pipe;
         Self { reader, writer, line: BytesMut::new(), complaint: BytesMut::new(), exit: None }
     }
 
     /// Makes it try.
-    async fn ask(&mut self, run: &str) -> Result<Answer, String> {
+    async fn ask(&mut self, run: &str) -> Result<LockAnswer, String> {
         // When it takes nothing any more, its end says why.
         let _ = self.writer.send(Bytes::from_static(ASK.as_bytes())).await;
         loop {

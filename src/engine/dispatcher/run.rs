@@ -20,7 +20,7 @@ use crate::engine::host::connection::close;
 use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
-use crate::engine::host::run::{HostRun, Progress};
+use crate::engine::host::run::{HostProgress, HostRun};
 use crate::engine::host::tools::Tools;
 use crate::engine::live::questions::QuestionSender;
 use crate::engine::live::sink::EventSink;
@@ -101,7 +101,7 @@ pub(super) struct Dispatcher<C: Connector> {
     pub(super) hosts: Roster<C::Session>,
     workers: JoinSet<WorkerEnd<C::Session>>,
     /// Which host each worker has: known also when the worker panics.
-    at_work: HashMap<Id, Member>,
+    at_work: HashMap<Id, BatchMember>,
     /// Sessions on their way out.
     pub(super) closing: JoinSet<()>,
     pub(super) told_stop: Stop,
@@ -118,7 +118,7 @@ pub(super) struct Dispatcher<C: Connector> {
 
 /// A host in a batch.
 #[derive(Clone, Copy)]
-struct Member {
+struct BatchMember {
     /// Index into the plan's hosts.
     host: usize,
     /// Its place in the task's list.
@@ -153,7 +153,7 @@ impl<C: Connector> Dispatcher<C> {
 
     /// Finds out which hosts take part, and leaves the others out of the tasks.
     async fn choose(&mut self) {
-        let member = |host| Member { host, position: host, member: host };
+        let member = |host| BatchMember { host, position: host, member: host };
         self.batch(Errand::Choose, 0, None, (0..self.hosts.len()).map(member).collect()).await;
         if self.told_stop != Stop::Run {
             return;
@@ -200,7 +200,7 @@ impl<C: Connector> Dispatcher<C> {
                     .sink
                     .tell(Fact::Task(task, TaskFact::BatchStarted { batch: number + 1, of, hosts }));
             }
-            let queue = hosts.iter().enumerate().map(|(member, host)| Member {
+            let queue = hosts.iter().enumerate().map(|(member, host)| BatchMember {
                 host: host.host,
                 position: batch.start + member,
                 member,
@@ -218,7 +218,7 @@ impl<C: Connector> Dispatcher<C> {
     /// Hosts that a task did not get to take no part any more: what comes later counts on what they have missed.
     fn part_with(&mut self, task: usize, planned: &PlannedTask) {
         let done = |host: &TaskHost| match self.hosts.get(host.host) {
-            Some(HostState::Waiting(run)) => run.progress == Progress::Through(task),
+            Some(HostState::Waiting(run)) => run.progress == HostProgress::Through(task),
             Some(HostState::Finished(status)) => *status == Status::Ok,
             Some(HostState::AtWork(_)) | None => false,
         };
@@ -228,7 +228,7 @@ impl<C: Connector> Dispatcher<C> {
         }
         let troubled = self.hosts.lost();
         for TaskHost { host, .. } in &planned.hosts {
-            if self.hosts.waiting_at(*host).is_some_and(|run| run.progress != Progress::Through(task)) {
+            if self.hosts.waiting_at(*host).is_some_and(|run| run.progress != HostProgress::Through(task)) {
                 self.leave_out(*host, None, troubled);
             }
         }
@@ -251,7 +251,7 @@ impl<C: Connector> Dispatcher<C> {
         errand: Errand,
         number: usize,
         most: Option<usize>,
-        mut queue: VecDeque<Member>,
+        mut queue: VecDeque<BatchMember>,
     ) {
         let batch = Arc::new(Batch::new(queue.len()));
         let once = Arc::clone(&self.once);
@@ -303,7 +303,7 @@ impl<C: Connector> Dispatcher<C> {
     fn start(
         &mut self,
         errand: Errand,
-        member: &Member,
+        member: &BatchMember,
         permit: OwnedSemaphorePermit,
         together: Together,
     ) -> bool {
@@ -317,8 +317,8 @@ impl<C: Connector> Dispatcher<C> {
         let spawned = match errand {
             Errand::Choose => self.workers.spawn(choose::decide(plan, shared, run).instrument(span)),
             Errand::Task(task) => {
-                if run.progress == Progress::Waits {
-                    run.progress = Progress::Begun;
+                if run.progress == HostProgress::Waits {
+                    run.progress = HostProgress::Begun;
                 }
                 let work = way::run_task(plan, shared, run, task, member.position, together);
                 self.workers.spawn(work.instrument(span))
@@ -360,7 +360,7 @@ impl<C: Connector> Dispatcher<C> {
                 }
                 run.permit = None;
                 if let (Errand::Task(task), TaskEnd::Done { .. }) = (errand, &end) {
-                    run.progress = Progress::Through(task);
+                    run.progress = HostProgress::Through(task);
                 }
                 let lost = self.lock.as_ref().and_then(|held| held.watch().lost().cloned());
                 match end {
@@ -472,7 +472,7 @@ impl<C: Connector> Dispatcher<C> {
     /// Gives a host that waits its final record: the run ends, or goes on, without it.
     fn leave_out(&mut self, host: usize, cancelled: Option<CancelReason>, troubled: usize) {
         let Some(run) = self.hosts.take(host) else { return };
-        let what = if run.progress == Progress::Waits { "begun" } else { "continued" };
+        let what = if run.progress == HostProgress::Waits { "begun" } else { "continued" };
         let (status, failure) = match (cancelled, &self.closed) {
             (Some(reason), _) => (Status::Cancelled, interrupted(reason)),
             (None, Some(closed)) => (Status::Skipped, closed.failure(what)),

@@ -8,7 +8,7 @@ use crate::files::remote::{Commands, Remote};
 use crate::ssh::Session;
 
 /// The way to where steps are done.
-pub(crate) struct Connection<S> {
+pub(crate) struct HostConnection<S> {
     /// None until a step needs it, and when it is gone.
     pub(crate) session: Option<Arc<S>>,
     /// The files there, for each user that a step saw them as.
@@ -17,13 +17,13 @@ pub(crate) struct Connection<S> {
     pub(crate) commands: Commands,
 }
 
-impl<S> Default for Connection<S> {
+impl<S> Default for HostConnection<S> {
     fn default() -> Self {
         Self { session: None, files: Vec::new(), commands: Commands::default() }
     }
 }
 
-impl<S> Connection<S> {
+impl<S> HostConnection<S> {
     /// The session that was opened before a step that needs one.
     pub(crate) fn session(&self) -> Arc<S> {
         self.session.clone().expect("it is opened before a step that needs it")

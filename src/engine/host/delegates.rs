@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::host::connection::{Connection, close};
+use crate::engine::host::connection::{HostConnection, close};
 use crate::engine::host::tools::Tools;
 use crate::engine::live::connecting::{self, NotConnected};
 use crate::engine::plan::{Plan, PlannedHost};
@@ -72,7 +72,7 @@ impl<S: Session> Delegate<S> {
         &self,
         place: &PlannedHost,
         tools: &Tools<C>,
-    ) -> Result<(Connection<S>, OwnedSemaphorePermit), NotThere> {
+    ) -> Result<(HostConnection<S>, OwnedSemaphorePermit), NotThere> {
         let mut stop = tools.stop.clone();
         let permit = tokio::select! {
             biased;
@@ -86,7 +86,7 @@ impl<S: Session> Delegate<S> {
         match cell.get_or_try_init(|| connect(place, tools)).await {
             Ok(Ok(session)) => {
                 let session = Some(Arc::clone(session));
-                Ok((Connection { session, commands, ..Connection::default() }, permit))
+                Ok((HostConnection { session, commands, ..HostConnection::default() }, permit))
             }
             Ok(Err(failure)) => Err(NotThere::Failed(failure.clone())),
             Err(reason) => Err(NotThere::Cancelled(reason)),

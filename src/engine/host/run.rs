@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::host::connection::Connection;
+use crate::engine::host::connection::HostConnection;
 use crate::engine::live::activity::Activity;
 use crate::engine::live::sink::EventSink;
 use crate::engine::plan::memory::{Recalled, Visit};
@@ -20,9 +20,9 @@ pub(crate) struct HostRun<S> {
     /// [`Plan::hosts`]: crate::engine::plan::Plan::hosts
     pub(crate) host: usize,
     /// How far it has come.
-    pub(crate) progress: Progress,
+    pub(crate) progress: HostProgress,
     /// The connection to it; the one to another host while a step is done there.
-    pub(crate) connection: Connection<S>,
+    pub(crate) connection: HostConnection<S>,
     pub(crate) seen: Seen,
     /// What `set` and `register` stored.
     pub(crate) layer: Layer,
@@ -40,7 +40,7 @@ pub(crate) struct HostRun<S> {
 
 /// How far a host has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum HostProgress {
     /// It was not at work yet.
     #[default]
     Waits,
@@ -71,8 +71,8 @@ impl<S> HostRun<S> {
         let started = recalled.is_some_and(|recalled| recalled.started);
         Self {
             host,
-            progress: Progress::default(),
-            connection: Connection::default(),
+            progress: HostProgress::default(),
+            connection: HostConnection::default(),
             seen: Seen { started, ..Seen::default() },
             layer: Layer::default(),
             recalled: recalled.cloned().map(Box::new),

@@ -23,7 +23,7 @@ use crate::event::{Fact, StepAt, StepFact, Stream};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
 use crate::ssh::software::Software;
-use crate::ssh::talk::{Deed, Opening, Talk};
+use crate::ssh::talk::{Deed, Talk, TalkOpening};
 use crate::ssh::{Exec, ExecEvent, Heard, Signal};
 
 /// Bytes of each stream kept for `register`.
@@ -200,7 +200,7 @@ pub(crate) async fn watch<E: Exec>(
     exec: E,
     around: Surroundings,
     limits: Limits,
-    opening: Option<Opening>,
+    opening: Option<TalkOpening>,
 ) -> Finished {
     let now = Instant::now();
     let mut watch = Watch {

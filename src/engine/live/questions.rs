@@ -22,7 +22,7 @@ pub enum Wanted {
     /// Whether to go on.
     Consent(Answer<()>),
     /// Whether to run a step.
-    Pace(Answer<Pace>),
+    Pace(Answer<StepChoice>),
     /// A line.
     Line {
         /// What an empty one means.
@@ -36,7 +36,7 @@ pub enum Wanted {
 
 /// What the user wants of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum StepChoice {
     /// Run it.
     Run,
     /// Leave it out.

@@ -77,13 +77,13 @@ pub(crate) struct Tail {
     ended: bool,
     /// Its beginning has come, or it tells of none.
     begun: bool,
-    state: State,
+    state: TailState,
     /// Until when it is waited for, and why no longer.
     limit: Option<(Instant, Failure)>,
 }
 
 #[derive(Debug)]
-enum State {
+enum TailState {
     /// Nothing was asked since the last output; the last answer came then, if one did.
     Listens { answered: Option<Instant> },
     /// A question is on its way, with so many quiet answers before it.
@@ -95,7 +95,7 @@ enum State {
 impl Tail {
     /// Begins with the exit of a command that has begun, or tells nothing of it.
     pub(crate) fn new(exit: Exit, ended: bool, now: Instant) -> Self {
-        let state = State::Listens { answered: None };
+        let state = TailState::Listens { answered: None };
         Self { exit, since: now, last_heard: now, behind: 0, ended, begun: true, state, limit: None }
     }
 
@@ -130,8 +130,8 @@ impl Tail {
     pub(crate) fn heard(&mut self, bytes: usize, now: Instant) {
         self.behind += bytes as u64;
         self.last_heard = now;
-        if let State::Asks { since, .. } = self.state {
-            self.state = State::Disturbed { since };
+        if let TailState::Asks { since, .. } = self.state {
+            self.state = TailState::Disturbed { since };
         }
     }
 
@@ -150,31 +150,31 @@ impl Tail {
         self.since += time;
         self.last_heard += time;
         match &mut self.state {
-            State::Listens { answered } => *answered = answered.map(|at| at + time),
-            State::Asks { since, .. } | State::Disturbed { since } => *since += time,
+            TailState::Listens { answered } => *answered = answered.map(|at| at + time),
+            TailState::Asks { since, .. } | TailState::Disturbed { since } => *since += time,
         }
     }
 
     /// Takes the answer to a question.
     pub(crate) fn answered(&mut self, now: Instant) -> Option<Due> {
         match self.state {
-            State::Asks { quiet, .. } if quiet + 1 >= PROOF => {
+            TailState::Asks { quiet, .. } if quiet + 1 >= PROOF => {
                 if self.begun || now >= self.since + BEGINNING {
                     return Some(Due::Over(self.held_open()));
                 }
                 self.last_heard = now;
-                self.state = State::Listens { answered: Some(now) };
+                self.state = TailState::Listens { answered: Some(now) };
                 None
             }
-            State::Asks { quiet, .. } => {
-                self.state = State::Asks { since: now, quiet: quiet + 1 };
+            TailState::Asks { quiet, .. } => {
+                self.state = TailState::Asks { since: now, quiet: quiet + 1 };
                 Some(Due::Ask)
             }
-            State::Disturbed { .. } => {
-                self.state = State::Listens { answered: Some(now) };
+            TailState::Disturbed { .. } => {
+                self.state = TailState::Listens { answered: Some(now) };
                 None
             }
-            State::Listens { .. } => None,
+            TailState::Listens { .. } => None,
         }
     }
 
@@ -192,13 +192,13 @@ impl Tail {
             return self.last_heard;
         }
         let next = match self.state {
-            State::Listens { answered } => match (answered, &self.limit) {
+            TailState::Listens { answered } => match (answered, &self.limit) {
                 (None, None) => self.since + TALK,
                 (Some(at), None) => (self.since + TALK).max(at + AGAIN),
                 (None, Some(_)) => self.last_heard,
                 (Some(at), Some(_)) => at + HURRIED,
             },
-            State::Asks { since, .. } | State::Disturbed { since } => since + ANSWER,
+            TailState::Asks { since, .. } | TailState::Disturbed { since } => since + ANSWER,
         };
         next.min(self.since + LONGEST).min(self.limit().unwrap_or(next))
     }
@@ -206,8 +206,8 @@ impl Tail {
     /// The moment at which something is due if nothing comes by then.
     pub(crate) fn silence(&self) -> Option<Instant> {
         match self.state {
-            State::Listens { .. } => Some(self.last_heard + SILENCE),
-            State::Asks { .. } | State::Disturbed { .. } => None,
+            TailState::Listens { .. } => Some(self.last_heard + SILENCE),
+            TailState::Asks { .. } | TailState::Disturbed { .. } => None,
         }
     }
 
@@ -226,11 +226,11 @@ impl Tail {
             return Due::Over(Rest::Cut(endless()));
         }
         match self.state {
-            State::Listens { .. } => {
-                self.state = State::Asks { since: now, quiet: 0 };
+            TailState::Listens { .. } => {
+                self.state = TailState::Asks { since: now, quiet: 0 };
                 Due::Ask
             }
-            State::Asks { .. } | State::Disturbed { .. } => Due::Over(Rest::Cut(no_answer())),
+            TailState::Asks { .. } | TailState::Disturbed { .. } => Due::Over(Rest::Cut(no_answer())),
         }
     }
 }

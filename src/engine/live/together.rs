@@ -14,13 +14,13 @@ use crate::model::template::Layer;
 /// How far the hosts of a batch have come: each is at the step that it is about to begin.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    progress: Mutex<Progress>,
+    progress: Mutex<TeamProgress>,
     /// The step that the last of them has come to.
     floor: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
-struct Progress {
+struct TeamProgress {
     /// For each host of the batch the step that it has come to; `None` when it takes no part any more.
     at: Vec<Option<usize>>,
     /// How many hosts are at a step.
@@ -30,7 +30,7 @@ struct Progress {
 impl Batch {
     /// So many hosts, all before their first step.
     pub(crate) fn new(hosts: usize) -> Self {
-        let progress = Progress { at: vec![Some(0); hosts], count: BTreeMap::from([(0, hosts)]) };
+        let progress = TeamProgress { at: vec![Some(0); hosts], count: BTreeMap::from([(0, hosts)]) };
         Self { progress: Mutex::new(progress), floor: watch::channel(0).0 }
     }
 
@@ -75,7 +75,7 @@ impl Batch {
 
 /// What one host does for all, step by step, each time with a value for the others.
 #[derive(Debug)]
-pub(crate) struct Once<T>(Mutex<HashMap<Place, watch::Sender<Turn<T>>>>);
+pub(crate) struct Once<T>(Mutex<HashMap<Place, watch::Sender<TeamTurn<T>>>>);
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -85,7 +85,7 @@ impl<T> Default for Once<T> {
 
 /// What has become of such a step.
 #[derive(Clone, Debug)]
-enum Turn<T> {
+enum TeamTurn<T> {
     /// No host runs it.
     Free,
     /// A host is at it.
@@ -105,7 +105,7 @@ pub(crate) enum Claim<T> {
 /// The right to do a step for all. Dropped before it is begun, it goes to the next host. Dropped after that and without
 /// a result, as when its worker panics, it goes to nobody: how far it came is not known.
 pub(crate) struct Claimed<T> {
-    turn: watch::Sender<Turn<T>>,
+    turn: watch::Sender<TeamTurn<T>>,
     by: HostName,
     begun: bool,
 }
@@ -113,29 +113,29 @@ pub(crate) struct Claimed<T> {
 impl<T: Clone> Once<T> {
     /// The step was done before anyone comes to it.
     pub(crate) fn settle(&self, place: Place, done: Done<T>) {
-        lock(&self.0).insert(place, watch::channel(Turn::Done(done)).0);
+        lock(&self.0).insert(place, watch::channel(TeamTurn::Done(done)).0);
     }
 
     /// Takes the step for a host, or waits for the host that has it.
     pub(crate) async fn claim(&self, place: Place, by: &HostName) -> Claim<T> {
-        let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(Turn::Free).0).clone();
+        let turn = lock(&self.0).entry(place).or_insert_with(|| watch::channel(TeamTurn::Free).0).clone();
         let mut changes = turn.subscribe();
         loop {
-            let mut found = Turn::Taken;
+            let mut found = TeamTurn::Taken;
             turn.send_if_modified(|turn| {
                 found = turn.clone();
-                let free = matches!(turn, Turn::Free);
+                let free = matches!(turn, TeamTurn::Free);
                 if free {
-                    *turn = Turn::Taken;
+                    *turn = TeamTurn::Taken;
                 }
                 free
             });
             match found {
-                Turn::Free => return Claim::Mine(Claimed { turn, by: by.clone(), begun: false }),
-                Turn::Done(done) => return Claim::Done(done),
-                Turn::Taken => {}
+                TeamTurn::Free => return Claim::Mine(Claimed { turn, by: by.clone(), begun: false }),
+                TeamTurn::Done(done) => return Claim::Done(done),
+                TeamTurn::Taken => {}
             }
-            let freed = changes.wait_for(|turn| !matches!(turn, Turn::Taken)).await;
+            let freed = changes.wait_for(|turn| !matches!(turn, TeamTurn::Taken)).await;
             freed.map(|_| ()).expect("this claim holds a sender");
         }
     }
@@ -154,21 +154,21 @@ impl<T> Claimed<T> {
 
     /// The step is done: the others need not do it.
     pub(crate) fn finish(self, result: Result<T, Failure>) {
-        self.turn.send_replace(Turn::Done(Done { by: self.by.clone(), result }));
+        self.turn.send_replace(TeamTurn::Done(Done { by: self.by.clone(), result }));
     }
 }
 
 impl<T> Drop for Claimed<T> {
     fn drop(&mut self) {
         self.turn.send_if_modified(|turn| {
-            let taken = matches!(turn, Turn::Taken);
+            let taken = matches!(turn, TeamTurn::Taken);
             if taken {
                 *turn = if self.begun {
                     let failure =
                         Failure::new(Kind::Internal, "fan's worker for that host failed in the middle");
-                    Turn::Done(Done { by: self.by.clone(), result: Err(failure) })
+                    TeamTurn::Done(Done { by: self.by.clone(), result: Err(failure) })
                 } else {
-                    Turn::Free
+                    TeamTurn::Free
                 };
             }
             taken

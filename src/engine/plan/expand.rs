@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Why a variable has no value.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Problem {
+pub(crate) struct VariableProblem {
     /// A lowercase fragment that names the variable.
     pub(crate) message: String,
     /// What to write instead.
@@ -21,7 +21,7 @@ pub(crate) struct Problem {
     pub(crate) not_known: bool,
 }
 
-impl Problem {
+impl VariableProblem {
     fn new(message: String) -> Self {
         Self { message, help: None, not_known: false }
     }
@@ -41,7 +41,7 @@ pub(crate) fn expand(
     vars: &Vars,
     below: &[Layer],
     above: &[Layer],
-) -> Result<Vars, Problem> {
+) -> Result<Vars, VariableProblem> {
     if !vars.values().any(has_template) {
         return Ok(vars.clone());
     }
@@ -66,7 +66,7 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn visit(&mut self, name: &str) -> Result<(), Problem> {
+    fn visit(&mut self, name: &str) -> Result<(), VariableProblem> {
         if self.done.contains_key(name) || self.above.iter().any(|layer| layer.contains(name)) {
             return Ok(());
         }
@@ -74,12 +74,12 @@ impl Expansion<'_> {
         if self.path.iter().any(|open| open == name) {
             let start = self.path.iter().position(|open| open == name).unwrap_or(0);
             let cycle = self.path.get(start..).unwrap_or_default().join(" → ");
-            return Err(Problem::new(format!("variable cycle: {cycle} → {name}")));
+            return Err(VariableProblem::new(format!("variable cycle: {cycle} → {name}")));
         }
         if self.path.len() >= MAX_DEPTH {
             let start = self.path.first().map_or(name, String::as_str);
             let message = format!("variable \"{start}\" builds on others more than {MAX_DEPTH} deep");
-            return Err(Problem::new(message));
+            return Err(VariableProblem::new(message));
         }
         self.path.push(name.to_owned());
         let expanded = self.value(name, value)?;
@@ -88,7 +88,7 @@ impl Expansion<'_> {
         Ok(())
     }
 
-    fn value(&mut self, name: &str, value: &Value) -> Result<Value, Problem> {
+    fn value(&mut self, name: &str, value: &Value) -> Result<Value, VariableProblem> {
         match value {
             Value::String(text) if is_template(text) => self.text(name, text),
             Value::Array(items) => {
@@ -97,14 +97,14 @@ impl Expansion<'_> {
             }
             Value::Object(map) => {
                 let entries = map.iter().map(|(key, item)| Ok((key.clone(), self.value(name, item)?)));
-                Ok(Value::Object(entries.collect::<Result<_, Problem>>()?))
+                Ok(Value::Object(entries.collect::<Result<_, VariableProblem>>()?))
             }
             plain => Ok(plain.clone()),
         }
     }
 
-    fn text(&mut self, name: &str, text: &str) -> Result<Value, Problem> {
-        let needed = template::check(text, Syntax::Text).map_err(|error| Problem::of(name, error))?;
+    fn text(&mut self, name: &str, text: &str) -> Result<Value, VariableProblem> {
+        let needed = template::check(text, Syntax::Text).map_err(|error| VariableProblem::of(name, error))?;
         for other in &needed {
             self.visit(other)?;
         }
@@ -112,7 +112,7 @@ impl Expansion<'_> {
         let scope = self.above.iter().cloned().fold(scope.with(Layer::new(&self.done)), Scope::with);
         let template = Template::Text(Located::new(text.into(), Position::new("", 0, 0)));
         self.templates.render_value(&template, &scope).map_err(|error| {
-            let mut problem = Problem::of(name, error.value);
+            let mut problem = VariableProblem::of(name, error.value);
             problem.help = problem.help.or_else(|| self.suggest(&needed, &scope));
             problem
         })

@@ -12,10 +12,10 @@ use crate::model::value::Vars;
 
 /// What earlier runs have done, for one that goes on from there. Empty for any other run; a clone is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(Option<Arc<Known>>);
+pub struct Memory(Option<Arc<Remembered>>);
 
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct Remembered {
     hosts: HashMap<HostName, Recalled>,
     once: Vec<(Place, Done<Layer>)>,
 }
@@ -82,7 +82,7 @@ impl Visit {
 impl Memory {
     /// Of a run: what is known of its hosts, and which steps one host has done for all.
     pub(crate) fn new(hosts: HashMap<HostName, Recalled>, once: Vec<(Place, Done<Layer>)>) -> Self {
-        Self(Some(Arc::new(Known { hosts, once })))
+        Self(Some(Arc::new(Remembered { hosts, once })))
     }
 
     pub(crate) fn of(&self, host: &HostName) -> Option<&Recalled> {

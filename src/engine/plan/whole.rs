@@ -12,7 +12,7 @@ use crate::engine::plan::memory::Memory;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::action::{DoneAt, first_line};
 use crate::model::endpoint::Endpoint;
-use crate::model::given::Wanted;
+use crate::model::given::WantedType;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
@@ -246,7 +246,7 @@ pub struct Call {
     /// Arguments as the caller wrote them, in the caller's words.
     pub args: IndexMap<String, Template>,
     /// What the task's parameters need to be.
-    pub wanted: IndexMap<String, Wanted>,
+    pub wanted: IndexMap<String, WantedType>,
     /// Defaults of parameters and variables of the task: text in them may be templates over all that it sees.
     pub vars: Vars,
 }

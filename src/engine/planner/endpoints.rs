@@ -19,7 +19,7 @@ const DEFAULT_RETRIES: u32 = 2;
 const DEFAULT_PORT: u16 = 22;
 
 /// The gateways met so far, by the whole way to them: hosts with the same way share one endpoint.
-pub(super) type Known = HashMap<String, Option<Arc<Endpoint>>>;
+pub(super) type KnownEndpoints = HashMap<String, Option<Arc<Endpoint>>>;
 
 /// Plans one host after the other; what they share is made once.
 pub(super) struct HostPlanner<'a> {
@@ -28,7 +28,7 @@ pub(super) struct HostPlanner<'a> {
     /// For each host of the inventory, the indices of its roles.
     pub(super) roles: Vec<Vec<usize>>,
     pub(super) shared: SharedPaths,
-    pub(super) known: Known,
+    pub(super) known: KnownEndpoints,
     pub(super) problems: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
 }

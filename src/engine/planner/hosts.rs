@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::plan::{Becoming, PlannedHost};
-use crate::engine::planner::endpoints::{HostPlanner, Known, SharedPaths};
+use crate::engine::planner::endpoints::{HostPlanner, KnownEndpoints, SharedPaths};
 use crate::engine::planner::request::Request;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{Inventory, ResolvedHost};
@@ -33,7 +33,7 @@ pub(super) fn plan(
         inventory,
         roles: inventory.roles_of_hosts(),
         shared: SharedPaths::default(),
-        known: Known::default(),
+        known: KnownEndpoints::default(),
         problems: Vec::new(),
         warnings: Vec::new(),
     };

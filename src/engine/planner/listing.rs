@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::engine::planner::request::{Bounds, Call};
+use crate::engine::planner::request::{Bounds, TaskCall};
 use crate::engine::planner::types::{self, Arguments};
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
@@ -38,7 +38,7 @@ pub(super) struct TaskList<'a, 'i> {
 }
 
 impl<'a> TaskList<'a, '_> {
-    pub(super) fn call(&mut self, call: &Call, extra: &Vars) {
+    pub(super) fn call(&mut self, call: &TaskCall, extra: &Vars) {
         let file = self.file;
         let Some(task) = file.tasks.get(&call.task) else {
             self.problems.push(unknown_task(&call.task, file));
@@ -72,14 +72,14 @@ impl<'a> TaskList<'a, '_> {
             }
             let own = self.targets(other).unwrap_or_else(|| targets.to_vec());
             self.others(&other.before, &own, extra);
-            let arguments = self.bind(other, &Call::bare(&other.name), extra);
+            let arguments = self.bind(other, &TaskCall::bare(&other.name), extra);
             self.list(other, arguments, &own);
             self.others(&other.after, &own, extra);
         }
     }
 
     /// Binds a call's arguments to the task's parameters, as a function call does.
-    fn bind(&mut self, task: &Task, call: &Call, extra: &Vars) -> Arguments {
+    fn bind(&mut self, task: &Task, call: &TaskCall, extra: &Vars) -> Arguments {
         types::bind(
             types::Binding { task, call, extra, file: self.file, secrets: &self.secrets },
             &mut self.problems,

@@ -32,6 +32,6 @@ pub(super) use condition::asks;
 pub(super) use narrow::narrow;
 pub use outline::Picking;
 pub use planning::{command, step, tasks};
-pub use request::{Bounds, Call, DEFAULT_POOL, Operator, Request};
+pub use request::{Bounds, DEFAULT_POOL, Operator, Request, TaskCall};
 pub use ssh_config::{Consulted, SshConfigSource};
 pub(super) use variables::{name_hosts, suggest};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::plan::{Body, Call, Handler, Item, PlannedBlock, PlannedStep};
 use crate::event::Section;
-use crate::model::given::Wanted;
+use crate::model::given::WantedType;
 use crate::model::handed::{Handed, Handover};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
@@ -84,7 +84,7 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
         handlers: Vec::new(),
         refused: Vec::new(),
     };
-    let place = Place::default();
+    let place = OutlinePlace::default();
     let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
     let mut body = Body {
         main: opening.items(&task.steps, &place),
@@ -109,14 +109,14 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
 
 /// What surrounds a step.
 #[derive(Clone, Default)]
-struct Place {
+struct OutlinePlace {
     section: Section,
     locals: Vec<String>,
     /// The block around it, its own surroundings handed down to it.
     outer: Option<Step>,
 }
 
-impl Place {
+impl OutlinePlace {
     /// The same place in another section. What stands in a `rescue` only runs then, whatever it is called there.
     fn within(&self, section: Section) -> Self {
         let section = if self.section == Section::Steps { section } else { self.section };
@@ -142,11 +142,11 @@ struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    fn items(&mut self, steps: &[Step], place: &Place) -> Vec<Item> {
+    fn items(&mut self, steps: &[Step], place: &OutlinePlace) -> Vec<Item> {
         steps.iter().filter_map(|step| self.item(step, place)).collect()
     }
 
-    fn item(&mut self, step: &Step, place: &Place) -> Option<Item> {
+    fn item(&mut self, step: &Step, place: &OutlinePlace) -> Option<Item> {
         let mut step = step.clone();
         if let Some(outer) = &place.outer {
             let refused = hand_down(outer, &mut step);
@@ -156,7 +156,7 @@ impl Opening<'_> {
         }
         match &step.action {
             Action::Block(block) => {
-                let body = self.block(block, &Place { outer: Some(step.clone()), ..place.clone() });
+                let body = self.block(block, &OutlinePlace { outer: Some(step.clone()), ..place.clone() });
                 let locals = place.locals.clone().into();
                 Some(Item::Block(PlannedBlock { when: step.when.clone(), call: None, locals, body }))
             }
@@ -183,12 +183,12 @@ impl Opening<'_> {
     }
 
     /// Whether the step that is come to is picked.
-    fn is_picked(&self, step: &Step, place: &Place) -> bool {
+    fn is_picked(&self, step: &Step, place: &OutlinePlace) -> bool {
         let too_early = place.section == Section::Steps && self.met < self.start;
         !too_early && self.picking.pick(&step.tags)
     }
 
-    fn block(&mut self, block: &Block, place: &Place) -> Body {
+    fn block(&mut self, block: &Block, place: &OutlinePlace) -> Body {
         let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
         Body {
             main: self.items(&block.steps, place),
@@ -198,7 +198,7 @@ impl Opening<'_> {
     }
 
     /// The steps of a called task. The file has no circle of calls.
-    fn called(&mut self, include: &Include, step: &Step, place: &Place) -> Option<(Call, Body)> {
+    fn called(&mut self, include: &Include, step: &Step, place: &OutlinePlace) -> Option<(Call, Body)> {
         let task = self.file?.tasks.get(&include.task.value)?;
         let mut vars: Vars = task.vars.clone();
         for (name, default) in &task.params {
@@ -210,22 +210,24 @@ impl Opening<'_> {
         locals.extend(include.args.keys().cloned());
         let mut outer = step.clone();
         outer.timeout = outer.timeout.or(task.timeout);
-        let inner = Place { outer: Some(outer), ..place.with(&locals) };
+        let inner = OutlinePlace { outer: Some(outer), ..place.with(&locals) };
         let block =
             Block { steps: task.steps.clone(), rescue: task.rescue.clone(), always: task.always.clone() };
         let body = self.block(&block, &inner);
         self.handlers_of(task, &inner);
         let known = |name: &str| vars.get(name).or_else(|| self.file?.vars.get(name)).cloned();
-        let wanted =
-            |(name, default): (&String, &Option<Value>)| (name.clone(), Wanted::of(default.as_ref(), &known));
+        let wanted = |(name, default): (&String, &Option<Value>)| {
+            (name.clone(), WantedType::of(default.as_ref(), &known))
+        };
         let wanted = task.params.iter().map(wanted).collect();
         let (position, args) = (include.task.position.clone(), include.args.clone());
         Some((Call { position, args, wanted, vars }, body))
     }
 
     /// The handlers of a task, each once however often it is called.
-    fn handlers_of(&mut self, task: &Task, place: &Place) {
-        let place = Place { locals: Vec::new(), outer: None, ..place.clone() }.within(Section::Handlers);
+    fn handlers_of(&mut self, task: &Task, place: &OutlinePlace) {
+        let place =
+            OutlinePlace { locals: Vec::new(), outer: None, ..place.clone() }.within(Section::Handlers);
         for (name, steps) in &task.handlers {
             if self.handlers.iter().any(|handler| handler.name == *name) {
                 continue;

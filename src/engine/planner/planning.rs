@@ -8,8 +8,8 @@ use crate::engine::plan::memory::Memory;
 use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::listing::TaskList;
 use crate::engine::planner::outline::{Outline, Picking, outline};
-use crate::engine::planner::request::{Call, Request};
-use crate::engine::planner::start::{self, Start};
+use crate::engine::planner::request::{Request, TaskCall};
+use crate::engine::planner::start::{self, RunStart};
 use crate::engine::planner::variables::Variables;
 use crate::engine::planner::{condition, delegates, given, host_vars, hosts, locks, narrow, types, uses};
 use crate::model::endpoint::Endpoint;
@@ -66,7 +66,7 @@ pub fn step(
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let outline = outline(&task, None, &Picking::default(), 0);
     let task = planned_task(&request, &task, outline, everyone, &hosts, &Arc::from(Path::new("")));
-    let parts = Parts { hosts, tasks: vec![task], warnings: drafts.warnings, ..Parts::default() };
+    let parts = PlanParts { hosts, tasks: vec![task], warnings: drafts.warnings, ..PlanParts::default() };
     Ok(assemble(request, parts))
 }
 
@@ -82,7 +82,7 @@ pub fn tasks(
     inventory: &mut Inventory,
     selected: Option<&[usize]>,
     file: &TaskFile,
-    calls: &[Call],
+    calls: &[TaskCall],
 ) -> Result<Plan, Vec<Diagnostic>> {
     let bounds = request.bounds.clone();
     let mut list = TaskList {
@@ -108,7 +108,7 @@ pub fn tasks(
     }
 
     let start = match &request.picking.start_at {
-        None => Start::default(),
+        None => RunStart::default(),
         Some(text) => {
             let tasks: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
             let called: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
@@ -169,7 +169,7 @@ pub fn tasks(
     }
     let host_vars = host_vars.unwrap_or_default();
     let plan =
-        assemble(request, Parts { hosts, delegates, tasks, keepers, host_vars, warnings: all_warnings });
+        assemble(request, PlanParts { hosts, delegates, tasks, keepers, host_vars, warnings: all_warnings });
     let locked: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
     let plan = locks::with_locks(plan, &locked, &mut problems);
     if problems.is_empty() { Ok(plan) } else { Err(problems) }
@@ -183,7 +183,7 @@ fn once_per_shard(step: &Step, shard: Shard) -> Diagnostic {
 
 /// What was worked out for a request.
 #[derive(Default)]
-struct Parts {
+struct PlanParts {
     hosts: Vec<PlannedHost>,
     delegates: Vec<PlannedHost>,
     tasks: Vec<PlannedTask>,
@@ -192,8 +192,8 @@ struct Parts {
     warnings: Vec<Diagnostic>,
 }
 
-fn assemble(request: Request, parts: Parts) -> Plan {
-    let Parts { hosts, delegates, tasks, keepers, host_vars, warnings } = parts;
+fn assemble(request: Request, parts: PlanParts) -> Plan {
+    let PlanParts { hosts, delegates, tasks, keepers, host_vars, warnings } = parts;
     Plan {
         run: request.run,
         title: request.title,

@@ -23,7 +23,7 @@ pub const DEFAULT_POOL: usize = 128;
 
 /// A task as called on the command line.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct TaskCall {
     /// The task's name.
     pub task: String,
     /// Arguments by position (`hello:Jeff`).
@@ -32,7 +32,7 @@ pub struct Call {
     pub named: IndexMap<String, Given>,
 }
 
-impl Call {
+impl TaskCall {
     /// A call without arguments.
     pub fn bare(task: &str) -> Self {
         Self { task: task.to_owned(), positional: Vec::new(), named: IndexMap::new() }

@@ -10,7 +10,7 @@ use crate::model::task::{Task, TaskFile};
 
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Start {
+pub(super) struct RunStart {
     /// Tasks before this one are left out.
     pub(super) task: usize,
     /// Steps of it before this one are left out, from 0.
@@ -27,7 +27,7 @@ pub(super) fn find(
     tasks: &[&Task],
     called: &[&str],
     file: &TaskFile,
-) -> Result<Start, Diagnostic> {
+) -> Result<RunStart, Diagnostic> {
     let steps: Vec<Vec<PlannedStep>> =
         tasks.iter().map(|task| outline(task, Some(file), &Picking::default(), 0).steps).collect();
     let (task, number) = match text.rsplit_once(':') {
@@ -50,7 +50,7 @@ pub(super) fn find(
         };
         let main = steps.get(task).map_or(0, |steps| steps.iter().filter(|step| is_main(step)).count());
         return match number.checked_sub(1) {
-            Some(step) if step < main => Ok(Start { task, step }),
+            Some(step) if step < main => Ok(RunStart { task, step }),
             _ => Err(Diagnostic::bare(format!(
                 "--start-at {text}: the task \"{name}\" has {}",
                 counted(main, "step")
@@ -59,13 +59,13 @@ pub(super) fn find(
         };
     }
     let all = || {
-        let of = |(task, steps): (usize, &'_ Vec<PlannedStep>)| -> Vec<(Start, String)> {
+        let of = |(task, steps): (usize, &'_ Vec<PlannedStep>)| -> Vec<(RunStart, String)> {
             let titled = steps.iter().enumerate().filter(|(_, step)| is_main(step));
-            titled.map(|(step, planned)| (Start { task, step }, summarize(planned).title)).collect()
+            titled.map(|(step, planned)| (RunStart { task, step }, summarize(planned).title)).collect()
         };
         steps.iter().enumerate().flat_map(of)
     };
-    let found: Vec<Start> = all().filter(|(_, title)| title == text).map(|(start, _)| start).collect();
+    let found: Vec<RunStart> = all().filter(|(_, title)| title == text).map(|(start, _)| start).collect();
     match found.as_slice() {
         [start] => Ok(*start),
         [] => {

@@ -1,8 +1,8 @@
 //! What the command line gives to tasks: arguments bound to parameters, and each value with the type of the default that it
 //! stands for. What does not fit is told before anything is contacted.
 
-use crate::engine::planner::request::{Call, Request};
-use crate::model::given::{Given, Wanted};
+use crate::engine::planner::request::{Request, TaskCall};
+use crate::model::given::{Given, WantedType};
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, TaskFile};
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 /// A call and what it is bound to.
 pub(super) struct Binding<'a> {
     pub(super) task: &'a Task,
-    pub(super) call: &'a Call,
+    pub(super) call: &'a TaskCall,
     /// Variables that stand for parameters too.
     pub(super) extra: &'a Vars,
     pub(super) file: &'a TaskFile,
@@ -124,8 +124,12 @@ fn reached<'t>(called: &[&'t Task], file: &'t TaskFile) -> Vec<&'t Task> {
     found
 }
 
-fn of_variable(file: &TaskFile, value: &Value) -> Wanted {
-    if value.is_null() { Wanted::Any } else { Wanted::of(Some(value), &|name| file.vars.get(name).cloned()) }
+fn of_variable(file: &TaskFile, value: &Value) -> WantedType {
+    if value.is_null() {
+        WantedType::Any
+    } else {
+        WantedType::of(Some(value), &|name| file.vars.get(name).cloned())
+    }
 }
 
 /// The value of a parameter that several tasks may have. A default decides; a parameter that has none takes any type.
@@ -137,14 +141,14 @@ fn of_parameter<'t>(
     file: &TaskFile,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Value> {
-    let mut decided: Option<(&Task, Wanted, Option<&Value>)> = None;
+    let mut decided: Option<(&Task, WantedType, Option<&Value>)> = None;
     for task in tasks {
         let default = task.params.get(name).and_then(Option::as_ref).filter(|default| !default.is_null());
         let wants = wanted(task, file, default);
         // Only a default of one type decides.
-        let decides = default.is_some() && wants != Wanted::Any;
+        let decides = default.is_some() && wants != WantedType::Any;
         match decided {
-            Some((other, already, Some(_))) if already != Wanted::Any => {
+            Some((other, already, Some(_))) if already != WantedType::Any => {
                 if decides && wants != already {
                     let (one, two) = (already.words(), wants.words());
                     let message = format!(
@@ -170,7 +174,7 @@ fn of_parameter<'t>(
     value
 }
 
-fn wanted(task: &Task, file: &TaskFile, default: Option<&Value>) -> Wanted {
+fn wanted(task: &Task, file: &TaskFile, default: Option<&Value>) -> WantedType {
     let variable = |name: &str| {
         task.vars
             .get(name)
@@ -178,10 +182,10 @@ fn wanted(task: &Task, file: &TaskFile, default: Option<&Value>) -> Wanted {
             .or_else(|| file.vars.get(name))
             .cloned()
     };
-    Wanted::of(default, &variable)
+    WantedType::of(default, &variable)
 }
 
-fn needs(param: &str, wanted: Wanted, default: Option<&Value>) -> String {
+fn needs(param: &str, wanted: WantedType, default: Option<&Value>) -> String {
     let why = default.map(|default| format!(" (its default is {default})")).unwrap_or_default();
     format!("{} for \"{param}\"{why}", wanted.words())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::plan::expand::{Problem, expand, has_template};
+use crate::engine::plan::expand::{VariableProblem, expand, has_template};
 use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS, is_shared};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
 use crate::engine::planner::outline::Outline;
@@ -232,8 +232,10 @@ impl<'a> Variables<'a> {
                     Ok(name) => to.push(name.trim().to_owned()),
                     // What is not defined has been told.
                     Err(_) if names.iter().any(|name| !self.knows(name, member, hosts)) => break,
-                    Err(error) => found
-                        .add(Problem { message: error.message, help: error.help, not_known: false }, host),
+                    Err(error) => found.add(
+                        VariableProblem { message: error.message, help: error.help, not_known: false },
+                        host,
+                    ),
                 }
             }
             problems.extend(found.finish());
@@ -365,16 +367,16 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
 /// One message for all hosts that have the same problem.
 #[derive(Default)]
 struct Grouped {
-    hosts: BTreeMap<Problem, Vec<String>>,
+    hosts: BTreeMap<VariableProblem, Vec<String>>,
 }
 
 impl Grouped {
-    fn add(&mut self, problem: Problem, host: &PlannedHost) {
+    fn add(&mut self, problem: VariableProblem, host: &PlannedHost) {
         self.hosts.entry(problem).or_default().push(host.endpoint.name.to_string());
     }
 
     fn finish(self) -> impl Iterator<Item = Diagnostic> {
-        self.hosts.into_iter().map(|(Problem { message, help, not_known: _ }, hosts)| {
+        self.hosts.into_iter().map(|(VariableProblem { message, help, not_known: _ }, hosts)| {
             let hosts = name_hosts(hosts.iter().map(String::as_str));
             Diagnostic { help, ..Diagnostic::bare(format!("{message} (on {hosts})")) }
         })

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use indexmap::{IndexMap, IndexSet};
 
 use crate::engine::planner::name_hosts;
-use crate::engine::preflight::disk::{self, Disk, Problem, is_glob};
+use crate::engine::preflight::disk::{self, Disk, FileProblem, is_glob};
 use crate::engine::preflight::found::Found;
-use crate::engine::preflight::known::{Known, Member, Runs, Text};
+use crate::engine::preflight::known::{Known, Member, Text, WhenRuns};
 use crate::model::files::Get;
 
 /// What earlier downloads of a run have written.
@@ -31,7 +31,7 @@ impl Downloads {
         let sources: Vec<Text<'_>> = get.from.iter().map(Text::new).collect();
         let mut touched: IndexSet<PathBuf> = IndexSet::new();
         let mut example = None;
-        let mut doubled: Option<Problem> = None;
+        let mut doubled: Option<FileProblem> = None;
         for (member, to) in targets(known, disk, members, get) {
             let mut own: HashMap<PathBuf, String> = HashMap::new();
             for source in &sources {
@@ -62,7 +62,7 @@ impl Downloads {
             let names = name_hosts(hosts.values().map(String::as_str));
             let message = format!("{many} hosts would write to {}: {names}", path.display());
             let help = to.apart(get.to.position.line > 0);
-            found.whole((get.to.position.clone(), Problem { message, help: Some(help) }));
+            found.whole((get.to.position.clone(), FileProblem { message, help: Some(help) }));
         }
     }
 
@@ -73,11 +73,11 @@ impl Downloads {
         disk: &mut Disk,
         members: &'m [Member<'a>],
         get: &Get,
-    ) -> Vec<(&'m Member<'a>, Problem)> {
-        let mut seen: HashMap<PathBuf, Result<(), Problem>> = HashMap::new();
+    ) -> Vec<(&'m Member<'a>, FileProblem)> {
+        let mut seen: HashMap<PathBuf, Result<(), FileProblem>> = HashMap::new();
         let running = targets(known, disk, members, get).into_iter();
         running
-            .filter(|(member, _)| member.runs == Runs::Yes)
+            .filter(|(member, _)| member.runs == WhenRuns::Yes)
             .filter_map(|(member, to)| {
                 let folder = to.folder_written().to_owned();
                 let verdict = seen.entry(folder).or_insert_with_key(|folder| disk::writable(folder));
@@ -134,7 +134,7 @@ fn targets<'m, 'a>(
     get: &Get,
 ) -> Vec<(&'m Member<'a>, Target)> {
     let (to, sources) = (Text::new(&get.to), get.from.iter().map(Text::new).collect::<Vec<_>>());
-    let running = members.iter().filter(|member| member.runs != Runs::No);
+    let running = members.iter().filter(|member| member.runs != WhenRuns::No);
     running
         .filter_map(|member| {
             let text = known.local(&known.render(&to, member)?);
@@ -152,13 +152,13 @@ fn normal(path: &Path) -> PathBuf {
     path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
-fn two_sources(path: &Path, first: &str, second: &str, in_file: bool) -> Problem {
+fn two_sources(path: &Path, first: &str, second: &str, in_file: bool) -> FileProblem {
     let help = if in_file {
         "give each its own step and folder"
     } else {
         "fetch them one at a time, each into its own folder"
     };
-    Problem {
+    FileProblem {
         message: format!("two sources would write to {}: {first}, {second}", path.display()),
         help: Some(help.to_owned()),
     }

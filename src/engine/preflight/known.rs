@@ -26,7 +26,7 @@ pub(super) struct Member<'a> {
     /// Its name.
     pub(super) name: &'a str,
     /// Whether the step is run there.
-    pub(super) runs: Runs,
+    pub(super) runs: WhenRuns,
     task: &'a PlannedTask,
     step: &'a PlannedStep,
     of: &'a TaskHost,
@@ -37,7 +37,7 @@ pub(super) struct Member<'a> {
 
 /// Whether a step's `when` lets it run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Runs {
+pub(super) enum WhenRuns {
     Yes,
     No,
     /// It depends on what earlier steps find.
@@ -80,7 +80,7 @@ impl<'a> Known<'a> {
                 host: of.host,
                 name: host.endpoint.name.as_str(),
                 // A block's own condition is looked at when the host comes there.
-                runs: if step.section == Section::Steps { Runs::Yes } else { Runs::Perhaps },
+                runs: if step.section == Section::Steps { WhenRuns::Yes } else { WhenRuns::Perhaps },
                 task,
                 step,
                 of,
@@ -90,9 +90,9 @@ impl<'a> Known<'a> {
             if let Some(when) = &when {
                 let scope = self.is_known(when, &member).then(|| self.scope(&member));
                 member.runs = match scope.map(|scope| self.plan.templates.eval_bool(when.text, scope)) {
-                    Some(Ok(true)) => Runs::Yes,
-                    Some(Ok(false)) => Runs::No,
-                    Some(Err(_)) | None => Runs::Perhaps,
+                    Some(Ok(true)) => WhenRuns::Yes,
+                    Some(Ok(false)) => WhenRuns::No,
+                    Some(Err(_)) | None => WhenRuns::Perhaps,
                 };
             }
             Some(member)

@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 
 use crate::engine::plan::{Plan, PlannedStep, PlannedTask};
 use crate::engine::planner::suggest;
-use crate::engine::preflight::disk::{Disk, Problem};
+use crate::engine::preflight::disk::{Disk, FileProblem};
 use crate::engine::preflight::downloads::Downloads;
 use crate::engine::preflight::found::Found;
-use crate::engine::preflight::known::{Known, Member, Runs, Text};
+use crate::engine::preflight::known::{Known, Member, Text, WhenRuns};
 use crate::files::select::Selection;
 use crate::model::action::{DoneAt, LocalReads, Touches};
 use crate::model::files::TreeRules;
@@ -74,7 +74,7 @@ impl<'a> Preflight<'a> {
     fn globs(&mut self, rules: &TreeRules) {
         for pattern in &rules.exclude {
             if let Err(error) = Selection::new(&[&pattern.value]) {
-                self.found.whole((pattern.position.clone(), Problem::new(error.to_string())));
+                self.found.whole((pattern.position.clone(), FileProblem::new(error.to_string())));
             }
         }
     }
@@ -85,7 +85,7 @@ impl<'a> Preflight<'a> {
             return;
         }
         let texts: Vec<Text<'_>> = from.iter().map(Text::new).collect();
-        for member in self.known.members(task, step).iter().filter(|member| member.runs == Runs::Yes) {
+        for member in self.known.members(task, step).iter().filter(|member| member.runs == WhenRuns::Yes) {
             let Some(folder) = self.known.folder(member) else { continue };
             let known = texts.iter().zip(from).filter_map(|(text, from)| {
                 let path = self.known.render(text, member)?;
@@ -110,7 +110,7 @@ impl<'a> Preflight<'a> {
         }
         let members = self.known.members(task, step);
         for (member, path) in self.paths(&members, from) {
-            if member.runs == Runs::Yes
+            if member.runs == WhenRuns::Yes
                 && let Err(problem) = self.disk.folder(&path)
             {
                 self.found.add(&from.position, problem, member, task);
@@ -126,7 +126,7 @@ impl<'a> Preflight<'a> {
         let members = self.known.members(task, step);
         let shell = step.step.shell.as_ref().map(|shell| shell.value.as_str());
         for (member, path) in self.paths(&members, from) {
-            if member.runs == Runs::Yes
+            if member.runs == WhenRuns::Yes
                 && let Err(problem) = self.disk.script(&path, shell)
             {
                 self.found.add(&from.position, problem, member, task);
@@ -154,7 +154,7 @@ impl<'a> Preflight<'a> {
                             .filter(|member| !self.known.knows(name, member))
                             .collect();
                         let Some(first) = lacking.first() else { continue };
-                        let problem = Problem {
+                        let problem = FileProblem {
                             message: format!("undefined variable \"{name}\""),
                             help: Some(suggest(name, self.known.names(first), "")),
                         };
@@ -164,7 +164,7 @@ impl<'a> Preflight<'a> {
                     }
                 }
                 Err(problem) if !self.makes_files => {
-                    for member in members.iter().filter(|member| member.runs == Runs::Yes) {
+                    for member in members.iter().filter(|member| member.runs == WhenRuns::Yes) {
                         self.found.add(&from.position, problem.clone(), member, task);
                     }
                 }
@@ -176,7 +176,7 @@ impl<'a> Preflight<'a> {
     /// The local path that a text is on each host that may run the step, where that is known.
     fn paths<'m>(&self, members: &'m [Member<'a>], text: &TemplateText) -> Vec<(&'m Member<'a>, PathBuf)> {
         let text = Text::new(text);
-        let running = members.iter().filter(|member| member.runs != Runs::No);
+        let running = members.iter().filter(|member| member.runs != WhenRuns::No);
         running
             .filter_map(|member| {
                 let path = self.known.render(&text, member)?;

@@ -8,7 +8,7 @@ use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::planner::uses::{leaves, names_of};
 use crate::engine::preflight::disk::Disk;
-use crate::engine::preflight::known::{Known, Runs, Text};
+use crate::engine::preflight::known::{Known, Text, WhenRuns};
 use crate::model::inventory::Inventory;
 use crate::model::task::{Action, TaskFile};
 use crate::model::value::Vars;
@@ -50,7 +50,7 @@ fn names_in_files(plan: &Plan) -> Option<BTreeSet<String>> {
         for step in &task.steps {
             if let Action::Template(file) = &step.step.action {
                 let text = Text::new(&file.from);
-                for member in known.members(task, step).iter().filter(|member| member.runs != Runs::No) {
+                for member in known.members(task, step).iter().filter(|member| member.runs != WhenRuns::No) {
                     let path = known.local(&known.render(&text, member)?);
                     names
                         .extend(disk.template(&known.folder(member)?.join(path)).ok()?.names.iter().cloned());

@@ -22,14 +22,14 @@ use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::Orphaned;
 use crate::model::shell::{self, Prelude, ShellError};
 use crate::model::task::{Command, Dialogue, Respond, Shown};
-use crate::ssh::talk::{Answer, OpenInput, Opening};
+use crate::ssh::talk::{OpenInput, TalkAnswer, TalkOpening};
 use crate::ssh::{Connector, ExecRequest, Sent, Stdin};
 
 /// A command, ready to be started.
 pub(super) struct Prepared {
     pub(super) request: ExecRequest,
     /// None for a command that is passed on untouched.
-    pub(super) opening: Option<Opening>,
+    pub(super) opening: Option<TalkOpening>,
 }
 
 /// By what means a script is run.
@@ -57,7 +57,7 @@ pub(super) enum Reads {
     /// This.
     Data(Bytes),
     /// Answers to what it asks.
-    Answers(Vec<Answer>),
+    Answers(Vec<TalkAnswer>),
 }
 
 /// Composes the start of a script.
@@ -102,7 +102,7 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
     };
     let terminal = means.terminal;
     let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal, sent: Sent::default() };
-    let opening = Opening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
+    let opening = TalkOpening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
     Ok(Prepared { request, opening: Some(opening) })
 }
 
@@ -141,7 +141,7 @@ pub(super) fn reads(render: Render<'_>, dialogue: &Dialogue) -> Result<Reads, Fa
         let prompt = Regex::new(&respond.prompt.value)
             .map_err(|error| Failure::new(Kind::Template, format!("\"prompt\": {error}")))?;
         let text = Bytes::from(render.text(&respond.answer)? + "\n");
-        Ok(Answer { prompt, text, times: respond.times })
+        Ok(TalkAnswer { prompt, text, times: respond.times })
     };
     respond.iter().map(answer).collect::<Result<_, Failure>>().map(Reads::Answers)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::host::connection::Connection;
+use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegate;
 use crate::engine::host::render::Render;
 use crate::engine::host::run::Seen;
@@ -38,7 +38,7 @@ pub(crate) struct StepCx<'a, C: Connector> {
     pub(crate) tools: &'a Tools<C>,
     pub(crate) activity: &'a Arc<Activity>,
     /// The connection to `place`.
-    pub(crate) connection: &'a mut Connection<C::Session>,
+    pub(crate) connection: &'a mut HostConnection<C::Session>,
     /// What is known of `host`.
     pub(crate) seen: &'a mut Seen,
     /// What all have in common who do a step at `place`, when that is another host.

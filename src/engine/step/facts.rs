@@ -8,14 +8,14 @@ use crate::engine::host::result::StepResult;
 use crate::engine::live::stop::StopReceiver;
 use crate::engine::step::cx::StepCx;
 use crate::event::{Fact, StepAt, StepFact};
-use crate::files::remote::{Privilege, Shell};
+use crate::files::remote::{RemotePrivilege, Shell};
 use crate::model::action::FACTS;
 use crate::model::facts::{self, Facts, FactsError};
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 use crate::model::settings::TimeLimit;
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
-use crate::ssh::{Claim, Connector, Session};
+use crate::ssh::{ChannelClaim, Connector, Session};
 
 /// How long a host may take to tell, unless the step or its task says otherwise.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -81,7 +81,7 @@ pub(crate) async fn gather<S: Session>(
     let shell = tokio::select! {
         biased;
         reason = stop.asked() => return Err(Untold::Cancelled(reason)),
-        shell = Shell::start(session, &Privilege::Login, Claim::Alone) => {
+        shell = Shell::start(session, &RemotePrivilege::Login, ChannelClaim::Alone) => {
             // A shell was asked for before a connection is lost here: something may have been started.
             shell.map_err(|failure| if failure.kind.is_loss() { Untold::Lost(failure) } else { Untold::Refused(failure) })?
         }

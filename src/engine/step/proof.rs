@@ -29,14 +29,14 @@ pub(super) enum Sign {
     /// Enough: the account runs what it is given, or the command's end says more than its beginning would.
     Mark,
     /// The account was given another line, and gave no mark either.
-    Missing(Said),
+    Missing(ProofSaid),
     /// There is no telling.
-    Unclear(Said),
+    Unclear(ProofSaid),
 }
 
 /// What came of a command that may not have been begun.
 #[derive(Clone, Copy)]
-pub(super) enum Said {
+pub(super) enum ProofSaid {
     Nothing,
     /// Output, of a command that has none.
     Something,
@@ -50,8 +50,8 @@ impl Sign {
             Self::Missing(said) => {
                 result.outcome.status = StepStatus::Unknown;
                 let (does, then) = match said {
-                    Said::Nothing => ("is silent", "prints nothing"),
-                    Said::Something => ("says the same", "does not print hello"),
+                    ProofSaid::Nothing => ("is silent", "prints nothing"),
+                    ProofSaid::Something => ("says the same", "does not print hello"),
                 };
                 let message = format!(
                     "exit status 0, but no sign that it started: this account {does} whatever command it is given"
@@ -63,8 +63,8 @@ impl Sign {
             }
             Self::Unclear(said) => {
                 let output = match said {
-                    Said::Nothing => "no output",
-                    Said::Something => "output that is not its own",
+                    ProofSaid::Nothing => "no output",
+                    ProofSaid::Something => "output that is not its own",
                 };
                 let note =
                     format!("exit status 0 and {output}; whether the account's shell started it is unknown");
@@ -86,8 +86,8 @@ pub(super) async fn look<C: Connector>(cx: &mut StepCx<'_, C>, line: &str, finis
         | Ended::Stopped { .. } => false,
     };
     let said = match (finished.spoke, is_silent(line)) {
-        (false, _) => Some(Said::Nothing),
-        (true, true) => Some(Said::Something),
+        (false, _) => Some(ProofSaid::Nothing),
+        (true, true) => Some(ProofSaid::Something),
         (true, false) => None,
     };
     let settled = cx.seen.takes_commands || !finished.software.runs_login_shells();
@@ -101,7 +101,7 @@ pub(super) async fn look<C: Connector>(cx: &mut StepCx<'_, C>, line: &str, finis
 }
 
 /// Asks the account for a mark.
-async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: Said) -> Sign {
+async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: ProofSaid) -> Sign {
     let Ok(Prepared { mut request, opening }) = shared::nothing(None) else { return Sign::Unclear(said) };
     let mut line = request.line.to_vec();
     line.resize(line.len().max(MAX_LINE), b' ');

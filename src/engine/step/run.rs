@@ -33,7 +33,7 @@ pub(super) async fn run<C: Connector>(
     }
     let (body, lines) = shared::body(cx.render(), command)?;
     let interpreter = cx.step.shell.as_ref().map_or(&*cx.place.shell, |shell| shell.value.as_str());
-    let finished = match scripted(cx, Body { text: &body, interpreter }).await? {
+    let finished = match scripted(cx, ScriptBody { text: &body, interpreter }).await? {
         Ok(finished) => finished,
         Err(result) => return Ok(*result),
     };
@@ -42,7 +42,7 @@ pub(super) async fn run<C: Connector>(
 }
 
 /// A script, and what it is written for.
-pub(super) struct Body<'a> {
+pub(super) struct ScriptBody<'a> {
     pub(super) text: &'a str,
     pub(super) interpreter: &'a str,
 }
@@ -50,7 +50,7 @@ pub(super) struct Body<'a> {
 /// Runs a script as the step's keys want it run. When it could not be started, the result says why.
 pub(super) async fn scripted<C: Connector>(
     cx: &mut StepCx<'_, C>,
-    body: Body<'_>,
+    body: ScriptBody<'_>,
 ) -> Result<Result<Finished, Box<StepResult>>, Failure> {
     let (step, render) = (cx.step, cx.render());
     let token = Token::new(rand::random());

@@ -3,7 +3,7 @@
 use crate::engine::host::result::StepResult;
 use crate::engine::step::command as shared;
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::run::{self, Body};
+use crate::engine::step::run::{self, ScriptBody};
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::shell::carried::{Carried, carried};
 use crate::model::shell::quote_word;
@@ -30,7 +30,7 @@ pub(super) async fn run<C: Connector>(
     let carried =
         carried(Carried { name: &name, content: &content, args: &args, shell, fallback: &cx.place.shell });
     let body = carried.map_err(|error| shared::unusable(&error))?;
-    match run::scripted(cx, Body { text: &body, interpreter: "sh" }).await? {
+    match run::scripted(cx, ScriptBody { text: &body, interpreter: "sh" }).await? {
         Ok(finished) => Ok(shared::outcome(finished, StepStatus::Changed, None)),
         Err(result) => Ok(*result),
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use tokio::sync::Semaphore;
 
-use crate::engine::host::connection::Connection;
+use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
@@ -38,7 +38,7 @@ struct Bench {
     tools: Tools<Fake>,
     deliveries: Receiver<Delivery>,
     activity: Arc<Activity>,
-    connection: Connection<FakeSession>,
+    connection: HostConnection<FakeSession>,
     seen: Seen,
 }
 
@@ -47,7 +47,8 @@ impl Bench {
         let (sink, deliveries) = engine::channel(&Redactor::default());
         let (stop, questions) = (engine::stop_channel().1, engine::questions().0);
         let connected = fake.connect(&plan.hosts[0].endpoint).await.unwrap();
-        let connection = Connection { session: Some(Arc::new(connected.session)), ..Connection::default() };
+        let connection =
+            HostConnection { session: Some(Arc::new(connected.session)), ..HostConnection::default() };
         let activity = Arc::new(Activity::new(sink.clone()));
         let tools = Tools { connector: fake, sink, stop, questions, files: Arc::default() };
         Self { plan, tools, deliveries, activity, connection, seen: Seen::default() }

@@ -1,6 +1,6 @@
 //! `--step`: before each step the user is asked, once for all hosts of the batch, whether to run it.
 
-use crate::engine::live::questions::{Pace as Wish, Wanted};
+use crate::engine::live::questions::{StepChoice as Wish, Wanted};
 use crate::engine::live::together::Claim;
 use crate::engine::plan::memory::{Done, Place};
 use crate::engine::plan::{PlannedStep, summarize};

@@ -20,7 +20,7 @@ use crate::model::template::Layer;
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
 
-type Walked = Result<(), Halt>;
+type WalkEnd = Result<(), Halt>;
 
 /// Takes one host through one task.
 ///
@@ -68,7 +68,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// Boxed, as blocks stand in blocks.
-    fn items<'w>(&'w mut self, items: &'w [Item]) -> BoxFuture<'w, Walked> {
+    fn items<'w>(&'w mut self, items: &'w [Item]) -> BoxFuture<'w, WalkEnd> {
         async move {
             for item in items {
                 match item {
@@ -81,7 +81,7 @@ impl<C: Connector> Worker<'_, C> {
         .boxed()
     }
 
-    async fn block(&mut self, block: &PlannedBlock) -> Walked {
+    async fn block(&mut self, block: &PlannedBlock) -> WalkEnd {
         match self.wanted(block) {
             Ok(true) => {}
             Ok(false) => {
@@ -106,7 +106,7 @@ impl<C: Connector> Worker<'_, C> {
         }
     }
 
-    async fn body(&mut self, body: &Body) -> Walked {
+    async fn body(&mut self, body: &Body) -> WalkEnd {
         let mut end = self.items(&body.main).await;
         if let Some(halt) = going_on(&end)
             && !body.rescue.is_empty()
@@ -129,7 +129,7 @@ impl<C: Connector> Worker<'_, C> {
 
     /// Runs the handlers that steps asked for, in the order in which the task has them, each once. One that asks
     /// for an earlier one gets it in another round, of which there is one at most.
-    async fn notified_handlers(&mut self) -> Walked {
+    async fn notified_handlers(&mut self) -> WalkEnd {
         for _ in 0..2 {
             for handler in &self.task.handlers {
                 if self.notified.remove(&handler.name) {
@@ -220,7 +220,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// A block that cannot be begun fails at its first step.
-    fn fail_first(&mut self, body: &Body, failure: Failure) -> Walked {
+    fn fail_first(&mut self, body: &Body, failure: Failure) -> WalkEnd {
         let Some(index) = first_step(&body.main) else { return Ok(()) };
         let outcome = self.ended(Status::Failed, Some(failure.clone()), index);
         self.tell_unrun(index, StepResult::failed(failure));
@@ -255,11 +255,11 @@ fn fitting(call: &Call, name: &str, value: Value) -> Result<Value, Failure> {
 }
 
 /// The failure after which the host can be worked on.
-fn going_on(end: &Walked) -> Option<&Halt> {
+fn going_on(end: &WalkEnd) -> Option<&Halt> {
     end.as_ref().err().filter(|halt| halt.can_go_on)
 }
 
-fn first_error(first: Walked, second: Walked) -> Walked {
+fn first_error(first: WalkEnd, second: WalkEnd) -> WalkEnd {
     match (first, second) {
         (Err(first), _) => Err(first),
         (Ok(()), second) => second,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::host::connection::Connection;
+use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegate;
 use crate::engine::host::render::Render;
 use crate::engine::host::result::{StepResult, concealed};
@@ -56,7 +56,7 @@ pub(crate) struct Away<'a, S> {
     pub(crate) place: &'a PlannedHost,
     pub(crate) delegate: &'a Delegate<S>,
     /// The connection that it has left behind.
-    pub(crate) home: Connection<S>,
+    pub(crate) home: HostConnection<S>,
     /// Its place on that host's connection.
     pub(crate) _permit: OwnedSemaphorePermit,
 }

@@ -10,10 +10,10 @@ use crate::files::archive::entry::{
 use crate::files::archive::tar::tar_entries;
 use crate::files::archive::tools::{ArchiveTools, PATIENCE};
 use crate::files::archive::zip::zip_entries;
-use crate::files::remote::{Privilege, Script, Shell, shown};
+use crate::files::remote::{RemotePrivilege, Script, Shell, shown};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::TreePath;
-use crate::ssh::Claim;
+use crate::ssh::ChannelClaim;
 use crate::ssh::local::LocalSession;
 
 /// Reads the list of an archive of this machine; none when no program here does.
@@ -24,7 +24,7 @@ use crate::ssh::local::LocalSession;
 pub async fn list_here(path: &Path) -> Result<Option<Arc<ArchiveList>>, Failure> {
     let path = std::path::absolute(path)
         .map_err(|error| Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display())))?;
-    let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await?;
+    let shell = Shell::start(&LocalSession, &RemotePrivilege::Login, ChannelClaim::Alone).await?;
     let listed = list(&shell, path.as_os_str().as_encoded_bytes()).await;
     shell.end().await;
     match listed {

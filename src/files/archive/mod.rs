@@ -14,6 +14,6 @@ mod tools;
 mod unpack;
 mod zip;
 
-pub use entry::{ArchiveFormat, ArchiveList, Archived, ArchivedKind, ContentProof, PointsTo};
+pub use entry::ArchiveList;
 pub use list::list_here;
 pub use unpack::{ArchiveSource, UnpackJob, Unpacked, unpack};

@@ -13,9 +13,9 @@ use crate::files::archive::list::list;
 use crate::files::archive::tools::{ArchiveTools, PATIENCE};
 use crate::files::content::Content;
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::put::{FileJob, Placing, make_parents, put_file};
-use crate::files::remote::{Remote, Script, Wanted, child, is_folder, is_temporary, shown};
+use crate::files::remote::{Remote, Script, WantedAttributes, child, is_folder, is_temporary, shown};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::TreePath;
 use crate::ssh::Session;
@@ -40,7 +40,7 @@ pub struct UnpackJob<'a> {
     /// How many names at the beginning of each path are left out.
     pub strip: usize,
     /// What its files are to be like, and its folders as to whose they are.
-    pub wanted: &'a Wanted,
+    pub wanted: &'a WantedAttributes,
     /// What folders are to be like.
     pub folder_mode: Option<u32>,
     /// Nothing is changed.
@@ -48,7 +48,7 @@ pub struct UnpackJob<'a> {
     /// Bytes of one host that may be on their way.
     pub in_flight: usize,
     /// Where it is counted.
-    pub progress: &'a Progress,
+    pub progress: &'a TransferProgress,
 }
 
 /// Where an archive is.
@@ -73,7 +73,7 @@ pub struct Unpacked {
 }
 
 /// Something that is to stand at a path of the host.
-struct Item<'a> {
+struct UnpackedItem<'a> {
     entry: &'a Archived,
     /// Its path among what comes out of the archive.
     from: &'a TreePath,
@@ -173,7 +173,7 @@ impl UnpackJob<'_> {
                     content,
                     target: &target,
                     standing: None,
-                    wanted: &Wanted { mode: Some(0o600), ..Wanted::default() },
+                    wanted: &WantedAttributes { mode: Some(0o600), ..WantedAttributes::default() },
                     placing: &Placing::default(),
                     in_flight: self.in_flight,
                     progress: self.progress,
@@ -192,8 +192,11 @@ impl UnpackJob<'_> {
         let reader = tools.reader(list.format)?;
         let unpacking = reader.script(list.format, &archive, Some(&tree));
         remote.work("cannot unpack the archive", &unpacking, PATIENCE).await?;
-        let out: Vec<Item<'_>> =
-            list.entries.iter().map(|(path, entry)| Item { entry, from: path, to: path.clone() }).collect();
+        let out: Vec<UnpackedItem<'_>> = list
+            .entries
+            .iter()
+            .map(|(path, entry)| UnpackedItem { entry, from: path, to: path.clone() })
+            .collect();
         let came = compare(remote, &tree, &out, Depth::Content).await?;
         if let Some(item) = came.different.first().and_then(|&number| out.get(number)) {
             let message =
@@ -227,8 +230,8 @@ impl UnpackJob<'_> {
     }
 
     /// What is to stand where, each folder before what is in it.
-    fn items<'a>(&self, list: &'a ArchiveList) -> Result<Vec<Item<'a>>, Failure> {
-        let mut items: BTreeMap<TreePath, Item<'a>> = BTreeMap::new();
+    fn items<'a>(&self, list: &'a ArchiveList) -> Result<Vec<UnpackedItem<'a>>, Failure> {
+        let mut items: BTreeMap<TreePath, UnpackedItem<'a>> = BTreeMap::new();
         for (from, entry) in &list.entries {
             let names: Vec<&[u8]> = from.names().collect();
             let Some(kept) = names.get(self.strip..).filter(|kept| !kept.is_empty()) else { continue };
@@ -242,7 +245,7 @@ impl UnpackJob<'_> {
                     format!("{one} and {two} are the same path without their first {} names", self.strip);
                 return Err(Failure::new(Kind::UnsafeName, message));
             }
-            items.insert(to.clone(), Item { entry, from, to });
+            items.insert(to.clone(), UnpackedItem { entry, from, to });
         }
         Ok(items.into_values().collect())
     }
@@ -252,7 +255,7 @@ impl UnpackJob<'_> {
         &self,
         remote: &Remote<S>,
         tree: &[u8],
-        items: &[Item<'_>],
+        items: &[UnpackedItem<'_>],
         found: &Comparison,
     ) -> Result<(), Failure> {
         let begin = || Script::new(PLACE);
@@ -289,7 +292,7 @@ impl UnpackJob<'_> {
     async fn settle<S: Session>(
         &self,
         remote: &Remote<S>,
-        items: &[Item<'_>],
+        items: &[UnpackedItem<'_>],
         found: &Comparison,
         dry_run: bool,
     ) -> Result<bool, Failure> {
@@ -311,7 +314,7 @@ impl UnpackJob<'_> {
                     .await?;
             }
         }
-        let Wanted { mode: _, owner, group, mtime: _ } = self.wanted;
+        let WantedAttributes { mode: _, owner, group, mtime: _ } = self.wanted;
         if owner.is_none() && group.is_none() {
             return Ok(changed);
         }
@@ -374,7 +377,7 @@ async fn for_each<S: Session>(
     Ok(output)
 }
 
-fn told(changed: bool, items: &[Item<'_>], unpacked: usize) -> Unpacked {
+fn told(changed: bool, items: &[UnpackedItem<'_>], unpacked: usize) -> Unpacked {
     Unpacked { changed, unpacked, unchanged: items.len() - unpacked, unlisted: false }
 }
 
@@ -386,7 +389,7 @@ fn told(changed: bool, items: &[Item<'_>], unpacked: usize) -> Unpacked {
 async fn compare<S: Session>(
     remote: &Remote<S>,
     root: &[u8],
-    items: &[Item<'_>],
+    items: &[UnpackedItem<'_>],
     depth: Depth,
 ) -> Result<Comparison, Failure> {
     let at = |path: &TreePath| if path.is_root() { root.to_vec() } else { child(root, path.as_bytes()) };

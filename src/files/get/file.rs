@@ -8,7 +8,7 @@ use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
 use crate::files::get::receive::{Expected, receive};
 use crate::files::local::{Destination, LocalError, PendingFile};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::remote::{Remote, shown};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::{EntryKind, TreePath};
@@ -36,7 +36,7 @@ pub struct GetJob<'a> {
     /// Bytes that may be on their way.
     pub in_flight: usize,
     /// Where it is counted.
-    pub progress: &'a Progress,
+    pub progress: &'a TransferProgress,
 }
 
 /// What became of a file.

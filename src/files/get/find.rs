@@ -8,7 +8,7 @@ use crate::ssh::Session;
 
 /// Something of the host that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundPath {
     /// Where it is.
     pub path: Vec<u8>,
     /// Its last name; none for a path like `.`.
@@ -26,10 +26,10 @@ pub struct Found {
 /// # Errors
 ///
 /// Nothing is there; or something that is neither file nor folder.
-pub async fn find<S: Session>(remote: &Remote<S>, text: &[u8]) -> Result<Vec<Found>, Failure> {
+pub async fn find<S: Session>(remote: &Remote<S>, text: &[u8]) -> Result<Vec<FoundPath>, Failure> {
     let contents_only = text.len() > 1 && text.ends_with(b"/");
     if let Some(meta) = remote.look(text, true).await? {
-        return Ok(vec![Found { by_glob: false, ..found(text, meta, contents_only)? }]);
+        return Ok(vec![FoundPath { by_glob: false, ..found(text, meta, contents_only)? }]);
     }
     let glob = std::str::from_utf8(text).ok().filter(|text| PathGlob::is_glob(text));
     let Some(glob) = glob else { return Err(missing(text)) };
@@ -92,13 +92,13 @@ fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder == b"." { name.to_vec() } else { child(folder, name) }
 }
 
-fn found(path: &[u8], meta: Meta, contents_only: bool) -> Result<Found, Failure> {
+fn found(path: &[u8], meta: Meta, contents_only: bool) -> Result<FoundPath, Failure> {
     match meta.kind {
         MetaKind::File { .. } if contents_only => {
             Err(Failure::new(Kind::RemotePath, format!("{} ends in \"/\", but is a file", shown(path))))
         }
         MetaKind::File { .. } | MetaKind::Folder => {
-            Ok(Found { path: path.to_vec(), name: split(path).1, meta, contents_only, by_glob: true })
+            Ok(FoundPath { path: path.to_vec(), name: split(path).1, meta, contents_only, by_glob: true })
         }
         MetaKind::Link | MetaKind::Special => {
             let message =

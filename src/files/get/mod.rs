@@ -11,5 +11,5 @@ pub(in crate::files) mod receive;
 mod tree;
 
 pub use file::{GetJob, Got, get_file};
-pub use find::{Found, find};
+pub use find::{FoundPath, find};
 pub use tree::{GetTreeJob, get_tree};

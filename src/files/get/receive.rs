@@ -14,13 +14,13 @@ use futures::stream::FuturesOrdered;
 
 use crate::files::content::blocking;
 use crate::files::digest::{Digest, Hasher};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::remote::host::Remote;
 use crate::files::remote::paths::about;
 use crate::files::remote::search::Search;
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::ssh::pipe::{LAST_WORDS, Pipe};
-use crate::ssh::sftp::wire::{OpenFlags, Reply, Request, status};
+use crate::ssh::sftp::wire::{OpenFlags, Reply, SftpRequest, status};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 use crate::ssh::{ExecEvent, Session};
 
@@ -59,7 +59,7 @@ pub(in crate::files) async fn receive<S, W>(
     remote: &Remote<S>,
     expected: &Expected<'_>,
     write: Arc<W>,
-    progress: &Progress,
+    progress: &TransferProgress,
 ) -> Result<Digest, Failure>
 where
     S: Session,
@@ -78,8 +78,8 @@ where
         let what = about("read", expected.path);
         let came = u64::try_from(data.len()).unwrap_or(u64::MAX);
         match came.cmp(&expected.size) {
-            Ordering::Greater => return Err(Stop::Longer.into_failure(&what, expected)),
-            Ordering::Less => return Err(Stop::Shorter(came).into_failure(&what, expected)),
+            Ordering::Greater => return Err(ReceiveStop::Longer.into_failure(&what, expected)),
+            Ordering::Less => return Err(ReceiveStop::Shorter(came).into_failure(&what, expected)),
             Ordering::Equal => {}
         }
         if !data.is_empty() {
@@ -91,7 +91,7 @@ where
     // done again, and in the end with nothing else beside it.
     for time in 0..TIMES {
         let _turn = remote.turn(time >= TIMES / 2).await;
-        if by_command(remote, expected, &mut intake).await? == Told::Whole {
+        if by_command(remote, expected, &mut intake).await? == ReceiveTold::Whole {
             return intake.finish().await;
         }
         intake.settle().await?;
@@ -104,7 +104,7 @@ where
 
 /// Whether the server told how the command ended that sent a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum ReceiveTold {
     /// In good order, and all of the content came.
     Whole,
     Nothing,
@@ -116,7 +116,7 @@ struct Intake<'a, W> {
     hasher: Hasher,
     at: u64,
     busy: Option<tokio::task::JoinHandle<io::Result<Hasher>>>,
-    progress: &'a Progress,
+    progress: &'a TransferProgress,
 }
 
 impl<W: Fn(&[u8], u64) -> io::Result<()> + Send + Sync + 'static> Intake<'_, W> {
@@ -168,7 +168,7 @@ where
     loop {
         while asked < expected.size && (in_flight == 0 || in_flight + step as usize <= most) {
             let length = u32::try_from(expected.size - asked).unwrap_or(u32::MAX).min(step);
-            let piece = Piece { handle: &handle, offset: asked, length };
+            let piece = ReceivedPiece { handle: &handle, offset: asked, length };
             let first = piece.ask(sftp, 0).await.map_err(failed)?;
             coming.push_back(piece.collect(sftp, first));
             asked += u64::from(length);
@@ -176,7 +176,7 @@ where
         }
         if asked == expected.size && last.is_none() {
             // Whether it ends where it was said to end is asked in the same breath.
-            let behind = Piece { handle: &handle, offset: expected.size, length: 1 };
+            let behind = ReceivedPiece { handle: &handle, offset: expected.size, length: 1 };
             last = Some(behind.ask(sftp, 0).await.map_err(failed)?);
         }
         let Some(piece) = coming.next().await else { break };
@@ -185,11 +185,11 @@ where
         intake.take(piece).await?;
     }
     drop(coming);
-    let closing = sftp.ask(Request::Close { handle: handle.clone() }).await.map_err(failed)?;
+    let closing = sftp.ask(SftpRequest::Close { handle: handle.clone() }).await.map_err(failed)?;
     if let Some(last) = last {
         match last.reply().await {
             Err(SftpError::Status { code: status::EOF, .. }) => {}
-            Ok(Reply::Data(_)) => return Err(Stop::Longer.into_failure(&what, expected)),
+            Ok(Reply::Data(_)) => return Err(ReceiveStop::Longer.into_failure(&what, expected)),
             Ok(_) => {
                 return Err(Failure::new(Kind::Protocol, format!("{what}: the server answers with no data")));
             }
@@ -201,21 +201,21 @@ where
 
 /// A part of the file that was asked for in one request.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+struct ReceivedPiece<'a> {
     handle: &'a Bytes,
     offset: u64,
     length: u32,
 }
 
 /// Why a file is not what it was said to be.
-enum Stop {
+enum ReceiveStop {
     Host(SftpError),
     Shorter(u64),
     Longer,
     Nothing(u64),
 }
 
-impl Stop {
+impl ReceiveStop {
     fn into_failure(self, what: &str, expected: &Expected<'_>) -> Failure {
         let size = expected.size;
         let why = match self {
@@ -229,14 +229,14 @@ impl Stop {
     }
 }
 
-impl Piece<'_> {
+impl ReceivedPiece<'_> {
     async fn ask(&self, sftp: &Sftp, have: u32) -> Result<Pending, SftpError> {
         let (handle, offset) = (self.handle.clone(), self.offset + u64::from(have));
-        sftp.ask(Request::Read { handle, offset, length: self.length - have }).await
+        sftp.ask(SftpRequest::Read { handle, offset, length: self.length - have }).await
     }
 
     /// All bytes of it, asked for again where the server sent less.
-    async fn collect(self, sftp: &Sftp, first: Pending) -> Result<Bytes, Stop> {
+    async fn collect(self, sftp: &Sftp, first: Pending) -> Result<Bytes, ReceiveStop> {
         let mut pending = first;
         let mut parts: Vec<Bytes> = Vec::new();
         let mut have = 0;
@@ -244,18 +244,20 @@ impl Piece<'_> {
             let data = match pending.reply().await {
                 Ok(Reply::Data(data)) => data,
                 Err(SftpError::Status { code: status::EOF, .. }) => {
-                    return Err(Stop::Shorter(self.offset + u64::from(have)));
+                    return Err(ReceiveStop::Shorter(self.offset + u64::from(have)));
                 }
-                Ok(_) => return Err(Stop::Host(SftpError::Protocol("it answers with no data".to_owned()))),
-                Err(error) => return Err(Stop::Host(error)),
+                Ok(_) => {
+                    return Err(ReceiveStop::Host(SftpError::Protocol("it answers with no data".to_owned())));
+                }
+                Err(error) => return Err(ReceiveStop::Host(error)),
             };
             let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
             if size == 0 {
-                return Err(Stop::Nothing(self.offset + u64::from(have)));
+                return Err(ReceiveStop::Nothing(self.offset + u64::from(have)));
             }
             if size > self.length - have {
                 let answer = format!("{size} bytes where {} were asked for", self.length - have);
-                return Err(Stop::Host(SftpError::Protocol(answer)));
+                return Err(ReceiveStop::Host(SftpError::Protocol(answer)));
             }
             have += size;
             if have == self.length && parts.is_empty() {
@@ -265,7 +267,7 @@ impl Piece<'_> {
             if have == self.length {
                 return Ok(Bytes::from(parts.concat()));
             }
-            pending = self.ask(sftp, have).await.map_err(Stop::Host)?;
+            pending = self.ask(sftp, have).await.map_err(ReceiveStop::Host)?;
         }
     }
 }
@@ -275,7 +277,7 @@ async fn by_command<S, W>(
     remote: &Remote<S>,
     expected: &Expected<'_>,
     intake: &mut Intake<'_, W>,
-) -> Result<Told, Failure>
+) -> Result<ReceiveTold, Failure>
 where
     S: Session,
     W: Fn(&[u8], u64) -> io::Result<()> + Send + Sync + 'static,
@@ -328,19 +330,19 @@ where
         };
         if intake.at + u64::try_from(data.len()).unwrap_or(u64::MAX) > expected.size {
             writer.close().await;
-            return Err(Stop::Longer.into_failure(&what, expected));
+            return Err(ReceiveStop::Longer.into_failure(&what, expected));
         }
         if !data.is_empty() {
             intake.take(data).await?;
         }
     }
     if status.is_none() {
-        return Ok(Told::Nothing);
+        return Ok(ReceiveTold::Nothing);
     }
     remote.ended(&what, status, &said)?;
     if intake.at == expected.size {
-        Ok(Told::Whole)
+        Ok(ReceiveTold::Whole)
     } else {
-        Err(Stop::Shorter(intake.at).into_failure(&what, expected))
+        Err(ReceiveStop::Shorter(intake.at).into_failure(&what, expected))
     }
 }

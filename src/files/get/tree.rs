@@ -10,9 +10,9 @@ use crate::files::content::blocking;
 use crate::files::digest::Digest;
 use crate::files::get::file::{commit, local, local_digest, local_mode, same};
 use crate::files::get::receive::{Expected, receive};
-use crate::files::local::{Destination, Folder, PendingFile};
+use crate::files::local::{Destination, MadeFolder, PendingFile};
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::remote::{Remote, child, is_folder, shown};
 use crate::files::select::Selection;
 use crate::model::files::Links;
@@ -48,7 +48,7 @@ pub struct GetTreeJob<'a> {
     /// Bytes that may be on their way.
     pub in_flight: usize,
     /// Where it is counted.
-    pub progress: &'a Progress,
+    pub progress: &'a TransferProgress,
 }
 
 /// What became of a folder.
@@ -63,7 +63,7 @@ pub struct GetTree {
 }
 
 /// A file on its list.
-struct Listed {
+struct ListedFile {
     path: TreePath,
     size: u64,
     meta: Meta,
@@ -73,7 +73,7 @@ struct Listed {
 #[derive(Default)]
 struct Listing {
     folders: Vec<(TreePath, Meta)>,
-    files: Vec<Listed>,
+    files: Vec<ListedFile>,
     links: Vec<TreePath>,
     notes: Vec<String>,
 }
@@ -98,9 +98,9 @@ pub async fn get_tree<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> R
             let mut made = Vec::new();
             for (path, meta) in paths {
                 match folder.folder(&path).map_err(|error| local(&error))? {
-                    Folder::Made => made.push((path, meta)),
+                    MadeFolder::Made => made.push((path, meta)),
                     // One that was here is the user's.
-                    Folder::Stood => {}
+                    MadeFolder::Stood => {}
                 }
             }
             Ok(made)
@@ -197,7 +197,7 @@ async fn list<S: Session>(remote: &Remote<S>, job: &GetTreeJob<'_>) -> Result<Li
                         level.push(path.clone());
                         listing.folders.push((path, meta));
                     }
-                    MetaKind::File { size } => listing.files.push(Listed { path, size, meta }),
+                    MetaKind::File { size } => listing.files.push(ListedFile { path, size, meta }),
                     MetaKind::Link if job.links == Links::Keep => listing.links.push(path),
                     MetaKind::Link => {}
                     MetaKind::Special => {
@@ -236,7 +236,7 @@ enum Came {
 async fn files<S: Session>(
     remote: &Remote<S>,
     job: &GetTreeJob<'_>,
-    batch: &[Listed],
+    batch: &[ListedFile],
 ) -> Result<(usize, usize), Failure> {
     let names: Vec<Vec<u8>> = batch.iter().map(|file| file.path.as_bytes().to_vec()).collect();
     let patience = Duration::from_secs(600);
@@ -282,7 +282,7 @@ async fn files<S: Session>(
 async fn one<S: Session>(
     remote: &Remote<S>,
     job: &GetTreeJob<'_>,
-    file: &Listed,
+    file: &ListedFile,
     room: &tokio::sync::Semaphore,
 ) -> Result<Came, Failure> {
     let (folder, at, size) = (job.folder.clone(), join(job.at, &file.path)?, file.size);
@@ -303,7 +303,7 @@ async fn one<S: Session>(
 async fn fetch<S: Session>(
     remote: &Remote<S>,
     job: &GetTreeJob<'_>,
-    file: &Listed,
+    file: &ListedFile,
 ) -> Result<(Digest, Arc<PendingFile>), Failure> {
     let (folder, at) = (job.folder.clone(), join(job.at, &file.path)?);
     let pending = Arc::new(blocking(move || folder.create(&at).map_err(|error| local(&error))).await?);

@@ -13,6 +13,6 @@ mod stat;
 mod walk;
 
 pub use crate::files::local::error::LocalError;
-pub use dest::{Destination, Folder, PendingFile};
-pub use sources::{Source, SourceError, SourceKind, sources};
+pub use dest::{Destination, MadeFolder, PendingFile};
+pub use sources::{SourceError, SourceKind, UploadSource, sources};
 pub use walk::{WalkRules, Walked, walk};

@@ -14,7 +14,7 @@ use crate::files::select::{PathGlob, PathPart, SelectError};
 
 /// A file or folder that is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct UploadSource {
     /// Where it is. Relative only when the base is.
     pub path: PathBuf,
     /// Its last name: also for `..` the one that the folder has. Empty for `/`.
@@ -116,8 +116,8 @@ pub enum SourceError {
 /// # Errors
 ///
 /// All that is wrong, at once.
-pub fn sources(patterns: &[impl AsRef<str>], base: &Path) -> Result<Vec<Source>, Vec<SourceError>> {
-    let mut found: Vec<Source> = Vec::new();
+pub fn sources(patterns: &[impl AsRef<str>], base: &Path) -> Result<Vec<UploadSource>, Vec<SourceError>> {
+    let mut found: Vec<UploadSource> = Vec::new();
     let mut errors = Vec::new();
     for text in patterns {
         match named(text.as_ref(), base) {
@@ -137,7 +137,7 @@ pub fn sources(patterns: &[impl AsRef<str>], base: &Path) -> Result<Vec<Source>,
 }
 
 /// The source, unless it is there already.
-fn admit(source: Source, found: &[Source]) -> Result<Option<Source>, SourceError> {
+fn admit(source: UploadSource, found: &[UploadSource]) -> Result<Option<UploadSource>, SourceError> {
     if source.contents_only {
         let known = found.iter().any(|other| other.contents_only && other.path == source.path);
         return Ok((!known).then_some(source));
@@ -150,7 +150,7 @@ fn admit(source: Source, found: &[Source]) -> Result<Option<Source>, SourceError
 }
 
 /// What one text stands for.
-fn named(text: &str, base: &Path) -> Result<Vec<Result<Source, SourceError>>, SourceError> {
+fn named(text: &str, base: &Path) -> Result<Vec<Result<UploadSource, SourceError>>, SourceError> {
     if text.is_empty() {
         return Err(SourceError::Empty);
     }
@@ -170,7 +170,7 @@ fn named(text: &str, base: &Path) -> Result<Vec<Result<Source, SourceError>>, So
 }
 
 /// What is at a path that a text stands for.
-fn source(text: &str, path: PathBuf, by_glob: bool) -> Result<Source, SourceError> {
+fn source(text: &str, path: PathBuf, by_glob: bool) -> Result<UploadSource, SourceError> {
     let metadata = match fs::metadata(&path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
@@ -196,7 +196,7 @@ fn source(text: &str, path: PathBuf, by_glob: bool) -> Result<Source, SourceErro
     if name.is_empty() && !contents_only {
         return Err(SourceError::NoName { text: text.to_owned() });
     }
-    Ok(Source { path, name, kind, contents_only, by_glob })
+    Ok(UploadSource { path, name, kind, contents_only, by_glob })
 }
 
 /// The last name of a path; for `.` and `..`, the one that the folder has.
@@ -279,7 +279,7 @@ mod tests {
     use rustix::fs::{CWD, Mode, mkfifoat};
     use tempfile::TempDir;
 
-    use crate::files::local::sources::{Source, SourceKind, sources};
+    use crate::files::local::sources::{SourceKind, UploadSource, sources};
 
     /// A folder with some of everything.
     fn folder() -> TempDir {
@@ -294,7 +294,7 @@ mod tests {
 
     /// What is found: the path below the folder, and the name when it is not the last of the path.
     fn found(folder: &Path, patterns: &[&str]) -> Vec<String> {
-        let show = |source: Source| {
+        let show = |source: UploadSource| {
             let path = source.path.strip_prefix(folder).unwrap_or(&source.path).display().to_string();
             let slash = if source.contents_only { "/" } else { "" };
             let kind = if source.kind == SourceKind::Folder { " folder" } else { "" };

@@ -8,15 +8,15 @@ use rustix::fs::{FileType, Stat};
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
+pub(super) struct FileIdentity {
     device: u64,
     number: u64,
 }
 
 /// What `stat` tells of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    pub(super) identity: Identity,
+pub(super) struct FileFacts {
+    pub(super) identity: FileIdentity,
     pub(super) kind: FileType,
     /// Permission bits, at most `0o7777`.
     pub(super) mode: u32,
@@ -25,7 +25,7 @@ pub(super) struct Facts {
     pub(super) mtime: i64,
 }
 
-impl From<Stat> for Facts {
+impl From<Stat> for FileFacts {
     #[allow(
         clippy::unnecessary_cast,
         clippy::useless_conversion,
@@ -33,7 +33,7 @@ impl From<Stat> for Facts {
     )]
     fn from(stat: Stat) -> Self {
         Self {
-            identity: Identity { device: stat.st_dev as u64, number: stat.st_ino as u64 },
+            identity: FileIdentity { device: stat.st_dev as u64, number: stat.st_ino as u64 },
             kind: FileType::from_raw_mode(stat.st_mode),
             mode: u32::from(stat.st_mode) & 0o7777,
             size: u64::try_from(stat.st_size).unwrap_or_default(),

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, open, openat, read
 use rustix::io::Errno;
 
 use crate::files::local::error::LocalError;
-use crate::files::local::stat::{Facts, Identity, os_path, words};
+use crate::files::local::stat::{FileFacts, FileIdentity, os_path, words};
 use crate::files::select::Selection;
 use crate::model::files::Links;
 use crate::model::tree::{Entry, EntryKind, TreePath};
@@ -68,7 +68,7 @@ fn walk_at_most(limit: usize, root: &Path, rules: WalkRules<'_>) -> Result<Walke
     let mut walk = Walk { root, links: rules.links, limit, walked, above: Vec::new() };
     let path = TreePath::root();
     let fd = open(root, FOLDER, Mode::empty()).map_err(|errno| walk.unreadable(&path, errno))?;
-    let facts = Facts::from(fstat(&fd).map_err(|errno| walk.unreadable(&path, errno))?);
+    let facts = FileFacts::from(fstat(&fd).map_err(|errno| walk.unreadable(&path, errno))?);
     walk.folder(fd, facts, path, rules.selection)?;
     let mut walked = walk.walked;
     walked.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -85,12 +85,12 @@ struct Walk<'a> {
     limit: usize,
     walked: Walked,
     /// The folders that it is in, outermost first.
-    above: Vec<(Identity, TreePath)>,
+    above: Vec<(FileIdentity, TreePath)>,
 }
 
 /// What a name of a folder stands for.
-struct Found {
-    facts: Facts,
+struct FoundEntry {
+    facts: FileFacts,
     /// It is a link, and the facts are those of what it points at.
     followed: bool,
 }
@@ -100,7 +100,7 @@ impl Walk<'_> {
     fn folder(
         &mut self,
         fd: OwnedFd,
-        facts: Facts,
+        facts: FileFacts,
         path: TreePath,
         selection: &Selection,
     ) -> Result<(), LocalError> {
@@ -133,7 +133,7 @@ impl Walk<'_> {
             Err(_) if !selection.takes_inside(&path, false) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let Found { facts, followed } = found;
+        let FoundEntry { facts, followed } = found;
         if !selection.takes_inside(&path, facts.kind == FileType::Directory) {
             return Ok(());
         }
@@ -144,7 +144,7 @@ impl Walk<'_> {
                 let fd = openat(folder, name, flags, Mode::empty())
                     .map_err(|errno| self.unreadable(&path, errno))?;
                 // It may be another one by now.
-                let facts = Facts::from(fstat(&fd).map_err(|errno| self.unreadable(&path, errno))?);
+                let facts = FileFacts::from(fstat(&fd).map_err(|errno| self.unreadable(&path, errno))?);
                 if let Some((_, above)) = self.above.iter().find(|(above, _)| *above == facts.identity) {
                     return Err(LocalError::Loop { path: self.shown(&path), folder: self.shown(above) });
                 }
@@ -168,15 +168,15 @@ impl Walk<'_> {
         }
     }
 
-    fn look(&self, folder: &OwnedFd, name: &[u8], path: &TreePath) -> Result<Found, LocalError> {
+    fn look(&self, folder: &OwnedFd, name: &[u8], path: &TreePath) -> Result<FoundEntry, LocalError> {
         let stat =
             statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| self.unreadable(path, errno))?;
-        let facts = Facts::from(stat);
+        let facts = FileFacts::from(stat);
         if facts.kind != FileType::Symlink || self.links != Links::Follow {
-            return Ok(Found { facts, followed: false });
+            return Ok(FoundEntry { facts, followed: false });
         }
         match statat(folder, name, AtFlags::empty()) {
-            Ok(stat) => Ok(Found { facts: stat.into(), followed: true }),
+            Ok(stat) => Ok(FoundEntry { facts: stat.into(), followed: true }),
             Err(Errno::NOENT | Errno::NOTDIR) => Err(LocalError::Dangling { path: self.shown(path) }),
             Err(Errno::LOOP) => Err(LocalError::EndlessLink { path: self.shown(path) }),
             Err(errno) => Err(self.unreadable(path, errno)),
@@ -233,7 +233,7 @@ impl Walk<'_> {
         selection.with_file(path, &text).map_err(unreadable)
     }
 
-    fn add(&mut self, path: &TreePath, kind: EntryKind, facts: Facts) -> Result<(), LocalError> {
+    fn add(&mut self, path: &TreePath, kind: EntryKind, facts: FileFacts) -> Result<(), LocalError> {
         if self.walked.entries.len() >= self.limit {
             return Err(self.too_many(&TreePath::root()));
         }

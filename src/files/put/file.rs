@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::files::content::{BLOCK, Content};
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::put::send::{Outgoing, send};
 use crate::files::put::verify;
 use crate::files::put::verify::Arrivals;
-use crate::files::remote::{Remote, Replaced, Wanted, attrs_of, child, is_temporary, shown, split};
+use crate::files::remote::{Remote, Replaced, WantedAttributes, attrs_of, child, is_temporary, shown, split};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::template::FileCommand;
 use crate::ssh::Session;
@@ -41,7 +41,7 @@ pub struct Placing {
 
 /// What is at a target.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct TargetStanding {
     /// What is there, links not followed.
     pub meta: Option<Meta>,
     /// What earlier transfers to it left, with their sizes.
@@ -66,9 +66,9 @@ pub async fn look_at_target<S: Session>(
     remote: &Remote<S>,
     target: &[u8],
     size: u64,
-) -> Result<Standing, Failure> {
+) -> Result<TargetStanding, Failure> {
     let (meta, left) = futures::join!(remote.look(target, false), left_over(remote, target, size));
-    Ok(Standing { meta: meta?, left })
+    Ok(TargetStanding { meta: meta?, left })
 }
 
 /// A file to be put.
@@ -78,20 +78,20 @@ pub struct FileJob<'a> {
     /// Where it goes.
     pub target: &'a [u8],
     /// What is there, when that is known.
-    pub standing: Option<Standing>,
+    pub standing: Option<TargetStanding>,
     /// What it is to be like.
-    pub wanted: &'a Wanted,
+    pub wanted: &'a WantedAttributes,
     /// How it gets there.
     pub placing: &'a Placing,
     /// Bytes of one host that may be on their way.
     pub in_flight: usize,
     /// Where it is counted.
-    pub progress: &'a Progress,
+    pub progress: &'a TransferProgress,
 }
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Put {
+pub struct FilePut {
     /// Something on the host was changed, or would be.
     pub changed: bool,
     /// The content was sent, or would be.
@@ -112,7 +112,7 @@ pub struct Put {
 ///
 /// It is not in place, and what was there before is; but for servers that rename in two steps only. A failure of the
 /// kind [`Kind::ConnectionLost`] whose message speaks of the end may mean that it is in place.
-pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<Put, Failure> {
+pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<FilePut, Failure> {
     let Placed { target, before, over_link, left } = standing(remote, job).await?;
     let size = job.content.size();
 
@@ -124,10 +124,10 @@ pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Resu
     }
     job.progress.expect(size);
     if job.placing.dry_run {
-        return Ok(Put { changed: true, sent: true, ..Put::default() });
+        return Ok(FilePut { changed: true, sent: true, ..FilePut::default() });
     }
 
-    let mut done = Put { changed: true, sent: true, ..Put::default() };
+    let mut done = FilePut { changed: true, sent: true, ..FilePut::default() };
     let temporary = remote.temporary(&target)?;
     let counted = {
         let arrived = async {
@@ -187,7 +187,7 @@ struct Placed {
 
 async fn standing<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<Placed, Failure> {
     let size = job.content.size();
-    let Standing { meta, left } = match &job.standing {
+    let TargetStanding { meta, left } = match &job.standing {
         Some(known) => known.clone(),
         None => look_at_target(remote, job.target, size).await?,
     };
@@ -196,7 +196,7 @@ async fn standing<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Result<P
         None | Some(MetaKind::File { .. }) => Ok(Placed { target, before: meta, over_link: false, left }),
         Some(MetaKind::Link) if job.placing.follow => {
             let target = remote.resolve(&target).await?;
-            let Standing { meta, left } = look_at_target(remote, &target, size).await?;
+            let TargetStanding { meta, left } = look_at_target(remote, &target, size).await?;
             match meta.map(|meta| meta.kind) {
                 None | Some(MetaKind::File { .. }) => {
                     Ok(Placed { target, before: meta, over_link: false, left })
@@ -240,19 +240,19 @@ async fn unchanged<S: Session>(
     job: &FileJob<'_>,
     target: &[u8],
     before: Option<Meta>,
-) -> Result<Put, Failure> {
+) -> Result<FilePut, Failure> {
     let changed = match before {
         Some(before) => settle(remote, job.wanted, target, &before, job.placing.dry_run).await?,
         None => false,
     };
     remote.has_modes(job.wanted.mode.is_some())?;
-    Ok(Put { changed, ..Put::default() })
+    Ok(FilePut { changed, ..FilePut::default() })
 }
 
 /// Sets what is wanted of something and is not so; tells whether anything was, or would be.
 pub async fn settle<S: Session>(
     remote: &Remote<S>,
-    wanted: &Wanted,
+    wanted: &WantedAttributes,
     path: &[u8],
     before: &Meta,
     dry_run: bool,
@@ -374,7 +374,7 @@ async fn dress<S: Session>(
 }
 
 /// What the new file is to be like in the end.
-fn final_wanted(job: &FileJob<'_>, before: Option<Meta>) -> Wanted {
+fn final_wanted(job: &FileJob<'_>, before: Option<Meta>) -> WantedAttributes {
     let mode = job.wanted.mode.or(before.and_then(|meta| meta.mode)).unwrap_or(job.content.mode());
-    Wanted { mode: Some(mode), ..job.wanted.clone() }
+    WantedAttributes { mode: Some(mode), ..job.wanted.clone() }
 }

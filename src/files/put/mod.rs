@@ -10,5 +10,5 @@ mod send;
 pub mod tree;
 mod verify;
 
-pub use file::{FileJob, Placing, Put, Standing, look_at_target, put_file, settle};
+pub use file::{FileJob, FilePut, Placing, TargetStanding, look_at_target, put_file, settle};
 pub use tree::{PutTree, TreeJob, make_parents, put_tree};

@@ -13,14 +13,14 @@ use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
 
 use crate::files::content::{BLOCK, Content};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::put::verify::Arrivals;
 use crate::files::remote::{Created, Remote, about};
 use crate::model::outcome::Failure;
 use crate::ssh::pipe::{LAST_WORDS, Pipe, Program};
-use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
+use crate::ssh::sftp::wire::{Attrs, OpenFlags, SftpRequest};
 use crate::ssh::sftp::{Sftp, SftpError};
-use crate::ssh::{Claim, ExecEvent, Session};
+use crate::ssh::{ChannelClaim, ExecEvent, Session};
 
 /// Round trips shorter than this fill a channel's window with ease.
 pub(super) const LONG_LINE: Duration = Duration::from_millis(8);
@@ -43,7 +43,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) attrs: Attrs,
     /// Bytes of one host that may be on their way.
     pub(super) in_flight: usize,
-    pub(super) progress: &'a Progress,
+    pub(super) progress: &'a TransferProgress,
 }
 
 /// Sends a content, and tells of what has arrived.
@@ -79,7 +79,7 @@ struct Lane<'a> {
     next: &'a AtomicU64,
     in_flight: usize,
     arrivals: &'a Arrivals,
-    progress: &'a Progress,
+    progress: &'a TransferProgress,
 }
 
 /// Why a lane ended early.
@@ -100,7 +100,7 @@ impl Stuck {
 impl Lane<'_> {
     /// The same over a channel of its own. A host that allows no more channels is no failure: the others carry it.
     async fn over_new_channel<S: Session>(&self, session: &S, path: &[u8]) -> Result<(), Failure> {
-        let Ok(pipe) = session.pipe_for(Program::Subsystem("sftp"), Claim::Extra).await else {
+        let Ok(pipe) = session.pipe_for(Program::Subsystem("sftp"), ChannelClaim::Extra).await else {
             return Ok(());
         };
         let Ok(sftp) = Sftp::start(pipe).await else { return Ok(()) };
@@ -108,7 +108,7 @@ impl Lane<'_> {
         let what = about("write", path);
         self.run(&sftp, &handle).await.map_err(Stuck::into_failure(&what))?;
         // All that was written has been answered for: whether it is closed in time does not matter.
-        sftp.ask(Request::Close { handle }).await.map(drop).map_err(|error| error.about(&what))
+        sftp.ask(SftpRequest::Close { handle }).await.map(drop).map_err(|error| error.about(&what))
     }
 
     async fn run(&self, sftp: &Sftp, handle: &Bytes) -> Result<(), Stuck> {
@@ -123,7 +123,7 @@ impl Lane<'_> {
                     let Some(written) = waiting.next().await else { break };
                     in_flight -= self.written(written).map_err(Stuck::Host)?;
                 }
-                let request = Request::Write { handle: handle.clone(), offset, data };
+                let request = SftpRequest::Write { handle: handle.clone(), offset, data };
                 let pending = sftp.ask(request).await.map_err(Stuck::Host)?;
                 waiting.push_back(async move { pending.done().await.map(|()| (offset, size)) });
                 in_flight += size;
@@ -164,7 +164,7 @@ async fn send_by_command<S: Session>(
     content: &Arc<Content>,
     path: &[u8],
     from: u64,
-    progress: &Progress,
+    progress: &TransferProgress,
 ) -> Result<(), Failure> {
     if from == 0 && content.size() <= AT_ONCE {
         let data = content.block(0).await?;

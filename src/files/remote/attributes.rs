@@ -9,7 +9,7 @@ use crate::files::remote::failures::unless_refused;
 use crate::files::remote::host::Remote;
 use crate::files::remote::quirks::heeds;
 use crate::ssh::Session;
-use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
+use crate::ssh::sftp::wire::{Attrs, OpenFlags, SftpRequest};
 use crate::ssh::sftp::{Sftp, SftpError};
 
 /// The type bits of a mode, and those of a folder.
@@ -33,7 +33,7 @@ impl<S: Session> Remote<S> {
     ) -> Result<(), (Vec<u8>, SftpError)> {
         let mut asked = Vec::with_capacity(wanted.len());
         for (path, attrs) in wanted {
-            let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs: *attrs };
+            let request = SftpRequest::Setstat { path: Bytes::copy_from_slice(path), attrs: *attrs };
             asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
         }
         let mut refusals = Vec::with_capacity(wanted.len());
@@ -46,7 +46,7 @@ impl<S: Session> Remote<S> {
         }
         let mut asked = Vec::with_capacity(wanted.len());
         for (path, _) in wanted {
-            let request = Request::Stat { path: Bytes::copy_from_slice(path) };
+            let request = SftpRequest::Stat { path: Bytes::copy_from_slice(path) };
             asked.push(sftp.ask(request).await.map_err(|error| (path.clone(), error))?);
         }
         for (((path, attrs), refusal), pending) in wanted.iter().zip(refusals).zip(asked) {
@@ -80,7 +80,7 @@ impl<S: Session> Remote<S> {
         let is_folder = told.and_then(|told| told.permissions).is_some_and(|mode| mode & TYPE == FOLDER);
         let made = if is_folder {
             let attrs = Attrs { permissions: Some(0o700), ..Attrs::default() };
-            sftp.ask(Request::Mkdir { path: path.clone(), attrs }).await?.done().await
+            sftp.ask(SftpRequest::Mkdir { path: path.clone(), attrs }).await?.done().await
         } else {
             match sftp.open(&tried, OpenFlags::CREATE_NEW, Some(0o600)).await {
                 Ok(handle) => sftp.close(handle).await,
@@ -94,11 +94,11 @@ impl<S: Session> Remote<S> {
         let odd = if is_folder { ODD.1 } else { ODD.0 };
         let attrs =
             Attrs { permissions: wanted.permissions.map(|_| odd), times: wanted.times, ..Attrs::default() };
-        let setting = sftp.ask(Request::Setstat { path: path.clone(), attrs }).await?.done().await;
+        let setting = sftp.ask(SftpRequest::Setstat { path: path.clone(), attrs }).await?.done().await;
         let is_set = unless_refused(setting)?.is_some();
-        let seen = unless_refused(sftp.ask(Request::Stat { path: path.clone() }).await?.attrs().await)?;
+        let seen = unless_refused(sftp.ask(SftpRequest::Stat { path: path.clone() }).await?.attrs().await)?;
         let sets = is_set && heeds(&attrs, seen.as_ref());
-        let removal = if is_folder { Request::Rmdir { path } } else { Request::Remove { path } };
+        let removal = if is_folder { SftpRequest::Rmdir { path } } else { SftpRequest::Remove { path } };
         if unless_refused(sftp.ask(removal).await?.done().await)?.is_some() {
             self.settled(&tried);
         }

@@ -18,7 +18,7 @@ use crate::files::remote::script::Script;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
 use crate::ssh::Session;
-use crate::ssh::sftp::wire::{Attrs, LinkOrder, Request};
+use crate::ssh::sftp::wire::{Attrs, LinkOrder, SftpRequest};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// A file that nobody else can read.
@@ -120,8 +120,9 @@ impl<S: Session> Remote<S> {
     /// What is at a path, where the server does not tell: what opens as a folder is one, and anything else with a size is
     /// taken for a file.
     async fn made_out(&self, sftp: &Sftp, path: &[u8], told: &Attrs) -> Result<Meta, Failure> {
-        let opened =
-            async { sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await?.handle().await };
+        let opened = async {
+            sftp.ask(SftpRequest::Opendir { path: Bytes::copy_from_slice(path) }).await?.handle().await
+        };
         let kind = match opened.await {
             Ok(handle) => {
                 // Whether it was closed does not matter to what it is.
@@ -197,7 +198,7 @@ impl<S: Session> Remote<S> {
                 ));
             }
         };
-        let request = Request::Symlink {
+        let request = SftpRequest::Symlink {
             target: Bytes::copy_from_slice(target),
             link: Bytes::copy_from_slice(path),
             order,
@@ -291,7 +292,7 @@ impl<S: Session> Remote<S> {
             async { sftp.ask_posix_rename(from, to).await?.done().await }.boxed()
         } else {
             let (from, to) = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
-            async { sftp.ask(Request::Rename { from, to }).await?.done().await }.boxed()
+            async { sftp.ask(SftpRequest::Rename { from, to }).await?.done().await }.boxed()
         };
         let answer = unless_refused(asked.await).map_err(|error| error.about(&about("rename", from)))?;
         Ok(answer.is_some())
@@ -322,7 +323,7 @@ impl<S: Session> Remote<S> {
     /// link that is to be made. Read the other way round, a request for that one would leave a link wherever it points.
     async fn try_links(&self, sftp: &Sftp, what: &str, beside: &[u8]) -> Result<LinkHabit, Failure> {
         let (one, other) = (self.temporary(beside)?, self.temporary(beside)?);
-        let request = Request::Symlink {
+        let request = SftpRequest::Symlink {
             target: Bytes::copy_from_slice(&other),
             link: Bytes::copy_from_slice(&one),
             order: LinkOrder::TargetFirst,
@@ -396,12 +397,12 @@ impl<S: Session> Remote<S> {
         }
         let attrs = Attrs { permissions: Some(PRIVATE), ..Attrs::default() };
         if !self.dialect.by_path.load(Ordering::Relaxed) {
-            let request = Request::Fsetstat { handle: handle.clone(), attrs };
+            let request = SftpRequest::Fsetstat { handle: handle.clone(), attrs };
             if unless_refused(sftp.ask(request).await?.done().await)?.is_some() {
                 return Ok(());
             }
         }
-        let request = Request::Setstat { path: Bytes::copy_from_slice(path), attrs };
+        let request = SftpRequest::Setstat { path: Bytes::copy_from_slice(path), attrs };
         unless_refused(sftp.ask(request).await?.done().await).map(drop)
     }
 
@@ -417,11 +418,11 @@ impl<S: Session> Remote<S> {
     ) -> Result<(), SftpError> {
         let mut setting = None;
         if !self.dialect.by_path.load(Ordering::Relaxed) {
-            setting = Some(sftp.ask(Request::Fsetstat { handle: handle.clone(), attrs }).await?);
+            setting = Some(sftp.ask(SftpRequest::Fsetstat { handle: handle.clone(), attrs }).await?);
         }
-        let telling = sftp.ask(Request::Fstat { handle: handle.clone() }).await?;
+        let telling = sftp.ask(SftpRequest::Fstat { handle: handle.clone() }).await?;
         let keeping = sftp.ask_fsync(&handle).await?;
-        let closing = sftp.ask(Request::Close { handle }).await?;
+        let closing = sftp.ask(SftpRequest::Close { handle }).await?;
         for pending in before {
             pending.done().await?;
         }

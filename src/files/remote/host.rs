@@ -14,17 +14,17 @@ use crate::files::remote::beside::{Asking, Displaced};
 use crate::files::remote::failures::{is_no_shell, odd_digest, refused, uncounted, untold};
 use crate::files::remote::missing::is_missing;
 use crate::files::remote::paths::{MAX_NAMES, about, child, shown};
-use crate::files::remote::privilege::Privilege;
+use crate::files::remote::privilege::RemotePrivilege;
 use crate::files::remote::quirks::Quirks;
 use crate::files::remote::script::{HASH, LOOK, LOOK_BEHIND, MISSING, Script};
 use crate::files::remote::shell::Shell;
-use crate::files::remote::wanted::{Commands, Wanted, attrs_of, touch, whose};
+use crate::files::remote::wanted::{Commands, WantedAttributes, attrs_of, touch, whose};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::TreePath;
 use crate::ssh::pipe::Program;
-use crate::ssh::sftp::wire::{Attrs, Request};
+use crate::ssh::sftp::wire::{Attrs, SftpRequest};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
-use crate::ssh::{Claim, Holder, Session};
+use crate::ssh::{ChannelClaim, ChannelHolder, Session};
 
 /// How long a small job may take.
 pub(super) const JOB: Duration = Duration::from_secs(60);
@@ -44,8 +44,8 @@ const JOB_PATHS: usize = 256 * 1024;
 /// The files of a host, as one user sees them.
 pub struct Remote<S> {
     pub(super) session: Arc<S>,
-    pub(super) holder: Holder,
-    pub(super) privilege: Privilege,
+    pub(super) holder: ChannelHolder,
+    pub(super) privilege: RemotePrivilege,
     pub(super) sftp: Option<Sftp>,
     pub(super) commands: Commands,
     pub(super) dialect: Quirks,
@@ -74,15 +74,19 @@ impl<S: Session> Remote<S> {
     /// # Errors
     ///
     /// There is no way, or the connection is gone.
-    pub async fn open(session: Arc<S>, privilege: Privilege, commands: Commands) -> Result<Self, Failure> {
-        let holder = Holder::unique();
+    pub async fn open(
+        session: Arc<S>,
+        privilege: RemotePrivilege,
+        commands: Commands,
+    ) -> Result<Self, Failure> {
+        let holder = ChannelHolder::unique();
         let sftp = match &privilege {
-            Privilege::Login => sftp(session.as_ref(), Claim::Keep(holder)).await?,
-            Privilege::Other(_) => None,
+            RemotePrivilege::Login => sftp(session.as_ref(), ChannelClaim::Keep(holder)).await?,
+            RemotePrivilege::Other(_) => None,
         };
         let home = match &sftp {
             // Not waited for: only a shell beside it needs to know.
-            Some(sftp) => sftp.ask(Request::Realpath { path: Bytes::from_static(b".") }).await.ok(),
+            Some(sftp) => sftp.ask(SftpRequest::Realpath { path: Bytes::from_static(b".") }).await.ok(),
             None => None,
         };
         let remote = Self {
@@ -114,12 +118,12 @@ impl<S: Session> Remote<S> {
     }
 
     /// How a channel is asked for that is given back before anything else is.
-    pub(in crate::files) fn claim(&self) -> Claim {
-        Claim::Use(self.holder)
+    pub(in crate::files) fn claim(&self) -> ChannelClaim {
+        ChannelClaim::Use(self.holder)
     }
 
     /// For whom things are done.
-    pub fn privilege(&self) -> &Privilege {
+    pub fn privilege(&self) -> &RemotePrivilege {
         &self.privilege
     }
 
@@ -137,7 +141,7 @@ impl<S: Session> Remote<S> {
         self.commands.allowed()?;
         let start = || async {
             self.asking_shell.store(true, Ordering::Relaxed);
-            let claim = Claim::Keep(self.holder);
+            let claim = ChannelClaim::Keep(self.holder);
             let started = Shell::start(self.session.as_ref(), &self.privilege, claim).await;
             let started = match started {
                 Ok(shell) => self.on_the_same_files(shell).await,
@@ -238,7 +242,7 @@ impl<S: Session> Remote<S> {
     async fn list_by_sftp(&self, sftp: &Sftp, path: &[u8]) -> Result<Vec<(Vec<u8>, Meta)>, Failure> {
         let failed = |error: SftpError| error.about(&about("list", path));
         let opened =
-            sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(path) }).await.map_err(failed)?;
+            sftp.ask(SftpRequest::Opendir { path: Bytes::copy_from_slice(path) }).await.map_err(failed)?;
         let handle = match opened.handle().await {
             Err(error) if error.is_unexplained() && is_missing(sftp, path, true).await.map_err(failed)? => {
                 return Err(failed(SftpError::missing()));
@@ -280,7 +284,7 @@ impl<S: Session> Remote<S> {
             named.extend(metas.try_collect::<Vec<_>>().await?.into_iter().flatten());
         }
         // Whether it was closed does not matter to what was read.
-        sftp.ask(Request::Close { handle }).await.map_err(failed)?;
+        sftp.ask(SftpRequest::Close { handle }).await.map_err(failed)?;
         Ok(named)
     }
 
@@ -368,7 +372,7 @@ impl<S: Session> Remote<S> {
         let what = about("make the folder", path);
         if let Some(sftp) = &self.sftp {
             let attrs = Attrs { permissions: Some(mode), ..Attrs::default() };
-            let asked = sftp.ask(Request::Mkdir { path: Bytes::copy_from_slice(path), attrs }).await;
+            let asked = sftp.ask(SftpRequest::Mkdir { path: Bytes::copy_from_slice(path), attrs }).await;
             let asked = asked.map_err(|error| error.about(&what))?;
             asked.done().await.map_err(|error| error.about(&what))?;
             return self.narrow_folder(sftp, path, mode).await.map_err(|error| error.about(&what));
@@ -400,7 +404,7 @@ impl<S: Session> Remote<S> {
         let what = about("remove", path);
         if let Some(sftp) = &self.sftp {
             let asked = async {
-                let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?;
+                let asked = sftp.ask(SftpRequest::Remove { path: Bytes::copy_from_slice(path) }).await?;
                 self.removed(sftp, path, asked).await
             };
             return asked.await.map_err(|error| error.about(&what));
@@ -417,7 +421,7 @@ impl<S: Session> Remote<S> {
         let what = about("remove the folder", path);
         if let Some(sftp) = &self.sftp {
             let asked = async {
-                let asked = sftp.ask(Request::Rmdir { path: Bytes::copy_from_slice(path) }).await?;
+                let asked = sftp.ask(SftpRequest::Rmdir { path: Bytes::copy_from_slice(path) }).await?;
                 self.removed(sftp, path, asked).await
             };
             return asked.await.map_err(|error| error.about(&what));
@@ -462,7 +466,7 @@ impl<S: Session> Remote<S> {
     /// # Errors
     ///
     /// The host does not.
-    pub async fn set(&self, path: &[u8], wanted: &Wanted) -> Result<(), Failure> {
+    pub async fn set(&self, path: &[u8], wanted: &WantedAttributes) -> Result<(), Failure> {
         // chown first: it takes setuid bits away.
         if wanted.owner.is_some() || wanted.group.is_some() {
             let chown = Script::new("chown -h").word(whose(wanted).as_bytes()).path(path);
@@ -548,7 +552,7 @@ fn is_two_lines(path: &[u8]) -> bool {
 }
 
 /// Opens an SFTP client; none where the server has no SFTP.
-async fn sftp<S: Session>(session: &S, claim: Claim) -> Result<Option<Sftp>, Failure> {
+async fn sftp<S: Session>(session: &S, claim: ChannelClaim) -> Result<Option<Sftp>, Failure> {
     let pipe = match session.pipe_for(Program::Subsystem("sftp"), claim).await {
         Ok(pipe) => pipe,
         Err(error) if error.failure.kind == Kind::SftpUnavailable => return Ok(None),

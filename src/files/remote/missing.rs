@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::remote::failures::unless_refused;
 use crate::files::remote::paths::{MAX_NAMES, child, split};
-use crate::ssh::sftp::wire::Request;
+use crate::ssh::sftp::wire::SftpRequest;
 use crate::ssh::sftp::{Sftp, SftpError};
 
 /// Links that are gone after, and packets without a name that are read of one folder.
@@ -57,8 +57,9 @@ pub(super) async fn is_missing(sftp: &Sftp, path: &[u8], follow: bool) -> Result
 }
 
 async fn listed(sftp: &Sftp, folder: &[u8], name: &[u8]) -> Result<Listed, SftpError> {
-    let opened =
-        async { sftp.ask(Request::Opendir { path: Bytes::copy_from_slice(folder) }).await?.handle().await };
+    let opened = async {
+        sftp.ask(SftpRequest::Opendir { path: Bytes::copy_from_slice(folder) }).await?.handle().await
+    };
     let handle = match opened.await {
         Ok(handle) => handle,
         Err(error) if error.is_end() => return Err(error),

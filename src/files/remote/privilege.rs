@@ -7,11 +7,11 @@ use crate::model::privilege::Raising;
 use crate::model::shell::login_shell_line;
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::raised::pipe_as;
-use crate::ssh::{Claim, Session};
+use crate::ssh::{ChannelClaim, Session};
 
 /// For whom things are done on the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Privilege {
+pub enum RemotePrivilege {
     /// The user who logged in.
     #[default]
     Login,
@@ -19,13 +19,13 @@ pub enum Privilege {
     Other(Box<Raising>),
 }
 
-impl Privilege {
+impl RemotePrivilege {
     /// A shell that reads its commands from the pipe, and has the marker in `FAN_SHELL`: no other one has it.
     pub(super) async fn shell<S: Session>(
         &self,
         session: &S,
         marker: &str,
-        claim: Claim,
+        claim: ChannelClaim,
     ) -> Result<Pipe, Failure> {
         let line = format!("exec env FAN_SHELL={marker} sh");
         match self {
@@ -39,7 +39,7 @@ impl Privilege {
         &self,
         session: &S,
         script: &str,
-        claim: Claim,
+        claim: ChannelClaim,
     ) -> Result<Pipe, Failure> {
         match self {
             Self::Login => {
@@ -52,7 +52,7 @@ impl Privilege {
     }
 }
 
-async fn login<S: Session>(session: &S, line: Bytes, claim: Claim) -> Result<Pipe, Failure> {
+async fn login<S: Session>(session: &S, line: Bytes, claim: ChannelClaim) -> Result<Pipe, Failure> {
     session.pipe_for(Program::Line(line), claim).await.map_err(|error| error.failure)
 }
 

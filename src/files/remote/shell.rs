@@ -9,13 +9,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::Mutex;
 
-use crate::files::remote::privilege::{Privilege, no_shell};
+use crate::files::remote::privilege::{RemotePrivilege, no_shell};
 use crate::files::remote::script::Script;
 use crate::files::remote::search::Search;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
 use crate::ssh::pipe::{PipeReader, PipeWriter};
-use crate::ssh::{Claim, ExecEvent, Session};
+use crate::ssh::{ChannelClaim, ExecEvent, Session};
 
 /// Output of one job that is read, in bytes.
 const MAX_OUTPUT: usize = 16 * 1024 * 1024;
@@ -32,7 +32,7 @@ const MAX_SAID: usize = 200;
 /// A shell that waits for jobs.
 pub struct Shell {
     writer: PipeWriter,
-    reading: Mutex<Reading>,
+    reading: Mutex<JobReading>,
     marker: String,
     /// Where it began.
     folder: Bytes,
@@ -40,7 +40,7 @@ pub struct Shell {
     before: Vec<u8>,
 }
 
-struct Reading {
+struct JobReading {
     reader: PipeReader,
     buffer: BytesMut,
     /// Number of the last job that was sent.
@@ -71,8 +71,8 @@ impl Shell {
     /// There is none: the account is restricted, sudo says no, or the connection is gone.
     pub async fn start<S: Session>(
         session: &S,
-        privilege: &Privilege,
-        claim: Claim,
+        privilege: &RemotePrivilege,
+        claim: ChannelClaim,
     ) -> Result<Self, Failure> {
         if let Some(shell) = Self::begin(session, privilege, claim, Some(LOOK)).await? {
             return Ok(shell);
@@ -86,8 +86,8 @@ impl Shell {
     /// shell of ours, and so shows it; gives none when it was a shell of ours after all.
     async fn begin<S: Session>(
         session: &S,
-        privilege: &Privilege,
-        claim: Claim,
+        privilege: &RemotePrivilege,
+        claim: ChannelClaim,
         look: Option<Duration>,
     ) -> Result<Option<Self>, Failure> {
         let marker = format!("fan-{:032x}", rand::random::<u128>());
@@ -95,7 +95,7 @@ impl Shell {
         let proof = format!("[ \"$FAN_SHELL\" = {marker} ] && {{ pwd -P || :; }}");
         let mut shell = Self {
             writer: pipe.writer,
-            reading: Mutex::new(Reading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
+            reading: Mutex::new(JobReading { reader: pipe.reader, buffer: BytesMut::new(), job: 0 }),
             marker,
             folder: Bytes::new(),
             before: Vec::new(),
@@ -172,8 +172,8 @@ impl Shell {
         })
     }
 
-    async fn read(&self, reading: &mut Reading, marker: &str) -> Result<JobEnd, Failure> {
-        let mut mark = Mark::new(format!("\n{marker} "));
+    async fn read(&self, reading: &mut JobReading, marker: &str) -> Result<JobEnd, Failure> {
+        let mut mark = JobMark::new(format!("\n{marker} "));
         let mut stderr = BytesMut::new();
         loop {
             if let Some(end) = mark.take_job(&mut reading.buffer) {
@@ -209,12 +209,12 @@ impl Shell {
 }
 
 /// The line behind a job's output, which tells its status.
-struct Mark {
+struct JobMark {
     begin: Search,
     end: Search,
 }
 
-impl Mark {
+impl JobMark {
     fn new(text: String) -> Self {
         Self { begin: Search::new(text), end: Search::new("\n") }
     }
@@ -246,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_come_back_with_output_and_status() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
+        let shell = Shell::start(&LocalSession, &RemotePrivilege::Login, ChannelClaim::Alone).await.unwrap();
         let end = shell.run("printf 'a\\0b\\n\\n'; echo err >&2; exit 3", SOON).await.unwrap();
         assert_eq!((end.status, &end.output[..]), (3, &b"a\0b\n\nerr\n"[..]));
         let end = shell.run("cat; cd /; x=1", SOON).await.unwrap();
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_script_and_a_long_answer_do_not_wait_for_each_other() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
+        let shell = Shell::start(&LocalSession, &RemotePrivilege::Login, ChannelClaim::Alone).await.unwrap();
         let script = "echo 0123456789012345678901234567890123456789\n".repeat(20_000);
         let end = shell.run(&script, SOON).await.unwrap();
         assert_eq!(end.output.len(), 41 * 20_000);
@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_takes_too_long_is_given_up_and_the_next_is_not_confused() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
+        let shell = Shell::start(&LocalSession, &RemotePrivilege::Login, ChannelClaim::Alone).await.unwrap();
         let late = shell.run("sleep 0.3; echo late", Duration::from_millis(50)).await.unwrap_err();
         assert_eq!(late.kind, Kind::Timeout);
         let end = shell.run("echo next", SOON).await.unwrap();
@@ -296,7 +296,8 @@ mod tests {
     #[tokio::test]
     async fn what_stands_in_the_place_of_the_login_shell_is_no_shell_for_jobs() {
         for instead in ["exec bash", "exec cat", "exec cat >/dev/null", "exit 0", "exec fish", "exec tcsh"] {
-            let refused = Shell::start(&Behind(instead), &Privilege::Login, Claim::Alone).await.err();
+            let refused =
+                Shell::start(&Behind(instead), &RemotePrivilege::Login, ChannelClaim::Alone).await.err();
             assert_eq!(refused.map(|failure| failure.kind), Some(Kind::ExecRefused), "{instead}");
         }
     }
@@ -304,13 +305,13 @@ mod tests {
     #[tokio::test]
     async fn a_slow_login_is_waited_for() {
         let slow = Behind("i=0; while [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done");
-        let shell = Shell::start(&slow, &Privilege::Login, Claim::Alone).await.unwrap();
+        let shell = Shell::start(&slow, &RemotePrivilege::Login, ChannelClaim::Alone).await.unwrap();
         assert_eq!(&shell.run("echo on", SOON).await.unwrap().output[..], b"on\n");
     }
 
     #[tokio::test]
     async fn a_shell_that_dies_says_so() {
-        let shell = Shell::start(&LocalSession, &Privilege::Login, Claim::Alone).await.unwrap();
+        let shell = Shell::start(&LocalSession, &RemotePrivilege::Login, ChannelClaim::Alone).await.unwrap();
         let gone = shell.run("kill -9 $$", SOON).await.unwrap_err();
         assert_eq!(gone.kind, Kind::ExecRefused);
     }

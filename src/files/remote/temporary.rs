@@ -17,7 +17,7 @@ use crate::files::remote::paths::{about, child, shown, split};
 use crate::files::remote::script::Script;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
-use crate::ssh::sftp::wire::{Request, status};
+use crate::ssh::sftp::wire::{SftpRequest, status};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// How long removing what is left may take once the work has been given up: over SFTP, and then by commands.
@@ -149,13 +149,13 @@ impl<S: Session> Remote<S> {
     async fn rename(&self, from: &[u8], to: &[u8]) -> Result<(), SftpError> {
         let Some(sftp) = self.sftp() else { return Ok(()) };
         let (from, to) = (Bytes::copy_from_slice(from), Bytes::copy_from_slice(to));
-        let asked = sftp.ask(Request::Rename { from: from.clone(), to }).await?;
+        let asked = sftp.ask(SftpRequest::Rename { from: from.clone(), to }).await?;
         self.renamed(sftp, &from, asked).await
     }
 
     async fn ask_remove(&self, path: &[u8]) -> Result<(), SftpError> {
         let Some(sftp) = self.sftp() else { return Ok(()) };
-        let asked = sftp.ask(Request::Remove { path: Bytes::copy_from_slice(path) }).await?;
+        let asked = sftp.ask(SftpRequest::Remove { path: Bytes::copy_from_slice(path) }).await?;
         self.removed(sftp, path, asked).await
     }
 
@@ -163,7 +163,7 @@ impl<S: Session> Remote<S> {
     ///
     /// The look goes out right behind the request, and costs no round trip.
     pub(super) async fn removed(&self, sftp: &Sftp, path: &[u8], asked: Pending) -> Result<(), SftpError> {
-        let looked = sftp.ask(Request::Lstat { path: Bytes::copy_from_slice(path) }).await;
+        let looked = sftp.ask(SftpRequest::Lstat { path: Bytes::copy_from_slice(path) }).await;
         asked.done().await?;
         let seen = match looked {
             Ok(looked) => looked.attrs().await,

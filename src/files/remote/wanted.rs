@@ -33,7 +33,7 @@ impl Commands {
 
 /// What is to be set of a file; what is not said stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedAttributes {
     /// Permission bits.
     pub mode: Option<u32>,
     /// Owner, by name or number.
@@ -44,7 +44,7 @@ pub struct Wanted {
     pub mtime: Option<i64>,
 }
 
-impl Wanted {
+impl WantedAttributes {
     /// Whether nothing is.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -52,13 +52,13 @@ impl Wanted {
 }
 
 /// `owner:group` as chown takes it.
-pub(super) fn whose(wanted: &Wanted) -> String {
+pub(super) fn whose(wanted: &WantedAttributes) -> String {
     let owner = wanted.owner.as_deref().unwrap_or_default();
     let group = wanted.group.as_ref().map(|group| format!(":{group}")).unwrap_or_default();
     format!("{owner}{group}")
 }
 
-pub(in crate::files) fn attrs_of(wanted: &Wanted) -> Attrs {
+pub(in crate::files) fn attrs_of(wanted: &WantedAttributes) -> Attrs {
     let seconds = wanted.mtime.map(|mtime| u32::try_from(mtime.max(0)).unwrap_or(u32::MAX));
     Attrs { permissions: wanted.mode, times: seconds.map(|seconds| (seconds, seconds)), ..Attrs::default() }
 }

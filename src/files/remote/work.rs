@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::files::content::{BLOCK, PIECE};
 use crate::files::digest::Digest;
 use crate::files::get::receive::{Expected, receive};
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::files::remote::beside::Created;
 use crate::files::remote::failures::{is_no_shell, refused, uncounted};
 use crate::files::remote::host::{JOB, Remote};
@@ -16,13 +16,13 @@ use crate::files::remote::missing::is_missing;
 use crate::files::remote::paths::{about, shown, split};
 use crate::files::remote::script::{HASH_INPUT, Script};
 use crate::files::remote::shell::JobEnd;
-use crate::files::remote::wanted::{Wanted, whose};
+use crate::files::remote::wanted::{WantedAttributes, whose};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::spelling::octal;
 use crate::model::template::FileCommand;
 use crate::ssh::Session;
 use crate::ssh::pipe::Pipe;
-use crate::ssh::sftp::wire::{Attrs, OpenFlags, Request};
+use crate::ssh::sftp::wire::{Attrs, OpenFlags, SftpRequest};
 use crate::ssh::sftp::{Sftp, SftpError};
 
 /// How long a check of the user's may take.
@@ -103,7 +103,7 @@ impl<S: Session> Remote<S> {
         let size =
             size.ok_or_else(|| Failure::new(Kind::VerifyFailed, format!("{} is gone", shown(path))))?;
         let expected = Expected { path, size, in_flight: READ_BACK };
-        receive(self, &expected, Arc::new(|_: &[u8], _: u64| Ok(())), &Progress::default()).await
+        receive(self, &expected, Arc::new(|_: &[u8], _: u64| Ok(())), &TransferProgress::default()).await
     }
 
     /// Reads a small file; each piece is handed over in order.
@@ -122,7 +122,7 @@ impl<S: Session> Remote<S> {
             take(data);
             Ok(())
         };
-        receive(self, &expected, Arc::new(write), &Progress::default()).await.map(drop)
+        receive(self, &expected, Arc::new(write), &TransferProgress::default()).await.map(drop)
     }
 
     /// Makes an empty file, unless there is one.
@@ -144,7 +144,7 @@ impl<S: Session> Remote<S> {
     pub(in crate::files) async fn give_each(
         &self,
         paths: &[Vec<u8>],
-        wanted: &Wanted,
+        wanted: &WantedAttributes,
     ) -> Result<(), Failure> {
         for batch in paths.chunks(AT_A_TIME) {
             let script = Script::new("chown -h").word(whose(wanted).as_bytes());
@@ -155,7 +155,11 @@ impl<S: Session> Remote<S> {
     }
 
     /// Gives a folder with all that is in it to whom it is to belong.
-    pub(in crate::files) async fn give_all(&self, path: &[u8], wanted: &Wanted) -> Result<(), Failure> {
+    pub(in crate::files) async fn give_all(
+        &self,
+        path: &[u8],
+        wanted: &WantedAttributes,
+    ) -> Result<(), Failure> {
         let script = Script::new("chown -hR").word(whose(wanted).as_bytes()).path(path);
         self.job(&about("change the owner of", path), script).await.map(drop)
     }
@@ -179,7 +183,7 @@ impl<S: Session> Remote<S> {
             Some(sftp) => {
                 let (from, to) = (Bytes::copy_from_slice(temporary), Bytes::copy_from_slice(target));
                 let asked = async {
-                    let asked = sftp.ask(Request::Rename { from, to }).await?;
+                    let asked = sftp.ask(SftpRequest::Rename { from, to }).await?;
                     self.renamed(sftp, temporary, asked).await
                 };
                 asked.await.map_err(|error| error.about(&what))
@@ -306,7 +310,11 @@ impl<S: Session> Remote<S> {
     }
 
     /// Whether something is owned by whom it should be.
-    pub(in crate::files) async fn is_owned(&self, path: &[u8], wanted: &Wanted) -> Result<bool, Failure> {
+    pub(in crate::files) async fn is_owned(
+        &self,
+        path: &[u8],
+        wanted: &WantedAttributes,
+    ) -> Result<bool, Failure> {
         let by =
             |flag: &str, who: &Option<String>| who.as_ref().map(|who| Script::new(flag).word(who.as_bytes()));
         let mut script = Script::new("test -n \"$(find").path(path).text("-prune");
@@ -322,7 +330,7 @@ impl<S: Session> Remote<S> {
         let what = about("change the owner of", path);
         if let Some(sftp) = self.sftp() {
             let attrs = Attrs { owner: Some(owner), ..Attrs::default() };
-            let asked = sftp.ask(Request::Setstat { path: Bytes::copy_from_slice(path), attrs }).await;
+            let asked = sftp.ask(SftpRequest::Setstat { path: Bytes::copy_from_slice(path), attrs }).await;
             let asked = asked.map_err(|error| error.about(&what))?;
             return asked.done().await.map_err(|error| error.about(&what));
         }

@@ -17,34 +17,34 @@ use crate::model::tree::{MAX_DEPTH, TreePath};
 /// decides; patterns of a step come before those of files, and inner files before outer ones.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    step: Arc<Layer>,
+    step: Arc<SelectionLayer>,
     /// Outermost first.
-    files: Vec<Arc<Layer>>,
+    files: Vec<Arc<SelectionLayer>>,
 }
 
 /// The patterns of one place.
 #[derive(Debug, Default)]
-struct Layer {
+struct SelectionLayer {
     folder: TreePath,
-    rules: Vec<Rule>,
+    rules: Vec<SelectionRule>,
 }
 
 /// One pattern.
 #[derive(Debug)]
-struct Rule {
-    verdict: Verdict,
+struct SelectionRule {
+    verdict: SelectionVerdict,
     folders_only: bool,
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum SelectionVerdict {
     In,
     Out,
 }
 
 #[derive(Debug)]
-enum Part {
+enum PatternPart {
     Name(NameGlob),
     /// `**`. At the end it stands for at least one name, elsewhere also for none.
     AnyDepth,
@@ -62,9 +62,9 @@ impl Selection {
         let rules = exclude
             .iter()
             .map(AsRef::as_ref)
-            .map(|pattern| Rule::new(pattern).map_err(|message| error(None, pattern, message)))
+            .map(|pattern| SelectionRule::new(pattern).map_err(|message| error(None, pattern, message)))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { step: Arc::new(Layer { folder: TreePath::root(), rules }), files: Vec::new() })
+        Ok(Self { step: Arc::new(SelectionLayer { folder: TreePath::root(), rules }), files: Vec::new() })
     }
 
     /// The same with the lines of a `.fanignore` file, which is in a folder of the tree.
@@ -79,10 +79,12 @@ impl Selection {
             if pattern.is_empty() || pattern.starts_with('#') {
                 continue;
             }
-            rules.push(Rule::new(pattern).map_err(|message| error(Some(number + 1), pattern, message))?);
+            rules.push(
+                SelectionRule::new(pattern).map_err(|message| error(Some(number + 1), pattern, message))?,
+            );
         }
         let mut inner = self.clone();
-        inner.files.push(Arc::new(Layer { folder: folder.clone(), rules }));
+        inner.files.push(Arc::new(SelectionLayer { folder: folder.clone(), rules }));
         Ok(inner)
     }
 
@@ -91,24 +93,26 @@ impl Selection {
         let names: Vec<&[u8]> = path.names().collect();
         (1..=names.len()).all(|depth| {
             let inner = depth < names.len();
-            names.get(..depth).is_none_or(|names| self.verdict(names, is_folder || inner) == Verdict::In)
+            names
+                .get(..depth)
+                .is_none_or(|names| self.verdict(names, is_folder || inner) == SelectionVerdict::In)
         })
     }
 
     /// The same for something in a folder of which it is known that it takes part.
     pub fn takes_inside(&self, path: &TreePath, is_folder: bool) -> bool {
         let names: Vec<&[u8]> = path.names().collect();
-        self.verdict(&names, is_folder) == Verdict::In
+        self.verdict(&names, is_folder) == SelectionVerdict::In
     }
 
-    fn verdict(&self, names: &[&[u8]], is_folder: bool) -> Verdict {
+    fn verdict(&self, names: &[&[u8]], is_folder: bool) -> SelectionVerdict {
         let mut layers = [&self.step].into_iter().chain(self.files.iter().rev());
-        layers.find_map(|layer| layer.verdict(names, is_folder)).unwrap_or(Verdict::In)
+        layers.find_map(|layer| layer.verdict(names, is_folder)).unwrap_or(SelectionVerdict::In)
     }
 }
 
-impl Layer {
-    fn verdict(&self, names: &[&[u8]], is_folder: bool) -> Option<Verdict> {
+impl SelectionLayer {
+    fn verdict(&self, names: &[&[u8]], is_folder: bool) -> Option<SelectionVerdict> {
         let mut names = names.iter().copied();
         for name in self.folder.names() {
             if names.next() != Some(name) {
@@ -121,11 +125,11 @@ impl Layer {
     }
 }
 
-impl Rule {
+impl SelectionRule {
     fn new(text: &str) -> Result<Self, String> {
         let (verdict, pattern) = match text.strip_prefix('!') {
-            Some(rest) => (Verdict::In, rest),
-            None => (Verdict::Out, text),
+            Some(rest) => (SelectionVerdict::In, rest),
+            None => (SelectionVerdict::Out, text),
         };
         let (folders_only, pattern) = match pattern.strip_suffix('/') {
             Some(rest) => (true, rest),
@@ -136,15 +140,15 @@ impl Rule {
         if pattern.is_empty() {
             return Err("names nothing".to_owned());
         }
-        let mut parts = if anchored { Vec::new() } else { vec![Part::AnyDepth] };
+        let mut parts = if anchored { Vec::new() } else { vec![PatternPart::AnyDepth] };
         for part in split(pattern)? {
             parts.push(match part.as_str() {
                 "" => return Err("holds an empty name: it would never match".to_owned()),
                 // Git takes them and never matches: what should stay here would be sent.
                 "." | ".." => return Err("holds \".\" or \"..\": it would never match".to_owned()),
                 // More than two mean the same to git.
-                stars if stars.len() > 1 && stars.bytes().all(|byte| byte == b'*') => Part::AnyDepth,
-                name => Part::Name(NameGlob::new(name)?),
+                stars if stars.len() > 1 && stars.bytes().all(|byte| byte == b'*') => PatternPart::AnyDepth,
+                name => PatternPart::Name(NameGlob::new(name)?),
             });
         }
         Ok(Self { verdict, folders_only, parts })
@@ -162,11 +166,11 @@ impl Rule {
         let mut last = true;
         for part in self.parts.iter().rev() {
             ends = match part {
-                Part::AnyDepth => {
+                PatternPart::AnyDepth => {
                     let highest = ends.checked_ilog2().unwrap_or_default() + u32::from(!last);
                     (1 << highest) - 1
                 }
-                Part::Name(glob) => {
+                PatternPart::Name(glob) => {
                     let matching = names
                         .iter()
                         .enumerate()

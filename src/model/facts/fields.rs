@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::facts::types::{
-    Address, Cpu, Disk, Dns, Facts, Family, Hardware, Interface, Kernel, Memory, Mount, Os, Route, Scope,
-    Swap, User, Virt, VirtKind,
+    Address, AddressScope, Cpu, DiskFacts, Dns, Facts, Family, Hardware, Interface, Kernel, MemoryFacts,
+    Mount, Os, Route, Swap, User, Virt, VirtKind,
 };
 use crate::model::suggest::did_you_mean;
 use crate::model::value::Value;
@@ -56,9 +56,9 @@ pub fn sample() -> Facts {
         },
         kernel: Kernel { name: text(), release: text(), version: text(), arch: text() },
         cpu: Cpu { model: text(), logical: number, cores: number, sockets: number },
-        memory: Memory { total: number, available: number, free: number },
+        memory: MemoryFacts { total: number, available: number, free: number },
         swap: Swap { total: number, free: number },
-        disks: vec![Disk { name: "1".to_owned(), size: number, rotational: Some(true), model: text() }],
+        disks: vec![DiskFacts { name: "1".to_owned(), size: number, rotational: Some(true), model: text() }],
         mounts: vec![Mount {
             device: "1".to_owned(),
             path: "1".to_owned(),
@@ -73,7 +73,12 @@ pub fn sample() -> Facts {
             mac: text(),
             mtu: number,
             state: text(),
-            addresses: vec![Address { address, prefix: Some(8), family: Family::Ipv4, scope: Scope::Host }],
+            addresses: vec![Address {
+                address,
+                prefix: Some(8),
+                family: Family::Ipv4,
+                scope: AddressScope::Host,
+            }],
         }],
         default_ipv4: route(),
         default_ipv6: route(),

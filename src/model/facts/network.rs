@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::types::{Address, Dns, Family, Interface, Route, Scope};
+use crate::model::facts::types::{Address, AddressScope, Dns, Family, Interface, Route};
 
 /// Interfaces by name.
-type Found = BTreeMap<String, Interface>;
+type FoundNetwork = BTreeMap<String, Interface>;
 
 /// All interfaces.
 pub(super) fn interfaces(sections: &Sections<'_>) -> Vec<Interface> {
-    let mut found = Found::new();
+    let mut found = FoundNetwork::new();
     for line in sections.lines("links") {
         let mut fields = line.split('\t');
         let Some(name) = fields.next().and_then(text) else { continue };
@@ -34,7 +34,7 @@ pub(super) fn interfaces(sections: &Sections<'_>) -> Vec<Interface> {
     found.into_values().collect()
 }
 
-fn entry<'a>(found: &'a mut Found, name: &str) -> &'a mut Interface {
+fn entry<'a>(found: &'a mut FoundNetwork, name: &str) -> &'a mut Interface {
     found
         .entry(name.to_owned())
         .or_insert_with(|| Interface { name: name.to_owned(), ..Interface::default() })
@@ -70,15 +70,15 @@ fn family(address: &IpAddr) -> Family {
     if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
 }
 
-fn scope(address: &IpAddr) -> Scope {
+fn scope(address: &IpAddr) -> AddressScope {
     let local = match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),
     };
     match (address.is_loopback(), local) {
-        (true, _) => Scope::Host,
-        (false, true) => Scope::Link,
-        (false, false) => Scope::Global,
+        (true, _) => AddressScope::Host,
+        (false, true) => AddressScope::Link,
+        (false, false) => AddressScope::Global,
     }
 }
 
@@ -89,7 +89,7 @@ fn after<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
 }
 
 /// `2: eth0@if5: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP mode DEFAULT \    link/ether 02:42:ac:11:00:02 brd ...`
-fn ip_link(found: &mut Found, line: &str) {
+fn ip_link(found: &mut FoundNetwork, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let Some(name) = words.get(1).and_then(|name| name.strip_suffix(':')) else { return };
     let interface = entry(found, name.split('@').next().unwrap_or(name));
@@ -99,7 +99,7 @@ fn ip_link(found: &mut Found, line: &str) {
 }
 
 /// `4: eth0    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth0\       valid_lft forever preferred_lft forever`
-fn ip_addr(found: &mut Found, line: &str) {
+fn ip_addr(found: &mut FoundNetwork, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let Some(name) = words.get(1) else { return };
     let Some(shown) = after(&words, "inet").or_else(|| after(&words, "inet6")) else { return };
@@ -112,7 +112,7 @@ fn ip_addr(found: &mut Found, line: &str) {
 }
 
 /// An interface begins at the left edge, what is known of it is indented.
-fn ifconfig(found: &mut Found, lines: impl Iterator<Item = String>) {
+fn ifconfig(found: &mut FoundNetwork, lines: impl Iterator<Item = String>) {
     let mut current: Option<String> = None;
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -176,7 +176,7 @@ fn mask_bits(mask: &str) -> Option<u8> {
 }
 
 /// `fe80000000000000004200fffe000001 02 40 20 80     eth0`
-fn if_inet6(found: &mut Found, line: &str) {
+fn if_inet6(found: &mut FoundNetwork, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     if let [digits, _, prefix, _, _, name] = words.as_slice()
         && digits.len() == 32
@@ -198,7 +198,7 @@ pub(super) fn default_route(
     })?;
     let interface = interfaces.iter().find(|interface| route.interface.as_ref() == Some(&interface.name));
     let known = interface.into_iter().flat_map(|interface| &interface.addresses);
-    let mut known = known.filter(|known| known.family == family && known.scope == Scope::Global);
+    let mut known = known.filter(|known| known.family == family && known.scope == AddressScope::Global);
     route.address = known.next().map(|known| known.address);
     Some(route)
 }

@@ -1,7 +1,7 @@
 //! Disks and mounted file systems.
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::types::{Disk, Mount};
+use crate::model::facts::types::{DiskFacts, Mount};
 
 /// Bytes of a sector in sysfs, whatever the disk's own are.
 const SECTOR: u64 = 512;
@@ -42,8 +42,8 @@ const KERNEL_OWN: &[&str] = &[
 ];
 
 /// All disks, by name.
-pub(super) fn disks(sections: &Sections<'_>) -> Vec<Disk> {
-    let mut disks: Vec<Disk> = sections.lines("disks").filter_map(|line| sysfs(&line)).collect();
+pub(super) fn disks(sections: &Sections<'_>) -> Vec<DiskFacts> {
+    let mut disks: Vec<DiskFacts> = sections.lines("disks").filter_map(|line| sysfs(&line)).collect();
     geom(&mut disks, sections.lines("geom"));
     diskutil(&mut disks, sections.lines("diskutil"));
     if disks.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn disks(sections: &Sections<'_>) -> Vec<Disk> {
 }
 
 /// Name, sectors, whether it spins, maker, model.
-fn sysfs(line: &str) -> Option<Disk> {
+fn sysfs(line: &str) -> Option<DiskFacts> {
     let mut fields = line.splitn(5, '\t');
     let name = fields.next().and_then(text)?;
     // Optical drives, floppies, and the small areas that boot memory cards.
@@ -72,16 +72,16 @@ fn sysfs(line: &str) -> Option<Disk> {
     let vendor = fields.next().and_then(text).filter(|vendor| !vendor.starts_with("0x") && vendor != "ATA");
     let words: Vec<String> = vendor.into_iter().chain(fields.next().and_then(text)).collect();
     let size = size.and_then(|sectors| sectors.checked_mul(SECTOR));
-    Some(Disk { name, size, rotational, model: text(&words.join(" ")) })
+    Some(DiskFacts { name, size, rotational, model: text(&words.join(" ")) })
 }
 
 /// FreeBSD: `Geom name: ada0`, then `   Mediasize: 500107862016 (466G)`, `   descr: ...`, `   rotationrate: 7200`.
-fn geom(disks: &mut Vec<Disk>, lines: impl Iterator<Item = String>) {
+fn geom(disks: &mut Vec<DiskFacts>, lines: impl Iterator<Item = String>) {
     for line in lines {
         let Some((key, value)) = line.split_once(':') else { continue };
         let key = key.trim().trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == ' ');
         if let ("Geom name", Some(name)) = (key, text(value)) {
-            disks.push(Disk { name, ..Disk::default() });
+            disks.push(DiskFacts { name, ..DiskFacts::default() });
             continue;
         }
         let Some(disk) = disks.last_mut() else { continue };
@@ -96,11 +96,11 @@ fn geom(disks: &mut Vec<Disk>, lines: impl Iterator<Item = String>) {
 }
 
 /// macOS: `   Device Identifier:  disk0`, `   Disk Size:  500.3 GB (500277792768 Bytes) (exactly ...)`.
-fn diskutil(disks: &mut Vec<Disk>, lines: impl Iterator<Item = String>) {
+fn diskutil(disks: &mut Vec<DiskFacts>, lines: impl Iterator<Item = String>) {
     for line in lines {
         let Some((key, value)) = line.split_once(':') else { continue };
         if let ("Device Identifier", Some(name)) = (key.trim(), text(value)) {
-            disks.push(Disk { name, ..Disk::default() });
+            disks.push(DiskFacts { name, ..DiskFacts::default() });
             continue;
         }
         let Some(disk) = disks.last_mut() else { continue };
@@ -123,12 +123,12 @@ fn diskutil(disks: &mut Vec<Disk>, lines: impl Iterator<Item = String>) {
 }
 
 /// The BSDs without a better source: `sd0:1a2b3c4d,cd0:`, `wd0 cd0`.
-fn named(sections: &Sections<'_>) -> Vec<Disk> {
+fn named(sections: &Sections<'_>) -> Vec<DiskFacts> {
     let names = ["hw.disknames", "kern.disks"].iter().find_map(|key| sections.value("sysctl", key, '='));
     let names = names.unwrap_or_default();
     let names = names.split([',', ' ']).filter_map(|name| text(name.split(':').next()?));
     let is_disk = |name: &String| !["cd", "fd", "rd", "dk"].iter().any(|prefix| name.starts_with(prefix));
-    names.filter(is_disk).map(|name| Disk { name, ..Disk::default() }).collect()
+    names.filter(is_disk).map(|name| DiskFacts { name, ..DiskFacts::default() }).collect()
 }
 
 /// All mounts that hold data, with their sizes where `df` told them.

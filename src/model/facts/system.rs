@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::facts::sections::{Sections, text};
-use crate::model::facts::types::{Cpu, Facts, Hardware, Kernel, Memory, Os, Swap, User, Virt, VirtKind};
+use crate::model::facts::types::{Cpu, Facts, Hardware, Kernel, MemoryFacts, Os, Swap, User, Virt, VirtKind};
 use crate::model::time::rfc3339;
 
 /// Fills in all that is not network and storage.
@@ -187,7 +187,7 @@ fn meminfo(sections: &Sections<'_>, key: &str) -> Option<u64> {
     value.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-fn memory(sections: &Sections<'_>) -> Memory {
+fn memory(sections: &Sections<'_>) -> MemoryFacts {
     if sections.has("meminfo") {
         let (free, known) = (meminfo(sections, "MemFree"), meminfo(sections, "MemAvailable"));
         // Kernels before 3.14 do not say; what they keep of files can be had.
@@ -195,7 +195,7 @@ fn memory(sections: &Sections<'_>) -> Memory {
             let parts = ["Buffers", "Cached"].map(|key| meminfo(sections, key).unwrap_or(0));
             parts.iter().try_fold(free?, |sum, part| sum.checked_add(*part))
         };
-        return Memory { total: meminfo(sections, "MemTotal"), available: known.or_else(kept), free };
+        return MemoryFacts { total: meminfo(sections, "MemTotal"), available: known.or_else(kept), free };
     }
     let number = |key: &str| sections.value("sysctl", key, '=').and_then(|value| value.parse::<u64>().ok());
     let total = ["hw.memsize", "hw.physmem64", "hw.physmem"].iter().find_map(|key| number(key));
@@ -205,7 +205,7 @@ fn memory(sections: &Sections<'_>) -> Memory {
         let sum = found.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))?;
         if found.is_empty() { None } else { sum.checked_mul(pages.size?) }
     };
-    Memory {
+    MemoryFacts {
         total,
         free: sum(&["free"]),
         available: sum(&["free", "inactive", "cache", "laundry", "speculative", "cached file"]),

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::facts::error::MAX_ANSWER;
-use crate::model::facts::types::{Dns, Route, Scope};
+use crate::model::facts::types::{AddressScope, Dns, Route};
 use crate::model::shell::tests::program;
 
 /// The folders that the script looks for tools in, behind those of `PATH`.
@@ -95,7 +95,7 @@ fn every_shell_tells_what_the_kernel_says() {
         let lo = facts.interfaces.iter().find(|interface| interface.name == "lo").unwrap();
         let first = &lo.addresses[0];
         assert_eq!((first.address.to_string().as_str(), first.prefix), ("127.0.0.1", Some(8)), "{shell:?}");
-        assert_eq!(first.scope, Scope::Host);
+        assert_eq!(first.scope, AddressScope::Host);
         let root = facts.mounts.iter().rfind(|mount| mount.path == "/");
         assert_eq!(root.is_some(), root_is_mounted, "{shell:?}");
         if let Some(root) = root {

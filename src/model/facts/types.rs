@@ -22,11 +22,11 @@ pub struct Facts {
     /// The processors.
     pub cpu: Cpu,
     /// Main memory.
-    pub memory: Memory,
+    pub memory: MemoryFacts,
     /// Swap space.
     pub swap: Swap,
     /// Disks, by name: no partitions, no optical drives, nothing that is made of other disks.
-    pub disks: Vec<Disk>,
+    pub disks: Vec<DiskFacts>,
     /// Mounted file systems, in the order of mounting: none of the kernel's own (`proc`, `sysfs`).
     pub mounts: Vec<Mount>,
     /// Network interfaces, by name.
@@ -133,7 +133,7 @@ pub struct Cpu {
 /// Main memory, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct MemoryFacts {
     /// All that the system has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
@@ -160,7 +160,7 @@ pub struct Swap {
 /// A disk.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Disk {
+pub struct DiskFacts {
     /// Its device, without `/dev/`.
     pub name: String,
     /// Bytes.
@@ -228,7 +228,7 @@ pub struct Address {
     /// Which kind of address.
     pub family: Family,
     /// How far it reaches.
-    pub scope: Scope,
+    pub scope: AddressScope,
 }
 
 /// A kind of address.
@@ -244,7 +244,7 @@ pub enum Family {
 /// How far an address reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scope {
+pub enum AddressScope {
     /// This host: loopback.
     Host,
     /// This network: 169.254.0.0/16, fe80::/10.

@@ -6,7 +6,7 @@ use crate::model::range::error::PatternError;
 
 /// A block of addresses without host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct CidrBlock {
     network: IpAddr,
     prefix: u32,
 }
@@ -38,7 +38,7 @@ pub(crate) fn without_leading_zeros(text: &str) -> Option<String> {
     (plain != text && plain.parse::<Ipv4Addr>().is_ok()).then_some(plain)
 }
 
-impl Block {
+impl CidrBlock {
     /// Reads `address/prefix`.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let (address, prefix) = text
@@ -175,7 +175,7 @@ mod tests {
         ]
         .iter()
         .map(|text| {
-            let error = Block::parse(text).unwrap_err();
+            let error = CidrBlock::parse(text).unwrap_err();
             format!("{text}  {}: {} ({})", error.column, error.message, error.help.unwrap_or_default())
         })
         .collect();
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn mapped_addresses_count_as_ipv4() {
-        let block = Block::parse("10.0.0.0/24").unwrap();
+        let block = CidrBlock::parse("10.0.0.0/24").unwrap();
         assert!(block.contains("::ffff:10.0.0.7".parse().unwrap()));
         assert!(block.contains("10.0.0.255".parse().unwrap()));
         assert!(!block.contains("10.0.1.0".parse().unwrap()));
@@ -227,7 +227,7 @@ mod tests {
             for (network, bits) in [(IpAddr::from(Ipv4Addr::from(ip)), 32), (IpAddr::from(Ipv6Addr::from(v6)), 128)] {
                 let network = masked(network, bits - free);
                 prop_assume!(network.to_canonical() == network);
-                let block = Block::parse(&format!("{network}/{}", bits - free)).unwrap();
+                let block = CidrBlock::parse(&format!("{network}/{}", bits - free)).unwrap();
                 let hosts: Vec<IpAddr> = block.hosts().collect();
                 prop_assert_eq!(hosts.len() as u128, block.host_count());
                 prop_assert!(hosts.is_sorted());

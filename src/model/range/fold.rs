@@ -12,8 +12,8 @@ const MAX_DIMENSIONS: usize = 8;
 /// For names of hosts, [`crate::model::range::expand`] of the patterns gives the same set of names back. Names
 /// that hold characters of the pattern syntax (`[::1]:22`) stand as they are.
 pub fn fold(names: &[&str]) -> String {
-    let mut shapes: Vec<(Shape<'_>, Vec<Names<'_>>)> = Vec::new();
-    let mut known: HashMap<Shape<'_>, usize> = HashMap::new();
+    let mut shapes: Vec<(RangeShape<'_>, Vec<RangeNames<'_>>)> = Vec::new();
+    let mut known: HashMap<RangeShape<'_>, usize> = HashMap::new();
     for &name in names {
         let (shape, numbers) = take_apart(name);
         let at = *known.entry(shape.clone()).or_insert_with(|| {
@@ -36,10 +36,10 @@ pub fn fold(names: &[&str]) -> String {
 }
 
 /// The fixed parts of a name; between two of them stands a number.
-type Shape<'a> = Vec<&'a str>;
+type RangeShape<'a> = Vec<&'a str>;
 
 /// For each number of a shape: the values it takes. Stands for all their combinations.
-type Names<'a> = Vec<BTreeSet<Digits<'a>>>;
+type RangeNames<'a> = Vec<BTreeSet<Digits<'a>>>;
 
 /// Digits as written. The order puts equal lengths together and is numeric within them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +48,7 @@ struct Digits<'a> {
     text: &'a str,
 }
 
-fn take_apart(name: &str) -> (Shape<'_>, Vec<Digits<'_>>) {
+fn take_apart(name: &str) -> (RangeShape<'_>, Vec<Digits<'_>>) {
     let whole = || (vec![name], Vec::new());
     if name.contains(['[', ']', '{', '}', ',', '/']) {
         return whole();
@@ -73,9 +73,9 @@ fn take_apart(name: &str) -> (Shape<'_>, Vec<Digits<'_>>) {
 }
 
 /// Joins the entries that differ in one dimension only.
-fn merge<'a>(members: Vec<Names<'a>>, dimension: usize) -> Vec<Names<'a>> {
-    let mut merged: Vec<Names<'a>> = Vec::new();
-    let mut known: HashMap<Names<'a>, usize> = HashMap::new();
+fn merge<'a>(members: Vec<RangeNames<'a>>, dimension: usize) -> Vec<RangeNames<'a>> {
+    let mut merged: Vec<RangeNames<'a>> = Vec::new();
+    let mut known: HashMap<RangeNames<'a>, usize> = HashMap::new();
     for mut numbers in members {
         let values = numbers.get_mut(dimension).map(std::mem::take).unwrap_or_default();
         let at = *known.entry(numbers.clone()).or_insert_with(|| {

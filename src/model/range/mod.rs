@@ -12,7 +12,7 @@ pub use crate::model::range::error::PatternError;
 pub use crate::model::range::pattern::{MAX_HOSTS, count, expand};
 pub(crate) use crate::model::range::pattern::{over_limit, width};
 pub(crate) use cidr::without_leading_zeros;
-pub use cidr::{Block, parse_ip};
+pub use cidr::{CidrBlock, parse_ip};
 pub use fold::fold;
 
 #[cfg(test)]

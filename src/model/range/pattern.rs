@@ -1,6 +1,6 @@
 //! Numeric and listed ranges in brackets, expanded: `web[01-20]`, `db[a,b]`.
 
-use crate::model::range::cidr::{Block, parse_ip};
+use crate::model::range::cidr::{CidrBlock, parse_ip};
 
 use crate::model::range::error::PatternError;
 
@@ -18,7 +18,7 @@ pub(super) const MAX_DIGITS: usize = 18;
 
 /// Counts the names that a pattern stands for, without building any of them.
 pub fn count(pattern: &str) -> Result<u128, PatternError> {
-    Pattern::parse(pattern)?.count()
+    RangePattern::parse(pattern)?.count()
 }
 
 /// Expands ranges and CIDR blocks into names, in order; a pattern without any is one name.
@@ -26,7 +26,7 @@ pub fn count(pattern: &str) -> Result<u128, PatternError> {
 /// Of several brackets the rightmost counts fastest. Fails without allocating when there are more than
 /// `limit` names.
 pub fn expand(pattern: &str, limit: usize) -> Result<Vec<String>, PatternError> {
-    let parsed = Pattern::parse(pattern)?;
+    let parsed = RangePattern::parse(pattern)?;
     let count = parsed.count()?;
     match usize::try_from(count) {
         Ok(count) if count <= limit => Ok(parsed.names(count)),
@@ -48,12 +48,12 @@ fn first_bracket(pattern: &str) -> u32 {
     pattern.split_once('[').map_or(1, |(before, _)| width(before).saturating_add(1))
 }
 
-pub(super) enum Pattern {
-    Ranges(Vec<Segment>),
-    Block(Block),
+pub(super) enum RangePattern {
+    Ranges(Vec<RangeSegment>),
+    Block(CidrBlock),
 }
 
-pub(super) enum Segment {
+pub(super) enum RangeSegment {
     Fixed(String),
     Range(Vec<Run>),
 }
@@ -71,7 +71,7 @@ impl Run {
     }
 }
 
-impl Pattern {
+impl RangePattern {
     fn parse(pattern: &str) -> Result<Self, PatternError> {
         // A slash within brackets is an attempt at a step, which `run` names better.
         let slash = pattern.find('/');
@@ -81,7 +81,7 @@ impl Pattern {
                     .help("write each block on its own"))
             }
             (Some(slash), bracket) if bracket.is_none_or(|bracket| slash < bracket) => {
-                Block::parse(pattern).map(Self::Block)
+                CidrBlock::parse(pattern).map(Self::Block)
             }
             _ => segments(pattern).map(Self::Ranges),
         }
@@ -93,8 +93,8 @@ impl Pattern {
             Self::Ranges(segments) => segments
                 .iter()
                 .try_fold(1_u128, |product, segment| match segment {
-                    Segment::Fixed(_) => Some(product),
-                    Segment::Range(runs) => product.checked_mul(runs.iter().map(Run::count).sum()),
+                    RangeSegment::Fixed(_) => Some(product),
+                    RangeSegment::Range(runs) => product.checked_mul(runs.iter().map(Run::count).sum()),
                 })
                 .ok_or_else(|| PatternError::at(1, "expands to more hosts than can be counted")),
         }
@@ -108,8 +108,8 @@ impl Pattern {
                 let mut names = vec![String::new()];
                 for segment in segments {
                     match segment {
-                        Segment::Fixed(text) => names.iter_mut().for_each(|name| name.push_str(text)),
-                        Segment::Range(runs) => {
+                        RangeSegment::Fixed(text) => names.iter_mut().for_each(|name| name.push_str(text)),
+                        RangeSegment::Range(runs) => {
                             let mut longer = Vec::with_capacity(count.min(MAX_HOSTS));
                             for name in &names {
                                 for run in runs {
@@ -128,7 +128,7 @@ impl Pattern {
     }
 }
 
-pub(super) fn segments(pattern: &str) -> Result<Vec<Segment>, PatternError> {
+pub(super) fn segments(pattern: &str) -> Result<Vec<RangeSegment>, PatternError> {
     let mut segments = Vec::new();
     let mut fixed_text = 0;
     let mut brackets = 0;
@@ -143,7 +143,7 @@ pub(super) fn segments(pattern: &str) -> Result<Vec<Segment>, PatternError> {
             return Err(PatternError::at(1, format!("name longer than {MAX_FIXED_TEXT} characters")));
         }
         if !fixed.is_empty() || pattern.is_empty() {
-            segments.push(Segment::Fixed(fixed.to_owned()));
+            segments.push(RangeSegment::Fixed(fixed.to_owned()));
         }
         if tail.is_empty() {
             return Ok(segments);
@@ -162,7 +162,7 @@ pub(super) fn segments(pattern: &str) -> Result<Vec<Segment>, PatternError> {
             let column = column.saturating_add(width(before)).saturating_add(1);
             return Err(PatternError::at(column, "\"[\" inside a range"));
         }
-        segments.push(Segment::Range(runs(body, column)?));
+        segments.push(RangeSegment::Range(runs(body, column)?));
         column = column.saturating_add(width(body)).saturating_add(2);
         rest = after;
     }

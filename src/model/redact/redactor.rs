@@ -24,7 +24,7 @@ const MIN_PART: usize = 4;
 /// Masks secrets. Without any it does nothing, and costs nothing. A clone is cheap.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    pub(super) search: Option<Arc<Search>>,
+    pub(super) search: Option<Arc<RedactorSearch>>,
     /// Those that are too short to be looked for in what is told.
     short: Arc<[Secret]>,
 }
@@ -55,7 +55,7 @@ impl Redactor {
                 short.push(secret.clone());
             }
         }
-        let search = (!forms.is_empty()).then(|| Arc::new(Search::new(forms, undone)));
+        let search = (!forms.is_empty()).then(|| Arc::new(RedactorSearch::new(forms, undone)));
         Self { search, short: short.into() }
     }
 
@@ -113,7 +113,7 @@ impl fmt::Debug for Redactor {
 /// What comes out, put together, is what [`Redactor::redact_bytes`] makes of what went in, however it was cut. Only an
 /// end that may be the beginning of a secret is held back.
 pub struct RedactedStream {
-    search: Option<Arc<Search>>,
+    search: Option<Arc<RedactorSearch>>,
     pub(super) held: Zeroizing<Vec<u8>>,
     told: Told,
 }
@@ -186,7 +186,7 @@ impl Told {
 }
 
 /// All secrets, ready to be looked for.
-pub(super) struct Search {
+pub(super) struct RedactorSearch {
     /// In the text as it is.
     pub(super) forms: Finder,
     /// In the text without its quoting.
@@ -195,7 +195,7 @@ pub(super) struct Search {
     most: usize,
 }
 
-impl Search {
+impl RedactorSearch {
     fn new(forms: Patterns, undone: Patterns) -> Self {
         let most = MAX_HELD + 2 * forms.iter().map(|form| form.len()).max().unwrap_or(0);
         Self { forms: Finder::new(forms), undone: Finder::new(undone), most }

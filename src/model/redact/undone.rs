@@ -18,14 +18,14 @@ const MAX_NOISE: usize = 4 * 1024;
 pub(super) struct Undone {
     /// What remains.
     pub(super) bytes: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<UndonePiece>,
     /// Where a code begins that the text's end cuts off, or may cut off.
     pub(super) open: Option<usize>,
 }
 
 /// Bytes that come from one place, each from a byte of the text or all from one code.
 #[derive(Clone, Copy, Debug)]
-struct Piece {
+struct UndonePiece {
     /// The first one's index in what remains.
     at: usize,
     /// Where it comes from.
@@ -82,7 +82,7 @@ impl Undone {
         }
     }
 
-    fn piece(&self, index: usize) -> Option<&Piece> {
+    fn piece(&self, index: usize) -> Option<&UndonePiece> {
         let next = self.pieces.partition_point(|piece| piece.at <= index);
         next.checked_sub(1).and_then(|last| self.pieces.get(last))
     }
@@ -145,7 +145,7 @@ impl Undoing<'_> {
     /// Takes bytes that stand for themselves.
     fn itself(&mut self, bytes: &[u8], from: usize) {
         if !self.plain || self.noise > 0 {
-            self.undone.pieces.push(Piece { at: self.undone.bytes.len(), from, code: 0 });
+            self.undone.pieces.push(UndonePiece { at: self.undone.bytes.len(), from, code: 0 });
         }
         self.undone.bytes.extend_from_slice(bytes);
         self.plain = true;
@@ -162,7 +162,7 @@ impl Undoing<'_> {
             return;
         }
         self.noise = 0;
-        self.undone.pieces.push(Piece { at: self.undone.bytes.len(), from, code: to - from });
+        self.undone.pieces.push(UndonePiece { at: self.undone.bytes.len(), from, code: to - from });
         self.undone.bytes.extend_from_slice(if bytes == b"+" { b" " } else { bytes });
     }
 }

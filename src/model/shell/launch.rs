@@ -52,7 +52,7 @@ pub enum Input {
 
 /// How a script is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct LaunchLine {
     /// For the login shell.
     pub line: String,
     /// What is to be written to its input at [`Mark::Ready`], the line end included.
@@ -65,7 +65,7 @@ impl Launch<'_> {
     /// # Errors
     ///
     /// The interpreter is no plain command, the script holds a NUL byte, or is longer than [`MAX_TYPED`].
-    pub fn line(&self) -> Result<Line, ShellError> {
+    pub fn line(&self) -> Result<LaunchLine, ShellError> {
         let direct = match (self.privilege, self.input) {
             (None, Input::Empty | Input::Given) => login_shell_line(self.interpreter, self.script),
             (None, Input::Watched(Orphaned::Ends)) => {
@@ -78,12 +78,12 @@ impl Launch<'_> {
         match direct {
             Ok(_) if self.confidential => self.typed(),
             Err(ShellError::TooLong { .. }) => self.typed(),
-            direct => Ok(Line { line: direct?, typed: None }),
+            direct => Ok(LaunchLine { line: direct?, typed: None }),
         }
     }
 
     /// The line of a shell that is typed its script.
-    fn typed(&self) -> Result<Line, ShellError> {
+    fn typed(&self) -> Result<LaunchLine, ShellError> {
         let typed = Spelling::Octal.spell(self.script);
         if typed.len() > MAX_TYPED {
             return Err(ShellError::TooLong { size: typed.len() });
@@ -107,7 +107,7 @@ impl Launch<'_> {
         let reading =
             format!("{reads}; _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\"");
         let line = self.raised(&self.program(&reading, true)?)?;
-        Ok(Line { line, typed: Some(typed) })
+        Ok(LaunchLine { line, typed: Some(typed) })
     }
 
     /// The commands of a POSIX shell that run a script under the interpreter, with this input.

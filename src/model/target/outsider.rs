@@ -15,12 +15,12 @@ use crate::model::value::Vars;
 
 /// What an expression says about the login, besides the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Login {
+pub(super) struct OutsiderLogin {
     pub(super) user: Option<String>,
     pub(super) port: Option<u16>,
 }
 
-impl Login {
+impl OutsiderLogin {
     pub(super) fn is_empty(&self) -> bool {
         self.user.is_none() && self.port.is_none()
     }
@@ -38,7 +38,7 @@ impl Login {
 
 /// The name under which a host of no inventory goes: what the user wrote, so that
 /// `root@10.0.0.1` and `10.0.0.1:2222` are told apart, and can be written again.
-pub(super) fn name_of(address: &str, login: &Login) -> String {
+pub(super) fn name_of(address: &str, login: &OutsiderLogin) -> String {
     let v6 = matches!(parse_ip(address), Some(IpAddr::V6(_)));
     let user = login.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     let port = login.port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn name_of(address: &str, login: &Login) -> String {
 }
 
 /// Makes the host. `column` says where in the expression it was written.
-pub(super) fn host(address: &str, login: Login, column: u32) -> Host {
+pub(super) fn host(address: &str, login: OutsiderLogin, column: u32) -> Host {
     let name = HostName::from(name_of(address, &login).as_str());
     let mut settings = Settings {
         address: Some(Sourced::new(address.to_owned(), Origin::CommandLine(AD_HOC))),
@@ -63,7 +63,7 @@ pub(super) fn host(address: &str, login: Login, column: u32) -> Host {
 /// Takes `[user@]address[:port]` apart; the address may hold ranges, or be a CIDR block.
 ///
 /// Returns the column of the address too. Columns count from the start of `text`.
-pub(super) fn take_apart(text: &str) -> Result<(Login, &str, u32), PatternError> {
+pub(super) fn take_apart(text: &str) -> Result<(OutsiderLogin, &str, u32), PatternError> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
@@ -77,7 +77,7 @@ pub(super) fn take_apart(text: &str) -> Result<(Login, &str, u32), PatternError>
         let message = if user.is_some() { "no address after \"@\"" } else { "no address before \":\"" };
         return Err(PatternError::at(start, message));
     }
-    Ok((Login { user: user.map(str::to_owned), port }, address, start))
+    Ok((OutsiderLogin { user: user.map(str::to_owned), port }, address, start))
 }
 
 fn address_and_port(text: &str) -> Result<(&str, Option<u16>), PatternError> {

@@ -6,8 +6,8 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::model::name::hidden_character;
-use crate::model::range::{self, Block, PatternError, parse_ip, width};
-use crate::model::target::outsider::{self, Login};
+use crate::model::range::{self, CidrBlock, PatternError, parse_ip, width};
+use crate::model::target::outsider::{self, OutsiderLogin};
 
 /// Globs that one pattern may expand to: each costs a piece of an automaton.
 const MAX_GLOBS: usize = 1000;
@@ -20,18 +20,18 @@ const MAX_GLOB: usize = 4096;
 
 /// One part between commas.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct TargetItem {
     /// Written with a `!` in front: its hosts are taken away from the union.
     pub(super) negated: bool,
     /// The pattern that it begins with.
     pub(super) first: Atom,
     /// What is done to the hosts of `first`, in order.
-    pub(super) rest: Vec<(Operator, Atom)>,
+    pub(super) rest: Vec<(TargetOperator, Atom)>,
 }
 
 /// What stands between two patterns of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum TargetOperator {
     /// `&`: keeps what both have.
     And,
     /// `!`: keeps what the right one does not have.
@@ -46,23 +46,23 @@ pub(super) struct Atom {
     /// Character of the expression at which it begins, from 1.
     pub(super) column: u32,
     /// What it says.
-    pub(super) pattern: Pattern,
+    pub(super) pattern: TargetPattern,
 }
 
 #[derive(Debug)]
-pub(super) enum Pattern {
+pub(super) enum TargetPattern {
     /// `all`.
     All,
     /// `@role`, without the `@`.
     Role(String),
     /// A CIDR block.
-    Block(Block),
+    Block(CidrBlock),
     /// Names with `*`, `?` or braces.
     Glob(GlobSet),
     /// Names and addresses, all of which must exist or be allowed as outsiders.
     Names {
         /// The user and port written beside them.
-        login: Login,
+        login: OutsiderLogin,
         /// A pattern for [`range::expand`], found to be a good one.
         names: String,
     },
@@ -75,7 +75,7 @@ pub(super) fn presentable(expression: &str) -> &str {
 }
 
 /// Reads an expression; or everything that is wrong with it. `limit` bounds the names of one range.
-pub(super) fn parse(expression: &str, limit: usize) -> Result<Vec<Item>, Vec<PatternError>> {
+pub(super) fn parse(expression: &str, limit: usize) -> Result<Vec<TargetItem>, Vec<PatternError>> {
     // A folded YAML string has line breaks where its author saw spaces.
     let one_line = expression.replace(['\n', '\r', '\t'], " ");
     if let Some(hidden) = hidden_character(&one_line) {
@@ -96,37 +96,37 @@ pub(super) fn parse(expression: &str, limit: usize) -> Result<Vec<Item>, Vec<Pat
     let mut items = Vec::new();
     // A closing comma makes sure that the last item is finished.
     let end = width(expression.trim_end()).saturating_add(1);
-    let mut part: Vec<Token<'_>> = Vec::new();
-    for token in tokens.into_iter().chain([Token { kind: Kind::Comma, column: end }]) {
+    let mut part: Vec<TargetToken<'_>> = Vec::new();
+    for token in tokens.into_iter().chain([TargetToken { kind: TargetTokenKind::Comma, column: end }]) {
         match token.kind {
-            Kind::Comma => {
+            TargetTokenKind::Comma => {
                 match item(&part, token.column, limit) {
                     Ok(item) => items.push(item),
                     Err(found) => errors.extend(found),
                 }
                 part.clear();
             }
-            Kind::And | Kind::Not | Kind::Text(_) => part.push(token),
+            TargetTokenKind::And | TargetTokenKind::Not | TargetTokenKind::Text(_) => part.push(token),
         }
     }
     if errors.is_empty() { Ok(items) } else { Err(errors) }
 }
 
 #[derive(Clone, Copy)]
-struct Token<'a> {
-    kind: Kind<'a>,
+struct TargetToken<'a> {
+    kind: TargetTokenKind<'a>,
     column: u32,
 }
 
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+enum TargetTokenKind<'a> {
     Comma,
     And,
     Not,
     Text(&'a str),
 }
 
-fn tokens(expression: &str) -> Result<Vec<Token<'_>>, PatternError> {
+fn tokens(expression: &str) -> Result<Vec<TargetToken<'_>>, PatternError> {
     let mut tokens = Vec::new();
     let mut open: Vec<(char, u32)> = Vec::new();
     let mut start = (0, 1_u32);
@@ -148,13 +148,13 @@ fn tokens(expression: &str) -> Result<Vec<Token<'_>>, PatternError> {
             ('[' | '{', _) => return Err(PatternError::at(column, "braces are nested too deep")),
             (']', _) => return Err(PatternError::at(column, "\"]\" without \"[\"")),
             ('}', _) => return Err(PatternError::at(column, "\"}\" without \"{\"")),
-            (',', None) => Kind::Comma,
-            ('&', None) => Kind::And,
-            ('!', None) => Kind::Not,
+            (',', None) => TargetTokenKind::Comma,
+            ('&', None) => TargetTokenKind::And,
+            ('!', None) => TargetTokenKind::Not,
             _ => continue,
         };
         tokens.extend(text(expression, start, at));
-        tokens.push(Token { kind, column });
+        tokens.push(TargetToken { kind, column });
         start = (at + c.len_utf8(), column.saturating_add(1));
     }
     if let Some((c, column)) = open.last() {
@@ -165,16 +165,16 @@ fn tokens(expression: &str) -> Result<Vec<Token<'_>>, PatternError> {
 }
 
 /// The text from `start` (byte and column) to the byte `end`, without the spaces around it; nothing if empty.
-fn text(expression: &str, start: (usize, u32), end: usize) -> Option<Token<'_>> {
+fn text(expression: &str, start: (usize, u32), end: usize) -> Option<TargetToken<'_>> {
     let padded = expression.get(start.0..end)?;
     let text = padded.trim();
     let column = start.1.saturating_add(width(padded).saturating_sub(width(padded.trim_start())));
-    (!text.is_empty()).then_some(Token { kind: Kind::Text(text), column })
+    (!text.is_empty()).then_some(TargetToken { kind: TargetTokenKind::Text(text), column })
 }
 
-fn item(part: &[Token<'_>], end: u32, limit: usize) -> Result<Item, Vec<PatternError>> {
+fn item(part: &[TargetToken<'_>], end: u32, limit: usize) -> Result<TargetItem, Vec<PatternError>> {
     let mut errors = Vec::new();
-    let mut atoms: Vec<(Option<Operator>, Atom)> = Vec::new();
+    let mut atoms: Vec<(Option<TargetOperator>, Atom)> = Vec::new();
     let mut operator = None;
     let mut negated = false;
     let missing = |column, before: &str| {
@@ -186,7 +186,7 @@ fn item(part: &[Token<'_>], end: u32, limit: usize) -> Result<Item, Vec<PatternE
     };
     for (index, token) in part.iter().enumerate() {
         match token.kind {
-            Kind::Text(text) => {
+            TargetTokenKind::Text(text) => {
                 match pattern(text, limit) {
                     Ok(pattern) => {
                         atoms.push((operator, Atom { text: text.to_owned(), column: token.column, pattern }));
@@ -195,15 +195,19 @@ fn item(part: &[Token<'_>], end: u32, limit: usize) -> Result<Item, Vec<PatternE
                 }
                 operator = None;
             }
-            Kind::Not if index == 0 => negated = true,
+            TargetTokenKind::Not if index == 0 => negated = true,
             // `a&!b` says the same as `a!b`; users of Ansible write it so.
-            Kind::Not if operator != Some(Operator::Without) && index > usize::from(negated) => {
-                operator = Some(Operator::Without);
+            TargetTokenKind::Not
+                if operator != Some(TargetOperator::Without) && index > usize::from(negated) =>
+            {
+                operator = Some(TargetOperator::Without);
             }
-            Kind::And if operator.is_none() && index > usize::from(negated) => operator = Some(Operator::And),
-            Kind::Not => return Err(vec![missing(token.column, "!")]),
-            Kind::And => return Err(vec![missing(token.column, "&")]),
-            Kind::Comma => {}
+            TargetTokenKind::And if operator.is_none() && index > usize::from(negated) => {
+                operator = Some(TargetOperator::And)
+            }
+            TargetTokenKind::Not => return Err(vec![missing(token.column, "!")]),
+            TargetTokenKind::And => return Err(vec![missing(token.column, "&")]),
+            TargetTokenKind::Comma => {}
         }
     }
     if operator.is_some() || part.len() == usize::from(negated) {
@@ -215,15 +219,16 @@ fn item(part: &[Token<'_>], end: u32, limit: usize) -> Result<Item, Vec<PatternE
     let mut atoms = atoms.into_iter();
     match atoms.next() {
         Some((_, first)) => {
-            let rest = atoms.map(|(operator, atom)| (operator.unwrap_or(Operator::And), atom)).collect();
-            Ok(Item { negated, first, rest })
+            let rest =
+                atoms.map(|(operator, atom)| (operator.unwrap_or(TargetOperator::And), atom)).collect();
+            Ok(TargetItem { negated, first, rest })
         }
         None => Err(vec![missing(end, "")]),
     }
 }
 
 /// Reads one pattern; columns of errors count from its start.
-fn pattern(text: &str, limit: usize) -> Result<Pattern, PatternError> {
+fn pattern(text: &str, limit: usize) -> Result<TargetPattern, PatternError> {
     if let Some((before, _)) = text.split_once("://") {
         let (column, message) = (1, format!("\"{before}://\" in a target"));
         return Err(PatternError::at(column, message).help("write user@host:port"));
@@ -233,10 +238,10 @@ fn pattern(text: &str, limit: usize) -> Result<Pattern, PatternError> {
         if role.is_empty() {
             return Err(PatternError::at(1, "no role after \"@\""));
         }
-        return Ok(Pattern::Role(role.to_owned()));
+        return Ok(TargetPattern::Role(role.to_owned()));
     }
     if text == "all" {
-        return Ok(Pattern::All);
+        return Ok(TargetPattern::All);
     }
     if let Some((before, _)) = outside_of_ranges(text).find(|(_, c)| c.is_whitespace()) {
         let column = width(text.get(..before).unwrap_or_default()).saturating_add(1);
@@ -255,16 +260,16 @@ fn pattern(text: &str, limit: usize) -> Result<Pattern, PatternError> {
     let (login, names, start) = outsider::take_apart(text)?;
     // With a user or a port a block is a way to write addresses; alone it describes hosts of the inventory.
     if login.is_empty() && names.contains('/') && !names.contains('[') {
-        return Block::parse(names).map(Pattern::Block);
+        return CidrBlock::parse(names).map(TargetPattern::Block);
     }
     let count = range::count(names).map_err(|error| error.within(start))?;
     if usize::try_from(count).map_or(true, |count| count > limit) {
         return Err(range::over_limit(count, limit).within(start));
     }
-    Ok(Pattern::Names { login, names: names.to_owned() })
+    Ok(TargetPattern::Names { login, names: names.to_owned() })
 }
 
-fn glob(text: &str) -> Result<Pattern, PatternError> {
+fn glob(text: &str) -> Result<TargetPattern, PatternError> {
     if outside_of_ranges(text).any(|(_, c)| matches!(c, '@' | ':' | '/')) {
         let message = "a glob with a user, a port or a block";
         return Err(PatternError::at(1, message).help("globs match names of the inventory; -u sets the user"));
@@ -284,7 +289,7 @@ fn glob(text: &str) -> Result<Pattern, PatternError> {
             .map_err(broken)?;
         globs.add(glob);
     }
-    globs.build().map(Pattern::Glob).map_err(broken)
+    globs.build().map(TargetPattern::Glob).map_err(broken)
 }
 
 /// The characters of a text that stand in no `[]`, with their byte offsets.

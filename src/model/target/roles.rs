@@ -6,7 +6,7 @@ use crate::model::inventory::{Host, Role};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::range::{MAX_HOSTS, PatternError};
 use crate::model::suggest::did_you_mean;
-use crate::model::target::parse::{self, Item, Pattern};
+use crate::model::target::parse::{self, TargetItem, TargetPattern};
 use crate::model::target::universe::{HostSet, Outsiders, Sense, Universe};
 
 /// The members of each role as ascending host indices; or everything that is wrong with the roles.
@@ -62,12 +62,12 @@ pub fn role_members(hosts: &[Host], roles: &[Role]) -> Result<Vec<Vec<usize>>, V
 /// A role's expressions and the roles that must be known before it.
 struct Parsed {
     /// Items, each with the index of its member expression.
-    items: Vec<(usize, Item)>,
-    needs: Vec<Need>,
+    items: Vec<(usize, TargetItem)>,
+    needs: Vec<RoleNeed>,
     broken: bool,
 }
 
-struct Need {
+struct RoleNeed {
     role: usize,
     /// It stands under `roles`, rather than as `@role` in an expression.
     nested: bool,
@@ -105,7 +105,7 @@ fn find_needs(
         let name = nested.value.as_str();
         match universe.role_index(name) {
             Some(role) => {
-                parsed.needs.push(Need { role, nested: true, position: nested.position.clone() });
+                parsed.needs.push(RoleNeed { role, nested: true, position: nested.position.clone() });
             }
             None => {
                 parsed.broken = true;
@@ -121,12 +121,12 @@ fn find_needs(
     for (member, item) in &parsed.items {
         let Some(member) = role.members.get(*member) else { continue };
         for atom in std::iter::once(&item.first).chain(item.rest.iter().map(|(_, atom)| atom)) {
-            if let Pattern::Role(name) = &atom.pattern
+            if let TargetPattern::Role(name) = &atom.pattern
                 && let Some(role) = universe.role_index(name)
             {
                 let column = member.position.column.saturating_add(atom.column).saturating_sub(1);
                 let position = Position { column, ..member.position.clone() };
-                parsed.needs.push(Need { role, nested: false, position });
+                parsed.needs.push(RoleNeed { role, nested: false, position });
             }
         }
     }

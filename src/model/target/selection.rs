@@ -8,12 +8,12 @@ use crate::model::name::hidden_character;
 use crate::model::position::Diagnostic;
 use crate::model::range::{MAX_HOSTS, PatternError};
 use crate::model::target::parse;
-use crate::model::target::parse::Item;
+use crate::model::target::parse::TargetItem;
 use crate::model::target::universe::{HostSet, Outsiders, Sense, Universe};
 
 /// Which expression of a selection an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum TargetPlace {
     /// The one at this index of `include`.
     Include(usize),
     /// The one at this index of `exclude`.
@@ -26,7 +26,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetError {
     /// In which expression.
-    pub place: Place,
+    pub place: TargetPlace,
     /// Its text, cut off before a password; empty when the selection as a whole is wrong.
     ///
     /// Show this and never the text that was passed in.
@@ -49,7 +49,7 @@ impl TargetError {
         (plain && !self.expression.is_empty()).then(|| format!("{}\n{:indent$}^", self.expression, ""))
     }
 
-    fn new(place: Place, expression: Arc<str>, error: PatternError) -> Self {
+    fn new(place: TargetPlace, expression: Arc<str>, error: PatternError) -> Self {
         Self { place, expression, column: error.column, message: error.message, help: error.help }
     }
 }
@@ -92,20 +92,20 @@ pub fn select_within(
 ) -> Result<Vec<usize>, Vec<TargetError>> {
     let whole = |message: &str, help: &str| {
         let error = PatternError::at(1, message).help(help);
-        Err(vec![TargetError::new(Place::Selection, Arc::from(""), error)])
+        Err(vec![TargetError::new(TargetPlace::Selection, Arc::from(""), error)])
     };
     if include.is_empty() {
         return whole("no hosts given", "name them: -H web1, -R web, or -H all for the whole inventory");
     }
     let limit = max_hosts.max(inventory.hosts.len());
     let mut errors = Vec::new();
-    let mut includes = parse_list(include, limit, Place::Include, &mut errors);
+    let mut includes = parse_list(include, limit, TargetPlace::Include, &mut errors);
     let base = (!errors.is_empty()).then(HostSet::new);
     if base.is_some() {
         // Judged alone, `!` patterns would give errors that follow from those already found.
         includes.retain(|(_, item)| !item.negated);
     }
-    let excludes = parse_list(exclude, limit, Place::Exclude, &mut errors);
+    let excludes = parse_list(exclude, limit, TargetPlace::Exclude, &mut errors);
 
     let mut universe = Universe::new(&inventory.hosts, &inventory.roles, Outsiders::Welcome, max_hosts);
     for (role, members) in inventory.members.iter().enumerate() {
@@ -113,12 +113,12 @@ pub fn select_within(
     }
     let mut found = Vec::new();
     let mut selected = universe.evaluate(&includes, base, Sense::Adding, &mut found);
-    errors.extend(located(Place::Include, include, found));
+    errors.extend(located(TargetPlace::Include, include, found));
     // What is excluded may be an outsider that only a good `include` brings in.
     if errors.is_empty() && !excludes.is_empty() {
         let mut found = Vec::new();
         let removed = universe.evaluate(&excludes, None, Sense::Refining, &mut found);
-        errors.extend(located(Place::Exclude, exclude, found));
+        errors.extend(located(TargetPlace::Exclude, exclude, found));
         selected.retain(|host| !removed.contains(host));
     }
     let staged = universe.into_staged();
@@ -133,7 +133,11 @@ pub fn select_within(
 }
 
 /// Puts the text of its expression to each error.
-fn located(place: fn(usize) -> Place, texts: &[&str], found: Vec<(usize, PatternError)>) -> Vec<TargetError> {
+fn located(
+    place: fn(usize) -> TargetPlace,
+    texts: &[&str],
+    found: Vec<(usize, PatternError)>,
+) -> Vec<TargetError> {
     // Shared: a long expression may have an error in each of its parts.
     let texts: Vec<Arc<str>> = if found.is_empty() {
         Vec::new()
@@ -148,9 +152,9 @@ fn located(place: fn(usize) -> Place, texts: &[&str], found: Vec<(usize, Pattern
 fn parse_list(
     expressions: &[&str],
     limit: usize,
-    place: fn(usize) -> Place,
+    place: fn(usize) -> TargetPlace,
     errors: &mut Vec<TargetError>,
-) -> Vec<(usize, Item)> {
+) -> Vec<(usize, TargetItem)> {
     let mut items = Vec::new();
     let mut found = Vec::new();
     for (index, expression) in expressions.iter().enumerate() {

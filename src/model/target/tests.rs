@@ -9,7 +9,7 @@ use crate::model::position::{Located, Position};
 use crate::model::range::expand;
 use crate::model::settings::{Origin, Settings, Sourced};
 use crate::model::target::roles::role_members;
-use crate::model::target::selection::{Place, TargetError, select, select_within};
+use crate::model::target::selection::{TargetError, TargetPlace, select, select_within};
 use crate::model::value::Vars;
 
 fn at(line: u32) -> Position {
@@ -317,10 +317,10 @@ fn a_caret_stands_under_the_character() {
     üü,web[3-1]
            ^
     ");
-    let places: Vec<Place> = errors.iter().map(|error| error.place).collect();
-    assert_eq!(places, [Place::Include(1), Place::Exclude(0)]);
+    let places: Vec<TargetPlace> = errors.iter().map(|error| error.place).collect();
+    assert_eq!(places, [TargetPlace::Include(1), TargetPlace::Exclude(0)]);
     let whole = select(&mut shop(), &[], &[]).unwrap_err();
-    assert_eq!((whole[0].place, whole[0].caret()), (Place::Selection, None));
+    assert_eq!((whole[0].place, whole[0].caret()), (TargetPlace::Selection, None));
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl FileCommand {
 
 /// A value that stands somewhere in a script.
 #[derive(Clone, Debug)]
-pub(super) enum Item {
+pub(super) enum ScriptItem {
     /// One text.
     Word {
         /// The text.
@@ -46,7 +46,7 @@ pub(super) enum Item {
     Words(Vec<String>),
 }
 
-impl Item {
+impl ScriptItem {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Word { plain, quoted } => plain.len().max(quoted.as_ref().map_or(0, String::len)),

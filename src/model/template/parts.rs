@@ -14,7 +14,7 @@ pub(super) const COMMENT: (&str, &str) = ("\0#", "#\0");
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug)]
-enum Part<'a> {
+enum TemplatePart<'a> {
     /// What is copied.
     Literal { start: usize, end: usize },
     /// `{{ }}` or `{% %}`
@@ -48,8 +48,11 @@ pub(super) fn segments(text: &str, syntax: Syntax) -> Vec<Segment<'_>> {
         return vec![Segment { output: true, open: 0, start: 0, code: text, end: text.len() }];
     }
     let segment = |part| match part {
-        Part::Segment(segment) => Some(segment),
-        Part::Literal { .. } | Part::Comment { .. } | Part::RawTag | Part::Unclosed { .. } => None,
+        TemplatePart::Segment(segment) => Some(segment),
+        TemplatePart::Literal { .. }
+        | TemplatePart::Comment { .. }
+        | TemplatePart::RawTag
+        | TemplatePart::Unclosed { .. } => None,
     };
     parts(text).into_iter().filter_map(segment).collect()
 }
@@ -59,13 +62,13 @@ pub(super) fn marked(text: &str) -> (String, Vec<Segment<'_>>) {
     let (mut script, mut outputs) = (String::with_capacity(text.len()), Vec::new());
     for part in parts(text) {
         match part {
-            Part::Literal { start, end } => script.push_str(text.get(start..end).unwrap_or_default()),
-            Part::Segment(segment) if segment.output => {
+            TemplatePart::Literal { start, end } => script.push_str(text.get(start..end).unwrap_or_default()),
+            TemplatePart::Segment(segment) if segment.output => {
                 let _ = write!(script, "\0{}\0", outputs.len());
                 outputs.push(segment);
             }
-            Part::Segment(_) | Part::Comment { .. } | Part::RawTag => {}
-            Part::Unclosed { start } => script.push_str(text.get(start..).unwrap_or_default()),
+            TemplatePart::Segment(_) | TemplatePart::Comment { .. } | TemplatePart::RawTag => {}
+            TemplatePart::Unclosed { start } => script.push_str(text.get(start..).unwrap_or_default()),
         }
     }
     (script, outputs)
@@ -86,7 +89,7 @@ pub(super) fn prepared(text: &str, syntax: Syntax) -> Result<Cow<'_, str>, Templ
     let mut from = 0;
     for part in parts(text) {
         match part {
-            Part::Comment { start, end } => {
+            TemplatePart::Comment { start, end } => {
                 let inner = text.get(start + 2..end - 2).unwrap_or_default();
                 if syntax == Syntax::Shell && !is_comment_of_script(inner) {
                     let help = as_text("{#", Some("a comment of a template is {# one line, with blanks #}"));
@@ -98,11 +101,16 @@ pub(super) fn prepared(text: &str, syntax: Syntax) -> Result<Cow<'_, str>, Templ
                 }
                 from = end;
             }
-            Part::Unclosed { start } if text.get(start..).is_some_and(|rest| rest.starts_with("{#")) => {
+            TemplatePart::Unclosed { start }
+                if text.get(start..).is_some_and(|rest| rest.starts_with("{#")) =>
+            {
                 let help = as_text("{#", Some("close it with \"#}\""));
                 return Err(at(text, start, "unclosed \"{#\"", Some(help)));
             }
-            Part::Literal { .. } | Part::Segment(_) | Part::RawTag | Part::Unclosed { .. } => {}
+            TemplatePart::Literal { .. }
+            | TemplatePart::Segment(_)
+            | TemplatePart::RawTag
+            | TemplatePart::Unclosed { .. } => {}
         }
     }
     prepared.push_str(text.get(from..).unwrap_or_default());
@@ -116,9 +124,9 @@ pub(super) fn with_holes(text: &str, prepared: &str) -> (String, Vec<usize>) {
     let mut holes = Vec::new();
     for part in parts(text) {
         let (start, end) = match part {
-            Part::Literal { start, end } => (start, end),
-            Part::Unclosed { start } => (start, text.len()),
-            Part::Segment(_) | Part::Comment { .. } | Part::RawTag => continue,
+            TemplatePart::Literal { start, end } => (start, end),
+            TemplatePart::Unclosed { start } => (start, text.len()),
+            TemplatePart::Segment(_) | TemplatePart::Comment { .. } | TemplatePart::RawTag => continue,
         };
         let literal = text.get(start..end).unwrap_or_default();
         holes.extend(literal.match_indices("%s").map(|(index, _)| start + index));
@@ -143,32 +151,32 @@ fn is_comment_of_script(inner: &str) -> bool {
 }
 
 /// The parts of a text, in order.
-fn parts(text: &str) -> Vec<Part<'_>> {
+fn parts(text: &str) -> Vec<TemplatePart<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
-    let literal = |start, end| (start < end).then_some(Part::Literal { start, end });
+    let literal = |start, end| (start < end).then_some(TemplatePart::Literal { start, end });
     while let Some((open, kind)) = next_open(text, at) {
         found.extend(literal(at, open));
         let end = if kind == b'#' {
             let end = find(text, open + 2, "#}").map(|end| end + 2);
-            end.inspect(|&end| found.push(Part::Comment { start: open, end }))
+            end.inspect(|&end| found.push(TemplatePart::Comment { start: open, end }))
         } else {
             close(text, open, kind == b'{').map(|segment| {
                 if segment.output || segment.code.trim() != "raw" {
-                    found.push(Part::Segment(segment));
+                    found.push(TemplatePart::Segment(segment));
                     return segment.end;
                 }
                 let (inner, end) = end_of_raw(text, segment.end);
-                found.push(Part::RawTag);
+                found.push(TemplatePart::RawTag);
                 found.extend(literal(segment.end, inner));
-                found.push(Part::RawTag);
+                found.push(TemplatePart::RawTag);
                 end
             })
         };
         match end {
             Some(end) => at = end,
             None => {
-                found.push(Part::Unclosed { start: open });
+                found.push(TemplatePart::Unclosed { start: open });
                 return found;
             }
         }

@@ -13,9 +13,9 @@ const LINES: &str = "lines";
 
 /// A registered result.
 #[derive(Debug)]
-pub(super) struct Record(Arc<Vars>);
+pub(super) struct RegisteredRecord(Arc<Vars>);
 
-impl Record {
+impl RegisteredRecord {
     /// What it is made of, without `lines`.
     pub(super) fn fields(&self) -> &Arc<Vars> {
         &self.0
@@ -33,7 +33,7 @@ pub(super) fn of_json_ref(value: &Json) -> Value {
 /// Takes a value in.
 pub(super) fn of_json(value: Json) -> Value {
     match value {
-        Json::Object(fields) if is_result(&fields) => Value::from_object(Record(Arc::new(fields))),
+        Json::Object(fields) if is_result(&fields) => Value::from_object(RegisteredRecord(Arc::new(fields))),
         Json::Array(items) if items.iter().any(|item| item.as_object().is_some_and(is_result)) => {
             items.into_iter().map(of_json).collect()
         }
@@ -48,7 +48,7 @@ fn is_result(fields: &Vars) -> bool {
         && !fields.contains_key(LINES)
 }
 
-impl Object for Record {
+impl Object for RegisteredRecord {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }
@@ -61,7 +61,7 @@ impl Object for Record {
         match self.0.get(key) {
             Some(Json::String(text)) => Some(Value::from(text.as_str())),
             Some(value) => Some(of_json(value.clone())),
-            None if key == LINES => Some(Value::from_object(Lines(Arc::clone(&self.0)))),
+            None if key == LINES => Some(Value::from_object(RecordLines(Arc::clone(&self.0)))),
             None => None,
         }
     }
@@ -75,9 +75,9 @@ impl Object for Record {
 
 /// The lines of a result's `stdout`: a list.
 #[derive(Debug)]
-struct Lines(Arc<Vars>);
+struct RecordLines(Arc<Vars>);
 
-impl Lines {
+impl RecordLines {
     fn text(&self) -> &str {
         self.0.get("stdout").and_then(Json::as_str).unwrap_or_default()
     }
@@ -85,13 +85,13 @@ impl Lines {
 
 /// The last item of a list. MiniJinja's own makes a list of all to find it.
 pub(super) fn last(value: Value) -> Result<Value, Error> {
-    match value.downcast_object_ref::<Lines>() {
+    match value.downcast_object_ref::<RecordLines>() {
         Some(lines) => Ok(lines.text().lines().next_back().map_or(Value::UNDEFINED, Value::from)),
         None => minijinja::filters::last(value),
     }
 }
 
-impl Object for Lines {
+impl Object for RecordLines {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
     }

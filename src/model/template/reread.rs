@@ -4,12 +4,14 @@
 //! It looks at the template, not at what it renders to, so it warns before any value is known; branches of `{% if %}`
 //! stand one after the other. Where the lexer is in doubt about a script, nothing is said.
 
-use crate::model::template::lexer::seen::{Opened, Seen, Trace};
+use crate::model::template::lexer::seen::{OpenedConstruct, SeenConstruct, Trace};
 use crate::model::template::lexer::trace;
 use crate::model::template::parts::{Segment, marked};
 use crate::model::template::problem::{TemplateError, at, is_path, shortened};
-use crate::model::template::source::{Spelling, spelling};
-use crate::model::template::words::{BEFORE, Inner, Piece, SSH_OPTIONS, base, script_reader, values};
+use crate::model::template::source::{OutputSpelling, spelling};
+use crate::model::template::words::{
+    BEFORE, InnerQuotes, SSH_OPTIONS, WordPiece, base, script_reader, values,
+};
 
 /// Programs that show or compare text: quotes within it are meant.
 const DISPLAY: &[&str] = &[
@@ -34,7 +36,7 @@ pub(super) fn find(text: &str) -> Vec<TemplateError> {
         text,
         script: &script,
         segments: &segments,
-        levels: vec![Level::commands()],
+        levels: vec![RereadLevel::commands()],
         found: Vec::new(),
     };
     reading.read(&seen);
@@ -42,16 +44,16 @@ pub(super) fn find(text: &str) -> Vec<TemplateError> {
 }
 
 /// What is open, as far as it matters here.
-enum Level {
+enum RereadLevel {
     /// Commands: the words of the one that is being read, and the word.
     Commands { words: Vec<String>, word: String },
     /// A text between double quotes.
-    Double(Vec<Piece>),
+    Double(Vec<WordPiece>),
     /// Anything whose quotes are another matter.
     Other,
 }
 
-impl Level {
+impl RereadLevel {
     fn commands() -> Self {
         Self::Commands { words: Vec::new(), word: String::new() }
     }
@@ -61,45 +63,45 @@ struct Reading<'a> {
     text: &'a str,
     script: &'a str,
     segments: &'a [Segment<'a>],
-    levels: Vec<Level>,
+    levels: Vec<RereadLevel>,
     found: Vec<TemplateError>,
 }
 
 impl Reading<'_> {
-    fn read(&mut self, seen: &[Seen]) {
+    fn read(&mut self, seen: &[SeenConstruct]) {
         let mut from = 0;
         for step in seen {
             match *step {
-                Seen::Open { at, what } => {
+                SeenConstruct::Open { at, what } => {
                     let opener = match what {
-                        Opened::Double => 1,
-                        Opened::Commands | Opened::Other => 2,
+                        OpenedConstruct::Double => 1,
+                        OpenedConstruct::Commands | OpenedConstruct::Other => 2,
                     };
                     self.plain(from, at.saturating_sub(opener));
                     self.levels.push(match what {
-                        Opened::Double => Level::Double(Vec::new()),
-                        Opened::Commands => Level::commands(),
-                        Opened::Other => Level::Other,
+                        OpenedConstruct::Double => RereadLevel::Double(Vec::new()),
+                        OpenedConstruct::Commands => RereadLevel::commands(),
+                        OpenedConstruct::Other => RereadLevel::Other,
                     });
                     from = at;
                 }
-                Seen::Close { at } => {
+                SeenConstruct::Close { at } => {
                     self.plain(from, at.saturating_sub(1));
                     let closed = if self.levels.len() > 1 { self.levels.pop() } else { None };
-                    if let Some(Level::Double(pieces)) = closed {
+                    if let Some(RereadLevel::Double(pieces)) = closed {
                         self.judge(&pieces);
                     }
                     self.expansion();
                     from = at;
                 }
-                Seen::Single { start, end } => {
+                SeenConstruct::Single { start, end } => {
                     self.plain(from, start);
                     let inner = self.script.get(start + 1..end.saturating_sub(1)).unwrap_or_default();
                     self.judge(&pieces(inner, false));
                     self.expansion();
                     from = end;
                 }
-                Seen::Skipped { start, end } => {
+                SeenConstruct::Skipped { start, end } => {
                     self.plain(from, start);
                     from = end;
                 }
@@ -110,9 +112,9 @@ impl Reading<'_> {
     /// Something that is not known, at the innermost level.
     fn expansion(&mut self) {
         match self.levels.last_mut() {
-            Some(Level::Commands { word, .. }) => word.push(UNKNOWN),
-            Some(Level::Double(pieces)) => pieces.push(Piece::Expansion),
-            Some(Level::Other) | None => {}
+            Some(RereadLevel::Commands { word, .. }) => word.push(UNKNOWN),
+            Some(RereadLevel::Double(pieces)) => pieces.push(WordPiece::Expansion),
+            Some(RereadLevel::Other) | None => {}
         }
     }
 
@@ -120,16 +122,16 @@ impl Reading<'_> {
     fn plain(&mut self, from: usize, to: usize) {
         let text = self.script.get(from..to).unwrap_or_default();
         match self.levels.last_mut() {
-            Some(Level::Commands { words, word }) => read_words(text, words, word),
-            Some(Level::Double(found)) => found.extend(pieces(text, true)),
-            Some(Level::Other) | None => {}
+            Some(RereadLevel::Commands { words, word }) => read_words(text, words, word),
+            Some(RereadLevel::Double(found)) => found.extend(pieces(text, true)),
+            Some(RereadLevel::Other) | None => {}
         }
     }
 
     /// Looks at a quoted text that has just ended, an argument of the command around it.
-    fn judge(&mut self, pieces: &[Piece]) {
-        let Some(Level::Commands { words, word }) = self.levels.last() else { return };
-        if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
+    fn judge(&mut self, pieces: &[WordPiece]) {
+        let Some(RereadLevel::Commands { words, word }) = self.levels.last() else { return };
+        if !pieces.iter().any(|piece| matches!(piece, WordPiece::Value(_))) {
             return;
         }
         let program = words.iter().find(|word| !BEFORE.contains(&word.as_str()) && !word.contains('='));
@@ -142,15 +144,18 @@ impl Reading<'_> {
         match reader {
             Some(reader) => {
                 let is_command =
-                    pieces.iter().any(|piece| matches!(piece, Piece::Char(c) if c.is_whitespace()));
+                    pieces.iter().any(|piece| matches!(piece, WordPiece::Char(c) if c.is_whitespace()));
                 for (index, inner) in values(pieces) {
                     let Some(segment) = self.segments.get(index) else { continue };
                     let problem = match (spelling(segment.code), inner) {
-                        (Spelling::Raw | Spelling::Constant, _) | (Spelling::Quoted, Inner::Bare) => continue,
-                        (Spelling::Quoted, Inner::Quoted) => Problem::QuotedAndInQuotes,
-                        (Spelling::Plain, Inner::Quoted) => Problem::InnerQuotes(&reader),
-                        (Spelling::Plain, Inner::Bare) if is_command => Problem::ReadAgain(&reader),
-                        (Spelling::Plain, Inner::Bare) => continue,
+                        (OutputSpelling::Raw | OutputSpelling::Constant, _)
+                        | (OutputSpelling::Quoted, InnerQuotes::Bare) => continue,
+                        (OutputSpelling::Quoted, InnerQuotes::Quoted) => RereadProblem::QuotedAndInQuotes,
+                        (OutputSpelling::Plain, InnerQuotes::Quoted) => RereadProblem::InnerQuotes(&reader),
+                        (OutputSpelling::Plain, InnerQuotes::Bare) if is_command => {
+                            RereadProblem::ReadAgain(&reader)
+                        }
+                        (OutputSpelling::Plain, InnerQuotes::Bare) => continue,
                     };
                     found.push(problem.about(self.text, segment));
                 }
@@ -162,24 +167,29 @@ impl Reading<'_> {
     }
 
     /// A word that is nothing but a value within quotes within quotes.
-    fn doubled(&self, pieces: &[Piece]) -> Option<TemplateError> {
+    fn doubled(&self, pieces: &[WordPiece]) -> Option<TemplateError> {
         let (index, wanted) = match *pieces {
-            [Piece::Char('"'), Piece::Value(index), Piece::Char('"')]
-            | [Piece::Char('\''), Piece::Value(index), Piece::Char('\'')] => (index, Spelling::Plain),
-            [Piece::Value(index)] => (index, Spelling::Quoted),
+            [WordPiece::Char('"'), WordPiece::Value(index), WordPiece::Char('"')]
+            | [WordPiece::Char('\''), WordPiece::Value(index), WordPiece::Char('\'')] => {
+                (index, OutputSpelling::Plain)
+            }
+            [WordPiece::Value(index)] => (index, OutputSpelling::Quoted),
             _ => return None,
         };
         let segment = self.segments.get(index)?;
         (spelling(segment.code) == wanted).then(|| {
-            let problem =
-                if wanted == Spelling::Plain { Problem::TwoPairs } else { Problem::QuotedAndInQuotes };
+            let problem = if wanted == OutputSpelling::Plain {
+                RereadProblem::TwoPairs
+            } else {
+                RereadProblem::QuotedAndInQuotes
+            };
             problem.about(self.text, segment)
         })
     }
 }
 
 /// What is wrong with a value.
-enum Problem<'a> {
+enum RereadProblem<'a> {
     /// It stands within quotes that this program reads.
     InnerQuotes(&'a str),
     /// This program reads it once more.
@@ -190,7 +200,7 @@ enum Problem<'a> {
     QuotedAndInQuotes,
 }
 
-impl Problem<'_> {
+impl RereadProblem<'_> {
     fn about(&self, text: &str, segment: &Segment<'_>) -> TemplateError {
         let code = segment.code.trim();
         let shown = shortened(code);
@@ -253,22 +263,22 @@ fn read_words(text: &str, words: &mut Vec<String>, word: &mut String) {
 }
 
 /// What a quoted text is for the program that gets it.
-fn pieces(text: &str, double: bool) -> Vec<Piece> {
+fn pieces(text: &str, double: bool) -> Vec<WordPiece> {
     let mut found = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '\0' => {
                 let digits: String = chars.by_ref().take_while(|c| *c != '\0').collect();
-                found.extend(digits.parse().ok().map(Piece::Value));
+                found.extend(digits.parse().ok().map(WordPiece::Value));
             }
             '\\' if double && chars.peek() == Some(&'\n') => {
                 chars.next();
             }
             '\\' if double && matches!(chars.peek(), Some('"' | '\\' | '$' | '`')) => {
-                found.extend(chars.next().map(Piece::Char));
+                found.extend(chars.next().map(WordPiece::Char));
             }
-            _ => found.push(Piece::Char(c)),
+            _ => found.push(WordPiece::Char(c)),
         }
     }
     found

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use minijinja::value::{Object, ValueKind};
 use minijinja::{Environment, Output, State, Value};
 
-use crate::model::template::item::{Item, Rendered};
-use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::item::{Rendered, ScriptItem};
+use crate::model::template::lexer::seen::ValueRefusal;
 use crate::model::template::lexer::substitute;
 use crate::model::template::output::render as render_marked;
 use crate::model::template::problem::{MAX_EXPANSION, TemplateError, ValueProblem, too_long};
@@ -20,7 +20,7 @@ use crate::model::template::value::{Formatted, is_nothing, to_text, to_texts, wr
 
 /// A script's template.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(super) struct ScriptSource<'a> {
     /// As it was written, for the places of errors.
     pub text: &'a str,
     /// As MiniJinja reads it.
@@ -29,27 +29,27 @@ pub(super) struct Source<'a> {
 
 /// The values of one rendering, in the order in which they were written.
 #[derive(Debug, Default)]
-struct Recorder {
-    items: Mutex<Recorded>,
+struct MarkRecorder {
+    items: Mutex<RecordedItems>,
     /// The value at which to stop, and why: a second rendering finds out where that value is in the text.
     stop: Option<(usize, ValueProblem)>,
 }
 
 #[derive(Debug, Default)]
-struct Recorded {
-    items: Vec<Item>,
+struct RecordedItems {
+    items: Vec<ScriptItem>,
     bytes: usize,
 }
 
-impl Object for Recorder {}
+impl Object for MarkRecorder {}
 
 /// Renders a script with its values quoted.
 pub(super) fn render(
     environment: &Environment<'_>,
-    source: Source<'_>,
+    source: ScriptSource<'_>,
     scope: &Scope,
 ) -> Result<Rendered, TemplateError> {
-    let recorder = Arc::new(Recorder::default());
+    let recorder = Arc::new(MarkRecorder::default());
     let marked = render_with(environment, source, scope, &recorder)?;
     let items = {
         let mut recorded = recorder.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,8 +58,9 @@ pub(super) fn render(
     match substitute(&marked, &items) {
         Ok(rendered) if rendered.script.len() <= MAX_EXPANSION => Ok(rendered),
         Ok(_) => Err(too_long()),
-        Err(Refusal { item, problem }) => {
-            let again = Arc::new(Recorder { stop: Some((item, problem.clone())), ..Recorder::default() });
+        Err(ValueRefusal { item, problem }) => {
+            let again =
+                Arc::new(MarkRecorder { stop: Some((item, problem.clone())), ..MarkRecorder::default() });
             match render_with(environment, source, scope, &again) {
                 Err(error) => Err(error),
                 // A template cannot render differently the second time; if one did, the refusal still holds.
@@ -71,9 +72,9 @@ pub(super) fn render(
 
 fn render_with(
     environment: &Environment<'_>,
-    source: Source<'_>,
+    source: ScriptSource<'_>,
     scope: &Scope,
-    recorder: &Arc<Recorder>,
+    recorder: &Arc<MarkRecorder>,
 ) -> Result<String, TemplateError> {
     let root = Root::new(scope, Some(Value::from_dyn_object(Arc::clone(recorder))));
     render_marked(environment, source.text, source.prepared, &root)
@@ -85,7 +86,7 @@ pub(super) fn write_mark(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
         return Ok(());
     }
     let extra = Root::extra(state);
-    let recorder = extra.as_ref().and_then(Value::downcast_object_ref::<Recorder>);
+    let recorder = extra.as_ref().and_then(Value::downcast_object_ref::<MarkRecorder>);
     let recorder = recorder.expect("every script is rendered with a recorder");
     if let Some(Spelled::Raw(text)) = value.downcast_object_ref::<Spelled>() {
         return if text.contains('\0') { Err(ValueProblem::Nul.into()) } else { write(out, state, text) };
@@ -94,7 +95,7 @@ pub(super) fn write_mark(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
     write(out, state, &format!("\0{index}\0"))
 }
 
-impl Recorder {
+impl MarkRecorder {
     fn record(&self, value: &Value) -> Result<usize, ValueProblem> {
         let item = item(value)?;
         let mut recorded = self.items.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,19 +112,21 @@ impl Recorder {
     }
 }
 
-fn item(value: &Value) -> Result<Item, ValueProblem> {
+fn item(value: &Value) -> Result<ScriptItem, ValueProblem> {
     if let Some(Spelled::Quoted { plain, text }) = value.downcast_object_ref::<Spelled>() {
         return Ok(match item(plain)? {
-            Item::Word { plain, .. } => Item::Word { plain, quoted: Some(without_nul(text.clone())?) },
-            words @ Item::Words(_) => words,
+            ScriptItem::Word { plain, .. } => {
+                ScriptItem::Word { plain, quoted: Some(without_nul(text.clone())?) }
+            }
+            words @ ScriptItem::Words(_) => words,
         });
     }
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
             let words = to_texts(value)?.into_iter().map(without_nul);
-            Ok(Item::Words(words.collect::<Result<_, _>>()?))
+            Ok(ScriptItem::Words(words.collect::<Result<_, _>>()?))
         }
-        _ => Ok(Item::Word { plain: without_nul(to_text(value)?)?, quoted: None }),
+        _ => Ok(ScriptItem::Word { plain: without_nul(to_text(value)?)?, quoted: None }),
     }
 }
 

@@ -18,7 +18,7 @@ const REFUSED_IN_SCRIPTS: &[&str] = &["macro", "call", "filter"];
 
 /// How an expression wants its value written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spelling {
+pub(super) enum OutputSpelling {
     /// As it is.
     Plain,
     /// By `| quote`.
@@ -30,22 +30,22 @@ pub(super) enum Spelling {
 }
 
 /// Reads how an expression ends, and how it begins.
-pub(super) fn spelling(code: &str) -> Spelling {
+pub(super) fn spelling(code: &str) -> OutputSpelling {
     let tokens = tokens(code);
     let last = match tokens.as_slice() {
         [.., pipe, filter] if pipe.is(b'|') => filter.word(),
         _ => None,
     };
     match (last, tokens.first()) {
-        (Some("quote"), _) => Spelling::Quoted,
-        (Some("raw"), _) => Spelling::Raw,
-        (_, Some(first)) if first.is(b'"') || first.is(b'\'') => Spelling::Constant,
-        (_, Some(Token { kind: TokenKind::Word(word), .. }))
+        (Some("quote"), _) => OutputSpelling::Quoted,
+        (Some("raw"), _) => OutputSpelling::Raw,
+        (_, Some(first)) if first.is(b'"') || first.is(b'\'') => OutputSpelling::Constant,
+        (_, Some(CodeToken { kind: TokenKind::Word(word), .. }))
             if word.starts_with(|c: char| c.is_ascii_digit()) =>
         {
-            Spelling::Constant
+            OutputSpelling::Constant
         }
-        _ => Spelling::Plain,
+        _ => OutputSpelling::Plain,
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn first_use(text: &str, syntax: Syntax, name: &str) -> Option<usize>
         let mut before = None;
         let used = tokens.iter().find(|token| {
             let part_of_another =
-                before.replace(**token).is_some_and(|b: Token<'_>| b.is(b'.') || b.is(b'|'));
+                before.replace(**token).is_some_and(|b: CodeToken<'_>| b.is(b'.') || b.is(b'|'));
             !part_of_another && token.word() == Some(name)
         });
         used.map(|token| segment.start + token.at)
@@ -124,10 +124,10 @@ pub(super) fn first_use(text: &str, syntax: Syntax, name: &str) -> Option<usize>
 fn lint_tag(
     text: &str,
     segment: &Segment<'_>,
-    tokens: &[Token<'_>],
+    tokens: &[CodeToken<'_>],
     syntax: Syntax,
 ) -> Result<(), TemplateError> {
-    let Some(name) = tokens.first().and_then(Token::word) else { return Ok(()) };
+    let Some(name) = tokens.first().and_then(CodeToken::word) else { return Ok(()) };
     if REFUSED.contains(&name) {
         let help = "a template stands alone; {% if %}, {% for %} and {% set %} are available".to_owned();
         return Err(at(text, segment.open, format!("the tag {{% {name} %}} is not available"), Some(help)));
@@ -155,15 +155,15 @@ fn lint_tag(
     Ok(())
 }
 
-fn lint_names(text: &str, segment: &Segment<'_>, tokens: &[Token<'_>]) -> Result<(), TemplateError> {
+fn lint_names(text: &str, segment: &Segment<'_>, tokens: &[CodeToken<'_>]) -> Result<(), TemplateError> {
     for (index, token) in tokens.iter().enumerate() {
         let before = |back: usize| index.checked_sub(back).and_then(|index| tokens.get(index));
         let Some(name) = token.word() else { continue };
         let filter = before(1).is_some_and(|t| t.is(b'|'));
-        let is = |token: Option<&Token<'_>>| token.and_then(Token::word) == Some("is");
+        let is = |token: Option<&CodeToken<'_>>| token.and_then(CodeToken::word) == Some("is");
         let test = name != "not"
             && (is(before(1)) && !before(2).is_some_and(|t| t.is(b'.'))
-                || (before(1).and_then(Token::word) == Some("not") && is(before(2))));
+                || (before(1).and_then(CodeToken::word) == Some("not") && is(before(2))));
         let (kind, known) = match (filter, test) {
             (true, _) => ("filter", FILTERS),
             (false, true) => ("test", TESTS),
@@ -184,7 +184,7 @@ fn lint_names(text: &str, segment: &Segment<'_>, tokens: &[Token<'_>]) -> Result
 
 /// A word or a sign of an expression, with its byte offset in the code.
 #[derive(Clone, Copy, Debug)]
-struct Token<'a> {
+struct CodeToken<'a> {
     at: usize,
     kind: TokenKind<'a>,
 }
@@ -195,7 +195,7 @@ enum TokenKind<'a> {
     Sign(u8),
 }
 
-impl<'a> Token<'a> {
+impl<'a> CodeToken<'a> {
     fn is(&self, sign: u8) -> bool {
         matches!(self.kind, TokenKind::Sign(s) if s == sign)
     }
@@ -209,7 +209,7 @@ impl<'a> Token<'a> {
 }
 
 /// Words and signs; a string counts as the sign of its quote.
-fn tokens(code: &str) -> Vec<Token<'_>> {
+fn tokens(code: &str) -> Vec<CodeToken<'_>> {
     let bytes = code.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
@@ -222,14 +222,16 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
             _ => at + 1,
         };
         match code.get(at..end) {
-            Some(word) if is_word(byte) => found.push(Token { at, kind: TokenKind::Word(word) }),
+            Some(word) if is_word(byte) => found.push(CodeToken { at, kind: TokenKind::Word(word) }),
             // `==`, `<=`, `>=`, `!=` are no assignment.
             Some(_) if matches!(byte, b'=' | b'<' | b'>' | b'!') && bytes.get(end) == Some(&b'=') => {
-                found.push(Token { at, kind: TokenKind::Sign(b'~') });
+                found.push(CodeToken { at, kind: TokenKind::Sign(b'~') });
                 at = end + 1;
                 continue;
             }
-            Some(_) if !byte.is_ascii_whitespace() => found.push(Token { at, kind: TokenKind::Sign(byte) }),
+            Some(_) if !byte.is_ascii_whitespace() => {
+                found.push(CodeToken { at, kind: TokenKind::Sign(byte) })
+            }
             Some(_) | None => {}
         }
         at = end;

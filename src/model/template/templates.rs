@@ -62,7 +62,7 @@ impl Templates {
     /// sh, bash, zsh and ksh; for an interpreter of another family it means nothing.
     pub fn render_script(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
         let prepared = source::lint(text, Syntax::Shell)?;
-        let source = script::Source { text, prepared: &prepared };
+        let source = script::ScriptSource { text, prepared: &prepared };
         script::render(&self.shell, source, scope).map(|rendered| rendered.script)
     }
 
@@ -73,7 +73,7 @@ impl Templates {
     pub fn render_check(&self, text: &str, scope: &Scope) -> Result<FileCommand, TemplateError> {
         let prepared = source::lint(text, Syntax::Shell)?;
         let (prepared, _) = parts::with_holes(text, &prepared);
-        let source = script::Source { text, prepared: &prepared };
+        let source = script::ScriptSource { text, prepared: &prepared };
         let Rendered { script, holes } = script::render(&self.shell, source, scope)?;
         match *holes.as_slice() {
             [hole] => Ok(FileCommand { script, hole }),

@@ -5,7 +5,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Output, State, Value};
 
 use crate::model::template::problem::{MAX_ITEMS, ValueProblem};
-use crate::model::template::record::Record;
+use crate::model::template::record::RegisteredRecord;
 use crate::model::value::{Value as Json, Vars};
 
 /// The text of a value where a template writes one.
@@ -59,7 +59,7 @@ pub(super) fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
 
 /// Takes a value out of the engine with its type.
 pub(super) fn to_json(value: &Value) -> Result<Json, ValueProblem> {
-    if let Some(record) = value.downcast_object_ref::<Record>() {
+    if let Some(record) = value.downcast_object_ref::<RegisteredRecord>() {
         return Ok(Json::Object(Vars::clone(record.fields())));
     }
     Ok(match value.kind() {

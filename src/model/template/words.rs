@@ -20,7 +20,7 @@ const RUNNERS: &[&str] = &["su", "runuser", "flock", "script"];
 
 /// A part of a quoted text, as the program gets it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum WordPiece {
     Char(char),
     /// The value of this index.
     Value(usize),
@@ -30,31 +30,31 @@ pub(super) enum Piece {
 
 /// Where a value stands within a quoted text.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inner {
+pub(super) enum InnerQuotes {
     Bare,
     Quoted,
 }
 
 /// The values of a text that a shell reads, each with where it stands there. Quotes that never end are text.
-pub(super) fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
+pub(super) fn values(pieces: &[WordPiece]) -> Vec<(usize, InnerQuotes)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(&piece) = pieces.get(at) {
         match piece {
-            Piece::Value(index) => found.push((index, Inner::Bare)),
-            Piece::Char('\\') => at += 1,
-            Piece::Char(quote @ ('\'' | '"')) => {
+            WordPiece::Value(index) => found.push((index, InnerQuotes::Bare)),
+            WordPiece::Char('\\') => at += 1,
+            WordPiece::Char(quote @ ('\'' | '"')) => {
                 let rest = pieces.get(at + 1..).unwrap_or_default();
                 if let Some(length) = closing(rest, quote) {
                     let inner = rest.iter().take(length);
                     found.extend(inner.filter_map(|piece| match piece {
-                        Piece::Value(index) => Some((*index, Inner::Quoted)),
-                        Piece::Char(_) | Piece::Expansion => None,
+                        WordPiece::Value(index) => Some((*index, InnerQuotes::Quoted)),
+                        WordPiece::Char(_) | WordPiece::Expansion => None,
                     }));
                     at += length + 1;
                 }
             }
-            Piece::Char(_) | Piece::Expansion => {}
+            WordPiece::Char(_) | WordPiece::Expansion => {}
         }
         at += 1;
     }
@@ -62,13 +62,13 @@ pub(super) fn values(pieces: &[Piece]) -> Vec<(usize, Inner)> {
 }
 
 /// How many pieces stand before the quote that ends a text.
-fn closing(pieces: &[Piece], quote: char) -> Option<usize> {
+fn closing(pieces: &[WordPiece], quote: char) -> Option<usize> {
     let mut at = 0;
     loop {
         match *pieces.get(at)? {
-            Piece::Char('\\') if quote == '"' => at += 1,
-            Piece::Char(c) if c == quote => return Some(at),
-            Piece::Char(_) | Piece::Value(_) | Piece::Expansion => {}
+            WordPiece::Char('\\') if quote == '"' => at += 1,
+            WordPiece::Char(c) if c == quote => return Some(at),
+            WordPiece::Char(_) | WordPiece::Value(_) | WordPiece::Expansion => {}
         }
         at += 1;
     }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::event::line::Visible;
 use crate::event::recap::HostRecord;
 use crate::model::outcome::Status;
-use crate::report::capture::Text;
+use crate::report::capture::CapturedText;
 use crate::report::file::text::millis;
-use crate::report::record::{Record, StepRun, Track};
+use crate::report::record::{Record, RecordTrack, StepRun};
 
 /// Version of the form; it grows when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
@@ -43,7 +43,7 @@ pub(super) fn render(record: &Record) -> Vec<u8> {
     out
 }
 
-fn host_object(host: &HostRecord, track: &Track) -> Value {
+fn host_object(host: &HostRecord, track: &RecordTrack) -> Value {
     let outcome = host.outcome.as_ref();
     json!({
         "host": host.host,
@@ -85,7 +85,7 @@ fn step_object(run: &StepRun) -> Value {
 }
 
 /// A text as `text` when it is UTF-8, as `base64` otherwise; with `tail_text` or `tail_base64` after a gap.
-fn text_object(text: &Text) -> Value {
+fn text_object(text: &CapturedText) -> Value {
     let mut object = Map::new();
     object.insert("bytes".to_owned(), json!(text.total()));
     object.insert("left_out".to_owned(), json!(text.left_out()));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::event::recap::HostRecord;
 use crate::model::outcome::{Failure, Status, StepStatus};
 use crate::report::file::text::{clean, clean_lines, not_run, plain, seconds, xml};
-use crate::report::record::{Record, StepRun, Track};
+use crate::report::record::{Record, RecordTrack, StepRun};
 use crate::report::words::failure_text;
 
 /// Bytes of a stream that a case holds.
@@ -25,7 +25,7 @@ struct Counts {
 
 pub(super) fn render(record: &Record) -> String {
     let recap = record.recap();
-    let mut page = Page { record, left: PASSED_MAX };
+    let mut page = JunitPage { record, left: PASSED_MAX };
     let mut all = Counts::default();
     let mut suites = String::new();
     for (at, (host, track)) in record.hosts().enumerate() {
@@ -61,13 +61,13 @@ impl Counts {
     }
 }
 
-struct Page<'a> {
+struct JunitPage<'a> {
     record: &'a Record,
     left: usize,
 }
 
-impl Page<'_> {
-    fn cases(&mut self, at: usize, host: &HostRecord, track: &Track) -> (Counts, String) {
+impl JunitPage<'_> {
+    fn cases(&mut self, at: usize, host: &HostRecord, track: &RecordTrack) -> (Counts, String) {
         let mut counts = Counts::default();
         let mut cases = String::new();
         for run in &track.steps {

@@ -17,7 +17,7 @@ mod xlsx;
 mod zip;
 
 pub use crate::report::file::kind::ReportKind;
-pub use crate::report::file::reports::{Reports, Target, render};
+pub use crate::report::file::reports::{ReportTarget, Reports, render};
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ pub fn render(kind: ReportKind, record: &Record) -> Vec<u8> {
 pub type PutReport = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 
 /// What becomes of the record of a run.
-pub enum Target {
+pub enum ReportTarget {
     /// A whole file.
     File(ReportKind, PutReport),
     /// The summary of a job of GitHub's runner: Markdown of a bounded size.
@@ -37,12 +37,12 @@ const SUMMARY_MAX: usize = 900 * 1024;
 /// Writes reports when the run is over.
 pub struct Reports {
     record: Record,
-    targets: Vec<Target>,
+    targets: Vec<ReportTarget>,
 }
 
 impl Reports {
     /// Writes these.
-    pub fn new(targets: Vec<Target>) -> Self {
+    pub fn new(targets: Vec<ReportTarget>) -> Self {
         Self { record: Record::default(), targets }
     }
 }
@@ -62,8 +62,8 @@ impl Reporter for Reports {
         let mut result = Ok(());
         for target in &mut self.targets {
             let written = match target {
-                Target::File(kind, put) => put(&render(*kind, &self.record)),
-                Target::Summary(put) => put(markdown::render(&self.record, SUMMARY_MAX).as_bytes()),
+                ReportTarget::File(kind, put) => put(&render(*kind, &self.record)),
+                ReportTarget::Summary(put) => put(markdown::render(&self.record, SUMMARY_MAX).as_bytes()),
             };
             result = result.and(written);
         }

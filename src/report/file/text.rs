@@ -4,12 +4,12 @@ use crate::event::Section;
 use crate::event::recap::HostRecord;
 use crate::model::outcome::{Exit, Status, StepStatus};
 use crate::model::text::{Sgr, sanitize};
-use crate::report::capture::Text;
-use crate::report::record::{Record, StepRun, Track};
+use crate::report::capture::CapturedText;
+use crate::report::record::{Record, RecordTrack, StepRun};
 use crate::report::words::{bytes_of, failure_text, step_label};
 
 /// A text in clean lines, of at most about `max` bytes: its beginning and its end.
-pub(super) fn plain(text: &Text, max: usize) -> String {
+pub(super) fn plain(text: &CapturedText, max: usize) -> String {
     let mut head = String::new();
     let mut tail = String::new();
     let mut gap = false;
@@ -89,7 +89,7 @@ pub(super) fn exit_text(run: &StepRun) -> String {
 }
 
 /// Steps of the plan that every host goes through and that this one did not come to.
-pub(super) fn not_run(record: &Record, host: usize, track: &Track) -> Vec<(usize, usize)> {
+pub(super) fn not_run(record: &Record, host: usize, track: &RecordTrack) -> Vec<(usize, usize)> {
     let mut steps = Vec::new();
     for (task, found) in record.recap().tasks.iter().enumerate() {
         if found.hosts.binary_search(&host).is_err() {

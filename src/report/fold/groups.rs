@@ -11,9 +11,9 @@ use crate::event::TaskSummary;
 use crate::model::count::counted;
 use crate::model::inventory::HostName;
 use crate::model::range;
-use crate::report::capture::{Text, TextId, Texts};
-use crate::report::fold::options::{FoldOptions, Frame};
-use crate::report::fold::said::Said;
+use crate::report::capture::{CapturedText, CapturedTexts, TextId};
+use crate::report::fold::options::{FoldFrame, FoldOptions};
+use crate::report::fold::said::FoldSaid;
 use crate::report::github::escape;
 use crate::report::lines::Layout;
 use crate::report::style::RED;
@@ -27,7 +27,7 @@ const DIFF_LINES: usize = 500;
 
 /// Where a piece goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum GroupPlace {
     /// Data.
     Out,
     /// Talk.
@@ -35,31 +35,31 @@ pub(super) enum Place {
 }
 
 /// Some lines, each with its end.
-pub(super) struct Piece {
-    pub(super) place: Place,
+pub(super) struct GroupPiece {
+    pub(super) place: GroupPlace,
     pub(super) text: String,
 }
 
 /// What a step's output is told with.
-pub(super) struct Page<'a> {
+pub(super) struct GroupPage<'a> {
     pub(super) options: FoldOptions,
     pub(super) tasks: &'a [TaskSummary],
     pub(super) hosts: &'a [HostName],
-    pub(super) texts: &'a Texts,
+    pub(super) texts: &'a CapturedTexts,
     /// Number of the step among those told.
     pub(super) section: usize,
 }
 
 /// The group that the others are compared with.
 struct Majority<'a> {
-    said: &'a Said,
+    said: &'a FoldSaid,
     names: &'a str,
 }
 
-impl Page<'_> {
+impl GroupPage<'_> {
     /// A step's output; nothing when there was none, and nothing to say about its end.
-    pub(super) fn pieces(&self, step: (usize, usize), groups: &[(Said, Vec<usize>)]) -> Vec<Piece> {
-        let silent = |said: &Said| *said == Said::default();
+    pub(super) fn pieces(&self, step: (usize, usize), groups: &[(FoldSaid, Vec<usize>)]) -> Vec<GroupPiece> {
+        let silent = |said: &FoldSaid| *said == FoldSaid::default();
         if groups.iter().all(|(said, _)| silent(said)) {
             return Vec::new();
         }
@@ -77,7 +77,7 @@ impl Page<'_> {
                 count => format!("{names} ({count})"),
             };
             if silent(said) {
-                pieces.push(Piece { place: Place::Out, text: format!("{heading}: no output\n") });
+                pieces.push(GroupPiece { place: GroupPlace::Out, text: format!("{heading}: no output\n") });
                 continue;
             }
             pieces.extend(self.group(&heading, said, majority, &mut work));
@@ -94,10 +94,10 @@ impl Page<'_> {
     fn group(
         &self,
         heading: &str,
-        said: &Said,
+        said: &FoldSaid,
         majority: Option<&Majority<'_>>,
         work: &mut usize,
-    ) -> Vec<Piece> {
+    ) -> Vec<GroupPiece> {
         let style = self.options.style;
         let mut pieces = Vec::new();
         let mut ending = match said.ending.as_str() {
@@ -113,7 +113,7 @@ impl Page<'_> {
             let mut text = headed(&differs);
             text.push('\n');
             text.push_str(&lines);
-            pieces.push(Piece { place: Place::Out, text });
+            pieces.push(GroupPiece { place: GroupPlace::Out, text });
         }
         let mut talk = String::new();
         for line in said.note.iter().flat_map(|note| note.lines()) {
@@ -131,7 +131,7 @@ impl Page<'_> {
             talk.push_str(&lines);
         }
         if said.stdout.is_none() || !talk.is_empty() {
-            pieces.push(Piece { place: Place::Talk, text: format!("{}\n{talk}", headed(&what)) });
+            pieces.push(GroupPiece { place: GroupPlace::Talk, text: format!("{}\n{talk}", headed(&what)) });
         }
         pieces
     }
@@ -141,7 +141,7 @@ impl Page<'_> {
         &self,
         id: Option<TextId>,
         majority: Option<&Majority<'_>>,
-        of: fn(&Said) -> Option<TextId>,
+        of: fn(&FoldSaid) -> Option<TextId>,
         work: &mut usize,
     ) -> (String, String) {
         let Some(text) = id.and_then(|id| self.texts.get(id)) else { return Default::default() };
@@ -180,7 +180,7 @@ impl Page<'_> {
 
     /// The unified difference of two texts, when all of both is there and comparing them is little work. Texts that
     /// differ in line ends only have none.
-    fn difference(&self, before: &Text, after: &Text, work: &mut usize) -> Option<String> {
+    fn difference(&self, before: &CapturedText, after: &CapturedText, work: &mut usize) -> Option<String> {
         let (before, after) = (self.plain(before)?, self.plain(after)?);
         let lines = before.lines().count() + after.lines().count();
         *work = work.checked_sub(lines.saturating_mul(lines))?;
@@ -189,7 +189,7 @@ impl Page<'_> {
     }
 
     /// A text in clean lines.
-    fn plain(&self, text: &Text) -> Option<String> {
+    fn plain(&self, text: &CapturedText) -> Option<String> {
         let mut plain = String::new();
         for line in text.whole()?.split_inclusive(|&byte| byte == b'\n') {
             plain.push_str(&self.options.style.text(&String::from_utf8_lossy(line)));
@@ -212,9 +212,9 @@ impl Page<'_> {
     fn framed(
         &self,
         step: (usize, usize),
-        groups: &[(Said, Vec<usize>)],
-        mut pieces: Vec<Piece>,
-    ) -> Vec<Piece> {
+        groups: &[(FoldSaid, Vec<usize>)],
+        mut pieces: Vec<GroupPiece>,
+    ) -> Vec<GroupPiece> {
         let style = self.options.style;
         let label = step_label(self.tasks, Some(step));
         let label = style.text(label.trim_end());
@@ -230,15 +230,15 @@ impl Page<'_> {
             format!("{name} ({all} host{}{failures})", if all == 1 { "" } else { "s" })
         };
         let (first, last) = match self.options.frame {
-            Frame::Plain if label.is_empty() => return pieces,
-            Frame::Plain => {
-                let place = pieces.iter().map(|piece| piece.place).find(|&place| place == Place::Out);
+            FoldFrame::Plain if label.is_empty() => return pieces,
+            FoldFrame::Plain => {
+                let place = pieces.iter().map(|piece| piece.place).find(|&place| place == GroupPlace::Out);
                 let text = format!("{label}\n");
-                pieces.insert(0, Piece { place: place.unwrap_or(Place::Talk), text });
+                pieces.insert(0, GroupPiece { place: place.unwrap_or(GroupPlace::Talk), text });
                 return pieces;
             }
-            Frame::Github => (format!("::group::{}\n", escape(&title())), "::endgroup::\n".to_owned()),
-            Frame::Gitlab { clock } => {
+            FoldFrame::Github => (format!("::group::{}\n", escape(&title())), "::endgroup::\n".to_owned()),
+            FoldFrame::Gitlab { clock } => {
                 let name = format!("fan_step_{}", self.section);
                 (
                     format!("\x1b[0Ksection_start:{}:{name}\r\x1b[0K{}\n", clock(), title()),
@@ -246,8 +246,8 @@ impl Page<'_> {
                 )
             }
         };
-        pieces.insert(0, Piece { place: Place::Out, text: first });
-        pieces.push(Piece { place: Place::Out, text: last });
+        pieces.insert(0, GroupPiece { place: GroupPlace::Out, text: first });
+        pieces.push(GroupPiece { place: GroupPlace::Out, text: last });
         pieces
     }
 }

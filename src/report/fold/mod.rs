@@ -7,7 +7,7 @@ mod options;
 mod said;
 mod steps;
 
-pub use crate::report::fold::options::{FoldOptions, Frame};
+pub use crate::report::fold::options::{FoldFrame, FoldOptions};
 pub use crate::report::fold::steps::Fold;
 
 #[cfg(test)]

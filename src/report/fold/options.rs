@@ -5,7 +5,7 @@ use crate::report::style::Style;
 
 /// What stands around the output of a step.
 #[derive(Clone, Copy, Debug)]
-pub enum Frame {
+pub enum FoldFrame {
     /// A heading, for people.
     Plain,
     /// A group in a log of GitHub's runner. Everything goes to one stream.
@@ -25,7 +25,7 @@ pub struct FoldOptions {
     /// Colours and trust.
     pub style: Style,
     /// What stands around the output of a step.
-    pub frame: Frame,
+    pub frame: FoldFrame,
     /// The odd ones are shown by what sets them apart from the majority.
     pub diff: bool,
 }

@@ -4,7 +4,7 @@ use crate::report::capture::TextId;
 
 /// All that a host said and how it ended: hosts with equal ones stand together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Said {
+pub(super) struct FoldSaid {
     pub(super) stdout: Option<TextId>,
     pub(super) stderr: Option<TextId>,
     /// How the step ended, when there is something to say about it.

@@ -12,10 +12,10 @@ use crate::event::{
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::StepStatus;
-use crate::report::capture::{Budget, Capture, Texts};
-use crate::report::fold::groups::{Page, Piece, Place};
-use crate::report::fold::options::{FoldOptions, Frame};
-use crate::report::fold::said::Said;
+use crate::report::capture::{Budget, Capture, CapturedTexts};
+use crate::report::fold::groups::{GroupPage, GroupPiece, GroupPlace};
+use crate::report::fold::options::{FoldFrame, FoldOptions};
+use crate::report::fold::said::FoldSaid;
 use crate::report::notices::notice;
 use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
@@ -52,33 +52,33 @@ struct Current {
     task: usize,
     /// Its hosts that are still at work, each with the step that it has come to.
     live: HashMap<usize, usize>,
-    steps: BTreeMap<usize, Step>,
+    steps: BTreeMap<usize, FoldStep>,
 }
 
 /// A step that some hosts have begun.
 #[derive(Default)]
-struct Step {
+struct FoldStep {
     /// Hosts that may still come to its end.
     waiting: usize,
     done: HashSet<usize>,
-    open: HashMap<usize, Open>,
-    groups: IndexMap<Said, Vec<usize>>,
-    texts: Texts,
+    open: HashMap<usize, OpenStep>,
+    groups: IndexMap<FoldSaid, Vec<usize>>,
+    texts: CapturedTexts,
 }
 
 /// What a host says while the step goes on.
-struct Open {
+struct OpenStep {
     stdout: Capture,
     stderr: Capture,
 }
 
-impl Open {
+impl OpenStep {
     fn new() -> Self {
         Self { stdout: Capture::new(STREAM_MAX), stderr: Capture::new(STREAM_MAX) }
     }
 }
 
-impl Step {
+impl FoldStep {
     /// A host will not come to its end, or has come to it.
     fn settle(&mut self, host: usize) {
         if self.done.insert(host) {
@@ -87,8 +87,8 @@ impl Step {
     }
 
     /// Puts a host to those that said and did the same.
-    fn place(&mut self, host: usize, mut said: Said, echo: Option<&str>, budget: &mut Budget) {
-        let mut open = self.open.remove(&host).unwrap_or_else(Open::new);
+    fn place(&mut self, host: usize, mut said: FoldSaid, echo: Option<&str>, budget: &mut Budget) {
+        let mut open = self.open.remove(&host).unwrap_or_else(OpenStep::new);
         if let Some(echo) = echo {
             open.stdout.push(echo.as_bytes(), budget);
             open.stdout.push(b"\n", budget);
@@ -117,10 +117,12 @@ impl Fold {
     }
 
     /// Prints a piece of text; what went to the other stream before goes out first, as both may be one terminal.
-    fn print(&mut self, place: Place, text: &str) -> io::Result<()> {
+    fn print(&mut self, place: GroupPlace, text: &str) -> io::Result<()> {
         let (sink, other) = match (place, self.options.frame) {
-            (Place::Out, _) | (_, Frame::Github | Frame::Gitlab { .. }) => (&mut self.out, &mut self.talk),
-            (Place::Talk, Frame::Plain) => (&mut self.talk, &mut self.out),
+            (GroupPlace::Out, _) | (_, FoldFrame::Github | FoldFrame::Gitlab { .. }) => {
+                (&mut self.out, &mut self.talk)
+            }
+            (GroupPlace::Talk, FoldFrame::Plain) => (&mut self.talk, &mut self.out),
         };
         let drained = other.drain();
         sink.buffer().extend_from_slice(text.as_bytes());
@@ -132,7 +134,7 @@ impl Fold {
         let line = self.options.style.text(line);
         let line =
             if colour.is_empty() { line.into_owned() } else { self.options.style.paint(colour, &line) };
-        self.print(Place::Talk, &format!("{line}\n"))
+        self.print(GroupPlace::Talk, &format!("{line}\n"))
     }
 
     /// Begins a task or a batch of it.
@@ -153,12 +155,12 @@ impl Fold {
     }
 
     /// The step that an event is about; of the task under way, or nothing.
-    fn step(&mut self, task: usize, step: usize) -> Option<&mut Step> {
+    fn step(&mut self, task: usize, step: usize) -> Option<&mut FoldStep> {
         let current = self.current.as_mut().filter(|current| current.task == task)?;
         let live = &current.live;
         Some(current.steps.entry(step).or_insert_with(|| {
             let waiting = live.values().filter(|&&reached| reached <= step).count();
-            Step { waiting, ..Step::default() }
+            FoldStep { waiting, ..FoldStep::default() }
         }))
     }
 
@@ -178,7 +180,7 @@ impl Fold {
     fn output(&mut self, host: usize, (task, step): (usize, usize), stream: Stream, data: &[u8]) {
         let mut budget = std::mem::replace(&mut self.budget, Budget::new(0));
         if let Some(step) = self.step(task, step) {
-            let open = step.open.entry(host).or_insert_with(Open::new);
+            let open = step.open.entry(host).or_insert_with(OpenStep::new);
             match stream {
                 Stream::Stdout => open.stdout.push(data, &mut budget),
                 Stream::Stderr => open.stderr.push(data, &mut budget),
@@ -210,12 +212,12 @@ impl Fold {
             let told = !outcome.earlier && (outcome.status != StepStatus::Skipped || outcome.not_known);
             if told || step.open.contains_key(&host) {
                 let note = outcome.note.as_deref();
-                let said = Said {
+                let said = FoldSaid {
                     ending: ending(outcome),
                     failed: matches!(outcome.status, StepStatus::Failed | StepStatus::Unknown),
                     note: note.filter(|_| !echo).map(str::to_owned),
                     difference: outcome.difference.clone(),
-                    ..Said::default()
+                    ..FoldSaid::default()
                 };
                 step.place(host, said, note.filter(|_| echo), &mut budget);
             }
@@ -232,7 +234,7 @@ impl Fold {
             // Its step had no end of its own.
             if step.open.contains_key(&host) {
                 let ending = outcome.failure.as_ref().map(failure_text).unwrap_or_default();
-                let said = Said { ending, failed: true, ..Said::default() };
+                let said = FoldSaid { ending, failed: true, ..FoldSaid::default() };
                 step.place(host, said, None, &mut self.budget);
             }
             if current.live.contains_key(&host) {
@@ -249,7 +251,7 @@ impl Fold {
         let task = current.task;
         let done: Vec<usize> =
             current.steps.iter().filter(|(_, step)| step.waiting == 0).map(|(&at, _)| at).collect();
-        let steps: Vec<(usize, Step)> =
+        let steps: Vec<(usize, FoldStep)> =
             done.iter().filter_map(|at| Some((*at, current.steps.remove(at)?))).collect();
         let mut told = Ok(());
         for (at, step) in steps {
@@ -265,7 +267,8 @@ impl Fold {
         for (at, mut step) in current.steps {
             let open: Vec<usize> = step.open.keys().copied().collect();
             for host in open {
-                let said = Said { ending: "end not seen".to_owned(), failed: true, ..Said::default() };
+                let said =
+                    FoldSaid { ending: "end not seen".to_owned(), failed: true, ..FoldSaid::default() };
                 step.place(host, said, None, &mut self.budget);
             }
             told = told.and(self.tell(current.task, at, step));
@@ -273,24 +276,24 @@ impl Fold {
         told
     }
 
-    fn tell(&mut self, task: usize, at: usize, mut step: Step) -> io::Result<()> {
+    fn tell(&mut self, task: usize, at: usize, mut step: FoldStep) -> io::Result<()> {
         // Largest first; equal ones in the order of the inventory.
-        let mut groups: Vec<(Said, Vec<usize>)> = std::mem::take(&mut step.groups).into_iter().collect();
+        let mut groups: Vec<(FoldSaid, Vec<usize>)> = std::mem::take(&mut step.groups).into_iter().collect();
         for (_, hosts) in &mut groups {
             hosts.sort_unstable();
         }
         groups.sort_by_key(|(_, hosts)| (std::cmp::Reverse(hosts.len()), hosts.first().copied()));
-        let page = Page {
+        let page = GroupPage {
             options: self.options,
             tasks: &self.tasks,
             hosts: &self.hosts,
             texts: &step.texts,
             section: self.told,
         };
-        let pieces: Vec<Piece> = page.pieces((task, at), &groups);
+        let pieces: Vec<GroupPiece> = page.pieces((task, at), &groups);
         self.told += usize::from(!pieces.is_empty());
         let mut told = Ok(());
-        for Piece { place, text } in pieces {
+        for GroupPiece { place, text } in pieces {
             told = told.and(self.print(place, &text));
         }
         step.texts.release(&mut self.budget);

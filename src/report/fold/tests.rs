@@ -10,13 +10,13 @@ use crate::report::tests::samples::{
     Captured, echo_started, event, exec_started, failed, host, ok, output, run_finished, run_started,
     step_finished, step_outcome, step_started, unreachable,
 };
-use crate::report::{Fold, FoldOptions, Frame, Layout, Reporter, Style};
+use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Reporter, Style};
 
 fn options() -> FoldOptions {
     FoldOptions {
         layout: Layout::Prefixed,
         style: Style { colour: false, ci: false },
-        frame: Frame::Plain,
+        frame: FoldFrame::Plain,
         diff: false,
     }
 }
@@ -335,7 +335,7 @@ fn a_runner_gets_groups_in_one_stream() {
         ("web2", "##[group]x\nsection_start:1:x\r\n", "100%\n", StepStatus::Failed),
     ]);
     let style = Style { colour: false, ci: true };
-    let github = FoldOptions { frame: Frame::Github, style, ..options() };
+    let github = FoldOptions { frame: FoldFrame::Github, style, ..options() };
     insta::assert_snapshot!(show(&events, github), @r"
     --- out
     ::group::exec uptime (2 hosts, 1 failed)
@@ -349,7 +349,7 @@ fn a_runner_gets_groups_in_one_stream() {
     ::endgroup::
     --- talk
     ");
-    let gitlab = FoldOptions { frame: Frame::Gitlab { clock: || 1_700_000_000 }, style, ..options() };
+    let gitlab = FoldOptions { frame: FoldFrame::Gitlab { clock: || 1_700_000_000 }, style, ..options() };
     let (out, talk) = print(&events[..events.len() - 5], gitlab);
     assert_eq!(talk, "");
     insta::assert_snapshot!(out.replace('\x1b', "ESC").replace('\r', "CR"), @r"

@@ -14,12 +14,12 @@ use crate::event::{Event, Fact, StepAt, StepFact, Stream, line};
 use crate::model::outcome::{ExitCode, Kind, Status};
 use crate::model::range;
 use crate::report::file::{ReportKind, render};
-use crate::report::merge::{End, Merge, MergeError, Part, whole_events};
+use crate::report::merge::{Merge, MergeError, PartEnd, StreamPart, whole_events};
 use crate::report::recap::{self, Options};
 use crate::report::record::Record;
 use crate::report::tests::samples::{Captured, deploy, event, host};
 use crate::report::{
-    Annotations, FactSheets, Fold, FoldOptions, Frame, Jsonl, Layout, Lines, PerHost, Phases, Reporter,
+    Annotations, FactSheets, Fold, FoldFrame, FoldOptions, Jsonl, Layout, Lines, PerHost, Phases, Reporter,
     Sheet, Style, Verbose, read,
 };
 
@@ -45,8 +45,12 @@ fn told(events: &[Event]) -> (Vec<String>, Recap) {
     let mut out = || -> Box<dyn Write + Send> { Box::new(free.next().unwrap().clone()) };
     let files = Arc::new(Mutex::new(String::new()));
     let kept = Arc::clone(&files);
-    let options =
-        FoldOptions { layout: Layout::Prefixed, style: Style::default(), frame: Frame::Plain, diff: true };
+    let options = FoldOptions {
+        layout: Layout::Prefixed,
+        style: Style::default(),
+        frame: FoldFrame::Plain,
+        diff: true,
+    };
     let mut reporters: Vec<Box<dyn Reporter>> = vec![
         Box::new(Lines::new(out(), out(), Layout::Prefixed, Style::default())),
         Box::new(Fold::new(out(), out(), options)),
@@ -79,8 +83,9 @@ fn table(recap: &Recap) -> String {
 
 fn merged(streams: &[&[Event]]) -> Result<Vec<Event>, (usize, MergeError)> {
     let streams: Vec<Vec<Event>> = streams.iter().map(|stream| stream.to_vec()).collect();
-    let part = |stream: &Vec<Event>| Part::read(stream.iter().cloned().map(Ok));
-    let parts: Vec<Part> = streams.iter().map(part).collect::<Result<_, _>>().map_err(|error| (0, error))?;
+    let part = |stream: &Vec<Event>| StreamPart::read(stream.iter().cloned().map(Ok));
+    let parts: Vec<StreamPart> =
+        streams.iter().map(part).collect::<Result<_, _>>().map_err(|error| (0, error))?;
     let merge = Merge::of(&parts)?;
     let mut all = vec![merge.beginning().clone()];
     for (at, stream) in streams.into_iter().enumerate() {
@@ -274,9 +279,9 @@ fn a_stream_that_is_cut_off_anywhere_is_read_up_to_its_last_whole_line() {
         let lines = cut.iter().filter(|&&byte| byte == b'\n').count();
         let whole = lines + usize::from(text[length] == b'\n' && length > 0);
         assert_eq!(found, events[..whole], "{length}");
-        match Part::read(read(cut)) {
+        match StreamPart::read(read(cut)) {
             Ok(part) => {
-                assert!(whole > 0 && (part.end() == End::CutOff) == (whole < events.len()), "{length}")
+                assert!(whole > 0 && (part.end() == PartEnd::CutOff) == (whole < events.len()), "{length}")
             }
             Err(error) => assert!(whole == 0 && matches!(error, MergeError::NoStart), "{length}: {error}"),
         }

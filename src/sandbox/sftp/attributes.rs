@@ -17,7 +17,7 @@ use crate::ssh::sftp::wire::{Attrs, NameEntry, status};
 pub(super) const SETTABLE: u32 = 0o7777;
 
 /// What attributes are set of.
-pub(super) enum Target<'a> {
+pub(super) enum AttributesTarget<'a> {
     /// What is at a path, links followed.
     Path(&'a Path),
     /// What is at a path, links not followed.
@@ -26,7 +26,7 @@ pub(super) enum Target<'a> {
     File(&'a File),
 }
 
-impl Target<'_> {
+impl AttributesTarget<'_> {
     /// Sets those attributes that are there, each of them even when another fails; the last failure counts.
     pub(super) fn set(&self, attrs: &Attrs) -> Result<(), Refused> {
         let done = [

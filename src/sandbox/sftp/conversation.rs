@@ -12,7 +12,7 @@ use crate::sandbox::sftp::fault::{Desk, SftpFault, is_rename};
 use crate::sandbox::sftp::files::{EXTENSIONS, Files};
 use crate::sandbox::spool::Spool;
 use crate::sandbox::wire::Switch;
-use crate::ssh::sftp::wire::{Malformed, Packets, Reply, Request, is_init, version};
+use crate::ssh::sftp::wire::{Malformed, Packets, Reply, SftpRequest, is_init, version};
 
 /// How long [`SftpFault::Reorder`] waits for the second of two READ requests.
 const PAIR: Duration = Duration::from_millis(20);
@@ -113,7 +113,7 @@ impl Conversation<'_> {
         self.send(version(if bare { &[] } else { EXTENSIONS })).await?;
         let mut answered = 0;
         while let Some(packet) = self.packet().await? {
-            match Request::read(packet) {
+            match SftpRequest::read(packet) {
                 Ok((id, request)) => {
                     if self.fault == Some(SftpFault::Hang { after: answered }) {
                         std::future::pending::<()>().await;
@@ -212,7 +212,7 @@ impl Conversation<'_> {
 }
 
 /// Answers a request on a thread where files may block. The desk goes along and comes back: one request at a time.
-async fn answer(mut desk: Desk, request: Request) -> Result<(Desk, Reply), Broken> {
+async fn answer(mut desk: Desk, request: SftpRequest) -> Result<(Desk, Reply), Broken> {
     let work = tokio::task::spawn_blocking(move || {
         let reply = desk.answer(&request);
         (desk, reply)

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::sandbox::sftp::attributes::attrs;
 use crate::sandbox::sftp::files::{Files, say};
-use crate::ssh::sftp::wire::{Attrs, NameEntry, OpenFlags, Reply, Request, status};
+use crate::ssh::sftp::wire::{Attrs, NameEntry, OpenFlags, Reply, SftpRequest, status};
 
 /// Bytes that one READ answers, where reads are short.
 const SHORT: u32 = 1000;
@@ -98,50 +98,53 @@ impl Dialect {
     }
 
     /// What is done in place of what OpenSSH does.
-    fn instead(self, files: &mut Files, request: &Request) -> Option<Reply> {
+    fn instead(self, files: &mut Files, request: &SftpRequest) -> Option<Reply> {
         match (self, request) {
-            (Self::LinkFirst, Request::Symlink { target, link, order }) => {
+            (Self::LinkFirst, SftpRequest::Symlink { target, link, order }) => {
                 let (target, link) = (link.clone(), target.clone());
-                Some(files.answer(&Request::Symlink { target, link, order: *order }))
+                Some(files.answer(&SftpRequest::Symlink { target, link, order: *order }))
             }
-            (Self::AbsoluteLinks, Request::Symlink { target, link, order }) => {
+            (Self::AbsoluteLinks, SftpRequest::Symlink { target, link, order }) => {
                 let target = Bytes::copy_from_slice(files.path(target).as_os_str().as_bytes());
-                Some(files.answer(&Request::Symlink { target, link: link.clone(), order: *order }))
+                Some(files.answer(&SftpRequest::Symlink { target, link: link.clone(), order: *order }))
             }
-            (Self::ResolvedLinks, Request::Readlink { path }) => Some(match files.answer(request) {
+            (Self::ResolvedLinks, SftpRequest::Readlink { path }) => Some(match files.answer(request) {
                 Reply::Names(names) => {
                     Reply::Names(names.into_iter().map(|name| resolved(path, name)).collect())
                 }
                 reply => reply,
             }),
-            (Self::RenamesThrough, Request::Rename { from, to }) => {
+            (Self::RenamesThrough, SftpRequest::Rename { from, to }) => {
                 let through = |path| fs::canonicalize(files.path(path)).unwrap_or_else(|_| files.path(path));
                 Some(renamed(&through(from), &through(to)))
             }
-            (Self::ReplacesThrough, Request::Rename { from, to }) => {
+            (Self::ReplacesThrough, SftpRequest::Rename { from, to }) => {
                 let through = fs::canonicalize(files.path(to)).unwrap_or_else(|_| files.path(to));
                 Some(renamed(&files.path(from), &through))
             }
-            (Self::NoLinks, Request::Symlink { .. })
-            | (Self::NoFsetstat, Request::Fsetstat { .. })
-            | (Self::NoSetstat, Request::Fsetstat { .. } | Request::Setstat { .. })
-            | (Self::NoLstat, Request::Lstat { .. })
-            | (Self::SmallPackets | Self::AlreadyExists | Self::HollowExtensions, Request::Extended { .. }) => {
-                Some(say(status::OP_UNSUPPORTED))
-            }
-            (Self::SetstatFails, Request::Fsetstat { .. } | Request::Setstat { .. }) => {
+            (Self::NoLinks, SftpRequest::Symlink { .. })
+            | (Self::NoFsetstat, SftpRequest::Fsetstat { .. })
+            | (Self::NoSetstat, SftpRequest::Fsetstat { .. } | SftpRequest::Setstat { .. })
+            | (Self::NoLstat, SftpRequest::Lstat { .. })
+            | (
+                Self::SmallPackets | Self::AlreadyExists | Self::HollowExtensions,
+                SftpRequest::Extended { .. },
+            ) => Some(say(status::OP_UNSUPPORTED)),
+            (Self::SetstatFails, SftpRequest::Fsetstat { .. } | SftpRequest::Setstat { .. }) => {
                 Some(say(status::FAILURE))
             }
-            (Self::ForbidsSetstat, Request::Fsetstat { .. } | Request::Setstat { .. }) => {
+            (Self::ForbidsSetstat, SftpRequest::Fsetstat { .. } | SftpRequest::Setstat { .. }) => {
                 Some(say(status::PERMISSION_DENIED))
             }
-            (Self::SetstatFailsFor(end), Request::Setstat { path, .. }) if path.ends_with(end.as_bytes()) => {
+            (Self::SetstatFailsFor(end), SftpRequest::Setstat { path, .. })
+                if path.ends_with(end.as_bytes()) =>
+            {
                 Some(say(status::FAILURE))
             }
-            (Self::LstatFollows, Request::Lstat { path }) if files.path(path).exists() => {
-                Some(files.answer(&Request::Stat { path: path.clone() }))
+            (Self::LstatFollows, SftpRequest::Lstat { path }) if files.path(path).exists() => {
+                Some(files.answer(&SftpRequest::Stat { path: path.clone() }))
             }
-            (Self::ListsThrough, Request::Readdir { handle }) => {
+            (Self::ListsThrough, SftpRequest::Readdir { handle }) => {
                 let folder = files.folder(handle)?.to_owned();
                 let through =
                     |entry: NameEntry| match fs::metadata(folder.join(OsStr::from_bytes(&entry.name))) {
@@ -153,23 +156,29 @@ impl Dialect {
                     reply => reply,
                 })
             }
-            (Self::LinksLie, Request::Symlink { .. }) => Some(say(status::OK)),
-            (Self::DeafToModes, Request::Setstat { path, attrs }) => {
+            (Self::LinksLie, SftpRequest::Symlink { .. }) => Some(say(status::OK)),
+            (Self::DeafToModes, SftpRequest::Setstat { path, attrs }) => {
                 let attrs = Attrs { permissions: None, ..*attrs };
-                Some(files.answer(&Request::Setstat { path: path.clone(), attrs }))
+                Some(files.answer(&SftpRequest::Setstat { path: path.clone(), attrs }))
             }
-            (Self::DeafToModes, Request::Fsetstat { handle, attrs }) => {
+            (Self::DeafToModes, SftpRequest::Fsetstat { handle, attrs }) => {
                 let attrs = Attrs { permissions: None, ..*attrs };
-                Some(files.answer(&Request::Fsetstat { handle: handle.clone(), attrs }))
+                Some(files.answer(&SftpRequest::Fsetstat { handle: handle.clone(), attrs }))
             }
-            (Self::WideModes, Request::Open { path, flags, .. }) if flags.contains(OpenFlags::CREATE_NEW) => {
+            (Self::WideModes, SftpRequest::Open { path, flags, .. })
+                if flags.contains(OpenFlags::CREATE_NEW) =>
+            {
                 Some(widened(files, request, path, 0o666))
             }
-            (Self::WideModes, Request::Mkdir { path, .. }) => Some(widened(files, request, path, 0o777)),
-            (Self::ShortReads, Request::Read { handle, offset, length }) if *length > SHORT => {
-                Some(files.answer(&Request::Read { handle: handle.clone(), offset: *offset, length: SHORT }))
+            (Self::WideModes, SftpRequest::Mkdir { path, .. }) => Some(widened(files, request, path, 0o777)),
+            (Self::ShortReads, SftpRequest::Read { handle, offset, length }) if *length > SHORT => {
+                Some(files.answer(&SftpRequest::Read {
+                    handle: handle.clone(),
+                    offset: *offset,
+                    length: SHORT,
+                }))
             }
-            (Self::SmallPackets, Request::Write { data, .. }) if data.len() > SMALL => {
+            (Self::SmallPackets, SftpRequest::Write { data, .. }) if data.len() > SMALL => {
                 Some(say(status::BAD_MESSAGE))
             }
             (_, _) => None,
@@ -177,14 +186,14 @@ impl Dialect {
     }
 
     /// What is told in place of what OpenSSH tells.
-    fn told(self, request: &Request, reply: Reply) -> Reply {
+    fn told(self, request: &SftpRequest, reply: Reply) -> Reply {
         match (self, reply) {
-            (Self::BareNames, Reply::Names(names)) if matches!(request, Request::Readdir { .. }) => {
+            (Self::BareNames, Reply::Names(names)) if matches!(request, SftpRequest::Readdir { .. }) => {
                 let bare = |entry: NameEntry| NameEntry { attrs: Attrs::default(), ..entry };
                 Reply::Names(names.into_iter().map(bare).collect())
             }
             (Self::AlreadyExists, Reply::Status { code: status::FAILURE, message })
-                if matches!(request, Request::Rename { .. }) =>
+                if matches!(request, SftpRequest::Rename { .. }) =>
             {
                 Reply::Status { code: status::FILE_ALREADY_EXISTS, message }
             }
@@ -214,13 +223,13 @@ impl Dialect {
 }
 
 /// Answers as a server does that differs in these ways.
-pub(super) fn answer(files: &mut Files, dialects: &[Dialect], request: &Request) -> Reply {
+pub(super) fn answer(files: &mut Files, dialects: &[Dialect], request: &SftpRequest) -> Reply {
     let instead = dialects.iter().find_map(|dialect| dialect.instead(files, request));
     let reply = instead.unwrap_or_else(|| files.answer(request));
     dialects.iter().fold(reply, |reply, dialect| dialect.told(request, reply))
 }
 
-fn widened(files: &mut Files, request: &Request, path: &[u8], mode: u32) -> Reply {
+fn widened(files: &mut Files, request: &SftpRequest, path: &[u8], mode: u32) -> Reply {
     let reply = files.answer(request);
     // Where nothing was made there is nothing to widen.
     let _ = fs::set_permissions(files.path(path), Permissions::from_mode(mode));

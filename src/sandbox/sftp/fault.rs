@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::sandbox::sftp::dialect::{self, Dialect};
 use crate::sandbox::sftp::files::{Files, MAX_DATA, say};
-use crate::ssh::sftp::wire::{Attrs, NameEntry, Reply, Request, status};
+use crate::ssh::sftp::wire::{Attrs, NameEntry, Reply, SftpRequest, status};
 
 /// Names that a fault puts into one packet.
 const NAMES: u64 = 100;
@@ -115,7 +115,7 @@ impl Desk {
     }
 
     /// Does what a request asks for, or what the fault does in its place.
-    pub(super) fn answer(&mut self, request: &Request) -> Reply {
+    pub(super) fn answer(&mut self, request: &SftpRequest) -> Reply {
         let Self { files, fault, written, named, listed } = self;
         let Some(fault) = fault else { return files.answer(request) };
         let instead = match fault {
@@ -172,8 +172,10 @@ impl Desk {
             }),
             SftpFault::FlipByte { at } => flipped(request, *at).map(|wrong| files.answer(&wrong)),
             SftpFault::SizeLies { by } => {
-                let told =
-                    matches!(request, Request::Stat { .. } | Request::Lstat { .. } | Request::Fstat { .. });
+                let told = matches!(
+                    request,
+                    SftpRequest::Stat { .. } | SftpRequest::Lstat { .. } | SftpRequest::Fstat { .. }
+                );
                 told.then(|| lie(files.answer(request), *by))
             }
             SftpFault::ZeroData => {
@@ -188,33 +190,35 @@ impl Desk {
                 Reply::Data(data) => padded(data, piece.length.saturating_add(1)),
                 other => other,
             }),
-            SftpFault::ShortFile { size } => piece_of(request).map(|Piece { handle, offset, length }| {
-                let left = size.saturating_sub(offset);
-                if left == 0 {
-                    return say(status::EOF);
-                }
-                let length = u32::try_from(left).map_or(length, |left| left.min(length));
-                files.answer(&Request::Read { handle: handle.clone(), offset, length })
-            }),
+            SftpFault::ShortFile { size } => {
+                piece_of(request).map(|FaultPiece { handle, offset, length }| {
+                    let left = size.saturating_sub(offset);
+                    if left == 0 {
+                        return say(status::EOF);
+                    }
+                    let length = u32::try_from(left).map_or(length, |left| left.min(length));
+                    files.answer(&SftpRequest::Read { handle: handle.clone(), offset, length })
+                })
+            }
         };
         instead.unwrap_or_else(|| files.answer(request))
     }
 }
 
 /// What READ asks for.
-struct Piece<'a> {
+struct FaultPiece<'a> {
     handle: &'a Bytes,
     offset: u64,
     length: u32,
 }
 
-fn piece_of(request: &Request) -> Option<Piece<'_>> {
-    let Request::Read { handle, offset, length } = request else { return None };
-    Some(Piece { handle, offset: *offset, length: *length })
+fn piece_of(request: &SftpRequest) -> Option<FaultPiece<'_>> {
+    let SftpRequest::Read { handle, offset, length } = request else { return None };
+    Some(FaultPiece { handle, offset: *offset, length: *length })
 }
 
-fn data_of(request: &Request) -> Option<&Bytes> {
-    if let Request::Write { data, .. } = request { Some(data) } else { None }
+fn data_of(request: &SftpRequest) -> Option<&Bytes> {
+    if let SftpRequest::Write { data, .. } = request { Some(data) } else { None }
 }
 
 /// Fills data up to a size with what nobody wrote.
@@ -234,29 +238,29 @@ fn lie(reply: Reply, by: i64) -> Reply {
 }
 
 /// The WRITE with one byte turned around, when it has that byte.
-fn flipped(request: &Request, at: u64) -> Option<Request> {
-    let Request::Write { handle, offset, data } = request else { return None };
+fn flipped(request: &SftpRequest, at: u64) -> Option<SftpRequest> {
+    let SftpRequest::Write { handle, offset, data } = request else { return None };
     let mut data = data.to_vec();
     let byte = data.get_mut(usize::try_from(at.checked_sub(*offset)?).ok()?)?;
     *byte = !*byte;
-    Some(Request::Write { handle: handle.clone(), offset: *offset, data: data.into() })
+    Some(SftpRequest::Write { handle: handle.clone(), offset: *offset, data: data.into() })
 }
 
-fn folder_of(request: &Request) -> Option<&Bytes> {
-    if let Request::Readdir { handle } = request { Some(handle) } else { None }
+fn folder_of(request: &SftpRequest) -> Option<&Bytes> {
+    if let SftpRequest::Readdir { handle } = request { Some(handle) } else { None }
 }
 
 /// Whether a request puts a file under another name.
-pub(super) fn is_rename(request: &Request) -> bool {
-    matches!(request, Request::Rename { .. }) || is_extended(request, Some(b"posix-rename@openssh.com"))
+pub(super) fn is_rename(request: &SftpRequest) -> bool {
+    matches!(request, SftpRequest::Rename { .. }) || is_extended(request, Some(b"posix-rename@openssh.com"))
 }
 
-fn is_removal(request: &Request) -> bool {
-    matches!(request, Request::Remove { .. } | Request::Rmdir { .. })
+fn is_removal(request: &SftpRequest) -> bool {
+    matches!(request, SftpRequest::Remove { .. } | SftpRequest::Rmdir { .. })
 }
 
-fn is_extended(request: &Request, which: Option<&[u8]>) -> bool {
-    matches!(request, Request::Extended { name, .. } if which.is_none_or(|which| which == name))
+fn is_extended(request: &SftpRequest, which: Option<&[u8]>) -> bool {
+    matches!(request, SftpRequest::Extended { name, .. } if which.is_none_or(|which| which == name))
 }
 
 fn made_up(name: &[u8]) -> NameEntry {

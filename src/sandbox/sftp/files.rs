@@ -16,10 +16,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::sandbox::sftp::attributes::{SETTABLE, Target, attrs, entry, only_name, raw_mode};
+use crate::sandbox::sftp::attributes::{AttributesTarget, SETTABLE, attrs, entry, only_name, raw_mode};
 use crate::sandbox::sftp::refused::Refused;
 use crate::ssh::sftp::wire::{
-    Attrs, MAX_PACKET, NameEntry, OpenFlags, Reply, Request, status, take_attrs, take_string,
+    Attrs, MAX_PACKET, NameEntry, OpenFlags, Reply, SftpRequest, status, take_attrs, take_string,
 };
 
 /// The extensions that are served, each with its version.
@@ -57,12 +57,12 @@ const EXCLUSIVE: OpenFlags = OpenFlags(0x20);
 /// The files of a host, as one SFTP session sees them.
 pub(super) struct Files {
     home: PathBuf,
-    open: BTreeMap<u32, Open>,
+    open: BTreeMap<u32, OpenHandle>,
     /// The handle of the next one.
     next: u32,
 }
 
-enum Open {
+enum OpenHandle {
     File {
         file: File,
         /// Written at its end, whatever the offset.
@@ -99,43 +99,49 @@ impl Files {
     }
 
     /// Does what a request asks for.
-    pub(super) fn answer(&mut self, request: &Request) -> Reply {
+    pub(super) fn answer(&mut self, request: &SftpRequest) -> Reply {
         self.serve(request).unwrap_or_else(|Refused(code)| say(code))
     }
 
-    fn serve(&mut self, request: &Request) -> Result<Reply, Refused> {
+    fn serve(&mut self, request: &SftpRequest) -> Result<Reply, Refused> {
         match request {
-            Request::Open { path, flags, attrs } => return self.open_file(path, *flags, attrs),
-            Request::Opendir { path } => return self.open_folder(path),
-            Request::Readdir { handle } => return self.names(handle),
-            Request::Read { handle, offset, length } => return read(self.file(handle)?.0, *offset, *length),
-            Request::Write { handle, offset, data } => self.write(handle, *offset, data)?,
-            Request::Close { handle } => {
+            SftpRequest::Open { path, flags, attrs } => return self.open_file(path, *flags, attrs),
+            SftpRequest::Opendir { path } => return self.open_folder(path),
+            SftpRequest::Readdir { handle } => return self.names(handle),
+            SftpRequest::Read { handle, offset, length } => {
+                return read(self.file(handle)?.0, *offset, *length);
+            }
+            SftpRequest::Write { handle, offset, data } => self.write(handle, *offset, data)?,
+            SftpRequest::Close { handle } => {
                 let number = number(handle).ok_or(Refused(status::NO_SUCH_FILE))?;
                 self.open.remove(&number).ok_or(Refused(status::NO_SUCH_FILE))?;
             }
-            Request::Stat { path } => return Ok(Reply::Attrs(attrs(&fs::metadata(self.path(path))?))),
-            Request::Lstat { path } => {
+            SftpRequest::Stat { path } => return Ok(Reply::Attrs(attrs(&fs::metadata(self.path(path))?))),
+            SftpRequest::Lstat { path } => {
                 return Ok(Reply::Attrs(attrs(&fs::symlink_metadata(self.path(path))?)));
             }
-            Request::Fstat { handle } => return Ok(Reply::Attrs(attrs(&self.file(handle)?.0.metadata()?))),
-            Request::Setstat { path, attrs } => Target::Path(&self.path(path)).set(attrs)?,
-            Request::Fsetstat { handle, attrs } => Target::File(self.file(handle)?.0).set(attrs)?,
-            Request::Remove { path } => fs::remove_file(self.path(path))?,
-            Request::Rmdir { path } => fs::remove_dir(self.path(path))?,
-            Request::Mkdir { path, attrs } => {
+            SftpRequest::Fstat { handle } => {
+                return Ok(Reply::Attrs(attrs(&self.file(handle)?.0.metadata()?)));
+            }
+            SftpRequest::Setstat { path, attrs } => AttributesTarget::Path(&self.path(path)).set(attrs)?,
+            SftpRequest::Fsetstat { handle, attrs } => {
+                AttributesTarget::File(self.file(handle)?.0).set(attrs)?
+            }
+            SftpRequest::Remove { path } => fs::remove_file(self.path(path))?,
+            SftpRequest::Rmdir { path } => fs::remove_dir(self.path(path))?,
+            SftpRequest::Mkdir { path, attrs } => {
                 let mode = attrs.permissions.map_or(0o777, |mode| mode & SETTABLE);
                 DirBuilder::new().mode(mode).create(self.path(path))?;
             }
-            Request::Rename { from, to } => {
+            SftpRequest::Rename { from, to } => {
                 // Where OpenSSH links and unlinks, for the same end: what is there already is never replaced.
                 renameat_with(CWD, self.path(from), CWD, self.path(to), RenameFlags::NOREPLACE)?;
             }
             // In OpenSSH's order: so both paths were read.
-            Request::Symlink { target, link, .. } => symlink(OsStr::from_bytes(target), self.path(link))?,
-            Request::Readlink { path } => return Ok(one_path(fs::read_link(self.path(path))?)),
-            Request::Realpath { path } => return Ok(one_path(self.real_path(path)?)),
-            Request::Extended { name, fields } => return self.extended(name, fields.clone()),
+            SftpRequest::Symlink { target, link, .. } => symlink(OsStr::from_bytes(target), self.path(link))?,
+            SftpRequest::Readlink { path } => return Ok(one_path(fs::read_link(self.path(path))?)),
+            SftpRequest::Realpath { path } => return Ok(one_path(self.real_path(path)?)),
+            SftpRequest::Extended { name, fields } => return self.extended(name, fields.clone()),
         }
         Ok(say(status::OK))
     }
@@ -155,7 +161,7 @@ impl Files {
             },
             b"lsetstat@openssh.com" => {
                 let path = self.path(&take_string(from)?);
-                Target::Link(&path).set(&take_attrs(from)?)?;
+                AttributesTarget::Link(&path).set(&take_attrs(from)?)?;
             }
             b"limits@openssh.com" => {
                 let mut limits = BytesMut::new();
@@ -188,16 +194,16 @@ impl Files {
             | when(EXCLUSIVE, OFlags::EXCL);
         let file =
             rustix::fs::open(self.path(path), flags, raw_mode(attrs.permissions.unwrap_or(0o666)))?.into();
-        self.keep(Open::File { file, appends: flags.contains(OFlags::APPEND) })
+        self.keep(OpenHandle::File { file, appends: flags.contains(OFlags::APPEND) })
     }
 
     fn open_folder(&mut self, path: &[u8]) -> Result<Reply, Refused> {
         let path = self.path(path);
         let entries = fs::read_dir(&path)?;
-        self.keep(Open::Folder(Folder { path, dots: DOTS.iter(), entries }))
+        self.keep(OpenHandle::Folder(Folder { path, dots: DOTS.iter(), entries }))
     }
 
-    fn keep(&mut self, open: Open) -> Result<Reply, Refused> {
+    fn keep(&mut self, open: OpenHandle) -> Result<Reply, Refused> {
         if self.open.len() >= MAX_HANDLES {
             return Err(Refused(status::FAILURE));
         }
@@ -209,7 +215,7 @@ impl Files {
 
     /// The next names of a folder; those that went away meanwhile are left out.
     fn names(&mut self, handle: &[u8]) -> Result<Reply, Refused> {
-        let Some(Open::Folder(Folder { path, dots, entries })) =
+        let Some(OpenHandle::Folder(Folder { path, dots, entries })) =
             number(handle).and_then(|number| self.open.get_mut(&number))
         else {
             return Err(Refused(status::FAILURE));
@@ -225,8 +231,8 @@ impl Files {
     /// The folder that is open under a handle.
     pub(super) fn folder(&self, handle: &[u8]) -> Option<&Path> {
         match self.open.get(&number(handle)?)? {
-            Open::Folder(folder) => Some(&folder.path),
-            Open::File { .. } => None,
+            OpenHandle::Folder(folder) => Some(&folder.path),
+            OpenHandle::File { .. } => None,
         }
     }
 
@@ -242,8 +248,8 @@ impl Files {
 
     fn file(&self, handle: &[u8]) -> Result<(&File, bool), Refused> {
         match number(handle).and_then(|number| self.open.get(&number)) {
-            Some(Open::File { file, appends }) => Ok((file, *appends)),
-            Some(Open::Folder(_)) | None => Err(Refused(status::FAILURE)),
+            Some(OpenHandle::File { file, appends }) => Ok((file, *appends)),
+            Some(OpenHandle::Folder(_)) | None => Err(Refused(status::FAILURE)),
         }
     }
 

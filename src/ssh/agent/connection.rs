@@ -11,13 +11,13 @@ use tokio::net::UnixStream;
 
 use crate::model::endpoint::Endpoint;
 use crate::ssh::agent::frames;
-use crate::ssh::agent::held::Held;
+use crate::ssh::agent::held::HeldKey;
 use crate::ssh::agent::turns::Turns;
 use crate::ssh::keys::{Identity, Keyring};
 
 /// How long to wait for an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct AgentPatience {
     /// For the list of its keys, connecting included.
     pub list: Duration,
     /// For one signature: a person may have to touch a token or to confirm.
@@ -27,7 +27,7 @@ pub struct Patience {
     pub turn: Duration,
 }
 
-impl Default for Patience {
+impl Default for AgentPatience {
     fn default() -> Self {
         Self { list: Duration::from_secs(10), sign: Duration::from_secs(60), turn: Duration::from_secs(60) }
     }
@@ -37,7 +37,7 @@ impl Default for Patience {
 #[derive(Debug, Default)]
 pub(in crate::ssh) struct Agents {
     /// How long to wait for them.
-    pub(in crate::ssh) patience: Patience,
+    pub(in crate::ssh) patience: AgentPatience,
     /// Who signs when.
     pub(in crate::ssh) turns: Turns,
 }
@@ -86,7 +86,7 @@ pub enum AgentError {
 /// # Errors
 ///
 /// The agent is not there, does not answer in time, or does not speak the protocol.
-pub async fn held(socket: &Path, deadline: Duration) -> Result<Vec<Held>, AgentError> {
+pub async fn held(socket: &Path, deadline: Duration) -> Result<Vec<HeldKey>, AgentError> {
     AgentConnection::open(socket, None, deadline).await.map(|(_, held)| held)
 }
 
@@ -97,10 +97,10 @@ pub fn is_consulted(endpoint: &Endpoint, keyring: &Keyring) -> bool {
 }
 
 /// Whether an agent that holds these can sign with a key.
-pub fn holds(held: &[Held], key: &PublicKey) -> bool {
+pub fn holds(held: &[HeldKey], key: &PublicKey) -> bool {
     held.iter().any(|held| match held {
-        Held::Key(held) => held.key_data() == key.key_data(),
-        Held::Certificate(certificate) => certificate.public_key() == key.key_data(),
+        HeldKey::Key(held) => held.key_data() == key.key_data(),
+        HeldKey::Certificate(certificate) => certificate.public_key() == key.key_data(),
     })
 }
 
@@ -129,7 +129,7 @@ impl AgentConnection {
         socket: &Path,
         binding: Option<&AgentSessionBinding>,
         deadline: Duration,
-    ) -> Result<(Self, Vec<Held>), AgentError> {
+    ) -> Result<(Self, Vec<HeldKey>), AgentError> {
         let opening = async {
             match Self::try_open(socket, binding).await {
                 // Old agents hang up on what they do not know: once more, without.
@@ -145,7 +145,7 @@ impl AgentConnection {
     async fn try_open(
         socket: &Path,
         binding: Option<&AgentSessionBinding>,
-    ) -> Result<(Self, Vec<Held>), AgentError> {
+    ) -> Result<(Self, Vec<HeldKey>), AgentError> {
         let broken = |error: io::Error| {
             let reason = match error.kind() {
                 io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),

@@ -79,8 +79,8 @@ async fn pump(
     let mut ahead = Vec::new();
     let opening = open(socket, binding);
     let mut busy = Some(Box::pin(async move { opening.await.map(|agent| (agent, answers)) })
-        as std::pin::Pin<Box<dyn Future<Output = io::Result<Idle>> + Send>>);
-    let mut idle: Option<Idle> = None;
+        as std::pin::Pin<Box<dyn Future<Output = io::Result<IdleForward>> + Send>>);
+    let mut idle: Option<IdleForward> = None;
     loop {
         if let Some((agent, answers)) = idle.take() {
             match frames::split(&mut ahead).map_err(|()| io::Error::from(io::ErrorKind::InvalidData))? {
@@ -104,7 +104,7 @@ async fn pump(
 }
 
 /// An agent that waits for a request, and the way back to the host.
-type Idle = (UnixStream, ChannelWriteHalf<Msg>);
+type IdleForward = (UnixStream, ChannelWriteHalf<Msg>);
 
 async fn open(socket: PathBuf, binding: Option<AgentSessionBinding>) -> io::Result<UnixStream> {
     let opening = async {
@@ -120,7 +120,11 @@ async fn open(socket: PathBuf, binding: Option<AgentSessionBinding>) -> io::Resu
     tokio::time::timeout(ANSWER, opening).await?
 }
 
-async fn answer(mut agent: UnixStream, answers: ChannelWriteHalf<Msg>, request: Vec<u8>) -> io::Result<Idle> {
+async fn answer(
+    mut agent: UnixStream,
+    answers: ChannelWriteHalf<Msg>,
+    request: Vec<u8>,
+) -> io::Result<IdleForward> {
     let answer = tokio::time::timeout(ANSWER, frames::exchange(&mut agent, &request)).await??;
     let length = u32::try_from(answer.len()).map_err(io::Error::other)?;
     let mut frame = length.to_be_bytes().to_vec();

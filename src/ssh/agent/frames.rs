@@ -9,7 +9,7 @@ use std::sync::Arc;
 use russh::keys::Certificate;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::ssh::agent::held::Held;
+use crate::ssh::agent::held::HeldKey;
 use crate::ssh::keys::parse_public;
 use crate::ssh::wire::{Cursor, is_shallow_certificate};
 
@@ -62,7 +62,7 @@ pub(super) fn split(buffer: &mut Vec<u8>) -> Result<Option<Vec<u8>>, ()> {
 }
 
 /// Reads the list of keys; those that nobody here understands are left out. `None` when it is no list.
-pub(super) fn identities(answer: &[u8]) -> Option<Vec<Held>> {
+pub(super) fn identities(answer: &[u8]) -> Option<Vec<HeldKey>> {
     let mut cursor = Cursor::new(answer);
     if cursor.byte() != Some(IDENTITIES_ANSWER) {
         return None;
@@ -73,9 +73,9 @@ pub(super) fn identities(answer: &[u8]) -> Option<Vec<Held>> {
         // What stands before a list breaks off is still good.
         let (Some(blob), Some(_comment)) = (cursor.string(), cursor.string()) else { break };
         if is_shallow_certificate(blob) {
-            held.extend(Certificate::from_bytes(blob).ok().map(|it| Held::Certificate(Arc::new(it))));
+            held.extend(Certificate::from_bytes(blob).ok().map(|it| HeldKey::Certificate(Arc::new(it))));
         } else {
-            held.extend(parse_public(blob).map(Held::Key));
+            held.extend(parse_public(blob).map(HeldKey::Key));
         }
     }
     Some(held)
@@ -108,7 +108,7 @@ mod tests {
         let mut broken = Vec::new();
         put_string(&mut broken, b"ssh-ed25519-cert-v01@openssh.com");
         let held = identities(&list(&[&strange, b"", &broken, &blob])).unwrap();
-        assert!(matches!(held.as_slice(), [Held::Key(held)] if held == key.public_key()), "{held:?}");
+        assert!(matches!(held.as_slice(), [HeldKey::Key(held)] if held == key.public_key()), "{held:?}");
     }
 
     #[test]

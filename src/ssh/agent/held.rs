@@ -6,7 +6,7 @@ use russh::keys::{Certificate, PublicKey};
 
 /// Something that an agent can sign with.
 #[derive(Clone, Debug)]
-pub enum Held {
+pub enum HeldKey {
     /// A key.
     Key(PublicKey),
     /// A certificate; its key is in the agent.

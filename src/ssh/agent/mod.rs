@@ -15,6 +15,6 @@ mod turns;
 pub mod door;
 
 pub(super) use crate::ssh::agent::connection::{AgentConnection, Agents, SignError};
-pub use crate::ssh::agent::connection::{Patience, held, holds, is_consulted};
-pub use crate::ssh::agent::held::Held;
+pub use crate::ssh::agent::connection::{AgentPatience, held, holds, is_consulted};
+pub use crate::ssh::agent::held::HeldKey;
 pub(super) use crate::ssh::agent::turns::TurnError;

@@ -24,21 +24,21 @@ const SLOW: Duration = Duration::from_secs(1);
 /// The turns of all agents of a run.
 #[derive(Debug, Default)]
 pub(in crate::ssh) struct Turns {
-    queues: Mutex<HashMap<PathBuf, Arc<Queue>>>,
+    queues: Mutex<HashMap<PathBuf, Arc<AgentQueue>>>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// The queue before one agent.
 #[derive(Debug)]
-struct Queue {
+struct AgentQueue {
     signing: Arc<Semaphore>,
     dialling: Arc<Semaphore>,
-    pace: Mutex<Pace>,
+    pace: Mutex<AgentPace>,
 }
 
 /// What is known of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pace {
+enum AgentPace {
     Unknown,
     Quick,
     Human,
@@ -48,8 +48,8 @@ enum Pace {
 
 /// The right to ask for one signature.
 #[derive(Debug)]
-pub(in crate::ssh) struct Turn {
-    queue: Arc<Queue>,
+pub(in crate::ssh) struct AgentTurn {
+    queue: Arc<AgentQueue>,
     _permit: OwnedSemaphorePermit,
     started: Instant,
     hardware: bool,
@@ -65,16 +65,16 @@ pub(in crate::ssh) enum TurnError {
 }
 
 /// Counts those who wait, whatever becomes of them.
-struct Waiting(Arc<AtomicUsize>);
+struct AgentWaiting(Arc<AtomicUsize>);
 
-impl Waiting {
+impl AgentWaiting {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Waiting {
+impl Drop for AgentWaiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -90,10 +90,10 @@ impl Turns {
     /// permit is dropped.
     pub(in crate::ssh) async fn before_dial(&self, socket: &Path) -> Option<OwnedSemaphorePermit> {
         let queue = self.queue(socket);
-        if queue.pace() != Pace::Human {
+        if queue.pace() != AgentPace::Human {
             return None;
         }
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = AgentWaiting::new(&self.waiting);
         let permit = Arc::clone(&queue.dialling).acquire_owned().await;
         Some(permit.expect("the semaphore is never closed"))
     }
@@ -104,67 +104,67 @@ impl Turns {
         socket: &Path,
         hardware: bool,
         patience: Duration,
-    ) -> Result<Turn, TurnError> {
+    ) -> Result<AgentTurn, TurnError> {
         let queue = self.queue(socket);
         if hardware {
-            queue.learn(Pace::Human);
+            queue.learn(AgentPace::Human);
         }
         let alone = match queue.pace() {
-            Pace::Dead => return Err(TurnError::Dead),
-            Pace::Quick => 1,
-            Pace::Unknown | Pace::Human => SIDE_BY_SIDE,
+            AgentPace::Dead => return Err(TurnError::Dead),
+            AgentPace::Quick => 1,
+            AgentPace::Unknown | AgentPace::Human => SIDE_BY_SIDE,
         };
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = AgentWaiting::new(&self.waiting);
         let acquiring = Arc::clone(&queue.signing).acquire_many_owned(alone);
         let permit = tokio::time::timeout(patience, acquiring).await.map_err(|_| TurnError::TooLate)?;
         let mut permit = permit.expect("the semaphore is never closed");
         match queue.pace() {
-            Pace::Dead => return Err(TurnError::Dead),
+            AgentPace::Dead => return Err(TurnError::Dead),
             // Found out while we waited: the others need not.
-            Pace::Quick if alone > 1 => drop(permit.split(SIDE_BY_SIDE as usize - 1)),
-            Pace::Quick | Pace::Unknown | Pace::Human => {}
+            AgentPace::Quick if alone > 1 => drop(permit.split(SIDE_BY_SIDE as usize - 1)),
+            AgentPace::Quick | AgentPace::Unknown | AgentPace::Human => {}
         }
-        Ok(Turn { queue, _permit: permit, started: Instant::now(), hardware })
+        Ok(AgentTurn { queue, _permit: permit, started: Instant::now(), hardware })
     }
 
-    fn queue(&self, socket: &Path) -> Arc<Queue> {
+    fn queue(&self, socket: &Path) -> Arc<AgentQueue> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry(socket.to_owned()).or_insert_with(|| {
-            Arc::new(Queue {
+            Arc::new(AgentQueue {
                 signing: Arc::new(Semaphore::new(SIDE_BY_SIDE as usize)),
                 dialling: Arc::new(Semaphore::new(1)),
-                pace: Mutex::new(Pace::Unknown),
+                pace: Mutex::new(AgentPace::Unknown),
             })
         });
         Arc::clone(queue)
     }
 }
 
-impl Turn {
+impl AgentTurn {
     /// Ends the turn with an answer, whatever it was.
     pub(in crate::ssh) fn answered(self) {
         let slow = self.started.elapsed() >= SLOW;
-        self.queue.learn(if slow || self.hardware { Pace::Human } else { Pace::Quick });
+        self.queue.learn(if slow || self.hardware { AgentPace::Human } else { AgentPace::Quick });
     }
 
     /// Ends the turn without an answer: the agent is given up. A token that nobody touched says nothing about
     /// the agent's health.
     pub(in crate::ssh) fn unanswered(self) {
-        self.queue.learn(if self.hardware { Pace::Human } else { Pace::Dead });
+        self.queue.learn(if self.hardware { AgentPace::Human } else { AgentPace::Dead });
     }
 }
 
-impl Queue {
-    fn pace(&self) -> Pace {
+impl AgentQueue {
+    fn pace(&self) -> AgentPace {
         *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self, learnt: Pace) {
+    fn learn(&self, learnt: AgentPace) {
         let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         *pace = match (*pace, learnt) {
-            (Pace::Dead, _) | (_, Pace::Dead) => Pace::Dead,
+            (AgentPace::Dead, _) | (_, AgentPace::Dead) => AgentPace::Dead,
             // One key of it may be quick and another not: the person wins.
-            (Pace::Human, _) | (_, Pace::Human) => Pace::Human,
+            (AgentPace::Human, _) | (_, AgentPace::Human) => AgentPace::Human,
             (_, learnt) => learnt,
         };
     }

@@ -27,7 +27,7 @@ pub(super) struct Attempts {
 
 /// What one attempt came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum LoginStep {
     /// We are in.
     Done,
     /// It was right, and not enough.
@@ -38,21 +38,21 @@ pub(super) enum Step {
 
 impl Attempts {
     /// Notes the server's answer to `what`.
-    pub(super) fn judge(&mut self, what: String, answer: &Answer) -> Step {
+    pub(super) fn judge(&mut self, what: String, answer: &AuthAnswer) -> LoginStep {
         debug!("{what}: {answer}");
         match answer {
-            Answer::Success => {
+            AuthAnswer::Success => {
                 self.accepted.push(what);
-                Step::Done
+                LoginStep::Done
             }
-            Answer::Failure { allowed, partial } => {
+            AuthAnswer::Failure { allowed, partial } => {
                 self.allowed = Some(allowed.clone());
                 if *partial {
                     self.accepted.push(what);
-                    Step::Partial
+                    LoginStep::Partial
                 } else {
                     self.tried.push(what);
-                    Step::Refused
+                    LoginStep::Refused
                 }
             }
         }
@@ -181,7 +181,7 @@ impl Attempts {
 
 /// A server's answer to an attempt, whatever the method.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(super) enum AuthAnswer {
     /// We are in.
     Success,
     /// We are not.
@@ -193,7 +193,7 @@ pub(super) enum Answer {
     },
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for AuthAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Success => f.write_str("accepted"),
@@ -211,7 +211,7 @@ fn names(methods: &MethodSet) -> String {
     methods.iter().map(<&str>::from).collect::<Vec<_>>().join(",")
 }
 
-impl From<russh::client::AuthResult> for Answer {
+impl From<russh::client::AuthResult> for AuthAnswer {
     fn from(result: russh::client::AuthResult) -> Self {
         match result {
             russh::client::AuthResult::Success => Self::Success,
@@ -227,8 +227,8 @@ mod tests {
     use super::*;
     use crate::ssh::auth::login::tests::endpoint;
 
-    fn refused(allowed: &[MethodKind], partial: bool) -> Answer {
-        Answer::Failure { allowed: MethodSet::from(allowed), partial }
+    fn refused(allowed: &[MethodKind], partial: bool) -> AuthAnswer {
+        AuthAnswer::Failure { allowed: MethodSet::from(allowed), partial }
     }
 
     fn said(attempts: &Attempts) -> String {
@@ -262,7 +262,7 @@ mod tests {
     fn a_partial_success_is_told_as_one() {
         let mut attempts = Attempts::default();
         let step = attempts.judge("publickey K".to_owned(), &refused(&[MethodKind::Password], true));
-        assert_eq!(step, Step::Partial);
+        assert_eq!(step, LoginStep::Partial);
         insta::assert_snapshot!(said(&attempts), @r"
         login as deploy was refused: publickey K was accepted and is not enough; the server allows password
         hint: the host takes a password: -k asks for one, `password:` names where it is kept
@@ -270,13 +270,13 @@ mod tests {
         attempts.password_sent();
         assert_eq!(
             attempts.judge("password".to_owned(), &refused(&[MethodKind::Password], false)),
-            Step::Refused
+            LoginStep::Refused
         );
         insta::assert_snapshot!(said(&attempts), @r"
         login as deploy was refused: publickey K was accepted and is not enough; tried password; the server allows password
         hint: the password is sent once and never again: check it, and the login name
         ");
-        assert_eq!(attempts.judge("publickey L".to_owned(), &Answer::Success), Step::Done);
+        assert_eq!(attempts.judge("publickey L".to_owned(), &AuthAnswer::Success), LoginStep::Done);
         assert_eq!(attempts.how(), "publickey K + publickey L; refused before: password");
     }
 }

@@ -21,11 +21,11 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ClockState {
     paused: Option<Instant>,
     pauses: Duration,
     stage: Stage,
@@ -34,7 +34,7 @@ struct State {
 impl Clock {
     /// A clock that starts now.
     pub(super) fn start() -> Self {
-        let state = State { paused: None, pauses: Duration::ZERO, stage: Stage::Keys };
+        let state = ClockState { paused: None, pauses: Duration::ZERO, stage: Stage::Keys };
         Self { started: Instant::now(), state: Mutex::new(state) }
     }
 

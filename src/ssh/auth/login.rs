@@ -10,13 +10,13 @@ use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
 
 use crate::model::endpoint::{Agent, Endpoint};
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::agent::{AgentConnection, Agents, Held, holds, is_consulted};
-use crate::ssh::auth::attempts::{Answer, Attempts, Step};
+use crate::ssh::agent::{AgentConnection, Agents, HeldKey, holds, is_consulted};
+use crate::ssh::auth::attempts::{Attempts, AuthAnswer, LoginStep};
 use crate::ssh::auth::clock::{Clock, Stage};
 use crate::ssh::auth::offers;
-use crate::ssh::auth::offers::{Offer, Seen, Signer};
+use crate::ssh::auth::offers::{Offer, SeenKeys, Signer};
 use crate::ssh::auth::signer::{AgentSigner, FileSigner, SignFailure};
-use crate::ssh::deadline::Limit;
+use crate::ssh::deadline::PhaseLimit;
 use crate::ssh::error::{ConnectError, Retry};
 use crate::ssh::handler::ClientHandler;
 use crate::ssh::keys::{Identity, Keyring, doubt};
@@ -36,17 +36,17 @@ pub(in crate::ssh) async fn authenticate(
     endpoint: &Endpoint,
     keyring: &Keyring,
     agents: &Agents,
-    limit: Limit,
+    limit: PhaseLimit,
 ) -> Result<String, ConnectError> {
     let clock = Clock::start();
-    let mut login = Login {
+    let mut login = LoginAttempt {
         handle,
         endpoint,
         keyring,
         agents,
         clock: &clock,
         attempts: Attempts::default(),
-        seen: Seen::default(),
+        seen: SeenKeys::default(),
         offers: VecDeque::new(),
         sources: sources(endpoint),
         agent: None,
@@ -58,18 +58,18 @@ pub(in crate::ssh) async fn authenticate(
 }
 
 /// A login under way.
-pub(super) struct Login<'a> {
+pub(super) struct LoginAttempt<'a> {
     pub(super) handle: &'a mut Handle<ClientHandler>,
     pub(super) endpoint: &'a Endpoint,
     keyring: &'a Keyring,
     agents: &'a Agents,
     pub(super) clock: &'a Clock,
     pub(super) attempts: Attempts,
-    seen: Seen,
+    seen: SeenKeys,
     /// Keys that were found and not offered yet.
     offers: VecDeque<Offer>,
     /// Where more keys may be found.
-    sources: VecDeque<Source>,
+    sources: VecDeque<KeySource>,
     agent: Option<AgentConnection>,
     refusals: usize,
     none_tried: bool,
@@ -77,22 +77,22 @@ pub(super) struct Login<'a> {
 
 /// Where keys come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum KeySource {
     Files,
     Agent,
 }
 
 /// The order of the sources: what the user named, or what `ssh` does.
-fn sources(endpoint: &Endpoint) -> VecDeque<Source> {
+fn sources(endpoint: &Endpoint) -> VecDeque<KeySource> {
     let order = if endpoint.identities_named {
-        [Source::Files, Source::Agent]
+        [KeySource::Files, KeySource::Agent]
     } else {
-        [Source::Agent, Source::Files]
+        [KeySource::Agent, KeySource::Files]
     };
     VecDeque::from(order)
 }
 
-impl Login<'_> {
+impl LoginAttempt<'_> {
     async fn run(&mut self) -> Result<String, ConnectError> {
         loop {
             if self.handle.is_closed() {
@@ -112,9 +112,9 @@ impl Login<'_> {
                 break;
             };
             match step {
-                Step::Done => return Ok(self.attempts.how()),
-                Step::Partial => {}
-                Step::Refused => self.refusals += 1,
+                LoginStep::Done => return Ok(self.attempts.how()),
+                LoginStep::Partial => {}
+                LoginStep::Refused => self.refusals += 1,
             }
         }
         Err(ConnectError::fatal(self.attempts.failure(self.endpoint)))
@@ -140,11 +140,11 @@ impl Login<'_> {
             }
             let Some(source) = self.sources.pop_front() else { return Ok(None) };
             let found = match source {
-                Source::Files => {
+                KeySource::Files => {
                     self.note_unusable();
                     offers::from_files(self.endpoint, self.keyring, &mut self.seen)
                 }
-                Source::Agent => self.ask_agent().await?,
+                KeySource::Agent => self.ask_agent().await?,
             };
             self.offers.extend(found);
         }
@@ -168,7 +168,7 @@ impl Login<'_> {
     }
 
     /// Keys that only the agent could sign with, and that it does not hold.
-    fn note_missing(&mut self, held: &[Held]) {
+    fn note_missing(&mut self, held: &[HeldKey]) {
         for path in self.endpoint.identities.iter() {
             if let Some(Identity::AgentOnly(public)) = self.keyring.get(path)
                 && !holds(held, public)
@@ -204,7 +204,7 @@ impl Login<'_> {
     }
 
     /// Offers one key; the server says whether it would do before anything is signed (RFC 4252 section 7).
-    async fn offer(&mut self, offer: Offer) -> Result<Step, ConnectError> {
+    async fn offer(&mut self, offer: Offer) -> Result<LoginStep, ConnectError> {
         self.clock.enter(Stage::Keys);
         let hash = self.rsa_hash(&offer.key().algorithm()).await;
         let user = self.endpoint.user.as_ref();
@@ -222,7 +222,7 @@ impl Login<'_> {
             (Signer::Agent { key, bare }, certificate) => {
                 let (Some(agent), Agent::Socket { path, .. }) = (&mut self.agent, &self.endpoint.agent)
                 else {
-                    return Ok(Step::Refused);
+                    return Ok(LoginStep::Refused);
                 };
                 let bare = bare.then(|| key.clone());
                 let mut signer =
@@ -240,19 +240,19 @@ impl Login<'_> {
         };
         match result {
             Ok(result) => {
-                let answer = self.heard(Answer::from(result)).await?;
+                let answer = self.heard(AuthAnswer::from(result)).await?;
                 Ok(self.judge_offer(offer, &answer))
             }
             Err(SignFailure::Connection) => Err(self.broke()),
             Err(SignFailure::NoSignature(why)) => {
                 self.attempts.note(format!("{}: {why}", offer.describe()));
-                Ok(Step::Refused)
+                Ok(LoginStep::Refused)
             }
             Err(SignFailure::AgentGone(why)) => {
                 self.attempts.note(why);
                 self.agent = None;
                 self.offers.retain(|offer| matches!(offer.signer, Signer::File(_)));
-                Ok(Step::Refused)
+                Ok(LoginStep::Refused)
             }
             Err(SignFailure::TooLate) => Err(ConnectError {
                 failure: Failure::new(Kind::Agent, "the agent was busy with other hosts for too long"),
@@ -261,12 +261,12 @@ impl Login<'_> {
         }
     }
 
-    fn judge_offer(&mut self, offer: Offer, answer: &Answer) -> Step {
+    fn judge_offer(&mut self, offer: Offer, answer: &AuthAnswer) -> LoginStep {
         let before = self.attempts.knows_methods();
         let step = self.attempts.judge(offer.describe(), answer);
         match step {
-            Step::Done | Step::Partial => {}
-            Step::Refused => {
+            LoginStep::Done | LoginStep::Partial => {}
+            LoginStep::Refused => {
                 if let Some(certificate) = &offer.certificate
                     && let Some(doubt) = doubt(certificate, &self.endpoint.user)
                 {
@@ -284,18 +284,18 @@ impl Login<'_> {
     }
 
     /// Tries to get in with nothing, which says what the server wants (RFC 4252 section 5.2).
-    async fn try_none(&mut self) -> Result<Step, ConnectError> {
+    async fn try_none(&mut self) -> Result<LoginStep, ConnectError> {
         self.none_tried = true;
         let result = self.handle.authenticate_none(self.endpoint.user.as_ref()).await;
-        let answer = Answer::from(result.map_err(|_| self.broke())?);
+        let answer = AuthAnswer::from(result.map_err(|_| self.broke())?);
         match self.heard(answer).await? {
-            Answer::Success => {
-                Ok(self.attempts.judge("nothing: the host asks for no proof".to_owned(), &Answer::Success))
-            }
-            Answer::Failure { allowed, .. } => {
+            AuthAnswer::Success => Ok(self
+                .attempts
+                .judge("nothing: the host asks for no proof".to_owned(), &AuthAnswer::Success)),
+            AuthAnswer::Failure { allowed, .. } => {
                 self.attempts.learn(&allowed);
                 // It is no refusal of anything; servers do not count it.
-                Ok(Step::Partial)
+                Ok(LoginStep::Partial)
             }
         }
     }
@@ -313,9 +313,9 @@ impl Login<'_> {
     }
 
     /// Tells an answer from the end of the connection: russh makes a refusal of that, which allows nothing.
-    pub(super) async fn heard(&mut self, answer: Answer) -> Result<Answer, ConnectError> {
+    pub(super) async fn heard(&mut self, answer: AuthAnswer) -> Result<AuthAnswer, ConnectError> {
         const LOOKS: u32 = 10;
-        if let Answer::Failure { allowed, partial: false } = &answer
+        if let AuthAnswer::Failure { allowed, partial: false } = &answer
             && allowed.is_empty()
         {
             // Its task gives the answer up a moment before it is gone.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use russh::keys::{Certificate, PrivateKey, PublicKey};
 
 use crate::model::endpoint::Endpoint;
-use crate::ssh::agent::{Held, holds};
+use crate::ssh::agent::{HeldKey, holds};
 use crate::ssh::keys::{self, Identity, Keyring};
 
 /// One thing to offer.
@@ -62,9 +62,9 @@ impl Offer {
 
 /// Keeps what was put into a list from being put there again.
 #[derive(Debug, Default)]
-pub(super) struct Seen(HashSet<(Vec<u8>, bool)>);
+pub(super) struct SeenKeys(HashSet<(Vec<u8>, bool)>);
 
-impl Seen {
+impl SeenKeys {
     fn is_new(&mut self, key: &PublicKey, certificate: bool) -> bool {
         // A key that cannot be encoded cannot be offered either.
         key.to_bytes().is_ok_and(|blob| self.0.insert((blob, certificate)))
@@ -79,7 +79,7 @@ impl Seen {
 }
 
 /// What the key files are good for.
-pub(super) fn from_files(endpoint: &Endpoint, keyring: &Keyring, seen: &mut Seen) -> Vec<Offer> {
+pub(super) fn from_files(endpoint: &Endpoint, keyring: &Keyring, seen: &mut SeenKeys) -> Vec<Offer> {
     let mut offers = Vec::new();
     for path in endpoint.identities.iter() {
         let Some(Identity::Private(key)) = keyring.get(path) else { continue };
@@ -96,8 +96,8 @@ pub(super) fn from_files(endpoint: &Endpoint, keyring: &Keyring, seen: &mut Seen
 pub(super) fn from_agent(
     endpoint: &Endpoint,
     keyring: &Keyring,
-    held: &[Held],
-    seen: &mut Seen,
+    held: &[HeldKey],
+    seen: &mut SeenKeys,
 ) -> Vec<Offer> {
     let mut offers = Vec::new();
     let wanted = endpoint.identities.iter().filter_map(|path| Some((path, keyring.get(path)?.public()?)));
@@ -120,11 +120,11 @@ pub(super) fn from_agent(
     if !endpoint.identities_only {
         for held_one in held {
             match held_one {
-                Held::Key(key) => {
+                HeldKey::Key(key) => {
                     push_held(held, key, seen, &mut offers);
                     seen.push(&mut offers, &by_agent(held, key), None);
                 }
-                Held::Certificate(certificate) => {
+                HeldKey::Certificate(certificate) => {
                     let key = PublicKey::new(certificate.public_key().clone(), "");
                     push_held(held, &key, seen, &mut offers);
                 }
@@ -135,9 +135,9 @@ pub(super) fn from_agent(
 }
 
 /// The agent's own certificates for a key, as long as they are of use.
-fn push_held(all: &[Held], key: &PublicKey, seen: &mut Seen, offers: &mut Vec<Offer>) {
+fn push_held(all: &[HeldKey], key: &PublicKey, seen: &mut SeenKeys, offers: &mut Vec<Offer>) {
     for held in all {
-        if let Held::Certificate(certificate) = held
+        if let HeldKey::Certificate(certificate) = held
             && certificate.public_key() == key.key_data()
             && keys::is_current(certificate)
         {
@@ -146,7 +146,7 @@ fn push_held(all: &[Held], key: &PublicKey, seen: &mut Seen, offers: &mut Vec<Of
     }
 }
 
-fn by_agent(held: &[Held], key: &PublicKey) -> Signer {
-    let is_key = |held: &Held| matches!(held, Held::Key(held) if held.key_data() == key.key_data());
+fn by_agent(held: &[HeldKey], key: &PublicKey) -> Signer {
+    let is_key = |held: &HeldKey| matches!(held, HeldKey::Key(held) if held.key_data() == key.key_data());
     Signer::Agent { key: key.clone(), bare: held.iter().any(is_key) }
 }

@@ -7,9 +7,9 @@ use russh::MethodKind;
 use russh::client::KeyboardInteractiveAuthResponse as Reply;
 
 use crate::model::endpoint::Password;
-use crate::ssh::auth::attempts::{Answer, Step};
+use crate::ssh::auth::attempts::{AuthAnswer, LoginStep};
 use crate::ssh::auth::clock::Stage;
-use crate::ssh::auth::login::Login;
+use crate::ssh::auth::login::LoginAttempt;
 use crate::ssh::error::ConnectError;
 
 /// Rounds of a dialogue in which nothing is asked, at most.
@@ -18,12 +18,12 @@ const MAX_EMPTY_ROUNDS: usize = 5;
 /// A question of a server in a message: its first characters.
 const MAX_QUESTION: usize = 60;
 
-impl Login<'_> {
+impl LoginAttempt<'_> {
     /// Sends the password by the one way that the server takes; `None` when there is none, or it was sent.
     ///
     /// A server with both ways gets it by the plain one. Sending it by the second as well when it was wrong
     /// would count twice against the account.
-    pub(super) async fn try_password(&mut self) -> Result<Option<Step>, ConnectError> {
+    pub(super) async fn try_password(&mut self) -> Result<Option<LoginStep>, ConnectError> {
         let Some(password) = self.endpoint.password.as_ref().and_then(Password::known) else {
             return Ok(None);
         };
@@ -35,7 +35,7 @@ impl Login<'_> {
             self.clock.enter(Stage::Password);
             self.attempts.password_sent();
             let result = self.handle.authenticate_password(user, password.reveal()).await;
-            let answer = Answer::from(result.map_err(|_| self.broke())?);
+            let answer = AuthAnswer::from(result.map_err(|_| self.broke())?);
             let answer = self.heard(answer).await?;
             return Ok(Some(self.attempts.judge("password".to_owned(), &answer)));
         }
@@ -50,44 +50,44 @@ impl Login<'_> {
         Ok(None)
     }
 
-    async fn dialogue(&mut self, password: &str) -> Result<Answer, ConnectError> {
+    async fn dialogue(&mut self, password: &str) -> Result<AuthAnswer, ConnectError> {
         let user = self.endpoint.user.as_ref();
         let mut reply = self.handle.authenticate_keyboard_interactive_start(user, None).await;
         let mut empty_rounds = 0;
-        let mut state = Dialogue::Open;
+        let mut state = PasswordDialogue::Open;
         loop {
             let prompts = match reply {
-                Ok(Reply::Success) => return Ok(Answer::Success),
+                Ok(Reply::Success) => return Ok(AuthAnswer::Success),
                 Ok(Reply::Failure { remaining_methods, partial_success }) => {
-                    return Ok(Answer::Failure { allowed: remaining_methods, partial: partial_success });
+                    return Ok(AuthAnswer::Failure { allowed: remaining_methods, partial: partial_success });
                 }
                 Ok(Reply::InfoRequest { prompts, .. }) => prompts,
                 Err(_) => return Err(self.broke()),
             };
             let answers = match (prompts.as_slice(), &state) {
-                (_, Dialogue::Refused) => return Err(self.endless()),
+                (_, PasswordDialogue::Refused) => return Err(self.endless()),
                 ([], _) if empty_rounds == MAX_EMPTY_ROUNDS => {
                     self.attempts.puzzled("the host's questions did not end".to_owned());
                     return Err(self.endless());
                 }
-                ([], Dialogue::Open | Dialogue::Answered(_)) => {
+                ([], PasswordDialogue::Open | PasswordDialogue::Answered(_)) => {
                     empty_rounds += 1;
                     Vec::new()
                 }
-                ([question], Dialogue::Open) if !question.echo => {
-                    state = Dialogue::Answered(question.prompt.clone());
+                ([question], PasswordDialogue::Open) if !question.echo => {
+                    state = PasswordDialogue::Answered(question.prompt.clone());
                     self.attempts.password_sent();
                     vec![password.to_owned()]
                 }
-                ([question], Dialogue::Answered(first)) if question.prompt == *first => {
+                ([question], PasswordDialogue::Answered(first)) if question.prompt == *first => {
                     self.attempts.note("the host asks for the password again: it rejected it".to_owned());
-                    state = Dialogue::Refused;
+                    state = PasswordDialogue::Refused;
                     Vec::new()
                 }
-                ([question, ..], Dialogue::Open | Dialogue::Answered(_)) => {
+                ([question, ..], PasswordDialogue::Open | PasswordDialogue::Answered(_)) => {
                     let shown: String = question.prompt.trim().chars().take(MAX_QUESTION).collect();
                     self.attempts.puzzled(format!("the host asks {shown:?}, which fan does not answer"));
-                    state = Dialogue::Refused;
+                    state = PasswordDialogue::Refused;
                     // Too few answers are a refusal (RFC 4256 section 3.4): nothing is given away.
                     Vec::new()
                 }
@@ -104,7 +104,7 @@ impl Login<'_> {
 }
 
 /// Where a dialogue stands.
-enum Dialogue {
+enum PasswordDialogue {
     /// Nothing was answered yet.
     Open,
     /// The password was given, to this question.

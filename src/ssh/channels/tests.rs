@@ -29,7 +29,11 @@ impl Server {
         Self { most, given: Arc::default(), asked: Arc::default() }
     }
 
-    async fn open(&self, channels: &Arc<Channels>, claim: Claim) -> Result<(Given, Place), ExecError> {
+    async fn open(
+        &self,
+        channels: &Arc<Channels>,
+        claim: ChannelClaim,
+    ) -> Result<(Given, ChannelPlace), ExecError> {
         let ask = || {
             let server = self.clone();
             async move {
@@ -57,7 +61,7 @@ async fn more_than_the_server_gives_wait_for_those_that_end() {
     for most in 1..12 {
         let (server, channels) = (Server::giving(most), Arc::new(Channels::default()));
         let work = (0..40).map(|_| async {
-            let held = server.open(&channels, Claim::Alone).await.unwrap();
+            let held = server.open(&channels, ChannelClaim::Alone).await.unwrap();
             tokio::time::sleep(Duration::from_secs(30)).await;
             drop(held);
         });
@@ -75,9 +79,9 @@ async fn who_wants_a_second_one_does_not_wait_for_ever() {
     for most in 1..12 {
         let (server, channels) = (Server::giving(most), Arc::new(Channels::default()));
         let work = (0..40).map(|_| async {
-            let holder = Holder::unique();
-            let first = server.open(&channels, Claim::Keep(holder)).await.unwrap();
-            let second = server.open(&channels, Claim::Keep(holder)).await;
+            let holder = ChannelHolder::unique();
+            let first = server.open(&channels, ChannelClaim::Keep(holder)).await.unwrap();
+            let second = server.open(&channels, ChannelClaim::Keep(holder)).await;
             tokio::time::sleep(Duration::from_secs(5)).await;
             let had = second.is_ok();
             drop((first, second));
@@ -93,10 +97,10 @@ async fn who_wants_a_second_one_does_not_wait_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn short_ones_of_one_holder_go_on() {
     let (server, channels) = (Server::giving(3), Arc::new(Channels::default()));
-    let holder = Holder::unique();
-    let kept = server.open(&channels, Claim::Keep(holder)).await.unwrap();
+    let holder = ChannelHolder::unique();
+    let kept = server.open(&channels, ChannelClaim::Keep(holder)).await.unwrap();
     let work = (0..16).map(|_| async {
-        let held = server.open(&channels, Claim::Use(holder)).await.unwrap();
+        let held = server.open(&channels, ChannelClaim::Use(holder)).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(held);
     });
@@ -107,14 +111,14 @@ async fn short_ones_of_one_holder_go_on() {
 #[tokio::test(start_paused = true)]
 async fn who_can_do_without_never_waits() {
     let (server, channels) = (Server::giving(2), Arc::new(Channels::default()));
-    let first = server.open(&channels, Claim::Alone).await.unwrap();
-    let second = server.open(&channels, Claim::Extra).await.unwrap();
-    assert!(server.open(&channels, Claim::Extra).await.is_err());
+    let first = server.open(&channels, ChannelClaim::Alone).await.unwrap();
+    let second = server.open(&channels, ChannelClaim::Extra).await.unwrap();
+    assert!(server.open(&channels, ChannelClaim::Extra).await.is_err());
     let asked = server.asked.load(Ordering::SeqCst);
-    assert!(server.open(&channels, Claim::Extra).await.is_err());
+    assert!(server.open(&channels, ChannelClaim::Extra).await.is_err());
     assert_eq!(server.asked.load(Ordering::SeqCst), asked, "the limit is known");
     drop((first, second));
-    server.open(&channels, Claim::Extra).await.unwrap();
+    server.open(&channels, ChannelClaim::Extra).await.unwrap();
 }
 
 /// A refusal is final when none of ours is open: at once from a server that gave none yet, after a second from
@@ -122,17 +126,17 @@ async fn who_can_do_without_never_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_when_none_is_open() {
     let (server, channels) = (Server::giving(0), Arc::new(Channels::default()));
-    let all = join_all((0..5).map(|_| server.open(&channels, Claim::Alone))).await;
+    let all = join_all((0..5).map(|_| server.open(&channels, ChannelClaim::Alone))).await;
     assert!(all.iter().all(Result::is_err));
     // Each may have had another one to wait for, once.
     assert!((5..=20).contains(&server.asked.load(Ordering::SeqCst)));
 
     let mut server = Server::giving(1);
     let channels = Arc::new(Channels::default());
-    drop(server.open(&channels, Claim::Alone).await.unwrap());
+    drop(server.open(&channels, ChannelClaim::Alone).await.unwrap());
     server.most = 0;
     let before = tokio::time::Instant::now();
-    assert!(server.open(&channels, Claim::Alone).await.is_err());
+    assert!(server.open(&channels, ChannelClaim::Alone).await.is_err());
     assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&before.elapsed()));
 }
 
@@ -140,9 +144,9 @@ async fn a_refusal_is_final_when_none_is_open() {
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_was_read_too_low_is_raised() {
     let (server, channels) = (Server::giving(4), Arc::new(Channels::default()));
-    let kept = server.open(&channels, Claim::Alone).await.unwrap();
+    let kept = server.open(&channels, ChannelClaim::Alone).await.unwrap();
     server.given.fetch_add(3, Ordering::SeqCst);
-    let mut late = Box::pin(server.open(&channels, Claim::Alone));
+    let mut late = Box::pin(server.open(&channels, ChannelClaim::Alone));
     assert!(tokio::time::timeout(Duration::from_secs(9), &mut late).await.is_err());
     server.given.fetch_sub(3, Ordering::SeqCst);
     let late = tokio::time::timeout(Duration::from_secs(1), late).await.unwrap().unwrap();
@@ -154,12 +158,12 @@ async fn a_limit_that_was_read_too_low_is_raised() {
 async fn what_is_given_up_is_given_back() {
     let (server, channels) = (Server::giving(1), Arc::new(Channels::default()));
     // It is asked for and not waited for.
-    let mut asking = Box::pin(server.open(&channels, Claim::Alone));
+    let mut asking = Box::pin(server.open(&channels, ChannelClaim::Alone));
     assert!((&mut asking).now_or_never().is_none());
     drop(asking);
-    let held = server.open(&channels, Claim::Alone).await.unwrap();
-    let mut first = Box::pin(server.open(&channels, Claim::Alone));
-    let second = server.open(&channels, Claim::Alone);
+    let held = server.open(&channels, ChannelClaim::Alone).await.unwrap();
+    let mut first = Box::pin(server.open(&channels, ChannelClaim::Alone));
+    let second = server.open(&channels, ChannelClaim::Alone);
     assert!(tokio::time::timeout(Duration::from_millis(10), &mut first).await.is_err());
     channels.wanted().await;
     drop(first);
@@ -175,14 +179,14 @@ async fn what_is_given_up_is_given_back() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_what_lasts() {
     let (server, channels) = (Server::giving(1), Arc::new(Channels::default()));
-    let lock = server.open(&channels, Claim::Lasting).await.unwrap();
-    assert!(server.open(&channels, Claim::Alone).await.is_err());
-    assert!(server.open(&channels, Claim::Keep(Holder::unique())).await.is_err());
+    let lock = server.open(&channels, ChannelClaim::Lasting).await.unwrap();
+    assert!(server.open(&channels, ChannelClaim::Alone).await.is_err());
+    assert!(server.open(&channels, ChannelClaim::Keep(ChannelHolder::unique())).await.is_err());
     drop(lock);
     let server = Server::giving(2);
-    let lock = server.open(&channels, Claim::Lasting).await.unwrap();
+    let lock = server.open(&channels, ChannelClaim::Lasting).await.unwrap();
     let work = (0..5).map(|_| async {
-        let held = server.open(&channels, Claim::Alone).await.unwrap();
+        let held = server.open(&channels, ChannelClaim::Alone).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(held);
     });

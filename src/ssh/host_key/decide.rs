@@ -13,10 +13,12 @@ use crate::model::host_key::Pin;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::HostKeyPolicy;
 use crate::ssh::certificate;
-use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, SSH_PORT, Standing, Wanted};
+use crate::ssh::host_key::judge::{
+    Certificates, Decision, HostKey, Judge, KeyStanding, SSH_PORT, WantedKeys,
+};
 use crate::ssh::host_key::refusal::{revoked, uncertified, unclear, unreadable, unrecorded};
 use crate::ssh::known_hosts::{
-    Beside, KnownHosts, NewKey, RecordError, Recorder, Recording, RevokedKeys, Verdict, fingerprint,
+    Beside, KeyRecording, KnownHosts, NewKey, RecordError, Recorder, RevokedKeys, Verdict, fingerprint,
 };
 
 /// The knowledge of a run about host keys, each file read once. Cheap to share.
@@ -59,7 +61,7 @@ impl HostKeys {
     /// # Errors
     ///
     /// Nothing was written, or what was written cannot be relied on.
-    pub fn record(&self, file: &Path, keys: &[NewKey]) -> Result<Vec<Recording>, RecordError> {
+    pub fn record(&self, file: &Path, keys: &[NewKey]) -> Result<Vec<KeyRecording>, RecordError> {
         let recordings = self.recorder.record(file, keys);
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).clear();
         recordings
@@ -81,9 +83,9 @@ impl HostKeys {
 
 impl Judge {
     /// What to ask the server for.
-    pub fn wanted(&self) -> Wanted {
+    pub fn wanted(&self) -> WantedKeys {
         if self.rules.pins.is_empty() {
-            return Wanted {
+            return WantedKeys {
                 first: self.store.recorded_types(&self.name, self.port),
                 certificates: self.certificates(),
             };
@@ -92,7 +94,7 @@ impl Judge {
             Pin::Key { key_type, .. } => Some(key_type.to_string()),
             Pin::Fingerprint(_) => None,
         });
-        Wanted { first: pinned.collect(), certificates: Certificates::Unwanted }
+        WantedKeys { first: pinned.collect(), certificates: Certificates::Unwanted }
     }
 
     /// Whether the user would have to be asked about a key of this host, whichever it shows: the policy says so,
@@ -190,34 +192,38 @@ impl Judge {
     }
 
     /// How the keys of the host stand that were collected together, in their order.
-    pub fn standings(&self, keys: &[HostKey]) -> Vec<Standing> {
+    pub fn standings(&self, keys: &[HostKey]) -> Vec<KeyStanding> {
         let checked = |key: &HostKey| self.store.check(&self.name, self.port, &key.blob);
         let one_is_pinned = keys.iter().any(|key| self.is_pinned(key));
         let one_is_known = keys.iter().any(|key| matches!(checked(key), Verdict::Trusted(_)));
         let standing = |key: &HostKey| {
             if let Err(failure) = self.check_revocation(&key.blob, &key.describe()) {
                 let is_revoked = failure.kind == Kind::HostKeyRevoked;
-                return if is_revoked { Standing::Revoked(failure) } else { Standing::Unclear(failure) };
+                return if is_revoked {
+                    KeyStanding::Revoked(failure)
+                } else {
+                    KeyStanding::Unclear(failure)
+                };
             }
             if !self.rules.pins.is_empty() {
                 return match (self.is_pinned(key), one_is_pinned) {
-                    (true, _) => Standing::Pinned,
-                    (false, true) => Standing::Unneeded,
-                    (false, false) => Standing::Changed(self.unpinned(key)),
+                    (true, _) => KeyStanding::Pinned,
+                    (false, true) => KeyStanding::Unneeded,
+                    (false, false) => KeyStanding::Changed(self.unpinned(key)),
                 };
             }
             match checked(key) {
-                Verdict::Trusted(place) => Standing::Known(place),
-                Verdict::Unknown => Standing::New,
+                Verdict::Trusted(place) => KeyStanding::Known(place),
+                Verdict::Unknown => KeyStanding::New,
                 // A host that has its recorded key may have got one of another type beside it.
                 Verdict::Changed { recorded }
                     if one_is_known && recorded.iter().all(|known| known.key_type != key.key_type) =>
                 {
-                    Standing::New
+                    KeyStanding::New
                 }
-                Verdict::Changed { recorded } => Standing::Changed(self.changed(key, &recorded)),
-                Verdict::Revoked(place) => Standing::Revoked(revoked(&key.describe(), &place)),
-                Verdict::Store(error) => Standing::Unclear(unclear(&error)),
+                Verdict::Changed { recorded } => KeyStanding::Changed(self.changed(key, &recorded)),
+                Verdict::Revoked(place) => KeyStanding::Revoked(revoked(&key.describe(), &place)),
+                Verdict::Store(error) => KeyStanding::Unclear(unclear(&error)),
             }
         };
         keys.iter().map(standing).collect()
@@ -246,8 +252,8 @@ impl Judge {
             .map_err(|_| Failure::new(Kind::Internal, "recording the host's key was interrupted"))?
             .map_err(|error| unrecorded(&error))?;
         match recorded.into_iter().next() {
-            Some(Recording::Added(_) | Recording::Already(_)) => Ok(()),
-            Some(Recording::Refused(verdict)) => Err(self.refused(&key, verdict)),
+            Some(KeyRecording::Added(_) | KeyRecording::Already(_)) => Ok(()),
+            Some(KeyRecording::Refused(verdict)) => Err(self.refused(&key, verdict)),
             None => Err(Failure::new(Kind::Internal, "recording the host's key had no result")),
         }
     }

@@ -7,7 +7,7 @@ use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::HostName;
 use crate::model::outcome::Failure;
 use crate::ssh::known_hosts::{
-    KnownHosts, Place, Recorder, RevokedKeys, fingerprint, is_certificate, type_name,
+    FileLine, KnownHosts, Recorder, RevokedKeys, fingerprint, is_certificate, type_name,
 };
 
 /// SSH's own port.
@@ -52,13 +52,13 @@ pub enum Decision {
 
 /// How a key stands, for people who decide about it: what `fan trust` shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum KeyStanding {
     /// It is pinned by the inventory.
     Pinned,
     /// Another key of the host is pinned, so this one will not be asked for.
     Unneeded,
     /// It is recorded, there.
-    Known(Place),
+    Known(FileLine),
     /// Nothing speaks for it or against it.
     New,
     /// Another key of its type is recorded, or only keys that the host does not have.
@@ -71,7 +71,7 @@ pub enum Standing {
 
 /// What a client asks a server for, so that it shows a key that can be judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Wanted {
+pub struct WantedKeys {
     /// Types of keys to ask for before all others, the most wanted first.
     pub first: Vec<String>,
     /// Certificates to ask for, before any plain key.

@@ -12,4 +12,4 @@ mod refusal;
 mod tests;
 
 pub use crate::ssh::host_key::decide::HostKeys;
-pub use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, Standing, Wanted};
+pub use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, KeyStanding, WantedKeys};

@@ -5,7 +5,7 @@ use crate::model::outcome::{Failure, Kind};
 use crate::model::shell::quote_word;
 use crate::ssh::certificate::Flaw;
 use crate::ssh::host_key::judge::{HostKey, Judge, SSH_PORT};
-use crate::ssh::known_hosts::{Place, RecordError, Recorded, StoreError, fingerprint};
+use crate::ssh::known_hosts::{FileLine, KnownHostsError, RecordError, RecordedKey, fingerprint};
 
 impl Judge {
     pub(super) fn how_to_trust(&self) -> String {
@@ -27,7 +27,7 @@ impl Judge {
         )
     }
 
-    pub(super) fn changed(&self, key: &HostKey, recorded: &[Recorded]) -> Failure {
+    pub(super) fn changed(&self, key: &HostKey, recorded: &[RecordedKey]) -> Failure {
         let lines: Vec<String> = recorded
             .iter()
             .map(|known| format!("{} {} at {}", known.key_type, known.fingerprint, known.place))
@@ -42,7 +42,7 @@ impl Judge {
     }
 
     /// The commands that remove what is recorded for the host.
-    fn how_to_remove(&self, recorded: &[Recorded]) -> String {
+    fn how_to_remove(&self, recorded: &[RecordedKey]) -> String {
         let name = match self.port {
             SSH_PORT => self.name.to_string(),
             port => format!("[{}]:{port}", self.name),
@@ -67,12 +67,12 @@ fn short(pin: &Pin) -> String {
     }
 }
 
-pub(super) fn revoked(shown: &str, place: &Place) -> Failure {
+pub(super) fn revoked(shown: &str, place: &FileLine) -> Failure {
     Failure::new(Kind::HostKeyRevoked, format!("HOST KEY REVOKED: {shown} is revoked at {place}"))
         .hint("do not connect: the key was stolen or retired")
 }
 
-pub(super) fn unclear(error: &StoreError) -> Failure {
+pub(super) fn unclear(error: &KnownHostsError) -> Failure {
     Failure::new(Kind::HostKeyStore, format!("cannot check the host's key: {error}")).hint(error.hint())
 }
 

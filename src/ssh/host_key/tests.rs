@@ -15,7 +15,7 @@ use crate::model::host_key::Pin;
 use crate::model::outcome::Kind;
 use crate::model::settings::HostKeyPolicy;
 use crate::ssh::host_key::decide::HostKeys;
-use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, Standing};
+use crate::ssh::host_key::judge::{Certificates, Decision, HostKey, Judge, KeyStanding};
 
 const FROM: u64 = 1_700_000_000;
 const UNTIL: u64 = 1_800_000_000;
@@ -344,14 +344,14 @@ fn standings_tell_a_new_type_from_a_changed_key() {
     let keys = [shown(&ours), shown(&ecdsa)];
     let words = |host: &Host| -> String {
         let all = host.judge().standings(&keys);
-        let word = |standing: &Standing| match standing {
-            Standing::Pinned => "pinned",
-            Standing::Unneeded => "unneeded",
-            Standing::Known(_) => "known",
-            Standing::New => "new",
-            Standing::Changed(_) => "changed",
-            Standing::Revoked(_) => "revoked",
-            Standing::Unclear(_) => "unclear",
+        let word = |standing: &KeyStanding| match standing {
+            KeyStanding::Pinned => "pinned",
+            KeyStanding::Unneeded => "unneeded",
+            KeyStanding::Known(_) => "known",
+            KeyStanding::New => "new",
+            KeyStanding::Changed(_) => "changed",
+            KeyStanding::Revoked(_) => "revoked",
+            KeyStanding::Unclear(_) => "unclear",
         };
         all.iter().map(word).collect::<Vec<_>>().join(" ")
     };

@@ -13,7 +13,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey, decode_secret_key};
 use crate::model::secret::Secret;
 use crate::ssh::keys::container::Container;
 use crate::ssh::keys::cost;
-use crate::ssh::keys::pem::{Format, Pem, damaged, dsa};
+use crate::ssh::keys::pem::{Pem, PemFormat, damaged, dsa};
 use crate::ssh::keys::problem::KeyProblem;
 use crate::ssh::wire::{is_plain_key, type_name};
 
@@ -25,7 +25,7 @@ const MAX_RSA_BITS: usize = 16_384;
 
 /// What a key file holds.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum KeyContent {
     /// A key that can sign.
     Open(Arc<PrivateKey>),
     /// A handle for a key in hardware: the agent signs.
@@ -39,29 +39,29 @@ pub(super) enum Content {
 /// # Errors
 ///
 /// Why this is no usable key; see docs/authentication.md.
-pub(super) fn decode(text: &str) -> Result<Content, KeyProblem> {
+pub(super) fn decode(text: &str) -> Result<KeyContent, KeyProblem> {
     let pem = Pem::parse(text)?;
     match pem.format {
-        Format::OpenSsh => {
+        PemFormat::OpenSsh => {
             let container = Container::parse(&pem.bytes)?;
             check_type(container.public)?;
             let public = guarded(|| parse_public_key(container.public).ok()).ok_or_else(damaged)?;
             check_strength(&public)?;
             if is_hardware(&public) {
-                return Ok(Content::Hardware(public));
+                return Ok(KeyContent::Hardware(public));
             }
             if container.is_locked() {
-                return Ok(Content::Locked(pem, Some(public)));
+                return Ok(KeyContent::Locked(pem, Some(public)));
             }
         }
-        Format::Der => {}
-        Format::Legacy => return Ok(Content::Locked(pem, None)),
-        Format::Pkcs8Encrypted => {
+        PemFormat::Der => {}
+        PemFormat::Legacy => return Ok(KeyContent::Locked(pem, None)),
+        PemFormat::Pkcs8Encrypted => {
             cost::pkcs8(&pem.bytes)?;
-            return Ok(Content::Locked(pem, None));
+            return Ok(KeyContent::Locked(pem, None));
         }
     }
-    Ok(Content::Open(open(&pem, None)?.ok_or_else(damaged)?))
+    Ok(KeyContent::Open(open(&pem, None)?.ok_or_else(damaged)?))
 }
 
 /// Opens a locked key; `None` when the passphrase is wrong.
@@ -77,13 +77,13 @@ pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<Privat
 /// from damage.
 fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<PrivateKey>>, KeyProblem> {
     let key = match pem.format {
-        Format::OpenSsh => {
+        PemFormat::OpenSsh => {
             let container = Container::parse(&pem.bytes)?;
             let opened = guarded(|| Some(container.open(passphrase))).ok_or_else(damaged)?;
             let Some(plain) = opened? else { return Ok(None) };
             Some(guarded(|| PrivateKey::from_bytes(&plain).ok()).ok_or_else(damaged)?)
         }
-        Format::Der | Format::Legacy | Format::Pkcs8Encrypted => {
+        PemFormat::Der | PemFormat::Legacy | PemFormat::Pkcs8Encrypted => {
             guarded(|| decode_secret_key(&pem.text, passphrase.map(Secret::reveal)).ok())
         }
     };

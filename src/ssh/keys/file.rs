@@ -13,7 +13,7 @@ pub(super) const MAX_FILE: u64 = 1024 * 1024;
 
 /// Why a file cannot be read or must not be used.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum FileRefusal {
     /// It is not there.
     Missing,
     /// It is a folder.
@@ -32,7 +32,7 @@ pub enum Refusal {
     Io(io::Error),
 }
 
-impl Refusal {
+impl FileRefusal {
     /// The refusal of `what` (`the key`) in words, and what to do about it.
     pub fn explain(&self, what: &str) -> (String, Option<String>) {
         let hinted = |message: String, hint: &str| (message, Some(hint.to_owned()));
@@ -59,9 +59,9 @@ impl Refusal {
 /// # Errors
 ///
 /// It is missing, no regular file, larger than `limit`, readable by others, someone else's, or no text.
-pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, Refusal> {
+pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, FileRefusal> {
     let file = open(path)?;
-    let metadata = file.metadata().map_err(Refusal::Io)?;
+    let metadata = file.metadata().map_err(FileRefusal::Io)?;
     check_kind(&metadata, limit)?;
     check_access(metadata.uid(), metadata.mode(), rustix::process::geteuid().as_raw())?;
     read(file, limit)
@@ -72,28 +72,28 @@ pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, Refusa
 /// # Errors
 ///
 /// It is missing, no regular file, larger than `limit`, or no text.
-pub(super) fn read_public(path: &Path, limit: u64) -> Result<Zeroizing<String>, Refusal> {
+pub(super) fn read_public(path: &Path, limit: u64) -> Result<Zeroizing<String>, FileRefusal> {
     let file = open(path)?;
-    check_kind(&file.metadata().map_err(Refusal::Io)?, limit)?;
+    check_kind(&file.metadata().map_err(FileRefusal::Io)?, limit)?;
     read(file, limit)
 }
 
 /// Opens without waiting for the other end of a pipe.
-fn open(path: &Path) -> Result<File, Refusal> {
+fn open(path: &Path) -> Result<File, FileRefusal> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a small constant");
     OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Refusal::Missing,
-        _ => Refusal::Io(error),
+        io::ErrorKind::NotFound => FileRefusal::Missing,
+        _ => FileRefusal::Io(error),
     })
 }
 
-fn check_kind(metadata: &Metadata, limit: u64) -> Result<(), Refusal> {
+fn check_kind(metadata: &Metadata, limit: u64) -> Result<(), FileRefusal> {
     if metadata.is_dir() {
-        Err(Refusal::Folder)
+        Err(FileRefusal::Folder)
     } else if !metadata.is_file() {
-        Err(Refusal::NotAFile)
+        Err(FileRefusal::NotAFile)
     } else if metadata.len() > limit {
-        Err(Refusal::TooLarge(limit))
+        Err(FileRefusal::TooLarge(limit))
     } else {
         Ok(())
     }
@@ -103,22 +103,22 @@ fn check_kind(metadata: &Metadata, limit: u64) -> Result<(), Refusal> {
 ///
 /// A file of root's may be shared with our group: how else would we read it? Root may use everybody's, as with
 /// ssh, because containers mount keys of other users; the mode counts in any case.
-fn check_access(owner: u32, mode: u32, me: u32) -> Result<(), Refusal> {
+fn check_access(owner: u32, mode: u32, me: u32) -> Result<(), FileRefusal> {
     let shared = if owner == 0 && me != 0 { 0o027 } else { 0o077 };
     if owner != me && owner != 0 && me != 0 {
-        Err(Refusal::Foreign(owner))
+        Err(FileRefusal::Foreign(owner))
     } else if mode & shared != 0 {
-        Err(Refusal::Exposed(mode & 0o777))
+        Err(FileRefusal::Exposed(mode & 0o777))
     } else {
         Ok(())
     }
 }
 
-fn read(file: File, limit: u64) -> Result<Zeroizing<String>, Refusal> {
+fn read(file: File, limit: u64) -> Result<Zeroizing<String>, FileRefusal> {
     let mut text = Zeroizing::new(String::new());
     file.take(limit).read_to_string(&mut text).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Refusal::NotText,
-        _ => Refusal::Io(error),
+        io::ErrorKind::InvalidData => FileRefusal::NotText,
+        _ => FileRefusal::Io(error),
     })?;
     Ok(text)
 }
@@ -145,8 +145,8 @@ mod tests {
         ] {
             let said = match check_access(owner, mode, user) {
                 Ok(()) => "ok".to_owned(),
-                Err(Refusal::Exposed(mode)) => format!("exposed {mode:o}"),
-                Err(Refusal::Foreign(owner)) => format!("foreign {owner}"),
+                Err(FileRefusal::Exposed(mode)) => format!("exposed {mode:o}"),
+                Err(FileRefusal::Foreign(owner)) => format!("foreign {owner}"),
                 Err(other) => format!("{other:?}"),
             };
             assert_eq!(said, expected, "{owner} {mode:o} {user}");

@@ -9,7 +9,7 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey};
 
 use crate::model::secret::Secret;
-use crate::ssh::keys::decode::Content;
+use crate::ssh::keys::decode::KeyContent;
 use crate::ssh::keys::file::{MAX_FILE, read_private, read_public};
 use crate::ssh::keys::pem::Pem;
 use crate::ssh::keys::problem::{KeyError, KeyProblem};
@@ -28,12 +28,12 @@ pub enum Identity {
     /// (FIDO) keys.
     AgentOnly(Arc<PublicKey>),
     /// Encrypted; nobody gave a passphrase yet.
-    Locked(Arc<Locked>),
+    Locked(Arc<LockedKey>),
 }
 
 /// An encrypted key.
 #[derive(Debug)]
-pub struct Locked {
+pub struct LockedKey {
     pem: Pem,
     public: Option<PublicKey>,
 }
@@ -243,11 +243,11 @@ fn read_identity(path: &Path) -> Result<Identity, KeyProblem> {
         }
     };
     Ok(match decode::decode(&text)? {
-        Content::Open(key) => Identity::Private(key),
-        Content::Hardware(public) => Identity::AgentOnly(Arc::new(public)),
-        Content::Locked(pem, public) => {
+        KeyContent::Open(key) => Identity::Private(key),
+        KeyContent::Hardware(public) => Identity::AgentOnly(Arc::new(public)),
+        KeyContent::Locked(pem, public) => {
             let public = public.or_else(|| read_public_half(path));
-            Identity::Locked(Arc::new(Locked { pem, public }))
+            Identity::Locked(Arc::new(LockedKey { pem, public }))
         }
     })
 }

@@ -14,7 +14,7 @@ const MAX_DECODED: usize = 32 * 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Pem {
     /// Which format.
-    pub(super) format: Format,
+    pub(super) format: PemFormat,
     /// The bytes.
     pub(super) bytes: Zeroizing<Vec<u8>>,
     /// The same as text, freed of everything that the decoder does not need to see.
@@ -23,7 +23,7 @@ pub(super) struct Pem {
 
 /// Formats of private keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(super) enum PemFormat {
     /// OpenSSH's own container.
     OpenSsh,
     /// PKCS#1, SEC1 or PKCS#8, open.
@@ -75,11 +75,11 @@ impl Pem {
         }
         let cipher = headers.iter().find_map(|line| line.strip_prefix("DEK-Info:")).map(str::trim);
         let format = match (kind, cipher) {
-            (Kind::OpenSsh, _) => Format::OpenSsh,
-            (Kind::Pkcs8Encrypted, _) => Format::Pkcs8Encrypted,
-            (Kind::Rsa | Kind::Other, None) => Format::Der,
-            (Kind::Rsa, Some(cipher)) if cipher.starts_with("AES-128-CBC,") => Format::Legacy,
-            (Kind::Rsa | Kind::Other, Some(cipher)) => {
+            (PemKind::OpenSsh, _) => PemFormat::OpenSsh,
+            (PemKind::Pkcs8Encrypted, _) => PemFormat::Pkcs8Encrypted,
+            (PemKind::Rsa | PemKind::Other, None) => PemFormat::Der,
+            (PemKind::Rsa, Some(cipher)) if cipher.starts_with("AES-128-CBC,") => PemFormat::Legacy,
+            (PemKind::Rsa | PemKind::Other, Some(cipher)) => {
                 let name: String =
                     cipher.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
                 let message = format!("the key is encrypted by an old method ({name})");
@@ -90,8 +90,8 @@ impl Pem {
             }
         };
         let info = match format {
-            Format::Legacy => cipher.map_or_else(String::new, |cipher| format!("DEK-Info: {cipher}\n")),
-            Format::OpenSsh | Format::Der | Format::Pkcs8Encrypted => String::new(),
+            PemFormat::Legacy => cipher.map_or_else(String::new, |cipher| format!("DEK-Info: {cipher}\n")),
+            PemFormat::OpenSsh | PemFormat::Der | PemFormat::Pkcs8Encrypted => String::new(),
         };
         let text = Zeroizing::new(format!("-----BEGIN {label}-----\n{info}{}\n{end}\n", *body));
         Ok(Self { format, bytes, text })
@@ -99,19 +99,19 @@ impl Pem {
 }
 
 /// What a label promises, as far as it makes a difference.
-enum Kind {
+enum PemKind {
     OpenSsh,
     Pkcs8Encrypted,
     Rsa,
     Other,
 }
 
-fn kind(label: &str) -> Result<Kind, KeyProblem> {
+fn kind(label: &str) -> Result<PemKind, KeyProblem> {
     Err(match label {
-        "OPENSSH PRIVATE KEY" => return Ok(Kind::OpenSsh),
-        "ENCRYPTED PRIVATE KEY" => return Ok(Kind::Pkcs8Encrypted),
-        "RSA PRIVATE KEY" => return Ok(Kind::Rsa),
-        "PRIVATE KEY" | "EC PRIVATE KEY" => return Ok(Kind::Other),
+        "OPENSSH PRIVATE KEY" => return Ok(PemKind::OpenSsh),
+        "ENCRYPTED PRIVATE KEY" => return Ok(PemKind::Pkcs8Encrypted),
+        "RSA PRIVATE KEY" => return Ok(PemKind::Rsa),
+        "PRIVATE KEY" | "EC PRIVATE KEY" => return Ok(PemKind::Other),
         "DSA PRIVATE KEY" => dsa(),
         "PUBLIC KEY" | "RSA PUBLIC KEY" | "SSH2 PUBLIC KEY" => public_key(),
         "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {

@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::ssh::known_hosts::verdict::{SIZE_MAX, StoreError};
+use crate::ssh::known_hosts::verdict::{KnownHostsError, SIZE_MAX};
 
 /// The bytes of a file, with what is odd about it.
 #[derive(Debug, Default)]
@@ -24,13 +24,13 @@ pub(super) struct Contents {
 }
 
 /// Reads the file; one that does not exist is empty.
-pub(super) fn read(path: &Arc<Path>) -> Result<Contents, StoreError> {
+pub(super) fn read(path: &Arc<Path>) -> Result<Contents, KnownHostsError> {
     // The customary way to say "no file" in OpenSSH's options. Other devices are refused below.
     if **path == *Path::new("/dev/null") {
         return Ok(Contents::default());
     }
     let unreadable =
-        |error: io::Error| StoreError::Unreadable { file: Arc::clone(path), reason: error.to_string() };
+        |error: io::Error| KnownHostsError::Unreadable { file: Arc::clone(path), reason: error.to_string() };
     // Without NONBLOCK, opening a FIFO would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match open(&**path, flags, Mode::empty()) {
@@ -42,9 +42,9 @@ pub(super) fn read(path: &Arc<Path>) -> Result<Contents, StoreError> {
     let file_type = FileType::from_raw_mode(stat.st_mode);
     if file_type != FileType::RegularFile {
         let found = if file_type == FileType::Directory { "a directory" } else { "a device, pipe or socket" };
-        return Err(StoreError::NotAFile { file: Arc::clone(path), found });
+        return Err(KnownHostsError::NotAFile { file: Arc::clone(path), found });
     }
-    let too_large = || StoreError::TooLarge { file: Arc::clone(path) };
+    let too_large = || KnownHostsError::TooLarge { file: Arc::clone(path) };
     let size = u64::try_from(stat.st_size).unwrap_or_default();
     if size > SIZE_MAX {
         return Err(too_large());

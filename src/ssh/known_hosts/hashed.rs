@@ -21,8 +21,8 @@ use crate::ssh::known_hosts::key::KeyId;
 #[derive(Debug, Default)]
 pub(super) struct HashedLines {
     lines: Vec<HashedLine>,
-    whole: Group,
-    by_key: HashMap<KeyId, Group>,
+    whole: SaltGroup,
+    by_key: HashMap<KeyId, SaltGroup>,
     asked: RwLock<HashMap<Box<[u8]>, Arc<Asked>>>,
 }
 
@@ -38,7 +38,7 @@ const NOBODY: u32 = 0;
 
 /// Lines to search, in the order of the file.
 #[derive(Debug, Default)]
-struct Group {
+struct SaltGroup {
     members: Vec<u32>,
     /// Where to begin: the member after the last one found. A hint, so races only cost time.
     cursor: AtomicUsize,
@@ -113,7 +113,7 @@ impl HashedLines {
     }
 
     /// Searches outwards from the place of the last success.
-    fn search(&self, group: &Group, asked: &Asked, name: &[u8]) -> Option<u32> {
+    fn search(&self, group: &SaltGroup, asked: &Asked, name: &[u8]) -> Option<u32> {
         let last = asked.last.load(Ordering::Relaxed).checked_sub(1);
         if let Some(index) = last.filter(|index| group.members.binary_search(index).is_ok()) {
             return Some(index);

@@ -56,10 +56,10 @@ impl HostField {
 
 /// A comma-separated list of names and patterns, in lower case.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Names(Vec<Pattern>);
+pub(super) struct Names(Vec<NamePattern>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Pattern {
+struct NamePattern {
     negated: bool,
     glob: Box<[u8]>,
 }
@@ -77,7 +77,7 @@ impl Names {
             if glob.len() > PATTERN_MAX {
                 flaw = Some(LineFlaw::LongName);
             } else if !glob.is_empty() {
-                patterns.push(Pattern { negated, glob: glob.to_ascii_lowercase().into() });
+                patterns.push(NamePattern { negated, glob: glob.to_ascii_lowercase().into() });
             }
         }
         (Self(patterns), flaw)
@@ -85,7 +85,7 @@ impl Names {
 
     /// The names, when there is neither pattern nor negation among them; otherwise itself again.
     pub(super) fn into_literals(self) -> Result<impl Iterator<Item = Box<[u8]>>, Self> {
-        let literal = |pattern: &Pattern| {
+        let literal = |pattern: &NamePattern| {
             !pattern.negated && !pattern.glob.iter().any(|byte| matches!(byte, b'*' | b'?'))
         };
         if self.0.iter().all(literal) {

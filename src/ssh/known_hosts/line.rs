@@ -12,16 +12,16 @@ use crate::ssh::known_hosts::key;
 
 /// A line that says something.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct KnownHostsLine {
     /// Which hosts it is about.
     pub(super) hosts: HostField,
     /// What it says of them.
-    pub(super) content: Content,
+    pub(super) content: LineContent,
 }
 
 /// What a line says of its hosts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum LineContent {
     /// This is their key.
     Key(Vec<u8>),
     /// This key must never be accepted. `flaw` is what else is wrong with the line: it must not
@@ -45,7 +45,7 @@ enum Marker {
 }
 
 /// Reads one line without its newline; nothing for blank lines and comments.
-pub(super) fn parse(raw: &[u8]) -> Option<Line> {
+pub(super) fn parse(raw: &[u8]) -> Option<KnownHostsLine> {
     let mut flaw = None;
     let raw = match raw.strip_prefix(b"\xEF\xBB\xBF") {
         Some(rest) => {
@@ -82,12 +82,14 @@ pub(super) fn parse(raw: &[u8]) -> Option<Line> {
     let (hosts, host_flaw) = HostField::parse(field);
     let flaw = flaw.or(host_flaw);
     let content = match (marker, read_key(rest)) {
-        (Err(problem), _) | (Ok(_), Err(problem)) => Content::Garbage(problem),
-        (Ok(Some(Marker::Revoked)), Ok(blob)) => Content::Revoked { blob, flaw },
-        (Ok(Some(Marker::Authority)), Ok(blob)) => flaw.map_or(Content::Authority(blob), Content::Garbage),
-        (Ok(None), Ok(blob)) => flaw.map_or(Content::Key(blob), Content::Garbage),
+        (Err(problem), _) | (Ok(_), Err(problem)) => LineContent::Garbage(problem),
+        (Ok(Some(Marker::Revoked)), Ok(blob)) => LineContent::Revoked { blob, flaw },
+        (Ok(Some(Marker::Authority)), Ok(blob)) => {
+            flaw.map_or(LineContent::Authority(blob), LineContent::Garbage)
+        }
+        (Ok(None), Ok(blob)) => flaw.map_or(LineContent::Key(blob), LineContent::Garbage),
     };
-    Some(Line { hosts, content })
+    Some(KnownHostsLine { hosts, content })
 }
 
 /// Reads `type base64 [comment]`.

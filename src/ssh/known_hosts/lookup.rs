@@ -9,8 +9,8 @@ use crate::ssh::known_hosts::flaw::LineFlaw;
 use crate::ssh::known_hosts::hosts::HostField;
 use crate::ssh::known_hosts::index::HostIndex;
 use crate::ssh::known_hosts::key::{KeyId, Keys, fingerprint};
-use crate::ssh::known_hosts::line::Content;
-use crate::ssh::known_hosts::verdict::{Place, Recorded, StoreError, Verdict};
+use crate::ssh::known_hosts::line::LineContent;
+use crate::ssh::known_hosts::verdict::{FileLine, KnownHostsError, RecordedKey, Verdict};
 use crate::ssh::known_hosts::{file, key, line};
 
 /// The port whose hosts are recorded by name alone.
@@ -33,9 +33,9 @@ pub struct KnownHosts {
     authorities: Vec<AuthorityLine>,
     revoked: HashMap<KeyId, Vec<Revocation>>,
     /// Lines that mean nothing, by the entry that `garbage` gives.
-    broken: Vec<(Place, LineFlaw)>,
+    broken: Vec<(FileLine, LineFlaw)>,
     garbage: HostIndex,
-    faults: Vec<StoreError>,
+    faults: Vec<KnownHostsError>,
     files: Vec<Arc<Path>>,
     warnings: Vec<String>,
 }
@@ -58,7 +58,7 @@ struct AuthorityLine {
 #[derive(Debug)]
 struct Revocation {
     hosts: HostField,
-    place: Place,
+    place: FileLine,
 }
 
 /// Collects warnings of lines.
@@ -157,7 +157,7 @@ impl KnownHosts {
         let key = key.filter(|_| !certificate);
         for (rank, name) in names.iter().enumerate() {
             if let Some((place, problem)) = self.broken_line(name) {
-                return Verdict::Store(StoreError::Line { place, problem });
+                return Verdict::Store(KnownHostsError::Line { place, problem });
             }
             if let Some(place) = key.and_then(|key| self.find(name, key)) {
                 return Verdict::Trusted(place);
@@ -179,7 +179,7 @@ impl KnownHosts {
     }
 
     /// The line that revokes this key for the host, if there is one.
-    pub fn revoked(&self, host: &str, port: u16, key_blob: &[u8]) -> Option<Place> {
+    pub fn revoked(&self, host: &str, port: u16, key_blob: &[u8]) -> Option<FileLine> {
         self.revocation(&lookup_names(host, port), self.keys.find(key_blob)?)
     }
 
@@ -202,9 +202,9 @@ impl KnownHosts {
         for (number, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
             let Some(parsed) = line::parse(raw) else { continue };
             let line = index_of(number + first);
-            let place = || Place { file: Arc::clone(&path), line };
+            let place = || FileLine { file: Arc::clone(&path), line };
             match parsed.content {
-                Content::Key(blob) => {
+                LineContent::Key(blob) => {
                     let key = self.keys.intern(&blob);
                     if matches!(parsed.hosts, HostField::Hashed(_)) {
                         self.hashed_lines += 1;
@@ -213,7 +213,7 @@ impl KnownHosts {
                     self.recorded.insert(parsed.hosts, Some(key), index_of(self.lines.len()));
                     self.lines.push(RecordedLine { file, line, key });
                 }
-                Content::Revoked { blob, flaw } => {
+                LineContent::Revoked { blob, flaw } => {
                     if let Some(flaw) = flaw {
                         flawed.add(format_args!(
                             "{}: {flaw}; the key counts as revoked for every host it may match",
@@ -224,11 +224,11 @@ impl KnownHosts {
                     let revocation = Revocation { hosts: parsed.hosts, place: place() };
                     self.revoked.entry(key).or_default().push(revocation);
                 }
-                Content::Authority(blob) => {
+                LineContent::Authority(blob) => {
                     let key = self.keys.intern(&blob);
                     self.authorities.push(AuthorityLine { hosts: parsed.hosts, key });
                 }
-                Content::Garbage(problem) => {
+                LineContent::Garbage(problem) => {
                     flawed.add(format_args!("{}: unusable line: {problem}", place()));
                     self.garbage.insert(parsed.hosts, None, index_of(self.broken.len()));
                     self.broken.push((place(), problem));
@@ -246,7 +246,7 @@ impl KnownHosts {
     }
 
     /// A line that revokes the key for one of the names: a stolen key is stolen on every port.
-    fn revocation(&self, names: &[Vec<u8>], key: KeyId) -> Option<Place> {
+    fn revocation(&self, names: &[Vec<u8>], key: KeyId) -> Option<FileLine> {
         let revocations = self.revoked.get(&key)?;
         revocations
             .iter()
@@ -254,13 +254,13 @@ impl KnownHosts {
             .map(|revocation| revocation.place.clone())
     }
 
-    fn broken_line(&self, name: &[u8]) -> Option<(Place, LineFlaw)> {
+    fn broken_line(&self, name: &[u8]) -> Option<(FileLine, LineFlaw)> {
         let entry = *self.garbage.all(name).first()?;
         self.broken.get(entry as usize).cloned()
     }
 
     /// A line that records this key for the name.
-    fn find(&self, name: &[u8], key: KeyId) -> Option<Place> {
+    fn find(&self, name: &[u8], key: KeyId) -> Option<FileLine> {
         let listed = self.recorded.listed(name);
         let mut lines = listed.iter().filter_map(|entry| self.line(*entry));
         let line = lines.find(|line| line.key == key);
@@ -278,10 +278,10 @@ impl KnownHosts {
         types.into_iter().map(str::to_owned).collect()
     }
 
-    fn describe(&self, entries: &[u32]) -> Vec<Recorded> {
+    fn describe(&self, entries: &[u32]) -> Vec<RecordedKey> {
         let lines = entries.iter().filter_map(|entry| self.line(*entry));
         lines
-            .map(|line| Recorded {
+            .map(|line| RecordedKey {
                 place: self.place(line),
                 key_type: self.keys.type_of(line.key).to_owned(),
                 fingerprint: fingerprint(self.keys.blob(line.key)),
@@ -293,9 +293,9 @@ impl KnownHosts {
         self.lines.get(entry as usize).copied()
     }
 
-    fn place(&self, line: RecordedLine) -> Place {
+    fn place(&self, line: RecordedLine) -> FileLine {
         let file = self.files.get(line.file as usize).expect("the file is pushed with its lines");
-        Place { file: Arc::clone(file), line: line.line }
+        FileLine { file: Arc::clone(file), line: line.line }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the question "is this the key of that host", and how a new key is written down ([`Recorder`]). Refuses
 //! policy: whether an unknown key may be accepted is the caller's to decide. Fails closed: what cannot be read or
-//! understood is a [`StoreError`], never an unknown host. The rules, and where they are stricter than OpenSSH's:
+//! understood is a [`KnownHostsError`], never an unknown host. The rules, and where they are stricter than OpenSSH's:
 //! docs/design/host-keys.md.
 //!
 //! ```text
@@ -27,7 +27,7 @@ mod verdict;
 
 pub use crate::ssh::known_hosts::key::{fingerprint, is_certificate, type_name};
 pub use crate::ssh::known_hosts::lookup::KnownHosts;
-pub use crate::ssh::known_hosts::record::{Beside, NewKey, Recorder, Recording};
+pub use crate::ssh::known_hosts::record::{Beside, KeyRecording, NewKey, Recorder};
 pub use crate::ssh::known_hosts::record_error::RecordError;
 pub use crate::ssh::known_hosts::revoked::RevokedKeys;
-pub use crate::ssh::known_hosts::verdict::{Place, Recorded, StoreError, Verdict};
+pub use crate::ssh::known_hosts::verdict::{FileLine, KnownHostsError, RecordedKey, Verdict};

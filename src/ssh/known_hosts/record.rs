@@ -14,7 +14,7 @@ use crate::ssh::known_hosts::key;
 use crate::ssh::known_hosts::locked::{LockedFile, PATIENCE, Stamp};
 use crate::ssh::known_hosts::lookup::{Flawed, KnownHosts, index_of, lookup_names};
 use crate::ssh::known_hosts::record_error::RecordError;
-use crate::ssh::known_hosts::verdict::{Place, Verdict};
+use crate::ssh::known_hosts::verdict::{FileLine, Verdict};
 
 /// A key that is to be trusted from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +40,11 @@ pub enum Beside {
 
 /// What became of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recording {
+pub enum KeyRecording {
     /// It was written, there.
-    Added(Place),
+    Added(FileLine),
     /// It stood there already.
-    Already(Place),
+    Already(FileLine),
     /// What the file says now forbids it; it was not written.
     Refused(Verdict),
 }
@@ -52,12 +52,12 @@ pub enum Recording {
 /// Writes to files of host keys. One per process: it knows what it wrote and need not read that again.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    files: Mutex<HashMap<PathBuf, Seen>>,
+    files: Mutex<HashMap<PathBuf, SeenFile>>,
 }
 
 /// What a file held when we last had its lock.
 #[derive(Debug)]
-struct Seen {
+struct SeenFile {
     stamp: Stamp,
     known: KnownHosts,
     /// Newlines in it.
@@ -75,14 +75,14 @@ impl Recorder {
     /// # Errors
     ///
     /// Nothing was written, or what was written cannot be relied on.
-    pub fn record(&self, path: &Path, keys: &[NewKey]) -> Result<Vec<Recording>, RecordError> {
+    pub fn record(&self, path: &Path, keys: &[NewKey]) -> Result<Vec<KeyRecording>, RecordError> {
         // Held all the time: the lock on the file is for other processes.
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let file: Arc<Path> = Arc::from(path);
         let locked = LockedFile::open(&file, PATIENCE)?;
         let mut seen = match files.remove(path) {
             Some(seen) if seen.stamp == locked.stamp()? => seen,
-            Some(_) | None => Seen::read(&file, &locked)?,
+            Some(_) | None => SeenFile::read(&file, &locked)?,
         };
         let mut text = String::new();
         let mut recordings = Vec::with_capacity(keys.len());
@@ -111,7 +111,7 @@ impl Recorder {
     }
 }
 
-impl Seen {
+impl SeenFile {
     fn read(file: &Arc<Path>, locked: &LockedFile) -> Result<Self, RecordError> {
         let stamp = locked.stamp()?;
         let bytes = locked.read_from(0)?;
@@ -124,17 +124,22 @@ impl Seen {
     }
 
     /// Decides about one key, and adds its line to the text and to what is known.
-    fn add(&mut self, file: &Arc<Path>, key: &NewKey, text: &mut String) -> Result<Recording, RecordError> {
+    fn add(
+        &mut self,
+        file: &Arc<Path>,
+        key: &NewKey,
+        text: &mut String,
+    ) -> Result<KeyRecording, RecordError> {
         let key_type = usable_type(&key.blob)?;
         let name = recordable_name(key)?;
         match self.known.check(&key.host, key.port, &key.blob) {
-            Verdict::Trusted(place) => return Ok(Recording::Already(place)),
+            Verdict::Trusted(place) => return Ok(KeyRecording::Already(place)),
             Verdict::Unknown => {}
             Verdict::Changed { recorded }
                 if key.beside == Beside::OtherTypes
                     && recorded.iter().all(|known| known.key_type != key_type) => {}
             verdict @ (Verdict::Changed { .. } | Verdict::Revoked(_) | Verdict::Store(_)) => {
-                return Ok(Recording::Refused(verdict));
+                return Ok(KeyRecording::Refused(verdict));
             }
         }
         let name = if self.known.hides_names() { hash_name(&name, rand::random()) } else { name };
@@ -143,7 +148,7 @@ impl Seen {
         self.known.add_lines(Arc::clone(file), number, line.as_bytes(), &mut Flawed::default());
         self.lines += 1;
         text.push_str(&line);
-        Ok(Recording::Added(Place { file: Arc::clone(file), line: index_of(number) }))
+        Ok(KeyRecording::Added(FileLine { file: Arc::clone(file), line: index_of(number) }))
     }
 }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use crate::ssh::known_hosts::file;
 use crate::ssh::known_hosts::flaw::LineFlaw;
-use crate::ssh::known_hosts::line::{self, Content};
+use crate::ssh::known_hosts::line::{self, LineContent};
 use crate::ssh::known_hosts::lookup::index_of;
-use crate::ssh::known_hosts::verdict::{Place, StoreError};
+use crate::ssh::known_hosts::verdict::{FileLine, KnownHostsError};
 
 /// How a binary revocation list begins (OpenSSH, PROTOCOL.krl).
 const KRL: &[u8] = b"SSHKRL\n\0";
@@ -20,8 +20,8 @@ const KRL: &[u8] = b"SSHKRL\n\0";
 /// Keys that no host may have.
 #[derive(Debug, Default)]
 pub struct RevokedKeys {
-    keys: HashMap<Vec<u8>, Place>,
-    fault: Option<StoreError>,
+    keys: HashMap<Vec<u8>, FileLine>,
+    fault: Option<KnownHostsError>,
 }
 
 impl RevokedKeys {
@@ -42,7 +42,7 @@ impl RevokedKeys {
     /// # Errors
     ///
     /// A file that cannot answer, unless another one revokes the key.
-    pub fn find(&self, key_blob: &[u8]) -> Result<Option<Place>, StoreError> {
+    pub fn find(&self, key_blob: &[u8]) -> Result<Option<FileLine>, KnownHostsError> {
         match (self.keys.get(key_blob), &self.fault) {
             (Some(place), _) => Ok(Some(place.clone())),
             (None, Some(fault)) => Err(fault.clone()),
@@ -50,31 +50,31 @@ impl RevokedKeys {
         }
     }
 
-    fn add_file(&mut self, path: &Arc<Path>) -> Result<(), StoreError> {
+    fn add_file(&mut self, path: &Arc<Path>) -> Result<(), KnownHostsError> {
         // The reader takes a missing file for an empty one, which is right for known keys only.
         if let Err(error) = std::fs::metadata(path) {
-            return Err(StoreError::Unreadable { file: Arc::clone(path), reason: error.to_string() });
+            return Err(KnownHostsError::Unreadable { file: Arc::clone(path), reason: error.to_string() });
         }
         let bytes = file::read(path)?.bytes;
         if bytes.starts_with(KRL) {
-            return Err(StoreError::BinaryRevocations { file: Arc::clone(path) });
+            return Err(KnownHostsError::BinaryRevocations { file: Arc::clone(path) });
         }
         for (number, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let place = Place { file: Arc::clone(path), line: index_of(number + 1) };
+            let place = FileLine { file: Arc::clone(path), line: index_of(number + 1) };
             // A line of this file is one of known_hosts without its host.
             let entry = [b"* ".as_slice(), raw].concat();
             if raw.iter().all(|byte| byte.is_ascii_whitespace()) || is_comment(raw) {
                 continue;
             }
             match line::parse(&entry).map(|line| line.content) {
-                Some(Content::Key(blob)) => {
+                Some(LineContent::Key(blob)) => {
                     self.keys.entry(blob).or_insert(place);
                 }
-                Some(Content::Garbage(problem)) => {
-                    return Err(StoreError::Revocation { place, problem });
+                Some(LineContent::Garbage(problem)) => {
+                    return Err(KnownHostsError::Revocation { place, problem });
                 }
-                Some(Content::Authority(_) | Content::Revoked { .. }) | None => {
-                    return Err(StoreError::Revocation { place, problem: LineFlaw::NoKey });
+                Some(LineContent::Authority(_) | LineContent::Revoked { .. }) | None => {
+                    return Err(KnownHostsError::Revocation { place, problem: LineFlaw::NoKey });
                 }
             }
         }

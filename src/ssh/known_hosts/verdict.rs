@@ -10,30 +10,30 @@ use crate::ssh::known_hosts::flaw::LineFlaw;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is recorded for the host, there.
-    Trusted(Place),
+    Trusted(FileLine),
     /// No key at all is recorded for the host.
     Unknown,
     /// Other keys are recorded for the host, but not this one.
     Changed {
         /// The recorded ones, in the order of the files.
-        recorded: Vec<Recorded>,
+        recorded: Vec<RecordedKey>,
     },
     /// A line forbids the key for this host, whatever other lines say.
-    Revoked(Place),
+    Revoked(FileLine),
     /// The files cannot answer, so nobody may connect.
-    Store(StoreError),
+    Store(KnownHostsError),
 }
 
 /// A line of a file. Displayed as `file:line`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FileLine {
     /// The file as it was named to [`KnownHosts::load`](crate::ssh::known_hosts::lookup::KnownHosts::load).
     pub file: Arc<Path>,
     /// Line, from 1.
     pub line: u32,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FileLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
@@ -41,9 +41,9 @@ impl fmt::Display for Place {
 
 /// A key that is recorded for a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedKey {
     /// Where.
-    pub place: Place,
+    pub place: FileLine,
     /// The type inside the key: `ssh-ed25519`. Printable ASCII.
     pub key_type: String,
     /// Its [`fingerprint`](crate::ssh::known_hosts::key::fingerprint).
@@ -52,7 +52,7 @@ pub struct Recorded {
 
 /// Why the files cannot answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
+pub enum KnownHostsError {
     /// A file exists, or may exist, but cannot be read.
     #[error("cannot read {}: {reason}", file.display())]
     Unreadable {
@@ -79,7 +79,7 @@ pub enum StoreError {
     #[error("{place}: a line about this host is unusable: {problem}")]
     Line {
         /// The line.
-        place: Place,
+        place: FileLine,
         /// What is wrong with it.
         problem: LineFlaw,
     },
@@ -87,7 +87,7 @@ pub enum StoreError {
     #[error("{place}: a line of revoked keys is unusable: {problem}")]
     Revocation {
         /// The line.
-        place: Place,
+        place: FileLine,
         /// What is wrong with it.
         problem: LineFlaw,
     },
@@ -99,7 +99,7 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
+impl KnownHostsError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {

@@ -17,7 +17,7 @@ use crate::ssh::pipe::{Pipe, PipeReader, PipeWriter};
 use crate::ssh::sftp::error::SftpError;
 use crate::ssh::sftp::wire;
 use crate::ssh::sftp::wire::{
-    Attrs, MAX_PACKET, Malformed, NameEntry, OpenFlags, Packets, Reply, Request, init, put_string,
+    Attrs, MAX_PACKET, Malformed, NameEntry, OpenFlags, Packets, Reply, SftpRequest, init, put_string,
     read_version, status, take_u64,
 };
 
@@ -60,7 +60,7 @@ pub struct Extensions {
 
 /// How much a server takes at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SftpLimits {
     /// Bytes of one READ.
     pub read: u32,
     /// Bytes of one WRITE.
@@ -72,37 +72,37 @@ pub struct Limits {
 /// A client of one SFTP server. All methods take `&self`: many requests may be under way.
 pub struct Sftp {
     queue: mpsc::Sender<[Bytes; 2]>,
-    shared: Arc<Shared>,
+    shared: Arc<SftpShared>,
     reading: AbortHandle,
     extensions: Extensions,
     /// The answer to the question for them, until it is needed.
     asked_limits: tokio::sync::Mutex<Option<Pending>>,
-    limits: OnceCell<Limits>,
+    limits: OnceCell<SftpLimits>,
 }
 
 /// A reply that is on its way.
 pub struct Pending {
     id: u32,
     answer: oneshot::Receiver<Result<Reply, SftpError>>,
-    shared: Arc<Shared>,
+    shared: Arc<SftpShared>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct SftpShared {
+    state: Mutex<SftpState>,
     started: Instant,
     /// Milliseconds from `started` to the last sign of life: a packet written, bytes that came.
     moved: AtomicU64,
 }
 
-struct State {
+struct SftpState {
     next: u32,
     waiting: HashMap<u32, oneshot::Sender<Result<Reply, SftpError>>>,
     /// Set when nothing more can be asked.
     end: Option<SftpError>,
 }
 
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+impl SftpShared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SftpState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,8 +144,8 @@ impl Sftp {
             .await
             .unwrap_or(Err(SftpError::Stalled(STALL.as_secs())))?;
 
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State { next: 0, waiting: HashMap::new(), end: None }),
+        let shared = Arc::new(SftpShared {
+            state: Mutex::new(SftpState { next: 0, waiting: HashMap::new(), end: None }),
             started: Instant::now(),
             moved: AtomicU64::new(0),
         });
@@ -174,8 +174,8 @@ impl Sftp {
     }
 
     /// How much the server takes at a time. A server that does not tell takes what all do.
-    pub async fn limits(&self) -> Limits {
-        let safe = Limits { read: SAFE_DATA, write: SAFE_DATA, handles: SAFE_HANDLES };
+    pub async fn limits(&self) -> SftpLimits {
+        let safe = SftpLimits { read: SAFE_DATA, write: SAFE_DATA, handles: SAFE_HANDLES };
         let told = self.limits.get_or_init(|| async {
             let Some(pending) = self.asked_limits.lock().await.take() else { return safe };
             match pending.reply().await {
@@ -192,7 +192,7 @@ impl Sftp {
     /// # Errors
     ///
     /// The server is gone.
-    pub async fn ask(&self, request: Request) -> Result<Pending, SftpError> {
+    pub async fn ask(&self, request: SftpRequest) -> Result<Pending, SftpError> {
         // Room first: what is registered is sent.
         let room = tokio::select! {
             biased;
@@ -211,7 +211,10 @@ impl Sftp {
             id
         };
         // A file is thousands of these.
-        if matches!(request, Request::Read { .. } | Request::Write { .. } | Request::Readdir { .. }) {
+        if matches!(
+            request,
+            SftpRequest::Read { .. } | SftpRequest::Write { .. } | SftpRequest::Readdir { .. }
+        ) {
             trace!("SFTP {id}: {request}");
         } else {
             debug!("SFTP {id}: {request}");
@@ -237,7 +240,7 @@ impl Sftp {
     /// As all requests: the server says no, breaks the protocol, or is gone.
     pub async fn open(&self, path: &[u8], flags: OpenFlags, mode: Option<u32>) -> Result<Bytes, SftpError> {
         let attrs = Attrs { permissions: mode, ..Attrs::default() };
-        self.ask(Request::Open { path: copy(path), flags, attrs }).await?.handle().await
+        self.ask(SftpRequest::Open { path: copy(path), flags, attrs }).await?.handle().await
     }
 
     /// Closes a file or folder.
@@ -246,7 +249,7 @@ impl Sftp {
     ///
     /// As [`Self::open`]; what was written may not have been kept.
     pub async fn close(&self, handle: Bytes) -> Result<(), SftpError> {
-        self.ask(Request::Close { handle }).await?.done().await
+        self.ask(SftpRequest::Close { handle }).await?.done().await
     }
 
     /// Attributes of what is at a path; links are followed when asked to. `None` when nothing is there.
@@ -256,7 +259,7 @@ impl Sftp {
     /// As [`Self::open`].
     pub async fn look(&self, path: &[u8], follow: bool) -> Result<Option<Attrs>, SftpError> {
         let path = copy(path);
-        let request = if follow { Request::Stat { path } } else { Request::Lstat { path } };
+        let request = if follow { SftpRequest::Stat { path } } else { SftpRequest::Lstat { path } };
         match self.ask(request).await?.attrs().await {
             Ok(attrs) => Ok(Some(attrs)),
             Err(error) if error.is_missing() => Ok(None),
@@ -270,7 +273,7 @@ impl Sftp {
     ///
     /// As [`Self::open`].
     pub async fn realpath(&self, path: &[u8]) -> Result<Bytes, SftpError> {
-        self.ask(Request::Realpath { path: copy(path) }).await?.path().await
+        self.ask(SftpRequest::Realpath { path: copy(path) }).await?.path().await
     }
 
     /// Where a link points.
@@ -279,7 +282,7 @@ impl Sftp {
     ///
     /// As [`Self::open`].
     pub async fn readlink(&self, path: &[u8]) -> Result<Bytes, SftpError> {
-        self.ask(Request::Readlink { path: copy(path) }).await?.path().await
+        self.ask(SftpRequest::Readlink { path: copy(path) }).await?.path().await
     }
 
     /// Asks for the next names of an open folder.
@@ -288,7 +291,7 @@ impl Sftp {
     ///
     /// As [`Self::open`].
     pub async fn ask_readdir(&self, handle: &Bytes) -> Result<Pending, SftpError> {
-        self.ask(Request::Readdir { handle: handle.clone() }).await
+        self.ask(SftpRequest::Readdir { handle: handle.clone() }).await
     }
 
     /// Makes data of an open file durable, where the server can; nothing is asked where it cannot.
@@ -476,7 +479,7 @@ fn gone(failure: Failure) -> SftpError {
 }
 
 /// Writes requests whole, one after the other, until nobody can ask any more.
-async fn write(writer: PipeWriter, mut requests: mpsc::Receiver<[Bytes; 2]>, shared: Arc<Shared>) {
+async fn write(writer: PipeWriter, mut requests: mpsc::Receiver<[Bytes; 2]>, shared: Arc<SftpShared>) {
     let mut small = BytesMut::new();
     while let Some(mut packet) = requests.recv().await {
         // Thousands of small requests would each cost both sides a packet of their own.
@@ -511,7 +514,7 @@ async fn write(writer: PipeWriter, mut requests: mpsc::Receiver<[Bytes; 2]>, sha
 }
 
 /// Hands each reply to whoever asked, until the server is gone.
-async fn read(mut reader: PipeReader, mut packets: Packets, shared: Arc<Shared>) {
+async fn read(mut reader: PipeReader, mut packets: Packets, shared: Arc<SftpShared>) {
     let end = loop {
         match packets.next() {
             Ok(Some(packet)) => match deliver(packet, &shared) {
@@ -539,7 +542,7 @@ async fn read(mut reader: PipeReader, mut packets: Packets, shared: Arc<Shared>)
     while !matches!(reader.next().await, ExecEvent::Closed | ExecEvent::Lost(_)) {}
 }
 
-fn deliver(packet: Bytes, shared: &Shared) -> Result<(), SftpError> {
+fn deliver(packet: Bytes, shared: &SftpShared) -> Result<(), SftpError> {
     let (id, reply) = Reply::read(packet)?;
     let waiting = shared.lock().waiting.remove(&id);
     match waiting {
@@ -553,7 +556,7 @@ fn deliver(packet: Bytes, shared: &Shared) -> Result<(), SftpError> {
 }
 
 /// Resolves when nothing has moved for [`STALL`].
-async fn stalled(shared: &Shared) {
+async fn stalled(shared: &SftpShared) {
     // A request that begins after a long pause has all the time, too.
     let begun = Instant::now();
     loop {
@@ -566,7 +569,7 @@ async fn stalled(shared: &Shared) {
 }
 
 /// `limits@openssh.com` (PROTOCOL section 4.8): 0 stands for no word about it.
-fn read_limits(mut fields: Bytes) -> Result<Limits, Malformed> {
+fn read_limits(mut fields: Bytes) -> Result<SftpLimits, Malformed> {
     let _packet = take_u64(&mut fields)?;
     let mut data = || -> Result<u32, Malformed> {
         let most = take_u64(&mut fields)?;
@@ -575,7 +578,7 @@ fn read_limits(mut fields: Bytes) -> Result<Limits, Malformed> {
     };
     let (read, write) = (data()?, data()?);
     let handles = usize::try_from(take_u64(&mut fields)?).unwrap_or(usize::MAX);
-    Ok(Limits { read, write, handles: if handles == 0 { SAFE_HANDLES } else { handles } })
+    Ok(SftpLimits { read, write, handles: if handles == 0 { SAFE_HANDLES } else { handles } })
 }
 
 fn unexpected(reply: &Reply) -> SftpError {
@@ -594,10 +597,10 @@ fn copy(path: &[u8]) -> Bytes {
     Bytes::copy_from_slice(path)
 }
 
-fn extended(name: &'static str, strings: &[&[u8]]) -> Request {
+fn extended(name: &'static str, strings: &[&[u8]]) -> SftpRequest {
     let mut fields = BytesMut::new();
     for text in strings {
         put_string(&mut fields, text);
     }
-    Request::Extended { name: Bytes::from_static(name.as_bytes()), fields: fields.freeze() }
+    SftpRequest::Extended { name: Bytes::from_static(name.as_bytes()), fields: fields.freeze() }
 }

@@ -69,7 +69,7 @@ const HAS_EXTENDED: u32 = 0x8000_0000;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum SftpRequest {
     /// Opens a file.
     Open {
         /// Which.
@@ -194,7 +194,7 @@ pub enum Request {
 }
 
 /// Names, numbers and sizes; never what is in a file.
-impl fmt::Display for Request {
+impl fmt::Display for SftpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |bytes: &'_ Bytes| String::from_utf8_lossy(bytes).into_owned();
         match self {
@@ -227,7 +227,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// The order of the two paths of [`Request::Symlink`]. Nothing on the wire tells it: both sides must mean the same.
+/// The order of the two paths of [`SftpRequest::Symlink`]. Nothing on the wire tells it: both sides must mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkOrder {
     /// Against the letter of the draft: OpenSSH (sftp-server.c, `process_symlink`), and who follows it.
@@ -339,8 +339,8 @@ pub fn read_version(mut packet: Bytes) -> Result<(u32, Vec<Bytes>), Malformed> {
     Ok((version, extensions))
 }
 
-impl Request {
-    /// The packet with its length, but for the data of [`Request::Write`], which goes right behind it.
+impl SftpRequest {
+    /// The packet with its length, but for the data of [`SftpRequest::Write`], which goes right behind it.
     pub fn head(&self, id: u32) -> Bytes {
         let mut body = BytesMut::with_capacity(96);
         body.put_u8(self.type_byte());
@@ -695,7 +695,7 @@ mod tests {
 
     use super::*;
 
-    fn requests() -> Vec<Request> {
+    fn requests() -> Vec<SftpRequest> {
         let (path, handle) = (Bytes::from_static(b"/a\xff"), Bytes::from_static(&[0, 0xff, 0x80]));
         let attrs = Attrs {
             size: Some(1 << 40),
@@ -704,25 +704,29 @@ mod tests {
             times: Some((3, 4)),
         };
         vec![
-            Request::Open { path: path.clone(), flags: OpenFlags::CREATE_NEW, attrs: Attrs::default() },
-            Request::Close { handle: handle.clone() },
-            Request::Read { handle: handle.clone(), offset: 7, length: 9 },
-            Request::Write { handle: handle.clone(), offset: 1 << 33, data: Bytes::from_static(b"data") },
-            Request::Lstat { path: path.clone() },
-            Request::Fstat { handle: handle.clone() },
-            Request::Setstat { path: path.clone(), attrs },
-            Request::Fsetstat { handle: handle.clone(), attrs },
-            Request::Opendir { path: path.clone() },
-            Request::Readdir { handle: handle.clone() },
-            Request::Remove { path: path.clone() },
-            Request::Mkdir { path: path.clone(), attrs },
-            Request::Rmdir { path: path.clone() },
-            Request::Realpath { path: path.clone() },
-            Request::Stat { path: path.clone() },
-            Request::Rename { from: path.clone(), to: path.clone() },
-            Request::Readlink { path: path.clone() },
-            Request::Symlink { target: path.clone(), link: handle.clone(), order: LinkOrder::TargetFirst },
-            Request::Extended { name: path, fields: Bytes::from_static(b"fields") },
+            SftpRequest::Open { path: path.clone(), flags: OpenFlags::CREATE_NEW, attrs: Attrs::default() },
+            SftpRequest::Close { handle: handle.clone() },
+            SftpRequest::Read { handle: handle.clone(), offset: 7, length: 9 },
+            SftpRequest::Write { handle: handle.clone(), offset: 1 << 33, data: Bytes::from_static(b"data") },
+            SftpRequest::Lstat { path: path.clone() },
+            SftpRequest::Fstat { handle: handle.clone() },
+            SftpRequest::Setstat { path: path.clone(), attrs },
+            SftpRequest::Fsetstat { handle: handle.clone(), attrs },
+            SftpRequest::Opendir { path: path.clone() },
+            SftpRequest::Readdir { handle: handle.clone() },
+            SftpRequest::Remove { path: path.clone() },
+            SftpRequest::Mkdir { path: path.clone(), attrs },
+            SftpRequest::Rmdir { path: path.clone() },
+            SftpRequest::Realpath { path: path.clone() },
+            SftpRequest::Stat { path: path.clone() },
+            SftpRequest::Rename { from: path.clone(), to: path.clone() },
+            SftpRequest::Readlink { path: path.clone() },
+            SftpRequest::Symlink {
+                target: path.clone(),
+                link: handle.clone(),
+                order: LinkOrder::TargetFirst,
+            },
+            SftpRequest::Extended { name: path, fields: Bytes::from_static(b"fields") },
         ]
     }
 
@@ -750,7 +754,7 @@ mod tests {
     fn what_one_side_writes_the_other_reads() {
         for request in requests() {
             let packet = packet(&request.head(77), &request.tail());
-            assert_eq!(Request::read(packet), Ok((77, request)));
+            assert_eq!(SftpRequest::read(packet), Ok((77, request)));
         }
         for reply in replies() {
             assert_eq!(Reply::read(packet(&reply.head(77), &reply.tail())), Ok((77, reply)));
@@ -763,10 +767,13 @@ mod tests {
     #[test]
     fn the_paths_of_a_link_stand_in_either_order() {
         let (target, link) = (Bytes::from_static(b"target"), Bytes::from_static(b"link"));
-        let of = |order| Request::Symlink { target: target.clone(), link: link.clone(), order };
-        let read = Request::read(packet(&of(LinkOrder::LinkFirst).head(1), b"")).unwrap().1;
-        let swapped =
-            Request::Symlink { target: link.clone(), link: target.clone(), order: LinkOrder::TargetFirst };
+        let of = |order| SftpRequest::Symlink { target: target.clone(), link: link.clone(), order };
+        let read = SftpRequest::read(packet(&of(LinkOrder::LinkFirst).head(1), b"")).unwrap().1;
+        let swapped = SftpRequest::Symlink {
+            target: link.clone(),
+            link: target.clone(),
+            order: LinkOrder::TargetFirst,
+        };
         assert_eq!(read, swapped);
     }
 
@@ -775,9 +782,9 @@ mod tests {
         for request in requests() {
             let whole = packet(&request.head(1), &request.tail());
             // A vendor's fields have no end of their own.
-            let fields = if matches!(request, Request::Extended { .. }) { 6 } else { 0 };
+            let fields = if matches!(request, SftpRequest::Extended { .. }) { 6 } else { 0 };
             for end in 0..whole.len() - fields {
-                assert!(Request::read(whole.slice(..end)).is_err(), "{request:?} cut at {end}");
+                assert!(SftpRequest::read(whole.slice(..end)).is_err(), "{request:?} cut at {end}");
             }
         }
     }
@@ -797,7 +804,7 @@ mod tests {
         #[test]
         fn no_packet_is_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let bytes = Bytes::from(bytes);
-            let _ = Request::read(bytes.clone());
+            let _ = SftpRequest::read(bytes.clone());
             let _ = Reply::read(bytes.clone());
             let _ = read_version(bytes);
         }

@@ -12,7 +12,7 @@ fn raising(method: Method, password: Option<&str>) -> Option<Raising> {
 
 fn talk(raising: Option<Raising>, typed: Option<&str>, input: OpenInput) -> Talk {
     let typed = typed.map(str::to_owned);
-    Talk::new(Opening {
+    Talk::new(TalkOpening {
         token: Token::new(TOKEN),
         raising,
         typed,

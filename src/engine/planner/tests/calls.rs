@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::engine::planner::tests::{
     call, echo, file, inventory, outline, plan, plan_with, request, says, task, vars,
 };
-use crate::engine::planner::{Call, Request};
+use crate::engine::planner::{Request, TaskCall};
 use crate::model::given::Given;
 use crate::model::task::TaskFile;
 use crate::model::value::Value;
@@ -15,14 +15,14 @@ fn hello() -> TaskFile {
     file(vec![task(3, "hello").params(params).steps(vec![echo(5, "{{ greeting }} {{ name }} {{ times }}")])])
 }
 
-fn with(positional: &[Value], named: Value) -> Call {
+fn with(positional: &[Value], named: Value) -> TaskCall {
     let positional = positional.iter().cloned().map(Given::from).collect();
     let named = vars(named).into_iter().map(|(name, value)| (name, Given::from(value))).collect();
-    Call { positional, named, ..call("hello") }
+    TaskCall { positional, named, ..call("hello") }
 }
 
-fn with_task(task: &str, positional: &[Value]) -> Call {
-    Call { task: task.to_owned(), ..with(positional, json!({})) }
+fn with_task(task: &str, positional: &[Value]) -> TaskCall {
+    TaskCall { task: task.to_owned(), ..with(positional, json!({})) }
 }
 
 /// What was typed.
@@ -30,7 +30,7 @@ fn typed(text: &str) -> Given {
     crate::config::parse_given(text)
 }
 
-fn refused(file: &TaskFile, calls: &[Call]) -> String {
+fn refused(file: &TaskFile, calls: &[TaskCall]) -> String {
     plan(file, calls).map(|plan| outline(&plan)).unwrap_err()
 }
 
@@ -96,7 +96,7 @@ fn what_must_run_before_runs_once_and_in_order() {
         task(9, "all").before(&["deploy", "check"]).steps(Vec::new()),
     ]);
     let names = |calls: &[&str]| {
-        let calls: Vec<Call> = calls.iter().map(|name| call(name)).collect();
+        let calls: Vec<TaskCall> = calls.iter().map(|name| call(name)).collect();
         let plan = plan(&tasks, &calls).unwrap();
         plan.tasks.iter().map(|task| task.name.to_string()).collect::<Vec<_>>().join(" ")
     };
@@ -127,13 +127,13 @@ fn what_is_typed_has_the_type_of_the_default() {
     let tasks = file(vec![task(3, "w").params(params).steps(vec![echo(5, "x")])]);
     let with = |words: &[(&str, &str)]| {
         let named = words.iter().map(|(name, text)| ((*name).to_owned(), typed(text))).collect();
-        Call { named, ..call("w") }
+        TaskCall { named, ..call("w") }
     };
     let all = "{{ [version, t, n, force, same] | tojson }}";
     let given = with(&[("version", "1.2"), ("t", "9"), ("n", "9"), ("force", "true"), ("same", "~")]);
     let typed_ones = r#"["1.2","9",9,true,"~"]"#;
     assert_eq!(says(&plan(&tasks, std::slice::from_ref(&given)).unwrap(), 0, "web1", all), typed_ones);
-    let positional = Call { positional: ["9", "8", "7"].map(typed).to_vec(), ..call("w") };
+    let positional = TaskCall { positional: ["9", "8", "7"].map(typed).to_vec(), ..call("w") };
     assert_eq!(
         says(&plan(&tasks, &[positional]).unwrap(), 0, "web1", "{{ [version, t, n] | tojson }}"),
         r#"["9","8",7]"#
@@ -180,7 +180,7 @@ fn a_variable_for_parameters_of_two_types_is_refused() {
         ..request()
     };
     let plan = |calls: &[&str]| {
-        let calls: Vec<Call> = calls.iter().map(|name| call(name)).collect();
+        let calls: Vec<TaskCall> = calls.iter().map(|name| call(name)).collect();
         plan_with(request(), &mut inventory(), &tasks, &calls)
     };
     let says = |calls: &[&str]| says(&plan(calls).unwrap(), 0, "web1", "{{ n | tojson }}");

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::engine::plan::{Changes, Plan, PlannedTask};
 use crate::engine::planner::Picking;
 use crate::engine::planner::SshConfigSource;
-use crate::engine::planner::{self, Call, Operator, Request};
+use crate::engine::planner::{self, Operator, Request, TaskCall};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::secret::{SecretSources, Secrets};
@@ -90,8 +90,8 @@ fn file(tasks: Vec<Task>) -> TaskFile {
     TaskFile { file: Arc::from("tasks.yaml"), vars: Vars::new(), secrets: SecretSources::new(), tasks }
 }
 
-fn call(name: &str) -> Call {
-    Call::bare(name)
+fn call(name: &str) -> TaskCall {
+    TaskCall::bare(name)
 }
 
 /// `jump`, `web1` to `web3` (role `web`) and `db1` (role `db`).
@@ -155,12 +155,12 @@ fn plan_with(
     request: Request,
     inventory: &mut Inventory,
     file: &TaskFile,
-    calls: &[Call],
+    calls: &[TaskCall],
 ) -> Result<Plan, String> {
     planner::tasks(request, inventory, None, file, calls).map_err(|problems| shown(&problems))
 }
 
-fn plan(file: &TaskFile, calls: &[Call]) -> Result<Plan, String> {
+fn plan(file: &TaskFile, calls: &[TaskCall]) -> Result<Plan, String> {
     plan_with(request(), &mut inventory(), file, calls)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::host::shared_files::SharedFiles;
-use crate::files::progress::Progress;
+use crate::files::progress::TransferProgress;
 use crate::model::inventory::HostName;
 use crate::model::value::Vars;
 
@@ -11,7 +11,7 @@ use crate::model::value::Vars;
 pub(super) struct Context<'a> {
     pub(super) host: &'a HostName,
     pub(super) shared: &'a Arc<SharedFiles>,
-    pub(super) progress: &'a Progress,
+    pub(super) progress: &'a TransferProgress,
     /// Bytes that this host may have on their way.
     pub(super) in_flight: usize,
     /// More than one host is at this step.
@@ -24,7 +24,7 @@ pub(super) struct Context<'a> {
 
 /// What a step on files did.
 #[derive(Default)]
-pub(super) struct Done {
+pub(super) struct FilesDone {
     /// Something on the host was changed, or would be.
     pub(super) changed: bool,
     /// What `register` stores besides.

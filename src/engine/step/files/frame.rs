@@ -7,16 +7,16 @@ use futures::FutureExt;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::host::connection::{Connection, giving_way};
+use crate::engine::host::connection::{HostConnection, giving_way};
 use crate::engine::host::result::StepResult;
 use crate::engine::live::stop::{StopReceiver, interrupted};
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::work::Work;
 use crate::engine::step::privilege::raising;
 use crate::event::{Fact, StepAt, StepFact, Stream};
-use crate::files::progress::Progress;
-use crate::files::remote::{Privilege, Remote};
+use crate::files::progress::TransferProgress;
+use crate::files::remote::{Remote, RemotePrivilege};
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::settings::{TimeLimit, Transport};
@@ -42,9 +42,9 @@ impl Drop for Owned {
 }
 
 /// Why the work was given up.
-enum Given {
+enum GivenUp {
     Up(Failure, StepStatus),
-    Done(Result<Done, Failure>),
+    Done(Result<FilesDone, Failure>),
 }
 
 /// How one try ended.
@@ -61,8 +61,8 @@ pub(in crate::engine::step) async fn run<C: Connector>(
 ) -> Result<StepResult, Failure> {
     let work = Work::prepare(cx)?;
     let privilege = match raising(cx, cx.step)? {
-        Some(raising) => Privilege::Other(Box::new(raising)),
-        None => Privilege::Login,
+        Some(raising) => RemotePrivilege::Other(Box::new(raising)),
+        None => RemotePrivilege::Login,
     };
     let limit = cx.step.timeout.map(TimeLimit::duration).or(cx.task.timeout).flatten();
     let limit = Limit { length: limit, end: limit.and_then(|limit| Instant::now().checked_add(limit)) };
@@ -100,7 +100,7 @@ impl Limit {
 /// Does the work over the connection that is open. What an earlier try left is removed first.
 async fn attempt<C: Connector>(
     cx: &mut StepCx<'_, C>,
-    privilege: &Privilege,
+    privilege: &RemotePrivilege,
     work: &Work,
     limit: Limit,
     before: Option<Arc<Remote<C::Session>>>,
@@ -108,7 +108,7 @@ async fn attempt<C: Connector>(
     let (host, tools, plan) = (&cx.host.endpoint.name, cx.tools, cx.plan);
     let mut stop = tools.stop.clone();
     let mut by_commands = false;
-    let Connection { files, commands, .. } = &*cx.connection;
+    let HostConnection { files, commands, .. } = &*cx.connection;
     let remote = match files.iter().find(|remote| remote.privilege() == privilege) {
         Some(remote) => Arc::clone(remote),
         None => {
@@ -127,7 +127,7 @@ async fn attempt<C: Connector>(
                 Ok(remote) => {
                     let remote = Arc::new(remote);
                     let over_ssh = cx.place.endpoint.transport == Transport::Ssh;
-                    by_commands = remote.sftp().is_none() && *privilege == Privilege::Login && over_ssh;
+                    by_commands = remote.sftp().is_none() && *privilege == RemotePrivilege::Login && over_ssh;
                     cx.connection.files.push(Arc::clone(&remote));
                     remote
                 }
@@ -149,7 +149,7 @@ async fn attempt<C: Connector>(
     }
     let changes = cx.step.action.properties().changes_host() && !plan.changes.dry_run;
 
-    let progress = Progress::default();
+    let progress = TransferProgress::default();
     let hosts = cx.task.hosts.len().min(plan.pool).max(1);
     let context = Context {
         host,
@@ -173,12 +173,12 @@ async fn attempt<C: Connector>(
         let telling = tell(cx, &progress).boxed();
         tokio::select! {
             biased;
-            reason = stop.asked() => Given::Up(interrupted(reason), StepStatus::Cancelled),
+            reason = stop.asked() => GivenUp::Up(interrupted(reason), StepStatus::Cancelled),
             done = giving_way(session.as_ref(), &mut others, work.run(&context, &remote).boxed()) => {
-                Given::Done(done)
+                GivenUp::Done(done)
             }
-            () = reached(limit.end) => Given::Up(limit.late(), StepStatus::Failed),
-            () = telling => Given::Up(Failure::new(Kind::Internal, "progress ended"), StepStatus::Failed),
+            () = reached(limit.end) => GivenUp::Up(limit.late(), StepStatus::Failed),
+            () = telling => GivenUp::Up(Failure::new(Kind::Internal, "progress ended"), StepStatus::Failed),
         }
     };
     others.push(Arc::clone(&remote));
@@ -187,7 +187,7 @@ async fn attempt<C: Connector>(
     // Given up in the middle: some of it may be in place.
     let stands = |result: StepResult| if changes { result.begun() } else { result };
     Tried::Ended(Box::new(match given {
-        Given::Done(Ok(mut done)) => {
+        GivenUp::Done(Ok(mut done)) => {
             // What was tried out and could not be removed again, as where nobody may remove anything.
             left.extend(leave(&remote, &mut stop).await);
             let mut notes: Vec<String> = remote.unheeded();
@@ -204,7 +204,7 @@ async fn attempt<C: Connector>(
             }
             finished(done)
         }
-        Given::Done(Err(failure)) => {
+        GivenUp::Done(Err(failure)) => {
             let lost = failure.kind.is_loss();
             if lost && remote.was_asking_for_a_shell() {
                 return Tried::Alone(failure, remote);
@@ -214,7 +214,7 @@ async fn attempt<C: Connector>(
             left.extend(leave(&remote, &mut stop).await);
             stands(ended(failure, StepStatus::Failed, left, undecided && blind, lost))
         }
-        Given::Up(failure, status) => {
+        GivenUp::Up(failure, status) => {
             left.extend(leave(&remote, &mut stop).await);
             stands(ended(failure, status, left, undecided, false))
         }
@@ -222,7 +222,7 @@ async fn attempt<C: Connector>(
 }
 
 /// Tells how far it has come, again and again; never ends.
-async fn tell<C: Connector>(cx: &StepCx<'_, C>, progress: &Progress) {
+async fn tell<C: Connector>(cx: &StepCx<'_, C>, progress: &TransferProgress) {
     let mut ticks = tokio::time::interval_at(Instant::now() + TOLD, TOLD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = (0, 0);
@@ -259,7 +259,7 @@ async fn leave<S: Session>(remote: &Remote<S>, stop: &mut StopReceiver) -> Vec<S
     }
 }
 
-fn finished(done: Done) -> StepResult {
+fn finished(done: FilesDone) -> StepResult {
     let mut result = StepResult::of(if done.changed { StepStatus::Changed } else { StepStatus::Ok });
     result.outcome.note = Some(done.note).filter(|note| !note.is_empty());
     result.outcome.difference = done.difference;

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::put::off;
 use crate::engine::step::files::texts::Texts;
-use crate::files::get::{Found, GetJob, GetTreeJob, Got, find, get_file, get_tree};
+use crate::files::get::{FoundPath, GetJob, GetTreeJob, Got, find, get_file, get_tree};
 use crate::files::local::Destination;
 use crate::files::meta::MetaKind;
 use crate::files::remote::{Remote, shown};
@@ -20,7 +20,7 @@ use crate::model::value::{Value, Vars};
 use crate::ssh::Session;
 
 /// `get`, filled in.
-pub(super) struct Get {
+pub(super) struct FilledGet {
     from: Vec<Vec<u8>>,
     to: PathBuf,
     /// `to` ends in a slash.
@@ -31,12 +31,12 @@ pub(super) struct Get {
 }
 
 /// Where one thing goes.
-struct Place {
+struct GetPlace {
     folder: PathBuf,
     at: TreePath,
 }
 
-impl Place {
+impl GetPlace {
     fn path(&self) -> PathBuf {
         self.folder.join(Path::new(OsStr::from_bytes(self.at.as_bytes())))
     }
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-impl Get {
+impl FilledGet {
     pub(super) fn prepare(texts: &Texts<'_>, get: &files::Get) -> Result<Self, Failure> {
         let to = texts.local(&get.to)?;
         Ok(Self {
@@ -74,7 +74,7 @@ impl Get {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let mut found = Vec::new();
         for text in &self.from {
             found.extend(find(remote, text).await?);
@@ -148,19 +148,19 @@ impl Get {
             ("paths".to_owned(), Value::Array(paths)),
         ]);
         // Nothing on the host was changed.
-        Ok(Done { changed: false, values, note: note.join(", "), ..Done::default() })
+        Ok(FilesDone { changed: false, values, note: note.join(", "), ..FilesDone::default() })
     }
 
-    fn place(&self, found: &Found, is_folder: bool) -> Result<Place, Failure> {
+    fn place(&self, found: &FoundPath, is_folder: bool) -> Result<GetPlace, Failure> {
         let inside = |folder: &Path, name: &[u8]| {
             let at = TreePath::root().join(name).map_err(|why| {
                 Failure::new(Kind::UnsafeName, format!("the name of {} {why}", shown(&found.path)))
             })?;
-            Ok(Place { folder: folder.to_owned(), at })
+            Ok(GetPlace { folder: folder.to_owned(), at })
         };
         match (&found.meta.kind, &found.name) {
             (MetaKind::Folder, Some(name)) if !found.contents_only => inside(&self.to, name),
-            (MetaKind::Folder, _) => Ok(Place { folder: self.to.clone(), at: TreePath::root() }),
+            (MetaKind::Folder, _) => Ok(GetPlace { folder: self.to.clone(), at: TreePath::root() }),
             (_, Some(name)) if is_folder => inside(&self.to, name),
             _ => {
                 let name = self.to.file_name().map(OsStr::as_bytes).unwrap_or_default();
@@ -172,7 +172,7 @@ impl Get {
 }
 
 /// Opens a place's folder, made if need be. When nothing is to be made, the nearest one that is there stands for it.
-async fn destination(place: Place, dry_run: bool) -> Result<(Destination, TreePath), Failure> {
+async fn destination(place: GetPlace, dry_run: bool) -> Result<(Destination, TreePath), Failure> {
     off(move || {
         let (place, opened) = if dry_run {
             let place = place.seen_from_what_is_there().unwrap_or(place);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::difference::read;
 use crate::engine::step::files::put::{Spot, Tally, place};
 use crate::engine::step::files::texts::Texts;
 use crate::files::content::Content;
 use crate::files::put::Placing;
-use crate::files::remote::{Remote, Wanted, shown};
+use crate::files::remote::{Remote, WantedAttributes, shown};
 use crate::model::files;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::position::Located;
@@ -24,20 +24,20 @@ pub(super) struct Line {
     path: Vec<u8>,
     edit: Edit,
     create: bool,
-    wanted: Wanted,
+    wanted: WantedAttributes,
     placing: Placing,
 }
 
 /// What must hold.
 #[derive(Debug)]
 enum Edit {
-    Present { line: String, matching: Option<Regex>, place: Place },
+    Present { line: String, matching: Option<Regex>, place: NewLinePlace },
     Absent { matching: Regex },
 }
 
 /// Where a new line goes.
 #[derive(Debug)]
-enum Place {
+enum NewLinePlace {
     End,
     Start,
     After(Regex),
@@ -53,10 +53,10 @@ impl Line {
                     return Err(Failure::new(Kind::Template, format!("{line:?} is more than one line")));
                 }
                 let place = match place {
-                    files::LinePlace::End => Place::End,
-                    files::LinePlace::Start => Place::Start,
-                    files::LinePlace::After(regex) => Place::After(compiled(regex)?),
-                    files::LinePlace::Before(regex) => Place::Before(compiled(regex)?),
+                    files::LinePlace::End => NewLinePlace::End,
+                    files::LinePlace::Start => NewLinePlace::Start,
+                    files::LinePlace::After(regex) => NewLinePlace::After(compiled(regex)?),
+                    files::LinePlace::Before(regex) => NewLinePlace::Before(compiled(regex)?),
                 };
                 Edit::Present { line, matching: matching.as_ref().map(compiled).transpose()?, place }
             }
@@ -75,7 +75,7 @@ impl Line {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let name = shown(&self.path);
         let before = match remote.look(&self.path, true).await? {
             None if self.create => String::new(),
@@ -133,13 +133,13 @@ impl Edit {
                     return before.to_owned();
                 }
                 let at = match place {
-                    Place::Start => 0,
-                    Place::End => lines.len(),
-                    Place::After(regex) => lines
+                    NewLinePlace::Start => 0,
+                    NewLinePlace::End => lines.len(),
+                    NewLinePlace::After(regex) => lines
                         .iter()
                         .rposition(|old| regex.is_match(&ends(old)))
                         .map_or(lines.len(), |at| at + 1),
-                    Place::Before(regex) => {
+                    NewLinePlace::Before(regex) => {
                         lines.iter().position(|old| regex.is_match(&ends(old))).unwrap_or(lines.len())
                     }
                 };
@@ -188,7 +188,7 @@ fn inserted(lines: &[&str], at: usize, line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn present(line: &str, matching: Option<&str>, place: Place) -> Edit {
+    fn present(line: &str, matching: Option<&str>, place: NewLinePlace) -> Edit {
         let matching = matching.map(|regex| Regex::new(regex).unwrap());
         Edit::Present { line: line.to_owned(), matching, place }
     }
@@ -197,18 +197,22 @@ mod tests {
     fn a_line_is_seen_to() {
         let regex = |text: &str| Regex::new(text).unwrap();
         for (edit, before, after) in [
-            (present("b", None, Place::End), "a\n", "a\nb\n"),
-            (present("b", None, Place::End), "a", "a\nb\n"),
-            (present("b", None, Place::End), "", "b\n"),
-            (present("b", None, Place::Start), "a\n", "b\na\n"),
-            (present("a", None, Place::End), "a\nc\n", "a\nc\n"),
-            (present("x", None, Place::After(regex("^a"))), "a1\na2\nb\n", "a1\na2\nx\nb\n"),
-            (present("x", None, Place::Before(regex("^a"))), "a1\na2\nb\n", "x\na1\na2\nb\n"),
-            (present("x", None, Place::After(regex("^z"))), "a", "a\nx\n"),
-            (present("Port 2", Some("^#?Port "), Place::End), "#Port 1\nPort 1\nx", "#Port 1\nPort 2\nx"),
-            (present("Port 2", Some("^Port "), Place::End), "x\r\nPort 1\r\n", "x\r\nPort 2\r\n"),
-            (present("Port 2", Some("^Port "), Place::End), "Port 2\n", "Port 2\n"),
-            (present("Port 2", Some("^Port "), Place::Start), "x\n", "Port 2\nx\n"),
+            (present("b", None, NewLinePlace::End), "a\n", "a\nb\n"),
+            (present("b", None, NewLinePlace::End), "a", "a\nb\n"),
+            (present("b", None, NewLinePlace::End), "", "b\n"),
+            (present("b", None, NewLinePlace::Start), "a\n", "b\na\n"),
+            (present("a", None, NewLinePlace::End), "a\nc\n", "a\nc\n"),
+            (present("x", None, NewLinePlace::After(regex("^a"))), "a1\na2\nb\n", "a1\na2\nx\nb\n"),
+            (present("x", None, NewLinePlace::Before(regex("^a"))), "a1\na2\nb\n", "x\na1\na2\nb\n"),
+            (present("x", None, NewLinePlace::After(regex("^z"))), "a", "a\nx\n"),
+            (
+                present("Port 2", Some("^#?Port "), NewLinePlace::End),
+                "#Port 1\nPort 1\nx",
+                "#Port 1\nPort 2\nx",
+            ),
+            (present("Port 2", Some("^Port "), NewLinePlace::End), "x\r\nPort 1\r\n", "x\r\nPort 2\r\n"),
+            (present("Port 2", Some("^Port "), NewLinePlace::End), "Port 2\n", "Port 2\n"),
+            (present("Port 2", Some("^Port "), NewLinePlace::Start), "x\n", "Port 2\nx\n"),
             (Edit::Absent { matching: regex("^a") }, "a1\nb\na2\n", "b\n"),
             (Edit::Absent { matching: regex("^z") }, "a", "a"),
         ] {

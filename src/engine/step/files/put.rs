@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::difference;
 use crate::engine::step::files::texts::Texts;
 use crate::files::archive::{ArchiveList, ArchiveSource, UnpackJob, Unpacked, list_here, unpack};
@@ -15,9 +15,9 @@ use crate::files::content::Content;
 use crate::files::local::{self, SourceKind, WalkRules};
 use crate::files::meta::MetaKind;
 use crate::files::put::{
-    FileJob, Placing, PutTree, Standing, TreeJob, look_at_target, make_parents, put_file, put_tree,
+    FileJob, Placing, PutTree, TargetStanding, TreeJob, look_at_target, make_parents, put_file, put_tree,
 };
-use crate::files::remote::{Remote, Wanted, child, is_folder, shown};
+use crate::files::remote::{Remote, WantedAttributes, child, is_folder, shown};
 use crate::files::select::Selection;
 use crate::model::count::counted;
 use crate::model::files;
@@ -28,11 +28,11 @@ use crate::model::value::{Value, Vars};
 use crate::ssh::Session;
 
 /// `put`, filled in.
-pub(super) struct Put {
+pub(super) struct FilledPut {
     from: Vec<String>,
     base: PathBuf,
     to: Vec<u8>,
-    wanted: Wanted,
+    wanted: WantedAttributes,
     folder_mode: Option<u32>,
     placing: Placing,
     selection: Selection,
@@ -40,7 +40,7 @@ pub(super) struct Put {
     times: bool,
 }
 
-impl Put {
+impl FilledPut {
     pub(super) fn prepare(texts: &Texts<'_>, put: &files::Put) -> Result<Self, Failure> {
         Ok(Self {
             from: put.from.iter().map(|text| texts.local(text)).collect::<Result<_, _>>()?,
@@ -59,7 +59,7 @@ impl Put {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let (from, base) = (self.from.clone(), self.base.clone());
         let sources = off(move || local::sources(&from, &base).map_err(|errors| all_of(&errors))).await?;
         let mut tally = Tally::default();
@@ -94,13 +94,13 @@ impl Put {
     async fn goes_into<S: Session>(
         &self,
         remote: &Remote<S>,
-        sources: &[local::Source],
-    ) -> Result<(bool, Option<Standing>), Failure> {
+        sources: &[local::UploadSource],
+    ) -> Result<(bool, Option<TargetStanding>), Failure> {
         if self.to.ends_with(b"/") || sources.iter().all(is_tree) {
             return Ok((true, None));
         }
         let size = match sources {
-            [local::Source { kind: SourceKind::File { size, .. }, .. }] => *size,
+            [local::UploadSource { kind: SourceKind::File { size, .. }, .. }] => *size,
             _ => 0,
         };
         let (there, standing) =
@@ -134,7 +134,7 @@ impl Put {
             })
         })
         .await?;
-        let wanted = Wanted { mtime: self.times.then_some(mtime), ..self.wanted.clone() };
+        let wanted = WantedAttributes { mtime: self.times.then_some(mtime), ..self.wanted.clone() };
         place(context, remote, &content, at, &wanted, &self.placing, tally).await
     }
 
@@ -164,10 +164,10 @@ impl Put {
 }
 
 /// `sync`, filled in.
-pub(super) struct Sync {
+pub(super) struct FilledSync {
     from: PathBuf,
     to: Vec<u8>,
-    wanted: Wanted,
+    wanted: WantedAttributes,
     folder_mode: Option<u32>,
     selection: Selection,
     links: Links,
@@ -175,7 +175,7 @@ pub(super) struct Sync {
     delete: bool,
 }
 
-impl Sync {
+impl FilledSync {
     pub(super) fn prepare(texts: &Texts<'_>, sync: &files::Sync) -> Result<Self, Failure> {
         Ok(Self {
             from: texts.folder().join(texts.local(&sync.from)?),
@@ -193,7 +193,7 @@ impl Sync {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         if !self.from.is_dir() {
             return Err(Failure::new(Kind::LocalIo, format!("{} is not a folder", self.from.display())));
         }
@@ -219,15 +219,15 @@ impl Sync {
 }
 
 /// `template`, filled in.
-pub(super) struct Template {
+pub(super) struct FilledTemplate {
     content: Arc<Content>,
     name: PathBuf,
     to: Vec<u8>,
-    wanted: Wanted,
+    wanted: WantedAttributes,
     placing: Placing,
 }
 
-impl Template {
+impl FilledTemplate {
     pub(super) fn prepare(texts: &Texts<'_>, file: &files::TemplateFile) -> Result<Self, Failure> {
         let path = texts.folder().join(texts.local(&file.from)?);
         let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -251,7 +251,7 @@ impl Template {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let there = if self.to.ends_with(b"/") { None } else { remote.look(&self.to, true).await? };
         let into = self.to.ends_with(b"/") || is_folder(there.as_ref());
         let target =
@@ -267,27 +267,27 @@ impl Template {
 }
 
 /// `unarchive`, filled in.
-pub(super) struct Unarchive {
-    source: Source,
+pub(super) struct FilledUnarchive {
+    source: FilledSource,
     to: Vec<u8>,
     strip: usize,
-    wanted: Wanted,
+    wanted: WantedAttributes,
     folder_mode: Option<u32>,
 }
 
 /// Where an archive is.
-enum Source {
+enum FilledSource {
     Here(PathBuf),
     There(Vec<u8>),
 }
 
-impl Unarchive {
+impl FilledUnarchive {
     pub(super) fn prepare(texts: &Texts<'_>, step: &task::Unarchive) -> Result<Self, Failure> {
         let task::Unarchive { from, to, remote, strip, attributes } = step;
         let source = if *remote {
-            Source::There(texts.remote(from)?)
+            FilledSource::There(texts.remote(from)?)
         } else {
-            Source::Here(texts.folder().join(texts.local(from)?))
+            FilledSource::Here(texts.folder().join(texts.local(from)?))
         };
         Ok(Self {
             source,
@@ -302,20 +302,20 @@ impl Unarchive {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let (content, list) = match &self.source {
-            Source::Here(path) => {
+            FilledSource::Here(path) => {
                 let (shared, local, many) = (Arc::clone(context.shared), path.clone(), context.many);
                 let content =
                     off(move || shared.content(&local, many).map_err(|error| unreadable(&local, &error)));
                 (Some(content.await?), listed_here(context, path).await?)
             }
-            Source::There(_) => (None, None),
+            FilledSource::There(_) => (None, None),
         };
         let source = match (&self.source, &content) {
-            (Source::There(path), _) => ArchiveSource::There(path),
-            (Source::Here(_), Some(content)) => ArchiveSource::Here(content),
-            (Source::Here(_), None) => return Err(Failure::new(Kind::Internal, "no archive")),
+            (FilledSource::There(path), _) => ArchiveSource::There(path),
+            (FilledSource::Here(_), Some(content)) => ArchiveSource::Here(content),
+            (FilledSource::Here(_), None) => return Err(Failure::new(Kind::Internal, "no archive")),
         };
         let job = UnpackJob {
             source,
@@ -340,7 +340,7 @@ impl Unarchive {
             ("unchanged".to_owned(), Value::from(unchanged)),
             ("bytes".to_owned(), Value::from(bytes)),
         ]);
-        Ok(Done { changed, values, note: note.join(", "), ..Done::default() })
+        Ok(FilesDone { changed, values, note: note.join(", "), ..FilesDone::default() })
     }
 }
 
@@ -367,7 +367,7 @@ fn template_name(path: &Path) -> String {
 pub(super) struct Spot<'a> {
     pub(super) target: &'a [u8],
     /// What is there, when that is known.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<TargetStanding>,
 }
 
 /// Puts one content in place, and notes what changed in it.
@@ -376,7 +376,7 @@ pub(super) async fn place<S: Session>(
     remote: &Remote<S>,
     content: &Arc<Content>,
     Spot { target, standing }: Spot<'_>,
-    wanted: &Wanted,
+    wanted: &WantedAttributes,
     placing: &Placing,
     tally: &mut Tally,
 ) -> Result<(), Failure> {
@@ -414,7 +414,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn file(&mut self, target: &[u8], done: &crate::files::put::Put) {
+    fn file(&mut self, target: &[u8], done: &crate::files::put::FilePut) {
         if done.sent {
             self.sent += 1;
         } else {
@@ -449,7 +449,7 @@ impl Tally {
         self.difference += text;
     }
 
-    pub(super) fn done(self, context: &Context<'_>) -> Done {
+    pub(super) fn done(self, context: &Context<'_>) -> FilesDone {
         let changed = self.sent + self.removed + self.other > 0;
         let (bytes, _) = context.progress.now();
         let mut note = Vec::new();
@@ -476,7 +476,7 @@ impl Tally {
         values.insert("atomic".to_owned(), Value::from(!self.in_two_steps));
         values.insert("resumed".to_owned(), Value::from(self.resumed));
         values.insert("backup".to_owned(), self.backup.map_or(Value::Null, Value::from));
-        Done {
+        FilesDone {
             changed,
             values,
             note: note.join(", "),
@@ -486,7 +486,7 @@ impl Tally {
     }
 }
 
-fn is_tree(source: &local::Source) -> bool {
+fn is_tree(source: &local::UploadSource) -> bool {
     matches!(source.kind, SourceKind::Folder)
 }
 

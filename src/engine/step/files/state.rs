@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::put::{ensure_folder, trimmed};
 use crate::engine::step::files::texts::Texts;
 use crate::files::meta::{Meta, MetaKind};
 use crate::files::put::settle;
-use crate::files::remote::{LONGEST_TOLD, Remote, Wanted, child, is_folder, shown, split};
+use crate::files::remote::{LONGEST_TOLD, Remote, WantedAttributes, child, is_folder, shown, split};
 use crate::model::files;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::text::beginning;
@@ -18,11 +18,11 @@ use crate::ssh::Session;
 /// `file`, filled in.
 pub(super) struct File {
     path: Vec<u8>,
-    state: State,
-    wanted: Wanted,
+    state: PathState,
+    wanted: WantedAttributes,
 }
 
-enum State {
+enum PathState {
     Present,
     Absent { recurse: bool },
     Directory,
@@ -32,13 +32,13 @@ enum State {
 impl File {
     pub(super) fn prepare(texts: &Texts<'_>, file: &files::FileStep) -> Result<Self, Failure> {
         let state = match &file.state {
-            files::FileState::Present => State::Present,
-            files::FileState::Absent { recurse } => State::Absent { recurse: *recurse },
-            files::FileState::Directory => State::Directory,
-            files::FileState::Link { target } => State::Link { target: texts.text(target)?.into_bytes() },
+            files::FileState::Present => PathState::Present,
+            files::FileState::Absent { recurse } => PathState::Absent { recurse: *recurse },
+            files::FileState::Directory => PathState::Directory,
+            files::FileState::Link { target } => PathState::Link { target: texts.text(target)?.into_bytes() },
         };
         let mut wanted = texts.wanted(&file.attributes)?;
-        if let (State::Directory, Some(mode)) = (&state, file.attributes.dir_mode) {
+        if let (PathState::Directory, Some(mode)) = (&state, file.attributes.dir_mode) {
             wanted.mode = Some(mode.0);
         }
         Ok(Self { path: trimmed(&texts.remote(&file.path)?), state, wanted })
@@ -48,19 +48,19 @@ impl File {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         let changed = self.work(context, remote).await?;
         remote.has_modes(self.wanted.mode.is_some())?;
-        Ok(Done { changed, ..Done::default() })
+        Ok(FilesDone { changed, ..FilesDone::default() })
     }
 
     /// Sees to it, and tells whether anything was changed, or would be.
     async fn work<S: Session>(&self, context: &Context<'_>, remote: &Remote<S>) -> Result<bool, Failure> {
         match &self.state {
-            State::Present => self.present(context, remote).await,
-            State::Absent { recurse } => self.absent(context, remote, *recurse).await,
-            State::Directory => self.directory(context, remote).await,
-            State::Link { target } => self.link(context, remote, target).await,
+            PathState::Present => self.present(context, remote).await,
+            PathState::Absent { recurse } => self.absent(context, remote, *recurse).await,
+            PathState::Directory => self.directory(context, remote).await,
+            PathState::Link { target } => self.link(context, remote, target).await,
         }
     }
 
@@ -75,7 +75,7 @@ impl File {
             None => {
                 remote.make_file(&self.path).await?;
                 let mode = self.wanted.mode.or(Some(0o644));
-                remote.set(&self.path, &Wanted { mode, ..self.wanted.clone() }).await?;
+                remote.set(&self.path, &WantedAttributes { mode, ..self.wanted.clone() }).await?;
                 Ok(true)
             }
         }
@@ -173,7 +173,7 @@ impl File {
 }
 
 /// `stat`: what is at a path, as values.
-pub(super) async fn stat<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<Done, Failure> {
+pub(super) async fn stat<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<FilesDone, Failure> {
     let there = remote.look(path, false).await?;
     let mut values = Vars::new();
     values.insert("exists".to_owned(), Value::from(there.is_some()));
@@ -191,11 +191,11 @@ pub(super) async fn stat<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<
         None => format!("{} is not there", shown(path)),
         Some(meta) => format!("{} is {}", shown(path), meta.kind.word()),
     };
-    Ok(Done { values, note, ..Done::default() })
+    Ok(FilesDone { values, note, ..FilesDone::default() })
 }
 
 /// `ls`: what is in a folder, or the one file that is named.
-pub(super) async fn ls<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<Done, Failure> {
+pub(super) async fn ls<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<FilesDone, Failure> {
     let there = remote.look(path, true).await?;
     let Some(meta) = there else {
         return Err(Failure::new(Kind::RemotePath, format!("no such file or folder: {}", shown(path))));
@@ -220,7 +220,7 @@ pub(super) async fn ls<S: Session>(remote: &Remote<S>, path: &[u8]) -> Result<Do
         values.push(Value::Object(value));
     }
     let values = Vars::from_iter([("entries".to_owned(), Value::Array(values))]);
-    Ok(Done { values, output, ..Done::default() })
+    Ok(FilesDone { values, output, ..FilesDone::default() })
 }
 
 fn described(meta: &Meta) -> Vars {

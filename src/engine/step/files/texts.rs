@@ -6,7 +6,7 @@ use crate::engine::host::render::{self, Render};
 use crate::engine::plan::Plan;
 use crate::engine::step::cx::StepCx;
 use crate::files::put::Placing;
-use crate::files::remote::Wanted;
+use crate::files::remote::WantedAttributes;
 use crate::files::select::Selection;
 use crate::model::files::{Attributes, Install, TreeRules};
 use crate::model::outcome::{Failure, Kind};
@@ -102,8 +102,8 @@ impl<'a> Texts<'a> {
     }
 
     /// What files are to be like.
-    pub(super) fn wanted(&self, attributes: &Attributes) -> Result<Wanted, Failure> {
-        Ok(Wanted {
+    pub(super) fn wanted(&self, attributes: &Attributes) -> Result<WantedAttributes, Failure> {
+        Ok(WantedAttributes {
             mode: attributes.mode.map(|mode| mode.0),
             owner: self.name(attributes.owner.as_ref())?,
             group: self.name(attributes.group.as_ref())?,

@@ -1,7 +1,7 @@
 //! A step on files, whichever it is.
 
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::files::context::{Context, Done};
+use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::texts::Texts;
 use crate::engine::step::files::{get, line, put, state};
 use crate::files::remote::Remote;
@@ -11,11 +11,11 @@ use crate::ssh::{Connector, Session};
 
 /// A step on files with its templates filled in.
 pub(super) enum Work {
-    Put(put::Put),
-    Get(get::Get),
-    Sync(put::Sync),
-    Template(put::Template),
-    Unarchive(put::Unarchive),
+    Put(put::FilledPut),
+    Get(get::FilledGet),
+    Sync(put::FilledSync),
+    Template(put::FilledTemplate),
+    Unarchive(put::FilledUnarchive),
     File(state::File),
     Line(line::Line),
     Stat(Vec<u8>),
@@ -26,11 +26,11 @@ impl Work {
     pub(super) fn prepare<C: Connector>(cx: &StepCx<'_, C>) -> Result<Self, Failure> {
         let texts = Texts::new(cx)?;
         Ok(match &cx.step.action {
-            Action::Put(put) => Self::Put(put::Put::prepare(&texts, put)?),
-            Action::Get(get) => Self::Get(get::Get::prepare(&texts, get)?),
-            Action::Sync(sync) => Self::Sync(put::Sync::prepare(&texts, sync)?),
-            Action::Template(file) => Self::Template(put::Template::prepare(&texts, file)?),
-            Action::Unarchive(step) => Self::Unarchive(put::Unarchive::prepare(&texts, step)?),
+            Action::Put(put) => Self::Put(put::FilledPut::prepare(&texts, put)?),
+            Action::Get(get) => Self::Get(get::FilledGet::prepare(&texts, get)?),
+            Action::Sync(sync) => Self::Sync(put::FilledSync::prepare(&texts, sync)?),
+            Action::Template(file) => Self::Template(put::FilledTemplate::prepare(&texts, file)?),
+            Action::Unarchive(step) => Self::Unarchive(put::FilledUnarchive::prepare(&texts, step)?),
             Action::File(file) => Self::File(state::File::prepare(&texts, file)?),
             Action::Line(line) => Self::Line(line::Line::prepare(&texts, line)?),
             Action::Stat(path) => Self::Stat(texts.remote(path)?),
@@ -61,7 +61,7 @@ impl Work {
         &self,
         context: &Context<'_>,
         remote: &Remote<S>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<FilesDone, Failure> {
         match self {
             Self::Put(put) => put.run(context, remote).await,
             Self::Get(get) => get.run(context, remote).await,

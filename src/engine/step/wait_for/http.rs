@@ -89,14 +89,14 @@ impl Url {
 
 /// What a web server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// Empty when it was not asked for.
     pub(super) body: Vec<u8>,
 }
 
 /// Why there is no answer.
-pub(super) enum Unanswered {
+pub(super) enum HttpSilence {
     /// What is there gives none: why, as a lowercase fragment.
     Otherwise(String),
     /// The way there broke, which says nothing about the server.
@@ -104,7 +104,7 @@ pub(super) enum Unanswered {
 }
 
 /// Asks over an open connection; `body` says whether the body is wanted.
-pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer, Unanswered> {
+pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<HttpAnswer, HttpSilence> {
     // When it cannot be sent, what is read says why.
     let _ = pipe.writer.send(url.request()).await;
     let mut received = BytesMut::new();
@@ -116,20 +116,20 @@ pub(super) async fn get(pipe: &mut Pipe, url: &Url, body: bool) -> Result<Answer
             }
             ExecEvent::Stderr(_) | ExecEvent::Exit(_) => false,
             ExecEvent::Closed => true,
-            ExecEvent::Lost(failure) => return Err(Unanswered::Lost(failure)),
+            ExecEvent::Lost(failure) => return Err(HttpSilence::Lost(failure)),
         };
         let answer = read(&received, body, ended || received.len() >= MOST);
-        if let Some(answer) = answer.map_err(Unanswered::Otherwise)? {
+        if let Some(answer) = answer.map_err(HttpSilence::Otherwise)? {
             return Ok(answer);
         }
         if ended {
-            return Err(Unanswered::Otherwise("it closed the connection without an answer".to_owned()));
+            return Err(HttpSilence::Otherwise("it closed the connection without an answer".to_owned()));
         }
     }
 }
 
 /// Reads what has come; `None` when it is not enough yet.
-pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Option<Answer>, String> {
+pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Option<HttpAnswer>, String> {
     let mut headers = [httparse::EMPTY_HEADER; 100];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(received) {
@@ -139,7 +139,7 @@ pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Opt
     };
     let status = response.code.unwrap_or_default();
     if !wants_body {
-        return Ok(Some(Answer { status, body: Vec::new() }));
+        return Ok(Some(HttpAnswer { status, body: Vec::new() }));
     }
     let body = received.get(head..).unwrap_or_default();
     let header = |name: &str| {
@@ -158,7 +158,7 @@ pub(super) fn read(received: &[u8], wants_body: bool, ended: bool) -> Result<Opt
         return Ok(None);
     }
     let body = if chunked { unchunked(body) } else { body.to_vec() };
-    Ok(Some(Answer { status, body }))
+    Ok(Some(HttpAnswer { status, body }))
 }
 
 /// The pieces of a chunked body put together (RFC 9112 section 7.1); as far as they go.

@@ -14,7 +14,7 @@ use crate::engine::host::render::Render;
 use crate::engine::host::result::StepResult;
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::look::{self, Probe};
-use crate::engine::step::wait_for::http::{self, Unanswered, Url};
+use crate::engine::step::wait_for::http::{self, HttpSilence, Url};
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::position::Located;
@@ -48,7 +48,7 @@ enum Look {
 }
 
 /// What one look found.
-enum Seen {
+enum WaitSeen {
     Holds,
     /// It does not, and why.
     Not(String),
@@ -69,15 +69,15 @@ pub(in crate::engine::step) async fn run<C: Connector>(
         let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
         let limit = left.clamp(LAST_LOOK, LOOK);
         let mut seen = look.once(cx, limit).await;
-        if wait.gone && matches!(seen, Seen::Not(_)) {
+        if wait.gone && matches!(seen, WaitSeen::Not(_)) {
             seen = look.really_asked(cx, limit).await.unwrap_or(seen);
         }
         let why = match seen {
-            Seen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
-            Seen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
-            Seen::Holds => "it still exists".to_owned(),
-            Seen::Not(why) | Seen::Undecided(why) => why,
-            Seen::Over(result) => return Ok(*result),
+            WaitSeen::Holds if !wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            WaitSeen::Not(_) if wait.gone => return Ok(StepResult::of(StepStatus::Ok)),
+            WaitSeen::Holds => "it still exists".to_owned(),
+            WaitSeen::Not(why) | WaitSeen::Undecided(why) => why,
+            WaitSeen::Over(result) => return Ok(*result),
         };
         cx.activity.heard();
         let now = Instant::now();
@@ -130,14 +130,14 @@ impl Look {
         })
     }
 
-    async fn once<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Seen {
+    async fn once<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> WaitSeen {
         match self {
             Self::Port { address, port } => {
                 let asked = tokio::time::timeout(limit, connect(cx, address, *port)).await;
                 match asked {
                     Ok(Ok(pipe)) => {
                         pipe.writer.close().await;
-                        Seen::Holds
+                        WaitSeen::Holds
                     }
                     Ok(Err(seen)) => seen,
                     Err(_) => silent(address, *port, limit),
@@ -149,8 +149,8 @@ impl Look {
                     let answer = http::get(&mut pipe, url, body.is_some()).await;
                     pipe.writer.close().await;
                     answer.map_err(|why| match why {
-                        Unanswered::Otherwise(why) => Seen::Not(why),
-                        Unanswered::Lost(failure) => lost(failure),
+                        HttpSilence::Otherwise(why) => WaitSeen::Not(why),
+                        HttpSilence::Lost(failure) => lost(failure),
                     })
                 };
                 match tokio::time::timeout(limit, asking).await {
@@ -176,7 +176,7 @@ impl Look {
 impl Look {
     /// Why a port that is not there was never looked at: its address is a name that the host does not know, of which a
     /// server only says that it cannot connect. None when it was.
-    async fn really_asked<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Option<Seen> {
+    async fn really_asked<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Option<WaitSeen> {
         let name = match self {
             Self::Port { address, .. } => address,
             Self::Http { url, .. } if !url.tls => &url.host,
@@ -187,7 +187,7 @@ impl Look {
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
-            return Some(Seen::Undecided(format!("{name:?} is not a host name")));
+            return Some(WaitSeen::Undecided(format!("{name:?} is not a host name")));
         }
         let script = format!(
             "command -v getent >/dev/null || exit 0\n\
@@ -196,31 +196,31 @@ impl Look {
         );
         let at = Located::new(Arc::from(script), cx.step.position.clone());
         match command(cx, &Command::Script(at), limit).await {
-            Seen::Holds => None,
-            Seen::Not(_) => Some(Seen::Undecided(format!("the host does not know the name {name}"))),
-            other @ (Seen::Undecided(_) | Seen::Over(_)) => Some(other),
+            WaitSeen::Holds => None,
+            WaitSeen::Not(_) => Some(WaitSeen::Undecided(format!("the host does not know the name {name}"))),
+            other @ (WaitSeen::Undecided(_) | WaitSeen::Over(_)) => Some(other),
         }
     }
 }
 
 /// A port from which nothing came: as good as closed when it had the full time.
-fn silent(address: &str, port: u16, limit: Duration) -> Seen {
+fn silent(address: &str, port: u16, limit: Duration) -> WaitSeen {
     let why = format!("no answer from port {port} of {address}");
-    if limit == LOOK { Seen::Not(why) } else { Seen::Undecided(why) }
+    if limit == LOOK { WaitSeen::Not(why) } else { WaitSeen::Undecided(why) }
 }
 
 /// Whether an answer is the right one.
-fn judge(answer: &http::Answer, status: &[u16], body: Option<&Regex>) -> Seen {
+fn judge(answer: &http::HttpAnswer, status: &[u16], body: Option<&Regex>) -> WaitSeen {
     let right =
         if status.is_empty() { (200..400).contains(&answer.status) } else { status.contains(&answer.status) };
     if !right {
-        return Seen::Not(format!("it responds with status {}", answer.status));
+        return WaitSeen::Not(format!("it responds with status {}", answer.status));
     }
     match body {
         Some(body) if !body.is_match(&answer.body) => {
-            Seen::Not(format!("it responds with status {}, but its body does not match", answer.status))
+            WaitSeen::Not(format!("it responds with status {}, but its body does not match", answer.status))
         }
-        Some(_) | None => Seen::Holds,
+        Some(_) | None => WaitSeen::Holds,
     }
 }
 
@@ -248,24 +248,24 @@ async fn connect<C: Connector>(
     cx: &StepCx<'_, C>,
     address: &str,
     port: u16,
-) -> Result<crate::ssh::pipe::Pipe, Seen> {
+) -> Result<crate::ssh::pipe::Pipe, WaitSeen> {
     let opened = cx.connection.session().pipe(Program::Tcp { address: Arc::from(address), port }).await;
     opened.map_err(|error| match error.failure.kind {
-        Kind::ConnectRefused | Kind::ConnectTimeout => Seen::Not(error.failure.message()),
-        Kind::ChannelRefused => Seen::Over(Box::new(StepResult::failed(error.failure))),
+        Kind::ConnectRefused | Kind::ConnectTimeout => WaitSeen::Not(error.failure.message()),
+        Kind::ChannelRefused => WaitSeen::Over(Box::new(StepResult::failed(error.failure))),
         _ => lost(error.failure),
     })
 }
 
 /// The connection to the host itself went away.
-fn lost(failure: Failure) -> Seen {
+fn lost(failure: Failure) -> WaitSeen {
     let mut result = StepResult::failed(failure);
     result.outcome.status = StepStatus::Unknown;
-    Seen::Over(Box::new(result))
+    WaitSeen::Over(Box::new(result))
 }
 
 /// What a probe with this deadline found.
-async fn command<C: Connector>(cx: &mut StepCx<'_, C>, look: &Command, limit: Duration) -> Seen {
+async fn command<C: Connector>(cx: &mut StepCx<'_, C>, look: &Command, limit: Duration) -> WaitSeen {
     let bounded = bounded(cx.step, limit);
     seen(look::probe(&mut cx.with(&bounded), look).await, "the command fails")
 }
@@ -275,24 +275,24 @@ fn bounded(step: &Step, limit: Duration) -> Step {
     Step { timeout: Some(TimeLimit::After(limit)), ..step.clone() }
 }
 
-fn seen(probe: Result<Probe, Failure>, no: &str) -> Seen {
+fn seen(probe: Result<Probe, Failure>, no: &str) -> WaitSeen {
     match probe {
-        Ok(Probe::Yes) => Seen::Holds,
-        Ok(Probe::No) => Seen::Not(no.to_owned()),
+        Ok(Probe::Yes) => WaitSeen::Holds,
+        Ok(Probe::No) => WaitSeen::Not(no.to_owned()),
         Ok(Probe::Unasked(unasked)) if unasked.in_vain => {
-            Seen::Over(Box::new(StepResult::failed(unasked.of("wait_for"))))
+            WaitSeen::Over(Box::new(StepResult::failed(unasked.of("wait_for"))))
         }
-        Ok(Probe::Unasked(unasked)) => Seen::Undecided(unasked.why()),
+        Ok(Probe::Unasked(unasked)) => WaitSeen::Undecided(unasked.why()),
         Ok(Probe::Ended(result)) => {
             let timed_out =
                 result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::Timeout);
             let confirmed = timed_out && !result.outcome.may_still_run;
             if confirmed {
-                Seen::Undecided("the command does not end".to_owned())
+                WaitSeen::Undecided("the command does not end".to_owned())
             } else {
-                Seen::Over(result)
+                WaitSeen::Over(result)
             }
         }
-        Err(failure) => Seen::Over(Box::new(StepResult::failed(failure))),
+        Err(failure) => WaitSeen::Over(Box::new(StepResult::failed(failure))),
     }
 }

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::fs::{ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::files::local::stat::Facts;
+use crate::files::local::stat::FileFacts;
 use crate::model::tree::TreePath;
 
 pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -17,12 +17,12 @@ pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(
 #[derive(Debug)]
 pub(super) struct Beneath {
     root: OwnedFd,
-    way: Way,
+    way: BeneathWay,
 }
 
 /// How a path below is opened. Neither way follows a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum BeneathWay {
     /// The kernel sees to it, at once: openat2(2), Linux 5.6.
     #[cfg(target_os = "linux")]
     Kernel,
@@ -32,7 +32,7 @@ pub(super) enum Way {
 
 /// A folder that could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct BeneathRefused {
     /// Where on the way to it.
     pub(super) at: TreePath,
     /// What is there instead of a folder.
@@ -42,17 +42,17 @@ pub(super) struct Refused {
 
 impl Beneath {
     pub(super) fn new(root: OwnedFd) -> Self {
-        let names = Self { root, way: Way::Names };
+        let names = Self { root, way: BeneathWay::Names };
         #[cfg(target_os = "linux")]
         // It may be too old, or kept from us by a container.
         if names.by_kernel(&TreePath::root()).is_ok() {
-            return Self { way: Way::Kernel, ..names };
+            return Self { way: BeneathWay::Kernel, ..names };
         }
         names
     }
 
     #[cfg(test)]
-    pub(super) fn with_way(self, way: Way) -> Self {
+    pub(super) fn with_way(self, way: BeneathWay) -> Self {
         Self { way, ..self }
     }
 
@@ -64,12 +64,12 @@ impl Beneath {
     }
 
     /// Opens a folder; the root, once more, for the empty path.
-    pub(super) fn folder(&self, path: &TreePath) -> Result<OwnedFd, Refused> {
+    pub(super) fn folder(&self, path: &TreePath) -> Result<OwnedFd, BeneathRefused> {
         match self.way {
             // It does not tell where it failed, and gives up when folders are renamed meanwhile.
             #[cfg(target_os = "linux")]
-            Way::Kernel => self.by_kernel(path).or_else(|_| self.by_names(path)),
-            Way::Names => self.by_names(path),
+            BeneathWay::Kernel => self.by_kernel(path).or_else(|_| self.by_names(path)),
+            BeneathWay::Names => self.by_names(path),
         }
     }
 
@@ -80,9 +80,9 @@ impl Beneath {
         openat2(&self.root, name, FOLDER | OFlags::NOFOLLOW, Mode::empty(), resolve)
     }
 
-    fn by_names(&self, path: &TreePath) -> Result<OwnedFd, Refused> {
+    fn by_names(&self, path: &TreePath) -> Result<OwnedFd, BeneathRefused> {
         let mut at = TreePath::root();
-        let mut folder = openat(&self.root, c".", FOLDER, Mode::empty()).map_err(|errno| Refused {
+        let mut folder = openat(&self.root, c".", FOLDER, Mode::empty()).map_err(|errno| BeneathRefused {
             at: at.clone(),
             there: None,
             errno,
@@ -91,8 +91,8 @@ impl Beneath {
             at = at.join(name).expect("the beginning of a path is a path");
             folder = openat(&folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| {
                 let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW);
-                let there = stat.ok().map(|stat| Facts::from(stat).kind);
-                Refused { at: at.clone(), there, errno }
+                let there = stat.ok().map(|stat| FileFacts::from(stat).kind);
+                BeneathRefused { at: at.clone(), there, errno }
             })?;
         }
         Ok(folder)

@@ -12,18 +12,18 @@ use rustix::io::Errno;
 
 use crate::files::local::dest::beneath::{Beneath, open_root};
 use crate::files::local::dest::pending::PendingFile;
-use crate::files::local::dest::place::{Inner, Place, set_mtime};
+use crate::files::local::dest::place::{DestInner, DestPlace, set_mtime};
 use crate::files::local::error::LocalError;
-use crate::files::local::stat::Facts;
+use crate::files::local::stat::FileFacts;
 use crate::model::tree::{Entry, EntryKind, TreePath};
 
 /// A folder that nothing gets out of. Clones are the same folder, in the same run.
 #[derive(Clone, Debug)]
-pub struct Destination(Arc<Inner>);
+pub struct Destination(Arc<DestInner>);
 
 /// What became of a folder that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
+pub enum MadeFolder {
     /// It is new; only its owner may use it until [`Destination::set_folder`] is called.
     Made,
     /// It was there.
@@ -74,7 +74,7 @@ impl Destination {
     }
 
     fn new(root: &Path, beneath: Beneath) -> Self {
-        Self(Arc::new(Inner { shown: root.to_path_buf(), beneath, put: Mutex::default() }))
+        Self(Arc::new(DestInner { shown: root.to_path_buf(), beneath, put: Mutex::default() }))
     }
 
     /// Sees to it that a folder is there, and those above it.
@@ -82,9 +82,9 @@ impl Destination {
     /// # Errors
     ///
     /// Something else is in its place, and stays; or it cannot be made.
-    pub fn folder(&self, path: &TreePath) -> Result<Folder, LocalError> {
+    pub fn folder(&self, path: &TreePath) -> Result<MadeFolder, LocalError> {
         let inner = &*self.0;
-        let (Some(name), Some(parent)) = (path.name(), path.parent()) else { return Ok(Folder::Stood) };
+        let (Some(name), Some(parent)) = (path.name(), path.parent()) else { return Ok(MadeFolder::Stood) };
         let above = match inner.beneath.folder(&parent) {
             Ok(above) => above,
             Err(refused) if refused.errno == Errno::NOENT => {
@@ -94,16 +94,16 @@ impl Destination {
             Err(refused) => return Err(inner.refused(refused)),
         };
         let made = match mkdirat(&above, name, Mode::RWXU) {
-            Ok(()) => Folder::Made,
-            Err(Errno::EXIST) => Folder::Stood,
+            Ok(()) => MadeFolder::Made,
+            Err(Errno::EXIST) => MadeFolder::Stood,
             Err(errno) => return Err(inner.io("make", path, errno)),
         };
         let folder = inner.open(path)?;
-        let facts = Facts::from(fstat(folder).map_err(|errno| inner.io("read", path, errno))?);
+        let facts = FileFacts::from(fstat(folder).map_err(|errno| inner.io("read", path, errno))?);
         let mut put = inner.put();
         match put.get(&facts.identity) {
             // A new one is nobody else's, whoever had its number before.
-            Some(other) if other != path && made == Folder::Stood => Err(inner.clash(path, other)),
+            Some(other) if other != path && made == MadeFolder::Stood => Err(inner.clash(path, other)),
             _ => {
                 put.insert(facts.identity, path.clone());
                 Ok(made)
@@ -144,7 +144,7 @@ impl Destination {
     ///
     /// Something is in its place that is neither file nor link; or it cannot be made.
     pub fn create(&self, path: &TreePath) -> Result<PendingFile, LocalError> {
-        let place = Place::new(&self.0, path)?;
+        let place = DestPlace::new(&self.0, path)?;
         // Before anything is moved: to be told after a gigabyte is too late.
         place.is_free(&self.0.put())?;
         PendingFile::new(place)
@@ -165,13 +165,13 @@ impl Destination {
             let target = String::from_utf8_lossy(target).into_owned();
             return Err(LocalError::UnsafeLink { path: inner.shown(path), target });
         }
-        let place = Place::new(inner, path)?;
+        let place = DestPlace::new(inner, path)?;
         let temporary = place.temporary_name();
         symlinkat(target, &place.folder, &*temporary).map_err(|errno| inner.io("make", path, errno))?;
         let stat = statat(&place.folder, &*temporary, AtFlags::SYMLINK_NOFOLLOW);
         let put = stat
             .map_err(|errno| inner.io("make", path, errno))
-            .and_then(|stat| place.put(&temporary, Facts::from(stat).identity));
+            .and_then(|stat| place.put(&temporary, FileFacts::from(stat).identity));
         if put.is_err() {
             // The error that matters is the one that brought us here.
             let _ = unlinkat(&place.folder, &*temporary, AtFlags::empty());
@@ -197,7 +197,7 @@ impl Destination {
             Err(refused) => return Err(inner.refused(refused)),
         };
         let facts = match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Facts::from(stat),
+            Ok(stat) => FileFacts::from(stat),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(unreadable(errno)),
         };
@@ -220,13 +220,13 @@ impl Destination {
     pub fn open_existing(&self, path: &TreePath) -> Result<File, LocalError> {
         let inner = &self.0;
         let unreadable = |errno| inner.io("read", path, errno);
-        let place = Place::new(inner, path)?;
+        let place = DestPlace::new(inner, path)?;
         // Looked at first: to open a device may do something to it.
         let stat = statat(&place.folder, place.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(unreadable)?;
-        inner.must_be_file(path, Facts::from(stat).kind)?;
+        inner.must_be_file(path, FileFacts::from(stat).kind)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = openat(&place.folder, place.name(), flags, Mode::empty()).map_err(unreadable)?;
-        inner.must_be_file(path, Facts::from(fstat(&fd).map_err(unreadable)?).kind)?;
+        inner.must_be_file(path, FileFacts::from(fstat(&fd).map_err(unreadable)?).kind)?;
         Ok(File::from(fd))
     }
 }

@@ -9,5 +9,5 @@ mod destination;
 mod pending;
 mod place;
 
-pub use crate::files::local::dest::destination::{Destination, Folder};
+pub use crate::files::local::dest::destination::{Destination, MadeFolder};
 pub use pending::PendingFile;

@@ -6,24 +6,24 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, unlinkat};
 
-use crate::files::local::dest::place::{Place, set_mtime};
+use crate::files::local::dest::place::{DestPlace, set_mtime};
 use crate::files::local::error::LocalError;
-use crate::files::local::stat::{Facts, Identity};
+use crate::files::local::stat::{FileFacts, FileIdentity};
 
 /// A file that is being written, under another name beside its path. Goes away when it is dropped uncommitted.
 ///
 /// Nobody but its owner may read it until then: the mode comes last.
 #[derive(Debug)]
 pub struct PendingFile {
-    place: Place,
+    place: DestPlace,
     file: File,
-    identity: Identity,
-    state: State,
+    identity: FileIdentity,
+    state: PendingState,
 }
 
 /// Where the content is.
 #[derive(Debug)]
-enum State {
+enum PendingState {
     /// Under this name, beside its path.
     Beside(Vec<u8>),
     /// At its path.
@@ -31,13 +31,13 @@ enum State {
 }
 
 impl PendingFile {
-    pub(super) fn new(place: Place) -> Result<Self, LocalError> {
+    pub(super) fn new(place: DestPlace) -> Result<Self, LocalError> {
         let temporary = place.temporary_name();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let unwritable = |errno| place.inner.io("write", &place.path, errno);
         let fd = openat(&place.folder, &*temporary, flags, Mode::RUSR | Mode::WUSR).map_err(unwritable)?;
-        let identity = Facts::from(fstat(&fd).map_err(unwritable)?).identity;
-        Ok(Self { place, file: File::from(fd), identity, state: State::Beside(temporary) })
+        let identity = FileFacts::from(fstat(&fd).map_err(unwritable)?).identity;
+        Ok(Self { place, file: File::from(fd), identity, state: PendingState::Beside(temporary) })
     }
 
     /// Writes all the bytes at an offset. Pieces may come in any order, and from several threads.
@@ -66,10 +66,10 @@ impl PendingFile {
             self.file.sync_all()
         });
         settled.map_err(|source| self.error("write", source))?;
-        if let State::Beside(temporary) = &self.state {
+        if let PendingState::Beside(temporary) = &self.state {
             self.place.put(temporary, self.identity)?;
         }
-        self.state = State::There;
+        self.state = PendingState::There;
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl PendingFile {
 
 impl Drop for PendingFile {
     fn drop(&mut self) {
-        if let State::Beside(temporary) = &self.state {
+        if let PendingState::Beside(temporary) = &self.state {
             // Nobody is left to be told; the file is ours by its name.
             let _ = unlinkat(&self.place.folder, &**temporary, AtFlags::empty());
         }

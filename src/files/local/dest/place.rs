@@ -11,28 +11,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, FileType, renameat, statat};
 use rustix::io::Errno;
 
-use crate::files::local::dest::beneath::{Beneath, Refused};
+use crate::files::local::dest::beneath::{Beneath, BeneathRefused};
 use crate::files::local::error::LocalError;
-use crate::files::local::stat::{Facts, Identity, os_path, words};
+use crate::files::local::stat::{FileFacts, FileIdentity, os_path, words};
 use crate::model::tree::TreePath;
 
 /// What a destination and the files that are written into it share.
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct DestInner {
     /// The root in the user's terms.
     pub(super) shown: PathBuf,
     pub(super) beneath: Beneath,
     /// What was put here, to see when two names are one to the file system: `A` and `a` on macOS.
-    pub(super) put: Mutex<HashMap<Identity, TreePath>>,
+    pub(super) put: Mutex<HashMap<FileIdentity, TreePath>>,
 }
 
-impl Inner {
+impl DestInner {
     pub(super) fn open(&self, path: &TreePath) -> Result<OwnedFd, LocalError> {
         self.beneath.folder(path).map_err(|refused| self.refused(refused))
     }
 
     /// What was put here. It is whole after a panic too: each change is one call.
-    pub(super) fn put(&self) -> MutexGuard<'_, HashMap<Identity, TreePath>> {
+    pub(super) fn put(&self) -> MutexGuard<'_, HashMap<FileIdentity, TreePath>> {
         self.put.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -44,7 +44,7 @@ impl Inner {
         }
     }
 
-    pub(super) fn refused(&self, refused: Refused) -> LocalError {
+    pub(super) fn refused(&self, refused: BeneathRefused) -> LocalError {
         match refused.there {
             Some(there) if there != FileType::Directory => self.in_the_way(&refused.at, there),
             _ => self.io("open", &refused.at, refused.errno),
@@ -75,14 +75,14 @@ impl Inner {
 
 /// Where a file or link goes: its folder, open, and its name there.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) inner: Arc<Inner>,
+pub(super) struct DestPlace {
+    pub(super) inner: Arc<DestInner>,
     pub(super) folder: OwnedFd,
     pub(super) path: TreePath,
 }
 
-impl Place {
-    pub(super) fn new(inner: &Arc<Inner>, path: &TreePath) -> Result<Self, LocalError> {
+impl DestPlace {
+    pub(super) fn new(inner: &Arc<DestInner>, path: &TreePath) -> Result<Self, LocalError> {
         let Some(parent) = path.parent() else { return Err(inner.in_the_way(path, FileType::Directory)) };
         Ok(Self { folder: inner.open(&parent)?, inner: Arc::clone(inner), path: path.clone() })
     }
@@ -110,9 +110,12 @@ impl Place {
     /// Whether a file or link may go here: what is here is one too, and was not put here under another name.
     ///
     /// Tells which file is here.
-    pub(super) fn is_free(&self, put: &HashMap<Identity, TreePath>) -> Result<Option<Identity>, LocalError> {
+    pub(super) fn is_free(
+        &self,
+        put: &HashMap<FileIdentity, TreePath>,
+    ) -> Result<Option<FileIdentity>, LocalError> {
         let facts = match statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Facts::from(stat),
+            Ok(stat) => FileFacts::from(stat),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(self.inner.io("write", &self.path, errno)),
         };
@@ -127,7 +130,7 @@ impl Place {
     }
 
     /// Puts here what is under a temporary name beside it.
-    pub(super) fn put(&self, temporary: &[u8], identity: Identity) -> Result<(), LocalError> {
+    pub(super) fn put(&self, temporary: &[u8], identity: FileIdentity) -> Result<(), LocalError> {
         // Held throughout, or two names that are one could both find the place free.
         let mut put = self.inner.put();
         let replaced = self.is_free(&put)?;

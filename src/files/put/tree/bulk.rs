@@ -20,11 +20,13 @@ use crate::files::put::send::Outgoing;
 use crate::files::put::tree::compare::size;
 use crate::files::put::tree::job::{Remarks, SPECIAL, Sending, TreeJob};
 use crate::files::put::verify::Arrivals;
-use crate::files::remote::{Remote, Replaced, Wanted, about, attrs_of, child, shown, split, temporary_name};
+use crate::files::remote::{
+    Remote, Replaced, WantedAttributes, about, attrs_of, child, shown, split, temporary_name,
+};
 use crate::model::outcome::{Failure, Kind};
 use crate::model::tree::Entry;
 use crate::ssh::Session;
-use crate::ssh::sftp::wire::{Attrs, Request};
+use crate::ssh::sftp::wire::{Attrs, SftpRequest};
 use crate::ssh::sftp::{Pending, Sftp, SftpError};
 
 /// Files that are open on the host at a time, at most: enough to fill a short line.
@@ -48,7 +50,7 @@ pub(super) async fn ask_folders(sftp: &Sftp, paths: &[(Vec<u8>, u32)]) -> Result
     let mut asked = Vec::with_capacity(paths.len());
     for (path, mode) in paths {
         let attrs = Attrs { permissions: Some(*mode), ..Attrs::default() };
-        let request = Request::Mkdir { path: Bytes::copy_from_slice(path), attrs };
+        let request = SftpRequest::Mkdir { path: Bytes::copy_from_slice(path), attrs };
         asked.push(sftp.ask(request).await.map_err(|error| error.about(&about("make the folder", path)))?);
     }
     Ok(asked)
@@ -65,7 +67,7 @@ pub(super) async fn set_all<S: Session>(
 }
 
 /// A file that was sent and is not in place yet.
-struct Sent {
+struct SentFile {
     /// Where it is, below the root.
     at: Vec<u8>,
     /// Where it belongs.
@@ -77,7 +79,7 @@ struct Sent {
     owner: Option<(u32, u32)>,
 }
 
-impl Sent {
+impl SentFile {
     fn new(sending: Sending<'_>, job: &TreeJob<'_>, at: Vec<u8>, digest: Digest) -> Self {
         Self {
             at,
@@ -140,7 +142,7 @@ pub(super) async fn send<S: Session>(
 async fn keep_owners<S: Session>(
     remote: &Remote<S>,
     root: &[u8],
-    sent: &[Sent],
+    sent: &[SentFile],
 ) -> Result<Vec<String>, Failure> {
     let keeping = sent.iter().filter_map(|sent| Some((sent, sent.owner?))).map(|(sent, owner)| {
         async move {
@@ -163,10 +165,19 @@ async fn keep_owners<S: Session>(
 }
 
 /// A new owner takes setuid and setgid bits away: they are set again.
-async fn restore_modes<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[Sent]) -> Result<(), Failure> {
+async fn restore_modes<S: Session>(
+    remote: &Remote<S>,
+    root: &[u8],
+    sent: &[SentFile],
+) -> Result<(), Failure> {
     for sent in sent {
         if let Some(mode) = sent.mode.filter(|mode| mode & SPECIAL != 0) {
-            remote.set(&child(root, &sent.at), &Wanted { mode: Some(mode), ..Wanted::default() }).await?;
+            remote
+                .set(
+                    &child(root, &sent.at),
+                    &WantedAttributes { mode: Some(mode), ..WantedAttributes::default() },
+                )
+                .await?;
         }
     }
     Ok(())
@@ -197,12 +208,12 @@ struct Small {
 }
 
 /// A batch of files that is being read.
-struct Reading<'a> {
+struct BulkReading<'a> {
     batch: Vec<Sending<'a>>,
     task: JoinHandle<Result<Vec<Small>, Failure>>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> BulkReading<'a> {
     /// Begins at once. Each file must be as long as it was when it was listed.
     fn begin(job: &TreeJob<'_>, batch: Vec<Sending<'a>>) -> Self {
         let wanted: Vec<(PathBuf, u64)> =
@@ -222,7 +233,9 @@ impl<'a> Reading<'a> {
 }
 
 /// What is being read, once it is there. Cancel-safe.
-async fn next<'a>(reading: &mut Option<Reading<'a>>) -> Option<Result<Vec<(Sending<'a>, Small)>, Failure>> {
+async fn next<'a>(
+    reading: &mut Option<BulkReading<'a>>,
+) -> Option<Result<Vec<(Sending<'a>, Small)>, Failure>> {
     match reading {
         Some(reading) => Some(reading.done().await),
         None => None,
@@ -259,16 +272,16 @@ impl<S: Session> Bulk<'_, S> {
         &self,
         files: &[Sending<'_>],
         open: usize,
-        sent: &mpsc::UnboundedSender<Sent>,
+        sent: &mpsc::UnboundedSender<SentFile>,
     ) -> Result<(), Failure> {
         let block = u64::try_from(BLOCK).unwrap_or(u64::MAX);
         let (small, large): (Vec<Sending<'_>>, Vec<Sending<'_>>) =
             files.iter().partition(|file| size(file.entry) <= block);
         // Nobody listens once something else has failed.
-        let tell = |one: Sent| drop(sent.send(one));
+        let tell = |one: SentFile| drop(sent.send(one));
         let mut under_way = FuturesUnordered::new();
         let mut batches = batches(&small).into_iter();
-        let mut reading = batches.next().map(|batch| Reading::begin(self.job, batch));
+        let mut reading = batches.next().map(|batch| BulkReading::begin(self.job, batch));
         let mut ready = VecDeque::new();
         loop {
             while under_way.len() < open
@@ -282,7 +295,7 @@ impl<S: Session> Bulk<'_, S> {
                 Some(one) = under_way.next() => tell(one?),
                 Some(contents) = next(&mut reading), if ready.len() < BATCH_FILES => {
                     ready.extend(contents?);
-                    reading = batches.next().map(|batch| Reading::begin(self.job, batch));
+                    reading = batches.next().map(|batch| BulkReading::begin(self.job, batch));
                 }
                 else => break,
             }
@@ -306,7 +319,7 @@ impl<S: Session> Bulk<'_, S> {
     }
 
     /// Sends a small file: one round trip for its opening, and one for all the rest.
-    async fn small(&self, sending: Sending<'_>, small: Small) -> Result<Sent, Failure> {
+    async fn small(&self, sending: Sending<'_>, small: Small) -> Result<SentFile, Failure> {
         let at = self.arrival(sending.entry);
         let path = child(self.root, &at);
         let size = u64::try_from(small.data.len()).unwrap_or(u64::MAX);
@@ -316,10 +329,10 @@ impl<S: Session> Bulk<'_, S> {
             return Err(self.remote.explained(&path, failure).await);
         }
         self.job.progress.moved(size);
-        Ok(Sent::new(sending, self.job, at, small.digest))
+        Ok(SentFile::new(sending, self.job, at, small.digest))
     }
 
-    async fn write(&self, path: &[u8], mut rest: Bytes, wanted: &Wanted) -> Result<(), SftpError> {
+    async fn write(&self, path: &[u8], mut rest: Bytes, wanted: &WantedAttributes) -> Result<(), SftpError> {
         let sftp = self.sftp;
         let handle = self.remote.open_new(sftp, path).await?;
         let most = usize::try_from(sftp.limits().await.write).unwrap_or(BLOCK);
@@ -328,14 +341,14 @@ impl<S: Session> Bulk<'_, S> {
         while !rest.is_empty() {
             let data = rest.split_to(most.min(rest.len()));
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-            asked.push(sftp.ask(Request::Write { handle: handle.clone(), offset, data }).await?);
+            asked.push(sftp.ask(SftpRequest::Write { handle: handle.clone(), offset, data }).await?);
             offset += length;
         }
         self.remote.seal(sftp, path, handle, attrs_of(wanted), asked).await
     }
 
     /// Sends a file that is more than a block.
-    async fn large(&self, sending: Sending<'_>) -> Result<Sent, Failure> {
+    async fn large(&self, sending: Sending<'_>) -> Result<SentFile, Failure> {
         let (remote, job) = (self.remote, self.job);
         let at = self.arrival(sending.entry);
         let path = child(self.root, &at);
@@ -346,7 +359,7 @@ impl<S: Session> Bulk<'_, S> {
             })
         });
         let content = Arc::new(content.await?);
-        let wanted = Wanted { owner: None, group: None, ..sending.wanted(job) };
+        let wanted = WantedAttributes { owner: None, group: None, ..sending.wanted(job) };
         let outgoing = Outgoing {
             content: &content,
             path: &path,
@@ -363,7 +376,7 @@ impl<S: Session> Bulk<'_, S> {
             return Err(remote.explained(&path, failure).await);
         }
         content.unchanged()?;
-        Ok(Sent::new(sending, job, at, content.digest().await?))
+        Ok(SentFile::new(sending, job, at, content.digest().await?))
     }
 }
 
@@ -371,8 +384,8 @@ impl<S: Session> Bulk<'_, S> {
 async fn verify<S: Session>(
     remote: &Remote<S>,
     root: &[u8],
-    mut arrived: mpsc::UnboundedReceiver<Sent>,
-) -> Result<Vec<Sent>, Failure> {
+    mut arrived: mpsc::UnboundedReceiver<SentFile>,
+) -> Result<Vec<SentFile>, Failure> {
     // Started while the first files are on their way; why there is none is told when it is needed.
     let _ = remote.shell().await;
     let (mut verified, mut ready) = (Vec::new(), Vec::new());
@@ -389,7 +402,7 @@ async fn verify<S: Session>(
     }
 }
 
-async fn count<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[Sent]) -> Result<(), Failure> {
+async fn count<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[SentFile]) -> Result<(), Failure> {
     let paths: Vec<Vec<u8>> = sent.iter().map(|sent| sent.at.clone()).collect();
     let theirs = match remote.digests_in(root, &paths, Duration::from_secs(600)).await? {
         Some(digests) => digests,
@@ -415,7 +428,7 @@ async fn count<S: Session>(remote: &Remote<S>, root: &[u8], sent: &[Sent]) -> Re
 async fn put_in_place<S: Session>(
     remote: &Remote<S>,
     root: &[u8],
-    sent: &[Sent],
+    sent: &[SentFile],
 ) -> Result<Replaced, Failure> {
     let replacing = sent.iter().map(|sent| {
         let (from, to) = (child(root, &sent.at), child(root, &sent.target));

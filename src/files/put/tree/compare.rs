@@ -95,7 +95,7 @@ pub(super) async fn compare<'a, S: Session>(
     let there = if is_there { listed(remote, job).await? } else { BTreeMap::new() };
     let mut difference = Difference::default();
     let mut alike: Vec<(&Entry, Meta)> = Vec::new();
-    let kept = if job.delete { Kept::of(&job.walked.selection, &there) } else { Kept::default() };
+    let kept = if job.delete { KeptPaths::of(&job.walked.selection, &there) } else { KeptPaths::default() };
     for entry in &job.walked.entries {
         let mut meta = there.get(&entry.path).copied();
         if matches!(
@@ -161,13 +161,13 @@ fn ancestors(path: &TreePath) -> impl Iterator<Item = TreePath> {
 
 /// What of the host is left out, and so never removed.
 #[derive(Default)]
-struct Kept {
+struct KeptPaths {
     left_out: BTreeSet<TreePath>,
     /// The folders that it is in, each with some of it.
     above: BTreeMap<TreePath, TreePath>,
 }
 
-impl Kept {
+impl KeptPaths {
     fn of(selection: &Selection, there: &BTreeMap<TreePath, Meta>) -> Self {
         let left_out: BTreeSet<TreePath> = there
             .iter()
@@ -191,7 +191,7 @@ impl Kept {
 /// Something of another kind: files and links give way to each other; a folder gives way only where all is to be ours.
 fn in_the_way(
     job: &TreeJob<'_>,
-    kept: &Kept,
+    kept: &KeptPaths,
     difference: &mut Difference<'_>,
     entry: &Entry,
     meta: Meta,

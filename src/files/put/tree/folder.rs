@@ -9,7 +9,7 @@ use crate::files::put::file::{FileJob, Placing, put_file, settle};
 use crate::files::put::tree::bulk;
 use crate::files::put::tree::compare::{Difference, compare};
 use crate::files::put::tree::job::{PutTree, Remarks, SPECIAL, Sending, TreeJob, below};
-use crate::files::remote::{Remote, Replaced, Wanted, about, attrs_of, is_folder, shown, split};
+use crate::files::remote::{Remote, Replaced, WantedAttributes, about, attrs_of, is_folder, shown, split};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
 
@@ -72,7 +72,7 @@ async fn new_folder<S: Session>(
         // A new owner takes setuid bits away.
         if let Some(mode) = job.files.mode.filter(|mode| mode & SPECIAL != 0) {
             for file in &difference.files {
-                let wanted = Wanted { mode: Some(mode), ..Wanted::default() };
+                let wanted = WantedAttributes { mode: Some(mode), ..WantedAttributes::default() };
                 remote.set(&below(&stage, &file.entry.path), &wanted).await?;
             }
         }
@@ -103,7 +103,7 @@ async fn into_folder<S: Session>(
     }
     if job.owned() {
         for folder in &difference.folders {
-            let owner = Wanted { mode: None, mtime: None, ..job.files.clone() };
+            let owner = WantedAttributes { mode: None, mtime: None, ..job.files.clone() };
             remote.set(&below(job.target, &folder.path), &owner).await?;
         }
     }
@@ -233,7 +233,11 @@ async fn one_by_one<S: Session>(
 }
 
 /// The folders that were made, the innermost first, with the modes and times that they are to have.
-fn made_folders(job: &TreeJob<'_>, root: &[u8], difference: &Difference<'_>) -> Vec<(Vec<u8>, Wanted)> {
+fn made_folders(
+    job: &TreeJob<'_>,
+    root: &[u8],
+    difference: &Difference<'_>,
+) -> Vec<(Vec<u8>, WantedAttributes)> {
     difference
         .folders
         .iter()
@@ -242,7 +246,7 @@ fn made_folders(job: &TreeJob<'_>, root: &[u8], difference: &Difference<'_>) -> 
             // The host's umask may have taken something away.
             let mode = Some(job.folder_mode(entry, None));
             let mtime = job.times.then_some(entry.mtime);
-            (below(root, &entry.path), Wanted { mode, mtime, ..Wanted::default() })
+            (below(root, &entry.path), WantedAttributes { mode, mtime, ..WantedAttributes::default() })
         })
         .collect()
 }
@@ -277,7 +281,10 @@ async fn finish_folders<S: Session>(
         }
     }
     for (entry, meta) in difference.unlike_folders.iter().rev() {
-        let wanted = Wanted { mode: Some(job.folder_mode(entry, Some(meta))), ..Wanted::default() };
+        let wanted = WantedAttributes {
+            mode: Some(job.folder_mode(entry, Some(meta))),
+            ..WantedAttributes::default()
+        };
         settle(remote, &wanted, &below(root, &entry.path), meta, false).await?;
     }
     Ok(())

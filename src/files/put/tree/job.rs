@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::files::local::Walked;
 use crate::files::meta::{Meta, MetaKind};
-use crate::files::progress::Progress;
-use crate::files::remote::{Wanted, child};
+use crate::files::progress::TransferProgress;
+use crate::files::remote::{WantedAttributes, child};
 use crate::model::tree::{Entry, EntryKind, TreePath};
 
 /// Paths that a record names, at most.
@@ -20,7 +20,7 @@ pub struct TreeJob<'a> {
     /// The path that the folder will have on the host.
     pub target: &'a [u8],
     /// What files are to be like; without a mode each has its own.
-    pub files: &'a Wanted,
+    pub files: &'a WantedAttributes,
     /// Mode of folders; without one each has its own.
     pub folder_mode: Option<u32>,
     /// Files keep their times.
@@ -34,7 +34,7 @@ pub struct TreeJob<'a> {
     /// Bytes of one host that may be on their way.
     pub in_flight: usize,
     /// Where it is counted.
-    pub progress: &'a Progress,
+    pub progress: &'a TransferProgress,
 }
 
 /// What became of a folder.
@@ -73,7 +73,7 @@ pub(super) struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    pub(super) fn wanted(&self, job: &TreeJob<'_>) -> Wanted {
+    pub(super) fn wanted(&self, job: &TreeJob<'_>) -> WantedAttributes {
         job.wanted(self.entry, self.before.as_ref())
     }
 }
@@ -83,12 +83,12 @@ pub(super) const SPECIAL: u32 = 0o7000;
 
 impl TreeJob<'_> {
     /// What a file is to be like, in the place of another.
-    pub(super) fn wanted(&self, entry: &Entry, before: Option<&Meta>) -> Wanted {
+    pub(super) fn wanted(&self, entry: &Entry, before: Option<&Meta>) -> WantedAttributes {
         let usual = match before {
             Some(Meta { mode: Some(mode), .. }) if !self.mirror => *mode,
             _ => ours(entry, before),
         };
-        Wanted {
+        WantedAttributes {
             mode: Some(self.files.mode.unwrap_or(usual)),
             mtime: self.times.then_some(entry.mtime),
             ..self.files.clone()

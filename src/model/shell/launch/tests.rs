@@ -15,7 +15,7 @@ fn script(token: &Token, body: &str) -> String {
 
 /// Its output and its status. What is typed goes in when the shell is ready, the input when it has begun; it is
 /// held open until the end.
-fn run(login: &[String], token: &Token, line: &Line, input: Option<&str>) -> (String, Option<i32>) {
+fn run(login: &[String], token: &Token, line: &LaunchLine, input: Option<&str>) -> (String, Option<i32>) {
     let mut command = Command::new(&login[0]);
     command.args(&login[1..]).args(["-c", &line.line]).process_group(0);
     let mut child =

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use crate::model::inventory::{Host, Inventory, Role, address_of, is_ad_hoc};
 use crate::model::name::check_address;
 use crate::model::range;
-use crate::model::range::{Block, PatternError, parse_ip};
+use crate::model::range::{CidrBlock, PatternError, parse_ip};
 use crate::model::target::outsider;
-use crate::model::target::outsider::Login;
-use crate::model::target::parse::{Atom, Item, Operator, Pattern};
+use crate::model::target::outsider::OutsiderLogin;
+use crate::model::target::parse::{Atom, TargetItem, TargetOperator, TargetPattern};
 use crate::model::target::universe::listed;
 
 /// Indices of hosts; those past the inventory's are staged.
@@ -57,7 +57,7 @@ pub(in crate::model::target) struct Universe<'a> {
 #[derive(Default)]
 pub(in crate::model::target) struct Staged {
     hosts: Vec<Host>,
-    logins: BTreeMap<usize, Login>,
+    logins: BTreeMap<usize, OutsiderLogin>,
 }
 
 impl<'a> Universe<'a> {
@@ -110,7 +110,7 @@ impl<'a> Universe<'a> {
     /// that stands beside their item.
     pub(in crate::model::target) fn evaluate(
         &mut self,
-        items: &[(usize, Item)],
+        items: &[(usize, TargetItem)],
         base: Option<HostSet>,
         sense: Sense,
         errors: &mut Vec<(usize, PatternError)>,
@@ -140,7 +140,7 @@ impl<'a> Universe<'a> {
         union
     }
 
-    fn item(&mut self, item: &Item, sense: Sense, mut report: impl FnMut(PatternError)) -> HostSet {
+    fn item(&mut self, item: &TargetItem, sense: Sense, mut report: impl FnMut(PatternError)) -> HostSet {
         let mut matches = |universe: &mut Self, atom: &Atom, sense| {
             universe.matches(atom, sense).unwrap_or_else(|error| {
                 report(error.within(atom.column));
@@ -151,8 +151,8 @@ impl<'a> Universe<'a> {
         for (operator, atom) in &item.rest {
             let other = matches(self, atom, Sense::Refining);
             match operator {
-                Operator::And => hosts.retain(|host| other.contains(host)),
-                Operator::Without => hosts.retain(|host| !other.contains(host)),
+                TargetOperator::And => hosts.retain(|host| other.contains(host)),
+                TargetOperator::Without => hosts.retain(|host| !other.contains(host)),
             }
         }
         hosts
@@ -160,12 +160,12 @@ impl<'a> Universe<'a> {
 
     fn matches(&mut self, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
         match &atom.pattern {
-            Pattern::All if self.bare => {
+            TargetPattern::All if self.bare => {
                 Err(PatternError::at(1, "\"all\" needs an inventory, and it has no hosts"))
             }
-            Pattern::All => Ok(self.own().map(|(index, _)| index).collect()),
-            Pattern::Role(name) => self.role(name),
-            Pattern::Glob(globs) => {
+            TargetPattern::All => Ok(self.own().map(|(index, _)| index).collect()),
+            TargetPattern::Role(name) => self.role(name),
+            TargetPattern::Glob(globs) => {
                 let matches = |host: &Host| {
                     globs.is_match(host.name.as_str())
                         || (is_ad_hoc(host) && globs.is_match(address_of(host)))
@@ -174,8 +174,8 @@ impl<'a> Universe<'a> {
                 let found: HostSet = matching.filter(|&index| self.is_candidate(index, sense)).collect();
                 if found.is_empty() { Err(self.unmatched(&atom.text, sense)) } else { Ok(found) }
             }
-            Pattern::Block(block) => self.block(block, atom, sense),
-            Pattern::Names { login, names } => self.names(names, login, atom, sense),
+            TargetPattern::Block(block) => self.block(block, atom, sense),
+            TargetPattern::Names { login, names } => self.names(names, login, atom, sense),
         }
     }
 
@@ -189,7 +189,7 @@ impl<'a> Universe<'a> {
         }
     }
 
-    fn block(&mut self, block: &Block, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
+    fn block(&mut self, block: &CidrBlock, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
         let found: HostSet = (self.by_ip.iter())
             .filter(|(address, _)| block.contains(**address))
             .flat_map(|(_, hosts)| hosts.iter().copied())
@@ -199,7 +199,7 @@ impl<'a> Universe<'a> {
             return Ok(found);
         }
         if self.bare && sense == Sense::Adding && self.outsiders == Outsiders::Welcome {
-            return self.names(&atom.text, &Login::default(), atom, sense);
+            return self.names(&atom.text, &OutsiderLogin::default(), atom, sense);
         }
         Err(PatternError::at(1, format!("no host of the inventory has an address in {}", atom.text)))
     }
@@ -207,7 +207,7 @@ impl<'a> Universe<'a> {
     fn names(
         &mut self,
         names: &str,
-        login: &Login,
+        login: &OutsiderLogin,
         atom: &Atom,
         sense: Sense,
     ) -> Result<HostSet, PatternError> {
@@ -245,7 +245,7 @@ impl<'a> Universe<'a> {
     fn known(
         &mut self,
         name: &str,
-        login: &Login,
+        login: &OutsiderLogin,
         sense: Sense,
         found: &mut HostSet,
     ) -> Result<bool, PatternError> {
@@ -280,7 +280,12 @@ impl<'a> Universe<'a> {
         Ok(!here.is_empty())
     }
 
-    fn override_login(&mut self, index: usize, login: &Login, name: &str) -> Result<(), PatternError> {
+    fn override_login(
+        &mut self,
+        index: usize,
+        login: &OutsiderLogin,
+        name: &str,
+    ) -> Result<(), PatternError> {
         match self.staged.logins.insert(index, login.clone()) {
             Some(other) if other != *login => {
                 let message = format!("{name} is given with two logins, and a host has one per run");
@@ -290,13 +295,13 @@ impl<'a> Universe<'a> {
         }
     }
 
-    fn may_stage(&self, name: &str, login: &Login, sense: Sense) -> bool {
+    fn may_stage(&self, name: &str, login: &OutsiderLogin, sense: Sense) -> bool {
         sense == Sense::Adding
             && self.outsiders == Outsiders::Welcome
             && (self.bare || !login.is_empty() || parse_ip(name).is_some())
     }
 
-    fn stage(&mut self, address: &str, login: &Login, column: u32) -> Result<usize, PatternError> {
+    fn stage(&mut self, address: &str, login: &OutsiderLogin, column: u32) -> Result<usize, PatternError> {
         // An IP address is a good one; whether its end is a port was asked when it was read.
         if parse_ip(address).is_none() {
             check_address(address).map_err(|message| PatternError::at(1, message))?;

@@ -2,15 +2,15 @@
 
 use crate::model::shell::spelling::Spelling;
 use crate::model::shell::{is_plain, is_reserved, single_quoted};
-use crate::model::template::item::Item;
-use crate::model::template::lexer::seen::{Refusal, refuse};
-use crate::model::template::lexer::state::{Frame, Lexer, Mark, Place};
+use crate::model::template::item::ScriptItem;
+use crate::model::template::lexer::seen::{ValueRefusal, refuse};
+use crate::model::template::lexer::state::{Frame, Lexer, QuotePlace, ValueMark};
 use crate::model::template::problem::{ValueProblem, Wants};
 use crate::model::template::twice::{self, is_number};
 
 impl Lexer<'_> {
     /// Puts in the value of the mark that stands here.
-    pub(super) fn mark(&mut self) -> Result<(), Refusal> {
+    pub(super) fn mark(&mut self) -> Result<(), ValueRefusal> {
         if self.hole(false) {
             return Ok(());
         }
@@ -18,22 +18,22 @@ impl Lexer<'_> {
             return self.mark_where_plain("", "");
         }
         match self.place() {
-            Place::Bare => self.mark_in_commands(),
-            Place::Double => {
+            QuotePlace::Bare => self.mark_in_commands(),
+            QuotePlace::Double => {
                 let mark = self.take_mark("inside quotes")?;
                 self.write_double(&mark);
                 Ok(())
             }
-            Place::Heredoc { strips_tabs } => {
+            QuotePlace::Heredoc { strips_tabs } => {
                 let mark = self.take_mark("in a heredoc")?;
                 self.write_heredoc(&mark, strips_tabs)
             }
-            Place::Plain { place, help } => self.mark_where_plain(&place, help),
+            QuotePlace::Plain { place, help } => self.mark_where_plain(&place, help),
         }
     }
 
     /// A mark between single quotes.
-    pub(super) fn mark_in_single(&mut self) -> Result<(), Refusal> {
+    pub(super) fn mark_in_single(&mut self) -> Result<(), ValueRefusal> {
         if self.hole(true) {
             return Ok(());
         }
@@ -41,10 +41,10 @@ impl Lexer<'_> {
             return self.mark_where_plain("", "");
         }
         match self.place() {
-            Place::Plain { place, help } => self.mark_where_plain(&place, help),
+            QuotePlace::Plain { place, help } => self.mark_where_plain(&place, help),
             // Whatever surrounds it, a single-quoted string within commands is the same for every shell.
-            Place::Bare | Place::Double | Place::Heredoc { .. } => {
-                let Mark { item, word } = self.take_mark("inside quotes")?;
+            QuotePlace::Bare | QuotePlace::Double | QuotePlace::Heredoc { .. } => {
+                let ValueMark { item, word } = self.take_mark("inside quotes")?;
                 self.write(item, Spelling::Single.spell(&word).as_bytes());
                 Ok(())
             }
@@ -52,14 +52,14 @@ impl Lexer<'_> {
     }
 
     /// A mark in a comment: the next line must stay the next line.
-    pub(super) fn mark_in_comment(&mut self, in_substitution: bool) -> Result<(), Refusal> {
+    pub(super) fn mark_in_comment(&mut self, in_substitution: bool) -> Result<(), ValueRefusal> {
         if self.hole(true) {
             return Ok(());
         }
         if in_substitution || self.doubt.is_some() {
             return self.mark_where_plain("in a comment", "leave it out of the comment");
         }
-        let Mark { item, word } = self.take_mark("in a comment")?;
+        let ValueMark { item, word } = self.take_mark("in a comment")?;
         if word.contains('\n') {
             let place = "in a comment, because it has more than one line";
             return Err(refuse(item, place, "leave it out of the comment"));
@@ -69,16 +69,16 @@ impl Lexer<'_> {
     }
 
     /// A mark in a heredoc whose delimiter is quoted: nothing is special but its end.
-    pub(super) fn mark_in_literal_heredoc(&mut self, strips_tabs: bool) -> Result<(), Refusal> {
+    pub(super) fn mark_in_literal_heredoc(&mut self, strips_tabs: bool) -> Result<(), ValueRefusal> {
         if self.hole(true) {
             return Ok(());
         }
         match self.place() {
-            Place::Plain { place, help } => self.mark_where_plain(&place, help),
-            Place::Bare | Place::Double | Place::Heredoc { .. } if self.frames.len() > 1 => {
+            QuotePlace::Plain { place, help } => self.mark_where_plain(&place, help),
+            QuotePlace::Bare | QuotePlace::Double | QuotePlace::Heredoc { .. } if self.frames.len() > 1 => {
                 self.mark_where_plain("in a heredoc inside $(...)", "set a shell variable before the heredoc")
             }
-            Place::Bare | Place::Double | Place::Heredoc { .. } => {
+            QuotePlace::Bare | QuotePlace::Double | QuotePlace::Heredoc { .. } => {
                 let mark = self.take_mark("in a heredoc")?;
                 self.check_tabs(&mark, strips_tabs)?;
                 self.write(mark.item, mark.word.as_bytes());
@@ -88,12 +88,12 @@ impl Lexer<'_> {
     }
 
     /// A mark right behind a backslash, which has taken the place of whatever comes first.
-    pub(super) fn mark_after_backslash(&mut self) -> Result<(), Refusal> {
+    pub(super) fn mark_after_backslash(&mut self) -> Result<(), ValueRefusal> {
         self.mark_where_plain("behind a backslash", "leave the backslash out")
     }
 
     /// A mark right behind a dollar: even a harmless text would name a variable.
-    pub(super) fn mark_after_dollar(&mut self) -> Result<(), Refusal> {
+    pub(super) fn mark_after_dollar(&mut self) -> Result<(), ValueRefusal> {
         if self.hole(true) {
             return Ok(());
         }
@@ -102,13 +102,13 @@ impl Lexer<'_> {
     }
 
     /// A mark where nothing can be quoted: the value must be one that needs no quotes anywhere.
-    pub(super) fn mark_where_plain(&mut self, place: &str, help: &str) -> Result<(), Refusal> {
+    pub(super) fn mark_where_plain(&mut self, place: &str, help: &str) -> Result<(), ValueRefusal> {
         if self.hole(true) {
             return Ok(());
         }
         let innermost = self.frame();
         let calculated = self.calculated();
-        let Mark { item, word } = self.take_mark("where nothing can be quoted")?;
+        let ValueMark { item, word } = self.take_mark("where nothing can be quoted")?;
         if let Some(place) = calculated {
             if !is_number(&word) {
                 return Err(twice::refuse(item, place, Wants::Number));
@@ -157,10 +157,10 @@ impl Lexer<'_> {
     }
 
     /// What may be done where the walk is.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> QuotePlace {
         const BEFORE: &str = "set a shell variable from it in the first lines, and use \"$name\" here";
         if let Some(doubt) = self.doubt {
-            return Place::Plain { place: format!("after {}", doubt.what()), help: BEFORE };
+            return QuotePlace::Plain { place: format!("after {}", doubt.what()), help: BEFORE };
         }
         let mut in_heredoc = false;
         for frame in &self.frames {
@@ -180,22 +180,22 @@ impl Lexer<'_> {
                     }
                 }
             };
-            return Place::Plain { place: place.to_owned(), help };
+            return QuotePlace::Plain { place: place.to_owned(), help };
         }
         match self.frame() {
-            Frame::Double => Place::Double,
+            Frame::Double => QuotePlace::Double,
             // bash 3 looks for the end of `$(...)` inside such a body.
             Frame::Heredoc { .. } if self.frames.len() > 2 => {
-                Place::Plain { place: "in a heredoc inside $(...)".to_owned(), help: BEFORE }
+                QuotePlace::Plain { place: "in a heredoc inside $(...)".to_owned(), help: BEFORE }
             }
-            Frame::Heredoc { strips_tabs } => Place::Heredoc { strips_tabs },
+            Frame::Heredoc { strips_tabs } => QuotePlace::Heredoc { strips_tabs },
             Frame::Commands { .. } | Frame::Backticks | Frame::Braces { .. } | Frame::Arithmetic { .. } => {
-                Place::Bare
+                QuotePlace::Bare
             }
         }
     }
 
-    fn mark_in_commands(&mut self) -> Result<(), Refusal> {
+    fn mark_in_commands(&mut self) -> Result<(), ValueRefusal> {
         let mut before = self.src.get(..self.at).unwrap_or_default();
         while let Some(line) = before.strip_suffix(b"\\\n") {
             before = line;
@@ -205,7 +205,7 @@ impl Lexer<'_> {
         let (index, item) = self.next_item()?;
         let after = self.joined().next();
         match item {
-            Item::Word { plain, .. } => {
+            ScriptItem::Word { plain, .. } => {
                 let neighbour = |byte: Option<u8>| byte.is_some_and(|b| b == 0 || b.is_ascii_lowercase());
                 let letters = plain.bytes().all(|b| b.is_ascii_lowercase());
                 let glued = (in_word && neighbour(before)) || neighbour(after);
@@ -217,14 +217,14 @@ impl Lexer<'_> {
                 let text = if quotes { single_quoted(&plain) } else { plain };
                 self.write(index, text.as_bytes());
             }
-            Item::Words(words) => {
+            ScriptItem::Words(words) => {
                 let ends = matches!(
                     after,
                     None | Some(b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>')
                 );
                 if words.len() != 1 && (in_word || !ends) {
                     let place = "next to other text of its word";
-                    return Err(Refusal { item: index, problem: ValueProblem::WordsPlace { place } });
+                    return Err(ValueRefusal { item: index, problem: ValueProblem::WordsPlace { place } });
                 }
                 let quoted: Vec<String> = words
                     .iter()
@@ -252,7 +252,7 @@ impl Lexer<'_> {
     ///
     /// A backslash behind a byte outside ASCII is not one in every locale (the second byte of GBK and SJIS), so
     /// such a value, and one that `$name` would swallow, leaves the double quotes for single ones.
-    fn write_double(&mut self, mark: &Mark) {
+    fn write_double(&mut self, mark: &ValueMark) {
         let ascii = mark.word.is_ascii() && self.out.last().is_none_or(u8::is_ascii);
         if ascii && !self.after_name {
             let escaped = Spelling::Double.spell(&mark.word);
@@ -262,8 +262,8 @@ impl Lexer<'_> {
         }
     }
 
-    fn write_heredoc(&mut self, mark: &Mark, strips_tabs: bool) -> Result<(), Refusal> {
-        let Mark { item, word } = mark;
+    fn write_heredoc(&mut self, mark: &ValueMark, strips_tabs: bool) -> Result<(), ValueRefusal> {
+        let ValueMark { item, word } = mark;
         self.check_tabs(mark, strips_tabs)?;
         let swallowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '[' | ':');
         if self.after_name && word.starts_with(swallowed) {
@@ -283,7 +283,7 @@ impl Lexer<'_> {
     }
 
     /// Refuses a value whose tabs `<<-` would drop.
-    fn check_tabs(&self, mark: &Mark, strips_tabs: bool) -> Result<(), Refusal> {
+    fn check_tabs(&self, mark: &ValueMark, strips_tabs: bool) -> Result<(), ValueRefusal> {
         let line = self.out.rsplit(|b| *b == b'\n').next().unwrap_or_default();
         let at_start = line.iter().all(|b| *b == b'\t');
         if strips_tabs && (mark.word.contains("\n\t") || (at_start && mark.word.starts_with('\t'))) {
@@ -293,21 +293,21 @@ impl Lexer<'_> {
     }
 
     /// Takes the mark that stands here as one text; a list of one item is that item.
-    pub(super) fn take_mark(&mut self, place: &'static str) -> Result<Mark, Refusal> {
+    pub(super) fn take_mark(&mut self, place: &'static str) -> Result<ValueMark, ValueRefusal> {
         let (item, value) = self.next_item()?;
         let word = match value {
-            Item::Word { quoted: Some(quoted), .. } => quoted,
-            Item::Word { plain, quoted: None } => plain,
-            Item::Words(words) => match <[String; 1]>::try_from(words) {
+            ScriptItem::Word { quoted: Some(quoted), .. } => quoted,
+            ScriptItem::Word { plain, quoted: None } => plain,
+            ScriptItem::Words(words) => match <[String; 1]>::try_from(words) {
                 Ok([word]) => word,
-                Err(_) => return Err(Refusal { item, problem: ValueProblem::WordsPlace { place } }),
+                Err(_) => return Err(ValueRefusal { item, problem: ValueProblem::WordsPlace { place } }),
             },
         };
-        Ok(Mark { item, word })
+        Ok(ValueMark { item, word })
     }
 
     /// Reads a mark; the next byte is the one behind it.
-    fn next_item(&mut self) -> Result<(usize, Item), Refusal> {
+    fn next_item(&mut self) -> Result<(usize, ScriptItem), ValueRefusal> {
         let rest = self.src.get(self.at + 1..self.limit).unwrap_or_default();
         let digits = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
         let index =
@@ -315,7 +315,7 @@ impl Lexer<'_> {
         self.at += digits + 2;
         let found = index.and_then(|index: usize| self.items.get(index).map(|item| (index, item.clone())));
         // Nothing but the formatter writes NUL, so that every mark is whole and has its value.
-        found.ok_or(Refusal { item: usize::MAX, problem: ValueProblem::Nul })
+        found.ok_or(ValueRefusal { item: usize::MAX, problem: ValueProblem::Nul })
     }
 
     /// Writes the text of a value.

@@ -2,14 +2,14 @@
 //! that no value can end it earlier.
 
 use crate::model::shell::is_plain;
-use crate::model::template::lexer::seen::{Refusal, Seen, Trace, refuse};
-use crate::model::template::lexer::state::{Doubt, Frame, Heredoc, Lexer, Mark};
+use crate::model::template::lexer::seen::{SeenConstruct, Trace, ValueRefusal, refuse};
+use crate::model::template::lexer::state::{Frame, Heredoc, Lexer, LexerDoubt, ValueMark};
 
 /// Heredocs inside `$(...)` inside heredocs that are followed; deeper ones are in doubt.
 const MAX_NESTING: usize = 8;
 
 /// The lines of a heredoc, as the shell compares them with the delimiter.
-struct Lines<'a> {
+struct HeredocLines<'a> {
     heredoc: &'a Heredoc,
     /// The line so far, when lines before it end in a backslash.
     joined: Vec<u8>,
@@ -18,25 +18,25 @@ struct Lines<'a> {
 
 /// What a line is to a heredoc.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum HeredocLine {
     Text,
     End,
     /// The end for some shells: they differ about lines joined by a backslash.
     Unclear,
 }
 
-impl Lines<'_> {
-    fn new(heredoc: &Heredoc) -> Lines<'_> {
-        Lines { heredoc, joined: Vec::new(), continues: false }
+impl HeredocLines<'_> {
+    fn new(heredoc: &Heredoc) -> HeredocLines<'_> {
+        HeredocLines { heredoc, joined: Vec::new(), continues: false }
     }
 
-    fn read(&mut self, line: &[u8]) -> Line {
+    fn read(&mut self, line: &[u8]) -> HeredocLine {
         let tabs =
             if self.heredoc.strips_tabs { line.iter().take_while(|b| **b == b'\t').count() } else { 0 };
         let line = line.get(tabs..).unwrap_or_default();
         let ends = line == self.heredoc.delimiter;
         if self.heredoc.literal {
-            return if ends { Line::End } else { Line::Text };
+            return if ends { HeredocLine::End } else { HeredocLine::Text };
         }
         let joined = self.continues;
         self.joined.extend_from_slice(line);
@@ -49,18 +49,18 @@ impl Lines<'_> {
             self.joined.clear();
         }
         match (ends || whole, joined) {
-            (false, _) => Line::Text,
-            (true, false) => Line::End,
-            (true, true) => Line::Unclear,
+            (false, _) => HeredocLine::Text,
+            (true, false) => HeredocLine::End,
+            (true, true) => HeredocLine::Unclear,
         }
     }
 }
 
 impl Lexer<'_> {
     /// Reads `<<`, perhaps `-`, and the delimiter.
-    pub(super) fn heredoc_start(&mut self) -> Result<(), Refusal> {
+    pub(super) fn heredoc_start(&mut self) -> Result<(), ValueRefusal> {
         if self.glued > 0 {
-            self.doubt(Doubt::OddHeredoc);
+            self.doubt(LexerDoubt::OddHeredoc);
         }
         self.copy(2);
         self.in_word = false;
@@ -84,7 +84,7 @@ impl Lexer<'_> {
                     literal = true;
                     match self.peek(1) {
                         Some(0) | Some(b'\n') | None => {
-                            self.doubt(Doubt::OddHeredoc);
+                            self.doubt(LexerDoubt::OddHeredoc);
                             self.copy(1);
                         }
                         Some(next) => {
@@ -95,7 +95,7 @@ impl Lexer<'_> {
                 }
                 0 => self.delimiter_mark(&mut delimiter)?,
                 b'$' | b'`' => {
-                    self.doubt(Doubt::OddHeredoc);
+                    self.doubt(LexerDoubt::OddHeredoc);
                     self.copy(1);
                 }
                 _ => {
@@ -105,14 +105,14 @@ impl Lexer<'_> {
             }
         }
         if delimiter.is_empty() {
-            self.doubt(Doubt::OddHeredoc);
+            self.doubt(LexerDoubt::OddHeredoc);
             return Ok(());
         }
         self.pending.push(Heredoc { delimiter, literal, strips_tabs, level: self.frames.len() });
         Ok(())
     }
 
-    fn quoted_delimiter(&mut self, quote: u8, delimiter: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn quoted_delimiter(&mut self, quote: u8, delimiter: &mut Vec<u8>) -> Result<(), ValueRefusal> {
         self.copy(1);
         while let Some(byte) = self.peek(0) {
             match byte {
@@ -122,7 +122,7 @@ impl Lexer<'_> {
                 }
                 0 => self.delimiter_mark(delimiter)?,
                 b'\n' | b'$' | b'`' | b'\\' => {
-                    self.doubt(Doubt::OddHeredoc);
+                    self.doubt(LexerDoubt::OddHeredoc);
                     self.copy(1);
                 }
                 _ => {
@@ -134,8 +134,8 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    fn delimiter_mark(&mut self, delimiter: &mut Vec<u8>) -> Result<(), Refusal> {
-        let Mark { item, word } = self.take_mark("as the end of a heredoc")?;
+    fn delimiter_mark(&mut self, delimiter: &mut Vec<u8>) -> Result<(), ValueRefusal> {
+        let ValueMark { item, word } = self.take_mark("as the end of a heredoc")?;
         if !is_plain(&word) {
             return Err(refuse(item, "as the end of a heredoc", "write the end of the heredoc yourself"));
         }
@@ -145,7 +145,7 @@ impl Lexer<'_> {
     }
 
     /// Reads the bodies that wait for the newline that was just read.
-    pub(super) fn heredoc_bodies(&mut self) -> Result<(), Refusal> {
+    pub(super) fn heredoc_bodies(&mut self) -> Result<(), ValueRefusal> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -158,7 +158,7 @@ impl Lexer<'_> {
             let nesting = self.frames.iter().filter(|frame| matches!(frame, Frame::Heredoc { .. })).count();
             let end = self.body_end(&heredoc).filter(|_| nesting < MAX_NESTING);
             let end = end.unwrap_or_else(|| {
-                self.doubt(Doubt::OddHeredoc);
+                self.doubt(LexerDoubt::OddHeredoc);
                 self.limit
             });
             self.body(&heredoc, end)?;
@@ -176,14 +176,14 @@ impl Lexer<'_> {
 
     /// Finds the offset of the line that ends a heredoc whose body begins here.
     fn body_end(&mut self, heredoc: &Heredoc) -> Option<usize> {
-        let mut lines = Lines::new(heredoc);
+        let mut lines = HeredocLines::new(heredoc);
         let mut at = self.at;
         let rest = self.src.get(at..self.limit).unwrap_or_default();
         for line in rest.split_inclusive(|b| *b == b'\n') {
             match lines.read(line.strip_suffix(b"\n").unwrap_or(line)) {
-                Line::Text => {}
-                Line::End => return Some(at),
-                Line::Unclear => self.doubt(Doubt::OddHeredoc),
+                HeredocLine::Text => {}
+                HeredocLine::End => return Some(at),
+                HeredocLine::Unclear => self.doubt(LexerDoubt::OddHeredoc),
             }
             at += line.len();
         }
@@ -191,11 +191,11 @@ impl Lexer<'_> {
     }
 
     /// Reads a body and checks that it still ends where it did without its values.
-    fn body(&mut self, heredoc: &Heredoc, end: usize) -> Result<(), Refusal> {
+    fn body(&mut self, heredoc: &Heredoc, end: usize) -> Result<(), ValueRefusal> {
         let (start, first) = (self.out.len(), self.written.len());
         let (begun, seen) = (self.at, self.trace.as_ref().map_or(0, |Trace(seen)| seen.len()));
         if self.frames.len() > 1 && !is_balanced(self.src.get(begun..end).unwrap_or_default()) {
-            self.doubt(Doubt::QuotesInInnerHeredoc);
+            self.doubt(LexerDoubt::QuotesInInnerHeredoc);
         }
         let limit = std::mem::replace(&mut self.limit, end);
         if heredoc.literal {
@@ -210,7 +210,7 @@ impl Lexer<'_> {
             self.frames.push(Frame::Heredoc { strips_tabs: heredoc.strips_tabs });
             self.run()?;
             if self.frames.len() != level + 1 {
-                self.doubt(Doubt::OddHeredoc);
+                self.doubt(LexerDoubt::OddHeredoc);
             }
             self.frames.truncate(level);
             self.flush_pending();
@@ -218,22 +218,24 @@ impl Lexer<'_> {
         self.limit = limit;
         if let Some(Trace(trace)) = &mut self.trace {
             trace.truncate(seen);
-            trace.push(Seen::Skipped { start: begun, end });
+            trace.push(SeenConstruct::Skipped { start: begun, end });
         }
         self.check_end(heredoc, start, first)
     }
 
     /// Refuses a value that, with the text around it, makes a line that ends the heredoc or is lost in it.
-    fn check_end(&self, heredoc: &Heredoc, start: usize, first: usize) -> Result<(), Refusal> {
-        let mut lines = Lines::new(heredoc);
+    fn check_end(&self, heredoc: &Heredoc, start: usize, first: usize) -> Result<(), ValueRefusal> {
+        let mut lines = HeredocLines::new(heredoc);
         let mut at = start;
         for line in self.out.get(start..).unwrap_or_default().split_inclusive(|b| *b == b'\n') {
             at += line.len();
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let place = match lines.read(line) {
-                Line::End | Line::Unclear => "in a heredoc, one of whose lines would end it",
-                Line::Text if heredoc.mangles(line) => "in a heredoc, one of whose lines begins like its end",
-                Line::Text => continue,
+                HeredocLine::End | HeredocLine::Unclear => "in a heredoc, one of whose lines would end it",
+                HeredocLine::Text if heredoc.mangles(line) => {
+                    "in a heredoc, one of whose lines begins like its end"
+                }
+                HeredocLine::Text => continue,
             };
             let culprit = self.written.get(first..).unwrap_or_default().iter().rev().find(|(o, _)| *o < at);
             if let Some((_, item)) = culprit {

@@ -2,7 +2,7 @@
 //! refuses to look for `%s` in what has been rendered, where a value may hold it.
 
 use crate::model::template::item::{HOLE, Hole};
-use crate::model::template::lexer::state::{Lexer, Place};
+use crate::model::template::lexer::state::{Lexer, QuotePlace};
 
 impl Lexer<'_> {
     /// Notes the hole that stands here, if one does.
@@ -10,7 +10,7 @@ impl Lexer<'_> {
         if !self.starts_with(HOLE.as_bytes()) {
             return false;
         }
-        let bare = !quoted && matches!(self.place(), Place::Bare);
+        let bare = !quoted && matches!(self.place(), QuotePlace::Bare);
         self.holes.push(Hole { at: self.out.len(), bare });
         self.at += HOLE.len();
         self.after_name = false;

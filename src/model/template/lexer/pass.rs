@@ -1,12 +1,15 @@
 //! A walk over a script from its beginning to its end.
 
-use crate::model::template::item::{Item, Rendered};
-use crate::model::template::lexer::seen::{Opened, Refusal, Seen, Trace};
-use crate::model::template::lexer::state::{Doubt, Frame, Lexer};
+use crate::model::template::item::{Rendered, ScriptItem};
+use crate::model::template::lexer::seen::{OpenedConstruct, SeenConstruct, Trace, ValueRefusal};
+use crate::model::template::lexer::state::{Frame, Lexer, LexerDoubt};
 use crate::model::template::twice;
 
 /// Replaces the marks of a script by their values.
-pub(in crate::model::template) fn substitute(script: &str, items: &[Item]) -> Result<Rendered, Refusal> {
+pub(in crate::model::template) fn substitute(
+    script: &str,
+    items: &[ScriptItem],
+) -> Result<Rendered, ValueRefusal> {
     let mut lexer = Lexer::new(script, items, Some(Trace::default()));
     lexer.run()?;
     let Trace(seen) = lexer.trace.take().unwrap_or_default();
@@ -17,14 +20,14 @@ pub(in crate::model::template) fn substitute(script: &str, items: &[Item]) -> Re
 
 /// Walks a script with marks for so many values, whatever they are; `None` when their place or the script is in doubt.
 pub(in crate::model::template) fn trace(script: &str, values: usize) -> Option<Trace> {
-    let items = vec![Item::Word { plain: "x".to_owned(), quoted: None }; values];
+    let items = vec![ScriptItem::Word { plain: "x".to_owned(), quoted: None }; values];
     let mut lexer = Lexer::new(script, &items, Some(Trace::default()));
     lexer.run().ok()?;
     if lexer.doubt.is_some() { None } else { lexer.trace }
 }
 
 impl<'a> Lexer<'a> {
-    fn new(script: &'a str, items: &'a [Item], trace: Option<Trace>) -> Self {
+    fn new(script: &'a str, items: &'a [ScriptItem], trace: Option<Trace>) -> Self {
         Self {
             src: script.as_bytes(),
             at: 0,
@@ -47,14 +50,14 @@ impl<'a> Lexer<'a> {
 }
 
 impl Lexer<'_> {
-    pub(super) fn saw(&mut self, seen: Seen) {
+    pub(super) fn saw(&mut self, seen: SeenConstruct) {
         if let Some(Trace(trace)) = &mut self.trace {
             trace.push(seen);
         }
     }
 
     /// Reads up to the limit.
-    pub(super) fn run(&mut self) -> Result<(), Refusal> {
+    pub(super) fn run(&mut self) -> Result<(), ValueRefusal> {
         while let Some(byte) = self.peek(0) {
             self.follow_subscript(byte);
             match self.frame() {
@@ -88,14 +91,14 @@ impl Lexer<'_> {
     /// Notes an operator that a backslash at the end of the line may complete on the next one.
     pub(super) fn split_operator(&mut self) {
         if self.peek(1) == Some(b'\\') && self.peek(2) == Some(b'\n') {
-            self.doubt(Doubt::SplitOperator);
+            self.doubt(LexerDoubt::SplitOperator);
         }
     }
 
     /// The same for an operator that was just copied.
     pub(super) fn split_here(&mut self) {
         if self.starts_with(b"\\\n") {
-            self.doubt(Doubt::SplitOperator);
+            self.doubt(LexerDoubt::SplitOperator);
         }
     }
 
@@ -109,19 +112,19 @@ impl Lexer<'_> {
     pub(super) fn flush_pending(&mut self) {
         if !self.pending.is_empty() {
             self.pending.clear();
-            self.doubt(Doubt::OddHeredoc);
+            self.doubt(LexerDoubt::OddHeredoc);
         }
     }
 
     pub(super) fn open(&mut self, frame: Frame) {
         let what = match frame {
-            Frame::Commands { .. } => Opened::Commands,
-            Frame::Double => Opened::Double,
+            Frame::Commands { .. } => OpenedConstruct::Commands,
+            Frame::Double => OpenedConstruct::Double,
             Frame::Heredoc { .. } | Frame::Backticks | Frame::Braces { .. } | Frame::Arithmetic { .. } => {
-                Opened::Other
+                OpenedConstruct::Other
             }
         };
-        self.saw(Seen::Open { at: self.at, what });
+        self.saw(SeenConstruct::Open { at: self.at, what });
         self.frames.push(frame);
         self.after_name = false;
     }
@@ -129,7 +132,7 @@ impl Lexer<'_> {
     pub(super) fn close(&mut self) {
         if self.frames.len() > 1 {
             self.frames.pop();
-            self.saw(Seen::Close { at: self.at });
+            self.saw(SeenConstruct::Close { at: self.at });
         }
         self.in_word = true;
     }
@@ -158,7 +161,7 @@ impl Lexer<'_> {
     }
 
     /// The first doubt is the one worth telling.
-    pub(super) fn doubt(&mut self, doubt: Doubt) {
+    pub(super) fn doubt(&mut self, doubt: LexerDoubt) {
         self.doubt.get_or_insert(doubt);
     }
 

@@ -4,7 +4,7 @@ use crate::model::template::problem::ValueProblem;
 
 /// A value that cannot stand where it does.
 #[derive(Debug)]
-pub(in crate::model::template) struct Refusal {
+pub(in crate::model::template) struct ValueRefusal {
     /// The value's index.
     pub item: usize,
     /// Why.
@@ -13,13 +13,13 @@ pub(in crate::model::template) struct Refusal {
 
 /// What a walk over a script came by, in order. Offsets are those of the script with its marks.
 #[derive(Debug, Default)]
-pub(in crate::model::template) struct Trace(pub(in crate::model::template) Vec<Seen>);
+pub(in crate::model::template) struct Trace(pub(in crate::model::template) Vec<SeenConstruct>);
 
 /// A part of a script that has rules of its own.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::model::template) enum Seen {
+pub(in crate::model::template) enum SeenConstruct {
     /// A construct begins; `at` is behind what opens it.
-    Open { at: usize, what: Opened },
+    Open { at: usize, what: OpenedConstruct },
     /// The innermost construct ends; `at` is behind what closes it.
     Close { at: usize },
     /// `'...'`, quotes included.
@@ -30,7 +30,7 @@ pub(in crate::model::template) enum Seen {
 
 /// What kind of construct begins.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::model::template) enum Opened {
+pub(in crate::model::template) enum OpenedConstruct {
     /// `$(`
     Commands,
     /// `"`
@@ -40,6 +40,6 @@ pub(in crate::model::template) enum Opened {
 }
 
 /// A refusal in words.
-pub(super) fn refuse(item: usize, place: impl Into<String>, help: impl Into<String>) -> Refusal {
-    Refusal { item, problem: ValueProblem::Place { place: place.into(), help: help.into() } }
+pub(super) fn refuse(item: usize, place: impl Into<String>, help: impl Into<String>) -> ValueRefusal {
+    ValueRefusal { item, problem: ValueProblem::Place { place: place.into(), help: help.into() } }
 }

@@ -1,6 +1,6 @@
 //! Where a walk over a script is: what is open, what is in doubt, what has been written.
 
-use crate::model::template::item::{Hole, Item};
+use crate::model::template::item::{Hole, ScriptItem};
 use crate::model::template::lexer::seen::Trace;
 
 /// A construct that is open, with its own rules inside.
@@ -36,7 +36,7 @@ pub(super) enum Frame {
 
 /// A construct after which shells may disagree about where they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(super) enum LexerDoubt {
     /// `case` inside `$(...)`: its `)` ends the substitution for shells that count parentheses (bash 3).
     CaseInSubstitution,
     /// A comment with quotes or parentheses inside `$(...)`: bash 3 reads them.
@@ -63,7 +63,7 @@ pub(super) enum Doubt {
     OddHeredoc,
 }
 
-impl Doubt {
+impl LexerDoubt {
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::CaseInSubstitution => "\"case\" inside $(...)",
@@ -91,7 +91,7 @@ pub(super) struct Lexer<'a> {
     pub(super) limit: usize,
     /// The script so far.
     pub(super) out: Vec<u8>,
-    pub(super) items: &'a [Item],
+    pub(super) items: &'a [ScriptItem],
     /// What is open, innermost last; never empty.
     pub(super) frames: Vec<Frame>,
     /// Whether the byte before belongs to a word, in commands.
@@ -107,7 +107,7 @@ pub(super) struct Lexer<'a> {
     /// Heredocs whose bodies begin after this line.
     pub(super) pending: Vec<Heredoc>,
     /// Set once shells may be elsewhere than this lexer.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) doubt: Option<LexerDoubt>,
     /// Where values were written (offset in `out`, index), for the check of heredocs.
     pub(super) written: Vec<(usize, usize)>,
     /// Where files belong that are not known yet.
@@ -130,7 +130,7 @@ pub(super) struct Heredoc {
 }
 
 /// A value at a place that takes one text.
-pub(super) struct Mark {
+pub(super) struct ValueMark {
     /// Its index.
     pub item: usize,
     /// Its text.
@@ -138,7 +138,7 @@ pub(super) struct Mark {
 }
 
 /// What the constructs that are open allow.
-pub(super) enum Place {
+pub(super) enum QuotePlace {
     /// A word of a command.
     Bare,
     /// Inside double quotes.

@@ -1,11 +1,11 @@
 //! The steps of the walk: how each construct of a script begins, goes on and ends. Owns the grammar; refuses to
 //! write values.
 
-use crate::model::template::lexer::seen::{Refusal, Seen};
-use crate::model::template::lexer::state::{Doubt, Frame, Lexer};
+use crate::model::template::lexer::seen::{SeenConstruct, ValueRefusal};
+use crate::model::template::lexer::state::{Frame, Lexer, LexerDoubt};
 
 impl Lexer<'_> {
-    pub(super) fn commands(&mut self, byte: u8, depth: Option<u32>) -> Result<(), Refusal> {
+    pub(super) fn commands(&mut self, byte: u8, depth: Option<u32>) -> Result<(), ValueRefusal> {
         let begins_word = !self.in_word;
         // bash drops the line at an operator inside `x=(...)` and goes on with the next, in the midst of quotes.
         let substitutes = matches!(byte, b'<' | b'>') && self.peek(1) == Some(b'(');
@@ -13,7 +13,7 @@ impl Lexer<'_> {
             && !substitutes
             && matches!(byte, b'<' | b'>' | b'&' | b'|' | b';' | b'(')
         {
-            self.doubt(Doubt::OperatorInArray);
+            self.doubt(LexerDoubt::OperatorInArray);
         }
         match byte {
             0 => return self.mark(),
@@ -90,7 +90,7 @@ impl Lexer<'_> {
             }
             _ => {
                 if begins_word && depth.is_some() && self.is_case() {
-                    self.doubt(Doubt::CaseInSubstitution);
+                    self.doubt(LexerDoubt::CaseInSubstitution);
                 }
                 self.copy(1);
                 self.in_word = true;
@@ -106,7 +106,7 @@ impl Lexer<'_> {
         is_case && matches!(ahead.next(), Some(b' ' | b'\t' | b'\n' | 0))
     }
 
-    pub(super) fn double(&mut self, byte: u8) -> Result<(), Refusal> {
+    pub(super) fn double(&mut self, byte: u8) -> Result<(), ValueRefusal> {
         match byte {
             0 => return self.mark(),
             b'"' => {
@@ -118,12 +118,12 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    pub(super) fn heredoc_text(&mut self, byte: u8) -> Result<(), Refusal> {
+    pub(super) fn heredoc_text(&mut self, byte: u8) -> Result<(), ValueRefusal> {
         if byte == 0 { self.mark() } else { self.expanding(byte) }
     }
 
     /// What double quotes and heredocs have in common.
-    fn expanding(&mut self, byte: u8) -> Result<(), Refusal> {
+    fn expanding(&mut self, byte: u8) -> Result<(), ValueRefusal> {
         match byte {
             b'\\' => return self.escape(),
             b'$' => return self.dollar(true),
@@ -138,7 +138,7 @@ impl Lexer<'_> {
     }
 
     /// Old command substitution: every shell ends it at the next backtick without a backslash.
-    pub(super) fn backticks(&mut self, byte: u8) -> Result<(), Refusal> {
+    pub(super) fn backticks(&mut self, byte: u8) -> Result<(), ValueRefusal> {
         match byte {
             0 => return self.mark(),
             b'`' => {
@@ -152,7 +152,7 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    pub(super) fn braces(&mut self, byte: u8, quoted: bool) -> Result<(), Refusal> {
+    pub(super) fn braces(&mut self, byte: u8, quoted: bool) -> Result<(), ValueRefusal> {
         match byte {
             0 => return self.mark(),
             b'}' => {
@@ -161,12 +161,12 @@ impl Lexer<'_> {
             }
             // dash, bash and zsh each have their own idea of quotes in here once there are quotes around.
             b'\'' | b'"' if quoted => {
-                self.doubt(Doubt::QuotesInBraces);
+                self.doubt(LexerDoubt::QuotesInBraces);
                 self.copy(1);
             }
             // zsh may count braces.
             b'{' => {
-                self.doubt(Doubt::QuotesInBraces);
+                self.doubt(LexerDoubt::QuotesInBraces);
                 self.copy(1);
             }
             b'\'' => return self.single(),
@@ -180,7 +180,7 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    pub(super) fn arithmetic(&mut self, byte: u8, depth: u32, command: bool) -> Result<(), Refusal> {
+    pub(super) fn arithmetic(&mut self, byte: u8, depth: u32, command: bool) -> Result<(), ValueRefusal> {
         match byte {
             0 => return self.mark(),
             b'(' => {
@@ -194,22 +194,22 @@ impl Lexer<'_> {
                     self.replace(Frame::Arithmetic { depth: depth - 1, command });
                 } else {
                     if !adjacent {
-                        self.doubt(Doubt::OddArithmetic);
+                        self.doubt(LexerDoubt::OddArithmetic);
                     }
                     self.close();
                     self.in_word = !command;
                 }
             }
             b'\'' | b'"' => {
-                self.doubt(Doubt::OddArithmetic);
+                self.doubt(LexerDoubt::OddArithmetic);
                 self.copy(1);
             }
             b'#' | b'\n' | b'`' if command => {
-                self.doubt(Doubt::OddArithmetic);
+                self.doubt(LexerDoubt::OddArithmetic);
                 self.copy(1);
             }
             b'<' if command && self.starts_with(b"<<") => {
-                self.doubt(Doubt::OddArithmetic);
+                self.doubt(LexerDoubt::OddArithmetic);
                 self.copy(2);
             }
             _ => return self.expanding(byte),
@@ -218,7 +218,7 @@ impl Lexer<'_> {
     }
 
     /// `$` and what it expands.
-    fn dollar(&mut self, quoted: bool) -> Result<(), Refusal> {
+    fn dollar(&mut self, quoted: bool) -> Result<(), ValueRefusal> {
         match self.peek(1) {
             Some(b'(') if self.starts_with(b"$((") => {
                 self.copy(3);
@@ -232,7 +232,7 @@ impl Lexer<'_> {
             }
             Some(b'{') => {
                 if matches!(self.peek(2), Some(b' ' | b'\t' | b'\n' | b'|')) {
-                    self.doubt(Doubt::BraceCommand);
+                    self.doubt(LexerDoubt::BraceCommand);
                 }
                 self.copy(2);
                 // `${#x}` and `${$}`: the first character is never a quote.
@@ -243,7 +243,7 @@ impl Lexer<'_> {
                 return self.ansi();
             }
             Some(b'[') => {
-                self.doubt(Doubt::SquareArithmetic);
+                self.doubt(LexerDoubt::SquareArithmetic);
                 self.copy(2);
                 self.subscript.get_or_insert(self.frames.len());
             }
@@ -252,7 +252,7 @@ impl Lexer<'_> {
                 return self.mark_after_dollar();
             }
             Some(b'\\') if self.peek(2) == Some(b'\n') => {
-                self.doubt(Doubt::SplitOperator);
+                self.doubt(LexerDoubt::SplitOperator);
                 self.copy(3);
             }
             Some(byte) if byte.is_ascii_digit() || b"@*#?$!-".contains(&byte) => {
@@ -272,7 +272,7 @@ impl Lexer<'_> {
     }
 
     /// A backslash and the byte that it takes away the meaning of.
-    fn escape(&mut self) -> Result<(), Refusal> {
+    fn escape(&mut self) -> Result<(), ValueRefusal> {
         match self.peek(1) {
             Some(0) => {
                 self.copy(1);
@@ -295,7 +295,7 @@ impl Lexer<'_> {
     }
 
     /// `'...'`, up to and with its closing quote.
-    fn single(&mut self) -> Result<(), Refusal> {
+    fn single(&mut self) -> Result<(), ValueRefusal> {
         let start = self.at;
         self.copy(1);
         while let Some(byte) = self.peek(0) {
@@ -304,7 +304,7 @@ impl Lexer<'_> {
                 b'\'' => {
                     self.copy(1);
                     self.in_word = true;
-                    self.saw(Seen::Single { start, end: self.at });
+                    self.saw(SeenConstruct::Single { start, end: self.at });
                     return Ok(());
                 }
                 b'\n' => self.quoted_newline(),
@@ -315,21 +315,21 @@ impl Lexer<'_> {
     }
 
     /// `$'...'` behind its dollar: for dash a dollar and a plain quoted string.
-    fn ansi(&mut self) -> Result<(), Refusal> {
+    fn ansi(&mut self) -> Result<(), ValueRefusal> {
         let start = self.at;
         self.copy(1);
         while let Some(byte) = self.peek(0) {
             match byte {
                 0 => self.mark_where_plain("inside $'...'", "put it outside the quotes")?,
                 b'\\' if self.peek(1) == Some(b'\'') => {
-                    self.doubt(Doubt::EscapedAnsiQuote);
+                    self.doubt(LexerDoubt::EscapedAnsiQuote);
                     self.copy(2);
                 }
                 b'\\' => self.escape()?,
                 b'\'' => {
                     self.copy(1);
                     self.in_word = true;
-                    self.saw(Seen::Skipped { start, end: self.at });
+                    self.saw(SeenConstruct::Skipped { start, end: self.at });
                     return Ok(());
                 }
                 b'\n' => self.quoted_newline(),
@@ -340,11 +340,11 @@ impl Lexer<'_> {
     }
 
     /// A comment, up to the newline that ends it.
-    fn comment(&mut self, in_substitution: bool) -> Result<(), Refusal> {
+    fn comment(&mut self, in_substitution: bool) -> Result<(), ValueRefusal> {
         // zsh may read `(#` as a flag of a pattern, and shells differ about a `#` next to `)`, `<` and `>`.
         let before = self.at.checked_sub(1).and_then(|at| self.src.get(at));
         if self.glued > 0 || matches!(before, Some(b'(' | b')' | b'<' | b'>')) {
-            self.doubt(Doubt::OddComment);
+            self.doubt(LexerDoubt::OddComment);
         }
         let start = self.at;
         while let Some(byte) = self.peek(0) {
@@ -352,13 +352,13 @@ impl Lexer<'_> {
                 b'\n' => break,
                 0 => self.mark_in_comment(in_substitution)?,
                 b'\'' | b'"' | b'`' | b'(' | b')' | b'\\' | b'$' if in_substitution => {
-                    self.doubt(Doubt::CommentInSubstitution);
+                    self.doubt(LexerDoubt::CommentInSubstitution);
                     self.copy(1);
                 }
                 _ => self.copy(1),
             }
         }
-        self.saw(Seen::Skipped { start, end: self.at });
+        self.saw(SeenConstruct::Skipped { start, end: self.at });
         Ok(())
     }
 }

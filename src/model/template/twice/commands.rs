@@ -5,29 +5,29 @@ use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use crate::model::template::lexer::seen::{Opened, Seen};
+use crate::model::template::lexer::seen::{OpenedConstruct, SeenConstruct};
 
-use crate::model::template::twice::words::{BLOCKS, Command, Part, Quotes, SAYS, Sources, Word};
+use crate::model::template::twice::words::{BLOCKS, Quotes, SAYS, ShellCommand, Word, WordPart, WordSources};
 use crate::model::template::words::base;
 
 /// Programs whose heredoc is what the next command of a pipe reads.
 const PASSES: &[&str] = &["cat", "sed", "tee", "envsubst"];
 
 /// The commands of a script.
-pub(super) struct Script {
+pub(super) struct ReadScript {
     /// Those inside others first.
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<ShellCommand>,
     /// The functions that it defines.
     pub(super) functions: Vec<String>,
 }
 
 /// Reads the commands of a script with marks.
-pub(super) fn read(script: &str, seen: &[Seen]) -> Script {
+pub(super) fn read(script: &str, seen: &[SeenConstruct]) -> ReadScript {
     let levels = vec![Level::Commands(Box::default(), 0)];
     let mut reading =
-        Reading { script, levels, found: Vec::new(), waiting: VecDeque::new(), functions: Vec::new() };
+        CommandReading { script, levels, found: Vec::new(), waiting: VecDeque::new(), functions: Vec::new() };
     reading.read(seen);
-    Script { commands: reading.found, functions: reading.functions }
+    ReadScript { commands: reading.found, functions: reading.functions }
 }
 
 enum Level {
@@ -44,7 +44,7 @@ enum Level {
 /// The command that is being read.
 #[derive(Default)]
 struct Builder {
-    command: Command,
+    command: ShellCommand,
     word: Option<Word>,
     /// What the next word is for a redirection.
     redirects: Option<Redirect>,
@@ -55,20 +55,20 @@ struct Builder {
     /// The function whose name has just been read.
     defines: Option<String>,
     /// The commands that have a `<(...)` open, and how many other parentheses are open in each.
-    outer: Vec<(Command, usize)>,
+    outer: Vec<(ShellCommand, usize)>,
     /// What they read there.
-    inner: Vec<Command>,
+    inner: Vec<ShellCommand>,
     /// The functions that were read.
     functions: Vec<String>,
     /// The blocks that are open, and what they have printed.
-    blocks: Vec<(Block, Sources)>,
+    blocks: Vec<(OpenBlock, WordSources)>,
     /// What the group that has just ended printed.
-    printed: Sources,
+    printed: WordSources,
 }
 
 /// What opened a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
+enum OpenBlock {
     Word,
     Parenthesis,
 }
@@ -85,48 +85,48 @@ enum Redirect {
     Text,
 }
 
-struct Reading<'a> {
+struct CommandReading<'a> {
     script: &'a str,
     levels: Vec<Level>,
-    found: Vec<Command>,
+    found: Vec<ShellCommand>,
     /// Which of them wait for the bodies of their heredocs, in order.
     waiting: VecDeque<(usize, Quotes)>,
     functions: Vec<String>,
 }
 
-impl Reading<'_> {
-    fn read(&mut self, seen: &[Seen]) {
+impl CommandReading<'_> {
+    fn read(&mut self, seen: &[SeenConstruct]) {
         let mut from = 0;
         for step in seen {
             match *step {
-                Seen::Open { at, what } => {
+                SeenConstruct::Open { at, what } => {
                     self.plain(from, at.saturating_sub(self.opener(at, what)));
                     self.levels.push(match what {
-                        Opened::Double => Level::Double(Word::default()),
-                        Opened::Commands => {
+                        OpenedConstruct::Double => Level::Double(Word::default()),
+                        OpenedConstruct::Commands => {
                             let groups = vec![self.within()];
                             let builder = Box::new(Builder { groups, ..Builder::default() });
                             Level::Commands(builder, self.found.len())
                         }
-                        Opened::Other => Level::Other {
+                        OpenedConstruct::Other => Level::Other {
                             start: at,
                             counts: self.script.get(..at).is_some_and(|t| t.ends_with("((")),
                         },
                     });
                     from = at;
                 }
-                Seen::Close { at } => {
+                SeenConstruct::Close { at } => {
                     self.plain(from, at.saturating_sub(1));
                     self.close(at);
                     from = at;
                 }
-                Seen::Single { start, end } => {
+                SeenConstruct::Single { start, end } => {
                     self.plain(from, start);
                     let inner = self.script.get(start + 1..end.saturating_sub(1)).unwrap_or_default();
                     self.add(Word(parts(inner, Quotes::Single)));
                     from = end;
                 }
-                Seen::Skipped { start, end } => {
+                SeenConstruct::Skipped { start, end } => {
                     self.plain(from, start);
                     self.skipped(start, end);
                     from = end;
@@ -159,12 +159,12 @@ impl Reading<'_> {
         if let Some((command, quotes)) = waiting {
             command.bodies.push(Word(parts(text, quotes)));
         } else if text.starts_with('\'') {
-            self.add(Word(vec![Part::Expansion(Sources::default())]));
+            self.add(Word(vec![WordPart::Expansion(WordSources::default())]));
         }
     }
 
     /// Notes commands that ended.
-    fn ended(&mut self, commands: impl IntoIterator<Item = Command>) {
+    fn ended(&mut self, commands: impl IntoIterator<Item = ShellCommand>) {
         for command in commands {
             let index = self.found.len();
             self.waiting.extend(command.heredocs.iter().map(|quotes| (index, *quotes)));
@@ -173,14 +173,14 @@ impl Reading<'_> {
     }
 
     /// The length of what opens a construct.
-    fn opener(&self, at: usize, what: Opened) -> usize {
+    fn opener(&self, at: usize, what: OpenedConstruct) -> usize {
         let before = self.script.get(..at).unwrap_or_default();
         match what {
-            Opened::Double => 1,
-            Opened::Commands => 2,
-            Opened::Other if before.ends_with('`') => 1,
-            Opened::Other if before.ends_with("$((") => 3,
-            Opened::Other => 2,
+            OpenedConstruct::Double => 1,
+            OpenedConstruct::Commands => 2,
+            OpenedConstruct::Other if before.ends_with('`') => 1,
+            OpenedConstruct::Other if before.ends_with("$((") => 3,
+            OpenedConstruct::Other => 2,
         }
     }
 
@@ -190,13 +190,13 @@ impl Reading<'_> {
             Some(Level::Double(word)) => self.add(word),
             Some(Level::Commands(builder, first)) => {
                 self.end(*builder);
-                let mut printed = Sources::default();
+                let mut printed = WordSources::default();
                 for command in self.found.iter_mut().skip(first) {
                     if !std::mem::replace(&mut command.is_read, true) {
                         printed.add(command.output(&self.functions));
                     }
                 }
-                self.add(Word(vec![Part::Expansion(printed)]));
+                self.add(Word(vec![WordPart::Expansion(printed)]));
             }
             Some(Level::Other { start, counts }) => {
                 let before = self.script.get(..start).unwrap_or_default();
@@ -213,7 +213,7 @@ impl Reading<'_> {
                 let program = text.split_whitespace().next().unwrap_or_default();
                 let says = before.ends_with('`') && SAYS.contains(&base(program));
                 let names = if says { dollars(text) } else { Vec::new() };
-                self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
+                self.add(Word(vec![WordPart::Expansion(WordSources { names, ..WordSources::default() })]));
             }
             None => {}
         }
@@ -224,15 +224,15 @@ impl Reading<'_> {
         let words =
             vec![Word(parts(program, Quotes::None)), Word(parts(&format!(" {text}"), Quotes::Double))];
         let within = self.within();
-        self.found.push(Command { words, within, is_read: true, ..Command::default() });
+        self.found.push(ShellCommand { words, within, is_read: true, ..ShellCommand::default() });
     }
 
     /// `${...}`
     fn parameter(&mut self, text: &str) {
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if !text.is_empty() && text.chars().all(is_of_name) {
-            let sources = Sources { values: Vec::new(), names: vec![text.to_owned()], is_variable: true };
-            return self.add(Word(vec![Part::Expansion(sources)]));
+            let sources = WordSources { values: Vec::new(), names: vec![text.to_owned()], is_variable: true };
+            return self.add(Word(vec![WordPart::Expansion(sources)]));
         }
         // zsh's flags: `e` has the text expanded again, `P` takes it for a name.
         let (flags, rest) = match text.strip_prefix('(').and_then(|text| text.split_once(')')) {
@@ -247,7 +247,8 @@ impl Reading<'_> {
         let lists_keys = operation.starts_with("[@]") || operation.starts_with("[*]");
         if name.is_empty() {
             let names = dollars(text);
-            return self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
+            return self
+                .add(Word(vec![WordPart::Expansion(WordSources { names, ..WordSources::default() })]));
         }
         if names_another && !lists_names && !lists_keys {
             self.judged("unset", &format!("${name}"));
@@ -258,7 +259,12 @@ impl Reading<'_> {
         if let Some((subscript, _)) = operation.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             let element = Word(parts(&format!("{name}[{subscript}]"), Quotes::Double));
             let within = self.within();
-            self.found.push(Command { elements: vec![element], within, is_read: true, ..Command::default() });
+            self.found.push(ShellCommand {
+                elements: vec![element],
+                within,
+                is_read: true,
+                ..ShellCommand::default()
+            });
         }
         let behind =
             operation.split_once(']').filter(|_| operation.starts_with('[')).map_or(operation, |(_, o)| o);
@@ -275,7 +281,7 @@ impl Reading<'_> {
         if !is_other {
             names.push(name.to_owned());
         }
-        self.add(Word(vec![Part::Expansion(Sources { names, ..Sources::default() })]));
+        self.add(Word(vec![WordPart::Expansion(WordSources { names, ..WordSources::default() })]));
     }
 
     fn end(&mut self, mut builder: Builder) {
@@ -316,7 +322,7 @@ impl Builder {
     }
 
     /// Reads text outside quotes; gives the commands that end there.
-    fn read(&mut self, text: &str, functions: &[String]) -> Vec<Command> {
+    fn read(&mut self, text: &str, functions: &[String]) -> Vec<ShellCommand> {
         let mut ended = Vec::new();
         let text = joined(text);
         let mut chars = text.chars().peekable();
@@ -364,17 +370,17 @@ impl Builder {
                 '\\' => match chars.next() {
                     Some('\n') | None => {}
                     Some('\0') => self.push(mark(&mut chars, Quotes::None)),
-                    Some(next) => self.push(Part::Char(next, Quotes::Single)),
+                    Some(next) => self.push(WordPart::Char(next, Quotes::Single)),
                 },
                 '\0' => self.push(mark(&mut chars, Quotes::None)),
-                c => self.push(Part::Char(c, Quotes::None)),
+                c => self.push(WordPart::Char(c, Quotes::None)),
             }
         }
         ended
     }
 
     /// Ends a command; the next one reads what it prints if there is a pipe between them.
-    fn next(&mut self, operator: char, is_pipe: bool, functions: &[String]) -> Option<Command> {
+    fn next(&mut self, operator: char, is_pipe: bool, functions: &[String]) -> Option<ShellCommand> {
         // `x | (cmd)`
         let fed = (operator == '(' && self.command.words.is_empty())
             .then(|| (std::mem::take(&mut self.command.fed), std::mem::take(&mut self.command.stream)));
@@ -400,8 +406,8 @@ impl Builder {
             all.add(printed);
         }
         match operator {
-            '(' => self.blocks.push((Block::Parenthesis, Sources::default())),
-            ')' if self.blocks.last().is_some_and(|(block, _)| *block == Block::Parenthesis) => {
+            '(' => self.blocks.push((OpenBlock::Parenthesis, WordSources::default())),
+            ')' if self.blocks.last().is_some_and(|(block, _)| *block == OpenBlock::Parenthesis) => {
                 self.printed = self.blocks.pop().map(|(_, all)| all).unwrap_or_default();
             }
             _ => {}
@@ -413,22 +419,22 @@ impl Builder {
     }
 
     /// Opens and closes the blocks that a command begins or ends; gives what the closed ones printed.
-    fn block(&mut self, command: &Command) -> Sources {
-        let mut printed = Sources::default();
+    fn block(&mut self, command: &ShellCommand) -> WordSources {
+        let mut printed = WordSources::default();
         for word in command.words.iter().map(Word::text).take_while(|word| BLOCKS.contains(&word.as_str())) {
             if matches!(word.as_str(), "}" | "fi" | "done" | "esac") {
-                if self.blocks.last().is_some_and(|(block, _)| *block == Block::Word) {
+                if self.blocks.last().is_some_and(|(block, _)| *block == OpenBlock::Word) {
                     printed.add(self.blocks.pop().map(|(_, all)| all).unwrap_or_default());
                 }
             } else if matches!(word.as_str(), "{" | "if" | "for" | "while" | "until" | "select" | "case") {
-                self.blocks.push((Block::Word, Sources::default()));
+                self.blocks.push((OpenBlock::Word, WordSources::default()));
             }
         }
         printed
     }
 
     /// Ends a `<(...)`.
-    fn substituted(&mut self, functions: &[String]) -> Option<Command> {
+    fn substituted(&mut self, functions: &[String]) -> Option<ShellCommand> {
         let last = self.next(')', false, functions);
         let Some((mut command, _)) = self.outer.pop() else { return last };
         for inner in self.inner.drain(..).filter(|inner| !inner.is_read) {
@@ -436,7 +442,7 @@ impl Builder {
             command.fed = inner.words;
         }
         self.command = command;
-        last.map(|last| Command { is_read: true, ..last })
+        last.map(|last| ShellCommand { is_read: true, ..last })
     }
 
     /// `name()`
@@ -469,7 +475,7 @@ impl Builder {
         };
     }
 
-    fn push(&mut self, part: Part) {
+    fn push(&mut self, part: WordPart) {
         self.word.get_or_insert_default().0.push(part);
     }
 
@@ -481,12 +487,12 @@ impl Builder {
             Some(Redirect::Heredoc) => {
                 // The lexer gives the delimiter as it is written.
                 let plain = word.0.iter().all(
-                    |part| matches!(part, Part::Char(c, Quotes::None) if !matches!(c, '\'' | '"' | '\\')),
+                    |part| matches!(part, WordPart::Char(c, Quotes::None) if !matches!(c, '\'' | '"' | '\\')),
                 );
                 self.command.heredocs.push(if plain { Quotes::Double } else { Quotes::Single });
             }
             Some(Redirect::Text) => {
-                self.command.stream = Sources::of([&word]);
+                self.command.stream = WordSources::of([&word]);
                 self.command.fed = vec![Word(parts("echo", Quotes::None)), word];
             }
             None => {
@@ -506,7 +512,7 @@ impl Builder {
     }
 
     /// The command, when there is one; another one begins.
-    fn take(&mut self) -> Option<Command> {
+    fn take(&mut self) -> Option<ShellCommand> {
         self.in_test = false;
         self.redirects = None;
         let mut command = std::mem::take(&mut self.command);
@@ -539,7 +545,7 @@ fn joined(text: &str) -> String {
 }
 
 /// The parts of a text between quotes.
-fn parts(text: &str, quotes: Quotes) -> Vec<Part> {
+fn parts(text: &str, quotes: Quotes) -> Vec<WordPart> {
     let mut found = Vec::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -549,19 +555,21 @@ fn parts(text: &str, quotes: Quotes) -> Vec<Part> {
                 chars.next();
             }
             '\\' if quotes == Quotes::Double && matches!(chars.peek(), Some('"' | '\\' | '$' | '`')) => {
-                found.extend(chars.next().map(|c| Part::Char(c, Quotes::Single)));
+                found.extend(chars.next().map(|c| WordPart::Char(c, Quotes::Single)));
             }
-            c => found.push(Part::Char(c, quotes)),
+            c => found.push(WordPart::Char(c, quotes)),
         }
     }
     found
 }
 
 /// The rest of a mark behind its NUL.
-fn mark(chars: &mut Peekable<Chars<'_>>, quotes: Quotes) -> Part {
+fn mark(chars: &mut Peekable<Chars<'_>>, quotes: Quotes) -> WordPart {
     if chars.next_if_eq(&'s').is_some() {
-        return Part::Expansion(Sources::default());
+        return WordPart::Expansion(WordSources::default());
     }
     let digits: String = chars.by_ref().take_while(|c| *c != '\0').collect();
-    digits.parse().map_or_else(|_| Part::Expansion(Sources::default()), |index| Part::Value(index, quotes))
+    digits
+        .parse()
+        .map_or_else(|_| WordPart::Expansion(WordSources::default()), |index| WordPart::Value(index, quotes))
 }

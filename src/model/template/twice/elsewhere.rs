@@ -1,15 +1,15 @@
 //! Texts that another program runs: a shell of its own or on another host, `awk`, `sed`, `git`. Owns which words of a
 //! command are such texts; refuses to judge what they do.
 
-use crate::model::template::item::Item;
-use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::item::ScriptItem;
+use crate::model::template::lexer::seen::ValueRefusal;
 use crate::model::template::problem::Wants;
 use crate::model::template::twice::arguments::{chosen, operands};
 use crate::model::template::twice::sed;
-use crate::model::template::twice::state::{Judge, bare, pieces, refuse};
+use crate::model::template::twice::state::{TwiceJudge, bare, pieces, refuse};
 use crate::model::template::twice::table::Which;
-use crate::model::template::twice::words::{Command, Word};
-use crate::model::template::words::{Inner, base, is_shell, remote_line, script_at, values};
+use crate::model::template::twice::words::{ShellCommand, Word};
+use crate::model::template::words::{InnerQuotes, base, is_shell, remote_line, script_at, values};
 
 /// Programs of other languages that read a program from their input.
 pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
@@ -17,18 +17,18 @@ pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", 
 /// Programs that join their words to a line for a shell elsewhere.
 const REMOTE: &[&str] = &["ssh", "autossh", "rsh"];
 
-impl Judge<'_> {
+impl TwiceJudge<'_> {
     /// What a shell gets through a pipe, or as a here-string.
-    pub(super) fn fed(&self, command: &Command) -> Result<(), Refusal> {
+    pub(super) fn fed(&self, command: &ShellCommand) -> Result<(), ValueRefusal> {
         self.told(command, |judge, word| judge.read_elsewhere(word, "in a text that another shell reads"))
     }
 
     /// What a program gets through a pipe, or as a here-string.
     pub(super) fn told(
         &self,
-        command: &Command,
-        judge: impl Fn(&Self, &Word) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+        command: &ShellCommand,
+        judge: impl Fn(&Self, &Word) -> Result<(), ValueRefusal>,
+    ) -> Result<(), ValueRefusal> {
         let (program, arguments) = command.fed.split_first().unzip();
         let (program, arguments) =
             (program.map(Word::text).unwrap_or_default(), arguments.unwrap_or_default());
@@ -51,13 +51,13 @@ impl Judge<'_> {
     }
 
     /// A line that another program hands to a shell.
-    pub(super) fn handed(&self, line: &Word, place: &str) -> Result<(), Refusal> {
+    pub(super) fn handed(&self, line: &Word, place: &str) -> Result<(), ValueRefusal> {
         // Alone it is the program, and meant to be.
         if line.is_one() && !line.is_one_variable() { Ok(()) } else { self.read_elsewhere(line, place) }
     }
 
     /// `perl -ne`, `python3 -Ic`: an option whose last letter takes the program.
-    pub(super) fn language(&self, arguments: &[Word]) -> Result<(), Refusal> {
+    pub(super) fn language(&self, arguments: &[Word]) -> Result<(), ValueRefusal> {
         let takes_program =
             |word: &Word| is_short(&word.text()) && word.text().ends_with(['c', 'e', 'E', 'r', 'p']);
         let programs =
@@ -74,7 +74,7 @@ impl Judge<'_> {
     }
 
     /// `awk -v x=value`, where the program hands texts to a shell.
-    pub(super) fn awk(&self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
+    pub(super) fn awk(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
         let text: String = arguments.iter().map(Word::text).collect();
         if !["system(", "system (", "| getline", "|getline", "| \"", "|\""]
             .iter()
@@ -89,7 +89,7 @@ impl Judge<'_> {
     }
 
     /// `git -c alias.x=!line`, `git -c core.sshCommand=line`
-    pub(super) fn git(&self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
+    pub(super) fn git(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
         chosen(Which::After(&["-c"]), program, arguments).into_iter().try_for_each(|word| {
             let prefix = word.prefix().to_ascii_lowercase();
             let key = prefix.split('=').next().unwrap_or_default();
@@ -103,7 +103,7 @@ impl Judge<'_> {
     }
 
     /// The scripts of `sed`.
-    pub(super) fn sed(&self, arguments: &[Word]) -> Result<(), Refusal> {
+    pub(super) fn sed(&self, arguments: &[Word]) -> Result<(), ValueRefusal> {
         let options = ["-e", "--expression"];
         let given: Vec<&Word> = arguments.iter().filter(|word| !word.text().is_empty()).collect();
         let has_file = given.iter().any(|word| word.text().starts_with("-f"));
@@ -133,8 +133,8 @@ impl Judge<'_> {
                     }
                 };
                 let stays = |index: &usize| match self.items.get(*index) {
-                    Some(Item::Word { plain, .. }) => place.holds(plain),
-                    Some(Item::Words(words)) => words.iter().all(|word| place.holds(word)),
+                    Some(ScriptItem::Word { plain, .. }) => place.holds(plain),
+                    Some(ScriptItem::Words(words)) => words.iter().all(|word| place.holds(word)),
                     None => false,
                 };
                 if let Some(index) = indexes.into_iter().find(|index| !stays(index)) {
@@ -146,7 +146,12 @@ impl Judge<'_> {
     }
 
     /// Words that a shell elsewhere, or another one here, reads again.
-    pub(super) fn reread(&self, program: &str, words: &[Word], arguments: &[Word]) -> Result<(), Refusal> {
+    pub(super) fn reread(
+        &self,
+        program: &str,
+        words: &[Word],
+        arguments: &[Word],
+    ) -> Result<(), ValueRefusal> {
         if REMOTE.contains(&program) {
             let line = remote_line(arguments, Word::text);
             let is_program = line.len() == 1 && line.iter().all(|word| word.is_one());
@@ -165,9 +170,9 @@ impl Judge<'_> {
     pub(super) fn replaced(
         &self,
         program: &str,
-        command: &Command,
+        command: &ShellCommand,
         arguments: &[Word],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ValueRefusal> {
         let texts: Vec<String> = command.words.iter().map(Word::text).collect();
         let Some(script) = script_at(&texts).and_then(|index| texts.get(index)) else {
             return Ok(());
@@ -195,10 +200,10 @@ impl Judge<'_> {
         refused.map_or(Ok(()), |index| Err(refuse(index, place, Wants::Foreign)))
     }
 
-    pub(super) fn read_elsewhere(&self, word: &Word, place: &str) -> Result<(), Refusal> {
+    pub(super) fn read_elsewhere(&self, word: &Word, place: &str) -> Result<(), ValueRefusal> {
         let bare = bare(word);
         for (index, inner) in values(&pieces(word)) {
-            let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
+            let quoted = inner == InnerQuotes::Bare && !bare.contains(&index) && self.is_quoted(index);
             if !(quoted || self.fits(index, Wants::Foreign)) {
                 return Err(refuse(index, place, Wants::Program));
             }

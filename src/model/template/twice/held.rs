@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::template::twice::words::{Sources, Word};
+use crate::model::template::twice::words::{Word, WordSources};
 
 /// How a variable holds a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum How {
 
 /// A value in a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptValue {
     /// The value.
     pub(super) index: usize,
     pub(super) how: How,
@@ -26,7 +26,7 @@ pub(super) struct Kept {
 
 /// All variables that hold values, those of functions under their own names.
 #[derive(Debug, Default)]
-pub(super) struct Held(HashMap<String, Vec<Kept>>);
+pub(super) struct HeldValues(HashMap<String, Vec<KeptValue>>);
 
 /// What is given to a function or a script: `$1`, `$2`, and `$@` for all.
 const ALL: [&str; 2] = ["@", "*"];
@@ -34,18 +34,18 @@ const ALL: [&str; 2] = ["@", "*"];
 /// How many positional parameters are told apart.
 const POSITIONS: usize = 9;
 
-impl Held {
+impl HeldValues {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// What a variable holds, in a function or outside of all.
-    pub(super) fn of(&self, name: &str, within: Option<&str>) -> &[Kept] {
+    pub(super) fn of(&self, name: &str, within: Option<&str>) -> &[KeptValue] {
         self.0.get(&key(name, within)).map_or(&[], Vec::as_slice)
     }
 
     /// A variable holds these from now on, and what it held before where that `stays`.
-    pub(super) fn set(&mut self, name: &str, within: Option<&str>, values: Vec<Kept>, stays: bool) {
+    pub(super) fn set(&mut self, name: &str, within: Option<&str>, values: Vec<KeptValue>, stays: bool) {
         let name = key(name, within);
         if !stays {
             self.0.remove(&name);
@@ -57,9 +57,9 @@ impl Held {
     }
 
     /// A function is called, or `set --`: what each argument holds, and whether it may be several.
-    pub(super) fn call(&mut self, function: Option<&str>, arguments: Vec<(Vec<Kept>, bool)>) {
+    pub(super) fn call(&mut self, function: Option<&str>, arguments: Vec<(Vec<KeptValue>, bool)>) {
         let several = arguments.iter().any(|(_, several)| *several);
-        let all: Vec<Kept> = arguments.iter().flat_map(|(values, _)| values.iter().copied()).collect();
+        let all: Vec<KeptValue> = arguments.iter().flat_map(|(values, _)| values.iter().copied()).collect();
         for name in ALL {
             self.set(name, function, all.clone(), true);
         }
@@ -78,15 +78,15 @@ impl Held {
     }
 
     /// What a text composed of other texts holds.
-    pub(super) fn through(&self, sources: &Sources, within: Option<&str>) -> Vec<Kept> {
+    pub(super) fn through(&self, sources: &WordSources, within: Option<&str>) -> Vec<KeptValue> {
         let kept = sources.names.iter().flat_map(|name| self.of(name, within));
-        let mut found: Vec<Kept> = kept.map(|kept| kept.in_text()).collect();
-        found.extend(sources.values.iter().map(|&index| Kept { index, how: How::Part }));
+        let mut found: Vec<KeptValue> = kept.map(|kept| kept.in_text()).collect();
+        found.extend(sources.values.iter().map(|&index| KeptValue { index, how: How::Part }));
         found
     }
 
     /// What the variables of a word hold, as parts of that word.
-    pub(super) fn in_word(&self, word: &Word, within: Option<&str>) -> Vec<Kept> {
+    pub(super) fn in_word(&self, word: &Word, within: Option<&str>) -> Vec<KeptValue> {
         let one = word.is_one_variable();
         let names = word.variables();
         let kept = names.iter().flat_map(|name| self.of(name, within));
@@ -94,7 +94,7 @@ impl Held {
     }
 }
 
-impl Kept {
+impl KeptValue {
     /// The same, when the variable becomes a part of a text.
     fn in_text(self) -> Self {
         let how = match self.how {

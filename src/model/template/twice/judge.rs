@@ -3,26 +3,30 @@
 use std::collections::HashSet;
 
 use crate::model::shell::{is_plain, is_reserved};
-use crate::model::template::item::Item;
-use crate::model::template::lexer::seen::{Refusal, Seen};
+use crate::model::template::item::ScriptItem;
+use crate::model::template::lexer::seen::{SeenConstruct, ValueRefusal};
 use crate::model::template::problem::{ValueProblem, Wants};
 use crate::model::template::twice::arguments::{chosen, operands};
 use crate::model::template::twice::commands;
-use crate::model::template::twice::commands::Script;
+use crate::model::template::twice::commands::ReadScript;
 use crate::model::template::twice::elsewhere::{LANGUAGES, reads_program, reads_script};
-use crate::model::template::twice::held::{How, Kept};
-use crate::model::template::twice::state::{Judge, bare, is_number, pieces, refuse};
+use crate::model::template::twice::held::{How, KeptValue};
+use crate::model::template::twice::state::{TwiceJudge, bare, is_number, pieces, refuse};
 use crate::model::template::twice::table::{COUNTED, DECLARE, HANDED, JUDGED, RULES, RUN, RUNNERS, Which};
-use crate::model::template::twice::words::{BLOCKS, Command, Part, Quotes, Sources, Word};
-use crate::model::template::words::{Inner, base, values};
+use crate::model::template::twice::words::{BLOCKS, Quotes, ShellCommand, Word, WordPart, WordSources};
+use crate::model::template::words::{InnerQuotes, base, values};
 
 /// Refuses the first value that stands where it is evaluated, and is not harmless there.
-pub(in crate::model::template) fn check(script: &str, seen: &[Seen], items: &[Item]) -> Result<(), Refusal> {
+pub(in crate::model::template) fn check(
+    script: &str,
+    seen: &[SeenConstruct],
+    items: &[ScriptItem],
+) -> Result<(), ValueRefusal> {
     if items.is_empty() {
         return Ok(());
     }
-    let Script { commands, functions } = commands::read(script, seen);
-    let mut judge = Judge { items, functions, ..Judge::default() };
+    let ReadScript { commands, functions } = commands::read(script, seen);
+    let mut judge = TwiceJudge { items, functions, ..TwiceJudge::default() };
     // Once more with what is known only later: the arguments of a function, the input of a loop.
     for _ in 0..2 {
         commands.iter().try_for_each(|command| judge.command(command))?;
@@ -31,8 +35,8 @@ pub(in crate::model::template) fn check(script: &str, seen: &[Seen], items: &[It
     Ok(())
 }
 
-impl Judge<'_> {
-    fn command(&mut self, command: &Command) -> Result<(), Refusal> {
+impl TwiceJudge<'_> {
+    fn command(&mut self, command: &ShellCommand) -> Result<(), ValueRefusal> {
         for word in &command.duplicated {
             self.want(word, Wants::Plain, "behind >&, which bash expands again")?;
         }
@@ -59,7 +63,7 @@ impl Judge<'_> {
             let runs = |word: &Word| JUDGED.contains(&base(&word.text()));
             if let Some(at) = arguments.iter().position(runs) {
                 let words = arguments.iter().skip(at).cloned().collect();
-                self.command(&Command { words, elements: Vec::new(), ..command.clone() })?;
+                self.command(&ShellCommand { words, elements: Vec::new(), ..command.clone() })?;
             }
         }
         match program {
@@ -123,7 +127,7 @@ impl Judge<'_> {
     }
 
     /// Variables with a meaning of their own, wherever they are set.
-    fn special(&self, word: &Word) -> Result<(), Refusal> {
+    fn special(&self, word: &Word) -> Result<(), ValueRefusal> {
         let prefix = word.prefix();
         let Some((name, _)) = prefix.split_once('=') else { return Ok(()) };
         let name = name.trim_end_matches('+');
@@ -141,7 +145,7 @@ impl Judge<'_> {
     }
 
     /// `name=value`, `name[subscript]=value`; all it wants of a value.
-    fn assign(&mut self, word: &Word, wants: Option<(Wants, &str)>) -> Result<(), Refusal> {
+    fn assign(&mut self, word: &Word, wants: Option<(Wants, &str)>) -> Result<(), ValueRefusal> {
         let Some(name) = word.assigns() else { return Ok(()) };
         if word.prefix().get(name.len()..).is_some_and(|rest| rest.starts_with('[')) {
             self.subscript(word)?;
@@ -170,13 +174,13 @@ impl Judge<'_> {
     }
 
     /// The values in a word that are no numbers, and those in its variables.
-    fn kept_in(&self, word: &Word) -> Vec<Kept> {
+    fn kept_in(&self, word: &Word) -> Vec<KeptValue> {
         let bare = bare(word);
         let alone = word.is_one();
-        let mut found: Vec<Kept> = values(&pieces(word))
+        let mut found: Vec<KeptValue> = values(&pieces(word))
             .into_iter()
             .map(|(index, inner)| {
-                let quoted = inner == Inner::Bare && !bare.contains(&index) && self.is_quoted(index);
+                let quoted = inner == InnerQuotes::Bare && !bare.contains(&index) && self.is_quoted(index);
                 let how = if alone {
                     How::Whole
                 } else if quoted {
@@ -184,17 +188,17 @@ impl Judge<'_> {
                 } else {
                     How::Part
                 };
-                Kept { index, how }
+                KeptValue { index, how }
             })
             .collect();
-        found.extend(word.carried().map(|index| Kept { index, how: How::Part }));
+        found.extend(word.carried().map(|index| KeptValue { index, how: How::Part }));
         found.retain(|kept| !self.fits(kept.index, Wants::Number));
         found.extend(self.held.in_word(word, self.within.as_deref()));
         found
     }
 
     /// Counts the blocks that a command opens and closes; what stands before or behind one may be read in all of it.
-    fn blocks(&mut self, command: &Command) {
+    fn blocks(&mut self, command: &ShellCommand) {
         let words = command.words.iter().map(Word::text);
         let heads: Vec<String> = words.take_while(|word| BLOCKS.contains(&word.as_str())).collect();
         for word in &heads {
@@ -214,7 +218,7 @@ impl Judge<'_> {
     }
 
     /// `read`, `mapfile`
-    fn reads(&mut self, program: &str, arguments: &[Word], input: &Sources) {
+    fn reads(&mut self, program: &str, arguments: &[Word], input: &WordSources) {
         let within = self.within.clone();
         let mut values = self.held.through(input, within.as_deref());
         values.extend(self.input.iter().copied());
@@ -243,8 +247,8 @@ impl Judge<'_> {
     fn call<'w>(&mut self, function: Option<String>, arguments: impl Iterator<Item = &'w Word>) {
         let function = if function.is_some() { function } else { self.within.clone() };
         let arguments = arguments.map(|word| {
-            let is_list = |index| matches!(self.items.get(index), Some(Item::Words(_)));
-            let is_split = word.0.iter().any(|part| matches!(part, Part::Char('$', Quotes::None)));
+            let is_list = |index| matches!(self.items.get(index), Some(ScriptItem::Words(_)));
+            let is_split = word.0.iter().any(|part| matches!(part, WordPart::Char('$', Quotes::None)));
             let several = is_split
                 || word.values().any(is_list)
                 || word.variables().iter().any(|name| matches!(name.as_str(), "@" | "*"))
@@ -256,13 +260,13 @@ impl Judge<'_> {
     }
 
     /// The subscript of an element that is expanded.
-    fn element(&self, word: &Word) -> Result<(), Refusal> {
+    fn element(&self, word: &Word) -> Result<(), ValueRefusal> {
         let text = word.text();
         let Some((name, inner)) = text.split_once('[') else { return Ok(()) };
         if self.keyed.contains(name) { Ok(()) } else { self.looks_at(inner) }
     }
 
-    fn declare(&mut self, program: &str, arguments: &[Word]) -> Result<(), Refusal> {
+    fn declare(&mut self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
         let options: String =
             arguments.iter().map(Word::text).filter(|text| text.starts_with(['-', '+'])).collect();
         let has = |options_of: &[char]| program != "export" && options.contains(options_of);
@@ -293,9 +297,9 @@ impl Judge<'_> {
 
     /// Whether a value behind `name=` begins like the items of an array.
     fn makes_array(&self, word: &Word) -> bool {
-        let mut parts = word.0.iter().skip_while(|part| !matches!(part, Part::Char('=', _))).skip(1);
-        let Some(Part::Value(index, _)) = parts.next() else { return false };
-        matches!(self.items.get(*index), Some(Item::Word { plain, .. }) if plain.trim_start().starts_with('('))
+        let mut parts = word.0.iter().skip_while(|part| !matches!(part, WordPart::Char('=', _))).skip(1);
+        let Some(WordPart::Value(index, _)) = parts.next() else { return false };
+        matches!(self.items.get(*index), Some(ScriptItem::Word { plain, .. }) if plain.trim_start().starts_with('('))
     }
 
     /// `for name in values`
@@ -309,7 +313,7 @@ impl Judge<'_> {
     }
 
     /// A value that a shell keeps in a variable is no safer where the variable is calculated.
-    fn looks_at(&self, text: &str) -> Result<(), Refusal> {
+    fn looks_at(&self, text: &str) -> Result<(), ValueRefusal> {
         // What commands in there do with it is their own affair.
         if self.held.is_empty() || text.contains("$(") || text.contains('`') {
             return Ok(());
@@ -335,21 +339,21 @@ impl Judge<'_> {
     }
 
     /// The subscript of a word that has one.
-    fn subscript(&self, word: &Word) -> Result<(), Refusal> {
-        let inner = word.0.iter().take_while(|part| !matches!(part, Part::Char(']', Quotes::None)));
+    fn subscript(&self, word: &Word) -> Result<(), ValueRefusal> {
+        let inner = word.0.iter().take_while(|part| !matches!(part, WordPart::Char(']', Quotes::None)));
         // Variables there are texts where the array has texts for subscripts.
         self.has(&Word(inner.cloned().collect()), Wants::Number, "in a subscript")
     }
 
     /// A word that begins with the name of a variable: in the name, in its subscript.
-    fn name(&self, word: &Word, place: &str) -> Result<(), Refusal> {
+    fn name(&self, word: &Word, place: &str) -> Result<(), ValueRefusal> {
         let mut inside = false;
-        let is_name = |part: &&Part| {
+        let is_name = |part: &&WordPart| {
             match part {
-                Part::Char('[', _) => inside = true,
-                Part::Char(']', _) => inside = false,
-                Part::Char('=' | '?', _) => return inside,
-                Part::Char(..) | Part::Value(..) | Part::Expansion(_) => {}
+                WordPart::Char('[', _) => inside = true,
+                WordPart::Char(']', _) => inside = false,
+                WordPart::Char('=' | '?', _) => return inside,
+                WordPart::Char(..) | WordPart::Value(..) | WordPart::Expansion(_) => {}
             }
             true
         };
@@ -359,13 +363,14 @@ impl Judge<'_> {
     }
 
     /// A word that is a program for this shell.
-    fn program(&self, word: &Word, place: &str) -> Result<(), Refusal> {
+    fn program(&self, word: &Word, place: &str) -> Result<(), ValueRefusal> {
         for (index, inner) in values(&pieces(word)) {
             let quoted = word.0.iter().any(|part| match part {
-                Part::Value(at, quotes) => *at == index && *quotes != Quotes::None,
-                Part::Char(..) | Part::Expansion(_) => false,
+                WordPart::Value(at, quotes) => *at == index && *quotes != Quotes::None,
+                WordPart::Char(..) | WordPart::Expansion(_) => false,
             });
-            if !(self.fits(index, Wants::Plain) || (quoted && inner == Inner::Bare && self.is_quoted(index)))
+            if !(self.fits(index, Wants::Plain)
+                || (quoted && inner == InnerQuotes::Bare && self.is_quoted(index)))
             {
                 return Err(refuse(index, place, Wants::Program));
             }
@@ -375,12 +380,12 @@ impl Judge<'_> {
 
     /// The values in variables that a word names are in it as well by the time it is evaluated, and so are those in the
     /// output of commands.
-    pub(super) fn kept(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
+    pub(super) fn kept(&self, word: &Word, wants: Wants, place: &str) -> Result<(), ValueRefusal> {
         if let Some(index) = word.carried().find(|index| !self.fits(*index, wants)) {
             return Err(refuse(index, place, wants));
         }
         let is_bare = !word.text().contains(['\'', '"']);
-        let stays = |kept: &Kept| match (kept.how, wants) {
+        let stays = |kept: &KeptValue| match (kept.how, wants) {
             // Alone it is the program, and meant to be.
             (How::Whole, Wants::Foreign) => word.is_one_variable(),
             (How::Quoted, Wants::Foreign | Wants::Program) => is_bare,
@@ -388,7 +393,7 @@ impl Judge<'_> {
         };
         let values = self.held.in_word(word, self.within.as_deref());
         match values.iter().find(|kept| !stays(kept) && !self.fits(kept.index, wants)) {
-            Some(kept) => Err(Refusal {
+            Some(kept) => Err(ValueRefusal {
                 item: kept.index,
                 problem: ValueProblem::Kept { place: place.to_owned(), wants },
             }),
@@ -397,13 +402,13 @@ impl Judge<'_> {
     }
 
     /// What a word holds by the time it is evaluated, of values and in variables.
-    pub(super) fn want(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
+    pub(super) fn want(&self, word: &Word, wants: Wants, place: &str) -> Result<(), ValueRefusal> {
         self.has(word, wants, place)?;
         self.kept(word, wants, place)
     }
 
     /// The values of a word.
-    fn has(&self, word: &Word, wants: Wants, place: &str) -> Result<(), Refusal> {
+    fn has(&self, word: &Word, wants: Wants, place: &str) -> Result<(), ValueRefusal> {
         match word.values().find(|index| !self.fits(*index, wants)) {
             Some(index) => Err(refuse(index, place, wants)),
             None => Ok(()),
@@ -411,13 +416,13 @@ impl Judge<'_> {
     }
 
     pub(super) fn is_quoted(&self, index: usize) -> bool {
-        matches!(self.items.get(index), Some(Item::Word { quoted: Some(_), .. }))
+        matches!(self.items.get(index), Some(ScriptItem::Word { quoted: Some(_), .. }))
     }
 
     pub(super) fn fits(&self, index: usize, wants: Wants) -> bool {
         match self.items.get(index) {
-            Some(Item::Word { plain, .. }) => fits(plain, wants),
-            Some(Item::Words(words)) => words.iter().all(|word| fits(word, wants)),
+            Some(ScriptItem::Word { plain, .. }) => fits(plain, wants),
+            Some(ScriptItem::Words(words)) => words.iter().all(|word| fits(word, wants)),
             None => false,
         }
     }

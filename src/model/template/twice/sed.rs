@@ -1,7 +1,7 @@
 //! The places of a value in a script of sed. Owns where a text ends there, and with it what it must not have; refuses to
 //! judge what the script does.
 
-use crate::model::template::twice::words::{Part, Word};
+use crate::model::template::twice::words::{Word, WordPart};
 
 /// What stands in a script of sed and is not its author's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Guest {
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SedPlace {
     /// Between delimiters.
     Between(char),
     /// In a text that ends with its line.
@@ -21,7 +21,7 @@ pub(super) enum Place {
     Bare,
 }
 
-impl Place {
+impl SedPlace {
     /// Whether a text stays where it stands.
     pub(super) fn holds(self, text: &str) -> bool {
         let delimiter = match self {
@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// What the scanner expects.
-enum State {
+enum SedState {
     /// An address or a command.
     Command,
     /// As many texts more, each up to the delimiter.
@@ -70,60 +70,60 @@ pub(super) fn behind_option(word: &Word) -> Word {
 }
 
 /// Finds who stands where.
-pub(super) fn places(script: &Word) -> Vec<(Guest, Place)> {
+pub(super) fn places(script: &Word) -> Vec<(Guest, SedPlace)> {
     let mut found = Vec::new();
-    let mut state = State::Command;
+    let mut state = SedState::Command;
     let mut escaped = false;
     let mut parts = script.0.iter().peekable();
     while let Some(part) = parts.next() {
         let mut guests = Vec::new();
         let c = match part {
-            Part::Value(index, _) => {
+            WordPart::Value(index, _) => {
                 guests.push(Guest::Value(*index));
                 None
             }
-            Part::Expansion(sources) => {
+            WordPart::Expansion(sources) => {
                 guests.extend(sources.values.iter().copied().map(Guest::Value));
                 guests.extend(sources.names.iter().cloned().map(Guest::Variable));
                 None
             }
-            Part::Char(..) if part.is_sign() && parts.peek().is_some_and(|next| next.is_of_name()) => {
+            WordPart::Char(..) if part.is_sign() && parts.peek().is_some_and(|next| next.is_of_name()) => {
                 let mut name = String::new();
-                while let Some(Part::Char(c, _)) = parts.next_if(|part| part.is_of_name()) {
+                while let Some(WordPart::Char(c, _)) = parts.next_if(|part| part.is_of_name()) {
                     name.push(*c);
                 }
                 guests.push(Guest::Variable(name));
                 None
             }
-            Part::Char(c, _) => Some(*c),
+            WordPart::Char(c, _) => Some(*c),
         };
         let Some(c) = c else {
             let place = match &state {
-                State::Between(delimiter, ..) => Place::Between(*delimiter),
-                State::Line => Place::Line,
-                State::Command | State::Delimiter(..) | State::Label => Place::Bare,
+                SedState::Between(delimiter, ..) => SedPlace::Between(*delimiter),
+                SedState::Line => SedPlace::Line,
+                SedState::Command | SedState::Delimiter(..) | SedState::Label => SedPlace::Bare,
             };
             found.extend(guests.into_iter().map(|guest| (guest, place)));
             escaped = false;
             continue;
         };
         state = match state {
-            State::Command => match c {
-                '/' => State::Between('/', 1),
-                '\\' => State::Delimiter(1),
-                's' | 'y' => State::Delimiter(2),
-                'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | 'e' | '#' => State::Line,
-                ':' | 'b' | 't' | 'T' => State::Label,
-                _ => State::Command,
+            SedState::Command => match c {
+                '/' => SedState::Between('/', 1),
+                '\\' => SedState::Delimiter(1),
+                's' | 'y' => SedState::Delimiter(2),
+                'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | 'e' | '#' => SedState::Line,
+                ':' | 'b' | 't' | 'T' => SedState::Label,
+                _ => SedState::Command,
             },
-            State::Delimiter(texts) => State::Between(c, texts),
-            State::Between(delimiter, texts) if c == delimiter && !escaped => match texts {
-                0 | 1 => State::Command,
-                more => State::Between(delimiter, more - 1),
+            SedState::Delimiter(texts) => SedState::Between(c, texts),
+            SedState::Between(delimiter, texts) if c == delimiter && !escaped => match texts {
+                0 | 1 => SedState::Command,
+                more => SedState::Between(delimiter, more - 1),
             },
-            State::Line if c == '\n' && !escaped => State::Command,
-            State::Label if matches!(c, ';' | '}' | '\n') => State::Command,
-            other @ (State::Between(..) | State::Line | State::Label) => other,
+            SedState::Line if c == '\n' && !escaped => SedState::Command,
+            SedState::Label if matches!(c, ';' | '}' | '\n') => SedState::Command,
+            other @ (SedState::Between(..) | SedState::Line | SedState::Label) => other,
         };
         escaped = c == '\\' && !escaped;
     }

@@ -2,23 +2,23 @@
 
 use std::collections::HashSet;
 
-use crate::model::template::item::Item;
-use crate::model::template::lexer::seen::Refusal;
+use crate::model::template::item::ScriptItem;
+use crate::model::template::lexer::seen::ValueRefusal;
 use crate::model::template::problem::{ValueProblem, Wants};
-use crate::model::template::twice::held::{Held, Kept};
-use crate::model::template::twice::words::{Part, Quotes, Word};
-use crate::model::template::words::Piece;
+use crate::model::template::twice::held::{HeldValues, KeptValue};
+use crate::model::template::twice::words::{Quotes, Word, WordPart};
+use crate::model::template::words::WordPiece;
 
 /// What is known of the variables of a script at a place of it.
 #[derive(Default)]
-pub(super) struct Judge<'a> {
-    pub(super) items: &'a [Item],
+pub(super) struct TwiceJudge<'a> {
+    pub(super) items: &'a [ScriptItem],
     /// Variables that hold numbers: what they are given is calculated.
     pub(super) counted: HashSet<String>,
     /// Arrays whose subscripts are texts.
     pub(super) keyed: HashSet<String>,
     /// Variables that hold values which are no numbers.
-    pub(super) held: Held,
+    pub(super) held: HeldValues,
     /// The functions of the script.
     pub(super) functions: Vec<String>,
     /// The one that the command is in.
@@ -28,29 +28,29 @@ pub(super) struct Judge<'a> {
     /// How many blocks are open.
     pub(super) depth: usize,
     /// What loops and groups read.
-    pub(super) input: Vec<Kept>,
+    pub(super) input: Vec<KeptValue>,
 }
 
 /// The refusal of a value for its place.
-pub(in crate::model::template) fn refuse(item: usize, place: &str, wants: Wants) -> Refusal {
-    Refusal { item, problem: ValueProblem::Evaluated { place: place.to_owned(), wants } }
+pub(in crate::model::template) fn refuse(item: usize, place: &str, wants: Wants) -> ValueRefusal {
+    ValueRefusal { item, problem: ValueProblem::Evaluated { place: place.to_owned(), wants } }
 }
 
 /// The values of a word outside quotes.
 pub(super) fn bare(word: &Word) -> HashSet<usize> {
-    let bare = |part: &Part| match part {
-        Part::Value(index, Quotes::None) => Some(*index),
-        Part::Value(..) | Part::Char(..) | Part::Expansion(_) => None,
+    let bare = |part: &WordPart| match part {
+        WordPart::Value(index, Quotes::None) => Some(*index),
+        WordPart::Value(..) | WordPart::Char(..) | WordPart::Expansion(_) => None,
     };
     word.0.iter().filter_map(bare).collect()
 }
 
 /// A word as the program gets it, for a reading by another one.
-pub(super) fn pieces(word: &Word) -> Vec<Piece> {
-    let piece = |part: &Part| match part {
-        Part::Char(c, _) => Piece::Char(*c),
-        Part::Value(index, _) => Piece::Value(*index),
-        Part::Expansion(_) => Piece::Expansion,
+pub(super) fn pieces(word: &Word) -> Vec<WordPiece> {
+    let piece = |part: &WordPart| match part {
+        WordPart::Char(c, _) => WordPiece::Char(*c),
+        WordPart::Value(index, _) => WordPiece::Value(*index),
+        WordPart::Expansion(_) => WordPiece::Expansion,
     };
     word.0.iter().map(piece).collect()
 }

@@ -33,17 +33,17 @@ pub(super) enum Quotes {
 
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum WordPart {
     Char(char, Quotes),
     /// The value of this index.
     Value(usize, Quotes),
     /// What the shell puts in, made of these: `$(...)`, `${...}`, `$'...'`.
-    Expansion(Sources),
+    Expansion(WordSources),
 }
 
 /// What a text is made of that the shell composes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sources {
+pub(super) struct WordSources {
     pub(super) values: Vec<usize>,
     /// Variables.
     pub(super) names: Vec<String>,
@@ -51,7 +51,7 @@ pub(super) struct Sources {
     pub(super) is_variable: bool,
 }
 
-impl Sources {
+impl WordSources {
     pub(super) fn add(&mut self, other: Self) {
         self.values.extend(other.values);
         self.names.extend(other.names);
@@ -69,12 +69,15 @@ impl Sources {
 
 /// A word as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Vec<Part>);
+pub(super) struct Word(pub(super) Vec<WordPart>);
 
 impl Word {
     /// The characters before the first part that is none.
     pub(super) fn prefix(&self) -> String {
-        self.0.iter().map_while(|part| if let Part::Char(c, _) = part { Some(*c) } else { None }).collect()
+        self.0
+            .iter()
+            .map_while(|part| if let WordPart::Char(c, _) = part { Some(*c) } else { None })
+            .collect()
     }
 
     /// Its text, with a sign that no text has for what is not known.
@@ -82,11 +85,11 @@ impl Word {
         let mut text = String::new();
         for part in &self.0 {
             match part {
-                Part::Char(c, _) => text.push(*c),
-                Part::Expansion(Sources { names, is_variable: true, .. }) => {
+                WordPart::Char(c, _) => text.push(*c),
+                WordPart::Expansion(WordSources { names, is_variable: true, .. }) => {
                     text.extend(["$"].into_iter().chain(names.iter().map(String::as_str)));
                 }
-                Part::Value(..) | Part::Expansion(_) => text.push('\u{fffd}'),
+                WordPart::Value(..) | WordPart::Expansion(_) => text.push('\u{fffd}'),
             }
         }
         text
@@ -97,18 +100,20 @@ impl Word {
         let mut found = Vec::new();
         let mut parts = self.0.iter().peekable();
         while let Some(part) = parts.next() {
-            if let Part::Expansion(sources) = part {
+            if let WordPart::Expansion(sources) = part {
                 found.extend(sources.names.iter().cloned());
             }
-            if !matches!(part, Part::Char('$', Quotes::None | Quotes::Double)) {
+            if !matches!(part, WordPart::Char('$', Quotes::None | Quotes::Double)) {
                 continue;
             }
-            if let Some(Part::Char(all, _)) = parts.next_if(|part| matches!(part, Part::Char('@' | '*', _))) {
+            if let Some(WordPart::Char(all, _)) =
+                parts.next_if(|part| matches!(part, WordPart::Char('@' | '*', _)))
+            {
                 found.push(all.to_string());
                 continue;
             }
             let mut name = String::new();
-            while let Some(Part::Char(c, _)) = parts.next_if(|part| is_of_name(part)) {
+            while let Some(WordPart::Char(c, _)) = parts.next_if(|part| is_of_name(part)) {
                 name.push(*c);
             }
             if !name.is_empty() {
@@ -120,53 +125,55 @@ impl Word {
 
     /// Whether it is one variable, and nothing else.
     pub(super) fn is_one_variable(&self) -> bool {
-        if let [Part::Expansion(sources)] = self.0.as_slice() {
+        if let [WordPart::Expansion(sources)] = self.0.as_slice() {
             return sources.is_variable;
         }
-        matches!(self.0.split_first(), Some((Part::Char('$', Quotes::None | Quotes::Double), name))
+        matches!(self.0.split_first(), Some((WordPart::Char('$', Quotes::None | Quotes::Double), name))
             if !name.is_empty() && name.iter().all(is_of_name))
     }
 
     /// Whether it is one value, one variable, or what one command prints of its own, and nothing else.
     pub(super) fn is_one(&self) -> bool {
         match self.0.as_slice() {
-            [] | [Part::Char(..) | Part::Value(..)] => true,
-            [Part::Expansion(sources)] => *sources == Sources::default(),
+            [] | [WordPart::Char(..) | WordPart::Value(..)] => true,
+            [WordPart::Expansion(sources)] => *sources == WordSources::default(),
             _ => self.is_one_variable(),
         }
     }
 
     /// Whether it is one value on a line, and nothing else.
     pub(super) fn is_one_line(&self) -> bool {
-        matches!(self.0.as_slice(), [Part::Value(..), Part::Char('\n', _)])
+        matches!(self.0.as_slice(), [WordPart::Value(..), WordPart::Char('\n', _)])
     }
 
     /// The values in what the shell puts into it.
     pub(super) fn carried(&self) -> impl Iterator<Item = usize> {
         let inside = self.0.iter().filter_map(|part| match part {
-            Part::Expansion(sources) => Some(&sources.values),
-            Part::Char(..) | Part::Value(..) => None,
+            WordPart::Expansion(sources) => Some(&sources.values),
+            WordPart::Char(..) | WordPart::Value(..) => None,
         });
         inside.flatten().copied()
     }
 
     /// What stands behind the first `=`.
     pub(super) fn assigned(&self) -> Self {
-        let behind = self.0.iter().skip_while(|part| !matches!(part, Part::Char('=', _))).skip(1);
+        let behind = self.0.iter().skip_while(|part| !matches!(part, WordPart::Char('=', _))).skip(1);
         Self(behind.cloned().collect())
     }
 
     /// The values in it.
     pub(super) fn values(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().filter_map(|part| if let Part::Value(index, _) = part { Some(*index) } else { None })
+        self.0
+            .iter()
+            .filter_map(|part| if let WordPart::Value(index, _) = part { Some(*index) } else { None })
     }
 }
 
-fn is_of_name(part: &Part) -> bool {
-    matches!(part, Part::Char(c, Quotes::None | Quotes::Double) if c.is_ascii_alphanumeric() || *c == '_')
+fn is_of_name(part: &WordPart) -> bool {
+    matches!(part, WordPart::Char(c, Quotes::None | Quotes::Double) if c.is_ascii_alphanumeric() || *c == '_')
 }
 
-impl Part {
+impl WordPart {
     /// Whether it is a `$` that the shell sees.
     pub(super) fn is_sign(&self) -> bool {
         matches!(self, Self::Char('$', Quotes::None | Quotes::Double))
@@ -180,7 +187,7 @@ impl Part {
 
 /// A simple command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Command {
+pub(super) struct ShellCommand {
     pub(super) words: Vec<Word>,
     /// What follows `>&` and `<&`.
     pub(super) duplicated: Vec<Word>,
@@ -195,7 +202,7 @@ pub(super) struct Command {
     /// Whether another command reads what it prints, or the shell puts that in.
     pub(super) is_read: bool,
     /// What it reads is made of, but for its heredocs.
-    pub(super) stream: Sources,
+    pub(super) stream: WordSources,
     /// The heredocs that it begins: whether the shell leaves their bodies as they are.
     pub(super) heredocs: Vec<Quotes>,
     /// The words of the command whose output it reads, or what would be one: those of a here-string.
@@ -204,7 +211,7 @@ pub(super) struct Command {
     pub(super) bodies: Vec<Word>,
 }
 
-impl Command {
+impl ShellCommand {
     /// What stands before its program, and the program with its arguments.
     pub(super) fn split(&self) -> (&[Word], &[Word]) {
         let stands_before = |word: &&Word| {
@@ -216,19 +223,19 @@ impl Command {
     }
 
     /// What it reads is made of.
-    pub(super) fn input(&self) -> Sources {
+    pub(super) fn input(&self) -> WordSources {
         let mut found = self.stream.clone();
-        found.add(Sources::of(&self.bodies));
+        found.add(WordSources::of(&self.bodies));
         found
     }
 
     /// What it prints is made of, as far as it is not its own.
-    pub(super) fn output(&self, functions: &[String]) -> Sources {
-        let Some((program, arguments)) = self.split().1.split_first() else { return Sources::default() };
+    pub(super) fn output(&self, functions: &[String]) -> WordSources {
+        let Some((program, arguments)) = self.split().1.split_first() else { return WordSources::default() };
         let program = program.text();
-        let mut found = Sources::default();
+        let mut found = WordSources::default();
         if SAYS.contains(&base(&program)) || functions.contains(&program) {
-            found.add(Sources::of(arguments));
+            found.add(WordSources::of(arguments));
         }
         // `tr -cd 0-9` leaves nothing else.
         let keeps = |word: &Word| matches!(word.text().as_str(), "-cd" | "-dc" | "-Cd" | "-dC");

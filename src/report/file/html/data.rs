@@ -31,14 +31,14 @@ type Parts = (Option<usize>, Option<usize>, [String; 3]);
 
 /// What a host said in a step and how that ended: the same for many.
 #[derive(Default)]
-struct Said {
+struct SaidData {
     index: HashMap<Parts, usize>,
     all: Vec<Parts>,
     /// Hosts that said it, and whether it ended badly.
     weight: Vec<(usize, bool)>,
 }
 
-impl Said {
+impl SaidData {
     fn insert(&mut self, run: &StepRun) -> usize {
         let outcome = run.outcome.as_ref();
         let failure = outcome.and_then(|outcome| outcome.failure.as_ref());
@@ -117,7 +117,7 @@ pub(super) fn of(record: &Record) -> Value {
     let words: Vec<&str> =
         StepStatus::ALL.iter().map(|status| status.as_str()).chain(["unfinished"]).collect();
     let end = record.recap().elapsed;
-    let mut said = Said::default();
+    let mut said = SaidData::default();
     let mut rows = Vec::new();
     for (host, track) in record.hosts() {
         let mut cells: Vec<u64> = Vec::new();

@@ -9,7 +9,7 @@ use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::sftp::fault::SftpFault;
 use crate::sandbox::sftp::tests::{ALL, Sftp, code, data, handle, names, read, text, vendor, write};
 use crate::sandbox::tests::{only, sandbox, session};
-use crate::ssh::sftp::wire::{Attrs, Reply, Request, init, status};
+use crate::ssh::sftp::wire::{Attrs, Reply, SftpRequest, init, status};
 
 /// A session with a host that has the file `a`, with the ten digits in it.
 async fn with(fault: SftpFault) -> Sftp {
@@ -35,10 +35,10 @@ async fn reads(fault: SftpFault, asked: &[(u64, u32)]) -> Vec<Result<Bytes, u32>
 /// What READDIR answers, three times.
 async fn lists(fault: SftpFault) -> Vec<Result<Vec<String>, u32>> {
     let mut sftp = with(fault).await;
-    let opened = handle(sftp.ask(&Request::Opendir { path: text(".") }).await);
+    let opened = handle(sftp.ask(&SftpRequest::Opendir { path: text(".") }).await);
     let mut told = Vec::new();
     for _ in 0..3 {
-        told.push(match sftp.ask(&Request::Readdir { handle: opened.clone() }).await {
+        told.push(match sftp.ask(&SftpRequest::Readdir { handle: opened.clone() }).await {
             Reply::Status { code, .. } => Err(code),
             reply => Ok(names(reply)),
         });
@@ -46,15 +46,15 @@ async fn lists(fault: SftpFault) -> Vec<Result<Vec<String>, u32>> {
     told
 }
 
-fn stat(path: &str) -> Request {
-    Request::Stat { path: text(path) }
+fn stat(path: &str) -> SftpRequest {
+    SftpRequest::Stat { path: text(path) }
 }
 
-fn mkdir(path: &str) -> Request {
-    Request::Mkdir { path: text(path), attrs: Attrs::default() }
+fn mkdir(path: &str) -> SftpRequest {
+    SftpRequest::Mkdir { path: text(path), attrs: Attrs::default() }
 }
 
-async fn size(sftp: &mut Sftp, request: &Request) -> Option<u64> {
+async fn size(sftp: &mut Sftp, request: &SftpRequest) -> Option<u64> {
     let Reply::Attrs(attrs) = sftp.ask(request).await else { panic!("no attributes") };
     attrs.size
 }
@@ -144,7 +144,7 @@ async fn a_server_without_extensions() {
     assert!(sftp.extensions.is_empty());
     let renamed = sftp.ask(&vendor("posix-rename@openssh.com", &[b"a", b"b"])).await;
     assert_eq!(code(renamed), status::OP_UNSUPPORTED);
-    let renamed = sftp.ask(&Request::Rename { from: text("a"), to: text("b") }).await;
+    let renamed = sftp.ask(&SftpRequest::Rename { from: text("a"), to: text("b") }).await;
     assert_eq!(code(renamed), status::OK);
 }
 
@@ -180,8 +180,8 @@ async fn sizes_that_lie() {
     let mut sftp = with(SftpFault::SizeLies { by: -3 }).await;
     let opened = sftp.open("a", 0x01).await;
     assert_eq!(size(&mut sftp, &stat("a")).await, Some(7));
-    assert_eq!(size(&mut sftp, &Request::Lstat { path: text("a") }).await, Some(7));
-    assert_eq!(size(&mut sftp, &Request::Fstat { handle: opened }).await, Some(7));
+    assert_eq!(size(&mut sftp, &SftpRequest::Lstat { path: text("a") }).await, Some(7));
+    assert_eq!(size(&mut sftp, &SftpRequest::Fstat { handle: opened }).await, Some(7));
     let folder = fs::metadata(sftp.home()).unwrap().len();
     assert_eq!(size(&mut sftp, &stat(".")).await, Some(folder));
 }
@@ -208,7 +208,7 @@ async fn writes_that_fail_or_lie() {
 #[tokio::test]
 async fn renames_that_fail() {
     let mut sftp = with(SftpFault::RenameFails).await;
-    let plain = Request::Rename { from: text("a"), to: text("b") };
+    let plain = SftpRequest::Rename { from: text("a"), to: text("b") };
     for request in [plain, vendor("posix-rename@openssh.com", &[b"a", b"b"])] {
         assert_eq!(code(sftp.ask(&request).await), status::FAILURE);
     }
@@ -216,7 +216,7 @@ async fn renames_that_fail() {
 
     let mut sftp = with(SftpFault::NoRename).await;
     assert!(sftp.extensions.is_empty());
-    let plain = Request::Rename { from: text("a"), to: text("b") };
+    let plain = SftpRequest::Rename { from: text("a"), to: text("b") };
     assert_eq!(code(sftp.ask(&plain).await), status::FAILURE);
-    assert_eq!(code(sftp.ask(&Request::Remove { path: text("a") }).await), status::OK);
+    assert_eq!(code(sftp.ask(&SftpRequest::Remove { path: text("a") }).await), status::OK);
 }

@@ -17,7 +17,8 @@ use crate::sandbox::fleet::Sandbox;
 use crate::sandbox::sftp::files::Files;
 use crate::sandbox::tests::{Known, only, sandbox, session};
 use crate::ssh::sftp::wire::{
-    Attrs, LinkOrder, OpenFlags, Packets, Reply, Request, init, put_string, read_version, status, take_u64,
+    Attrs, LinkOrder, OpenFlags, Packets, Reply, SftpRequest, init, put_string, read_version, status,
+    take_u64,
 };
 
 const ALL: u32 = 1 << 20;
@@ -69,7 +70,7 @@ impl Sftp {
     }
 
     /// Sends a request; its number.
-    async fn send(&mut self, request: &Request) -> u32 {
+    async fn send(&mut self, request: &SftpRequest) -> u32 {
         self.sent += 1;
         self.stream.write_all(&request.head(self.sent)).await.unwrap();
         self.stream.write_all(&request.tail()).await.unwrap();
@@ -80,7 +81,7 @@ impl Sftp {
         self.packet().await.map(|packet| Reply::read(packet).unwrap())
     }
 
-    async fn ask(&mut self, request: &Request) -> Reply {
+    async fn ask(&mut self, request: &SftpRequest) -> Reply {
         let id = self.send(request).await;
         let (answered, reply) = self.reply().await.unwrap();
         assert_eq!(answered, id);
@@ -103,26 +104,26 @@ fn text(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-fn link_to(target: &str, link: &str) -> Request {
-    Request::Symlink { target: text(target), link: text(link), order: LinkOrder::TargetFirst }
+fn link_to(target: &str, link: &str) -> SftpRequest {
+    SftpRequest::Symlink { target: text(target), link: text(link), order: LinkOrder::TargetFirst }
 }
 
-fn open(path: &str, flags: u32) -> Request {
-    Request::Open { path: text(path), flags: OpenFlags(flags), attrs: Attrs::default() }
+fn open(path: &str, flags: u32) -> SftpRequest {
+    SftpRequest::Open { path: text(path), flags: OpenFlags(flags), attrs: Attrs::default() }
 }
 
-fn read(handle: &Bytes, offset: u64, length: u32) -> Request {
-    Request::Read { handle: handle.clone(), offset, length }
+fn read(handle: &Bytes, offset: u64, length: u32) -> SftpRequest {
+    SftpRequest::Read { handle: handle.clone(), offset, length }
 }
 
-fn write(handle: &Bytes, offset: u64, data: impl Into<Bytes>) -> Request {
-    Request::Write { handle: handle.clone(), offset, data: data.into() }
+fn write(handle: &Bytes, offset: u64, data: impl Into<Bytes>) -> SftpRequest {
+    SftpRequest::Write { handle: handle.clone(), offset, data: data.into() }
 }
 
-fn vendor(name: &str, fields: &[&[u8]]) -> Request {
+fn vendor(name: &str, fields: &[&[u8]]) -> SftpRequest {
     let mut all = BytesMut::new();
     fields.iter().for_each(|field| put_string(&mut all, field));
-    Request::Extended { name: text(name), fields: all.freeze() }
+    SftpRequest::Extended { name: text(name), fields: all.freeze() }
 }
 
 fn handle(reply: Reply) -> Bytes {
@@ -152,7 +153,7 @@ fn what_cannot_be_done_has_openssh_s_codes() {
     fs::create_dir(home.path().join("full")).unwrap();
     fs::write(home.path().join("full/x"), "x").unwrap();
     let long = "n".repeat(300);
-    let paths = |from: &str, to: &str| Request::Rename { from: text(from), to: text(to) };
+    let paths = |from: &str, to: &str| SftpRequest::Rename { from: text(from), to: text(to) };
     let cases = [
         (open("none", 1), status::NO_SUCH_FILE),
         (open("file/below", 1), status::NO_SUCH_FILE),
@@ -161,18 +162,18 @@ fn what_cannot_be_done_has_openssh_s_codes() {
         (open("a\0b", 1), status::BAD_MESSAGE),
         (open("file", OpenFlags::CREATE_NEW.0), status::FAILURE),
         (open("full", 2), status::FAILURE),
-        (Request::Opendir { path: text("file") }, status::NO_SUCH_FILE),
-        (Request::Rmdir { path: text("full") }, status::FAILURE),
-        (Request::Remove { path: text("full") }, status::FAILURE),
-        (Request::Mkdir { path: text("full"), attrs: Attrs::default() }, status::FAILURE),
-        (Request::Readlink { path: text("file") }, status::BAD_MESSAGE),
-        (Request::Stat { path: text("none") }, status::NO_SUCH_FILE),
+        (SftpRequest::Opendir { path: text("file") }, status::NO_SUCH_FILE),
+        (SftpRequest::Rmdir { path: text("full") }, status::FAILURE),
+        (SftpRequest::Remove { path: text("full") }, status::FAILURE),
+        (SftpRequest::Mkdir { path: text("full"), attrs: Attrs::default() }, status::FAILURE),
+        (SftpRequest::Readlink { path: text("file") }, status::BAD_MESSAGE),
+        (SftpRequest::Stat { path: text("none") }, status::NO_SUCH_FILE),
         (link_to("x", "file"), status::FAILURE),
         (paths("none", "new"), status::NO_SUCH_FILE),
         (paths("file", "full/x"), status::FAILURE),
-        (Request::Close { handle: text("none") }, status::NO_SUCH_FILE),
+        (SftpRequest::Close { handle: text("none") }, status::NO_SUCH_FILE),
         (read(&text("none"), 0, 1), status::FAILURE),
-        (Request::Readdir { handle: text("none") }, status::FAILURE),
+        (SftpRequest::Readdir { handle: text("none") }, status::FAILURE),
         (vendor("copy-data", &[]), status::OP_UNSUPPORTED),
         (vendor("fsync@openssh.com", &[]), status::BAD_MESSAGE),
     ];
@@ -191,13 +192,16 @@ fn flags_permissions_and_offsets() {
     let (home, mut files) = files();
     let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().mode() & 0o7777;
     let attrs = Attrs { permissions: Some(0o100_600), ..Attrs::default() };
-    let new =
-        handle(files.answer(&Request::Open { path: text("a"), flags: OpenFlags(0x02 | 0x08 | 0x20), attrs }));
+    let new = handle(files.answer(&SftpRequest::Open {
+        path: text("a"),
+        flags: OpenFlags(0x02 | 0x08 | 0x20),
+        attrs,
+    }));
     assert_eq!(mode("a"), 0o600);
     assert_eq!(code(files.answer(&write(&new, 4, "late"))), status::OK);
     assert_eq!(code(files.answer(&write(&new, 0, "soon"))), status::OK);
     assert_eq!(code(files.answer(&read(&new, 0, 1))), status::NO_SUCH_FILE); // EBADF: not open for reading
-    assert_eq!(code(files.answer(&Request::Close { handle: new })), status::OK);
+    assert_eq!(code(files.answer(&SftpRequest::Close { handle: new })), status::OK);
 
     let appended = handle(files.answer(&open("a", 0x01 | 0x02 | 0x04)));
     assert_eq!(code(files.answer(&write(&appended, 0, "+"))), status::OK);
@@ -238,22 +242,25 @@ fn attributes_are_told_and_set() {
         permissions: Some(0o100_640),
         times: Some((1_000_000_000, 1_500_000_000)),
     };
-    assert_eq!(code(files.answer(&Request::Setstat { path: text("link"), attrs: set })), status::OK);
-    assert_eq!(files.answer(&Request::Stat { path: text("link") }), Reply::Attrs(set));
-    let Reply::Attrs(link) = files.answer(&Request::Lstat { path: text("link") }) else { panic!() };
+    assert_eq!(code(files.answer(&SftpRequest::Setstat { path: text("link"), attrs: set })), status::OK);
+    assert_eq!(files.answer(&SftpRequest::Stat { path: text("link") }), Reply::Attrs(set));
+    let Reply::Attrs(link) = files.answer(&SftpRequest::Lstat { path: text("link") }) else { panic!() };
     assert_eq!(link.permissions.unwrap() & 0o170_000, 0o120_000);
 
     let opened = handle(files.answer(&open("a", 0x02)));
     let grown = Attrs { size: Some(1 << 33), permissions: Some(0o4_700), ..Attrs::default() };
-    let request = Request::Fsetstat { handle: opened.clone(), attrs: grown };
+    let request = SftpRequest::Fsetstat { handle: opened.clone(), attrs: grown };
     assert_eq!(code(files.answer(&request)), status::OK);
-    let Reply::Attrs(found) = files.answer(&Request::Fstat { handle: opened }) else { panic!() };
+    let Reply::Attrs(found) = files.answer(&SftpRequest::Fstat { handle: opened }) else { panic!() };
     assert_eq!((found.size, found.permissions), (Some(1 << 33), Some(0o104_700)));
 
     // One that fails does not keep the others from being set.
     let both = Attrs { size: Some(1), times: Some((5, 6)), ..Attrs::default() };
     fs::create_dir(home.path().join("folder")).unwrap();
-    assert_eq!(code(files.answer(&Request::Setstat { path: text("folder"), attrs: both })), status::FAILURE);
+    assert_eq!(
+        code(files.answer(&SftpRequest::Setstat { path: text("folder"), attrs: both })),
+        status::FAILURE
+    );
     assert_eq!(fs::metadata(home.path().join("folder")).unwrap().mtime(), 6);
 
     let mut fields = BytesMut::new();
@@ -262,7 +269,7 @@ fn attributes_are_told_and_set() {
     fields.put_u32(7);
     fields.put_u32(8);
     let name = text("lsetstat@openssh.com");
-    assert_eq!(code(files.answer(&Request::Extended { name, fields: fields.freeze() })), status::OK);
+    assert_eq!(code(files.answer(&SftpRequest::Extended { name, fields: fields.freeze() })), status::OK);
     assert_eq!(fs::symlink_metadata(home.path().join("link")).unwrap().mtime(), 8);
     assert_eq!(fs::metadata(&path).unwrap().mtime(), i64::from(found.times.unwrap().1));
 }
@@ -273,15 +280,15 @@ fn names_come_by_the_hundred() {
     for number in 0..150 {
         fs::write(home.path().join(format!("f{number}")), "").unwrap();
     }
-    let folder = handle(files.answer(&Request::Opendir { path: text(".") }));
-    let next = Request::Readdir { handle: folder };
+    let folder = handle(files.answer(&SftpRequest::Opendir { path: text(".") }));
+    let next = SftpRequest::Readdir { handle: folder };
     let mut seen = names(files.answer(&next));
     assert_eq!((seen.len(), &seen[0][..], &seen[1][..]), (100, ".", ".."));
     seen.extend(names(files.answer(&next)));
     assert_eq!(seen.len(), 152);
     assert_eq!(code(files.answer(&next)), status::EOF);
-    let folder = handle(files.answer(&Request::Opendir { path: text(".") }));
-    let Reply::Names(entries) = files.answer(&Request::Readdir { handle: folder }) else { panic!() };
+    let folder = handle(files.answer(&SftpRequest::Opendir { path: text(".") }));
+    let Reply::Names(entries) = files.answer(&SftpRequest::Readdir { handle: folder }) else { panic!() };
     assert!(entries[0].long.starts_with(b"drwx"), "{:?}", entries[0].long);
 }
 
@@ -302,7 +309,7 @@ fn extensions_and_links() {
     assert_eq!(limits, [262_144, 261_120, 261_120, 1000]);
 
     assert_eq!(code(files.answer(&link_to("b", "link"))), status::OK);
-    assert_eq!(names(files.answer(&Request::Readlink { path: text("link") })), ["b"]);
+    assert_eq!(names(files.answer(&SftpRequest::Readlink { path: text("link") })), ["b"]);
     let home = home.path().canonicalize().unwrap();
     std::os::unix::fs::symlink("./later", home.join("dangling")).unwrap();
     std::os::unix::fs::symlink("loop", home.join("loop")).unwrap();
@@ -316,14 +323,14 @@ fn extensions_and_links() {
         ("dangling", "later"),
     ] {
         let real = if real.is_empty() { home.clone() } else { home.join(real) };
-        let told = names(files.answer(&Request::Realpath { path: text(path) }));
+        let told = names(files.answer(&SftpRequest::Realpath { path: text(path) }));
         assert_eq!(told, [real.to_str().unwrap()], "{path}");
     }
     for path in ["none/below", "none/", "loop"] {
-        let nowhere = files.answer(&Request::Realpath { path: text(path) });
+        let nowhere = files.answer(&SftpRequest::Realpath { path: text(path) });
         assert_eq!(code(nowhere), status::NO_SUCH_FILE, "{path}");
     }
-    assert_eq!(names(files.answer(&Request::Realpath { path: text("/") })), ["/"]);
+    assert_eq!(names(files.answer(&SftpRequest::Realpath { path: text("/") })), ["/"]);
 }
 
 #[tokio::test]
@@ -400,7 +407,7 @@ async fn what_is_not_sftp_ends_the_session() {
     // A request of a kind that nobody knows is left without an answer, as by a real host.
     let mut sftp = Sftp::with(Behaviour::Normal).await;
     sftp.stream.write_all(&[0, 0, 0, 5, 99, 0, 0, 0, 0]).await.unwrap();
-    assert_eq!(code(sftp.ask(&Request::Stat { path: text("none") }).await), status::NO_SUCH_FILE);
+    assert_eq!(code(sftp.ask(&SftpRequest::Stat { path: text("none") }).await), status::NO_SUCH_FILE);
     sftp.stream.shutdown().await.unwrap();
     assert!(sftp.packet().await.is_none());
 }

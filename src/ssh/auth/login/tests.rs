@@ -7,7 +7,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ssh::agent::Held;
+use crate::ssh::agent::HeldKey;
 
 /// A host that has everything and needs nothing.
 pub(in crate::ssh::auth) fn endpoint() -> Endpoint {
@@ -43,19 +43,19 @@ impl Files {
         self.keys.iter().find(|(known, _)| *known == name).unwrap().1.clone()
     }
 
-    fn held(&self, names: &str) -> Vec<Held> {
-        names.chars().map(|name| Held::Key(self.key(name))).collect()
+    fn held(&self, names: &str) -> Vec<HeldKey> {
+        names.chars().map(|name| HeldKey::Key(self.key(name))).collect()
     }
 
     /// The order of the offers, files and agent in the order of the sources: `a` from a file, `A` by the agent.
     fn order(&self, endpoint: &Endpoint, held: &str) -> String {
-        let mut seen = Seen::default();
+        let mut seen = SeenKeys::default();
         let held = self.held(held);
         let offers: Vec<Offer> = sources(endpoint)
             .into_iter()
             .flat_map(|source| match source {
-                Source::Files => offers::from_files(endpoint, &self.keyring, &mut seen),
-                Source::Agent => offers::from_agent(endpoint, &self.keyring, &held, &mut seen),
+                KeySource::Files => offers::from_files(endpoint, &self.keyring, &mut seen),
+                KeySource::Agent => offers::from_agent(endpoint, &self.keyring, &held, &mut seen),
             })
             .collect();
         let letter = |offer: &Offer| {
@@ -91,8 +91,8 @@ fn a_certificate_of_the_agent_comes_before_its_bare_key() {
     builder.cert_type(CertType::User).unwrap().key_id("test").unwrap().all_principals_valid().unwrap();
     let certificate = builder.sign(&authority).unwrap();
     let mut held = files.held("ab");
-    held.push(Held::Certificate(Arc::new(certificate)));
-    let offers = offers::from_agent(&endpoint(), &files.keyring, &held, &mut Seen::default());
+    held.push(HeldKey::Certificate(Arc::new(certificate)));
+    let offers = offers::from_agent(&endpoint(), &files.keyring, &held, &mut SeenKeys::default());
     let offered: Vec<(bool, bool)> =
         offers.iter().map(|offer| (*offer.key() == files.key('b'), offer.certificate.is_some())).collect();
     assert_eq!(offered, [(false, false), (true, true), (true, false)]);

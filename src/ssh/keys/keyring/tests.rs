@@ -128,7 +128,7 @@ fn an_ecdsa_key_with_a_small_number_is_a_key_like_others() {
     let mut sec1 = data_encoding::HEXLOWER.decode(b"303102010104200000").unwrap();
     sec1.extend([0x42; 30]);
     sec1.extend(data_encoding::HEXLOWER.decode(b"a00a06082a8648ce3d030107").unwrap());
-    let Content::Open(key) = decode::decode(&armoured("EC PRIVATE KEY", &sec1)).unwrap() else { panic!() };
+    let KeyContent::Open(key) = decode::decode(&armoured("EC PRIVATE KEY", &sec1)).unwrap() else { panic!() };
     let public = key.public_key().to_bytes().unwrap();
     let point = &public[public.len() - 65..];
     let mut secret = vec![1; 8];
@@ -474,7 +474,7 @@ fn no_spoilt_key_file_can_hurt() {
     runner
         .run(&strategy, |(which, at, byte, deep, cut)| {
             let text = spoilt(&texts[which], at, byte, deep, cut);
-            if let Ok(Content::Locked(pem, _)) = decode::decode(&text) {
+            if let Ok(KeyContent::Locked(pem, _)) = decode::decode(&text) {
                 let _ = decode::unlock(&pem, &passphrase);
             }
             Ok(())
@@ -495,7 +495,7 @@ proptest! {
             let length = u8::try_from(der.len().min(127)).unwrap();
             der.splice(0..0, [0x30, length]);
         }
-        if let Ok(Content::Locked(pem, _)) = decode::decode(&armoured(label, &der)) {
+        if let Ok(KeyContent::Locked(pem, _)) = decode::decode(&armoured(label, &der)) {
             let _ = decode::unlock(&pem, &Secret::new("x"));
         }
     }

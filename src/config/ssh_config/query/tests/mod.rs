@@ -12,7 +12,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::config::ssh_config::asked::{Answer, Local, Sources};
+use crate::config::ssh_config::asked::{ConfigAnswer, Local, Sources};
 use crate::config::ssh_config::pattern::work;
 use crate::config::ssh_config::query::SshConfig;
 use crate::model::position::Diagnostic;
@@ -53,11 +53,11 @@ fn load(folder: &TempDir) -> Result<SshConfig, String> {
 }
 
 /// The answer to a configuration in one file, for a host of which the inventory says nothing.
-fn ask(text: &str, host: &str) -> Answer {
+fn ask(text: &str, host: &str) -> ConfigAnswer {
     ask_below(text, host, &Settings::default())
 }
 
-fn ask_below(text: &str, host: &str, above: &Settings) -> Answer {
+fn ask_below(text: &str, host: &str, above: &Settings) -> ConfigAnswer {
     let folder = home(&[("c", text)]);
     let local = local(Path::new("/h/me"));
     let config = SshConfig::load(&Sources::File(folder.path().join("c")), &local);
@@ -124,7 +124,7 @@ Host web1
     assert_eq!(value(settings.connect_timeout), Duration::from_secs(60));
     assert_eq!(value(settings.keepalive), TimeLimit::After(Duration::from_secs(30)));
     assert!(value(settings.forward_agent));
-    assert_eq!(ask(text, "web2"), Answer::default());
+    assert_eq!(ask(text, "web2"), ConfigAnswer::default());
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     for line in lines {
         let text = format!("Host web1\n  {line}\n");
         writeln!(messages, "{}", shown(&ask(&text, "web1").errors)).unwrap();
-        assert_eq!(ask(&text, "other"), Answer::default(), "{line}");
+        assert_eq!(ask(&text, "other"), ConfigAnswer::default(), "{line}");
     }
     assert!(!messages.contains("hunter2"), "{messages}");
     insta::assert_snapshot!(messages, @r#"

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::config::ssh_config::answer::answer;
 use crate::config::ssh_config::asked::{Local, Sources};
-use crate::config::ssh_config::chosen::{Picked, Start, choose};
+use crate::config::ssh_config::chosen::{Picked, QueryStart, choose};
 use crate::config::ssh_config::keywords::Field;
 use crate::config::ssh_config::query::SshConfig;
-use crate::config::ssh_config::value::{Forwarding, Proxy, Strictness, Value, value};
+use crate::config::ssh_config::value::{Forwarding, KeywordValue, ProxyValue, Strictness, value};
 use crate::model::settings::{AgentSetting, HostKeyPolicy, Origin, Settings, Sourced};
 
 /// What ssh prints, each keyword with its lines.
@@ -116,7 +116,7 @@ fn compare(file: &Path, asked: &Asked, printed: Option<&Printed>) -> Result<(), 
     };
     let above = asked.settings();
     let files: Vec<_> = config.files.iter().map(|file| &**file).collect();
-    let start = Start { host: asked.host, above: &above, local_user: &local.user };
+    let start = QueryStart { host: asked.host, above: &above, local_user: &local.user };
     let chosen = choose(&files, &start);
     let found = answer(asked.host, &above, local, choose(&files, &start));
     let Some(printed) = printed else {
@@ -183,20 +183,20 @@ fn compare(file: &Path, asked: &Asked, printed: Option<&Printed>) -> Result<(), 
         None => check("forwardagent", flag(false)),
     }
     match chosen.proxy.as_ref().map(|proxy| proxy.value) {
-        None | Some(Proxy::NoJump | Proxy::NoCommand) => {
+        None | Some(ProxyValue::NoJump | ProxyValue::NoCommand) => {
             check("proxyjump", vec![]);
             check("proxycommand", vec![]);
         }
-        Some(Proxy::Command(command)) => {
+        Some(ProxyValue::Command(command)) => {
             check("proxyjump", vec![]);
             check("proxycommand", one(command.clone()));
         }
         // ssh prints all hops but the last one as they were written.
-        jump @ Some(Proxy::Jump(_)) => {
+        jump @ Some(ProxyValue::Jump(_)) => {
             check("proxycommand", vec![]);
             let theirs = printed.get("proxyjump").map(|lines| lines.concat()).unwrap_or_default();
             let theirs = value(Field::ProxyJump, &theirs).unwrap();
-            if !matches!((&theirs, jump), (Some(Value::Proxy(theirs)), Some(ours)) if theirs == ours) {
+            if !matches!((&theirs, jump), (Some(KeywordValue::Proxy(theirs)), Some(ours)) if theirs == ours) {
                 differences.push(format!("proxyjump: ssh {theirs:?}, fan {jump:?}"));
             }
         }

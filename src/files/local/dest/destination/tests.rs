@@ -12,17 +12,17 @@ use proptest::prelude::*;
 use rustix::fs::{CWD, Mode, RenameFlags, mkfifoat, renameat_with};
 use tempfile::TempDir;
 
-use crate::files::local::dest::beneath::{Beneath, Way, open_root};
-use crate::files::local::dest::destination::{Destination, Folder, stays_inside};
+use crate::files::local::dest::beneath::{Beneath, BeneathWay, open_root};
+use crate::files::local::dest::destination::{Destination, MadeFolder, stays_inside};
 use crate::files::local::dest::pending::PendingFile;
 use crate::files::local::error::LocalError;
 use crate::files::local::stat::os_path;
 use crate::model::tree::{EntryKind, TreePath};
 
 #[cfg(target_os = "linux")]
-const WAYS: &[Way] = &[Way::Kernel, Way::Names];
+const WAYS: &[BeneathWay] = &[BeneathWay::Kernel, BeneathWay::Names];
 #[cfg(not(target_os = "linux"))]
-const WAYS: &[Way] = &[Way::Names];
+const WAYS: &[BeneathWay] = &[BeneathWay::Names];
 
 /// A folder with an `inside`, which is the destination, and an `outside`.
 struct Fixture {
@@ -31,7 +31,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(way: Way) -> Self {
+    fn new(way: BeneathWay) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("inside")).unwrap();
         fs::create_dir(folder.path().join("outside")).unwrap();
@@ -168,10 +168,10 @@ fn no_time_that_a_host_makes_up_is_a_panic() {
 #[test]
 fn folders_are_made_with_those_above_them() {
     for fixture in Fixture::all() {
-        assert_eq!(fixture.destination.folder(&path("a/b/c")).unwrap(), Folder::Made);
-        assert_eq!(fixture.destination.folder(&path("a/b")).unwrap(), Folder::Stood);
-        assert_eq!(fixture.destination.folder(&path("a/b/c")).unwrap(), Folder::Stood);
-        assert_eq!(fixture.destination.folder(&TreePath::root()).unwrap(), Folder::Stood);
+        assert_eq!(fixture.destination.folder(&path("a/b/c")).unwrap(), MadeFolder::Made);
+        assert_eq!(fixture.destination.folder(&path("a/b")).unwrap(), MadeFolder::Stood);
+        assert_eq!(fixture.destination.folder(&path("a/b/c")).unwrap(), MadeFolder::Stood);
+        assert_eq!(fixture.destination.folder(&TreePath::root()).unwrap(), MadeFolder::Stood);
         assert_eq!(fs::metadata(fixture.inside("a/b")).unwrap().mode() & 0o7777, 0o700);
         fixture.write("a/b/c/d", "x").unwrap();
         assert_eq!(fs::read(fixture.inside("a/b/c/d")).unwrap(), b"x");

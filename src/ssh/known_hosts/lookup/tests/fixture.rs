@@ -87,8 +87,8 @@ pub(super) fn load(bytes: impl AsRef<[u8]>) -> KnownHosts {
 /// A verdict in a word: `trusted:3`, `changed:1,2`, `revoked:1`, `unknown`, `store`, `store:4`; lines of the
 /// first file are bare, those of others bear their name.
 pub(super) fn word(verdict: &Verdict) -> String {
-    use crate::ssh::known_hosts::verdict::{Place, StoreError};
-    fn line(place: &Place) -> String {
+    use crate::ssh::known_hosts::verdict::{FileLine, KnownHostsError};
+    fn line(place: &FileLine) -> String {
         let name = place.file.file_name().map(Path::new).expect("files have names");
         if name == Path::new("known_hosts") {
             place.line.to_string()
@@ -104,13 +104,13 @@ pub(super) fn word(verdict: &Verdict) -> String {
             format!("changed:{}", lines.join(","))
         }
         Verdict::Revoked(place) => format!("revoked:{}", line(place)),
-        Verdict::Store(StoreError::Line { place, .. }) => format!("store:{}", line(place)),
+        Verdict::Store(KnownHostsError::Line { place, .. }) => format!("store:{}", line(place)),
         Verdict::Store(
-            StoreError::Unreadable { .. }
-            | StoreError::NotAFile { .. }
-            | StoreError::TooLarge { .. }
-            | StoreError::Revocation { .. }
-            | StoreError::BinaryRevocations { .. },
+            KnownHostsError::Unreadable { .. }
+            | KnownHostsError::NotAFile { .. }
+            | KnownHostsError::TooLarge { .. }
+            | KnownHostsError::Revocation { .. }
+            | KnownHostsError::BinaryRevocations { .. },
         ) => "store".to_owned(),
     }
 }

@@ -14,7 +14,7 @@ use crate::ssh::known_hosts::lookup::KnownHosts;
 use crate::ssh::known_hosts::lookup::tests::fixture::{
     EC, ED, ED2, RSA, Store, blob, numbered_key, wire, word,
 };
-use crate::ssh::known_hosts::record::{Beside, NewKey, Recorder, Recording};
+use crate::ssh::known_hosts::record::{Beside, KeyRecording, NewKey, Recorder};
 use crate::ssh::known_hosts::record_error::RecordError;
 use crate::ssh::known_hosts::revoked::RevokedKeys;
 
@@ -26,11 +26,11 @@ fn record(path: &Path, keys: &[NewKey]) -> Result<Vec<String>, RecordError> {
     Recorder::default().record(path, keys).map(|all| all.iter().map(said).collect())
 }
 
-fn said(recording: &Recording) -> String {
+fn said(recording: &KeyRecording) -> String {
     match recording {
-        Recording::Added(place) => format!("added:{}", place.line),
-        Recording::Already(place) => format!("already:{}", place.line),
-        Recording::Refused(verdict) => format!("refused:{}", word(verdict)),
+        KeyRecording::Added(place) => format!("added:{}", place.line),
+        KeyRecording::Already(place) => format!("already:{}", place.line),
+        KeyRecording::Refused(verdict) => format!("refused:{}", word(verdict)),
     }
 }
 
@@ -224,7 +224,7 @@ fn twenty_writers_lose_nothing_and_tear_nothing() {
                     let number = if host % 2 == 0 { host } else { 100 + writer * HOSTS + host };
                     let key = new_key(&format!("h{number}"), 22, &numbered_key(number));
                     let done = recorder.record(path, &[key]).unwrap();
-                    assert!(!matches!(done[0], Recording::Refused(_)));
+                    assert!(!matches!(done[0], KeyRecording::Refused(_)));
                 }
             });
         }
