@@ -99,6 +99,7 @@ const REFUSED_IN_PRODUCTION: &[(&str, &str)] = &[
     ("print!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
     ("eprintln!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
     ("eprint!", "stdout and stderr belong to the reporters (cli::print, cli::error::talk)"),
+    ("&mut Plan", "a plan is decided once: derive another one from it"),
 ];
 
 /// Tests that may look at a clock, and what for. The rest counts what is done: how long it takes is up to the machine.

@@ -145,7 +145,6 @@ fn becoming(plan: &Plan) -> Vec<BecomingChecked> {
 
 /// Adds a task for each lock in which nothing is done, to see whether it can be had; also after hosts that failed.
 fn with_locks(mut plan: Plan, locks: Vec<(Arc<str>, Endpoint)>) -> Plan {
-    plan.locking.who = context::operator_name();
     plan.locking.look_only = true;
     for (name, keeper) in locks {
         let member = plan.hosts.iter().position(|host| host.endpoint.name == keeper.name);

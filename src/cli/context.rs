@@ -13,7 +13,7 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock, snippet};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
-use crate::engine::plan::{Changes, Plan};
+use crate::engine::plan::{Changes, Locking, Plan};
 use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
 use crate::model::given::Given;
@@ -381,6 +381,8 @@ pub(super) struct Common {
     pub(super) picking: Picking,
     pub(super) serial: Vec<Share>,
     pub(super) condition: Option<String>,
+    pub(super) stepwise: bool,
+    pub(super) lock_wait: TimeLimit,
 }
 
 impl Common {
@@ -399,6 +401,8 @@ impl Common {
             picking: Picking::default(),
             serial: Vec::new(),
             condition: None,
+            stepwise: false,
+            lock_wait: Locking::default().wait,
         }
     }
 
@@ -440,6 +444,9 @@ impl Common {
             ssh_config: self.ssh_config,
             picking: self.picking,
             serial: self.serial,
+            stepwise: self.stepwise,
+            lock_wait: self.lock_wait,
+            who: operator_name(),
         }
     }
 }

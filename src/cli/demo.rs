@@ -14,7 +14,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Locking, Plan, PlannedTask};
 use crate::engine::planner::TaskCall;
 use crate::model::action::DoneAt;
 use crate::model::endpoint::Agent;
@@ -50,11 +50,9 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
         extra_vars: context::extra_vars(&args.variables.set)?,
         ..Common::bare(format!("demo of {}", names.join(", ")))
     };
-    let mut plan =
+    let plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
-    // Throw-away hosts are nobody else's, and hosts that only keep a lock would be the real ones.
-    plan.locking.keepers.clear();
-    plan.tasks.iter_mut().for_each(|task| task.lock = None);
+    let plan = without_locks(plan);
     let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false })?;
     runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
@@ -66,8 +64,8 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
             doing: "cannot start the throw-away hosts".to_owned(),
             source,
         })?;
-        move_into(&mut plan, &sandbox);
-        if leave_sudo(&mut plan) {
+        let (plan, left) = without_sudo(moved_into(plan, &sandbox));
+        if left {
             talk("demo: these hosts are this machine: steps run as you, without sudo");
         }
         talk(&format!(
@@ -137,22 +135,28 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Has all steps of the hosts done as the user who runs them; says whether any was to be done as another one.
-fn leave_sudo(plan: &mut Plan) -> bool {
+/// Throw-away hosts are nobody else's, and hosts that only keep a lock would be the real ones.
+fn without_locks(plan: Plan) -> Plan {
+    let tasks = plan.tasks.into_iter().map(|task| PlannedTask { lock: None, ..task }).collect();
+    Plan { tasks, locking: Locking::default(), ..plan }
+}
+
+/// The plan with all steps of the hosts done as the user who runs them; and whether any was to be done as another one.
+fn without_sudo(mut plan: Plan) -> (Plan, bool) {
     let mut left = false;
     let steps = plan.tasks.iter_mut().flat_map(|task| &mut task.steps).map(|planned| &mut planned.step);
     for step in steps.filter(|step| step.action.properties().done != DoneAt::Here) {
         left |= step.becomes().is_some();
         step.run_as = None;
     }
-    left
+    (plan, left)
 }
 
-/// Points every host of the plan at its throw-away double.
-fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
+/// The plan with its throw-away double in the place of every host.
+fn moved_into(plan: Plan, sandbox: &Sandbox) -> Plan {
     let identities: Arc<[_]> = Arc::from([sandbox.identity().to_owned()]);
     let known_hosts: Arc<[_]> = Arc::from([sandbox.known_hosts().to_owned()]);
-    for endpoint in plan.endpoints_mut() {
+    plan.with_endpoints(|endpoint| {
         let double = sandbox.hosts().iter().find(|double| double.name == endpoint.name.as_str());
         let double = double.expect("each of them has one");
         endpoint.address = Arc::from(double.address.ip().to_string());
@@ -171,5 +175,5 @@ fn move_into(plan: &mut Plan, sandbox: &Sandbox) {
         endpoint.transport = Transport::Ssh;
         endpoint.proxy_command = None;
         endpoint.gateway = None;
-    }
+    })
 }

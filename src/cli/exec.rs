@@ -36,14 +36,14 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
         ..Common::over(&execution.connection, format!("exec {line}"))?
     }
     .request(&inventory);
-    let mut plan = planner::command(request, &inventory, &selected, &line)?;
+    let plan = planner::command(request, &inventory, &selected, &line)?;
     if args.plan {
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
     let guard = Guard::On { confirmed: &execution.protection.confirm };
     protected::agreed(&inventory, &plan, guard)?;
-    invocation.take_up(&mut plan)?;
+    let plan = invocation.take_up(plan)?;
     let recording = invocation.recording(execution, [&*inventory.file]);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);

@@ -40,8 +40,11 @@ impl Invocation {
     }
 
     /// Lets a plan go on from the run that it takes up, if it resumes one.
-    pub(super) fn take_up(&self, plan: &mut Plan) -> Result<(), CliError> {
-        self.taken_up.as_ref().map_or(Ok(()), |taken_up| taken_up.prepare(plan))
+    pub(super) fn take_up(&self, plan: Plan) -> Result<Plan, CliError> {
+        match &self.taken_up {
+            Some(taken_up) => taken_up.prepare(plan),
+            None => Ok(plan),
+        }
     }
 
     /// What it goes on from, for `--plan`.

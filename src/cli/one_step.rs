@@ -59,14 +59,14 @@ pub(super) fn run(
     let run_as = args.sudo.then(|| RunAs::Other(Box::default()));
     let timeout = execution.connection.command_timeout;
     let step = Step { name, run_as, timeout, ..Step::bare(action) };
-    let mut plan = planner::step(request, &inventory, &selected, step, &title)?;
+    let plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
     protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
-    invocation.take_up(&mut plan)?;
+    let plan = invocation.take_up(plan)?;
     let recording = invocation.recording(execution, [&*inventory.file]);
     let recording = recording.filter(|_| verb != "ls" && !changes.dry_run);
     drop(inventory);

@@ -10,9 +10,10 @@ use crate::cli::output::{OutputScreen, Outputs};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
 use crate::engine::plan::Plan;
-use crate::engine::planner::{self};
+use crate::engine::planner;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
+use crate::model::task::{Action, Command, Step};
 use crate::report::{Composite, Phases};
 
 /// What is run: nothing, by every shell.
@@ -35,11 +36,8 @@ pub(super) fn plan(
     condition: Option<String>,
 ) -> Result<Plan, CliError> {
     let request = Common { condition, ..Common::over(connection, title.to_owned())? }.request(inventory);
-    let mut plan = planner::command(request, inventory, selected, COMMAND)?;
-    for task in &mut plan.tasks {
-        task.name = Arc::from(title);
-    }
-    Ok(plan)
+    let step = Step::bare(Action::Run(Command::Raw(Arc::from(COMMAND))));
+    Ok(planner::step(request, inventory, selected, step, title)?)
 }
 
 /// Carries such a plan out, with a line for each host.

@@ -10,7 +10,7 @@ use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{call, list, plan_view, runner};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Locking, Plan};
 use crate::engine::planner::TaskCall;
 use crate::model::outcome::ExitCode;
 use crate::model::range;
@@ -33,12 +33,13 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         picking: args.picking.picking(),
         serial: execution.serial.clone(),
         condition: args.condition.get(),
+        stepwise: args.step,
+        lock_wait: args.lock_wait.unwrap_or(Locking::default().wait),
         ..Common::over(&execution.connection, names.join(", "))?
     };
     let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
-    let mut plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
-    plan.stepwise = args.step;
+    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
     if execution.output.verbose {
         context::explain(&mut inventory, &args.selection);
         tell_targets(&plan);
@@ -47,11 +48,7 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
-    plan.locking.who = context::operator_name();
-    if let Some(wait) = args.lock_wait {
-        plan.locking.wait = wait;
-    }
-    invocation.take_up(&mut plan)?;
+    let plan = invocation.take_up(plan)?;
     let recording = invocation.recording(execution, [&*inventory.file, &*file.file]);
     let recording = recording.filter(|_| !args.changes.dry_run).map(Recording::of_tasks);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.

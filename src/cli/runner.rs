@@ -66,7 +66,7 @@ pub(super) fn listen() -> Result<StopReceiver, CliError> {
 
 /// Carries a plan out on the current runtime.
 pub(super) async fn carry_out(
-    mut plan: Plan,
+    plan: Plan,
     mut outputs: Outputs,
     answers: Answers,
     stopping: StopReceiver,
@@ -76,7 +76,7 @@ pub(super) async fn carry_out(
     if !unanswerable.is_empty() {
         return Err(CliError::Input(unanswerable));
     }
-    let Ready { connector, redactor } = prepare(&mut plan).await?;
+    let (plan, Ready { connector, redactor }) = prepare(plan).await?;
     let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
     if let Some(terminal) = outputs.terminal() {
         suspend::listen(terminal)
@@ -117,34 +117,34 @@ pub(super) struct Ready {
 
 /// Gets everything ready that a plan's hosts are reached with: secrets, keys, and what is known of host keys. Asks
 /// the user what must be asked, and passes on what they should know.
-pub(super) async fn prepare(plan: &mut Plan) -> Result<Ready, CliError> {
+pub(super) async fn prepare(plan: Plan) -> Result<(Plan, Ready), CliError> {
     for warning in &plan.warnings {
         snippet::tell(warning);
     }
-    let PreparedSecrets { keyring, redactor } = secrets::prepare(plan, &mut PromptTerminal).await?;
-    fit_open_files(plan);
+    let (plan, PreparedSecrets { keyring, redactor }) = secrets::prepare(plan, &mut PromptTerminal).await?;
+    let plan = fit_open_files(plan);
     let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
-    new_keys::settle(plan, &connector).await?;
+    new_keys::settle(&plan, &connector).await?;
     for warning in connector.read_known_hosts(plan.endpoints()) {
         talk(&format!("warning: {warning}"));
     }
-    Ok(Ready { connector, redactor })
+    Ok((plan, Ready { connector, redactor }))
 }
 
 /// Lowers the pool, or the run, to what the limit of open files allows.
 ///
 /// A connection stays open until its host's last task, so a run of several tasks needs one per host.
-pub(super) fn fit_open_files(plan: &mut Plan) {
+pub(super) fn fit_open_files(plan: Plan) -> Plan {
     let Some(limit) = signals::raise_open_files().and_then(|limit| usize::try_from(limit).ok()) else {
-        return;
+        return plan;
     };
     let room = limit.saturating_sub(SPARE_FILES).max(1);
-    if plan.pool > room {
+    let fits = plan.pool <= room;
+    if !fits {
         talk(&format!(
             "warning: only {limit} files may be open: working on {} at a time (raise `ulimit -n`)",
             counted(room, "host")
         ));
-        plan.pool = room;
     }
     if (plan.tasks.len() > 1 || plan.condition.is_some()) && plan.hosts.len() > room {
         let hosts = plan.hosts.len();
@@ -153,6 +153,7 @@ pub(super) fn fit_open_files(plan: &mut Plan) {
             counted(hosts, "host")
         ));
     }
+    if fits { plan } else { plan.with_pool(room) }
 }
 
 /// Starts the thread in which the readers live: they may block on a terminal or a pipe.

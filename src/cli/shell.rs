@@ -57,11 +57,11 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     if command.as_ref().is_some_and(|command| command.trim().is_empty()) {
         return Err(CliError::input("the command is empty"));
     }
-    let mut plan = plan(args, command.as_deref().unwrap_or_default())?;
+    let plan = plan(args, command.as_deref().unwrap_or_default())?;
     let command = command.map(Bytes::from);
     runtime()?.block_on_then_leave(async {
         let mut stopping = runner::listen()?;
-        let ready = runner::prepare(&mut plan).await?;
+        let (plan, ready) = runner::prepare(plan).await?;
         let Some(planned) = plan.hosts.first() else { return Err(context::no_hosts()) };
         open(&ready, &planned.endpoint, command, &mut stopping).await
     })

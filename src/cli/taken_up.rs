@@ -42,21 +42,21 @@ impl TakenUp {
     }
 
     /// Lets a plan go on from it. Asks what is to become of steps whose end was not seen.
-    pub(super) fn prepare(&self, plan: &mut Plan) -> Result<(), CliError> {
+    pub(super) fn prepare(&self, plan: Plan) -> Result<Plan, CliError> {
         if self.way == Way::Retry {
-            return Ok(());
+            return Ok(plan);
         }
-        let decided = self.decide(&self.unseen(plan))?;
+        let decided = self.decide(&self.unseen(&plan))?;
         let unseen = |doubt: &Doubt| {
             let found = decided.iter().find(|((task, step), _)| (*task, *step) == (doubt.task, doubt.step));
             found.map_or(Unseen::Fail, |(_, unseen)| *unseen)
         };
-        let memory = self.past.clone().recall(plan, unseen);
-        plan.memory = memory.map_err(|obstacles| told(&self.run, &obstacles))?;
-        for line in standings(&self.past, plan) {
+        let memory = self.past.clone().recall(&plan, unseen);
+        let memory = memory.map_err(|obstacles| told(&self.run, &obstacles))?;
+        for line in standings(&self.past, &plan) {
             talk(&line);
         }
-        Ok(())
+        Ok(plan.resuming(memory))
     }
 
     /// What would go on where, for `--plan`.

@@ -59,13 +59,12 @@ pub(super) fn run(args: &TrustArgs) -> Result<ExitCode, CliError> {
     }
     let project = project_file(args, &inventory)?;
     let request = Common::over(&args.connection, "trust".to_owned())?.request(&inventory);
-    let mut plan = planner::command(request, &inventory, &selected, "true")?;
-    runner::fit_open_files(&mut plan);
+    let plan = runner::fit_open_files(planner::command(request, &inventory, &selected, "true")?);
     let runtime = runtime()?;
     runtime.block_on_then_leave(async {
         // Hosts are never logged in to, but the gateways before them are, once their keys are trusted.
-        let PreparedSecrets { keyring, redactor: _ } =
-            secrets::prepare(&mut plan, &mut PromptTerminal).await?;
+        let (plan, PreparedSecrets { keyring, redactor: _ }) =
+            secrets::prepare(plan, &mut PromptTerminal).await?;
         let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
         let mut findings = Vec::new();
         for endpoints in new_keys::by_depth(&plan) {

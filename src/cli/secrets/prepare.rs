@@ -71,17 +71,17 @@ pub(in crate::cli) struct PreparedSecrets {
 ///
 /// Agents that do not answer are taken out of the plan with one warning, unless the user named them.
 pub(in crate::cli) async fn prepare(
-    plan: &mut Plan,
+    plan: Plan,
     prompter: &mut impl Prompter,
-) -> Result<PreparedSecrets, CliError> {
-    if !sources(plan).is_empty() || plan.secrets.values().next().is_some() {
+) -> Result<(Plan, PreparedSecrets), CliError> {
+    if !sources(&plan).is_empty() || plan.secrets.values().next().is_some() {
         memory::close();
     }
-    let mut keyring = check(plan)?;
-    let held = survey(plan, &keyring).await?;
+    let mut keyring = check(&plan)?;
+    let (plan, held) = survey(plan, &keyring).await?;
     let mut secrets = HashMap::new();
     let mut problems = Vec::new();
-    for source in sources(plan) {
+    for source in sources(&plan) {
         let read = match source {
             SecretSource::Env(_) | SecretSource::File(_) => read_now(source, Purpose::Password),
             SecretSource::Command(line) => run(line, Purpose::Password, source::COMMAND_LIMIT).await,
@@ -96,14 +96,14 @@ pub(in crate::cli) async fn prepare(
         return Err(CliError::Input(problems));
     }
     let mut opened = Vec::new();
-    for path in locked(plan, &mut keyring, &held) {
+    for path in locked(&plan, &mut keyring, &held) {
         memory::close();
         match open(&path, &mut keyring, &mut opened, prompter)? {
             None => {}
             Some(problem) => problems.push(problem),
         }
     }
-    for source in sources(plan) {
+    for source in sources(&plan) {
         let SecretSource::Prompt(question) = source else { continue };
         match prompter.ask(question.trim_end_matches([':', ' '])) {
             Ok(secret) => drop(secrets.insert(source.clone(), secret)),
@@ -118,16 +118,14 @@ pub(in crate::cli) async fn prepare(
     if !problems.is_empty() {
         return Err(CliError::Input(problems));
     }
-    each_hop(plan, |endpoint| {
+    let plan = each_hop(plan, |endpoint| {
         if let Some(Password::At(source)) = &endpoint.password {
             endpoint.password = secrets.get(source).cloned().map(Password::Known);
         }
     });
-    let raising: Vec<SecretSource> = plan.password_sources().into_iter().cloned().collect();
-    plan.passwords = raising
-        .into_iter()
-        .filter_map(|source| secrets.get(&source).cloned().map(|secret| (source, secret)))
-        .collect();
+    let raising = plan.password_sources().into_iter().filter_map(|source| secrets.get_key_value(source));
+    let passwords = raising.map(|(source, secret)| (source.clone(), secret.clone())).collect();
+    let plan = plan.with_passwords(passwords);
     let redactor = Redactor::new(secrets.values().chain(&opened).chain(plan.secrets.values()));
     hide(&redactor);
     for warning in keyring.take_warnings() {
@@ -139,7 +137,7 @@ pub(in crate::cli) async fn prepare(
             "warning: a password has fewer than {MIN_SECRET} bytes: too short to be hidden in output"
         ));
     }
-    Ok(PreparedSecrets { keyring, redactor })
+    Ok((plan, PreparedSecrets { keyring, redactor }))
 }
 
 /// All endpoints that are logged in to: hosts, and the gateways on the way to them.
@@ -147,8 +145,8 @@ fn endpoints(plan: &Plan) -> impl Iterator<Item = &Endpoint> {
     plan.endpoints().filter(|endpoint| endpoint.transport == Transport::Ssh).flat_map(Endpoint::hops)
 }
 
-/// Changes every endpoint, gateways included; hosts that share a gateway share it afterwards, too.
-fn each_hop(plan: &mut Plan, mut change: impl FnMut(&mut Endpoint)) {
+/// The plan with every endpoint changed, gateways included; hosts that share a gateway share it afterwards, too.
+fn each_hop(plan: Plan, mut change: impl FnMut(&mut Endpoint)) -> Plan {
     fn changed(
         gateway: &Arc<Endpoint>,
         done: &mut HashMap<*const Endpoint, Arc<Endpoint>>,
@@ -166,12 +164,12 @@ fn each_hop(plan: &mut Plan, mut change: impl FnMut(&mut Endpoint)) {
         fresh
     }
     // The old ones live to the end, so that no address is that of two.
-    let old: Vec<_> = plan.endpoints().map(|endpoint| endpoint.gateway.clone()).collect();
+    let _old: Vec<_> = plan.endpoints().map(|endpoint| endpoint.gateway.clone()).collect();
     let mut done = HashMap::new();
-    for (endpoint, gateway) in plan.endpoints_mut().zip(&old) {
-        endpoint.gateway = gateway.as_ref().map(|gateway| changed(gateway, &mut done, &mut change));
+    plan.with_endpoints(|endpoint| {
+        endpoint.gateway = endpoint.gateway.as_ref().map(|gateway| changed(gateway, &mut done, &mut change));
         change(endpoint);
-    }
+    })
 }
 
 /// The sources of all passwords, each once: those of logins, in the order of the hosts, and those of sudo.
@@ -222,10 +220,13 @@ fn keyless_certificates(plan: &Plan, keyring: &Keyring) -> Vec<Diagnostic> {
 }
 
 /// Asks every agent of the plan once what it holds; takes those out that are of no use.
-async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, Vec<HeldKey>>, CliError> {
+async fn survey(
+    mut plan: Plan,
+    keyring: &Keyring,
+) -> Result<(Plan, HashMap<PathBuf, Vec<HeldKey>>), CliError> {
     let mut sockets: BTreeMap<PathBuf, bool> = BTreeMap::new();
     let mut patience: BTreeMap<PathBuf, Duration> = BTreeMap::new();
-    for endpoint in endpoints(plan) {
+    for endpoint in endpoints(&plan) {
         if let Agent::Socket { path, required } = &endpoint.agent
             && (agent::is_consulted(endpoint, keyring) || endpoint.forward_agent)
         {
@@ -252,7 +253,7 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
             Err(error) => {
                 talk(&format!("warning: {error} (SSH_AUTH_SOCK); continuing without an agent"));
                 let using = Agent::Socket { path, required };
-                each_hop(plan, |endpoint| {
+                plan = each_hop(plan, |endpoint| {
                     if endpoint.agent == using {
                         endpoint.agent = Agent::Off;
                     }
@@ -260,7 +261,7 @@ async fn survey(plan: &mut Plan, keyring: &Keyring) -> Result<HashMap<PathBuf, V
             }
         }
     }
-    if problems.is_empty() { Ok(held) } else { Err(CliError::Input(problems)) }
+    if problems.is_empty() { Ok((plan, held)) } else { Err(CliError::Input(problems)) }
 }
 
 /// The encrypted keys that need a passphrase. Those held by agents are left to them.

@@ -309,10 +309,30 @@ impl Plan {
         hosts.chain(&self.locking.keepers)
     }
 
-    /// The same, to be changed.
-    pub fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+    /// The same with other endpoints.
+    #[must_use]
+    pub fn with_endpoints(mut self, mut change: impl FnMut(&mut Endpoint)) -> Self {
         let hosts = self.hosts.iter_mut().chain(&mut self.delegates).map(|host| &mut host.endpoint);
-        hosts.chain(&mut self.locking.keepers)
+        hosts.chain(&mut self.locking.keepers).for_each(&mut change);
+        self
+    }
+
+    /// The same, going on from an earlier run.
+    #[must_use]
+    pub fn resuming(self, memory: Memory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The same with the passwords of steps that run as somebody else.
+    #[must_use]
+    pub fn with_passwords(self, passwords: HashMap<SecretSource, Secret>) -> Self {
+        Self { passwords, ..self }
+    }
+
+    /// The same with at most so many hosts at work at a time.
+    #[must_use]
+    pub fn with_pool(self, pool: usize) -> Self {
+        Self { pool, ..self }
     }
 
     /// The host that keeps a lock.

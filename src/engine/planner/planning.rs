@@ -204,7 +204,7 @@ fn assemble(request: Request, parts: PlanParts) -> Plan {
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,
-        stepwise: false,
+        stepwise: request.stepwise,
         changes: request.changes,
         home: request.operator.home,
         templates: request.templates,
@@ -213,7 +213,7 @@ fn assemble(request: Request, parts: PlanParts) -> Plan {
         memory: Memory::default(),
         extra_vars: Layer::new(&request.extra_vars),
         host_vars: Arc::new(host_vars),
-        locking: Locking { keepers, ..Locking::default() },
+        locking: Locking { keepers, wait: request.lock_wait, who: request.who, look_only: false },
         warnings,
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::planner::ssh_config::SshConfigSource;
 use crate::model::given::Given;
 use crate::model::inventory::HostName;
 use crate::model::secret::Secrets;
-use crate::model::settings::{HostKeyPolicy, Settings};
+use crate::model::settings::{HostKeyPolicy, Settings, TimeLimit};
 use crate::model::shard::Shard;
 use crate::model::task::Share;
 use crate::model::template::Templates;
@@ -83,6 +83,12 @@ pub struct Request {
     pub picking: Picking,
     /// Sizes of the batches instead of the tasks' own.
     pub serial: Vec<Share>,
+    /// The user is asked before each step (`--step`).
+    pub stepwise: bool,
+    /// How long to wait for a lock that another run holds.
+    pub lock_wait: TimeLimit,
+    /// Who wants locks, for those who find them held: `ann@laptop`.
+    pub who: String,
     /// `--where`.
     pub condition: Option<Arc<str>>,
     /// OpenSSH's client configuration.

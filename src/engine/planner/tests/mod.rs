@@ -11,7 +11,7 @@ mod variables;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::plan::{Changes, Plan, PlannedTask};
+use crate::engine::plan::{Changes, Locking, Plan, PlannedTask};
 use crate::engine::planner::Picking;
 use crate::engine::planner::SshConfigSource;
 use crate::engine::planner::{self, Operator, Request, TaskCall};
@@ -146,6 +146,9 @@ fn request() -> Request {
         ssh_config: SshConfigSource::none(),
         picking: Picking::default(),
         serial: Vec::new(),
+        stepwise: false,
+        lock_wait: Locking::default().wait,
+        who: "me@here".to_owned(),
         condition: None,
     }
 }
