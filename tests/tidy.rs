@@ -104,9 +104,9 @@ const REFUSED_IN_PRODUCTION: &[(&str, &str)] = &[
 
 /// Tests that may look at a clock, and what for. The rest counts what is done: how long it takes is up to the machine.
 const CLOCKS: &[(&str, &str)] = &[
-    ("tests/it/servers/start.rs", "patience with servers that start"),
-    ("tests/it/soak.rs", "how long it goes on"),
-    ("tests/it/support.rs", "patience, and `Since`, which tells one deadline from the next"),
+    ("tests/it/connect/servers/start.rs", "patience with servers that start"),
+    ("tests/it/resume/soak.rs", "how long it goes on"),
+    ("tests/it/fixtures/support.rs", "patience, and `Since`, which tells one deadline from the next"),
     ("src/engine/tests/output.rs", "patience with a flood, which a paused clock would not end"),
     ("src/files/local/dest/destination/tests.rs", "how long a race goes on"),
     ("src/model/redact/tests.rs", "a rate that is shown to who asks, not judged"),
@@ -354,7 +354,7 @@ fn tests_do_not_time_work() {
                     at + 1,
                     format!(
                         "`{clock}` in a test: count what is done (bytes, connections, events), or tell a deadline of \
-                         fan's from the next one with `Since` of tests/it/support.rs; waiting is for `eventually`"
+                         fan's from the next one with `Since` of tests/it/fixtures/support.rs; waiting is for `eventually`"
                     ),
                 );
             }

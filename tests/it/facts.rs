@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Fan, Ran, sandbox};
+use crate::fixtures::support::{Fan, Ran, sandbox};
 use fan::testing::sandbox::Behaviour;
 
 fn json(ran: &Ran) -> Value {

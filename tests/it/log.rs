@@ -7,9 +7,9 @@ use std::process::Command;
 use fan::testing::sandbox::{Behaviour, SandboxLogin};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::sshd::Sshd;
-use crate::support::{Fan, not_run, output, sandbox, sandbox_inventory};
-use crate::trap::Trap;
+use crate::fixtures::sshd::Sshd;
+use crate::fixtures::support::{Fan, not_run, output, sandbox, sandbox_inventory};
+use crate::fixtures::trap::Trap;
 
 const SECRET: &str = "c4n4ry-l0g'\"\\ \u{e4}";
 

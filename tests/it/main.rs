@@ -1,6 +1,6 @@
 //! Integration tests: the real binary, the real `ssh`, the real `sshd`, and the throw-away hosts.
 //!
-//! One binary with a module per subject: linking is what costs. `sshd` and `support` are the fixtures.
+//! One binary, as linking is what costs, with a folder per command; `fixtures` has what they share.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,63 +11,18 @@
     reason = "tests may fail loudly, and their functions are nobody's interface"
 )]
 
-mod agent;
-mod auth;
-mod channels;
-mod choosing;
 mod cli;
-mod coming_from;
-mod cut;
+mod connect;
 mod demo;
-mod dialects;
-mod dialogue;
-mod downloads;
-mod dropbear;
-mod dry_runs;
-mod endings;
+mod exec;
 mod facts;
-mod faults;
-mod file_commands;
-mod files;
-mod gateways;
-mod host_keys;
-mod hostile_sftp;
-mod journal;
-mod killed;
-mod locks;
+mod fixtures;
+mod get;
 mod log;
-mod logins;
-mod output;
-mod ports;
-mod privilege;
-mod protected;
-mod real;
-mod recipes;
-mod relay;
-mod reports;
-mod results;
+mod put;
+mod report;
 mod resume;
-mod sandbox;
-mod sandbox_sftp;
-mod schema;
-mod scripts;
-mod secrets;
-mod servers;
-mod shards;
+mod run;
 mod shell;
-mod soak;
-mod sshd;
-mod stable;
-mod stop;
-mod stopping;
-mod support;
-mod task_language;
-mod tended;
-mod terminal;
-mod transfer_faults;
-mod transfers;
-mod trap;
+mod trust;
 mod unarchive;
-mod waiting;
-mod ways;
-mod window;

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use fan::testing::sandbox::Behaviour;
 
-use crate::sshd::Sshd;
-use crate::support::{Fan, eventually, output, sandbox, typed_on_terminal};
+use crate::fixtures::sshd::Sshd;
+use crate::fixtures::support::{Fan, eventually, output, sandbox, typed_on_terminal};
 
 /// A shell that says when it is ready, and reads no file of whoever runs the tests.
 const READY: &str = r#"-- "PS1='rea''dy> ' exec sh""#;
@@ -237,7 +237,7 @@ fn what_cannot_be_a_shell() {
         let (code, shown) = shell(&fan, host, &[]);
         told += &format!("$ fan shell {host}\n{}exit code: {}\n", shown.replace('\r', ""), code.unwrap());
     }
-    insta::assert_snapshot!(crate::stable::stable(&told, &[]), @r#"
+    insta::assert_snapshot!(crate::fixtures::stable::stable(&told, &[]), @r#"
     $ fan shell 'h[1-3]'
     error: "h[1-3]" selects 3 hosts, and a shell needs exactly one: h[1-3] (help: name one of them, or run a command on all: fan exec -H 'h[1-3]' -- CMD)
     exit code: 2
@@ -266,7 +266,7 @@ async fn a_preflight_tells_each_phase() {
         sandbox([("good", Behaviour::Normal), ("odd", Behaviour::Normal), ("shut", Behaviour::RefuseAuth)])
             .await;
     let inventory =
-        crate::support::sandbox_inventory(&sandbox).replacen("odd: {", "odd: {shell: nosuch, ", 1);
+        crate::fixtures::support::sandbox_inventory(&sandbox).replacen("odd: {", "odd: {shell: nosuch, ", 1);
     let tasks = "tasks: {look: {hosts: [good], steps: [{run: touch ran}]}}\n";
     let fan = Fan::of(&sandbox).file("inventory.yaml", inventory).file("tasks.yaml", tasks);
     let ran = fan.run(["check", "--connect", "-z", "1"]);

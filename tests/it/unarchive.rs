@@ -7,9 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::sshd::Sshd;
-use crate::support::{Fan, Ran};
-use crate::ways::{Case, Ended, age, each_way, fingerprint, is_root, mode_of, names, plant, tree};
+use crate::fixtures::sshd::Sshd;
+use crate::fixtures::support::{Fan, Ran};
+use crate::fixtures::ways::{Case, Ended, age, each_way, fingerprint, is_root, mode_of, names, plant, tree};
 
 /// Runs a command in a folder.
 fn sh(folder: &Path, script: &str) {

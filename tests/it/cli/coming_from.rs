@@ -1,0 +1,154 @@
+//! The pages for people who know other tools: whatever fan's side of them says works as it is written there.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::fixtures::support::{Fan, Ran};
+
+const PAGES: [&str; 3] = ["coming-from-fabric.md", "coming-from-ansible.md", "coming-from-pssh-clush.md"];
+
+/// Commands that would contact hosts, and have no `--plan`: their flags are read, and nothing more.
+const PARSED: [&str; 3] = ["ping", "facts", "shell"];
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
+}
+
+/// The block that begins with a comment of this name.
+fn file(page: &str, name: &str) -> String {
+    let found: Vec<&str> =
+        yaml(page).into_iter().filter(|block| block.starts_with(&format!("# {name}\n"))).collect();
+    assert_eq!(found.len(), 1, "blocks {name}");
+    found[0].to_owned()
+}
+
+fn yaml(page: &str) -> Vec<&str> {
+    page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Every command line of fan in a page: in its tables, and in its text.
+fn commands(page: &str) -> Vec<String> {
+    let mut outside = String::new();
+    for (number, part) in page.split("\n```").enumerate() {
+        if number % 2 == 0 {
+            outside += part;
+        }
+    }
+    let spans = outside.split('`').skip(1).step_by(2);
+    spans
+        .filter(|span| span.starts_with("fan ") && span.len() > 9)
+        .map(|span| span.replace("\\|", "|"))
+        .collect()
+}
+
+/// fan with a page's files, and those of the operator that its commands name.
+fn kitchen(page: &str) -> Fan {
+    Fan::new()
+        .file("inventory.yaml", file(page, "inventory.yaml"))
+        .file("tasks.yaml", file(page, "tasks.yaml"))
+        .file("other.yaml", file(page, "tasks.yaml"))
+        .file("vars.yaml", "a: 1\n")
+        .file("hosts.txt", "web01\nweb02\n")
+        .file("app.conf", "x\n")
+        .file("app.conf.j2", "{{ app }}\n")
+        .file("dist/shop.tgz", "x\n")
+        .file("site/index.html", "x\n")
+        .in_script("BINARY=$1; shift; fan() { \"$BINARY\" \"$@\"; }; eval \"$1\"")
+}
+
+fn quiet(ran: Ran, what: &str) -> Ran {
+    assert_eq!(ran.code, Some(0), "{what}\n{}", ran.snapshot());
+    assert!(!ran.stderr.contains("warning"), "{what}\n{}", ran.snapshot());
+    ran
+}
+
+/// The command line with `--plan` behind the command's name, or `--help` for those that have no plan.
+fn harmless(line: &str) -> String {
+    let command = line.split(' ').nth(1).unwrap();
+    let rest = line.strip_prefix(&format!("fan {command}")).unwrap();
+    match command {
+        "list" | "hosts" | "check" => line.to_owned(),
+        "run" | "exec" | "put" | "get" | "sync" if rest.ends_with(" --plan") => line.to_owned(),
+        "run" | "exec" | "put" | "get" | "sync" => format!("fan {command} --plan{rest}"),
+        _ => {
+            assert!(PARSED.contains(&command), "{line}");
+            format!("{line} --help")
+        }
+    }
+}
+
+#[test]
+fn every_command_line_is_taken() {
+    for name in PAGES {
+        let page = page(name);
+        let fan = kitchen(&page);
+        let commands = commands(&page);
+        assert!(commands.len() > 15, "{name}: {commands:?}");
+        for line in commands {
+            let ran = quiet(fan.run([harmless(&line)]), &format!("{name}: {line}"));
+            assert!(!ran.stdout.is_empty(), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn every_task_can_be_planned() {
+    for name in PAGES {
+        let page = page(name);
+        let fan = kitchen(&page);
+        quiet(fan.run(["fan check"]), name);
+        let list: Value = serde_json::from_str(&quiet(fan.run(["fan list --json"]), name).stdout).unwrap();
+        for task in list.as_array().unwrap() {
+            let params = task["params"].as_array().unwrap().iter();
+            let required =
+                params.filter(|param| param["required"] == true).map(|param| param["name"].as_str().unwrap());
+            let args: Vec<String> = required.map(|param| format!("{param}=1")).collect();
+            let call = format!("{}:{}", task["name"].as_str().unwrap(), args.join(","));
+            let call = call.trim_end_matches(':');
+            quiet(fan.run([format!("fan check {call}")]), &format!("{name}: {call}"));
+            quiet(fan.run([format!("fan run {call} --plan")]), &format!("{name}: {call}"));
+        }
+    }
+}
+
+/// What stands on the pages as a step or a key is one.
+#[test]
+fn every_step_of_the_tables_is_read() {
+    let mut steps = 0;
+    for name in PAGES {
+        let page = page(name);
+        // `{put: a, to: b}`, wherever it stands.
+        for span in page
+            .split('`')
+            .filter(|span| span.starts_with('{') && span.ends_with('}') && !span.contains("{{"))
+        {
+            let yaml = format!("tasks:\n  t: {{hosts: [h], steps: [{span}]}}\n");
+            let fan = Fan::new().file("inventory.yaml", "hosts: [h]\n").file("tasks.yaml", &yaml);
+            quiet(fan.run(["check"]), &format!("{name}: {span}"));
+            steps += 1;
+        }
+    }
+    assert!(steps > 8, "{steps}");
+}
+
+#[test]
+fn every_block_is_somebody_s_and_every_page_is_linked() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in PAGES {
+        for block in yaml(&page(name)) {
+            let first = block.lines().next().unwrap();
+            assert!(
+                ["# inventory.yaml", "# tasks.yaml", "# site.yml, for Ansible"].contains(&first),
+                "{name}: {first}"
+            );
+        }
+        for (list, link) in [("README.md", format!("docs/{name}")), ("docs/README.md", name.to_owned())] {
+            assert!(
+                fs::read_to_string(root.join(list)).unwrap().contains(&format!("]({link})")),
+                "{list}: {link}"
+            );
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! `fan schema`: JSON on standard output, and nothing else.
+
+use crate::fixtures::support::Fan;
+
+#[test]
+fn each_format_is_printed_as_json() {
+    for (format, key) in [("tasks", "tasks"), ("inventory", "hosts")] {
+        let ran = Fan::new().run(["schema", format]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+        assert_eq!(schema["required"][0], key);
+        assert!(schema["properties"][key]["description"].is_string(), "{schema:#}");
+    }
+    assert_eq!(Fan::new().run(["schema", "nonsense"]).code, Some(2));
+}

@@ -1,0 +1,5 @@
+//! `fan demo`, and the throw-away hosts behind it.
+
+mod command;
+mod commands;
+mod sftp;

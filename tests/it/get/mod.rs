@@ -1,0 +1,4 @@
+//! `fan get` and its step: files on their way from hosts.
+
+mod downloads;
+mod faults;

@@ -1,0 +1,5 @@
+//! `fan history`, `show`, `report` and `merge`: what stays of a run.
+
+mod files;
+mod history;
+mod merge;

@@ -1,0 +1,5 @@
+//! `fan resume` and `fan retry`: runs that are taken up again.
+
+pub mod killed;
+pub mod soak;
+pub mod taken_up;

@@ -1,0 +1,14 @@
+//! `fan run`: tasks and everything that they can ask for.
+
+mod choosing;
+mod dialogue;
+mod dry_runs;
+mod file_steps;
+mod locks;
+mod privilege;
+mod protected;
+mod recipes;
+mod scripts;
+mod secrets;
+mod task_language;
+mod waiting;

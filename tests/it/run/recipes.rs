@@ -1,0 +1,339 @@
+//! The recipes of docs/recipes, taken from their pages, on real OpenSSH servers.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread;
+
+use crate::fixtures::ports;
+use crate::fixtures::sshd::Sshd;
+use crate::fixtures::support::{Fan, Ran, inventory_defaults, typed_on_terminal};
+
+/// The blocks of this language on a recipe's page.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes").join(page);
+    let text = fs::read_to_string(path).unwrap();
+    let mut found = Vec::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(&format!("```{language}\n")) {
+        rest = &rest[at + language.len() + 4..];
+        let end = rest.find("```").unwrap();
+        found.push(rest[..end].to_owned());
+        rest = &rest[end + 3..];
+    }
+    found
+}
+
+/// The tasks file of a page.
+fn tasks(page: &str) -> String {
+    let mut found: Vec<String> =
+        blocks(page, "yaml").into_iter().filter(|block| block.starts_with("# tasks.yaml\n")).collect();
+    assert_eq!(found.len(), 1, "{page} has one tasks file");
+    found.remove(0)
+}
+
+/// A server with so many hosts `h1`..., all in the role `web`, a page's tasks, and these variables of the hosts. `DIR` in them
+/// is a folder of the test.
+fn kitchen(page: &str, hosts: u8, vars: &[(&str, &str)]) -> (Sshd, Fan) {
+    let sshd = Sshd::builder().hosts(hosts).start();
+    let fan = Fan::at(&sshd);
+    let mut yaml = String::from("vars:\n  nothing: 0\n");
+    for (name, value) in vars {
+        writeln!(yaml, "  {name}: \"{}\"", value.replace("DIR", &fan.work().display().to_string())).unwrap();
+    }
+    yaml += &sshd.inventory_yaml(hosts.into());
+    yaml += "roles:\n  web: [\"h*\"]\n";
+    let fan = fan.file("inventory.yaml", yaml).file("tasks.yaml", tasks(page));
+    (sshd, fan)
+}
+
+fn ok(ran: Ran) -> Ran {
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    ran
+}
+
+/// Puts an executable in place of a program that hosts would have.
+fn program(fan: &Fan, name: &str, script: &str) {
+    let path = fan.work().join(name);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn read(fan: &Fan, path: &str) -> String {
+    fs::read_to_string(fan.work().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Each page is named in the list, and each that the list names is there and is tested.
+#[test]
+fn every_recipe_is_listed_and_tested() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes");
+    let list = fs::read_to_string(folder.join("README.md")).unwrap();
+    let own = include_str!("recipes.rs");
+    let mut pages = BTreeSet::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name != "README.md" {
+            assert!(list.contains(&format!("]({name})")), "{name} is not in the list");
+            assert!(own.contains(&format!("\"{name}\"")), "{name} is not tested");
+            pages.insert(name);
+        }
+    }
+    assert_eq!(pages.len(), list.matches(".md)").count());
+}
+
+#[test]
+fn release() {
+    let vars = [("base", "DIR/srv/{{ host }}"), ("restart", "date >> DIR/restarted"), ("keep", "2")];
+    let (_sshd, fan) = kitchen("release.md", 3, &vars);
+    let fan = fan.file("app/index.html", "one\n");
+    let page = |host: &str| read(&fan, &format!("srv/{host}/current/index.html"));
+    ok(fan.run(["run", "deploy:1.0"]));
+    for (version, text) in [("1.1", "two\n"), ("1.2", "three\n")] {
+        fs::write(fan.work().join("app/index.html"), text).unwrap();
+        ok(fan.run(["run", &format!("deploy:{version}")]));
+    }
+    assert_eq!((page("h1"), page("h3")), ("three\n".to_owned(), "three\n".to_owned()));
+    let mut kept: Vec<String> = fs::read_dir(fan.work().join("srv/h2/releases"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    assert_eq!(kept, ["1.1", "1.2"]);
+    let ran = ok(fan.run(["run", "rollback", "-N", "--format", "lines"]));
+    assert_eq!(ran.stdout.lines().filter(|line| *line == "1.1 is live").count(), 3, "{}", ran.snapshot());
+    assert_eq!(page("h2"), "two\n");
+    // A release that does not come up: the first host goes back, nobody else gets it.
+    fs::remove_file(fan.work().join("app/index.html")).unwrap();
+    fs::write(fan.work().join("app/other"), "").unwrap();
+    let text = read(&fan, "tasks.yaml").replace("timeout: 30s", "timeout: 1s");
+    let fan = fan.file("tasks.yaml", text);
+    let ran = fan.run(["run", "deploy:2.0"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 failed, 2 skipped"), "{}", ran.snapshot());
+    assert_eq!(read(&fan, "srv/h1/current/index.html"), "two\n");
+    let ran = fan.run(["run", "rollback:9.9", "-H", "h1"]);
+    assert_eq!(ran.code, Some(1), "there is no such release");
+}
+
+/// A web server that is well for so many requests; its port.
+fn web(well: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for (number, peer) in listener.incoming().enumerate() {
+            let mut peer = peer.unwrap();
+            let mut buffer = [0; 4096];
+            let _ = peer.read(&mut buffer);
+            let status = if number < well { "200 OK" } else { "503 Busy" };
+            let _ = write!(peer, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    port
+}
+
+#[test]
+fn rolling_restart() {
+    let health = format!("http://127.0.0.1:{}/health", web(5));
+    let vars = [
+        ("balancer", "h1"),
+        ("drain", "DIR/balance drain"),
+        ("admit", "DIR/balance admit"),
+        ("restart", "DIR/balance restart"),
+        ("health", &*health),
+    ];
+    let (_sshd, fan) = kitchen("rolling-restart.md", 5, &vars);
+    let log = fan.work().join("log");
+    program(&fan, "balance", &format!("echo \"$1 $FAN_HOST\" >> {}", log.display()));
+    ok(fan.run(["run", "restart", "-H", "h[2-5]"]));
+    let done = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = done.lines().collect();
+    let expected: Vec<String> = (2..=5)
+        .flat_map(|host| ["drain", "restart", "admit"].map(|what| format!("{what} h{host}")))
+        .collect();
+    assert_eq!(lines, expected, "one after the other");
+    // The server is well once more, and then never again: nobody after the second host is touched.
+    let text = read(&fan, "tasks.yaml").replace("timeout: 60s", "timeout: 1s");
+    let fan = fan.file("tasks.yaml", text);
+    fs::remove_file(&log).unwrap();
+    let ran = fan.run(["run", "restart", "-H", "h[2-5]"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    let done = fs::read_to_string(&log).unwrap();
+    assert_eq!(done, "drain h2\nrestart h2\nadmit h2\ndrain h3\nrestart h3\n", "{}", ran.snapshot());
+}
+
+#[test]
+fn gateway_upload() {
+    let (bastion, target) = (Sshd::start(), Sshd::builder().hosts(3).start());
+    let own = inventory_defaults(target.user(), &target.identity(), &target.known_hosts());
+    let mut yaml = format!("{own}  port: {}\n  gateway: bastion\nhosts:\n", target.port());
+    writeln!(
+        yaml,
+        "  bastion: {{address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\", gateway: none}}",
+        bastion.port(),
+        bastion.user(),
+        bastion.identity().display(),
+        bastion.known_hosts().display()
+    )
+    .unwrap();
+    let fan = Fan::at(&target);
+    let dir = fan.work().display().to_string();
+    for (index, address) in target.addresses().iter().enumerate() {
+        let vars = format!("vars: {{target: {dir}/opt/app{index}}}");
+        writeln!(yaml, "  app{index}: {{address: {}, {vars}}}", address.ip()).unwrap();
+    }
+    yaml += "roles:\n  app: [\"app*\"]\n";
+    let archive = fan.work().join("tool.tgz");
+    let fan = fan
+        .file("inventory.yaml", yaml)
+        .file("tasks.yaml", tasks("gateway-upload.md"))
+        .file("conf/a.conf", "a\n")
+        .file("conf/b.bak", "b\n")
+        .file("tool/run", "run\n");
+    let packed = std::process::Command::new("tar")
+        .args(["-czf", "tool.tgz", "tool"])
+        .current_dir(fan.work())
+        .status()
+        .unwrap();
+    assert!(packed.success() && archive.exists());
+    ok(fan.run(["run", "upload"]));
+    assert_eq!(
+        (read(&fan, "opt/app2/tool/run"), read(&fan, "opt/app0/conf/a.conf")),
+        ("run\n".into(), "a\n".into())
+    );
+    assert!(!fan.work().join("opt/app1/conf/b.bak").exists());
+    assert_eq!(bastion.connections(), 1);
+    fs::remove_dir_all(fan.work().join("opt/app1/tool")).unwrap();
+    let ran = ok(fan.run(["run", "upload"]));
+    assert!(!fan.work().join("opt/app1/tool").exists(), "nothing has changed: {}", ran.snapshot());
+}
+
+#[test]
+fn host_information() {
+    let (_sshd, fan) = kitchen("host-information.md", 2, &[]);
+    let ran = ok(fan.run(["run", "about", "-N", "--format", "lines"]));
+    let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("kernel")).collect();
+    assert_eq!(lines.len(), 2, "{}", ran.snapshot());
+    assert!(lines[0].contains(" CPUs, ") && lines[0].contains("; this machine: "), "{}", lines[0]);
+    ok(fan.run(["facts", "-R", "web", "--table"]));
+}
+
+#[test]
+fn remote_listing() {
+    let (_sshd, fan) = kitchen("remote-listing.md", 2, &[]);
+    let fan = fan.file("looked at/big", [b'x'; 5000]).file("looked at/small", "x");
+    let folder = fan.work().join("looked at").display().to_string();
+    let answers = [("Which folder? [/var/log]: ", &*format!("{folder}\n"))];
+    let (code, shown) = typed_on_terminal(&fan, "\"$BINARY\" run look", &answers);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("h2 | big (5000 bytes) small (1 bytes)"), "{shown}");
+    let ran = ok(fan.run(["run", "look", "-b", "-e", &format!("folder={folder}")]));
+    assert!(ran.stdout.contains("h[1-2] (2)"), "{}", ran.snapshot());
+}
+
+#[test]
+fn backup() {
+    let vars = [("source", "DIR/data-{{ host }}"), ("store", "DIR/store-{{ host }}")];
+    let (_sshd, fan) = kitchen("backup.md", 2, &vars);
+    let fan = fan.file("data-h1/a b", "first\n").file("data-h1/gone", "old\n").file("data-h2/x", "x\n");
+    ok(fan.run(["run", "backup:full"]));
+    let old = |file: &str| {
+        let count = |suffix: &str| {
+            let names = fs::read_dir(fan.work().join("backups/h1")).unwrap();
+            names
+                .filter(|name| name.as_ref().unwrap().file_name().to_str().unwrap().ends_with(suffix))
+                .count()
+        };
+        count(file)
+    };
+    assert_eq!((old("-full.tar.gz"), old(".sha256")), (1, 1));
+    // Archives of one second would have one name.
+    let fan = fan.file("data-h1/new", "second\n");
+    fs::remove_file(fan.work().join("data-h1/gone")).unwrap();
+    ok(fan.run(["run", "backup"]));
+    let names: Vec<String> = fs::read_dir(fan.work().join("backups/h1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(names.iter().filter(|name| name.ends_with("-incremental.tar.gz")).count(), 1, "{names:?}");
+    ok(fan.run(["run", "restore"]));
+    assert_eq!(
+        (read(&fan, "restored/h1/a b"), read(&fan, "restored/h1/new")),
+        ("first\n".into(), "second\n".into())
+    );
+    assert!(!fan.work().join("restored/h1/gone").exists(), "what was removed stays so");
+    assert_eq!(fan.run(["run", "backup:weekly"]).code, Some(1));
+}
+
+#[test]
+fn http_probe() {
+    let url = format!("http://localhost:{}/", web(usize::MAX));
+    let (_sshd, fan) = kitchen("http-probe.md", 1, &[("url", &url)]);
+    let ran = fan.run(["run", "probe", "-N", "--format", "lines"]);
+    assert!(ran.stdout.contains("127.0.0.1: 200 connect 0."), "{}", ran.snapshot());
+    // Where localhost is ::1 as well, nobody listens there.
+    let both = ran.stdout.contains("::1: ");
+    assert_eq!(ran.code, Some(i32::from(both)), "{}", ran.snapshot());
+    assert_eq!(ran.stderr.contains("::1 did not answer"), both, "{}", ran.snapshot());
+}
+
+#[test]
+fn port_check() {
+    let port = ports::reserve();
+    let open = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let (_sshd, fan) = kitchen("port-check.md", 1, &[("target", "127.0.0.1")]);
+    let (first, last) = (format!("first={port}"), format!("last={port}"));
+    let ran = ok(fan.run(["run", "ports", "-N", "--format", "lines", "-e", &first, "-e", &last]));
+    assert!(ran.stdout.contains(&format!("open: {port}\n")), "{}", ran.snapshot());
+    drop(open);
+    let ran = ok(fan.run(["run", "ports", "-N", "--format", "lines", "-e", &first, "-e", &last]));
+    assert!(ran.stdout.contains("open: \n") || ran.stdout.contains("open:\n"), "{}", ran.snapshot());
+}
+
+#[test]
+fn virus_scan() {
+    let vars = [("clamscan", "DIR/clamscan"), ("folder", "DIR/{{ host }}")];
+    let (_sshd, fan) = kitchen("virus-scan.md", 3, &vars);
+    let script = r#"for folder; do :; done
+test -d "$folder" || { echo "no such folder" >&2; exit 2; }
+grep -rl EICAR "$folder" | sed 's/$/: Eicar-Test-Signature FOUND/' | grep . || exit 0
+exit 1"#;
+    program(&fan, "clamscan", script);
+    let fan = fan.file("h1/clean", "x").file("h2/a file", "EICAR");
+    let ran = fan.run(["run", "scan"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 infected files, see findings/h2.txt"), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 ok, 2 failed"), "{}", ran.snapshot());
+    assert!(read(&fan, "findings/h2.txt").contains("a file: Eicar-Test-Signature FOUND"));
+    assert!(!fan.work().join("findings/h1.txt").exists() && !fan.work().join("findings/h3.txt").exists());
+}
+
+#[test]
+fn mail_result() {
+    let script = blocks("mail-result.md", "sh").remove(0);
+    let (_sshd, fan) = kitchen("mail-result.md", 2, &[]);
+    // However full the disk of this machine is.
+    let fan = fan.file("tasks.yaml", tasks("mail-result.md").replace("$5) > 90", "$5) > 100"));
+    let mail = fan.work().join("mail");
+    program(&fan, "sendmail", &format!("cat > {}", mail.display()));
+    let sendmail = fan.work().join("sendmail").display().to_string();
+    let fan = fan
+        .file("deploy-and-tell", script.replace("\nfan run \"$@\"", "\n\"$BINARY\" run \"$@\""))
+        .env("SENDMAIL", &sendmail);
+    let fan = fan.in_script("BINARY=$1 && shift && export BINARY && exec sh ./deploy-and-tell \"$@\"");
+    let ran = fan.run(["nightly"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let sent = fs::read_to_string(&mail).unwrap();
+    assert!(sent.starts_with("To: ops@example.com\nSubject: fan run nightly: ok\n"), "{sent}");
+    let failing = tasks("mail-result.md").replace("$5) > 90", "$5) >= 0");
+    let fan = fan.file("tasks.yaml", failing);
+    assert_eq!(fan.run(["nightly"]).code, Some(1));
+    let sent = fs::read_to_string(&mail).unwrap();
+    assert!(
+        sent.contains("Subject: fan run nightly: FAILED (1)\n") && sent.contains("h[1-2] · 2 failed"),
+        "{sent}"
+    );
+}

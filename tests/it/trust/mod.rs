@@ -1,0 +1,5 @@
+//! `fan trust`, and host keys under every policy.
+
+mod command;
+mod fixture;
+mod policies;
