@@ -50,7 +50,7 @@ fn a_run_is_told_without_contents_and_secrets() {
         "a command is sent bytes=",
         "the subsystem sftp is asked for",
         ": OPEN ",
-        "fan::ssh::sftp: SFTP ",
+        "fan::ssh::sftp::client: SFTP ",
         "WRITE ",
         "(20 bytes from 0)",
         "\"event\":\"step_started\"",

@@ -121,7 +121,7 @@ async fn every_fault_has_its_word() {
     hint: MaxSessions on the server may be reached
     no-exec: the server refused to start the command [exec_refused]
     hint: the account may be restricted to other uses (a forced command, SFTP only)
-    cut: the connection was lost [connection_lost]
+    cut: the connection was lost: the other side closed it without a reason [connection_lost]
     no-status: the channel closed without an exit status: how the command ended is unknown [connection_lost]
     closed: connection refused (127.0.0.1:<port>) [connect_refused]
     hint: is sshd running, and on this port?
@@ -169,7 +169,7 @@ async fn every_fault_has_its_word() {
     closed: connection refused (127.0.0.1:<port>) [connect_refused]
     hint: is sshd running, and on this port?
 
-    cut: unknown: the connection was lost [connection_lost]
+    cut: unknown: the connection was lost: the other side closed it without a reason [connection_lost]
       | here
 
     no-status: unknown: the channel closed without an exit status: how the command ended is unknown [connection_lost]

@@ -188,7 +188,7 @@ async fn sweep(
         let status = end.outcome.status;
         match status {
             Status::Ok => assert_eq!(there, "new", "{}", end.line(&host.name)),
-            Status::Unknown => assert!(end.said.contains("is not known"), "{}", end.line(&host.name)),
+            Status::Unknown => assert!(end.said.contains("is unknown"), "{}", end.line(&host.name)),
             _ => assert_eq!(there, "old", "{}", end.line(&host.name)),
         }
         if status != Status::Ok {

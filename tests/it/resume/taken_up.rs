@@ -437,7 +437,7 @@ fn a_protected_role_is_named_again_or_from_the_start() {
         fails(&fan.run(begun));
         fails(&fan.run(["retry"]));
     }
-    let (code, _) = typed_on_terminal(&fan, "\"$BINARY\" run t", &[("to go on: ", "prod\n")]);
+    let (code, _) = typed_on_terminal(&fan, "\"$BINARY\" run t", &[("to continue: ", "prod\n")]);
     assert_eq!(code, Some(1));
     for again in ["retry", "resume"] {
         let ran = fan.run([again]);

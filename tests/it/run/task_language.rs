@@ -151,9 +151,9 @@ fn a_guard_that_could_not_be_asked_is_an_error() {
         ("{onlyif: 'sleep 50', timeout: 1s}", "timeout", "`onlyif`"),
         ("onlyif: 'kill -9 $$'", "signal", "signal KILL"),
         ("onlyif: \"sh -c 'kill -9 $$'\"", "exit", "137"),
-        ("{onlyif: 'true', cd: nosuch}", "remote_path", "cannot be entered"),
-        ("{unless: 'true', cd: nosuch}", "remote_path", "cannot be entered"),
-        ("{creates: x, cd: nosuch}", "remote_path", "cannot be entered"),
+        ("{onlyif: 'true', cd: nosuch}", "remote_path", "working folder (`"),
+        ("{unless: 'true', cd: nosuch}", "remote_path", "working folder (`"),
+        ("{creates: x, cd: nosuch}", "remote_path", "working folder (`"),
         ("{unless: nosuchcommand, shell: bash}", "exit", "nosuchcommand"),
         ("{onlyif: 'true', shell: nosuchshell}", "exec_refused", ""),
         ("{onlyif: 'nosuchcommand {{ item }}', each: [1, 2]}", "exit", "item 1"),
@@ -711,7 +711,7 @@ tasks:
     assert!(!fan.work().join("done").exists(), "a host that did not do \"two\" cannot do \"three\"");
     let ran = fan.run(["run", "deploy", "-H", "h[1-3]"]);
     assert!(
-        ran.stderr.contains("not begun: \"build\", which one host was to do for all"),
+        ran.stderr.contains("not begun: \"build\", which one host was to run for all"),
         "{}",
         ran.snapshot()
     );
@@ -810,10 +810,10 @@ tasks:
     for (task, problem) in [
         (
             "t",
-            "tasks.yaml:5:11: error: \"facts\" is about the host itself, and \"on\" of the block at tasks.yaml:7",
+            "tasks.yaml:5:11: error: \"facts\" acts on the host itself, and \"on\" of the block at tasks.yaml:7",
         ),
-        ("called", "\"reboot\" is about the host itself, and \"on\" of the call of the task at tasks.yaml:8"),
-        ("once", "\"facts\" is about the host itself, and \"run_once\" of the block at tasks.yaml:10"),
+        ("called", "\"reboot\" acts on the host itself, and \"on\" of the call of the task at tasks.yaml:8"),
+        ("once", "\"facts\" acts on the host itself, and \"run_once\" of the block at tasks.yaml:10"),
     ] {
         let without = tasks.replace("  itself: [{facts: true, run_once: true}]\n", "");
         let fan = Fan::new().file("inventory.yaml", BALANCED).file("tasks.yaml", without);

@@ -91,7 +91,7 @@ fn says_what_it_waited_for_in_vain() {
         (format!("{{http: 'http://127.0.0.1:{unwell}/', timeout: 50ms}}"), "it responds with status 503"),
         (
             format!("{{http: 'http://127.0.0.1:{unwell}/', gone: true, status: 503, timeout: 50ms}}"),
-            "still there",
+            "it still exists",
         ),
         (format!("{{http: 'http://127.0.0.1:{silent}/', timeout: 50ms}}"), "no answer"),
         (format!("{{port: {closed}, timeout: 50ms}}"), "refused"),
@@ -118,8 +118,8 @@ fn what_could_not_be_asked_does_not_hold_and_is_not_gone() {
         ("{command: '! pgerp x'}", Kind::Exit, "pgerp"),
         ("{command: 'pgerp x 2>/dev/null', gone: true}", Kind::Exit, "127"),
         ("{command: 'kill -9 $$', gone: true, timeout: 10ms}", Kind::Timeout, "signal KILL"),
-        ("{command: 'true', gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot be entered"),
-        ("{path: x, gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot be entered"),
+        ("{command: 'true', gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot enter the working folder"),
+        ("{path: x, gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot enter the working folder"),
         (
             "{port: 1, address: no.such.name.invalid, gone: true, timeout: 10ms}",
             Kind::Timeout,
