@@ -329,7 +329,12 @@ fn a_greeting_is_no_answer_to_a_ping() {
         fs::write(sshd.home().join(".bashrc"), format!("{profile}\n")).unwrap();
         let ran = fan.run(["ping", "-H", "h1"]);
         assert_eq!(ran.code, Some(if runs { 0 } else { 1 }), "{profile}: {}", ran.snapshot());
-        assert_eq!(ran.stderr.contains("says the same whatever command it is given"), !runs, "{}", ran.snapshot());
+        assert_eq!(
+            ran.stderr.contains("says the same whatever command it is given"),
+            !runs,
+            "{}",
+            ran.snapshot()
+        );
     }
 }
 

@@ -118,8 +118,16 @@ fn what_could_not_be_asked_does_not_hold_and_is_not_gone() {
         ("{command: '! pgerp x'}", Kind::Exit, "pgerp"),
         ("{command: 'pgerp x 2>/dev/null', gone: true}", Kind::Exit, "127"),
         ("{command: 'kill -9 $$', gone: true, timeout: 10ms}", Kind::Timeout, "signal KILL"),
-        ("{command: 'true', gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot enter the working folder"),
-        ("{path: x, gone: true, timeout: 10ms}, cd: nosuch", Kind::Timeout, "cannot enter the working folder"),
+        (
+            "{command: 'true', gone: true, timeout: 10ms}, cd: nosuch",
+            Kind::Timeout,
+            "cannot enter the working folder",
+        ),
+        (
+            "{path: x, gone: true, timeout: 10ms}, cd: nosuch",
+            Kind::Timeout,
+            "cannot enter the working folder",
+        ),
         (
             "{port: 1, address: no.such.name.invalid, gone: true, timeout: 10ms}",
             Kind::Timeout,
