@@ -41,9 +41,7 @@ impl Sent {
 pub enum Stdin {
     /// At its end from the start.
     Closed,
-    /// Open and silent for the watchdog of a [watched line], which is stopped through it.
-    ///
-    /// [watched line]: crate::model::shell::watchdog::watched_line
+    /// Open and silent for the watchdog of a watched line (`model::shell::watchdog`), which is stopped through it.
     Held,
     /// Written to by [`Exec::send`](crate::ssh::seam::Exec::send).
     Open,
