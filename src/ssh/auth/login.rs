@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use russh::MethodKind;
 use russh::client::Handle;
-use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg};
+use russh::keys::{Algorithm, HashAlg};
 
 use crate::model::endpoint::{Agent, Endpoint};
 use crate::model::outcome::{Failure, Kind};
@@ -210,8 +210,9 @@ impl LoginAttempt<'_> {
         let user = self.endpoint.user.as_ref();
         let result = match (&offer.signer, &offer.certificate) {
             (Signer::File(key), None) => {
-                let key = PrivateKeyWithHashAlg::new(Arc::clone(key), hash);
-                self.handle.authenticate_publickey(user, key).await.map_err(SignFailure::from)
+                let mut signer = FileSigner(Arc::clone(key));
+                let public = key.public_key().clone();
+                self.handle.authenticate_publickey_with(user, public, hash, &mut signer).await
             }
             // Not by `authenticate_openssh_cert`, which knows RSA with SHA-1 only.
             (Signer::File(key), Some(certificate)) => {

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use russh::keys::{Certificate, PrivateKey, PublicKey};
+use russh::keys::{Certificate, PublicKey};
 
 use crate::model::endpoint::Endpoint;
 use crate::ssh::agent::{HeldKey, holds};
-use crate::ssh::keys::{self, Identity, Keyring};
+use crate::ssh::keys::{self, Identity, Keyring, SigningKey};
 
 /// One thing to offer.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Offer {
 #[derive(Clone, Debug)]
 pub(super) enum Signer {
     /// We do.
-    File(Arc<PrivateKey>),
+    File(Arc<SigningKey>),
     /// The agent does.
     Agent {
         /// With this key.

@@ -4,14 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use russh::keys::agent::AgentIdentity;
-use russh::keys::signature::Signer as _;
-use russh::keys::ssh_encoding::Encode;
-use russh::keys::ssh_key::private::KeypairData;
-use russh::keys::{HashAlg, PrivateKey, PublicKey};
+use russh::keys::{HashAlg, PublicKey};
 
 use crate::ssh::agent::{AgentConnection, Agents, SignError, TurnError};
 use crate::ssh::auth::clock::Clock;
-use crate::ssh::keys::is_hardware;
+use crate::ssh::keys::{SigningKey, is_hardware};
 use crate::ssh::wire::put_string;
 
 /// Why a key that a server would take did not get us in.
@@ -39,8 +36,8 @@ impl From<russh::Error> for SignFailure {
     }
 }
 
-/// Signs with a key from a file, for a certificate.
-pub(super) struct FileSigner(pub(super) Arc<PrivateKey>);
+/// Signs with a key from a file.
+pub(super) struct FileSigner(pub(super) Arc<SigningKey>);
 
 impl russh::Signer for FileSigner {
     type Error = SignFailure;
@@ -51,13 +48,8 @@ impl russh::Signer for FileSigner {
         hash: Option<HashAlg>,
         mut data: Vec<u8>,
     ) -> Result<Vec<u8>, SignFailure> {
-        let signature = match self.0.key_data() {
-            KeypairData::Rsa(pair) => (pair, hash).try_sign(&data),
-            other => other.try_sign(&data),
-        };
-        let mut blob = Vec::new();
-        let encoded = signature.ok().and_then(|signature| signature.encode(&mut blob).ok());
-        encoded.ok_or_else(|| SignFailure::NoSignature("the key cannot sign".to_owned()))?;
+        let blob = self.0.sign(&data, hash);
+        let blob = blob.ok_or_else(|| SignFailure::NoSignature("the key cannot sign".to_owned()))?;
         put_string(&mut data, &blob);
         Ok(data)
     }

@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use russh::keys::key::parse_public_key;
-use russh::keys::signature::{Signer, Verifier};
 use russh::keys::{Algorithm, PrivateKey, PublicKey, decode_secret_key};
 
 use crate::model::secret::Secret;
@@ -15,6 +14,7 @@ use crate::ssh::keys::container::Container;
 use crate::ssh::keys::cost;
 use crate::ssh::keys::pem::{Pem, PemFormat, damaged, dsa};
 use crate::ssh::keys::problem::KeyProblem;
+use crate::ssh::keys::signing::SigningKey;
 use crate::ssh::wire::{is_plain_key, type_name};
 
 /// Bits of an RSA key at least; OpenSSH still takes 1024, which is within reach of those who try.
@@ -27,7 +27,7 @@ const MAX_RSA_BITS: usize = 16_384;
 #[derive(Debug)]
 pub(super) enum KeyContent {
     /// A key that can sign.
-    Open(Arc<PrivateKey>),
+    Open(Arc<SigningKey>),
     /// A handle for a key in hardware: the agent signs.
     Hardware(PublicKey),
     /// A key behind a passphrase; the public half, where the format leaves it open.
@@ -69,13 +69,13 @@ pub(super) fn decode(text: &str) -> Result<KeyContent, KeyProblem> {
 /// # Errors
 ///
 /// It opened, and what is in it cannot be used.
-pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<PrivateKey>>, KeyProblem> {
+pub(super) fn unlock(pem: &Pem, passphrase: &Secret) -> Result<Option<Arc<SigningKey>>, KeyProblem> {
     open(pem, Some(passphrase))
 }
 
 /// Opens a key, or finds the passphrase wrong. Of other formats than OpenSSH's nobody can tell a wrong passphrase
 /// from damage.
-fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<PrivateKey>>, KeyProblem> {
+fn open(pem: &Pem, passphrase: Option<&Secret>) -> Result<Option<Arc<SigningKey>>, KeyProblem> {
     let key = match pem.format {
         PemFormat::OpenSsh => {
             let container = Container::parse(&pem.bytes)?;
@@ -98,15 +98,11 @@ fn guarded<T>(decoder: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(decoder)).ok().flatten()
 }
 
-fn usable(key: PrivateKey) -> Result<Arc<PrivateKey>, KeyProblem> {
+fn usable(key: PrivateKey) -> Result<Arc<SigningKey>, KeyProblem> {
     check_strength(key.public_key())?;
     // A trial: halves that do not belong together would otherwise look like a refusal by every host.
-    const MESSAGE: &[u8] = b"fan: a key file is checked";
-    let proven = guarded(|| {
-        let signature = key.try_sign(MESSAGE).ok()?;
-        key.public_key().key_data().verify(MESSAGE, &signature).ok()
-    });
-    proven.map(|()| Arc::new(key)).ok_or_else(|| {
+    let proven = guarded(|| SigningKey::new(key));
+    proven.map(Arc::new).ok_or_else(|| {
         KeyProblem::hinted("the key is damaged: its halves do not belong together", "copy the file again")
     })
 }

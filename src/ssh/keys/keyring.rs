@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKey};
+use russh::keys::{Certificate, HashAlg, PublicKey};
 
 use crate::model::secret::Secret;
 use crate::ssh::keys::decode::KeyContent;
 use crate::ssh::keys::file::{MAX_FILE, read_private, read_public};
 use crate::ssh::keys::pem::Pem;
 use crate::ssh::keys::problem::{KeyError, KeyProblem};
+use crate::ssh::keys::signing::SigningKey;
 use crate::ssh::keys::{certificate, decode};
 
 /// OpenSSH's default key files, in its order, without DSA.
@@ -23,7 +24,7 @@ pub const DEFAULT_IDENTITIES: [&str; 5] =
 #[derive(Clone, Debug)]
 pub enum Identity {
     /// A usable private key.
-    Private(Arc<PrivateKey>),
+    Private(Arc<SigningKey>),
     /// Only the public half: the agent must sign. True of encrypted keys that the agent holds, and of hardware
     /// (FIDO) keys.
     AgentOnly(Arc<PublicKey>),

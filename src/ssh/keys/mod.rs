@@ -12,6 +12,7 @@ mod file;
 mod keyring;
 mod pem;
 mod problem;
+mod signing;
 
 pub use crate::ssh::keys::file::read_private;
 pub use crate::ssh::keys::keyring::{DEFAULT_IDENTITIES, Identity, Keyring};
@@ -19,3 +20,4 @@ pub(super) use crate::ssh::keys::keyring::{
     describe, describe_certificate, doubt, is_current, is_hardware, parse_public,
 };
 pub use crate::ssh::keys::problem::KeyError;
+pub(in crate::ssh) use crate::ssh::keys::signing::SigningKey;

@@ -106,7 +106,7 @@ fn every_kind_of_key_can_sign() {
         let path = make(&folder, name, args);
         match load(&path) {
             Ok(Identity::Private(key)) => {
-                assert_eq!(key.algorithm().as_str(), kind, "{name}");
+                assert_eq!(key.public_key().algorithm().as_str(), kind, "{name}");
                 let public = fs::read_to_string(beside(&path, ".pub")).unwrap();
                 let public = public.split(' ').nth(1).unwrap();
                 let blob = key.public_key().to_bytes().unwrap();
@@ -312,7 +312,7 @@ fn halves_that_do_not_belong_together_are_noticed() {
     let public: Vec<u8> = bytes[62..94].to_vec();
     let places: Vec<usize> = (0..=bytes.len() - 32).filter(|&at| bytes[at..at + 32] == public).collect();
     assert_eq!(places.len(), 3, "{places:?}");
-    let other = PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
+    let other = russh::keys::PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
     let other = other.public_key().to_bytes().unwrap();
     for at in places {
         bytes[at..at + 32].copy_from_slice(&other[19..]);
