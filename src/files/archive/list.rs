@@ -20,7 +20,7 @@ use crate::ssh::local::LocalSession;
 ///
 /// # Errors
 ///
-/// As [`list`].
+/// As [`list`], with [`Kind::LocalIo`] for an archive that cannot be read.
 pub async fn list_here(path: &Path) -> Result<Option<Arc<ArchiveList>>, Failure> {
     let path = std::path::absolute(path)
         .map_err(|error| Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display())))?;
@@ -30,6 +30,7 @@ pub async fn list_here(path: &Path) -> Result<Option<Arc<ArchiveList>>, Failure>
     match listed {
         Ok(list) => Ok(Some(Arc::new(list))),
         Err(failure) if failure.kind == Kind::ExecRefused => Ok(None),
+        Err(failure) if failure.kind == Kind::RemotePath => Err(failure.seen_as(Kind::LocalIo)),
         Err(failure) => Err(failure),
     }
 }
@@ -52,9 +53,9 @@ pub(super) async fn list(shell: &Shell, path: &[u8]) -> Result<ArchiveList, Fail
         return Err(Failure::new(Kind::RemotePath, message));
     }
     let format = ArchiveFormat::of(&end.output).ok_or_else(|| {
-        let message = format!("{name} is no archive that fan knows");
+        let message = format!("{name} is not an archive that fan knows");
         Failure::new(Kind::RemotePath, message)
-            .hint("a tar (plain, or packed with gzip, bzip2, xz or zstd) or a zip is")
+            .hint("fan unpacks tar (plain or compressed with gzip, bzip2, xz or zstd) and zip")
     })?;
     let reader = ArchiveTools::of(shell).await?.reader(format)?;
     let entries = if format == ArchiveFormat::Zip {

@@ -15,7 +15,8 @@ pub(super) fn tar_entries(reader: &ArchiveReader, end: &JobEnd) -> Result<Vec<Li
     let (listed, said) = output.split_at(at.unwrap_or(output.len()));
     let said = String::from_utf8_lossy(said.get(mark.len()..).unwrap_or_default()).into_owned();
     if end.status != 0 || at.is_none() {
-        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty() && *line != BROKEN);
+        // The first complaint is the cause; what follows says that there was one.
+        let said = said.lines().map(str::trim).find(|line| !line.is_empty() && *line != BROKEN);
         return Err(said.unwrap_or("it is broken").to_owned());
     }
     // BusyBox takes these away before it lists names.
