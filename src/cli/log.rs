@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::OFlags;
 use tracing::info;
 use tracing::level_filters::LevelFilter;
-use tracing_log::{AsLog, LogTracer};
+use tracing_log::{AsLog, LogTracer, log};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -26,6 +26,9 @@ use crate::model::text::{self, Sgr};
 /// Records of russh that are never written: the length of each packet (that of a password among them), and what the
 /// throw-away hosts of `fan demo` send.
 const LEFT_OUT: [&str; 2] = ["russh::sshbuffer", "russh::server"];
+
+/// The finest level of russh's records. Below it, most of them are lengths of packets.
+const FINEST: log::LevelFilter = log::LevelFilter::Debug;
 
 /// The log of this process, to its end.
 pub(super) struct Log {
@@ -54,7 +57,7 @@ pub(super) fn begin(args: &LogArgs, command: &str) -> Result<Option<Log>, CliErr
         .and_then(|()| {
             LogTracer::builder()
                 .ignore_all(LEFT_OUT)
-                .with_max_level(LevelFilter::current().as_log())
+                .with_max_level(LevelFilter::current().as_log().min(FINEST))
                 .init()
                 .map_err(io::Error::other)
         });

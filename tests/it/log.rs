@@ -61,7 +61,9 @@ fn a_run_is_told_without_contents_and_secrets() {
     ] {
         assert!(log.contains(told), "no {told:?} in the log:\n{log}");
     }
-    for hidden in ["c4n4ry", "seen-by-nobody", "what-the-file-holds", "sshbuffer"] {
+    for hidden in
+        ["c4n4ry", "seen-by-nobody", "what-the-file-holds", "sshbuffer", "packet_length", "TRACE russh"]
+    {
         // The text of a command stands in its step's name, where that is not given.
         assert!(!log.contains(hidden), "{hidden:?} is in the log:\n{log}");
     }
@@ -92,6 +94,10 @@ async fn a_password_is_not_told() {
         let log = fs::read_to_string(fan.work().join("log")).unwrap();
         assert!(log.contains("the password is sent") && log.contains("password: "), "{log}");
         assert!(!log.contains("c4n4ry"), "{log}");
+        // Nor how long it is.
+        for length in ["padding", "packet_length", "buf.len()"] {
+            assert!(!log.contains(length), "{length:?} is in the log:\n{log}");
+        }
     }
 }
 
