@@ -49,8 +49,22 @@ const SECRETIVE: [&str; 24] = [
     "setenv",
 ];
 
-/// Keys of maps whose values may be anything.
-const ANYTHING: [&str; 8] = ["env", "environ", "environment", "vars", "set", "params", "content", "data"];
+/// Whole words behind which secrets stand, and keys of maps whose values may be anything.
+const ANYTHING: [&str; 13] = [
+    "env",
+    "environ",
+    "environment",
+    "vars",
+    "set",
+    "params",
+    "content",
+    "data",
+    "pw",
+    "psk",
+    "pin",
+    "key",
+    "dsn",
+];
 
 /// Names with such a part that hold nothing of the kind.
 const HARMLESS: [&str; 5] = ["host_keys", "host_key", "known_hosts", "authorized_keys", "auth_timeout"];
@@ -119,28 +133,35 @@ fn format(file: &str, lines: &[&str], line: &str) -> Option<Format> {
     {
         return Some(Format::Nested);
     }
-    let keyword = |line: &str| first_word(line).to_ascii_lowercase();
-    let is_ssh =
-        file.contains("config") || lines.iter().any(|line| ["host", "match"].contains(&&*keyword(line)));
-    (is_ssh && !SHELL_KEYWORDS.contains(&&*keyword(line))).then_some(Format::Lines)
+    let block = |line: &&str| {
+        let keyword = line.split_whitespace().next().unwrap_or_default();
+        ["host", "match"].iter().any(|known| keyword.eq_ignore_ascii_case(known))
+    };
+    let is_ssh = file == "config" || file.ends_with("ssh_config") || lines.iter().any(block);
+    let keyword = first_word(line).to_ascii_lowercase();
+    (is_ssh && !SHELL_KEYWORDS.contains(&&*keyword)).then_some(Format::Lines)
 }
 
 fn first_word(line: &str) -> &str {
     line.trim_start().split([' ', '\t', '=', '"']).next().unwrap_or_default()
 }
 
-/// A line and those that it belongs to: what is less indented before it, and the beginning of a text that it goes on
-/// with.
+/// A line and those that it belongs to: what is less indented before it, and the beginning of a text, a list or a map that
+/// it goes on with.
 fn context<'t>(lines: &[&'t str], index: usize) -> impl Iterator<Item = &'t str> {
     let line = lines.get(index).copied().unwrap_or_default();
     let mut found = vec![line];
-    let (mut depth, mut named) = (depth(line), is_named(line));
+    let (mut depth, mut named, mut closed) = (depth(line), is_named(line), 0);
     for before in lines.get(..index).unwrap_or_default().iter().rev() {
         if before.trim().is_empty() || before.trim_start().starts_with('#') {
             continue;
         }
+        closed += before.matches(['}', ']']).count();
+        let opened = before.matches(['{', '[']).count();
+        let open = opened > closed || ['"', '\''].iter().any(|quote| before.matches(*quote).count() % 2 == 1);
+        closed = closed.saturating_sub(opened);
         let less = self::depth(before) < depth;
-        if less || !named {
+        if less || open || !named {
             found.push(*before);
             named |= is_named(before);
         }
@@ -175,16 +196,21 @@ fn is_secretive(line: &str) -> bool {
     SECRETIVE.iter().any(|part| line.contains(part)) || words.into_iter().any(|word| ANYTHING.contains(&word))
 }
 
-/// Whether something in a line looks like a secret: a login in a URL or behind `-u`, a password behind `-p`, a word
-/// that nobody thought of.
+/// Whether something in a line looks like a secret: a login in a URL or behind `-u`, a password behind `-p`, a value that
+/// stands elsewhere too (`&name`), a word that nobody thought of.
 fn looks_secret(line: &str) -> bool {
     let mut words = line.split_whitespace().peekable();
     while let Some(word) = words.next() {
-        let colon = word.split("://").last().unwrap_or_default().find(':');
-        let login = colon.is_some_and(|colon| word.rfind('@').is_some_and(|at| at > colon));
-        let user = ["-u", "--user"].contains(&word) && words.peek().is_some_and(|next| next.contains(':'));
+        let in_url = word.replace("://", "").rsplit_once('@').is_some_and(|(login, _)| login.contains(':'));
+        let user = match word.strip_prefix("--user").or_else(|| word.strip_prefix("-u")) {
+            Some("") => words.peek().is_some_and(|next| next.contains(':')),
+            Some(glued) => glued.contains(':'),
+            None => false,
+        };
         let glued = word.strip_prefix("-p").is_some_and(|rest| rest.len() > 3 && !rest.starts_with('-'));
-        if login || user || glued {
+        let anchor = word.trim_start_matches(['{', '[']).strip_prefix('&');
+        let anchored = anchor.is_some_and(|name| name.starts_with(char::is_alphanumeric));
+        if in_url || user || glued || anchored {
             return true;
         }
     }
@@ -261,6 +287,19 @@ mod tests {
             ("tasks:\n  t:\n    - run: mysql -phunter2 shop\n", 3),
             ("tasks:\n  t:\n    - run: curl -u admin:hunter2 http://h\n", 3),
             ("tasks:\n  t:\n    - run: git clone https://me:hunter2@h/x\n", 3),
+            ("tasks:\n  t:\n    - run: curl -uadmin:hunter2 http://h\n", 3),
+            ("tasks:\n  t:\n    - run: curl --user=admin:hunter2 http://h\n", 3),
+            ("tasks:\n  t:\n    - run: proxies=http://me:hunter2@p:1,https://x:2\n", 3),
+            ("tasks:\n  t:\n    - run: wget http://h/?key=hunter2\n", 3),
+            ("hosts:\n  a: {pw: hunter2}\n", 2),
+            ("hosts:\n  a:\n    pw: |\n\n      one: x\n      hunter2: y\n", 6),
+            ("hosts:\n  a: {vars: {\n  b: hunter2}, prot: 22}\n", 3),
+            ("hosts:\n  a: {vars: {b: {c: 1},\n  d: {e: 2},\n  f: hunter2}, prot: 22}\n", 4),
+            ("hosts:\n  a: {vars: [\n  b: 1,\n  ], prot: x,\n  vars: {\n\n  c: hunter2}}\n", 7),
+            ("hosts:\n  a: {password: \"one\n  b: hunter2\", prot: 22}\n", 3),
+            ("hosts:\n  a: {note: &n hunter2, password: *n}\n", 2),
+            ("hosts:\n  a:\n    note: &n hunter2\n", 3),
+            ("hosts:\n  a:\n    - &n hunter2\n", 3),
             ("tasks:\n  t:\n    - run: login x9f8Xa7b6c5d4e3f2a1b0hunter2\n", 3),
             ("tasks:\n  t:\n    - set: {a: hunter2}\n", 3),
             ("tasks:\n  t:\n    - run: read x\n      respond: [{prompt: x, answer: hunter2}]\n", 4),
@@ -270,6 +309,8 @@ mod tests {
             // No file of fan's: variables for -e, a dotenv file.
             ("admin: hunter2\n", 1),
             ("ADMIN=hunter2\n", 1),
+            ("ADMIN=hunter2\nHOST=db\n", 1),
+            ("admin: hunter2\nhost: db\n", 1),
         ] {
             assert_eq!(shown("tasks.yaml", text, line, 1), "-", "{text}");
         }
@@ -277,6 +318,9 @@ mod tests {
         assert_eq!(shown("config", &format!("{config}  Prot 1\n"), 4, 3), "4:   [Prot] 1");
         assert_eq!((shown("config", config, 2, 3), shown("config", config, 3, 3)), ("-".into(), "-".into()));
         assert_eq!(shown("secrets.yaml", "hosts: {a: hunter2}", 1, 1), "-");
+        for file in ["config.yaml", "app-config.json", "config.env"] {
+            assert_eq!(shown(file, "admin: hunter2\n", 1, 1), "-", "{file}");
+        }
     }
 
     #[test]
@@ -285,6 +329,9 @@ mod tests {
         assert_eq!(shown("i.yaml", text, 4, 5), "4:     [prot]: 22");
         assert_eq!(shown("i.yaml", text, 5, 15), "5:     host_key: [bad]");
         assert_eq!(shown("i.yaml", text, 3, 15), "-");
+        let text = "hosts:\n  a: {vars: {\n    b: 1}}\n  c: {prot: 1}\n  d: {\n    prot: 2}\n";
+        assert_eq!(shown("i.yaml", text, 4, 7), "4:   c: {[prot]: 1}");
+        assert_eq!(shown("i.yaml", text, 6, 5), "6:     [prot]: 2}");
         let json = "{\"hosts\": {\n  \"a\": {\n    \"password\":\n    \"hunter2\",\n    \"prot\": 22\n}}}\n";
         assert_eq!(
             (shown("i.json", json, 4, 5), shown("i.json", json, 5, 5)),
