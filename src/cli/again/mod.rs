@@ -1,6 +1,7 @@
 //! `fan retry` and `fan resume`: an earlier run taken up again, with the same command line in the same folder.
 //!
-//! - `command_line`: that command line
+//! - `taking_up`: which run, whether it may be, and what goes on from it
+//! - `command_line`: the command line that it had
 
 mod command_line;
 mod taking_up;
