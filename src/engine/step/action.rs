@@ -34,7 +34,15 @@ pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult 
         Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),
         // Steps on files have all but their work in common.
-        _ => files::run(cx).boxed().await,
+        Action::Put(_)
+        | Action::Get(_)
+        | Action::Sync(_)
+        | Action::Template(_)
+        | Action::Unarchive(_)
+        | Action::File(_)
+        | Action::Line(_)
+        | Action::Stat(_)
+        | Action::Ls(_) => files::run(cx).boxed().await,
     };
     result.unwrap_or_else(StepResult::failed)
 }

@@ -117,6 +117,33 @@ async fn a_put_that_hangs_ends_at_its_deadline() {
     "#);
 }
 
+/// `-T` bounds what a command line does with files, too. A server that makes no progress is given up by itself after
+/// another time, and with other words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_limit_holds_for_every_command_on_files() {
+    let sandbox = hosts([("hung", SftpFault::Hang { after: 1 })]).await;
+    let fan = Fan::of(&sandbox).file("new", b"new").file("site/a", b"a");
+    let commands: [&[&str]; 4] =
+        [&["put", "new", "target"], &["get", "target", "got"], &["sync", "site/", "www"], &["ls", "www"]];
+    for command in commands {
+        let args = [&command[..1], &["-T", "1", "-H", "all", "--format", "jsonl"], &command[1..]].concat();
+        let ran = fan.run(&args);
+        let outcome = ends(&ran.events()).remove("hung").unwrap().outcome;
+        let failure = outcome.failure.unwrap();
+        assert_eq!(
+            (outcome.status, failure.kind, failure.message(), failure.hint.as_deref(), ran.code),
+            (
+                Status::Failed,
+                Kind::Timeout,
+                "not done after 1.0s".to_owned(),
+                Some("raise the step's `timeout`, or -T"),
+                Some(1)
+            ),
+            "{args:?}"
+        );
+    }
+}
+
 /// A server that says yes to everything: what is not in place was not put there, and what is still there was not removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_yes_is_no_proof() {

@@ -93,7 +93,7 @@ struct Limit {
 impl Limit {
     fn late(self) -> Failure {
         let message = format!("not done after {}", duration::show(self.length.unwrap_or_default()));
-        Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`")
+        Failure::new(Kind::Timeout, message).hint("raise the step's `timeout`, or -T")
     }
 }
 

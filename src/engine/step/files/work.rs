@@ -35,7 +35,21 @@ impl Work {
             Action::Line(line) => Self::Line(line::Line::prepare(&texts, line)?),
             Action::Stat(path) => Self::Stat(texts.remote(path)?),
             Action::Ls(path) => Self::Ls(texts.remote(path)?),
-            _ => {
+            Action::Run(_)
+            | Action::Local(_)
+            | Action::Script(_)
+            | Action::Echo(_)
+            | Action::Set(_)
+            | Action::Fail(_)
+            | Action::Assert { .. }
+            | Action::Facts
+            | Action::Barrier
+            | Action::WaitFor(_)
+            | Action::Confirm(_)
+            | Action::Prompt(_)
+            | Action::Reboot(_)
+            | Action::Block(_)
+            | Action::Task(_) => {
                 return Err(Failure::new(
                     Kind::Internal,
                     format!("{} is no step on files", cx.step.action.key()),
