@@ -22,6 +22,8 @@ pub(crate) struct Delegates<S>(Vec<Delegate<S>>);
 /// One of them.
 pub(crate) struct Delegate<S> {
     session: OnceCell<Result<Arc<S>, Failure>>,
+    /// What is known of commands on that one.
+    commands: Commands,
     /// The connection after that one, where the server ended that one because a command was asked for beside SFTP. No
     /// command is asked for on this one.
     alone: OnceCell<Result<Arc<S>, Failure>>,
@@ -41,6 +43,7 @@ impl<S> Delegates<S> {
     pub(crate) fn of(plan: &Plan) -> Self {
         let delegate = || Delegate {
             session: OnceCell::new(),
+            commands: Commands::default(),
             alone: OnceCell::new(),
             permits: Arc::new(Semaphore::new(AT_A_TIME)),
         };
@@ -81,7 +84,7 @@ impl<S: Session> Delegate<S> {
         };
         let (cell, commands) = match self.alone.initialized() {
             true => (&self.alone, Commands::Never),
-            false => (&self.session, Commands::default()),
+            false => (&self.session, self.commands.clone()),
         };
         match cell.get_or_try_init(|| connect(place, tools)).await {
             Ok(Ok(session)) => {

@@ -1,6 +1,6 @@
 //! The files of a host, as one user sees them: looked at, listed, made, removed, set.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,8 +52,6 @@ pub struct Remote<S> {
     /// Where relative paths of SFTP begin: the answer, until it is needed.
     pub(super) home: Mutex<Option<Pending>>,
     pub(super) shell: OnceCell<Result<Shell, Failure>>,
-    /// A shell was asked for, and the host has not said yes.
-    pub(super) asking_shell: AtomicBool,
     /// Turns of contents that move by commands.
     pub(super) turns: Semaphore,
     /// Files that are not in place yet.
@@ -98,7 +96,6 @@ impl<S: Session> Remote<S> {
             dialect: Quirks::default(),
             home: Mutex::new(home),
             shell: OnceCell::new(),
-            asking_shell: AtomicBool::new(false),
             turns: Semaphore::new(COMMANDS),
             temporary: Mutex::default(),
             displaced: Mutex::default(),
@@ -140,7 +137,10 @@ impl<S: Session> Remote<S> {
     pub async fn shell(&self) -> Result<&Shell, Failure> {
         self.commands.allowed()?;
         let start = || async {
-            self.asking_shell.store(true, Ordering::Relaxed);
+            // Without SFTP there is nothing beside which it would be.
+            if self.sftp.is_some() {
+                self.commands.asked();
+            }
             let claim = ChannelClaim::Keep(self.holder);
             let started = Shell::start(self.session.as_ref(), &self.privilege, claim).await;
             let started = match started {
@@ -148,7 +148,7 @@ impl<S: Session> Remote<S> {
                 Err(failure) => Err(failure),
             };
             if started.is_ok() {
-                self.asking_shell.store(false, Ordering::Relaxed);
+                self.commands.granted();
             }
             started
         };
@@ -179,9 +179,9 @@ impl<S: Session> Remote<S> {
 
     /// Whether a connection that is lost may have been ended by the server because a command was asked for beside
     /// SFTP. Nothing was put in place since [`Self::begin`], so that all may be done again without commands.
-    pub fn was_asking_for_a_shell(&self) -> bool {
+    pub fn may_go_on_alone(&self) -> bool {
         self.sftp.is_some()
-            && self.asking_shell.load(Ordering::Relaxed)
+            && self.commands.may_have_ended_it()
             && self.placed.load(Ordering::Relaxed) == 0
             && !self.is_undecided()
     }

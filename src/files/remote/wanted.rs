@@ -1,17 +1,34 @@
 //! What is to be set of a file, and by which means.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use crate::model::outcome::{Failure, Kind};
 use crate::model::time::rfc3339;
 use crate::ssh::sftp::wire::Attrs;
 
-/// Whether commands may run beside SFTP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whether commands may run beside SFTP on a connection. Clones are of the same connection: those who share it learn from
+/// each other.
+#[derive(Clone, Debug)]
 pub enum Commands {
     /// As on most servers.
-    #[default]
-    Beside,
+    Beside(Arc<Tried>),
     /// The server ends the connection when it is asked for one (proftpd's mod_sftp).
     Never,
+}
+
+/// What came of the commands that were asked for beside SFTP on a connection.
+#[derive(Debug, Default)]
+pub struct Tried(AtomicU8);
+
+/// Nothing is known until one is asked for; one that was granted is a proof for good.
+const ASKED: u8 = 1;
+const GRANTED: u8 = 2;
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self::Beside(Arc::default())
+    }
 }
 
 impl Commands {
@@ -20,14 +37,35 @@ impl Commands {
     /// # Errors
     ///
     /// It would end the connection.
-    pub fn allowed(self) -> Result<(), Failure> {
+    pub fn allowed(&self) -> Result<(), Failure> {
         match self {
-            Self::Beside => Ok(()),
+            Self::Beside(_) => Ok(()),
             Self::Never => Err(Failure::new(
                 Kind::ExecRefused,
                 "the server ends the connection when asked for a command beside SFTP",
             )),
         }
+    }
+
+    /// One is about to be asked for.
+    pub(super) fn asked(&self) {
+        self.learn(ASKED);
+    }
+
+    /// The server gave one.
+    pub(super) fn granted(&self) {
+        self.learn(GRANTED);
+    }
+
+    fn learn(&self, what: u8) {
+        if let Self::Beside(tried) = self {
+            tried.0.fetch_max(what, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a connection that is lost may have been ended by the server because somebody asked for a command.
+    pub fn may_have_ended_it(&self) -> bool {
+        matches!(self, Self::Beside(tried) if tried.0.load(Ordering::Relaxed) == ASKED)
     }
 }
 

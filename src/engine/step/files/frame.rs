@@ -51,9 +51,9 @@ enum GivenUp {
 enum Tried<S> {
     /// As it is to be told.
     Ended(Box<StepResult>),
-    /// The connection was lost when a command was asked for beside SFTP, and nothing was put in place. What is not in
-    /// place is known to these files.
-    Alone(Failure, Arc<Remote<S>>),
+    /// The connection was lost when a command was asked for beside SFTP, maybe by another host's step that shares it, and
+    /// nothing was put in place. What is not in place is known to these files, if there are any.
+    Alone(Failure, Option<Arc<Remote<S>>>),
 }
 
 pub(in crate::engine::step) async fn run<C: Connector>(
@@ -73,13 +73,19 @@ pub(in crate::engine::step) async fn run<C: Connector>(
     // Some servers end a connection on which a command is asked for beside SFTP (proftpd's mod_sftp). All that was
     // learned is that: on another connection the same goes on without commands.
     if !cx.connect_alone().await {
-        return Ok(ended(failure, StepStatus::Failed, before.left(), false, true));
+        return Ok(lost_before(failure, before.as_deref()));
     }
-    match attempt(cx, &privilege, &work, limit, Some(before)).await {
+    match attempt(cx, &privilege, &work, limit, before).await {
         Tried::Ended(result) => Ok(*result),
-        Tried::Alone(failure, remote) => {
-            Ok(ended(failure, StepStatus::Failed, remote.left(), remote.is_undecided(), true))
-        }
+        Tried::Alone(failure, remote) => Ok(lost_before(failure, remote.as_deref())),
+    }
+}
+
+/// The end of a step that had no connection to work over; what an earlier try left is told.
+fn lost_before<S: Session>(failure: Failure, before: Option<&Remote<S>>) -> StepResult {
+    match before {
+        Some(before) => ended(failure, StepStatus::Failed, before.left(), before.is_undecided(), true),
+        None => StepResult::refused(failure),
     }
 }
 
@@ -112,14 +118,14 @@ async fn attempt<C: Connector>(
     let remote = match files.iter().find(|remote| remote.privilege() == privilege) {
         Some(remote) => Arc::clone(remote),
         None => {
-            let (session, commands) = (cx.connection.session(), *commands);
+            let (session, commands) = (cx.connection.session(), commands.clone());
             let opened = tokio::select! {
                 biased;
                 reason = stop.asked() => return Tried::Ended(Box::new(StepResult::cancelled(reason))),
                 opened = giving_way(
                     session.as_ref(),
                     &mut cx.connection.files,
-                    Remote::open(Arc::clone(&session), privilege.clone(), commands),
+                    Remote::open(Arc::clone(&session), privilege.clone(), commands.clone()),
                 ) => opened,
                 () = reached(limit.end) => Err(limit.late()),
             };
@@ -131,12 +137,10 @@ async fn attempt<C: Connector>(
                     cx.connection.files.push(Arc::clone(&remote));
                     remote
                 }
-                Err(failure) => {
-                    return Tried::Ended(Box::new(match before {
-                        Some(before) => ended(failure, StepStatus::Failed, before.left(), false, true),
-                        None => StepResult::refused(failure),
-                    }));
+                Err(failure) if failure.kind.is_loss() && commands.may_have_ended_it() => {
+                    return Tried::Alone(failure, before);
                 }
+                Err(failure) => return Tried::Ended(Box::new(lost_before(failure, before.as_deref()))),
             }
         }
     };
@@ -206,8 +210,8 @@ async fn attempt<C: Connector>(
         }
         GivenUp::Done(Err(failure)) => {
             let lost = failure.kind.is_loss();
-            if lost && remote.was_asking_for_a_shell() {
-                return Tried::Alone(failure, remote);
+            if lost && remote.may_go_on_alone() {
+                return Tried::Alone(failure, Some(remote));
             }
             // A server that does not answer may still have done what it was asked.
             let blind = lost || failure.kind == Kind::Timeout;
