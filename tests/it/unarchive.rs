@@ -272,6 +272,73 @@ fn it_is_done_with_what_the_host_has() {
     }
 }
 
+/// Archives whose hard link goes to one file for some programs, and to another for others. The other file is like the one
+/// that is in them.
+const TWO_FACED: &str = r#"
+import io, os, sys, tarfile
+out, to = sys.argv[1], sys.argv[2]
+def add(made, kind, body):
+    info = tarfile.TarInfo('head')
+    info.type, info.size = kind, len(body)
+    made.addfile(info, io.BytesIO(body))
+SAYS_OK = b'15 linkpath=ok\n'
+FAR = to.encode() + b'\0'
+for name, heads in [
+    ('long-last.tar', [(b'x', SAYS_OK), (b'K', FAR)]),
+    ('long-first.tar', [(b'K', FAR), (b'x', SAYS_OK)]),
+    ('global.tar', [(b'g', SAYS_OK)]),
+    ('plain.tar', []),
+]:
+    with tarfile.open(out + '/' + name, 'w', format=tarfile.USTAR_FORMAT) as made:
+        file, link = tarfile.TarInfo('ok'), tarfile.TarInfo('bad')
+        file.size, file.mtime = 3, int(os.stat(to).st_mtime)
+        made.addfile(file, io.BytesIO(b'old'))
+        for kind, body in heads:
+            add(made, kind, body)
+        link.type, link.linkname, link.mtime = tarfile.LNKTYPE, to, file.mtime
+        made.addfile(link)
+with tarfile.open(out + '/arrows.tar', 'w', format=tarfile.USTAR_FORMAT) as made:
+    file, link = tarfile.TarInfo('b -> ' + to), tarfile.TarInfo('a -> b')
+    link.type, link.linkname = tarfile.LNKTYPE, to
+    made.addfile(file)
+    made.addfile(link)
+"#;
+
+#[test]
+fn no_program_of_a_host_links_what_is_elsewhere() {
+    for has in [&["tar"][..], &["bsdtar"], &["tar=busybox"]] {
+        let (sshd, _bin) = host_with(has);
+        let fan = Fan::at(&sshd);
+        fs::create_dir_all(sshd.home()).unwrap();
+        let outside = sshd.home().join("outside");
+        fs::write(&outside, "old").unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o640)).unwrap();
+        let made =
+            Command::new("python3").args(["-c", TWO_FACED]).args([fan.work(), outside.clone()]).status();
+        assert!(made.unwrap().success());
+        let before = fs::metadata(&outside).unwrap();
+        for name in ["long-last", "long-first", "global", "plain", "arrows"] {
+            for remote in [false, true] {
+                let to = sshd.home().join("to");
+                let archive = fan.work().join(format!("{name}.tar"));
+                let step = format!(
+                    "unarchive: '{}', remote: {remote}, to: '{}', mode: 600",
+                    archive.display(),
+                    to.display()
+                );
+                let tasks = format!("tasks: {{it: {{steps: [{{{step}}}]}}}}");
+                fs::write(fan.work().join("tasks.yaml"), tasks).unwrap();
+                let ran = fan.run(["run", "it", "-H", "h1", "--format", "jsonl"]);
+                let after = fs::metadata(&outside).unwrap();
+                let same = (after.nlink(), after.mode(), after.ctime_nsec())
+                    == (before.nlink(), before.mode(), before.ctime_nsec());
+                assert!(same, "{has:?} {name} {remote}: {}", ran.stdout);
+                let _ = fs::remove_dir_all(to);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_program_that_is_missing_is_named_before_anything_is_changed() {
     let (sshd, _bin) = host_with(&["tar"]);

@@ -43,7 +43,7 @@ pub(super) fn tar_entries(reader: &ArchiveReader, end: &JobEnd) -> Result<Vec<Li
     let mut entries = Vec::with_capacity(lines.len());
     for line in lines {
         let entry = tar_entry(reader, &line, &times);
-        entries.push(entry.ok_or_else(|| format!("its list has a line that is none: {}", shown(&line)))?);
+        entries.push(entry.ok_or_else(|| format!("a line of its list is unclear: {}", shown(&line)))?);
     }
     Ok(entries)
 }
@@ -68,10 +68,13 @@ fn tar_entry(reader: &ArchiveReader, line: &[u8], times: &HashMap<Vec<u8>, i64>)
     let rest = rest.get(1..)?;
     let letters = fields.first()?;
     let kind = letters.chars().next()?;
+    // A word that is there twice may be part of either name.
     let apart = |word: &[u8]| {
-        let at = rest.windows(word.len()).position(|window| window == word)?;
+        let mut places = rest.windows(word.len()).enumerate().filter(|(_, window)| *window == word);
+        let at = places.next().filter(|_| places.next().is_none())?.0;
         Some((rest.get(..at)?.to_vec(), rest.get(at + word.len()..)?.to_vec()))
     };
+    let has = |word: &[u8]| rest.windows(word.len()).any(|window| window == word);
     let size: Option<u64> = fields.get(if count == 8 { 4 } else { 2 })?.parse().ok();
     let (name, target) = match (reader, kind) {
         (ArchiveReader::Gnu, _) => {
@@ -79,10 +82,10 @@ fn tar_entry(reader: &ArchiveReader, line: &[u8], times: &HashMap<Vec<u8>, i64>)
             let target = behind.strip_prefix(b" -> ").or(behind.strip_prefix(b" link to "));
             (name, target.and_then(quoted).map(|(target, _)| target))
         }
-        (ArchiveReader::Busybox(_), '-') if size == Some(0) => match apart(b" -> ") {
-            Some((name, target)) => (name, Some(target)),
-            None => (rest.to_vec(), None),
-        },
+        (ArchiveReader::Busybox(_), '-') if size == Some(0) && !has(b" -> ") => (rest.to_vec(), None),
+        (ArchiveReader::Busybox(_), '-') if size == Some(0) => {
+            apart(b" -> ").map(|(name, target)| (name, Some(target)))?
+        }
         (_, 'l') => apart(b" -> ").map(|(name, target)| (name, Some(target)))?,
         (_, 'h') => apart(b" link to ").map(|(name, target)| (name, Some(target)))?,
         _ => (rest.to_vec(), None),
@@ -192,6 +195,23 @@ mod tests {
         assert_eq!(name, (b"a \"b\" \\ \n \xff".to_vec(), &b" -> \"x\""[..]));
         for broken in [&b""[..], b"a", b"\"a", b"\"a\\"] {
             assert_eq!(quoted(broken), None);
+        }
+    }
+
+    #[test]
+    fn a_line_that_can_be_read_in_two_ways_is_not_read() {
+        let read =
+            |reader, line: &str| tar_entry(reader, line.as_bytes(), &HashMap::from([(b"a".to_vec(), 0)]));
+        let (busybox, bsd) = (&ArchiveReader::Busybox("tar"), &ArchiveReader::Bsd("tar"));
+        for (reader, begin, word) in [
+            (busybox, "lrwxrwxrwx 0/0 0 1970-01-01 00:00:00", "->"),
+            (busybox, "-rw-r--r-- 0/0 0 1970-01-01 00:00:00", "->"),
+            (bsd, "lrwxrwxrwx  0 0 0 0 Jan  1  1970", "->"),
+            (bsd, "hrw-r--r--  0 0 0 0 Jan  1  1970", "link to"),
+        ] {
+            let entry = read(reader, &format!("{begin} a {word} b")).unwrap();
+            assert_eq!(entry.name, b"a", "{begin}");
+            assert!(read(reader, &format!("{begin} a {word} b {word} c")).is_none(), "{begin}");
         }
     }
 

@@ -109,6 +109,14 @@ impl ArchiveTools {
 }
 
 impl ArchiveReader {
+    /// Whether it makes hard links to wherever an archive says: only its own list tells where that is.
+    pub(super) fn trusts_archives(&self) -> bool {
+        match self {
+            Self::Busybox(_) => true,
+            Self::Gnu | Self::Bsd(_) | Self::Unzip(_) => false,
+        }
+    }
+
     /// A script that lists an archive, or unpacks it into a folder. Names and errors do not get mixed up: what a program
     /// complains of comes at the end, behind [`COMPLAINTS`].
     pub(super) fn script(&self, format: ArchiveFormat, archive: &[u8], into: Option<&[u8]>) -> Script {

@@ -182,9 +182,14 @@ impl UnpackJob<'_> {
                 target
             }
         };
-        let list = match known {
-            Some(list) => list,
-            None => Arc::new(list(shell, &archive).await?),
+        let list = match (known, &self.source) {
+            (None, _) => Arc::new(list(shell, &archive).await?),
+            (Some(known), ArchiveSource::Here(_)) if tools.reader(known.format)?.trusts_archives() => {
+                // Headers may say one thing to the program that listed it here, and another to this one.
+                list(shell, &archive).await?;
+                known
+            }
+            (Some(known), _) => known,
         };
         let items = self.items(&list)?;
         let tree = child(&stage, b"tree");
