@@ -37,7 +37,7 @@ impl SigningKey {
         };
         let this = Self { key, ed25519 };
         const MESSAGE: &[u8] = b"fan: a key file is checked";
-        let signature = this.signature(MESSAGE, None)?;
+        let signature = this.signature(MESSAGE, Some(HashAlg::Sha256))?;
         this.public_key().key_data().verify(MESSAGE, &signature).ok()?;
         Some(this)
     }
@@ -47,7 +47,8 @@ impl SigningKey {
         self.key.public_key()
     }
 
-    /// The signature of `data` as it goes over the wire (RFC 4253 section 6.6); `hash` is for RSA alone.
+    /// The signature of `data` as it goes over the wire (RFC 4253 section 6.6); `hash` is for RSA alone, which signs with SHA-1
+    /// without one.
     pub(in crate::ssh) fn sign(&self, data: &[u8], hash: Option<HashAlg>) -> Option<Vec<u8>> {
         let mut blob = Vec::new();
         self.signature(data, hash)?.encode(&mut blob).ok()?;
