@@ -45,6 +45,15 @@ fn behind(bastion: &Sshd, target: &Sshd, hosts: usize) -> String {
     yaml
 }
 
+/// The same for those whose keys stand in one file.
+fn behind_knowing(bastion: &Sshd, target: &Sshd, hosts: usize, known: &Path) -> String {
+    let mut yaml = inventory_defaults(target.user(), &target.identity(), known);
+    writeln!(yaml, "  port: {}\n  gateway: bastion\nhosts:", target.port()).unwrap();
+    yaml += &entry_with("bastion", bastion, &bastion.identity(), known, "gateway: none");
+    writeln!(yaml, "  t[1-{hosts}]: {{address: 127.0.0.1}}").unwrap();
+    yaml
+}
+
 /// fan with this inventory.
 fn fan(inventory: &str) -> Fan {
     Fan::new().file("inventory.yaml", inventory)
@@ -312,11 +321,7 @@ fn new_keys_of_gateways_and_hosts_are_recorded_alike() {
     let (bastion, target) = (Sshd::start(), Sshd::start());
     let fan = Fan::new();
     let known = fan.work().join("known");
-    let yaml = inventory_defaults(target.user(), &target.identity(), &known)
-        + &format!("  port: {}\n  gateway: bastion\nhosts:\n", target.port())
-        + &entry_with("bastion", &bastion, &bastion.identity(), &known, "gateway: none")
-        + "  t[1-3]: {address: 127.0.0.1}\n";
-    let fan = fan.file("inventory.yaml", yaml);
+    let fan = fan.file("inventory.yaml", behind_knowing(&bastion, &target, 3, &known));
     let strict = exec(&fan, &[], "echo in");
     assert_eq!(strict.code, Some(3), "{}", strict.stdout);
     assert_no_login(&bastion);
@@ -338,11 +343,7 @@ fn trust_collects_the_keys_of_gateways_before_those_of_their_hosts() {
     let (bastion, target) = (Sshd::start(), Sshd::start());
     let fan = Fan::new();
     let known = fan.work().join("known");
-    let yaml = inventory_defaults(target.user(), &target.identity(), &known)
-        + &format!("  port: {}\n  gateway: bastion\nhosts:\n", target.port())
-        + &entry_with("bastion", &bastion, &bastion.identity(), &known, "gateway: none")
-        + "  t[1-3]: {address: 127.0.0.1}\n";
-    let fan = fan.file("inventory.yaml", yaml);
+    let fan = fan.file("inventory.yaml", behind_knowing(&bastion, &target, 3, &known));
     let ran = fan.run(["trust", "-y", "-H", "t*"]);
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     assert_eq!(fs::read_to_string(&known).unwrap().lines().count(), 2, "{}", ran.snapshot());
