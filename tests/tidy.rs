@@ -15,8 +15,9 @@ mod repository;
 #[path = "tidy/source.rs"]
 mod source;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fan::testing::model::outcome::{ExitCode, Kind};
 
@@ -219,6 +220,37 @@ fn front_doors_declare_and_re_export() {
             wrong.add(&source.path, line, what.to_owned());
         }
     }
+    wrong.report();
+}
+
+/// Whoever searches for a name finds one thing.
+#[test]
+fn a_types_name_stands_for_one_thing() {
+    const ITEMS: &[&str] = &["struct", "enum", "union", "trait", "type"];
+    let mut wrong = Wrong::default();
+    let mut first: BTreeMap<String, (PathBuf, usize)> = BTreeMap::new();
+    for source in sources() {
+        for (number, line) in source.production.lines().enumerate() {
+            let is_visibility = |word: &&str| word.starts_with("pub") || word.ends_with(')');
+            let mut words = line.split_whitespace().skip_while(is_visibility);
+            let item = words.next().filter(|item| ITEMS.contains(item));
+            // An indented `type` belongs to a trait.
+            let Some(item) = item.filter(|item| *item != "type" || !line.starts_with(' ')) else { continue };
+            let name: String =
+                words.next().unwrap_or_default().chars().take_while(|c| c.is_alphanumeric()).collect();
+            let here = (source.path.clone(), number + 1);
+            if let Some((path, line)) = first.get(&name) {
+                let what = format!(
+                    "{item} {name} is another one than that of {}:{line}: name it after what it is",
+                    path.display()
+                );
+                wrong.add(&here.0, here.1, what);
+            } else {
+                first.insert(name, here);
+            }
+        }
+    }
+    assert!(first.len() > 100, "{first:?}");
     wrong.report();
 }
 

@@ -14,9 +14,9 @@ use crate::sandbox::fleet::{Sandbox, SandboxHost};
 use crate::sandbox::keys;
 
 /// Trusts what `known_hosts` says, read in the one form that the sandbox writes.
-pub(super) struct Known(Vec<String>);
+pub(super) struct KnownKeys(Vec<String>);
 
-impl client::Handler for Known {
+impl client::Handler for KnownKeys {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, offered: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
@@ -33,27 +33,27 @@ pub(super) fn only(sandbox: &Sandbox) -> &SandboxHost {
     &sandbox.hosts()[0]
 }
 
-async fn connect(sandbox: &Sandbox, host: &SandboxHost) -> Result<Handle<Known>, russh::Error> {
+async fn connect(sandbox: &Sandbox, host: &SandboxHost) -> Result<Handle<KnownKeys>, russh::Error> {
     let text = std::fs::read_to_string(sandbox.known_hosts()).unwrap();
     let prefix = format!("[127.0.0.1]:{} ", host.address.port());
     let keys = text.lines().filter_map(|line| line.strip_prefix(&prefix).map(str::to_owned)).collect();
-    client::connect(Arc::new(client::Config::default()), host.address, Known(keys)).await
+    client::connect(Arc::new(client::Config::default()), host.address, KnownKeys(keys)).await
 }
 
-async fn log_in(handle: &mut Handle<Known>, key: PrivateKey) -> AuthResult {
+async fn log_in(handle: &mut Handle<KnownKeys>, key: PrivateKey) -> AuthResult {
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
     handle.authenticate_publickey("anyone", key).await.unwrap()
 }
 
 /// A session with a host that lets it in.
-pub(super) async fn session(sandbox: &Sandbox, host: &SandboxHost) -> Handle<Known> {
+pub(super) async fn session(sandbox: &Sandbox, host: &SandboxHost) -> Handle<KnownKeys> {
     let mut handle = connect(sandbox, host).await.unwrap();
     let key = load_secret_key(sandbox.identity(), None).unwrap();
     assert!(log_in(&mut handle, key).await.success());
     handle
 }
 
-async fn exec(handle: &Handle<Known>, command: &str) -> Channel<client::Msg> {
+async fn exec(handle: &Handle<KnownKeys>, command: &str) -> Channel<client::Msg> {
     let channel = handle.channel_open_session().await.unwrap();
     channel.exec(true, command).await.unwrap();
     channel
@@ -61,7 +61,7 @@ async fn exec(handle: &Handle<Known>, command: &str) -> Channel<client::Msg> {
 
 /// What a channel brought until it was over.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
+struct ChannelStory {
     started: Option<bool>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -70,8 +70,8 @@ struct Heard {
     closed: bool,
 }
 
-async fn hear(mut channel: Channel<client::Msg>) -> Heard {
-    let mut heard = Heard::default();
+async fn hear(mut channel: Channel<client::Msg>) -> ChannelStory {
+    let mut heard = ChannelStory::default();
     while let Some(message) = channel.wait().await {
         match message {
             ChannelMsg::Success => heard.started = Some(true),
@@ -90,7 +90,7 @@ async fn hear(mut channel: Channel<client::Msg>) -> Heard {
     heard
 }
 
-async fn run(handle: &Handle<Known>, command: &str) -> Heard {
+async fn run(handle: &Handle<KnownKeys>, command: &str) -> ChannelStory {
     let channel = exec(handle, command).await;
     channel.eof().await.unwrap();
     hear(channel).await
@@ -352,7 +352,7 @@ async fn refused_channels_and_commands() {
     let no_exec = sandbox(Behaviour::RefuseExec).await;
     let handle = session(&no_exec, only(&no_exec)).await;
     let heard = run(&handle, "touch ran").await;
-    assert_eq!(heard, Heard { started: Some(false), ..Heard::default() });
+    assert_eq!(heard, ChannelStory { started: Some(false), ..ChannelStory::default() });
     assert_eq!(only(&no_exec).execs(), 1);
     assert!(!only(&no_exec).home.join("ran").exists());
 }
@@ -379,7 +379,12 @@ async fn a_channel_that_closes_without_an_exit_status() {
     let heard = run(&handle, "echo done").await;
     assert_eq!(
         heard,
-        Heard { started: Some(true), stdout: b"done\n".to_vec(), closed: true, ..Heard::default() }
+        ChannelStory {
+            started: Some(true),
+            stdout: b"done\n".to_vec(),
+            closed: true,
+            ..ChannelStory::default()
+        }
     );
 }
 

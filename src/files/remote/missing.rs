@@ -12,7 +12,7 @@ use crate::ssh::sftp::{Sftp, SftpError};
 const MOST: usize = 100;
 
 /// What a folder's list tells of a name.
-enum Listed {
+enum ListedName {
     With,
     Without,
     /// The server only says that it failed.
@@ -27,13 +27,13 @@ pub(super) async fn is_missing(sftp: &Sftp, path: &[u8], follow: bool) -> Result
     for _ in 0..MOST {
         let (folder, Some(name)) = split(&path) else { return Ok(false) };
         path = match listed(sftp, &folder, &name).await? {
-            Listed::Without => return Ok(true),
+            ListedName::Without => return Ok(true),
             // The folder may not be there either; whoever goes through it follows its links.
-            Listed::Unexplained => {
+            ListedName::Unexplained => {
                 (follow, is_on_the_way) = (true, true);
                 folder
             }
-            Listed::With if follow => match sftp.readlink(&path).await {
+            ListedName::With if follow => match sftp.readlink(&path).await {
                 Ok(target) => {
                     if target.starts_with(b"/") {
                         target.to_vec()
@@ -50,39 +50,39 @@ pub(super) async fn is_missing(sftp: &Sftp, path: &[u8], follow: bool) -> Result
                 }
                 Err(_) => return Ok(false),
             },
-            Listed::With | Listed::Untold => return Ok(false),
+            ListedName::With | ListedName::Untold => return Ok(false),
         };
     }
     Ok(false)
 }
 
-async fn listed(sftp: &Sftp, folder: &[u8], name: &[u8]) -> Result<Listed, SftpError> {
+async fn listed(sftp: &Sftp, folder: &[u8], name: &[u8]) -> Result<ListedName, SftpError> {
     let opened = async {
         sftp.ask(SftpRequest::Opendir { path: Bytes::copy_from_slice(folder) }).await?.handle().await
     };
     let handle = match opened.await {
         Ok(handle) => handle,
         Err(error) if error.is_end() => return Err(error),
-        Err(error) if error.is_missing() => return Ok(Listed::Without),
-        Err(error) if error.is_unexplained() => return Ok(Listed::Unexplained),
-        Err(_) => return Ok(Listed::Untold),
+        Err(error) if error.is_missing() => return Ok(ListedName::Without),
+        Err(error) if error.is_unexplained() => return Ok(ListedName::Unexplained),
+        Err(_) => return Ok(ListedName::Untold),
     };
     let (mut told, mut empty) = (0, 0);
     let listed = loop {
         match sftp.ask_readdir(&handle).await?.names().await {
-            Ok(None) => break Listed::Without,
+            Ok(None) => break ListedName::Without,
             Ok(Some(names)) => {
                 told += names.len();
                 empty += usize::from(names.is_empty());
                 if names.iter().any(|entry| entry.name.as_ref() == name) {
-                    break Listed::With;
+                    break ListedName::With;
                 }
             }
             Err(error) if error.is_end() => return Err(error),
-            Err(_) => break Listed::Untold,
+            Err(_) => break ListedName::Untold,
         }
         if told > MAX_NAMES || empty > MOST {
-            break Listed::Untold;
+            break ListedName::Untold;
         }
     };
     // Whether it was closed does not matter to what was read.

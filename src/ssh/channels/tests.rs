@@ -9,22 +9,22 @@ use super::*;
 
 /// A server that gives so many at a time.
 #[derive(Clone)]
-struct Server {
+struct ChannelServer {
     most: usize,
     given: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
 }
 
 /// One of its channels.
-struct Given(Arc<AtomicUsize>);
+struct GivenChannel(Arc<AtomicUsize>);
 
-impl Drop for Given {
+impl Drop for GivenChannel {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Server {
+impl ChannelServer {
     fn giving(most: usize) -> Self {
         Self { most, given: Arc::default(), asked: Arc::default() }
     }
@@ -33,7 +33,7 @@ impl Server {
         &self,
         channels: &Arc<Channels>,
         claim: ChannelClaim,
-    ) -> Result<(Given, ChannelPlace), ExecError> {
+    ) -> Result<(GivenChannel, ChannelPlace), ExecError> {
         let ask = || {
             let server = self.clone();
             async move {
@@ -45,7 +45,7 @@ impl Server {
                     return Err(ExecError { failure, may_have_started: false });
                 }
                 server.given.fetch_add(1, Ordering::SeqCst);
-                Ok(Given(Arc::clone(&server.given)))
+                Ok(GivenChannel(Arc::clone(&server.given)))
             }
         };
         channels.open(claim, ask).await
@@ -59,7 +59,7 @@ impl Server {
 #[tokio::test(start_paused = true)]
 async fn more_than_the_server_gives_wait_for_those_that_end() {
     for most in 1..12 {
-        let (server, channels) = (Server::giving(most), Arc::new(Channels::default()));
+        let (server, channels) = (ChannelServer::giving(most), Arc::new(Channels::default()));
         let work = (0..40).map(|_| async {
             let held = server.open(&channels, ChannelClaim::Alone).await.unwrap();
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -77,7 +77,7 @@ async fn more_than_the_server_gives_wait_for_those_that_end() {
 #[tokio::test(start_paused = true)]
 async fn who_wants_a_second_one_does_not_wait_for_ever() {
     for most in 1..12 {
-        let (server, channels) = (Server::giving(most), Arc::new(Channels::default()));
+        let (server, channels) = (ChannelServer::giving(most), Arc::new(Channels::default()));
         let work = (0..40).map(|_| async {
             let holder = ChannelHolder::unique();
             let first = server.open(&channels, ChannelClaim::Keep(holder)).await.unwrap();
@@ -96,7 +96,7 @@ async fn who_wants_a_second_one_does_not_wait_for_ever() {
 /// One that keeps a channel and takes others in turn does not count as stuck while those are in use.
 #[tokio::test(start_paused = true)]
 async fn short_ones_of_one_holder_go_on() {
-    let (server, channels) = (Server::giving(3), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(3), Arc::new(Channels::default()));
     let holder = ChannelHolder::unique();
     let kept = server.open(&channels, ChannelClaim::Keep(holder)).await.unwrap();
     let work = (0..16).map(|_| async {
@@ -110,7 +110,7 @@ async fn short_ones_of_one_holder_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn who_can_do_without_never_waits() {
-    let (server, channels) = (Server::giving(2), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(2), Arc::new(Channels::default()));
     let first = server.open(&channels, ChannelClaim::Alone).await.unwrap();
     let second = server.open(&channels, ChannelClaim::Extra).await.unwrap();
     assert!(server.open(&channels, ChannelClaim::Extra).await.is_err());
@@ -125,13 +125,13 @@ async fn who_can_do_without_never_waits() {
 /// one that may still count what ended.
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_final_when_none_is_open() {
-    let (server, channels) = (Server::giving(0), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(0), Arc::new(Channels::default()));
     let all = join_all((0..5).map(|_| server.open(&channels, ChannelClaim::Alone))).await;
     assert!(all.iter().all(Result::is_err));
     // Each may have had another one to wait for, once.
     assert!((5..=20).contains(&server.asked.load(Ordering::SeqCst)));
 
-    let mut server = Server::giving(1);
+    let mut server = ChannelServer::giving(1);
     let channels = Arc::new(Channels::default());
     drop(server.open(&channels, ChannelClaim::Alone).await.unwrap());
     server.most = 0;
@@ -143,7 +143,7 @@ async fn a_refusal_is_final_when_none_is_open() {
 /// A server that counts an ended channel for some seconds more teaches a limit that is too low; it is found out.
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_was_read_too_low_is_raised() {
-    let (server, channels) = (Server::giving(4), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(4), Arc::new(Channels::default()));
     let kept = server.open(&channels, ChannelClaim::Alone).await.unwrap();
     server.given.fetch_add(3, Ordering::SeqCst);
     let mut late = Box::pin(server.open(&channels, ChannelClaim::Alone));
@@ -156,7 +156,7 @@ async fn a_limit_that_was_read_too_low_is_raised() {
 /// Whoever goes away in the middle leaves nothing behind, neither a turn nor a channel.
 #[tokio::test(start_paused = true)]
 async fn what_is_given_up_is_given_back() {
-    let (server, channels) = (Server::giving(1), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(1), Arc::new(Channels::default()));
     // It is asked for and not waited for.
     let mut asking = Box::pin(server.open(&channels, ChannelClaim::Alone));
     assert!((&mut asking).now_or_never().is_none());
@@ -178,12 +178,12 @@ async fn what_is_given_up_is_given_back() {
 /// A lock is held to the end: who is refused beside it is not to wait for that.
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_what_lasts() {
-    let (server, channels) = (Server::giving(1), Arc::new(Channels::default()));
+    let (server, channels) = (ChannelServer::giving(1), Arc::new(Channels::default()));
     let lock = server.open(&channels, ChannelClaim::Lasting).await.unwrap();
     assert!(server.open(&channels, ChannelClaim::Alone).await.is_err());
     assert!(server.open(&channels, ChannelClaim::Keep(ChannelHolder::unique())).await.is_err());
     drop(lock);
-    let server = Server::giving(2);
+    let server = ChannelServer::giving(2);
     let lock = server.open(&channels, ChannelClaim::Lasting).await.unwrap();
     let work = (0..5).map(|_| async {
         let held = server.open(&channels, ChannelClaim::Alone).await.unwrap();

@@ -21,12 +21,12 @@ const FROM: u64 = 1_700_000_000;
 const UNTIL: u64 = 1_800_000_000;
 
 /// A host of its own with its files.
-struct Host {
+struct JudgedHost {
     folder: TempDir,
     endpoint: Endpoint,
 }
 
-impl Host {
+impl JudgedHost {
     fn new(known_hosts: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("known_hosts");
@@ -161,7 +161,7 @@ fn policies_decide_only_about_the_unknown() {
             (HostKeyPolicy::Ask, ask),
             (HostKeyPolicy::AcceptNew, accept_new),
         ] {
-            let host = Host::new(&file).policy(policy);
+            let host = JudgedHost::new(&file).policy(policy);
             assert_eq!(host.decide(&ours), expected, "{case}, {}", policy.as_str());
             let asks = ask == "ask" || case == "known on port 22";
             assert_eq!(host.judge().may_ask(), policy == HostKeyPolicy::Ask && asks, "{case}");
@@ -175,7 +175,7 @@ fn a_pin_replaces_the_files_but_not_a_revocation() {
     let (ours, other) = (key(), key());
     let (our, others) = (text(&ours), text(&other));
     let pins = [our.clone(), shown(&ours).fingerprint];
-    let accepting = |file: &str| Host::new(file).policy(HostKeyPolicy::AcceptNew);
+    let accepting = |file: &str| JudgedHost::new(file).policy(HostKeyPolicy::AcceptNew);
     for pin in &pins {
         let pin = std::slice::from_ref(pin);
         assert_eq!(accepting(&format!("[h]:2222 {others}\n")).pinned(pin).decide(&ours), "accept");
@@ -196,12 +196,12 @@ fn files_of_revoked_keys_win_and_fail_closed() {
     let ours = key();
     let known = format!("[h]:2222 {}\n", text(&ours));
     assert_eq!(
-        Host::new(&known).revoked(&format!("# old\n{}\n", text(&ours))).decide(&ours),
+        JudgedHost::new(&known).revoked(&format!("# old\n{}\n", text(&ours))).decide(&ours),
         "host_key_revoked"
     );
-    assert_eq!(Host::new(&known).revoked(&text(&key())).decide(&ours), "accept");
-    assert_eq!(Host::new(&known).revoked("garbage\n").decide(&ours), "host_key_store");
-    let mut missing = Host::new(&known);
+    assert_eq!(JudgedHost::new(&known).revoked(&text(&key())).decide(&ours), "accept");
+    assert_eq!(JudgedHost::new(&known).revoked("garbage\n").decide(&ours), "host_key_store");
+    let mut missing = JudgedHost::new(&known);
     missing.endpoint.host_key.revoked = Arc::from([PathBuf::from("/nonexistent/revoked")]);
     assert_eq!(missing.decide(&ours), "host_key_store");
 }
@@ -209,7 +209,7 @@ fn files_of_revoked_keys_win_and_fail_closed() {
 #[test]
 fn an_alias_is_looked_up_without_a_port() {
     let ours = key();
-    let mut host = Host::new(&format!("alias {}\n", text(&ours)));
+    let mut host = JudgedHost::new(&format!("alias {}\n", text(&ours)));
     assert_eq!(host.decide(&ours), "host_key_unknown");
     host.endpoint.host_key.alias = Some(Arc::from("Alias"));
     assert_eq!(host.decide(&ours), "accept");
@@ -269,13 +269,13 @@ fn a_certificate_is_judged_by_its_authority_and_else_by_its_key() {
         ("damaged line", format!("@cert-authority * {ca}\n[h]:2222 x\n"), &good, "host_key_store"),
     ] {
         // A certificate that proves nothing is never written down.
-        let host = Host::new(&file).policy(HostKeyPolicy::AcceptNew);
+        let host = JudgedHost::new(&file).policy(HostKeyPolicy::AcceptNew);
         let decision = host.judge().certificate(shown, UNIX_EPOCH + Duration::from_secs(FROM));
         assert_eq!(word(&decision), expected, "{case}: {decision:?}");
     }
-    let host = Host::new(&format!("@cert-authority h {ca}\n"));
+    let host = JudgedHost::new(&format!("@cert-authority h {ca}\n"));
     assert_eq!(host.judge().wanted().certificates, Certificates::OfAll);
-    let revoking = Host::new(&format!("[h]:2222 {our}\n@revoked * {ca}\n"));
+    let revoking = JudgedHost::new(&format!("[h]:2222 {our}\n@revoked * {ca}\n"));
     assert_eq!(revoking.judge().wanted().certificates, Certificates::OfFirst);
     let late = host.judge().certificate(&good, UNIX_EPOCH + Duration::from_secs(UNTIL));
     assert_eq!(word(&late), "host_key_unknown");
@@ -283,7 +283,7 @@ fn a_certificate_is_judged_by_its_authority_and_else_by_its_key() {
         word(&host.revoked(&ca).judge().certificate(&good, UNIX_EPOCH + Duration::from_secs(FROM))),
         "host_key_revoked"
     );
-    let pinned = Host::new(&format!("@cert-authority h {ca}\n")).pinned(&[others]);
+    let pinned = JudgedHost::new(&format!("@cert-authority h {ca}\n")).pinned(&[others]);
     assert_eq!(
         word(&pinned.judge().certificate(&good, UNIX_EPOCH + Duration::from_secs(FROM))),
         "host_key_changed"
@@ -292,7 +292,7 @@ fn a_certificate_is_judged_by_its_authority_and_else_by_its_key() {
 
 #[tokio::test]
 async fn a_new_key_is_written_before_it_is_accepted() {
-    let host = Host::new("").policy(HostKeyPolicy::AcceptNew);
+    let host = JudgedHost::new("").policy(HostKeyPolicy::AcceptNew);
     let (ours, other) = (key(), key());
     let keys = HostKeys::default();
     let judge = keys.judge(&host.endpoint);
@@ -307,7 +307,7 @@ async fn a_new_key_is_written_before_it_is_accepted() {
 
 #[tokio::test]
 async fn a_key_that_cannot_be_written_is_refused() {
-    let mut host = Host::new("").policy(HostKeyPolicy::AcceptNew);
+    let mut host = JudgedHost::new("").policy(HostKeyPolicy::AcceptNew);
     let ours = PublicKeyOrCertificate::from(key().public_key().clone());
     let below_a_file = host.folder.path().join("known_hosts/x");
     // What is below a file cannot be read either, so only the writer gets that far.
@@ -325,7 +325,7 @@ async fn a_key_that_cannot_be_written_is_refused() {
 
 #[tokio::test]
 async fn what_is_no_plain_key_is_never_recorded() {
-    let host = Host::new("").policy(HostKeyPolicy::AcceptNew);
+    let host = JudgedHost::new("").policy(HostKeyPolicy::AcceptNew);
     let certificate = certificate(&key(), &key(), Some("h"));
     // What a server could send where a plain key was negotiated.
     let disguised =
@@ -342,7 +342,7 @@ fn standings_tell_a_new_type_from_a_changed_key() {
         PrivateKey::random(&mut rand::rng(), Algorithm::Ecdsa { curve: russh::keys::EcdsaCurve::NistP256 })
             .unwrap();
     let keys = [shown(&ours), shown(&ecdsa)];
-    let words = |host: &Host| -> String {
+    let words = |host: &JudgedHost| -> String {
         let all = host.judge().standings(&keys);
         let word = |standing: &KeyStanding| match standing {
             KeyStanding::Pinned => "pinned",
@@ -367,10 +367,10 @@ fn standings_tell_a_new_type_from_a_changed_key() {
         (format!("@revoked * {our}\n"), "revoked new"),
         ("[h]:2222 garbage\n".to_owned(), "unclear unclear"),
     ] {
-        assert_eq!(words(&Host::new(&file)), expected, "{file}");
+        assert_eq!(words(&JudgedHost::new(&file)), expected, "{file}");
     }
-    assert_eq!(words(&Host::new("").pinned(&[our])), "pinned unneeded");
-    assert_eq!(words(&Host::new("").pinned(&[others])), "changed changed");
+    assert_eq!(words(&JudgedHost::new("").pinned(&[our])), "pinned unneeded");
+    assert_eq!(words(&JudgedHost::new("").pinned(&[others])), "changed changed");
 }
 
 #[test]
@@ -379,12 +379,12 @@ fn refusals_say_what_and_where_and_what_to_do() {
     let (our, others) = (text(&ours), text(&other));
     let mut told = String::new();
     for host in [
-        Host::new(""),
-        Host::new(&format!("[h]:2222 {others}\n* {others}\n")),
-        Host::new(&format!("@revoked h {our}\n")),
-        Host::new("[h]:2222 ssh-ed25519 AAAA\n"),
-        Host::new(&format!("@cert-authority * {others}\n")),
-        Host::new("").pinned(&[others.clone(), shown(&other).fingerprint]),
+        JudgedHost::new(""),
+        JudgedHost::new(&format!("[h]:2222 {others}\n* {others}\n")),
+        JudgedHost::new(&format!("@revoked h {our}\n")),
+        JudgedHost::new("[h]:2222 ssh-ed25519 AAAA\n"),
+        JudgedHost::new(&format!("@cert-authority * {others}\n")),
+        JudgedHost::new("").pinned(&[others.clone(), shown(&other).fingerprint]),
     ] {
         let Decision::Refuse(failure) = host.judge().plain(&shown(&ours)) else {
             panic!("every one of them is refused");

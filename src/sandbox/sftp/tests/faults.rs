@@ -7,13 +7,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::sftp::fault::SftpFault;
-use crate::sandbox::sftp::tests::{ALL, Sftp, code, data, handle, names, read, text, vendor, write};
+use crate::sandbox::sftp::tests::{ALL, PlainSftp, code, data, handle, names, read, text, vendor, write};
 use crate::sandbox::tests::{only, sandbox, session};
 use crate::ssh::sftp::wire::{Attrs, Reply, SftpRequest, init, status};
 
 /// A session with a host that has the file `a`, with the ten digits in it.
-async fn with(fault: SftpFault) -> Sftp {
-    let sftp = Sftp::with(Behaviour::Sftp(fault)).await;
+async fn with(fault: SftpFault) -> PlainSftp {
+    let sftp = PlainSftp::with(Behaviour::Sftp(fault)).await;
     fs::write(sftp.home().join("a"), "0123456789").unwrap();
     sftp
 }
@@ -54,7 +54,7 @@ fn mkdir(path: &str) -> SftpRequest {
     SftpRequest::Mkdir { path: text(path), attrs: Attrs::default() }
 }
 
-async fn size(sftp: &mut Sftp, request: &SftpRequest) -> Option<u64> {
+async fn size(sftp: &mut PlainSftp, request: &SftpRequest) -> Option<u64> {
     let Reply::Attrs(attrs) = sftp.ask(request).await else { panic!("no attributes") };
     attrs.size
 }
@@ -71,7 +71,7 @@ async fn a_host_without_sftp() {
 #[tokio::test]
 async fn what_is_no_packet() {
     let noise = SftpFault::Noise("Welcome to web1!\n".to_owned());
-    let mut sftp = Sftp::silent(Behaviour::Sftp(noise)).await;
+    let mut sftp = PlainSftp::silent(Behaviour::Sftp(noise)).await;
     assert!(sftp.packet().await.is_none());
     assert_eq!(sftp.packets.next(), Err(*b"Welc"));
 
@@ -109,14 +109,14 @@ async fn a_cut_at_a_byte() {
     let whole = init().len() + mkdir("a").head(1).len() + mkdir("b").head(2).len();
     for (missing, done) in [(0, true), (1, false)] {
         let after_bytes = (whole - missing) as u64;
-        let mut sftp = Sftp::with(Behaviour::Sftp(SftpFault::Cut { after_bytes })).await;
+        let mut sftp = PlainSftp::with(Behaviour::Sftp(SftpFault::Cut { after_bytes })).await;
         assert_eq!(code(sftp.ask(&mkdir("a")).await), status::OK);
         sftp.send(&mkdir("b")).await;
         assert!(sftp.reply().await.is_none());
         assert_eq!((sftp.home().join("a").exists(), sftp.home().join("b").exists()), (true, done));
         assert!(sftp.handle.channel_open_session().await.is_err());
     }
-    let mut sftp = Sftp::silent(Behaviour::Sftp(SftpFault::Cut { after_bytes: 0 })).await;
+    let mut sftp = PlainSftp::silent(Behaviour::Sftp(SftpFault::Cut { after_bytes: 0 })).await;
     assert!(sftp.packet().await.is_none());
 }
 

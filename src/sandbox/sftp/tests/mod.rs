@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::sandbox::behaviour::Behaviour;
 use crate::sandbox::fleet::Sandbox;
 use crate::sandbox::sftp::files::Files;
-use crate::sandbox::tests::{Known, only, sandbox, session};
+use crate::sandbox::tests::{KnownKeys, only, sandbox, session};
 use crate::ssh::sftp::wire::{
     Attrs, LinkOrder, OpenFlags, Packets, Reply, SftpRequest, init, put_string, read_version, status,
     take_u64,
@@ -24,17 +24,17 @@ use crate::ssh::sftp::wire::{
 const ALL: u32 = 1 << 20;
 
 /// A client without opinions.
-struct Sftp {
+struct PlainSftp {
     stream: ChannelStream<client::Msg>,
     packets: Packets,
     sent: u32,
     extensions: Vec<Bytes>,
     /// The connection, which lives as long as this.
-    handle: Handle<Known>,
+    handle: Handle<KnownKeys>,
     sandbox: Sandbox,
 }
 
-impl Sftp {
+impl PlainSftp {
     async fn with(behaviour: Behaviour) -> Self {
         let mut sftp = Self::silent(behaviour).await;
         sftp.stream.write_all(&init()).await.unwrap();
@@ -335,7 +335,7 @@ fn extensions_and_links() {
 
 #[tokio::test]
 async fn many_files_are_open_at_once() {
-    let mut sftp = Sftp::with(Behaviour::Normal).await;
+    let mut sftp = PlainSftp::with(Behaviour::Normal).await;
     assert_eq!(sftp.extensions.len(), 5);
     let mut handles = Vec::new();
     for number in 0..300_u32 {
@@ -361,7 +361,7 @@ async fn many_files_are_open_at_once() {
 #[tokio::test]
 async fn requests_are_taken_in_while_answers_wait() {
     const SIZE: u32 = 200_000;
-    let mut sftp = Sftp::with(Behaviour::Normal).await;
+    let mut sftp = PlainSftp::with(Behaviour::Normal).await;
     let opened = sftp.open("big", 0x01 | 0x02 | 0x08).await;
     let chunk = Bytes::from(vec![7; SIZE as usize]);
     let count = 80_u32;
@@ -398,14 +398,14 @@ async fn what_is_not_sftp_ends_the_session() {
     let early = open("a", 0x01).head(1);
     let cut = Bytes::from_static(&[0, 0, 0, 5, 1, 0, 0, 0, 3, 0, 0, 0, 5, 3, 0, 0, 0, 1]);
     for sent in [early, cut, Bytes::from_static(b"hello"), Bytes::from_static(&[0, 0, 0, 0])] {
-        let mut sftp = Sftp::silent(Behaviour::Normal).await;
+        let mut sftp = PlainSftp::silent(Behaviour::Normal).await;
         sftp.stream.write_all(&sent).await.unwrap();
         while let Some(packet) = sftp.packet().await {
             read_version(packet).unwrap();
         }
     }
     // A request of a kind that nobody knows is left without an answer, as by a real host.
-    let mut sftp = Sftp::with(Behaviour::Normal).await;
+    let mut sftp = PlainSftp::with(Behaviour::Normal).await;
     sftp.stream.write_all(&[0, 0, 0, 5, 99, 0, 0, 0, 0]).await.unwrap();
     assert_eq!(code(sftp.ask(&SftpRequest::Stat { path: text("none") }).await), status::NO_SUCH_FILE);
     sftp.stream.shutdown().await.unwrap();

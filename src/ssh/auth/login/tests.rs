@@ -15,13 +15,13 @@ pub(in crate::ssh::auth) fn endpoint() -> Endpoint {
 }
 
 /// Keys in files, by letter.
-struct Files {
+struct KeyFiles {
     folder: TempDir,
     keyring: Keyring,
     keys: Vec<(char, PublicKey)>,
 }
 
-impl Files {
+impl KeyFiles {
     fn new(names: &str) -> Self {
         let mut files =
             Self { folder: tempfile::tempdir().unwrap(), keyring: Keyring::default(), keys: Vec::new() };
@@ -71,7 +71,7 @@ impl Files {
 
 #[test]
 fn named_keys_come_first_and_nothing_comes_twice() {
-    let files = Files::new("abcd");
+    let files = KeyFiles::new("abcd");
     let identities = |names: &str| names.chars().map(|name| files.path(name)).collect::<Vec<_>>();
     let named = Endpoint { identities: identities("ba").into(), ..endpoint() };
     assert_eq!(files.order(&named, "cbd"), "baCD");
@@ -86,7 +86,7 @@ fn named_keys_come_first_and_nothing_comes_twice() {
 #[test]
 fn a_certificate_of_the_agent_comes_before_its_bare_key() {
     let authority = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
-    let files = Files::new("ab");
+    let files = KeyFiles::new("ab");
     let mut builder = Builder::new([7; 16], files.key('b').key_data().clone(), 0, u64::MAX).unwrap();
     builder.cert_type(CertType::User).unwrap().key_id("test").unwrap().all_principals_valid().unwrap();
     let certificate = builder.sign(&authority).unwrap();
