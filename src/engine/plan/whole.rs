@@ -279,12 +279,12 @@ impl PlannedStep {
     }
 }
 
-/// Sizes of a task's batches, and how many hosts may end badly, before it is known how many hosts there are.
+/// Sizes of a task's batches, and how many hosts may fail, before it is known how many hosts there are.
 #[derive(Clone, Debug, Default)]
 pub struct Sizes {
     /// Sizes of the batches, the last one repeated; empty for one batch of all hosts.
     pub serial: Vec<Share>,
-    /// How many hosts of the run may end badly.
+    /// How many hosts of the run may fail.
     pub max_fail: Option<Share>,
 }
 

@@ -52,7 +52,7 @@ pub(super) fn of(asker: &str, mut result: StepResult) -> StepResult {
     result
 }
 
-/// Says whether a path is there: 0 yes, 1 no, 2 when no folder lets itself be searched for it.
+/// Says whether a path is there: 0 yes, 1 no, 126 when a folder on the way to it cannot be searched.
 const IS_THERE: &str = r#"p=$1
 [ -e "$p" ] && exit 0
 case $p in /*) ;; *) p=./$p ;; esac

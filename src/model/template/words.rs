@@ -77,17 +77,63 @@ fn closing(pieces: &[WordPiece], quote: char) -> Option<usize> {
 /// The shell among the words before a text that it reads as a script.
 pub(super) fn script_reader(words: &[String]) -> Option<&str> {
     let last = words.last()?;
-    let takes_script =
+    let ends =
         last == "--command" || (last.starts_with('-') && !last.starts_with("--") && last.ends_with('c'));
     let shell = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
-    words.iter().map(|word| base(word)).find(shell).filter(|_| takes_script)
+    words.iter().map(|word| base(word)).find(shell).filter(|_| ends || is_among_options(words))
 }
 
-/// Which of the words of a command a shell among them reads as its script: the first that is no option behind a `-c`.
+/// Whether the last word is one of a shell's own options, with `c` anywhere among its letters: `sh -ce`, `bash -eu -cx`.
+/// Behind its first operand options are those of a script.
+fn is_among_options(words: &[String]) -> bool {
+    let Some((last, before)) = words.split_last() else { return false };
+    let mut shells = before.iter().enumerate().filter(|(_, word)| is_shell(word));
+    is_short(last) && last.contains('c') && shells.any(|(at, _)| operand(before, at + 1).is_none())
+}
+
+/// The first word from there on that is neither an option of a shell nor the value of one.
+fn operand(words: &[String], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some(option) = words.get(at)?.strip_prefix(['-', '+']) {
+        // `-euo pipefail`, `-O extglob`.
+        let named = if option.chars().all(|c| c.is_ascii_alphabetic()) {
+            option.chars().filter(|c| matches!(c, 'o' | 'O')).count()
+        } else {
+            usize::from(matches!(option, "-rcfile" | "-init-file"))
+        };
+        at += 1 + named;
+    }
+    Some(at)
+}
+
+/// Which of the words of a command a shell among them reads as its script: the first that is no option behind a `-c`, or
+/// the one that the option itself holds (`su root -c"..."`, `fish --command=...`).
 pub(super) fn script_at(words: &[String]) -> Option<usize> {
-    let option =
-        (1..words.len()).find(|&at| words.get(..=at).is_some_and(|words| script_reader(words).is_some()))?;
-    (option + 1..words.len()).find(|&at| words.get(at).is_some_and(|word| !word.starts_with(['-', '+'])))
+    let reads = |at: usize| words.get(..=at).is_some_and(|words| script_reader(words).is_some());
+    let holds = |at: usize| words.get(..=at).is_some_and(holds_script);
+    let option = (1..words.len()).find(|&at| reads(at) || holds(at))?;
+    if reads(option) { operand(words, option) } else { Some(option) }
+}
+
+/// Whether the last word is an option together with the script that it takes.
+fn holds_script(words: &[String]) -> bool {
+    let Some((last, before)) = words.split_last() else { return false };
+    let joins = |word: &String| matches!(base(word), "su" | "runuser" | "script" | "fish");
+    option_length(last) > 0 && before.iter().any(joins)
+}
+
+/// How long the option is in a word that holds a script besides, in ASCII characters.
+pub(super) fn option_length(word: &str) -> usize {
+    let options = ["--command=", "--session-command=", "-c"];
+    options
+        .iter()
+        .find(|option| word.starts_with(**option) && word.len() > option.len())
+        .map_or(0, |it| it.len())
+}
+
+/// Options that a program takes as letters behind one `-`.
+pub(super) fn is_short(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic()))
 }
 
 /// Whether a word is the name of a shell.

@@ -9,7 +9,9 @@ use crate::model::template::twice::sed;
 use crate::model::template::twice::state::{TwiceJudge, bare, pieces, refuse};
 use crate::model::template::twice::table::Which;
 use crate::model::template::twice::words::{ShellCommand, Word};
-use crate::model::template::words::{InnerQuotes, base, is_shell, remote_line, script_at, values};
+use crate::model::template::words::{
+    InnerQuotes, base, is_shell, is_short, option_length, remote_line, script_at, values,
+};
 
 /// Programs of other languages that read a program from their input.
 pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", "ruby", "node", "php", "lua"];
@@ -160,10 +162,9 @@ impl TwiceJudge<'_> {
         }
         let texts: Vec<String> = words.iter().map(Word::text).collect();
         let Some(index) = script_at(&texts) else { return Ok(()) };
-        let Some(word) = words.get(index).filter(|word| !word.is_one() || word.is_one_variable()) else {
-            return Ok(());
-        };
-        self.read_elsewhere(word, "in a script that another shell reads")
+        let Some(word) = words.get(index) else { return Ok(()) };
+        let script = Word(word.0.iter().skip(option_length(&word.text())).cloned().collect());
+        self.handed(&script, "in a script that another shell reads")
     }
 
     /// What `xargs` and `find` put into a script for another shell.
@@ -239,9 +240,4 @@ pub(super) fn reads_program(program: &str, arguments: &[Word]) -> bool {
     let reads_text =
         arguments.iter().any(|word| matches!(word.text().as_str(), "-c" | "-e" | "-E" | "-r" | "-m"));
     LANGUAGES.contains(&program) && !reads_text && first.is_none_or(|first| first == "-")
-}
-
-/// Options that a program takes as letters behind one `-`.
-fn is_short(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic()))
 }
