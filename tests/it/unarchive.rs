@@ -248,7 +248,15 @@ fn it_is_done_with_what_the_host_has() {
         let fan = Fan::at(&sshd);
         let from = fan.work().join("from");
         plant_odd(&from);
+        let set = |name: &str, mode| {
+            fs::set_permissions(from.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set("-dash", 0o6777);
+        set("arrow -> x", 0o620);
         sh(&fan.work(), "tar -cf app.tar -C from . && (cd from && zip -qry ../app.zip .)");
+        // No program makes setuid files of it, or some that others may write.
+        set("-dash", 0o755);
+        set("arrow -> x", 0o600);
         for (ending, pack) in PACKED {
             sh(&fan.work(), &format!("{pack} <app.tar >packed.{ending}"));
             let to = sshd.home().join(format!("to-{ending}"));

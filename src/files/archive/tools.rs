@@ -171,9 +171,12 @@ impl ArchiveReader {
         );
         let work = script.text(&work);
         let after = match into {
-            // Folders that nobody may write to are unpacked like others, and moved from.
+            // Folders that nobody may write to are unpacked like others, and moved from. BusyBox leaves files setuid, and
+            // neither it nor Info-ZIP asks the umask. Where nothing can be changed, there are no such bits.
             Some(_) => "[ $s = 0 ] || { printf '%s\\n' \"$said\" | tail -n 3; exit 1; }\n\
-                        find . -type d ! -perm -700 -exec chmod u+rwx {} \\;\n"
+                        find . -type d ! -perm -700 -exec chmod u+rwx {} \\;\n\
+                        find . -type f \\( -perm -4000 -o -perm -2000 -o -perm -020 -o -perm -002 \\) \
+                        -exec chmod ug-s,go-w {} + 2>/dev/null || :\n"
                 .to_owned(),
             None => format!("printf '\\n{COMPLAINTS}%s\\n' \"$said\"\nexit $s\n"),
         };
