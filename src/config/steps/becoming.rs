@@ -5,16 +5,20 @@ use std::path::Path;
 
 use regex::Regex;
 
-use crate::config::fields::{expected, flag, integer, kind, literal, map, text};
+use crate::config::fields::{Schema, expected, flag, integer, kind, literal, map, text};
 use crate::config::findings::Findings;
 use crate::config::scalar;
 use crate::config::settings::Sudo;
 use crate::config::steps::files::FileFields;
+use crate::config::tables::tasks;
 use crate::config::templates::{checked, template};
 use crate::config::yaml::{Node, YamlEntry};
 use crate::model::position::Located;
 use crate::model::task::{Action, Become, Dialogue, Respond, RunAs, ScriptArgs, ScriptFile, TemplateText};
 use crate::model::template::Syntax;
+
+const RESPOND: Schema =
+    Schema { known: &[tasks::RESPOND], synonyms: &[("expect", "prompt"), ("response", "answer")] };
 
 /// Most answers of one kind.
 const MAX_TIMES: u32 = 1000;
@@ -158,12 +162,8 @@ fn answer(node: &Node, findings: &mut Findings) -> Option<Respond> {
             }
             "answer" => reply = template(value, "answer", Syntax::Text, findings),
             "times" => times = integer(value, "times", 1..=MAX_TIMES, findings).unwrap_or(1),
-            other => {
-                findings.error_help(
-                    &key.position,
-                    format!("unknown key \"{other}\" of an answer"),
-                    "an answer has prompt, answer and times",
-                );
+            _ => {
+                RESPOND.refuse(key, findings);
                 refused = true;
             }
         }
