@@ -238,6 +238,10 @@ fn a_types_name_stands_for_one_thing() {
             let Some(item) = item.filter(|item| *item != "type" || !line.starts_with(' ')) else { continue };
             let name: String =
                 words.next().unwrap_or_default().chars().take_while(|c| c.is_alphanumeric()).collect();
+            // A macro names it.
+            if name.is_empty() {
+                continue;
+            }
             let here = (source.path.clone(), number + 1);
             if let Some((path, line)) = first.get(&name) {
                 let what = format!(

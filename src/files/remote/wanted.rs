@@ -12,14 +12,14 @@ use crate::ssh::sftp::wire::Attrs;
 #[derive(Clone, Debug)]
 pub enum Commands {
     /// As on most servers.
-    Beside(Arc<Tried>),
+    Beside(Arc<CommandsTried>),
     /// The server ends the connection when it is asked for one (proftpd's mod_sftp).
     Never,
 }
 
 /// What came of the commands that were asked for beside SFTP on a connection.
 #[derive(Debug, Default)]
-pub struct Tried(AtomicU8);
+pub struct CommandsTried(AtomicU8);
 
 /// Nothing is known until one is asked for; one that was granted is a proof for good.
 const ASKED: u8 = 1;

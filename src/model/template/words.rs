@@ -77,10 +77,11 @@ fn closing(pieces: &[WordPiece], quote: char) -> Option<usize> {
 /// The shell among the words before a text that it reads as a script.
 pub(super) fn script_reader(words: &[String]) -> Option<&str> {
     let last = words.last()?;
-    let ends =
-        last == "--command" || (last.starts_with('-') && !last.starts_with("--") && last.ends_with('c'));
-    let shell = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
-    words.iter().map(|word| base(word)).find(shell).filter(|_| ends || is_among_options(words))
+    let reader = |word: &&str| SHELLS.contains(word) || RUNNERS.contains(word);
+    let reader = words.iter().map(|word| base(word)).find(reader)?;
+    let ends = matches!(last.as_str(), "-c" | "--command")
+        || (RUNNERS.contains(&reader) && is_short(last) && last.ends_with('c'));
+    (ends || is_among_options(words)).then_some(reader)
 }
 
 /// Whether the last word is one of a shell's own options, with `c` anywhere among its letters: `sh -ce`, `bash -eu -cx`.
