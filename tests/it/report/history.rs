@@ -105,6 +105,23 @@ async fn a_run_is_told_again_as_it_was() {
     assert_eq!(out.vars["out"]["stdout"], "on web2 1.2");
 }
 
+/// A report whose steps have the texts of their output instead of numbers: which of two hosts' texts comes first is not the
+/// same in each stream of a run.
+fn with_texts_in_place(report: &str) -> Value {
+    let mut report: Value = serde_json::from_str(report).unwrap();
+    let texts = report["texts"].take();
+    for host in report["hosts"].as_array_mut().unwrap() {
+        for step in host["steps"].as_array_mut().unwrap() {
+            for stream in ["stdout", "stderr"] {
+                if let Some(number) = step[stream].as_u64() {
+                    step[stream] = texts[usize::try_from(number).unwrap()].clone();
+                }
+            }
+        }
+    }
+    report
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_later_fan_recorded_is_shown_and_passed_on_and_nobody_goes_on_from_it() {
     let sandbox = sandbox(NORMAL).await;
@@ -154,7 +171,7 @@ async fn what_a_later_fan_recorded_is_shown_and_passed_on_and_nobody_goes_on_fro
     fs::write(path("live.jsonl"), with_later(&read("live.jsonl"))).unwrap();
     let ran = fan.run(["report", "merge", "live.jsonl", "-o", "all.json"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    assert_eq!(read("all.json"), read("copy.json"));
+    assert_eq!(with_texts_in_place(&read("all.json")), with_texts_in_place(&read("copy.json")));
     // What is read is not emptied to be written.
     let before = read("copy.jsonl");
     std::os::unix::fs::symlink("copy.jsonl", path("link.jsonl")).unwrap();
