@@ -11,7 +11,7 @@ use rand::seq::IteratorRandom;
 use crate::cli::args::{ConnectionArgs, HostKeysArg, SelectionArgs, TasksFile};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock, snippet};
-use crate::config::ssh_config::{Local, Sources, SshConfig};
+use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Locking, Plan};
 use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
@@ -335,13 +335,13 @@ pub(super) fn operator_name() -> String {
 pub(super) fn ssh_config(args: &ConnectionArgs) -> Result<SshConfigSource, CliError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let sources = match args.ssh_config.as_deref() {
-        Some(file) if file == Path::new("none") => return Ok(SshConfigSource::none()),
-        Some(file) => Sources::File(file.to_owned()),
-        None => Sources::Standard {
+        Some(file) if file == Path::new("none") => None,
+        Some(file) => Some(Sources::File(file.to_owned())),
+        None => Some(Sources::Standard {
             // Without a home there is no configuration of the user's.
             user: home.as_ref().map(|home| home.join(".ssh/config")).unwrap_or_default(),
             system: PathBuf::from("/etc/ssh/ssh_config"),
-        },
+        }),
     };
     let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let local = Local {
@@ -353,10 +353,12 @@ pub(super) fn ssh_config(args: &ConnectionArgs) -> Result<SshConfigSource, CliEr
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     };
-    let config = SshConfig::load(&sources, &local)?;
+    // Without files too: the inventory's settings have tokens as well.
+    let config = sources.map(|sources| SshConfig::load(&sources, &local)).transpose()?.unwrap_or_default();
     Ok(SshConfigSource::new(move |name, above| {
-        let answer = config.query(name, above, &local);
-        Consulted { settings: answer.settings, errors: answer.errors, warnings: answer.warnings }
+        let ConfigAnswer { mut settings, above, errors, warnings } = config.query(name, above, &local);
+        settings.overlay(&above);
+        Consulted { settings, errors, warnings }
     }))
 }
 

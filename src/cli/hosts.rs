@@ -51,10 +51,9 @@ fn resolve(
     for &index in selected {
         let Some(host) = inventory.hosts.get(index) else { continue };
         let roles = roles.get(index).map(Vec::as_slice).unwrap_or_default();
-        let mut host = inventory.resolve(host, roles, settings);
-        let consulted = ssh_config.under(host.name.as_str(), &host.settings);
-        host.settings = consulted.settings;
-        hosts.push(host);
+        let host = inventory.resolve(host, roles, settings);
+        let consulted = ssh_config.under(host.name.place(), host.settings);
+        hosts.push(ResolvedHost { settings: consulted.settings, ..host });
         // Many hosts share a line.
         errors
             .extend(consulted.errors.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
@@ -97,7 +96,6 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
         sudo_method,
         sudo_password,
         gateway,
-        proxy_command,
         known_hosts,
         shared_known_hosts,
         host_key,
@@ -134,11 +132,13 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
     row(&mut rows, "sudo.user", sudo_user, text);
     row(&mut rows, "sudo.method", sudo_method, |method| Value::from(method.as_str()));
     row(&mut rows, "sudo.password", sudo_password, |source| Value::from(password(source)));
-    row(&mut rows, "gateway", gateway, |gateway| match gateway {
+    let by_command = |way: &Sourced<GatewaySetting>| matches!(way.value, GatewaySetting::Command(_));
+    let name = if gateway.as_ref().is_some_and(by_command) { "proxy_command" } else { "gateway" };
+    row(&mut rows, name, gateway, |gateway| match gateway {
         GatewaySetting::Direct => Value::from("none"),
         GatewaySetting::Hops(hops) => Value::from(hops.join(",")),
+        GatewaySetting::Command(command) => text(command),
     });
-    row(&mut rows, "proxy_command", proxy_command, text);
     row(&mut rows, "known_hosts", known_hosts, |files| json!(files));
     row(&mut rows, "known_hosts.shared", shared_known_hosts, |files| json!(files));
     row(&mut rows, "host_key", host_key, |pins| json!(pins));

@@ -2,7 +2,7 @@
 //!
 //! Nothing else counts as an answer, `--yes` least of all: it is there for questions whose answer is always the same.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::cli::ask;
 use crate::cli::error::{CliError, talk};
@@ -52,8 +52,9 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
     }
     // Not those that only keep a lock: nothing is done there.
     let hosts = plan.hosts.iter().chain(&plan.delegates);
-    let names: HashSet<&str> = hosts.map(|host| host.endpoint.name.as_str()).collect();
-    let touched = inventory.protected(&names).into_iter().map(|(role, hosts)| {
+    let dialled: HashMap<&str, &str> =
+        hosts.map(|host| (host.endpoint.name.as_str(), host.endpoint.address.as_ref())).collect();
+    let touched = inventory.protected(&dialled).into_iter().map(|(role, hosts)| {
         let hosts: Vec<&str> = hosts.into_iter().map(|host| host.as_str()).collect();
         Touched { role: role.to_string(), hosts: hosts.len(), list: shortened(&range::fold(&hosts)) }
     });

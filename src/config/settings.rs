@@ -45,6 +45,7 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("jump_host", "gateway"),
     ("proxy_jump", "gateway"),
     ("proxyjump", "gateway"),
+    ("proxycommand", "proxy_command"),
     ("agent_forwarding", "forward_agent"),
     ("forwardagent", "forward_agent"),
     ("ansible_password", "password"),
@@ -126,7 +127,13 @@ impl SettingsLayer<'_> {
                 }
             }
             "transport" => settings.transport = sourced(transport(node, findings), origin),
+            "gateway" | "proxy_command" if settings.gateway.is_some() => findings.error_help(
+                &entry.key.position,
+                "\"gateway\" and \"proxy_command\" are two ways to the same host",
+                "keep one of them",
+            ),
             "gateway" => settings.gateway = sourced(gateway(node, findings), origin),
+            "proxy_command" => settings.gateway = sourced(proxy_command(node, findings), origin),
             "forward_agent" => settings.forward_agent = sourced(flag(node, field, findings), origin),
             "password" => {
                 settings.password = sourced(secret::source(node, field, self.base, findings), origin);
@@ -322,6 +329,16 @@ fn gateway(node: &Node, findings: &mut Findings) -> Option<GatewaySetting> {
     }
     let hops: Vec<_> = scalar.text.split(',').map(|text| hop(scalar, Some(text.trim()), findings)).collect();
     hops.into_iter().collect::<Option<_>>().map(GatewaySetting::Hops)
+}
+
+/// A command for the local shell, or `none`. Its tokens depend on the host.
+fn proxy_command(node: &Node, findings: &mut Findings) -> Option<GatewaySetting> {
+    let scalar =
+        literal(node, "proxy_command", findings).and_then(|text| full(text, "proxy_command", findings))?;
+    Some(match &*scalar.text {
+        "none" => GatewaySetting::Direct,
+        command => GatewaySetting::Command(command.to_owned()),
+    })
 }
 
 /// A hop: a whole text, or a part of one.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::name;
+
 /// The name of a host as the inventory and every report write it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -42,3 +44,11 @@ macro_rules! name_type {
 }
 name_type!(HostName);
 name_type!(RoleName);
+
+impl HostName {
+    /// The name that ssh would be given, and what is dialled where no setting says otherwise: a host of no inventory
+    /// goes by all that was written, `root@web1:2222`, and is looked up as `web1`.
+    pub fn place(&self) -> &str {
+        name::place(&self.0)
+    }
+}

@@ -1,6 +1,6 @@
 //! The inventory: hosts and roles with their settings and variables, and one host resolved.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::position::{Located, Position};
@@ -110,20 +110,24 @@ impl Inventory {
         roles
     }
 
-    /// The protected roles that some of these hosts belong to, with those hosts.
+    /// The protected roles that some hosts belong to, given by name with the address that is dialled, and those hosts.
     ///
-    /// A host of no inventory belongs to a role when one of the role's hosts has the same address: `root@192.0.2.1` is
-    /// no way around it. Ports and gateways are not compared, since a question too many is the lesser evil.
-    pub fn protected(&self, names: &HashSet<&str>) -> Vec<(&RoleName, Vec<&HostName>)> {
+    /// A host of no inventory belongs to a role when one of the role's hosts has the same name or address:
+    /// `root@192.0.2.1` is no way around it, and neither is a name that ssh_config leads there. Ports and gateways are
+    /// not compared, since a question too many is the lesser evil.
+    pub fn protected(&self, dialled: &HashMap<&str, &str>) -> Vec<(&RoleName, Vec<&HostName>)> {
         let mut found = Vec::new();
         for (role, members) in self.roles.iter().zip(&self.members).filter(|(role, _)| role.protect) {
             let addresses: HashSet<&str> =
                 members.iter().filter_map(|&host| self.hosts.get(host)).map(address_of).collect();
             let belongs = |(index, host): &(usize, &Host)| {
+                let there =
+                    dialled.get(host.name.as_str()).is_some_and(|address| addresses.contains(address));
                 members.binary_search(index).is_ok()
-                    || (is_ad_hoc(host) && addresses.contains(address_of(host)))
+                    || (is_ad_hoc(host) && (there || addresses.contains(host.name.place())))
             };
-            let hosts = self.hosts.iter().enumerate().filter(|(_, host)| names.contains(host.name.as_str()));
+            let hosts =
+                self.hosts.iter().enumerate().filter(|(_, host)| dialled.contains_key(host.name.as_str()));
             let hosts: Vec<_> = hosts.filter(belongs).map(|(_, host)| &host.name).collect();
             if !hosts.is_empty() {
                 found.push((&role.name, hosts));
@@ -163,7 +167,7 @@ pub fn is_ad_hoc(host: &Host) -> bool {
     &*host.position.file == AD_HOC
 }
 
-/// The address of a host: its `address` setting, or else its name.
+/// The address of a host as the inventory has it: its `address` setting, or else its name.
 pub fn address_of(host: &Host) -> &str {
-    host.settings.address.as_ref().map_or(host.name.as_str(), |address| &address.value)
+    host.settings.address.as_ref().map_or(host.name.place(), |address| &address.value)
 }

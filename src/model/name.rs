@@ -60,6 +60,23 @@ pub fn check_address(address: &str) -> Result<(), String> {
     check_labels(address, WHAT)
 }
 
+/// What ssh would be asked for: `[user@]place[:port]` without the user and the port, and without brackets.
+pub fn place(text: &str) -> &str {
+    let rest = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+    split_port(rest).0
+}
+
+/// Takes a port off: `[::1]:22`, `host:22`, `::1`.
+pub fn split_port(text: &str) -> (&str, Option<&str>) {
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (address, port.strip_prefix(':'));
+    }
+    match text.rsplit_once(':') {
+        Some((address, port)) if !address.contains(':') => (address, Some(port)),
+        _ => (text, None),
+    }
+}
+
 /// Says why a string cannot be a login name, if it cannot.
 ///
 /// As OpenSSH, and no `:`, which separates a password that belongs elsewhere. A backslash (`DOMAIN\user`) and an

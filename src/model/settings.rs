@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::host_name::RoleName;
-use crate::model::position::Position;
+use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
 use crate::model::secret::SecretSource;
 
@@ -22,6 +22,18 @@ pub enum Origin {
     Host(Position),
     /// A flag or its environment variable, by the flag's name (`--user`).
     CommandLine(&'static str),
+}
+
+impl Origin {
+    /// A message about the value, at its place or with the flag.
+    pub fn says(&self, message: impl Into<String>) -> Diagnostic {
+        match self {
+            Self::SshConfig(at) | Self::Defaults(at) | Self::Role(_, at) | Self::Host(at) => {
+                Diagnostic::at(at, message)
+            }
+            Self::CommandLine(flag) => Diagnostic::bare(format!("{flag}: {}", message.into())),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -82,13 +94,15 @@ pub enum AgentSetting {
     Socket(String),
 }
 
-/// The way to a host through others.
+/// The way to a host: one setting, so that a higher layer's way takes the place of any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GatewaySetting {
     /// Straight to the host, whatever lower layers say.
     Direct,
     /// Through these, the first one nearest to the operator: inventory names or `[user@]address[:port]`.
     Hops(Vec<String>),
+    /// Over a local command whose stdin and stdout are the connection (`proxy_command`).
+    Command(String),
 }
 
 /// What to do about a host whose key is not recorded. A changed or revoked key is refused in any case.
@@ -157,8 +171,6 @@ pub struct Settings {
     pub certificates: Option<Sourced<Vec<String>>>,
     /// The way to the host.
     pub gateway: Option<Sourced<GatewaySetting>>,
-    /// A local command whose stdin and stdout are the connection, tokens expanded (only from ssh_config).
-    pub proxy_command: Option<Sourced<String>>,
     /// Give the host access to the agent.
     pub forward_agent: Option<Sourced<bool>>,
     /// Password for the login.
@@ -217,6 +229,6 @@ impl Settings {
                 self.env.extend(env);
             };
         }
-        overlay!(address port user identity identities_only agent certificates gateway proxy_command forward_agent password sudo_user sudo_method sudo_password host_key host_keys host_key_alias revoked_host_keys on_disconnect known_hosts shared_known_hosts connect_timeout auth_timeout session_timeout command_timeout idle_timeout keepalive retries shell transport);
+        overlay!(address port user identity identities_only agent certificates gateway forward_agent password sudo_user sudo_method sudo_password host_key host_keys host_key_alias revoked_host_keys on_disconnect known_hosts shared_known_hosts connect_timeout auth_timeout session_timeout command_timeout idle_timeout keepalive retries shell transport);
     }
 }

@@ -17,7 +17,7 @@ const USER_KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"
 const GLOBAL_KNOWN_HOSTS: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
 
 /// Makes the answer for one host.
-pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Chosen<'_>) -> ConfigAnswer {
+pub(super) fn answer(host: &str, mut above: Settings, local: &Local, mut chosen: Chosen<'_>) -> ConfigAnswer {
     let mut notes = Notes { errors: std::mem::take(&mut chosen.errors), warnings: Vec::new() };
     let mut settings = Settings::default();
 
@@ -35,11 +35,15 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
     // What higher layers say is what the tokens stand for.
     let address = above.address.as_ref().or(settings.address.as_ref()).map_or(host, |address| &address.value);
     let address = address.to_ascii_lowercase();
-    let user = above.user.as_ref().or(settings.user.as_ref()).map_or(local.user.as_str(), |user| &user.value);
+    let user = above.user.as_ref().or(settings.user.as_ref()).map(|user| user.value.clone());
+    let user = user.as_ref().unwrap_or(&local.user);
     let alias = above.host_key_alias.as_ref().or(settings.host_key_alias.as_ref());
-    let jump = match &chosen.proxy {
-        Some(Picked { value: ProxyValue::Jump(hops), .. }) => joined(hops),
-        Some(_) | None => String::new(),
+    let alias = alias.map(|alias| alias.value.clone());
+    let jump = match (&above.gateway, &chosen.proxy) {
+        (Some(Sourced { value: GatewaySetting::Hops(hops), .. }), _) => hops.join(","),
+        (Some(_), _) => String::new(),
+        (None, Some(Picked { value: ProxyValue::Jump(hops), .. })) => joined(hops),
+        (None, Some(_) | None) => String::new(),
     };
     let home = local.home.to_string_lossy();
     let tokens = Tokens {
@@ -47,7 +51,7 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
         host: &address,
         port: above.port.as_ref().or(settings.port.as_ref()).map_or(22, |port| port.value),
         user,
-        key_alias: alias.map_or(host, |alias| &alias.value),
+        key_alias: alias.as_deref().unwrap_or(host),
         jump: &jump,
         home: &home,
         local_user: &local.user,
@@ -82,7 +86,8 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
                 settings.gateway = notes.keep("ProxyJump", proxy.at, hops.map(GatewaySetting::Hops));
             }
             ProxyValue::Command(command) => {
-                settings.proxy_command = notes.keep("ProxyCommand", proxy.at, tokens.command(command));
+                let command = tokens.command(command).map(GatewaySetting::Command);
+                settings.gateway = notes.keep("ProxyCommand", proxy.at, command);
                 if let Some(passing) = chosen.proxy_use_fdpass.as_ref().filter(|passing| *passing.value) {
                     let message = "fan cannot take over the connection of a ProxyCommand".to_owned();
                     notes.error("ProxyUseFdpass", passing.at, message);
@@ -143,10 +148,11 @@ pub(super) fn answer(host: &str, above: &Settings, local: &Local, mut chosen: Ch
             | Treatment::Warned { .. } => {}
         }
     }
+    notes.fill_in(&mut above, &tokens);
     let Notes { mut errors, mut warnings } = notes;
     errors.sort_by(|a, b| a.position.cmp(&b.position));
     warnings.sort_by(|a, b| a.position.cmp(&b.position));
-    ConfigAnswer { settings, errors, warnings }
+    ConfigAnswer { settings, above, errors, warnings }
 }
 
 /// What is wrong with the configuration of one host, and what should be known.
@@ -156,6 +162,41 @@ struct Notes {
 }
 
 impl Notes {
+    /// Replaces the tokens in the settings of higher layers, where ssh_config has them too. What `~` and a relative
+    /// path stand for was settled where the setting was read.
+    fn fill_in(&mut self, above: &mut Settings, tokens: &Tokens<'_>) {
+        let mut replace = |setting: &str,
+                           text: &mut String,
+                           origin: &Origin,
+                           filled: Result<String, String>| {
+            match filled {
+                Ok(filled) => *text = filled,
+                Err(message) => self.errors.push(origin.says(format!("{setting}: {message}"))),
+            }
+        };
+        let paths = [
+            ("identity", &mut above.identity),
+            ("certificate", &mut above.certificates),
+            ("known_hosts", &mut above.known_hosts),
+            ("revoked_host_keys", &mut above.revoked_host_keys),
+        ];
+        for (setting, files) in paths {
+            let Some(Sourced { value: files, origin }) = files else { continue };
+            for file in files {
+                let filled = tokens.text(file);
+                replace(setting, file, origin, filled);
+            }
+        }
+        if let Some(Sourced { value: AgentSetting::Socket(path), origin }) = &mut above.agent {
+            let filled = tokens.text(path);
+            replace("agent", path, origin, filled);
+        }
+        if let Some(Sourced { value: GatewaySetting::Command(command), origin }) = &mut above.gateway {
+            let filled = tokens.command(command);
+            replace("proxy_command", command, origin, filled);
+        }
+    }
+
     fn error(&mut self, keyword: &str, at: &Position, message: String) {
         self.errors.push(Diagnostic::at(at, format!("{keyword}: {message}")));
     }

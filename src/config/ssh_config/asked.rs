@@ -41,8 +41,10 @@ pub struct Local {
 pub struct ConfigAnswer {
     /// The layer of settings, each with its line; tokens replaced, paths from the root on or as they were written.
     ///
-    /// `identity` may be an empty list: `IdentityFile none`. `gateway` and `proxy_command` are never both there.
+    /// `identity` may be an empty list: `IdentityFile none`.
     pub settings: Settings,
+    /// The settings of the higher layers, tokens replaced.
+    pub above: Settings,
     /// Why fan must not connect to the host by this configuration.
     pub errors: Vec<Diagnostic>,
     /// What fan does not do, without harm. The same for every host that the line touches: show each once.

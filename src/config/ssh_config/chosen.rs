@@ -212,7 +212,6 @@ impl<'c> ConfigWalk<'c, '_> {
             }
             KeywordValue::Proxy(value) => {
                 above.gateway.is_some()
-                    || above.proxy_command.is_some()
                     || match (chosen.proxy.as_ref().map(|proxy| proxy.value), value) {
                         (None, _)
                         | (Some(ProxyValue::NoJump), ProxyValue::Command(_) | ProxyValue::NoCommand) => false,

@@ -25,5 +25,5 @@ mod query;
 mod tokens;
 mod value;
 
-pub use crate::config::ssh_config::asked::{Local, Sources};
+pub use crate::config::ssh_config::asked::{ConfigAnswer, Local, Sources};
 pub use crate::config::ssh_config::query::SshConfig;

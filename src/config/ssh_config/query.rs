@@ -45,10 +45,10 @@ impl SshConfig {
     ///
     /// `host` is its name in the inventory. `above` are the merged settings of all higher layers: they decide
     /// `Match user` and `Match host` and stand for the tokens `%h`, `%p` and `%r`, just as `-l`, `-p` and
-    /// `-o HostName=` do for ssh; and what they set is not looked for here, nor refused.
-    pub fn query(&self, host: &str, above: &Settings, local: &Local) -> ConfigAnswer {
+    /// `-o HostName=` do for ssh; and what they set is not looked for here, nor refused. Tokens in them are replaced.
+    pub fn query(&self, host: &str, above: Settings, local: &Local) -> ConfigAnswer {
         let files: Vec<&ConfigFile> = self.files.iter().map(|file| &**file).collect();
-        let chosen = chosen::choose(&files, &QueryStart { host, above, local_user: &local.user });
+        let chosen = chosen::choose(&files, &QueryStart { host, above: &above, local_user: &local.user });
         answer::answer(host, above, local, chosen)
     }
 }

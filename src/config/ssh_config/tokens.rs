@@ -52,7 +52,8 @@ impl Tokens<'_> {
         Ok(format!("{}/{}", self.home.trim_end_matches('/'), self.text(inside)?))
     }
 
-    fn text(&self, text: &str) -> Result<String, String> {
+    /// A text with tokens and `${NAME}`.
+    pub(super) fn text(&self, text: &str) -> Result<String, String> {
         let mut result = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -124,8 +125,9 @@ fn replace(text: &str, expand: impl Fn(char) -> Option<Result<String, String>>) 
             '%' => match chars.next() {
                 Some('%') => result.push('%'),
                 Some(token) => {
-                    let value =
-                        expand(token).ok_or_else(|| format!("unknown token %{}", token.escape_debug()))?;
+                    let value = expand(token).ok_or_else(|| {
+                        format!("unknown token %{}; write %% for a percent sign", token.escape_debug())
+                    })?;
                     result.push_str(&value?);
                 }
                 None => return Err("\"%\" at the end; write %% for a percent sign".to_owned()),
@@ -197,7 +199,7 @@ mod tests {
             ("~root/a", "error: only your own home folder can be written as ~"),
             ("${Y}", "error: environment variable \"Y\" is not set"),
             ("${X", "error: \"${\" without its \"}\""),
-            ("%Z", "error: unknown token %Z"),
+            ("%Z", "error: unknown token %Z; write %% for a percent sign"),
             ("a%", "error: \"%\" at the end; write %% for a percent sign"),
         ] {
             assert_eq!(path(text), expected, "{text}");

@@ -76,6 +76,7 @@ pub(in crate::config) const SETTINGS: ShapeKeys = &[
     ("env", Shape::Texts, "environment variables of every command"),
     ("transport", Shape::Words(&["ssh", "local"]), "over SSH, or on this machine"),
     ("gateway", PATHS, "gateways (bastions, jump hosts), nearest first; none connects directly"),
+    ("proxy_command", Shape::Text, "a local command to connect through instead, as ssh's ProxyCommand"),
     ("forward_agent", Shape::Flag, "give the host access to the SSH agent"),
     ("password", Shape::OneOf(SOURCES), "where the login password comes from"),
     ("certificate", PATHS, "certificates for the keys of `identity`"),

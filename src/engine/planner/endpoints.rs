@@ -10,7 +10,7 @@ use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Pas
 use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::position::Diagnostic;
-use crate::model::settings::{AgentSetting, Origin, Settings, Sourced, Transport};
+use crate::model::settings::{AgentSetting, GatewaySetting, Origin, Settings, Sourced, Transport};
 
 /// Repeats of a connection attempt unless `retries` says otherwise.
 const DEFAULT_RETRIES: u32 = 2;
@@ -43,7 +43,7 @@ impl HostPlanner<'_> {
 
     /// Lays a host's settings over what OpenSSH's client configuration says about its name.
     pub(super) fn over_ssh_config(&mut self, name: &str, settings: Settings) -> Settings {
-        let Consulted { settings: merged, errors, warnings } = self.request.ssh_config.under(name, &settings);
+        let Consulted { settings: merged, errors, warnings } = self.request.ssh_config.under(name, settings);
         errors.into_iter().for_each(|error| self.problem(error));
         for warning in warnings {
             if !self.warnings.contains(&warning) {
@@ -62,7 +62,7 @@ impl HostPlanner<'_> {
         let transport = settings.transport.map_or(Transport::Ssh, |transport| transport.value);
         let user = settings.user.map(|user| user.value).or_else(|| operator.user.clone());
         let nameless = user.is_none() && transport == Transport::Ssh;
-        let address = settings.address.map_or_else(|| name.to_string(), |address| address.value);
+        let address = settings.address.map_or_else(|| name.place().to_owned(), |address| address.value);
         let endpoint = Endpoint {
             address: Arc::from(address.trim_start_matches('[').trim_end_matches(']')),
             name,
@@ -90,7 +90,10 @@ impl HostPlanner<'_> {
             },
             retries: settings.retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
             transport,
-            proxy_command: settings.proxy_command.map(|command| Arc::from(command.value)),
+            proxy_command: match settings.gateway.map(|gateway| gateway.value) {
+                Some(GatewaySetting::Command(command)) => Some(Arc::from(command)),
+                Some(GatewaySetting::Direct | GatewaySetting::Hops(_)) | None => None,
+            },
             gateway: None,
         };
         if nameless {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::engine::planner::endpoints::HostPlanner;
 use crate::model::endpoint::Endpoint;
-use crate::model::inventory::HostName;
+use crate::model::inventory::{HostName, is_ad_hoc};
 use crate::model::name;
-use crate::model::position::Diagnostic;
 use crate::model::settings::{GatewaySetting, Origin, Settings, Sourced};
 use crate::model::suggest::did_you_mean;
 
@@ -25,7 +24,7 @@ impl HostPlanner<'_> {
         for hop in hops {
             if path.contains(hop) {
                 let way = path.iter().chain([hop]).cloned().collect::<Vec<_>>().join(" → ");
-                let problem = at(&gateway.origin, format!("gateway cycle: {way}"));
+                let problem = gateway.origin.says(format!("gateway cycle: {way}"));
                 self.problem(problem.help("set `gateway: none` on the gateway itself"));
                 return None;
             }
@@ -34,7 +33,7 @@ impl HostPlanner<'_> {
             // Counted on what came of it: a gateway that is known already brings its own way along.
             if via.hops().count() > MAX_HOPS {
                 let way = via.route().replace('>', " → ");
-                self.problem(at(&gateway.origin, format!("more than {MAX_HOPS} gateways: {way}")));
+                self.problem(gateway.origin.says(format!("more than {MAX_HOPS} gateways: {way}")));
                 return None;
             }
             over = Some(via);
@@ -66,18 +65,18 @@ impl HostPlanner<'_> {
         origin: &Origin,
         path: &mut Vec<String>,
     ) -> Option<Endpoint> {
-        let (name, settings) = match self.inventory.host_index(text) {
+        let (name, mut settings) = match self.inventory.host_index(text) {
             Some(index) => {
                 let host = self.inventory.hosts.get(index)?;
                 let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
                 let resolved = self.inventory.resolve(host, roles, &self.flags());
-                let settings = self.over_ssh_config(host_part(text), resolved.settings);
+                let settings = self.over_ssh_config(resolved.name.place(), resolved.settings);
                 (resolved.name, settings)
             }
-            None => match ad_hoc(text, matches!(origin, Origin::SshConfig(_))) {
-                Ok((name, own)) => (name, self.outside(text, own, origin)),
+            None => match self.outside(text, origin) {
+                Ok(settings) => (HostName::from(text), settings),
                 Err(message) => {
-                    let problem = at(origin, message);
+                    let problem = origin.says(message);
                     let names = self.inventory.hosts.iter().map(|host| host.name.as_str());
                     let near = did_you_mean(text, names);
                     self.problem(match near {
@@ -88,29 +87,29 @@ impl HostPlanner<'_> {
                 }
             },
         };
-        let via = match over {
-            Some(over) => Some(over),
+        let gateway = match over {
+            // The gateways before it are its way, whatever its own settings say.
+            Some(over) => {
+                settings.gateway = None;
+                Some(over)
+            }
             None => self.way(&settings, path),
         };
-        let mut endpoint = self.endpoint(name.clone(), settings);
-        if endpoint.address.as_ref() == name.as_str() {
-            // Nobody knows better than the text itself.
-            endpoint.address = Arc::from(host_part(name.as_str()));
-        }
-        endpoint.gateway = via;
-        Some(endpoint)
+        Some(Endpoint { gateway, ..self.endpoint(name, settings) })
     }
 
-    /// All layers of a gateway that is no host of the inventory, `own` being what its text says.
+    /// All layers of a gateway that is no host of the inventory: `[user@]address[:port]`, or a name that ssh_config
+    /// gives an address. A plain word that nobody describes is taken for a slip as long as there is an inventory.
     ///
     /// The inventory's defaults describe its hosts: where they listen, how they are reached and which secret
-    /// opens them is not to be said of a stranger. A name of ssh_config's is described there first.
-    fn outside(&mut self, text: &str, own: Settings, origin: &Origin) -> Settings {
+    /// opens them is not to be said of a stranger. A name that ssh_config wrote itself is described there first.
+    fn outside(&mut self, text: &str, origin: &Origin) -> Result<Settings, String> {
+        let own = written(text)?;
+        let place = name::place(text);
         let mut settings = Settings {
             address: None,
             port: None,
             gateway: None,
-            proxy_command: None,
             password: None,
             host_key: None,
             host_key_alias: None,
@@ -119,13 +118,18 @@ impl HostPlanner<'_> {
         };
         let flags = self.flags();
         if matches!(origin, Origin::SshConfig(_)) {
-            settings.overlay(&self.over_ssh_config(host_part(text), own));
+            settings.overlay(&self.over_ssh_config(place, own));
             settings.overlay(&flags);
-            return settings;
+            return Ok(settings);
         }
         settings.overlay(&own);
         settings.overlay(&flags);
-        self.over_ssh_config(host_part(text), settings)
+        let settings = self.over_ssh_config(place, settings);
+        let is_plain = text == place && !place.contains(['.', ':']);
+        if is_plain && settings.address.is_none() && !self.inventory.hosts.iter().all(is_ad_hoc) {
+            return Err(format!("no host \"{text}\" in the inventory or ssh_config to use as a gateway"));
+        }
+        Ok(settings)
     }
 
     /// What the command line says of one host: `-g` is for the hosts behind it, and a host that it names is
@@ -156,25 +160,16 @@ impl HostPlanner<'_> {
     }
 }
 
-/// A gateway that is in no inventory: `[user@]address[:port]`. A plain word is a name that is missing there,
-/// unless ssh_config wrote it (`alias`), whose names are its own.
-fn ad_hoc(text: &str, alias: bool) -> Result<(HostName, Settings), String> {
+/// What `[user@]address[:port]` says of a gateway.
+fn written(text: &str) -> Result<Settings, String> {
     let (user, rest) = match text.rsplit_once('@') {
         Some((user, rest)) => (Some(user), rest),
         None => (None, text),
     };
-    let (address, port) = split_port(rest);
-    if !alias && user.is_none() && port.is_none() && !address.contains(['.', ':']) {
-        return Err(format!("no host \"{text}\" in the inventory to use as a gateway"));
-    }
+    let (address, port) = name::split_port(rest);
     name::check_address(address)?;
     let origin = || Origin::CommandLine("--gateway");
     let mut settings = Settings::default();
-    if !alias {
-        // ssh_config says where a name of its own leads.
-        settings.gateway = Some(Sourced::new(GatewaySetting::Direct, origin()));
-        settings.address = Some(Sourced::new(address.to_owned(), origin()));
-    }
     if let Some(user) = user {
         name::check_user_name(user)?;
         settings.user = Some(Sourced::new(user.to_owned(), origin()));
@@ -184,32 +179,5 @@ fn ad_hoc(text: &str, alias: bool) -> Result<(HostName, Settings), String> {
         let number = number.ok_or_else(|| format!("port \"{port}\" of gateway {address} is no port"))?;
         settings.port = Some(Sourced::new(number, origin()));
     }
-    Ok((HostName::from(text), settings))
-}
-
-/// The address of `[user@]address[:port]`, or the name of an inventory's host.
-fn host_part(text: &str) -> &str {
-    let rest = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
-    split_port(rest).0
-}
-
-/// `[::1]:22`, `host:22`, `::1`.
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    if let Some((address, port)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (address, port.strip_prefix(':'));
-    }
-    match text.rsplit_once(':') {
-        Some((address, port)) if !address.contains(':') => (address, Some(port)),
-        _ => (text, None),
-    }
-}
-
-fn at(origin: &Origin, message: String) -> Diagnostic {
-    match origin {
-        Origin::SshConfig(position)
-        | Origin::Defaults(position)
-        | Origin::Role(_, position)
-        | Origin::Host(position) => Diagnostic::at(position, message),
-        Origin::CommandLine(flag) => Diagnostic::bare(format!("{flag}: {message}")),
-    }
+    Ok(settings)
 }

@@ -48,7 +48,7 @@ impl HostPlanner<'_> {
         let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
         let resolved = self.inventory.resolve(host, roles, &self.flags_of(&host.name));
         let ResolvedHost { name, roles, settings, vars } = resolved;
-        let settings = self.over_ssh_config(name.as_str(), settings);
+        let settings = self.over_ssh_config(name.place(), settings);
         let gateway = self.way(&settings, &mut vec![name.to_string()]);
         let limit =
             |setting: &Option<Sourced<TimeLimit>>| setting.as_ref().and_then(|limit| limit.value.duration());

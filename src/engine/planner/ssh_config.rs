@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::model::position::Diagnostic;
 use crate::model::settings::{Settings, Transport};
 
-/// What it says about one host.
+/// One host as all layers together have it.
 #[derive(Clone, Debug, Default)]
 pub struct Consulted {
-    /// Settings: from the source the lowest layer but for fan's own, from [`SshConfigSource::under`] all layers.
+    /// What the configuration says, and over it the settings of all higher layers, with the tokens of both replaced.
     pub settings: Settings,
     /// Why the host cannot be reached as configured.
     pub errors: Vec<Diagnostic>,
@@ -17,7 +17,7 @@ pub struct Consulted {
     pub warnings: Vec<Diagnostic>,
 }
 
-type Ask = dyn Fn(&str, &Settings) -> Consulted + Send + Sync;
+type Ask = dyn Fn(&str, Settings) -> Consulted + Send + Sync;
 
 /// Answers for a host's name, given what higher layers say of it.
 #[derive(Clone)]
@@ -25,22 +25,22 @@ pub struct SshConfigSource(Option<Arc<Ask>>);
 
 impl SshConfigSource {
     /// A configuration.
-    pub fn new(ask: impl Fn(&str, &Settings) -> Consulted + Send + Sync + 'static) -> Self {
+    pub fn new(ask: impl Fn(&str, Settings) -> Consulted + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(ask)))
     }
 
-    /// No configuration at all.
+    /// No configuration at all, and nobody who knows what tokens stand for.
     pub fn none() -> Self {
         Self(None)
     }
 
     /// Lays a host's settings over what the configuration says about its name.
-    pub fn under(&self, name: &str, above: &Settings) -> Consulted {
+    pub fn under(&self, name: &str, above: Settings) -> Consulted {
         let is_local = above.transport.as_ref().is_some_and(|transport| transport.value == Transport::Local);
-        let asked = self.0.as_ref().filter(|_| !is_local).map(|ask| ask(name, above));
-        let mut consulted = asked.unwrap_or_default();
-        consulted.settings.overlay(above);
-        consulted
+        match &self.0 {
+            Some(ask) if !is_local => ask(name, above),
+            Some(_) | None => Consulted { settings: above, ..Consulted::default() },
+        }
     }
 }
 

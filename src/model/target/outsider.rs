@@ -49,13 +49,11 @@ pub(super) fn name_of(address: &str, login: &OutsiderLogin) -> String {
     }
 }
 
-/// Makes the host. `column` says where in the expression it was written.
+/// Makes the host. `column` says where in the expression it was written. It gets no `address`: where its name leads
+/// is for ssh_config to say, as it is for a host of the inventory.
 pub(super) fn host(address: &str, login: OutsiderLogin, column: u32) -> Host {
     let name = HostName::from(name_of(address, &login).as_str());
-    let mut settings = Settings {
-        address: Some(Sourced::new(address.to_owned(), Origin::CommandLine(AD_HOC))),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
     login.apply(&mut settings);
     Host { name, settings: Arc::new(settings), vars: Vars::new(), position: Position::new(AD_HOC, 1, column) }
 }

@@ -359,7 +359,7 @@ fn logins(inventory: &mut Inventory, include: &[&str]) -> Vec<String> {
     let selected = select(inventory, include, &[]).unwrap();
     let told = |index: &usize| {
         let Host { name, settings, .. } = &inventory.hosts[*index];
-        let address = settings.address.as_ref().map_or("-", |address| &address.value);
+        let address = settings.address.as_ref().map_or(name.place(), |address| &address.value);
         let user = settings.user.as_ref().map_or("-", |user| &user.value);
         let port = settings.port.as_ref().map_or("-".to_owned(), |port| port.value.to_string());
         format!("{name} {address} {user} {port}")

@@ -5,4 +5,5 @@ mod channels;
 mod dropbear;
 mod gateways;
 mod logins;
+mod names;
 pub mod servers;

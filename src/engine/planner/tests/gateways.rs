@@ -81,10 +81,10 @@ fn ways_that_lead_nowhere_are_refused_where_they_are_written() {
     let refused = |ways: &[(&str, &[&str])]| routes(request(), with(ways));
     insta::assert_snapshot!(refused(&[("web1", &["web1"])]), @"inventory.yaml:1:5: error: gateway cycle: web1 → web1 (help: set `gateway: none` on the gateway itself)");
     insta::assert_snapshot!(refused(&[("web1", &["jump"]), ("jump", &["web1"])]), @"inventory.yaml:2:5: error: gateway cycle: web1 → jump → web1 (help: set `gateway: none` on the gateway itself)");
-    insta::assert_snapshot!(refused(&[("web1", &["jmup"])]), @r#"inventory.yaml:1:5: error: no host "jmup" in the inventory to use as a gateway (help: did you mean "jump"?)"#);
-    insta::assert_snapshot!(refused(&[("web1", &["somewhere"])]), @r#"inventory.yaml:1:5: error: no host "somewhere" in the inventory to use as a gateway (help: name a host of the inventory, or write [user@]address:port)"#);
+    insta::assert_snapshot!(refused(&[("web1", &["jmup"])]), @r#"inventory.yaml:1:5: error: no host "jmup" in the inventory or ssh_config to use as a gateway (help: did you mean "jump"?)"#);
+    insta::assert_snapshot!(refused(&[("web1", &["somewhere"])]), @r#"inventory.yaml:1:5: error: no host "somewhere" in the inventory or ssh_config to use as a gateway (help: name a host of the inventory, or write [user@]address:port)"#);
     insta::assert_snapshot!(refused(&[("web1", &["me@h:x"])]), @r#"inventory.yaml:1:5: error: port "x" of gateway h is no port (help: name a host of the inventory, or write [user@]address:port)"#);
-    insta::assert_snapshot!(routes(flag(&["web9"]), inventory()), @r#"error: --gateway: no host "web9" in the inventory to use as a gateway (help: did you mean "web1"?)"#);
+    insta::assert_snapshot!(routes(flag(&["web9"]), inventory()), @r#"error: --gateway: no host "web9" in the inventory or ssh_config to use as a gateway (help: did you mean "web1"?)"#);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_gateway_outside_the_inventory_is_no_host_of_it() {
     assert_eq!(written("me@2001:db8::1"), "me@2001:db8::1:22");
 
     // A name that ssh_config brings up is described there.
-    let ssh_config = SshConfigSource::new(|name, _| {
+    let ssh_config = SshConfigSource::new(|name, above| {
         let origin = || Origin::SshConfig(Position::new("config", 1, 1));
         let mut settings = Settings::default();
         if name == "hop" {
@@ -134,6 +134,7 @@ fn a_gateway_outside_the_inventory_is_no_host_of_it() {
         } else {
             settings.gateway = via(&["hop"], origin());
         }
+        settings.overlay(&above);
         Consulted { settings, ..Consulted::default() }
     });
     assert_eq!(

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::config::ssh_config::asked::{ConfigAnswer, Local, Sources};
 use crate::config::ssh_config::pattern::work;
 use crate::config::ssh_config::query::SshConfig;
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::{
     AgentSetting, GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit,
 };
@@ -61,7 +61,7 @@ fn ask_below(text: &str, host: &str, above: &Settings) -> ConfigAnswer {
     let folder = home(&[("c", text)]);
     let local = local(Path::new("/h/me"));
     let config = SshConfig::load(&Sources::File(folder.path().join("c")), &local);
-    config.unwrap_or_else(|errors| panic!("{errors}")).query(host, above, &local)
+    config.unwrap_or_else(|errors| panic!("{errors}")).query(host, above.clone(), &local)
 }
 
 /// Messages, without the folder of the file.
@@ -192,13 +192,13 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     2:3: error: Include ~/%h: tokens in its path depend on the version of OpenSSH
     2:3: error: GlobalKnownHostsFile: OpenSSH does not expand ~ here; write the whole path
     2:3: error: HostName: characters that are invalid in a host name
-    2:3: error: HostName: unknown token %n
+    2:3: error: HostName: unknown token %n; write %% for a percent sign
     2:3: error: HostName: brackets in address [::1]; write ::1
     2:3: error: User: tokens in it depend on the version of OpenSSH; write the name
     2:3: error: User: character ";" in user name "a;b"
     2:3: error: IdentityFile: only your own home folder can be written as ~
     2:3: error: IdentityFile: environment variable "UNSET" is not set
-    2:3: error: UserKnownHostsFile: unknown token %z
+    2:3: error: UserKnownHostsFile: unknown token %z; write %% for a percent sign
     2:3: error: ProxyJump: character ";" in address "a;b"; use letters, digits, "-", "_" and "."
     2:3: error: ProxyJump: ":" in user name; a password never stands beside the name
     3:3: error: ProxyCommand: the user's name contains characters special to a shell
@@ -240,7 +240,7 @@ fn warnings_are_the_same_for_all_hosts() {
     "#);
     let folder = home(&[(".ssh/config", text)]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));
-    let ask = |host| config.query(host, &Settings::default(), &local).warnings;
+    let ask = |host| config.query(host, Settings::default(), &local).warnings;
     assert_eq!(ask("a"), ask("b"));
 }
 
@@ -279,7 +279,7 @@ fn an_undecided_block_keeps_its_doubt_in_what_it_includes() {
         (".ssh/more", "Host b\n  Port 1\n"),
     ]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));
-    let ask = |host| config.query(host, &Settings::default(), &local);
+    let ask = |host| config.query(host, Settings::default(), &local);
     assert_eq!(ask("b").errors.len(), 1);
     assert_eq!(ask("b").settings.port, None);
     assert_eq!(ask("a").errors, []);
@@ -316,6 +316,45 @@ Match user root host 10.0.0.1
 }
 
 #[test]
+fn tokens_of_higher_layers_are_those_of_the_host() {
+    let text = "Host web1\n  HostName %h.example.com\n  Port 2200\n  User deploy\n  HostKeyAlias k\n";
+    let above = Settings {
+        identity: set(vec!["/keys/%r@%h:%p".to_owned(), "/100%%/${SOCK}".to_owned()]),
+        certificates: set(vec!["%d/%n_%u".to_owned()]),
+        known_hosts: set(vec!["/k/%k".to_owned()]),
+        revoked_host_keys: set(vec!["/r/%L".to_owned()]),
+        agent: set(AgentSetting::Socket("/run/%i".to_owned())),
+        gateway: set(GatewaySetting::Command("nc -x %n %h %p".to_owned())),
+        ..Settings::default()
+    };
+    let answer = ask_below(text, "web1", &above);
+    assert_eq!(shown(&answer.errors), "");
+    let filled = answer.above;
+    assert_eq!(filled.identity.unwrap().value, ["/keys/deploy@web1.example.com:2200", "/100%//run/agent"]);
+    assert_eq!(filled.certificates.unwrap().value, ["/h/me/web1_me"]);
+    assert_eq!(filled.known_hosts.unwrap().value, ["/k/k"]);
+    assert_eq!(filled.revoked_host_keys.unwrap().value, ["/r/desk"]);
+    let uid = rustix::process::getuid().as_raw();
+    assert_eq!(filled.agent.unwrap().value, AgentSetting::Socket(format!("/run/{uid}")));
+    let command = "nc -x web1 web1.example.com 2200".to_owned();
+    assert_eq!(filled.gateway.unwrap().value, GatewaySetting::Command(command));
+
+    let at = Origin::Host(Position::new("inventory.yaml", 3, 5));
+    let above = Settings {
+        identity: Some(Sourced::new(vec!["/keys/%z".to_owned()], at.clone())),
+        gateway: Some(Sourced::new(GatewaySetting::Command("nc %r".to_owned()), at)),
+        user: set("a;b".to_owned()),
+        agent: set(AgentSetting::Socket("/run/%".to_owned())),
+        ..Settings::default()
+    };
+    insta::assert_snapshot!(shown(&ask_below("", "web1", &above).errors), @r#"
+    error: --test: agent: "%" at the end; write %% for a percent sign
+    inventory.yaml:3:5: error: identity: unknown token %z; write %% for a percent sign
+    inventory.yaml:3:5: error: proxy_command: the user's name contains characters special to a shell
+    "#);
+}
+
+#[test]
 fn the_users_file_comes_before_the_systems() {
     let folder = home(&[
         (".ssh/config", "User mine\nInclude conf.d/*.conf ~/extra\n"),
@@ -327,7 +366,7 @@ fn the_users_file_comes_before_the_systems() {
         ("etc/sub/a", "HostKeyAlias sub\n"),
     ]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));
-    let settings = config.query("a", &Settings::default(), &local).settings;
+    let settings = config.query("a", Settings::default(), &local).settings;
     assert_eq!(settings.user.unwrap().value, "mine");
     assert_eq!(settings.port.unwrap().value, 10, "in the order of bytes");
     assert_eq!(settings.identity.unwrap().value, ["extra", "system"]);
@@ -463,7 +502,7 @@ fn a_host_is_answered_with_one_look_at_each_pattern() {
     let looks = work::of(|| {
         for n in 0..HOSTS {
             let name = format!("web{}-{n}.example.com", n % BLOCKS);
-            let answer = config.query(&name, &Settings::default(), &local);
+            let answer = config.query(&name, Settings::default(), &local);
             assert_eq!(answer.settings.port.unwrap().value, n % BLOCKS + 1);
         }
     });
@@ -486,7 +525,7 @@ proptest! {
         let folder = home(&[(".ssh/config", &words.concat())]);
         let local = local(folder.path());
         if let Ok(config) = SshConfig::load(&standard(folder.path()), &local) {
-            config.query("a", &Settings::default(), &local);
+            config.query("a", Settings::default(), &local);
         }
     }
 }

@@ -118,7 +118,7 @@ fn compare(file: &Path, asked: &Asked, printed: Option<&Printed>) -> Result<(), 
     let files: Vec<_> = config.files.iter().map(|file| &**file).collect();
     let start = QueryStart { host: asked.host, above: &above, local_user: &local.user };
     let chosen = choose(&files, &start);
-    let found = answer(asked.host, &above, local, choose(&files, &start));
+    let found = answer(asked.host, above.clone(), local, choose(&files, &start));
     let Some(printed) = printed else {
         return if found.errors.is_empty() { Err("only ssh refuses".to_owned()) } else { Ok(()) };
     };
