@@ -10,14 +10,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
 pub(super) use crate::cli::args::common::{
-    Color, ConnectionArgs, Execution, HostKeysArg, Output, OutputFormat, SelectionArgs,
+    Color, ConnectionArgs, Execution, HostKeysArg, JournalArg, LimitArg, Output, OutputFormat, PoolArg,
+    SelectionArgs, SudoPasswordArg,
 };
-use crate::cli::args::common::{ConditionArgs, PickingArgs, Protection, VariablesArgs, time};
+use crate::cli::args::common::{ConditionArgs, PickingArgs, Protection, RaisingArgs, VariablesArgs, time};
 pub(super) use crate::cli::args::files::{
-    ChangesArgs, GetArgs, Looking, LsArgs, Ownership, PutArgs, SyncArgs, Tree,
+    ChangesArgs, GetArgs, Looking, LsArgs, OnFilesArgs, Ownership, PutArgs, SyncArgs, Tree,
 };
 pub(super) use crate::cli::args::runs::{
-    AgainArgs, HistoryArgs, MergeArgs, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
+    AgainArgs, HistoryArgs, MergeArgs, Renewable, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
 };
 use crate::model::settings::TimeLimit;
 
@@ -156,6 +157,14 @@ pub(super) struct RunArgs {
     pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) execution: Execution,
+    #[command(flatten)]
+    pub(super) variables: VariablesArgs,
+    #[command(flatten)]
+    pub(super) sudo_password: SudoPasswordArg,
+    #[command(flatten)]
+    pub(super) journal: JournalArg,
+    #[command(flatten)]
+    pub(super) protection: Protection,
 }
 
 #[derive(Debug, Args)]
@@ -170,11 +179,17 @@ pub(super) struct ExecArgs {
     #[arg(long)]
     pub(super) diff: bool,
     #[command(flatten)]
+    pub(super) raising: RaisingArgs,
+    #[command(flatten)]
     pub(super) selection: SelectionArgs,
     #[command(flatten)]
     pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) execution: Execution,
+    #[command(flatten)]
+    pub(super) journal: JournalArg,
+    #[command(flatten)]
+    pub(super) protection: Protection,
 }
 
 #[derive(Debug, Args)]
@@ -198,6 +213,10 @@ pub(super) struct HostsArgs {
     pub(super) selection: SelectionArgs,
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+    #[command(flatten)]
+    pub(super) sudo_password: SudoPasswordArg,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +238,12 @@ pub(super) struct CheckArgs {
     pub(super) connection: ConnectionArgs,
     #[command(flatten)]
     pub(super) variables: VariablesArgs,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+    #[command(flatten)]
+    pub(super) pool: PoolArg,
+    #[command(flatten)]
+    pub(super) sudo_password: SudoPasswordArg,
 }
 
 #[derive(Debug, Args)]
@@ -232,6 +257,10 @@ pub(super) struct PingArgs {
     pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+    #[command(flatten)]
+    pub(super) pool: PoolArg,
 }
 
 #[derive(Debug, Args)]
@@ -248,6 +277,10 @@ pub(super) struct FactsArgs {
     pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+    #[command(flatten)]
+    pub(super) pool: PoolArg,
 }
 
 #[derive(Debug, Args)]
@@ -282,6 +315,8 @@ pub(super) struct TrustArgs {
     pub(super) selection: SelectionArgs,
     #[command(flatten)]
     pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) pool: PoolArg,
 }
 
 #[derive(Debug, Args)]

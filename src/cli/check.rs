@@ -42,8 +42,14 @@ pub(super) fn run(args: &CheckArgs, color: Color) -> Result<ExitCode, CliError> 
     if checked.hosts.is_empty() {
         return Err(context::no_hosts());
     }
-    let plan = ping::plan("check", &checked.inventory, &checked.hosts, &args.connection, None)?;
+    let plan = ping::plan(common(args)?, &checked.inventory, &checked.hosts)?;
     ping::carry_out(with_locks(with_preflight(plan, checked.becoming), checked.locks), false, color)
+}
+
+/// What the flags say of all its plans.
+fn common(args: &CheckArgs) -> Result<Common, CliError> {
+    let common = Common::over(&args.connection, "check".to_owned())?;
+    Ok(common.pooled(&args.pool).limited(&args.limit).with_sudo_password(&args.sudo_password))
 }
 
 /// What was found to be right.
@@ -85,7 +91,7 @@ fn check(args: &CheckArgs) -> Result<Checked, CliError> {
             other: Become::default(),
             hosts: names.map(|host| host.name.clone()).collect(),
         };
-        let becoming = if args.connection.ask_sudo_pass { vec![everywhere] } else { Vec::new() };
+        let becoming = if args.sudo_password.ask_sudo_pass { vec![everywhere] } else { Vec::new() };
         return Ok(Checked { summary, inventory, hosts, becoming, locks: Vec::new() });
     }
     let common = Common {
@@ -93,7 +99,7 @@ fn check(args: &CheckArgs) -> Result<Checked, CliError> {
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
         picking: args.picking.picking(),
-        ..Common::over(&args.connection, "check".to_owned())?
+        ..common(args)?
     };
     let selected = context::select_whole(&mut inventory, &args.selection)?;
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;

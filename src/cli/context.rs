@@ -8,7 +8,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rand::seq::IteratorRandom;
 
-use crate::cli::args::{ConnectionArgs, HostKeysArg, SelectionArgs, TasksFile};
+use crate::cli::args::{
+    ConnectionArgs, Execution, HostKeysArg, LimitArg, PoolArg, SelectionArgs, SudoPasswordArg, TasksFile,
+};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{ask, clock, snippet};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
@@ -211,10 +213,6 @@ pub(super) fn settings(args: &ConnectionArgs) -> Result<Settings, CliError> {
         let source = SecretSource::Prompt("SSH password".to_owned());
         settings.password = Some(Sourced::new(source, Origin::CommandLine("--ask-pass")));
     }
-    if args.ask_sudo_pass {
-        let source = SecretSource::Prompt("sudo password".to_owned());
-        settings.sudo_password = Some(Sourced::new(source, Origin::CommandLine("--ask-sudo-pass")));
-    }
     match args.connect_timeout {
         None => {}
         Some(TimeLimit::After(timeout)) => {
@@ -223,9 +221,6 @@ pub(super) fn settings(args: &ConnectionArgs) -> Result<Settings, CliError> {
         Some(TimeLimit::None) => {
             return Err(CliError::input("-t: connecting always has a deadline; give a time"));
         }
-    }
-    if let Some(limit) = args.command_timeout {
-        settings.command_timeout = Some(Sourced::new(limit, Origin::CommandLine("--command-timeout")));
     }
     if let Some(policy) = args.host_keys {
         if policy == HostKeysArg::Ask && !ask::can_ask() {
@@ -236,6 +231,21 @@ pub(super) fn settings(args: &ConnectionArgs) -> Result<Settings, CliError> {
         settings.host_keys = Some(Sourced::new(policy.policy(), Origin::CommandLine("--host-keys")));
     }
     Ok(settings)
+}
+
+/// The time limit that the command line gives to what is done on every host.
+pub(super) fn limit(settings: &mut Settings, args: &LimitArg) {
+    if let Some(limit) = args.command_timeout {
+        settings.command_timeout = Some(Sourced::new(limit, Origin::CommandLine("--command-timeout")));
+    }
+}
+
+/// The source of sudo's password that the command line gives to every host.
+pub(super) fn ask_for_sudo(settings: &mut Settings, args: &SudoPasswordArg) {
+    if args.ask_sudo_pass {
+        let source = SecretSource::Prompt("sudo password".to_owned());
+        settings.sudo_password = Some(Sourced::new(source, Origin::CommandLine("--ask-sudo-pass")));
+    }
 }
 
 /// Variables of `-e`: `name=value` with YAML's scalars, or `@file.yaml`; later ones win.
@@ -410,12 +420,31 @@ impl Common {
 
     /// That of a command whose hosts are reached as the flags say.
     pub(super) fn over(connection: &ConnectionArgs, title: String) -> Result<Self, CliError> {
-        Ok(Self {
-            settings: settings(connection)?,
-            pool: connection.pool,
-            ssh_config: ssh_config(connection)?,
-            ..Self::bare(title)
-        })
+        Ok(Self { settings: settings(connection)?, ssh_config: ssh_config(connection)?, ..Self::bare(title) })
+    }
+
+    /// That of a command that does something on hosts.
+    pub(super) fn executing(execution: &Execution, title: String) -> Result<Self, CliError> {
+        let Execution { connection, limit, pool, output: _, warn_only, serial } = execution;
+        let common = Self::over(connection, title)?.pooled(pool).limited(limit);
+        Ok(Self { warn_only: *warn_only, serial: serial.clone(), ..common })
+    }
+
+    /// The same with so many hosts at a time.
+    pub(super) fn pooled(self, args: &PoolArg) -> Self {
+        Self { pool: args.pool, ..self }
+    }
+
+    /// The same with this time limit.
+    pub(super) fn limited(mut self, args: &LimitArg) -> Self {
+        limit(&mut self.settings, args);
+        self
+    }
+
+    /// The same with sudo's password from where the command line says.
+    pub(super) fn with_sudo_password(mut self, args: &SudoPasswordArg) -> Self {
+        ask_for_sudo(&mut self.settings, args);
+        self
     }
 
     /// Completes it with the moment, the operator and the template engine.

@@ -9,7 +9,7 @@ use crate::cli::args::{Cli, CliCommand, Color, ReportCommand};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::{
-    again, check, demo, exec, facts, get, history, hosts, list, log, ls, merge, ping, put, run, schema,
+    again, check, demo, exec, facts, get, history, hosts, idle, list, log, ls, merge, ping, put, run, schema,
     shell, show, snippet, sync, trust,
 };
 use crate::model::outcome::ExitCode;
@@ -20,11 +20,18 @@ pub fn main() -> u8 {
     let parsed = Cli::command().try_get_matches().and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         let name = matches.subcommand_name().unwrap_or_default().to_owned();
-        Ok((cli, name, Invocation::of(&matches, env::args_os().skip(1))))
+        let invocation = Invocation::of(&matches, env::args_os().skip(1));
+        Ok(((cli, name, invocation), idle::idle(&matches)))
     });
     let (cli, name, invocation) = match parsed {
-        Ok(parsed) => parsed,
+        Ok((parsed, idle)) if idle.is_empty() => parsed,
+        Ok((_, idle)) => return complain(CliError::Input(idle)),
         Err(error) => {
+            let words: Vec<String> =
+                env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            if let Some(problem) = idle::misplaced(&error, &words) {
+                return complain(problem.into());
+            }
             // Help and version are answers; they go to stdout and are no error.
             let answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             let printed = error.print();

@@ -1,5 +1,7 @@
 //! `fan exec`: one command on each host.
 
+use std::sync::Arc;
+
 use crate::cli::args::{Color, ExecArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
@@ -10,7 +12,7 @@ use crate::cli::{plan_view, runner};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
+use crate::model::task::{Action, Command, Step};
 
 pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     let execution = &args.execution;
@@ -18,33 +20,28 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     if line.trim().is_empty() {
         return Err(CliError::input("the command is empty"));
     }
-    if !execution.variables.set.is_empty() {
-        return Err(Diagnostic::bare("-e does not apply to exec: its command is passed on unchanged")
-            .help("use a task (`fan run`) for templates")
-            .into());
-    }
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
     if args.execution.output.verbose {
         context::explain(&mut inventory, &args.selection);
     }
     let request = Common {
-        warn_only: execution.warn_only,
         changes: Changes { diff: args.diff, ..Changes::default() },
-        serial: execution.serial.clone(),
         condition: args.condition.get(),
-        ..Common::over(&execution.connection, format!("exec {line}"))?
+        ..Common::executing(execution, format!("exec {line}"))?.with_sudo_password(&args.raising.password)
     }
     .request(&inventory);
-    let plan = planner::command(request, &inventory, &selected, &line)?;
+    let action = Action::Run(Command::Raw(Arc::from(line.as_str())));
+    let step = Step { run_as: args.raising.run_as()?, ..Step::bare(action) };
+    let plan = planner::step(request, &inventory, &selected, step, &line)?;
     if args.plan {
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
-    let guard = Guard::On { confirmed: &execution.protection.confirm };
+    let guard = Guard::On { confirmed: &args.protection.confirm };
     protected::agreed(&inventory, &plan, guard)?;
     let plan = invocation.take_up(plan)?;
-    let recording = invocation.recording(execution, [&*inventory.file]);
+    let recording = invocation.recording(&args.journal, [&*inventory.file]);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     runner::run(plan, &execution.output, color, false, recording)

@@ -16,9 +16,8 @@ use crate::report::{Composite, FactSheets, Sheet};
 pub(super) fn run(args: &FactsArgs, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
-    let request =
-        Common { condition: args.condition.get(), ..Common::over(&args.connection, "facts".to_owned())? }
-            .request(&inventory);
+    let common = Common::over(&args.connection, "facts".to_owned())?.pooled(&args.pool).limited(&args.limit);
+    let request = Common { condition: args.condition.get(), ..common }.request(&inventory);
     let plan = planner::step(request, &inventory, &selected, Step::bare(Action::Facts), "facts")?;
     drop(inventory);
     let screen = OutputScreen::find(color)?;

@@ -3,7 +3,7 @@
 use crate::cli::args::{Color, GetArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
-use crate::cli::one_step::{self, OneStep};
+use crate::cli::one_step::{self, OneStep, OneStepKind};
 use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
@@ -15,6 +15,7 @@ pub(super) fn run(args: &GetArgs, color: Color, invocation: &Invocation) -> Resu
         tree: args.tree.rules(args.times),
     });
     let subject = one_step::moved(&args.remote, &args.local);
-    let step = OneStep { verb: "get", subject, action, changes: args.common.changes.changes() };
+    let kind = OneStepKind::moving(&args.common, &[]);
+    let step = OneStep { verb: "get", subject, action, kind };
     one_step::run(step, &args.common.looking, color, invocation)
 }

@@ -22,7 +22,9 @@ use crate::model::value::Value;
 pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
-    let settings = context::settings(&args.connection)?;
+    let mut settings = context::settings(&args.connection)?;
+    context::limit(&mut settings, &args.limit);
+    context::ask_for_sudo(&mut settings, &args.sudo_password);
     // Names need no settings.
     let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
     let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);

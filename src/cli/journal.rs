@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
-use crate::cli::args::{Cli, Execution};
+use crate::cli::args::{Cli, JournalArg};
 use crate::cli::error::{CliError, talk};
 use crate::cli::state::{is_off, state_folder};
 use crate::cli::taken_up::TakenUp;
@@ -70,15 +70,14 @@ impl Invocation {
     /// none.
     pub(super) fn recording<'p>(
         &self,
-        execution: &'p Execution,
+        journal: &JournalArg,
         files: impl IntoIterator<Item = &'p str>,
     ) -> Option<Recording> {
-        if execution.no_journal || is_off() {
+        if journal.no_journal || is_off() {
             return None;
         }
         let state = state_folder()?;
-        let extra = execution.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
-        let files = files.into_iter().filter(|file| !file.is_empty()).chain(extra);
+        let files = files.into_iter().filter(|file| !file.is_empty());
         let files: Vec<RecipeSource> = files.map(|file| RecipeSource::of(Path::new(file))).collect();
         let mut invocation = self.clone();
         if files.iter().any(|file| file.path == "-") {

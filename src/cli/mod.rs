@@ -18,6 +18,7 @@ mod files;
 mod get;
 mod history;
 mod hosts;
+mod idle;
 mod journal;
 mod leaving;
 mod list;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{ChangesArgs, Color, Looking, Ownership, Tree};
+use crate::cli::args::{ChangesArgs, Color, JournalArg, Looking, OnFilesArgs, Ownership, Tree};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
@@ -13,34 +13,53 @@ use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
-use crate::model::position::{Diagnostic, Located, Position};
-use crate::model::task::{Action, RunAs, Step, TemplateText};
+use crate::model::position::{Located, Position};
+use crate::model::task::{Action, Step, TemplateText};
 
 /// What is done, and how to call it.
-pub(super) struct OneStep {
+pub(super) struct OneStep<'a> {
     /// The subcommand.
     pub(super) verb: &'static str,
     /// What it is done to, as the user wrote it.
     pub(super) subject: String,
     pub(super) action: Action,
-    pub(super) changes: Changes,
+    pub(super) kind: OneStepKind<'a>,
+}
+
+/// What comes of it.
+pub(super) enum OneStepKind<'a> {
+    /// A look at the hosts, which is data and no run of its own.
+    Look,
+    /// Files, moved.
+    Move {
+        changes: Changes,
+        journal: &'a JournalArg,
+        /// The protected roles that are confirmed, where the step changes hosts.
+        confirmed: &'a [String],
+    },
+}
+
+impl<'a> OneStepKind<'a> {
+    /// The moving of files by a command line with these flags.
+    pub(super) fn moving(common: &'a OnFilesArgs, confirmed: &'a [String]) -> Self {
+        Self::Move { changes: common.changes.changes(), journal: &common.journal, confirmed }
+    }
 }
 
 /// Plans the step on the selected hosts and carries it out.
 pub(super) fn run(
-    step: OneStep,
+    step: OneStep<'_>,
     args: &Looking,
     color: Color,
     invocation: &Invocation,
 ) -> Result<ExitCode, CliError> {
-    let OneStep { verb, subject, action, changes } = step;
+    let OneStep { verb, subject, action, kind } = step;
     let execution = &args.execution;
+    let (changes, confirmed) = match &kind {
+        OneStepKind::Look => (Changes::default(), &[][..]),
+        OneStepKind::Move { changes, confirmed, .. } => (*changes, *confirmed),
+    };
     let changes_something = !changes.dry_run && action.properties().changes_host();
-    if !execution.variables.set.is_empty() {
-        return Err(Diagnostic::bare(format!("-e does not apply to {verb}: its paths are not templates"))
-            .help("{host} stands for the host's name; use a task (`fan run`) for templates")
-            .into());
-    }
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
     if args.execution.output.verbose {
@@ -48,16 +67,14 @@ pub(super) fn run(
     }
     let title = format!("{verb} {subject}");
     let request = Common {
-        warn_only: execution.warn_only,
         changes,
-        serial: execution.serial.clone(),
         condition: args.condition.get(),
-        ..Common::over(&execution.connection, title.clone())?
+        ..Common::executing(execution, title.clone())?.with_sudo_password(&args.raising.password)
     }
     .request(&inventory);
     let name = Some(at_no_place(subject.as_str()));
-    let run_as = args.sudo.then(|| RunAs::Other(Box::default()));
-    let timeout = execution.connection.command_timeout;
+    let run_as = args.raising.run_as()?;
+    let timeout = execution.limit.command_timeout;
     let step = Step { name, run_as, timeout, ..Step::bare(action) };
     let plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
@@ -65,12 +82,17 @@ pub(super) fn run(
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
-    protected::agreed(&inventory, &plan, Guard::of(changes_something, &execution.protection.confirm))?;
+    protected::agreed(&inventory, &plan, Guard::of(changes_something, confirmed))?;
     let plan = invocation.take_up(plan)?;
-    let recording = invocation.recording(execution, [&*inventory.file]);
-    let recording = recording.filter(|_| verb != "ls" && !changes.dry_run);
+    let recording = match &kind {
+        OneStepKind::Move { journal, .. } if !changes.dry_run => {
+            invocation.recording(journal, [&*inventory.file])
+        }
+        OneStepKind::Look | OneStepKind::Move { .. } => None,
+    };
+    let log = matches!(kind, OneStepKind::Move { .. });
     drop(inventory);
-    runner::run(plan, &execution.output, color, verb != "ls", recording)
+    runner::run(plan, &execution.output, color, log, recording)
 }
 
 /// What goes where, for titles.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::{Color, ConnectionArgs, PingArgs};
+use crate::cli::args::{Color, PingArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::output::{OutputScreen, Outputs};
@@ -23,21 +23,21 @@ pub(super) fn run(args: &PingArgs, color: Color) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let condition = args.condition.get();
-    let plan = plan("ping", &inventory, &selected, &args.connection, condition)?;
+    let plan = plan(
+        Common { condition, ..Common::over(&args.connection, "ping".to_owned())? }
+            .pooled(&args.pool)
+            .limited(&args.limit),
+        &inventory,
+        &selected,
+    )?;
     carry_out(plan, args.json, color)
 }
 
 /// One task with one step on each of these hosts: the command [`COMMAND`].
-pub(super) fn plan(
-    title: &str,
-    inventory: &Inventory,
-    selected: &[usize],
-    connection: &ConnectionArgs,
-    condition: Option<String>,
-) -> Result<Plan, CliError> {
-    let request = Common { condition, ..Common::over(connection, title.to_owned())? }.request(inventory);
+pub(super) fn plan(common: Common, inventory: &Inventory, selected: &[usize]) -> Result<Plan, CliError> {
+    let title = common.title.clone();
     let step = Step::bare(Action::Run(Command::Raw(Arc::from(COMMAND))));
-    Ok(planner::step(request, inventory, selected, step, title)?)
+    Ok(planner::step(common.request(inventory), inventory, selected, step, &title)?)
 }
 
 /// Carries such a plan out, with a line for each host.

@@ -3,7 +3,7 @@
 use crate::cli::args::{Color, PutArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
-use crate::cli::one_step::{self, OneStep};
+use crate::cli::one_step::{self, OneStep, OneStepKind};
 use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
@@ -22,6 +22,7 @@ pub(super) fn run(args: &PutArgs, color: Color, invocation: &Invocation) -> Resu
         install,
     });
     let subject = one_step::moved(&args.local, &args.remote);
-    let step = OneStep { verb: "put", subject, action, changes: args.common.changes.changes() };
+    let kind = OneStepKind::moving(&args.common, &args.protection.confirm);
+    let step = OneStep { verb: "put", subject, action, kind };
     one_step::run(step, &args.common.looking, color, invocation)
 }

@@ -25,19 +25,17 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     let selected = context::select_whole(&mut inventory, &args.selection)?;
     let names: Vec<&str> = calls.iter().map(|call| call.task.as_str()).collect();
     let common = Common {
-        extra_vars: context::extra_vars(&execution.variables.set)?,
-        warn_only: execution.warn_only,
+        extra_vars: context::extra_vars(&args.variables.set)?,
         changes: args.changes.changes(),
         bounds: args.selection.bounds(),
         shard: args.selection.shard,
         picking: args.picking.picking(),
-        serial: execution.serial.clone(),
         condition: args.condition.get(),
         stepwise: args.step,
         lock_wait: args.lock_wait.unwrap_or(Locking::default().wait),
-        ..Common::over(&execution.connection, names.join(", "))?
+        ..Common::executing(execution, names.join(", "))?.with_sudo_password(&args.sudo_password)
     };
-    let guard = Guard::of(!args.changes.dry_run, &execution.protection.confirm);
+    let guard = Guard::of(!args.changes.dry_run, &args.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
     if execution.output.verbose {
@@ -49,7 +47,9 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         return Ok(ExitCode::Ok);
     }
     let plan = invocation.take_up(plan)?;
-    let recording = invocation.recording(execution, [&*inventory.file, &*file.file]);
+    let set = args.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
+    let recording =
+        invocation.recording(&args.journal, [&*inventory.file, &*file.file].into_iter().chain(set));
     let recording = recording.filter(|_| !args.changes.dry_run).map(Recording::of_tasks);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);

@@ -5,7 +5,7 @@ use std::slice;
 use crate::cli::args::{Color, SyncArgs};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
-use crate::cli::one_step::{self, OneStep};
+use crate::cli::one_step::{self, OneStep, OneStepKind};
 use crate::model::files;
 use crate::model::outcome::ExitCode;
 use crate::model::task::Action;
@@ -19,6 +19,7 @@ pub(super) fn run(args: &SyncArgs, color: Color, invocation: &Invocation) -> Res
         attributes: args.ownership.attributes(),
     });
     let subject = one_step::moved(slice::from_ref(&args.local), &args.remote);
-    let step = OneStep { verb: "sync", subject, action, changes: args.common.changes.changes() };
+    let kind = OneStepKind::moving(&args.common, &args.protection.confirm);
+    let step = OneStep { verb: "sync", subject, action, kind };
     one_step::run(step, &args.common.looking, color, invocation)
 }

@@ -58,7 +58,7 @@ pub(super) fn run(args: &TrustArgs) -> Result<ExitCode, CliError> {
             .into());
     }
     let project = project_file(args, &inventory)?;
-    let request = Common::over(&args.connection, "trust".to_owned())?.request(&inventory);
+    let request = Common::over(&args.connection, "trust".to_owned())?.pooled(&args.pool).request(&inventory);
     let plan = runner::fit_open_files(planner::command(request, &inventory, &selected, "true")?);
     let runtime = runtime()?;
     runtime.block_on_then_leave(async {

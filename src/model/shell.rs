@@ -44,8 +44,7 @@ pub struct Prelude<'a> {
 pub fn task_script(prelude: &Prelude<'_>, script: &str) -> Result<String, ShellError> {
     let mut text = String::with_capacity(script.len() + 1024);
     if let Some(token) = prelude.token {
-        let start = token.prints(&Mark::Start);
-        let _ = writeln!(text, "{start}; {start} >&2");
+        begin(&mut text, token);
     }
     if let Some(folder) = prelude.cd {
         refuse_nul("the folder to run in", folder)?;
@@ -73,6 +72,21 @@ pub fn task_script(prelude: &Prelude<'_>, script: &str) -> Result<String, ShellE
         text.push('\n');
     }
     Ok(text)
+}
+
+/// Composes the script that is just what the user wrote, with marks where it begins on both streams.
+pub fn marked_script(token: &Token, script: &str) -> Result<String, ShellError> {
+    refuse_nul("the script", script)?;
+    let mut text = String::with_capacity(script.len() + 256);
+    begin(&mut text, token);
+    text.push_str(script);
+    text.push('\n');
+    Ok(text)
+}
+
+fn begin(text: &mut String, token: &Token) {
+    let start = token.prints(&Mark::Start);
+    let _ = writeln!(text, "{start}; {start} >&2");
 }
 
 /// Composes the script that replaces the shell by a program, each argument reaching it as it is.

@@ -5,7 +5,7 @@ use std::env;
 use std::sync::Arc;
 
 use crate::cli::again::command_line::{parsed, unmasked};
-use crate::cli::args::{self, CliCommand, ResumeArgs, RetryArgs};
+use crate::cli::args::{self, CliCommand, Renewable, ResumeArgs, RetryArgs};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::taken_up::{TakenUp, shown};
@@ -157,22 +157,36 @@ fn adapt(
     hosts: Option<BTreeSet<HostName>>,
     again: &args::AgainArgs,
 ) -> Result<(), CliError> {
-    let (selection, execution, plan) = match command {
+    let mut earlier = match command {
         CliCommand::Run(args) => {
             args.yes |= again.yes;
             args.lock_wait = again.reaching.lock_wait.or(args.lock_wait);
-            (&mut args.selection, &mut args.execution, &mut args.plan)
+            Renewable {
+                selection: &mut args.selection,
+                execution: &mut args.execution,
+                sudo_password: &mut args.sudo_password,
+                confirm: Some(&mut args.protection.confirm),
+                plan: &mut args.plan,
+            }
         }
-        CliCommand::Exec(args) => (&mut args.selection, &mut args.execution, &mut args.plan),
-        CliCommand::Put(args) => args.common.looking.parts(),
-        CliCommand::Get(args) => args.common.looking.parts(),
-        CliCommand::Sync(args) => args.common.looking.parts(),
+        CliCommand::Exec(args) => Renewable {
+            selection: &mut args.selection,
+            execution: &mut args.execution,
+            sudo_password: &mut args.raising.password,
+            confirm: Some(&mut args.protection.confirm),
+            plan: &mut args.plan,
+        },
+        CliCommand::Put(args) => args.common.looking.renewable(Some(&mut args.protection.confirm)),
+        CliCommand::Get(args) => args.common.looking.renewable(None),
+        CliCommand::Sync(args) => args.common.looking.renewable(Some(&mut args.protection.confirm)),
         _ => return Err(CliError::input("runs of this kind cannot be repeated")),
     };
-    selection.only = hosts.map(Arc::new);
-    again.reaching.renew(selection, &mut execution.connection);
-    execution.protection.confirm.extend_from_slice(&again.confirm);
-    execution.output.renewed(&again.output);
-    *plan = again.plan;
+    earlier.selection.only = hosts.map(Arc::new);
+    again.reaching.renew(&mut earlier);
+    if let Some(confirm) = earlier.confirm {
+        confirm.extend_from_slice(&again.confirm);
+    }
+    earlier.execution.output.renewed(&again.output);
+    *earlier.plan = again.plan;
     Ok(())
 }

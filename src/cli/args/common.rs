@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::error::CliError;
 use crate::engine::planner::{Bounds, Picking};
-use crate::model::duration;
 use crate::model::inventory::HostName;
+use crate::model::position::{Located, Position};
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
 use crate::model::shard::Shard;
-use crate::model::task::Share;
+use crate::model::task::{Become, RunAs, Share};
+use crate::model::{duration, name};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
@@ -80,25 +82,72 @@ pub(in crate::cli) struct ConnectionArgs {
     /// Ask once for a login password, for hosts that accept no key.
     #[arg(short = 'k', long, env = "FAN_ASK_PASS")]
     pub(in crate::cli) ask_pass: bool,
-    /// Ask once for the sudo password.
-    #[arg(short = 'K', long, env = "FAN_ASK_SUDO_PASS")]
-    pub(in crate::cli) ask_sudo_pass: bool,
     /// Deadline of everything up to a ready connection (name, TCP, greeting, keys, login); a bare number is seconds.
     #[arg(short = 't', long, value_name = "TIME", env = "FAN_CONNECT_TIMEOUT", value_parser = time)]
     pub(in crate::cli) connect_timeout: Option<TimeLimit>,
-    /// Time limit of each command, and of what put, get, sync and ls do on a host: 5m, none; a bare number is seconds.
-    #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
-    pub(in crate::cli) command_timeout: Option<TimeLimit>,
     /// What to do about unknown host keys: ask once on a terminal, otherwise refuse. Changed and revoked keys are always
     /// refused.
     #[arg(long, value_enum, value_name = "POLICY", env = "FAN_HOST_KEYS")]
     pub(in crate::cli) host_keys: Option<HostKeysArg>,
-    /// How many hosts work at a time.
-    #[arg(short = 'z', long, value_name = "N", env = "FAN_POOL", default_value = "128", value_parser = positive)]
-    pub(in crate::cli) pool: usize,
     /// Work on hosts in parallel: the default; accepted for users of Fabric.
     #[arg(short = 'P', long, hide = true)]
     pub(in crate::cli) parallel: bool,
+}
+
+/// The time limit of what is done on hosts.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct LimitArg {
+    /// Time limit of each command, and of what put, get, sync and ls do on a host: 5m, none; a bare number is seconds.
+    #[arg(short = 'T', long, value_name = "TIME", env = "FAN_COMMAND_TIMEOUT", value_parser = time)]
+    pub(in crate::cli) command_timeout: Option<TimeLimit>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct PoolArg {
+    /// How many hosts work at a time.
+    #[arg(short = 'z', long, value_name = "N", env = "FAN_POOL", default_value = "128", value_parser = positive)]
+    pub(in crate::cli) pool: usize,
+}
+
+/// The password of steps that are done as another user.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct SudoPasswordArg {
+    /// Ask once for the sudo password.
+    #[arg(short = 'K', long, env = "FAN_ASK_SUDO_PASS")]
+    pub(in crate::cli) ask_sudo_pass: bool,
+}
+
+/// As whom the one step of a command line is done.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RaisingArgs {
+    /// Work as root, with sudo on the host (or `su`, `doas`, as the inventory says).
+    #[arg(short = 'S', long, env = "FAN_SUDO")]
+    pub(in crate::cli) sudo: bool,
+    /// Work as USER instead of root; implies -S.
+    #[arg(long = "as", value_name = "USER", env = "FAN_AS")]
+    run_as: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) password: SudoPasswordArg,
+}
+
+impl RaisingArgs {
+    /// As whom, when that is not the user who logs in.
+    ///
+    /// # Errors
+    ///
+    /// No user can have that name.
+    pub(in crate::cli) fn run_as(&self) -> Result<Option<RunAs>, CliError> {
+        if let Some(user) = &self.run_as {
+            name::check_user_name(user).map_err(|message| CliError::input(format!("--as: {message}")))?;
+        } else if !self.sudo {
+            return Ok(None);
+        }
+        let user = self.run_as.as_deref().map(|user| Located::new(Arc::from(user), Position::new("", 0, 0)));
+        Ok(Some(RunAs::Other(Box::new(Become { user, ..Become::default() }))))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -106,7 +155,9 @@ pub(in crate::cli) struct Execution {
     #[command(flatten)]
     pub(in crate::cli) connection: ConnectionArgs,
     #[command(flatten)]
-    pub(in crate::cli) variables: VariablesArgs,
+    pub(in crate::cli) limit: LimitArg,
+    #[command(flatten)]
+    pub(in crate::cli) pool: PoolArg,
     #[command(flatten)]
     pub(in crate::cli) output: Output,
     /// Treat failed steps as warnings; hosts carry on.
@@ -115,11 +166,14 @@ pub(in crate::cli) struct Execution {
     /// Work in batches of N hosts or a share of them (2, 25%); in a list, 1,25%, the last size repeats.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = share, env = "FAN_SERIAL")]
     pub(in crate::cli) serial: Vec<Share>,
+}
+
+/// Whether a run is recorded.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct JournalArg {
     /// Do not record this run for `fan history`, `retry` and `resume`; same as FAN_JOURNAL=off.
     #[arg(long)]
     pub(in crate::cli) no_journal: bool,
-    #[command(flatten)]
-    pub(in crate::cli) protection: Protection,
 }
 
 #[derive(Debug, Args)]

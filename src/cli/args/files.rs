@@ -4,7 +4,10 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::common::{ConditionArgs, Execution, SelectionArgs};
+use crate::cli::args::common::{
+    ConditionArgs, Execution, JournalArg, Protection, RaisingArgs, SelectionArgs,
+};
+use crate::cli::args::runs::Renewable;
 use crate::config;
 use crate::model::files::{Links, Mode};
 
@@ -25,6 +28,8 @@ pub(in crate::cli) struct PutArgs {
     pub(in crate::cli) ownership: Ownership,
     #[command(flatten)]
     pub(in crate::cli) install: InstallArgs,
+    #[command(flatten)]
+    pub(in crate::cli) protection: Protection,
     #[command(flatten)]
     pub(in crate::cli) common: OnFilesArgs,
 }
@@ -65,6 +70,8 @@ pub(in crate::cli) struct SyncArgs {
     #[command(flatten)]
     pub(in crate::cli) ownership: Ownership,
     #[command(flatten)]
+    pub(in crate::cli) protection: Protection,
+    #[command(flatten)]
     pub(in crate::cli) common: OnFilesArgs,
 }
 
@@ -77,21 +84,22 @@ pub(in crate::cli) struct LsArgs {
     pub(in crate::cli) looking: Looking,
 }
 
-/// What all of these have in common.
+/// What those have in common that move files.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct OnFilesArgs {
     #[command(flatten)]
     pub(in crate::cli) changes: ChangesArgs,
     #[command(flatten)]
+    pub(in crate::cli) journal: JournalArg,
+    #[command(flatten)]
     pub(in crate::cli) looking: Looking,
 }
 
-/// What is left for those that change nothing.
+/// What all of these have in common.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Looking {
-    /// Work as root, with sudo on the host.
-    #[arg(short = 'S', long, env = "FAN_SUDO")]
-    pub(in crate::cli) sudo: bool,
+    #[command(flatten)]
+    pub(in crate::cli) raising: RaisingArgs,
     /// Print hosts and what would be done without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(in crate::cli) plan: bool,
@@ -104,9 +112,10 @@ pub(in crate::cli) struct Looking {
 }
 
 impl Looking {
-    /// What another run of it may say anew: on which hosts, how, and whether it is only printed.
-    pub(in crate::cli) fn parts(&mut self) -> (&mut SelectionArgs, &mut Execution, &mut bool) {
-        (&mut self.selection, &mut self.execution, &mut self.plan)
+    /// What another run of it may say anew.
+    pub(in crate::cli) fn renewable<'a>(&'a mut self, confirm: Option<&'a mut Vec<String>>) -> Renewable<'a> {
+        let Self { raising, plan, selection, condition: _, execution } = self;
+        Renewable { selection, execution, sudo_password: &mut raising.password, confirm, plan }
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::common::{ConnectionArgs, HostKeysArg, Output, SelectionArgs, positive, time};
+use crate::cli::args::common::{
+    Execution, HostKeysArg, Output, SelectionArgs, SudoPasswordArg, positive, time,
+};
 use crate::engine::Unseen;
 use crate::model::settings::TimeLimit;
 
@@ -65,22 +67,34 @@ pub(in crate::cli) struct Reaching {
     pub(in crate::cli) lock_wait: Option<TimeLimit>,
 }
 
+/// What of an earlier command line may be said anew.
+pub(in crate::cli) struct Renewable<'a> {
+    pub(in crate::cli) selection: &'a mut SelectionArgs,
+    pub(in crate::cli) execution: &'a mut Execution,
+    pub(in crate::cli) sudo_password: &'a mut SudoPasswordArg,
+    /// The roles that it confirms, if it may need to.
+    pub(in crate::cli) confirm: Option<&'a mut Vec<String>>,
+    /// Whether it is only printed.
+    pub(in crate::cli) plan: &'a mut bool,
+}
+
 impl Reaching {
     /// Lets an earlier command line have it, as far as it says anything.
-    pub(in crate::cli) fn renew(&self, selection: &mut SelectionArgs, connection: &mut ConnectionArgs) {
+    pub(in crate::cli) fn renew(&self, earlier: &mut Renewable<'_>) {
         fn put<T: Clone>(then: &mut Option<T>, now: &Option<T>) {
             if now.is_some() {
                 then.clone_from(now);
             }
         }
+        let Execution { connection, limit, pool, output: _, warn_only: _, serial: _ } = earlier.execution;
         put(&mut connection.user, &self.user);
         connection.ask_pass |= self.ask_pass;
-        connection.ask_sudo_pass |= self.ask_sudo_pass;
+        earlier.sudo_password.ask_sudo_pass |= self.ask_sudo_pass;
         put(&mut connection.connect_timeout, &self.connect_timeout);
-        put(&mut connection.command_timeout, &self.command_timeout);
+        put(&mut limit.command_timeout, &self.command_timeout);
         put(&mut connection.host_keys, &self.host_keys);
-        connection.pool = self.pool.unwrap_or(connection.pool);
-        selection.max_hosts = self.max_hosts.unwrap_or(selection.max_hosts);
+        pool.pool = self.pool.unwrap_or(pool.pool);
+        earlier.selection.max_hosts = self.max_hosts.unwrap_or(earlier.selection.max_hosts);
     }
 }
 

@@ -7,13 +7,14 @@ use crate::engine::host::result::StepResult;
 use crate::engine::live::command::{self, Ended, Finished};
 use crate::engine::live::stop::interrupted;
 use crate::engine::plan::PlannedHost;
-use crate::engine::step::command::{self as shared, Means, Prepared};
+use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::{privilege, proof};
 use crate::model::outcome::{Failure, StepStatus};
+use crate::model::privilege::Raising;
 use crate::model::settings::{OnDisconnect, Transport};
-use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
+use crate::model::shell::{self, marks::Token};
 use crate::model::task::{Action, Command};
 use crate::ssh::{Connector, ExecError, ExecRequest, Sent, Session, Stdin};
 
@@ -22,6 +23,9 @@ pub(super) async fn run<C: Connector>(
     command: &Command,
 ) -> Result<StepResult, Failure> {
     if let Command::Raw(line) = command {
+        if let Some(raising) = privilege::raising(cx, cx.step)? {
+            return raised(cx, line, raising).await;
+        }
         let finished = match start(cx, raw(cx.place, line)?).await {
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
@@ -67,6 +71,31 @@ pub(super) async fn scripted<C: Connector>(
     };
     let prepared = shared::prepare(means, &script, token)?;
     Ok(start(cx, prepared).await)
+}
+
+/// Runs a line as another user: as it is, but by the host's interpreter of scripts, as the login shell cannot become
+/// anybody.
+async fn raised<C: Connector>(
+    cx: &mut StepCx<'_, C>,
+    line: &str,
+    raising: Raising,
+) -> Result<StepResult, Failure> {
+    let token = Token::new(rand::random());
+    let script = shell::marked_script(&token, line).map_err(|error| shared::unusable(&error))?;
+    let means = Means {
+        interpreter: &cx.place.shell,
+        raising: Some(raising),
+        reads: Reads::Nothing,
+        terminal: false,
+        tidies: false,
+        on_disconnect: cx.place.on_disconnect,
+        confidential: shared::is_confidential(cx, &script),
+    };
+    let prepared = shared::prepare(means, &script, token)?;
+    Ok(match start(cx, prepared).await {
+        Ok(finished) => shared::outcome(finished, StepStatus::Ok, None),
+        Err(result) => *result,
+    })
 }
 
 /// Starts a command and watches it to its end.

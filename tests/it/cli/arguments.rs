@@ -95,7 +95,7 @@ fn commands_and_flags() {
     For more information, try '--help'.
 
     $ fan exec -H web1 -e a=1 -- true
-    error: -e does not apply to exec: its command is passed on unchanged (help: use a task (`fan run`) for templates)
+    error: -e has no effect in `fan exec` (help: the command is passed on unchanged: use a task (`fan run`) for templates)
 
     $ fan exec -u ro;ot -H web1 -- true
     error: -u: character ";" in user name "ro;ot"
@@ -103,9 +103,10 @@ fn commands_and_flags() {
     $ fan exec --password=hunter2 -H web1 -- true
     error: unexpected argument '--password' found
 
+      tip: a similar argument exists: '--as'
       tip: to pass '--password' as a value, use '-- --password'
 
-    Usage: fan exec [OPTIONS] -- <CMD>...
+    Usage: fan exec --as <USER> -- <CMD>...
 
     For more information, try '--help'.
 
@@ -131,6 +132,77 @@ fn commands_and_flags() {
 
     For more information, try '--help'.
     "#);
+}
+
+#[test]
+fn a_flag_without_effect_is_refused() {
+    let trap = Trap::set();
+    let calls = words(
+        "exec -H web1 -K -- true
+         put -K -H web1 tasks.yaml /tmp/
+         ls -H web1 -e a=1 /tmp
+         ls -H web1 --confirm prod /tmp
+         get --confirm prod -H web1 /tmp/x x
+         ping -K
+         facts --ask-sudo-pass
+         shell -z 5 web1
+         shell -T 5 web1
+         trust -K
+         hosts -z 5
+         run -S deploy:1
+         check -z 5 -t 9
+         check -e a=1 --tags x",
+    );
+    insta::assert_snapshot!(trap.refuses(&trap.fan(), calls), @"
+    $ fan exec -H web1 -K -- true
+    error: -K has no effect: nothing is done with sudo here (help: add -S to work as root, or --as USER)
+
+    $ fan put -K -H web1 tasks.yaml /tmp/
+    error: -K has no effect: nothing is done with sudo here (help: add -S to work as root, or --as USER)
+
+    $ fan ls -H web1 -e a=1 /tmp
+    error: -e has no effect in `fan ls` (help: paths are no templates: {host} stands for the host's name; use a task (`fan run`) for templates)
+
+    $ fan ls -H web1 --confirm prod /tmp
+    error: --confirm has no effect in `fan ls` (help: it is a flag of run, exec, put, sync, shell, retry, resume)
+
+    $ fan get --confirm prod -H web1 /tmp/x x
+    error: --confirm has no effect in `fan get` (help: it is a flag of run, exec, put, sync, shell, retry, resume)
+
+    $ fan ping -K
+    error: -K has no effect in `fan ping` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+
+    $ fan facts --ask-sudo-pass
+    error: --ask-sudo-pass has no effect in `fan facts` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+
+    $ fan shell -z 5 web1
+    error: -z has no effect in `fan shell` (help: it is a flag of run, exec, put, get, sync, ls, check, ping, facts, trust, retry, resume)
+
+    $ fan shell -T 5 web1
+    error: -T has no effect in `fan shell` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, ping, facts, retry, resume)
+
+    $ fan trust -K
+    error: -K has no effect in `fan trust` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+
+    $ fan hosts -z 5
+    error: -z has no effect in `fan hosts` (help: it is a flag of run, exec, put, get, sync, ls, check, ping, facts, trust, retry, resume)
+
+    $ fan run -S deploy:1
+    error: -S has no effect in `fan run` (help: in a task, steps say it: `sudo: true`)
+
+    $ fan check -z 5 -t 9
+    error: -t has no effect: no host is contacted (help: add --connect)
+    error: -z has no effect: no host is contacted (help: add --connect)
+
+    $ fan check -e a=1 --tags x
+    error: -e has no effect: no task is checked (help: name one: fan check TASK)
+    error: --tags has no effect: no task is checked (help: name one: fan check TASK)
+    ");
+    // What is set for all command lines is none of those that have nothing to do with it.
+    let fan = trap.fan().env("FAN_ASK_SUDO_PASS", "true").env("FAN_SET", "a=1").env("FAN_POOL", "3");
+    let ran = fan.run(["exec", "-H", "web1", "--plan", "--", "true"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert_eq!(fan.run(["check"]).code, Some(0));
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod output;
 mod results;
 mod stop;
 mod stopping;
+mod sudo;
 mod terminal;
