@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -168,7 +168,7 @@ const PRINTS: &[&str] = &[
 ];
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
-    Templates::new(&Builtins { env: Arc::new(|_| None), now: "2026-01-02T03:04:05Z".to_owned() })
+    Templates::new(&Builtins::default())
 });
 
 /// A folder with `pwned`, the only program there is, which notes that it ran.

@@ -451,7 +451,8 @@ impl Common {
     pub(super) fn request(self, inventory: &Inventory) -> Request {
         let started_at = clock::now();
         let env = Arc::new(|name: &str| env::var(name).ok());
-        let templates = Templates::new(&Builtins { env, now: started_at.clone() });
+        let templates =
+            Templates::new(&Builtins { env, now: started_at.clone(), yaml: Arc::new(config::read_value) });
         Request {
             run: Arc::from(clock::run_id()),
             title: self.title,

@@ -180,7 +180,7 @@ mod tests {
     use crate::model::value::Value;
 
     fn templates() -> Templates {
-        Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })
+        Templates::new(&Builtins::default())
     }
 
     fn scope() -> Scope {

@@ -52,4 +52,4 @@ pub use json_schema::{FileFormat, json_schema};
 pub use search::find_upwards;
 pub use steps::{check_glob, check_validate};
 pub use tasks::{load_tasks, load_tasks_text};
-pub use vars::load_vars_file;
+pub use vars::{load_vars_file, read_value};

@@ -2,6 +2,7 @@
 //! syntax is checked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::compose::compose;
 use crate::config::fields::{has_template, map};
@@ -37,6 +38,29 @@ pub fn load_vars_file(path: &Path) -> Result<Loaded<Vars>, Diagnostics> {
         None => return Err(Diagnostic::bare(format!("{}: no variables defined", source.name)).into()),
     };
     findings.finish(vars)
+}
+
+/// Reads a text as one value, as a file of variables is read: for `from_yaml`.
+///
+/// # Errors
+/// Where it is no YAML, and why, without a word of the text.
+pub fn read_value(text: &str) -> Result<Value, String> {
+    if text.len() > source::MAX_BYTES {
+        return Err(format!("larger than {} MiB", source::MAX_BYTES / 1024 / 1024));
+    }
+    let mut findings = Findings::default();
+    let root = compose(&Arc::from(""), text, &mut findings);
+    let value = root.map_or(Value::Null, |node| value(&node, Braces::Literal, &mut findings));
+    let errors = findings.take_errors();
+    let Some(first) = errors.errors().first() else { return Ok(value) };
+    // A sign may be shown, a word may be part of a secret.
+    let signs = |part: &str| part.chars().all(|c| c.is_ascii_punctuation());
+    let parts = first.message.split('"').enumerate();
+    let why: Vec<&str> =
+        parts.map(|(index, part)| if index % 2 == 0 || signs(part) { part } else { "..." }).collect();
+    let why = why.join("\"");
+    let place = first.position.as_ref().map(|at| format!("line {}, character {}: ", at.line, at.column));
+    Err(format!("{}{why}", place.unwrap_or_default()))
 }
 
 /// The variables of a `vars:` map.

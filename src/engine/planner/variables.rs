@@ -295,6 +295,9 @@ pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>, text
     if name == FACTS {
         return "add a step `facts: true` before it".to_owned();
     }
+    if let Some(help) = template::in_ansible(name) {
+        return help.to_owned();
+    }
     match did_you_mean(name, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
         None => template::of_another_program(name, text)

@@ -98,7 +98,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         warn_only: false,
         changes: Changes::default(),
         home: None,
-        templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
+        templates: Arc::new(Templates::new(&Builtins::default())),
         secrets: Secrets::default(),
         memory: Memory::default(),
         extra_vars: Layer::default(),

@@ -91,7 +91,7 @@ mod tests {
 
     /// The items, and which of them are wanted.
     fn turned(each: Each, when: Option<&str>) -> Result<Vec<(Value, Option<bool>)>, Failure> {
-        let templates = Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() });
+        let templates = Templates::new(&Builtins::default());
         let mut layer = Layer::new(&Vars::from_iter([("map".to_owned(), json!({"a": 1}))]));
         layer.doubt(["unknown"]);
         let scope = Scope::new().with(layer);

@@ -3,8 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::value::Value;
+
 /// Looks up a variable of the operator's environment.
 pub type EnvLookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// Reads a text as YAML; what is wrong with it otherwise.
+pub type YamlReader = dyn Fn(&str) -> Result<Value, String> + Send + Sync;
 
 /// What templates may ask of the world, answered by the caller.
 #[derive(Clone)]
@@ -13,6 +18,19 @@ pub struct Builtins {
     pub env: Arc<EnvLookup>,
     /// What `now()` returns: the time at which the run began, RFC 3339.
     pub now: String,
+    /// For `from_yaml`.
+    pub yaml: Arc<YamlReader>,
+}
+
+impl Default for Builtins {
+    /// A world without anything: no environment, no clock, no YAML.
+    fn default() -> Self {
+        Self {
+            env: Arc::new(|_| None),
+            now: String::new(),
+            yaml: Arc::new(|_| Err("not available here".to_owned())),
+        }
+    }
 }
 
 impl fmt::Debug for Builtins {

@@ -126,8 +126,7 @@ mod tests {
     use crate::model::value::Vars;
 
     fn templates() -> Templates {
-        let env = Arc::new(|_: &str| None);
-        Templates::new(&Builtins { env, now: String::new() })
+        Templates::new(&Builtins::default())
     }
 
     fn scope() -> Scope {

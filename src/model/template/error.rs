@@ -4,6 +4,7 @@
 use minijinja::{Error, ErrorKind};
 
 use crate::model::suggest::did_you_mean;
+use crate::model::template::ansible;
 use crate::model::template::filters::FUNCTIONS;
 use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, as_text, at, is_path, shortened};
 use crate::model::template::scope::Scope;
@@ -92,8 +93,10 @@ pub(super) fn convert(error: &Error, text: &str, syntax: Syntax, scope: Option<&
         ErrorKind::SyntaxError => syntax_error(detail, text, syntax, offset),
         ErrorKind::UnknownFunction => {
             let name = detail.trim_end_matches(" is unknown");
-            let help =
-                did_you_mean(name, FUNCTIONS.iter().copied()).map(|other| format!("did you mean {other:?}?"));
+            let near = || did_you_mean(name, FUNCTIONS.iter().copied());
+            let help = ansible::function(name)
+                .map(str::to_owned)
+                .or_else(|| near().map(|other| format!("did you mean {other:?}?")));
             at(text, offset, format!("unknown function {name:?}"), help)
         }
         ErrorKind::OutOfFuel => {
@@ -178,6 +181,9 @@ fn find_name(code: &str, name: &str) -> Option<usize> {
 
 /// Offers a name that exists: a variable, or a key of the map that a dotted name goes through.
 fn similar(name: &str, scope: &Scope) -> Option<String> {
+    if let Some(help) = ansible::variable(name.split('.').next().unwrap_or(name)) {
+        return Some(help.to_owned());
+    }
     let other = match name.rsplit_once('.') {
         None => did_you_mean(name, scope.names())?.to_owned(),
         Some((parent, key)) => {

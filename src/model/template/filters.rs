@@ -1,73 +1,138 @@
-//! Filters and functions of templates. Owns which exist; refuses those that would get a value past the shell
-//! quoting unseen (only `raw` does, and it shows in review).
+//! Filters, tests and functions of templates. Owns which exist; refuses those that would get a value past the shell
+//! quoting unseen (only `raw` does, and it shows in review), that look at a disk, or that say another thing each time.
+//!
+//! What a filter makes has bounded room (`given`).
+
+mod data;
+mod given;
+mod lists;
+mod paths;
+mod results;
+mod search;
+mod text;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, StringInput, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, State, Value};
 
 use crate::model::shell::quote_word;
 use crate::model::template::builtins::Builtins;
+use crate::model::template::filters::given::BoundedText;
 use crate::model::template::problem::ValueProblem;
 use crate::model::template::record::last;
 use crate::model::template::spelled::Spelled;
-use crate::model::template::value::{item_text, to_json, to_text, to_texts};
+use crate::model::template::value::{item_text, to_text, to_texts};
 
 /// Every filter, sorted.
 pub(super) const FILTERS: &[&str] = &[
     "abs",
     "attr",
+    "b64decode",
+    "b64encode",
+    "basename",
     "batch",
     "bool",
     "capitalize",
     "chain",
+    "checksum",
+    "combine",
+    "comment",
     "count",
     "d",
     "default",
+    "dict2items",
     "dictsort",
+    "difference",
+    "dirname",
+    "expanduser",
+    "extract",
     "first",
+    "flatten",
     "float",
     "format",
     "from_json",
+    "from_yaml",
     "groupby",
+    "hash",
+    "human_readable",
+    "human_to_bytes",
     "indent",
     "int",
+    "intersect",
     "items",
+    "items2dict",
     "join",
     "last",
     "length",
     "lines",
     "list",
     "lower",
+    "mandatory",
     "map",
     "max",
+    "md5",
     "min",
+    "normpath",
+    "path_join",
     "pprint",
+    "product",
     "quote",
     "raw",
+    "regex_escape",
+    "regex_findall",
+    "regex_replace",
+    "regex_search",
     "reject",
     "rejectattr",
+    "relpath",
     "replace",
     "reverse",
     "round",
     "select",
     "selectattr",
+    "sha1",
     "slice",
     "sort",
     "split",
+    "splitext",
     "string",
+    "subelements",
     "sum",
+    "symmetric_difference",
+    "ternary",
     "title",
+    "to_json",
+    "to_nice_json",
+    "to_nice_yaml",
+    "to_yaml",
     "tojson",
     "trim",
+    "truncate",
+    "type_debug",
+    "union",
     "unique",
     "upper",
+    "urldecode",
+    "urlencode",
+    "urlsplit",
     "zip",
+    "zip_longest",
 ];
 
 /// Every test that is a word, sorted.
 pub(super) const TESTS: &[&str] = &[
+    "abs",
+    "all",
+    "any",
     "boolean",
+    "change",
+    "changed",
+    "contains",
     "defined",
     "divisibleby",
     "endingwith",
@@ -75,7 +140,10 @@ pub(super) const TESTS: &[&str] = &[
     "equalto",
     "escaped",
     "even",
+    "failed",
+    "failure",
     "false",
+    "falsy",
     "filter",
     "float",
     "ge",
@@ -84,33 +152,48 @@ pub(super) const TESTS: &[&str] = &[
     "in",
     "int",
     "integer",
+    "issubset",
+    "issuperset",
     "iterable",
     "le",
     "lessthan",
     "lower",
     "lt",
     "mapping",
+    "match",
     "ne",
     "none",
     "number",
     "odd",
+    "regex",
     "safe",
     "sameas",
+    "search",
     "sequence",
+    "skip",
+    "skipped",
     "startingwith",
     "string",
+    "subset",
+    "succeeded",
+    "success",
+    "successful",
+    "superset",
     "test",
     "true",
+    "truthy",
     "undefined",
     "upper",
+    "version",
+    "version_compare",
 ];
 
 /// Every function, sorted.
 pub(super) const FUNCTIONS: &[&str] = &["dict", "env", "namespace", "now", "range"];
 
 /// Adds what text and expressions have.
-pub(super) fn add_text(environment: &mut Environment<'_>) {
-    add_common(environment);
+pub(super) fn add_text(environment: &mut Environment<'_>, builtins: &Builtins) {
+    add_common(environment, builtins);
     environment.add_filter("raw", |value: Value| value);
     environment.add_filter("quote", |value: Value| -> Result<Value, Error> {
         if value.is_undefined() { Ok(value) } else { Ok(Value::from(quote(&value)?)) }
@@ -118,8 +201,8 @@ pub(super) fn add_text(environment: &mut Environment<'_>) {
 }
 
 /// Adds what scripts have.
-pub(super) fn add_shell(environment: &mut Environment<'_>) {
-    add_common(environment);
+pub(super) fn add_shell(environment: &mut Environment<'_>, builtins: &Builtins) {
+    add_common(environment, builtins);
     // An undefined value goes on as it is: the formatter's error names the variable.
     environment.add_filter("raw", |value: Value| -> Result<Value, Error> {
         if value.is_undefined() { Ok(value) } else { Ok(Value::from_object(Spelled::Raw(to_text(&value)?))) }
@@ -133,15 +216,16 @@ pub(super) fn add_shell(environment: &mut Environment<'_>) {
     });
 }
 
-fn add_common(environment: &mut Environment<'_>) {
+fn add_common(environment: &mut Environment<'_>, builtins: &Builtins) {
     environment.add_filter("join", join);
     environment.add_filter("last", last);
     environment.add_filter("string", string);
-    environment.add_filter("from_json", |text: StringInput<'_>| {
-        serde_json::from_str::<Value>(text.as_str())
-            .map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("not JSON: {error}")))
-    });
-    environment.add_filter("tojson", tojson);
+    text::add(environment);
+    search::add(environment);
+    paths::add(environment, builtins);
+    lists::add(environment);
+    data::add(environment, builtins);
+    results::add(environment);
 }
 
 /// Adds `env()` and `now()`.
@@ -190,29 +274,13 @@ fn join(
         // Without a list of the texts, which may be many times as large as they are.
         ValueKind::Seq | ValueKind::Iterable if plain => {
             let joiner = joiner.as_ref().map_or("", |joiner| joiner.as_str());
-            let mut joined = String::new();
+            let mut joined = BoundedText::default();
             for (index, item) in value.try_iter()?.enumerate() {
-                joined.push_str(if index == 0 { "" } else { joiner });
-                joined.push_str(&item_text(&item)?);
+                joined.push(if index == 0 { "" } else { joiner })?;
+                joined.push(&item_text(&item)?)?;
             }
-            Ok(Value::from(joined))
+            Ok(Value::from(joined.finish()))
         }
         _ => minijinja::filters::join(state, value, joiner, attribute, options),
     }
-}
-
-/// JSON as any program writes it. MiniJinja's own escapes for HTML and marks its result as safe.
-fn tojson(value: &Value, indent: Option<usize>) -> Result<String, Error> {
-    if value.is_undefined() {
-        return Err(ValueProblem::Undefined.into());
-    }
-    let json = to_json(value)?;
-    let Some(width) = indent else { return Ok(json.to_string()) };
-    let indent = " ".repeat(width.min(16));
-    let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    serde::Serialize::serialize(&json, &mut serializer)
-        .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -13,8 +13,10 @@
 //! - `twice`: values in places that a shell evaluates once more, which are refused
 //! - `reread`: values that a second shell reads, for warnings
 //! - `sides`: both sides of a comparison that is false, for messages
+//! - `ansible`: what to write for what only Ansible has
 //! - `error`: what went wrong, in the words and at the place of the user's text
 
+mod ansible;
 mod builtins;
 mod doubt;
 mod error;
@@ -42,5 +44,5 @@ pub use crate::model::template::item::FileCommand;
 pub use crate::model::template::problem::{MAX_EXPANSION, Syntax, TemplateError};
 pub use crate::model::template::scope::{Layer, Scope};
 pub use crate::model::template::templates::{
-    Templates, check, count_holes, doubtful, names, of_another_program, paths, place,
+    Templates, check, count_holes, doubtful, in_ansible, names, of_another_program, paths, place,
 };

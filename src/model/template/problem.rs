@@ -23,6 +23,9 @@ pub(super) enum Wants {
 /// The most items of a list that is taken out of the engine: each takes many times the room of its text.
 pub(super) const MAX_ITEMS: usize = 100_000;
 
+/// How deep lists and maps may lie in each other in a value that is taken out of the engine.
+pub(super) const MAX_LEVELS: usize = 128;
+
 /// The most that one template may expand to, in bytes.
 pub const MAX_EXPANSION: usize = 1024 * 1024;
 
@@ -74,6 +77,8 @@ pub(super) enum ValueProblem {
     TooLong,
     /// A list of more items than a value may have.
     TooMany,
+    /// Lists and maps in each other, deeper than [`MAX_LEVELS`].
+    TooDeep,
     /// An environment variable that is not set.
     Unset(String),
     /// No spelling gives this value here.
@@ -138,6 +143,7 @@ impl ValueProblem {
                     Some("take a part of it: [:1000]".to_owned()),
                 )
             }
+            Self::TooDeep => (format!("{subject} has more than {MAX_LEVELS} levels of lists and maps"), None),
             Self::Unset(name) => (
                 format!("environment variable {name} is not set"),
                 Some(format!("set it, or write env('{name}', 'default')")),

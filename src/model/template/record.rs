@@ -122,8 +122,7 @@ mod tests {
         let result =
             |stdout: &str| json!({"stdout": stdout, "stderr": "", "rc": 0, "skipped": false, "ok": true});
         let vars = json!({"out": result("a\nb\r\n\nd"), "nothing": result(""), "all": {"results": [result("x\ny")], "stdout": "x\ny", "rc": 0, "skipped": false}});
-        let env = Arc::new(|_: &str| None);
-        let templates = Templates::new(&Builtins { env, now: String::new() });
+        let templates = Templates::new(&Builtins::default());
         let scope = Scope::new().with(Layer::new(vars.as_object().unwrap()));
         templates.eval_value(expression, &scope).unwrap_or_else(|error| panic!("{expression}: {error:?}"))
     }

@@ -109,8 +109,7 @@ mod tests {
         let vars =
             json!({"version": 9, "name": "web", "list": ["a"], "long": "x".repeat(200), "empty": null});
         let vars: Vars = vars.as_object().unwrap().clone();
-        let env = std::sync::Arc::new(|_: &str| None);
-        let templates = Templates::new(&Builtins { env, now: String::new() });
+        let templates = Templates::new(&Builtins::default());
         templates.sides(expression, &Scope::new().with(Layer::new(&vars)), values)
     }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::model::suggest::did_you_mean;
+use crate::model::template::ansible;
 use crate::model::template::filters::{FILTERS, TESTS};
 use crate::model::template::parts::{Segment, end_of_string, prepared, segments};
 use crate::model::template::problem::{Syntax, TemplateError, at};
@@ -164,15 +165,16 @@ fn lint_names(text: &str, segment: &Segment<'_>, tokens: &[CodeToken<'_>]) -> Re
         let test = name != "not"
             && (is(before(1)) && !before(2).is_some_and(|t| t.is(b'.'))
                 || (before(1).and_then(CodeToken::word) == Some("not") && is(before(2))));
-        let (kind, known) = match (filter, test) {
-            (true, _) => ("filter", FILTERS),
-            (false, true) => ("test", TESTS),
+        let (kind, known, elsewhere) = match (filter, test) {
+            (true, _) => ("filter", FILTERS, ansible::filter(name)),
+            (false, true) => ("test", TESTS, ansible::test(name)),
             (false, false) => continue,
         };
         if !known.contains(&name) {
             let help = match (name, did_you_mean(name, known.iter().copied())) {
                 ("safe", _) => Some("write | raw to put a value into a script unquoted".to_owned()),
                 ("escape" | "e", _) => Some("values in scripts are quoted by themselves".to_owned()),
+                (_, _) if elsewhere.is_some() => elsewhere.map(str::to_owned),
                 (_, Some(other)) => Some(format!("did you mean {other:?}?")),
                 (_, None) => None,
             };

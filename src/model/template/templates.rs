@@ -14,7 +14,7 @@ use crate::model::template::output::render;
 use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, at};
 use crate::model::template::scope::{Root, Scope};
 use crate::model::template::text::Template;
-use crate::model::template::{doubt, error, filters, parts, reread, script, source, value};
+use crate::model::template::{ansible, doubt, error, filters, parts, reread, script, source, value};
 use crate::model::value::{Value, Vars};
 
 /// Instructions that one rendering may take: some seconds of work, far above a loop over ten thousand hosts.
@@ -39,10 +39,10 @@ impl Templates {
     /// Builds the engine.
     pub fn new(builtins: &Builtins) -> Self {
         let mut text = environment();
-        filters::add_text(&mut text);
+        filters::add_text(&mut text, builtins);
         text.set_formatter(value::write_text);
         let mut shell = environment();
-        filters::add_shell(&mut shell);
+        filters::add_shell(&mut shell, builtins);
         shell.set_formatter(script::write_mark);
         for environment in [&mut text, &mut shell] {
             filters::add_functions(environment, builtins);
@@ -177,6 +177,11 @@ pub fn check(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
 /// How to write an undefined name that may stand between braces of another program in a text (`{{end}}` of Go).
 pub fn of_another_program(name: &str, text: &str) -> Option<String> {
     error::foreign(name, text)
+}
+
+/// What to write in the place of a variable that Ansible has.
+pub fn in_ansible(name: &str) -> Option<&'static str> {
+    ansible::variable(name)
 }
 
 /// How often a text names a file by `%s`; in values, tags and comments it does not.

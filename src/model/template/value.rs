@@ -4,7 +4,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Output, State, Value};
 
-use crate::model::template::problem::{MAX_ITEMS, ValueProblem};
+use crate::model::template::problem::{MAX_ITEMS, MAX_LEVELS, ValueProblem};
 use crate::model::template::record::RegisteredRecord;
 use crate::model::value::{Value as Json, Vars};
 
@@ -59,6 +59,12 @@ pub(super) fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
 
 /// Takes a value out of the engine with its type.
 pub(super) fn to_json(value: &Value) -> Result<Json, ValueProblem> {
+    json_within(value, MAX_LEVELS)
+}
+
+/// The same of a value that may be so many levels deep: a template can build one that no stack would hold.
+fn json_within(value: &Value, levels: usize) -> Result<Json, ValueProblem> {
+    let deeper = levels.checked_sub(1).ok_or(ValueProblem::TooDeep)?;
     if let Some(record) = value.downcast_object_ref::<RegisteredRecord>() {
         return Ok(Json::Object(Vars::clone(record.fields())));
     }
@@ -73,7 +79,7 @@ pub(super) fn to_json(value: &Value) -> Result<Json, ValueProblem> {
                 if list.len() >= MAX_ITEMS {
                     return Err(ValueProblem::TooMany);
                 }
-                list.push(to_json(&item)?);
+                list.push(json_within(&item, deeper)?);
             }
             Json::Array(list)
         }
@@ -81,7 +87,7 @@ pub(super) fn to_json(value: &Value) -> Result<Json, ValueProblem> {
             let mut map = Vars::new();
             for key in value.try_iter().map_err(|_| ValueProblem::NoText)? {
                 let entry = value.get_item(&key).map_err(|_| ValueProblem::NoText)?;
-                map.insert(to_text(&key)?, to_json(&entry)?);
+                map.insert(to_text(&key)?, json_within(&entry, deeper)?);
             }
             Json::Object(map)
         }

@@ -137,7 +137,7 @@ fn request() -> Request {
         extra_vars: Vars::new(),
         extra_given: Default::default(),
         secrets: Secrets::default(),
-        templates: Arc::new(Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })),
+        templates: Arc::new(Templates::new(&Builtins::default())),
         pool: 8,
         warn_only: false,
         changes: Changes::default(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
@@ -21,7 +21,7 @@ use crate::model::template::templates::Templates;
 use crate::model::value::{Value, Vars};
 
 fn templates() -> Templates {
-    Templates::new(&Builtins { env: Arc::new(|_| None), now: String::new() })
+    Templates::new(&Builtins::default())
 }
 
 fn render(script: &str, vars: Value) -> Result<String, TemplateError> {
