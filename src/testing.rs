@@ -20,7 +20,7 @@ pub mod event {
 
 pub mod model {
     pub mod endpoint {
-        pub use crate::model::endpoint::{Agent, Endpoint, Password};
+        pub use crate::model::endpoint::{Agent, Endpoint, NamedBy, Password};
     }
 
     pub mod inventory {

@@ -27,10 +27,15 @@ use crate::model::shard::Shard;
 use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
 use crate::model::{name, range, target};
-use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring};
+use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring, holds_key};
 
 /// Reads the inventory that the user named, or the nearest `inventory.yaml` upward; none is an empty one.
 pub(super) fn inventory(named: Option<&Path>, max_hosts: usize) -> Result<Inventory, CliError> {
+    if let Some((path, key)) = named.and_then(|path| Some((path.display(), holds_key(path)?))) {
+        return Err(Diagnostic::bare(format!("-i {path}: this is {key}, and -i names the inventory"))
+            .help(format!("a key is named by --identity {path}"))
+            .into());
+    }
     match find(named, "inventory.yaml")? {
         Some(path) => Ok(told(config::load_inventory(&path, max_hosts)?)),
         None => Ok(Inventory::empty()),
@@ -201,6 +206,10 @@ pub(super) fn settings(args: &ConnectionArgs) -> Result<Settings, CliError> {
         name::check_user_name(user).map_err(|message| CliError::input(format!("-u: {message}")))?;
         settings.user = Some(Sourced::new(user.clone(), Origin::CommandLine("--user")));
     }
+    if !args.identity.is_empty() {
+        let files = args.identity.iter().map(|file| file.display().to_string()).collect();
+        settings.identity = Some(Sourced::new(files, Origin::CommandLine("--identity")));
+    }
     if let Some(gateway) = &args.gateway {
         let hops: Vec<String> = gateway.split(',').map(|hop| hop.trim().to_owned()).collect();
         if hops.iter().any(String::is_empty) {
@@ -287,8 +296,8 @@ pub(super) fn operator(inventory: &Inventory) -> Operator {
     let default_identities = DEFAULT_IDENTITIES
         .iter()
         .filter_map(|name| ssh.as_ref().map(|ssh| ssh.join(name)))
-        // One that cannot be used was not asked for: the agent may still do.
-        .filter(|path| probe.load(path).is_ok())
+        // One that cannot be used was not asked for. Its public half still says which of the agent's keys to prefer.
+        .filter(|path| probe.load(path).is_ok() || probe.get(path).is_some_and(|key| key.public().is_some()))
         .collect();
     let own_known_hosts = ssh.iter().flat_map(|ssh| [ssh.join("known_hosts"), ssh.join("known_hosts2")]);
     let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from);

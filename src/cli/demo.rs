@@ -17,7 +17,7 @@ use crate::config;
 use crate::engine::plan::{Locking, Plan, PlannedTask};
 use crate::engine::planner::TaskCall;
 use crate::model::action::DoneAt;
-use crate::model::endpoint::Agent;
+use crate::model::endpoint::{Agent, NamedBy};
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
 use crate::model::outcome::ExitCode;
@@ -163,7 +163,7 @@ fn moved_into(plan: Plan, sandbox: &Sandbox) -> Plan {
         endpoint.port = double.address.port();
         endpoint.user = Arc::from(sandbox.user());
         endpoint.identities = Arc::clone(&identities);
-        endpoint.identities_named = true;
+        endpoint.identities_named = NamedBy::User;
         endpoint.identities_only = true;
         endpoint.certificates = Arc::from([]);
         endpoint.agent = Agent::Off;

@@ -68,6 +68,17 @@ pub enum Agent {
     },
 }
 
+/// Who named the files of keys: that decides what becomes of those that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// Nobody: they are OpenSSH's default files, passed over in silence.
+    Nobody,
+    /// ssh_config, which may be shared by machines that have other keys: a warning, as long as there is another way in.
+    SshConfig,
+    /// The inventory or the command line: an error.
+    User,
+}
+
 /// A password on its way from where it is kept to where it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
@@ -100,12 +111,14 @@ pub struct Endpoint {
     pub user: Arc<str>,
     /// Key files, in the order in which they are offered. Missing default ones were left out.
     pub identities: Arc<[PathBuf]>,
-    /// The user named `identities`. Default ones that are of no use are passed over instead of being errors.
-    pub identities_named: bool,
+    /// Who named `identities`.
+    pub identities_named: NamedBy,
     /// Offer only `identities`, whatever the agent holds.
     pub identities_only: bool,
     /// Certificates for the keys, beside those that stand next to their key files.
     pub certificates: Arc<[PathBuf]>,
+    /// Who named `certificates`.
+    pub certificates_named: NamedBy,
     /// The agent.
     pub agent: Agent,
     /// Give the host access to the agent.
@@ -141,9 +154,10 @@ impl Endpoint {
             port,
             user: Arc::from(user),
             identities: Arc::from([]),
-            identities_named: true,
+            identities_named: NamedBy::User,
             identities_only: false,
             certificates: Arc::from([]),
+            certificates_named: NamedBy::User,
             agent: Agent::Off,
             forward_agent: false,
             password: None,

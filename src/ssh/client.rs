@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{Instrument, debug};
 
 use crate::event::Timings;
-use crate::model::endpoint::{Agent, Endpoint};
+use crate::model::endpoint::{Agent, Endpoint, NamedBy};
 use crate::model::settings::Transport;
 use crate::ssh::agent::forward::Forward;
 use crate::ssh::agent::{AgentPatience, Agents};
@@ -273,7 +273,7 @@ impl SshConnector {
     /// Waits before dialling when the agent is a person with a token, unless a key file will probably do.
     async fn agent_turn(&self, endpoint: &Endpoint) -> Option<OwnedSemaphorePermit> {
         let Agent::Socket { path, .. } = &endpoint.agent else { return None };
-        let has_file = endpoint.identities_named
+        let has_file = endpoint.identities_named != NamedBy::Nobody
             && endpoint
                 .identities
                 .iter()

@@ -73,6 +73,9 @@ pub(in crate::cli) struct ConnectionArgs {
     /// Login name; overrides the inventory.
     #[arg(short, long, value_name = "NAME", env = "FAN_USER")]
     pub(in crate::cli) user: Option<String>,
+    /// Private key file (or a public key whose other half the agent holds) to offer first, as ssh's -i; repeatable.
+    #[arg(long, value_name = "FILE", env = "FAN_IDENTITY")]
+    pub(in crate::cli) identity: Vec<PathBuf>,
     /// Gateways (bastions), nearest first: inventory names or [user@]address[:port]; `none` connects directly.
     #[arg(short, long, short_alias = 'J', value_name = "HOPS", env = "FAN_GATEWAY")]
     pub(in crate::cli) gateway: Option<String>,

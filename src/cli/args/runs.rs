@@ -41,6 +41,9 @@ pub(in crate::cli) struct Reaching {
     /// Login name; overrides the run's and the inventory's.
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
+    /// Private key file to offer first, as in `fan run`.
+    #[arg(long, value_name = "FILE")]
+    identity: Vec<PathBuf>,
     /// Ask once for a login password, for hosts that accept no key.
     #[arg(short = 'k', long)]
     ask_pass: bool,
@@ -88,6 +91,9 @@ impl Reaching {
         }
         let Execution { connection, limit, pool, output: _, warn_only: _, serial: _ } = earlier.execution;
         put(&mut connection.user, &self.user);
+        if !self.identity.is_empty() {
+            connection.identity.clone_from(&self.identity);
+        }
         connection.ask_pass |= self.ask_pass;
         earlier.sudo_password.ask_sudo_pass |= self.ask_sudo_pass;
         put(&mut connection.connect_timeout, &self.connect_timeout);

@@ -10,7 +10,7 @@ use crate::cli::prompt::{PromptError, Prompter};
 use crate::cli::secrets::source::{Purpose, read_now, run};
 use crate::cli::secrets::{memory, source};
 use crate::engine::plan::Plan;
-use crate::model::endpoint::{Agent, Endpoint, Password, Whole};
+use crate::model::endpoint::{Agent, Endpoint, NamedBy, Password, Whole};
 use crate::model::position::Diagnostic;
 use crate::model::redact::{MIN_SECRET, Redactor};
 use crate::model::secret::{Secret, SecretSource};
@@ -21,17 +21,42 @@ use crate::ssh::keys::{Identity, KeyError, Keyring};
 /// How often a passphrase may be wrong.
 const TRIES: usize = 3;
 
-/// Reads everything that needs neither a host nor the user; errors are bad input.
-pub(in crate::cli) fn check(plan: &Plan) -> Result<Keyring, CliError> {
+/// Reads everything that needs neither a host nor the user nor an agent; errors are bad input.
+pub(in crate::cli) fn check(plan: &Plan) -> Result<(), CliError> {
+    let (keyring, mut problems) = look(plan);
+    for (path, unusable) in keyring.unusable() {
+        let public = keyring.get(&path).is_some_and(|key| key.public().is_some());
+        let mut users = endpoints(plan).filter(|endpoint| endpoint.identities.contains(&path));
+        // What an agent holds is not known here.
+        let hopeless =
+            |user: &Endpoint| user.identities_named == NamedBy::User && (!public || user.agent == Agent::Off);
+        if users.any(hopeless) {
+            problems.push(diagnostic(without_agent(&unusable.error, public)));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(CliError::Input(problems)) }
+}
+
+/// Reads the files of keys, and the secrets that are to be had at once.
+fn look(plan: &Plan) -> (Keyring, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut keyring = Keyring::default();
-    let mut seen = BTreeSet::new();
+    let mut certificates = BTreeSet::new();
     for endpoint in endpoints(plan) {
-        for path in endpoint.identities.iter().filter(|path| seen.insert(*path)) {
-            problems.extend(keyring.load(path).err().map(diagnostic));
+        for path in endpoint.identities.iter() {
+            // A file that is no good is in the ring as such.
+            let _ = keyring.load(path);
         }
-        for path in endpoint.certificates.iter().filter(|path| seen.insert(*path)) {
-            problems.extend(keyring.load_certificate(path).err().map(diagnostic));
+        for path in endpoint.certificates.iter() {
+            let is_own = endpoint.certificates_named == NamedBy::User;
+            if !certificates.insert((path, is_own)) {
+                continue;
+            }
+            match keyring.load_certificate(path) {
+                Ok(()) => {}
+                Err(error) if is_own => problems.push(diagnostic(error)),
+                Err(error) => talk(&passed_over(&error)),
+            }
         }
     }
     if problems.is_empty() {
@@ -48,7 +73,7 @@ pub(in crate::cli) fn check(plan: &Plan) -> Result<Keyring, CliError> {
     for warning in keyring.take_warnings() {
         talk(&format!("warning: {warning}"));
     }
-    if problems.is_empty() { Ok(keyring) } else { Err(CliError::Input(problems)) }
+    (keyring, problems)
 }
 
 /// Names the secrets that are too short to be looked for.
@@ -77,10 +102,13 @@ pub(in crate::cli) async fn prepare(
     if !sources(&plan).is_empty() || plan.secrets.values().next().is_some() {
         memory::close();
     }
-    let mut keyring = check(&plan)?;
+    let (mut keyring, mut problems) = look(&plan);
     let (plan, held) = survey(plan, &keyring).await?;
+    problems.extend(unusable(&plan, &mut keyring, &held));
+    if !problems.is_empty() {
+        return Err(CliError::Input(problems));
+    }
     let mut secrets = HashMap::new();
-    let mut problems = Vec::new();
     for source in sources(&plan) {
         let read = match source {
             SecretSource::Env(_) | SecretSource::File(_) => read_now(source, Purpose::Password),
@@ -204,6 +232,10 @@ fn keyless_certificates(plan: &Plan, keyring: &Keyring) -> Vec<Diagnostic> {
         if endpoint.agent != Agent::Off || identities().any(|identity| identity.public().is_none()) {
             continue;
         }
+        // One that ssh_config names for many hosts may be for others.
+        if endpoint.certificates_named != NamedBy::User {
+            continue;
+        }
         for path in endpoint.certificates.iter() {
             let Some(certified) = keyring.certified(path) else { continue };
             let mut publics = identities().filter_map(Identity::public);
@@ -264,6 +296,69 @@ async fn survey(
     if problems.is_empty() { Ok((plan, held)) } else { Err(CliError::Input(problems)) }
 }
 
+/// What is wrong with a file whose other half, if the public one is known, no agent holds.
+fn without_agent(error: &KeyError, is_public_known: bool) -> KeyError {
+    if !is_public_known {
+        return error.clone();
+    }
+    let hint = error.hint.as_deref().unwrap_or("name another key");
+    KeyError {
+        path: error.path.clone(),
+        message: format!("{}, and no agent holds the key", error.message),
+        hint: Some(format!("{hint}, or load the key into the agent (ssh-add)")),
+    }
+}
+
+/// What is said of a file of ssh_config's that is of no use here.
+fn passed_over(error: &KeyError) -> String {
+    let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("warning: {error}; continuing without it{hint}")
+}
+
+/// Judges the files without a private key that can be used, now that it is known what the agents hold. A key that one
+/// of them holds is left to it. What ssh_config names is an error only where it leaves a host without any way in.
+fn unusable(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<HeldKey>>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (path, unusable) in keyring.unusable() {
+        let users: Vec<&Endpoint> =
+            endpoints(plan).filter(|endpoint| endpoint.identities.contains(&path)).collect();
+        let public = keyring.get(&path).and_then(Identity::public);
+        if public.is_some_and(|key| users.iter().any(|user| agent::holds(keys_of(user, held), key))) {
+            keyring.leave_to_agent(&path);
+            continue;
+        }
+        let error = without_agent(&unusable.error, public.is_some());
+        if users.iter().any(|user| user.identities_named == NamedBy::User) {
+            problems.push(diagnostic(error));
+            continue;
+        }
+        let mut shared = users.iter().filter(|user| user.identities_named == NamedBy::SshConfig).peekable();
+        if shared.peek().is_none() {
+            continue;
+        }
+        match shared.find(|user| !has_way_in(user, keyring, held)) {
+            None => talk(&passed_over(&error)),
+            Some(user) => {
+                let message = format!("{error}; {} has no other key or password", user.name);
+                let help =
+                    "ssh_config names it: --identity, or `identity:` in the inventory, takes its place";
+                problems.push(Diagnostic::bare(message).help(help));
+            }
+        }
+    }
+    problems
+}
+
+/// Whether a host may be logged in to without a key that nobody opened yet.
+fn has_way_in(endpoint: &Endpoint, keyring: &Keyring, held: &HashMap<PathBuf, Vec<HeldKey>>) -> bool {
+    let mut identities = endpoint.identities.iter().filter_map(|path| keyring.get(path));
+    let keys = keys_of(endpoint, held);
+    let by_agent = |key: &Identity| key.public().is_some_and(|public| agent::holds(keys, public));
+    endpoint.password.is_some()
+        || (!endpoint.identities_only && !keys.is_empty())
+        || identities.any(|key| matches!(key, Identity::Private(_)) || by_agent(key))
+}
+
 /// The encrypted keys that need a passphrase. Those held by agents are left to them.
 fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<HeldKey>>) -> Vec<PathBuf> {
     let mut wanted = Vec::new();
@@ -280,18 +375,17 @@ fn locked(plan: &Plan, keyring: &mut Keyring, held: &HashMap<PathBuf, Vec<HeldKe
             keyring.leave_to_agent(&path);
             continue;
         }
-        // A default key that nobody named is worth a question only where there is no other way in.
+        // A key that the user did not name is worth a question only where there is no other way in.
         let needed = users.iter().any(|endpoint| {
-            endpoint.identities_named
-                || (endpoint.password.is_none()
-                    && keys_of(endpoint, held).is_empty()
-                    && !endpoint
-                        .identities
-                        .iter()
-                        .any(|path| matches!(keyring.get(path), Some(Identity::Private(_)))))
+            endpoint.identities_named == NamedBy::User || !has_way_in(endpoint, keyring, held)
         });
         if needed {
             wanted.push(path);
+        } else if users.iter().any(|endpoint| endpoint.identities_named == NamedBy::SshConfig) {
+            let shown = path.display();
+            talk(&format!(
+                "warning: {shown}: the key is encrypted; continuing without it (to use it: ssh-add {shown})"
+            ));
         }
     }
     wanted

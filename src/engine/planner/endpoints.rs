@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::planner::request::{Operator, Request};
 use crate::engine::planner::ssh_config::Consulted;
-use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, Password, Whole};
+use crate::model::endpoint::{Agent, Deadlines, Endpoint, KEEPALIVE_INTERVAL, NamedBy, Password, Whole};
 use crate::model::host_key::{HostKeyRules, Pin};
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::position::Diagnostic;
@@ -72,11 +72,12 @@ impl HostPlanner<'_> {
                 Some(files) => self.shared.paths(&files.value, operator),
                 None => self.shared.default_identities(operator),
             },
-            identities_named: settings.identity.is_some(),
+            identities_named: named_by(settings.identity.as_ref()),
             identities_only: settings.identities_only.is_some_and(|only| only.value),
             certificates: self
                 .shared
                 .paths(settings.certificates.as_ref().map_or(&[], |files| files.value.as_slice()), operator),
+            certificates_named: named_by(settings.certificates.as_ref()),
             agent: agent(settings.agent.as_ref(), operator),
             forward_agent: settings.forward_agent.is_some_and(|forward| forward.value),
             password: settings.password.map(|source| Password::At(source.value)),
@@ -121,6 +122,16 @@ fn deadlines(settings: &Settings) -> Deadlines {
         deadlines.channel = limit.value;
     }
     deadlines
+}
+
+fn named_by<T>(setting: Option<&Sourced<T>>) -> NamedBy {
+    match setting.map(|setting| &setting.origin) {
+        None => NamedBy::Nobody,
+        Some(Origin::SshConfig(_)) => NamedBy::SshConfig,
+        Some(Origin::Defaults(_) | Origin::Role(..) | Origin::Host(_) | Origin::CommandLine(_)) => {
+            NamedBy::User
+        }
+    }
 }
 
 fn agent(setting: Option<&Sourced<AgentSetting>>, operator: &Operator) -> Agent {

@@ -8,7 +8,7 @@ use russh::MethodKind;
 use russh::client::Handle;
 use russh::keys::{Algorithm, HashAlg};
 
-use crate::model::endpoint::{Agent, Endpoint};
+use crate::model::endpoint::{Agent, Endpoint, NamedBy};
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::agent::{AgentConnection, Agents, HeldKey, holds, is_consulted};
 use crate::ssh::auth::attempts::{Attempts, AuthAnswer, LoginStep};
@@ -84,7 +84,7 @@ enum KeySource {
 
 /// The order of the sources: what the user named, or what `ssh` does.
 fn sources(endpoint: &Endpoint) -> VecDeque<KeySource> {
-    let order = if endpoint.identities_named {
+    let order = if endpoint.identities_named != NamedBy::Nobody {
         [KeySource::Files, KeySource::Agent]
     } else {
         [KeySource::Agent, KeySource::Files]
@@ -162,7 +162,10 @@ impl LoginAttempt<'_> {
                 Some(Identity::AgentOnly(_)) if self.endpoint.agent == Agent::Off => {
                     self.attempts.note(format!("{shown} needs an agent, and there is none"));
                 }
-                Some(Identity::AgentOnly(_) | Identity::Private(_)) | None => {}
+                Some(Identity::Unusable(unusable)) if self.endpoint.identities_named != NamedBy::Nobody => {
+                    self.attempts.note(unusable.error.to_string());
+                }
+                Some(Identity::AgentOnly(_) | Identity::Private(_) | Identity::Unusable(_)) | None => {}
             }
         }
     }

@@ -78,6 +78,23 @@ pub(super) fn read_public(path: &Path, limit: u64) -> Result<Zeroizing<String>, 
     read(file, limit)
 }
 
+/// Whether a file is a key for SSH, by its first line: `a private key`, `a public key`.
+pub fn holds_key(path: &Path) -> Option<&'static str> {
+    let mut start = String::new();
+    let file = open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    file.take(64).read_to_string(&mut start).ok()?;
+    let line = start.lines().next()?;
+    let is_public =
+        |kind: &str| line.strip_prefix(kind).is_some_and(|rest| rest.trim_start().starts_with("AAAA"));
+    if line.starts_with("PuTTY-User-Key-File")
+        || (line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY"))
+    {
+        return Some("a private key");
+    }
+    ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| line.starts_with(kind)).then_some(())?;
+    line.split_once(' ').is_some_and(|(kind, _)| is_public(kind)).then_some("a public key")
+}
+
 /// Opens without waiting for the other end of a pipe.
 fn open(path: &Path) -> Result<File, FileRefusal> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("a small constant");

@@ -30,6 +30,17 @@ pub enum Identity {
     AgentOnly(Arc<PublicKey>),
     /// Encrypted; nobody gave a passphrase yet.
     Locked(Arc<LockedKey>),
+    /// No private key that can be used.
+    Unusable(Arc<UnusableKey>),
+}
+
+/// A file without a private key that can be used.
+#[derive(Debug)]
+pub struct UnusableKey {
+    /// Why.
+    pub error: KeyError,
+    /// The public half, if the file is that or has it beside it: an agent may hold the other one.
+    public: Option<PublicKey>,
 }
 
 /// An encrypted key.
@@ -46,6 +57,7 @@ impl Identity {
             Self::Private(key) => Some(key.public_key()),
             Self::AgentOnly(key) => Some(key),
             Self::Locked(locked) => locked.public.as_ref(),
+            Self::Unusable(unusable) => unusable.public.as_ref(),
         }
     }
 }
@@ -98,15 +110,21 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// The file is missing, unsafe (readable by others), or not a usable private key.
+    /// The file is missing, unsafe (readable by others), or not a usable private key. It is in the ring all the same:
+    /// its public half may be known, and an agent hold the other one.
     pub fn load(&mut self, path: &Path) -> Result<(), KeyError> {
-        if self.identities.contains_key(path) {
-            return Ok(());
+        if !self.identities.contains_key(path) {
+            let identity = read_identity(path).unwrap_or_else(|problem| {
+                let public = public_half(path).or_else(|| read_public_key(&beside(path, ".pub")));
+                Identity::Unusable(Arc::new(UnusableKey { error: problem.at(path), public }))
+            });
+            self.find_certificate(path, &identity);
+            self.identities.insert(path.to_owned(), identity);
         }
-        let identity = read_identity(path).map_err(|problem| problem.at(path))?;
-        self.find_certificate(path, &identity);
-        self.identities.insert(path.to_owned(), identity);
-        Ok(())
+        match self.identities.get(path) {
+            Some(Identity::Unusable(unusable)) => Err(unusable.error.clone()),
+            Some(Identity::Private(_) | Identity::AgentOnly(_) | Identity::Locked(_)) | None => Ok(()),
+        }
     }
 
     /// Reads a certificate that the user named; a second time costs nothing.
@@ -156,11 +174,22 @@ impl Keyring {
     pub fn locked(&self) -> Vec<(PathBuf, Option<PublicKey>)> {
         let locked = self.identities.iter().filter_map(|(path, identity)| match identity {
             Identity::Locked(locked) => Some((path.clone(), locked.public.clone())),
-            Identity::Private(_) | Identity::AgentOnly(_) => None,
+            Identity::Private(_) | Identity::AgentOnly(_) | Identity::Unusable(_) => None,
         });
         let mut locked: Vec<_> = locked.collect();
         locked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         locked
+    }
+
+    /// The files without a private key that can be used; by path.
+    pub fn unusable(&self) -> Vec<(PathBuf, Arc<UnusableKey>)> {
+        let unusable = self.identities.iter().filter_map(|(path, identity)| match identity {
+            Identity::Unusable(unusable) => Some((path.clone(), Arc::clone(unusable))),
+            Identity::Private(_) | Identity::AgentOnly(_) | Identity::Locked(_) => None,
+        });
+        let mut unusable: Vec<_> = unusable.collect();
+        unusable.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        unusable
     }
 
     /// Opens a locked key; false when the passphrase is wrong. A key that is open stays so.
@@ -178,10 +207,14 @@ impl Keyring {
         Ok(true)
     }
 
-    /// Leaves a locked key to the agent; without its public half nothing can be left.
+    /// Leaves a key that cannot sign to the agent; without its public half nothing can be left.
     pub fn leave_to_agent(&mut self, path: &Path) {
-        let Some(Identity::Locked(locked)) = self.identities.get(path) else { return };
-        if let Some(public) = locked.public.clone() {
+        let public = match self.identities.get(path) {
+            Some(Identity::Locked(locked)) => &locked.public,
+            Some(Identity::Unusable(unusable)) => &unusable.public,
+            Some(Identity::Private(_) | Identity::AgentOnly(_)) | None => return,
+        };
+        if let Some(public) = public.clone() {
             self.identities.insert(path.to_owned(), Identity::AgentOnly(Arc::new(public)));
         }
     }
@@ -247,15 +280,27 @@ fn read_identity(path: &Path) -> Result<Identity, KeyProblem> {
         KeyContent::Open(key) => Identity::Private(key),
         KeyContent::Hardware(public) => Identity::AgentOnly(Arc::new(public)),
         KeyContent::Locked(pem, public) => {
-            let public = public.or_else(|| read_public_half(path));
+            let public = public.or_else(|| read_public_key(&beside(path, ".pub")));
             Identity::Locked(Arc::new(LockedKey { pem, public }))
         }
     })
 }
 
-/// `KEY.pub` beside `KEY`, for the formats that hide the public half as well.
-fn read_public_half(key_file: &Path) -> Option<PublicKey> {
-    let text = read_public(&beside(key_file, ".pub"), MAX_FILE).ok()?;
+/// The public half of a key in a file that is no good as a private key: it is the public half itself, or a private key
+/// that others can read.
+fn public_half(path: &Path) -> Option<PublicKey> {
+    let text = read_public(path, MAX_FILE).ok()?;
+    match decode::decode(&text) {
+        Ok(KeyContent::Open(key)) => Some(key.public_key().clone()),
+        Ok(KeyContent::Hardware(public)) => Some(public),
+        Ok(KeyContent::Locked(_, public)) => public,
+        Err(_) => read_public_key(path),
+    }
+}
+
+/// A file with a plain public key on its first line.
+fn read_public_key(path: &Path) -> Option<PublicKey> {
+    let text = read_public(path, MAX_FILE).ok()?;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
     let blob = data_encoding::BASE64.decode(line.split_whitespace().nth(1)?.as_bytes()).ok()?;
     parse_public(&blob)

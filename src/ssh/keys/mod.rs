@@ -14,7 +14,7 @@ mod pem;
 mod problem;
 mod signing;
 
-pub use crate::ssh::keys::file::read_private;
+pub use crate::ssh::keys::file::{holds_key, read_private};
 pub use crate::ssh::keys::keyring::{DEFAULT_IDENTITIES, Identity, Keyring};
 pub(super) use crate::ssh::keys::keyring::{
     describe, describe_certificate, doubt, is_current, is_hardware, parse_public,

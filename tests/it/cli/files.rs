@@ -252,24 +252,24 @@ fn keys_that_cannot_be_used() {
     let calls = words("exec -H all -- true\nping -H open.pub\ncheck look -H all");
     insta::assert_snapshot!(trap.refuses(&fan, calls), @"
     $ fan exec -H all -- true
-    error: none: there is no such file (help: is the path right?)
-    error: open.pub: this is a public key (help: use the private key: the same name without .pub)
-    error: open: the key is readable by others (mode 0644) (help: chmod 600 the file)
-    error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
     error: empty: the file is empty (help: is the path right?)
     error: folder: this is a folder (help: name a file in it)
+    error: none: there is no such file (help: is the path right?)
+    error: open: the key is readable by others (mode 0644), and no agent holds the key (help: chmod 600 the file, or load the key into the agent (ssh-add))
+    error: open.pub: this is a public key, and no agent holds the key (help: use the private key: the same name without .pub, or load the key into the agent (ssh-add))
+    error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
     error: truncated: the key is damaged: its head cannot be read (help: copy the file again)
 
     $ fan ping -H open.pub
-    error: open.pub: this is a public key (help: use the private key: the same name without .pub)
+    error: open.pub: this is a public key, and no agent holds the key (help: use the private key: the same name without .pub, or load the key into the agent (ssh-add))
 
     $ fan check look -H all
-    error: none: there is no such file (help: is the path right?)
-    error: open.pub: this is a public key (help: use the private key: the same name without .pub)
-    error: open: the key is readable by others (mode 0644) (help: chmod 600 the file)
-    error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
     error: empty: the file is empty (help: is the path right?)
     error: folder: this is a folder (help: name a file in it)
+    error: none: there is no such file (help: is the path right?)
+    error: open: the key is readable by others (mode 0644), and no agent holds the key (help: chmod 600 the file, or load the key into the agent (ssh-add))
+    error: open.pub: this is a public key, and no agent holds the key (help: use the private key: the same name without .pub, or load the key into the agent (ssh-add))
+    error: putty: a key in PuTTY's format (help: convert it: puttygen KEY -O private-openssh -o NEW)
     error: truncated: the key is damaged: its head cannot be read (help: copy the file again)
     ");
 }

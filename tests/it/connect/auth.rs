@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fan::testing::model::endpoint::{Agent as AgentOf, Endpoint, Password};
+use fan::testing::model::endpoint::{Agent as AgentOf, Endpoint, NamedBy, Password};
 use fan::testing::model::outcome::{Failure, Kind};
 use fan::testing::model::secret::Secret;
 use fan::testing::sandbox::{Behaviour, HostSpec, Sandbox, SandboxLogin};
@@ -416,7 +416,7 @@ async fn an_agent_that_hangs_is_given_up_and_the_next_key_is_tried() {
         assert!(failure.message().contains(words), "{failure:?}");
         // The agent first, as without a named key; then the file.
         let mut with_file = endpoint(&sshd, &[sshd.identity()]);
-        with_file.identities_named = false;
+        with_file.identities_named = NamedBy::Nobody;
         with_file.agent = asking(&agent);
         let keyring = {
             let mut keyring = Keyring::default();

@@ -4,6 +4,7 @@ mod auth;
 mod channels;
 mod dropbear;
 mod gateways;
+mod identities;
 mod logins;
 mod names;
 pub mod servers;

@@ -77,7 +77,7 @@ fn named_keys_come_first_and_nothing_comes_twice() {
     assert_eq!(files.order(&named, "cbd"), "baCD");
     let only = Endpoint { identities_only: true, ..named.clone() };
     assert_eq!(files.order(&only, "cbd"), "ba");
-    let default = Endpoint { identities_named: false, ..named };
+    let default = Endpoint { identities_named: NamedBy::Nobody, ..named };
     assert_eq!(files.order(&default, "cad"), "ACDb");
     assert_eq!(files.order(&endpoint(), "dc"), "DC");
 }
