@@ -19,6 +19,7 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
     let step = |at: usize| StepSummary {
         action: "run".to_owned(),
         title: format!("do thing number {at}"),
+        written: None,
         section: Section::Steps,
         position: None,
     };

@@ -14,7 +14,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::{run, runner};
 use crate::config;
-use crate::engine::plan::{Locking, Plan, PlannedTask};
+use crate::engine::plan::{Locking, Plan, PlannedTask, with_titles};
 use crate::engine::planner::TaskCall;
 use crate::model::action::DoneAt;
 use crate::model::endpoint::{Agent, NamedBy};
@@ -65,6 +65,7 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
             source,
         })?;
         let (plan, left) = without_sudo(moved_into(plan, &sandbox));
+        let plan = with_titles(plan);
         if left {
             talk("demo: these hosts are this machine: steps run as you, without sudo");
         }

@@ -208,19 +208,21 @@ fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(Stri
 
 /// Any other word of a command line: arguments of tasks may be secrets too.
 fn without_secrets(word: &str, plan: &Plan, redactor: &Redactor) -> String {
-    if let Some((task, arguments)) = word.split_once(':') {
-        let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
-        // Without its name a secret is told by its value, however short: another word may be masked with it.
-        let given =
-            |argument: &Given| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
-        let written = |word: &str| plan.secrets.given().iter().any(|(_, secret)| word == secret.reveal());
-        let placed = call::parse(word).is_ok_and(|call| call.positional.iter().any(given))
-            || arguments.split(',').any(written);
-        if placed || names.into_iter().any(|(name, _)| plan.is_secret(name)) {
-            return format!("{task}:{MASK}");
-        }
-    }
-    redactor.redact(word).into_owned()
+    redactor.redact(&call_without_secrets(word, plan)).into_owned()
+}
+
+/// A call of a task on the command line, with its arguments masked when one of them is a secret by its name or its value.
+pub(super) fn call_without_secrets(word: &str, plan: &Plan) -> String {
+    let Some((task, arguments)) = word.split_once(':') else { return word.to_owned() };
+    let names = arguments.split(',').filter_map(|argument| argument.split_once('='));
+    // Without its name a secret is told by its value, however short: another word may be masked with it.
+    let given =
+        |argument: &Given| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
+    let written = |word: &str| plan.secrets.given().iter().any(|(_, secret)| word == secret.reveal());
+    let placed = call::parse(word).is_ok_and(|call| call.positional.iter().any(given))
+        || arguments.split(',').any(written);
+    let is_secret = placed || names.into_iter().any(|(name, _)| plan.is_secret(name));
+    if is_secret { format!("{task}:{MASK}") } else { word.to_owned() }
 }
 
 /// Whether an argument is a secret as the plan has it.

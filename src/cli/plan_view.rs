@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask};
+use crate::engine::plan::{Body, Item, Plan, PlannedStep, PlannedTask, Readable};
 use crate::model::duration;
 use crate::model::privilege::Method;
 use crate::model::range;
@@ -25,7 +25,8 @@ pub(super) fn render(plan: &Plan) -> String {
             let _ = write!(text, "  [{note}]");
         }
         text.push('\n');
-        let mut view = View { plan, task, text: &mut text };
+        let readable = Readable::of(plan, task);
+        let mut view = View { plan, task, readable, text: &mut text };
         view.body(&task.body, 1);
         for handler in &task.handlers {
             view.section(&format!("when notified, {}:", handler.name), &handler.items, 1);
@@ -53,6 +54,7 @@ fn of_task(plan: &Plan, task: &PlannedTask) -> Vec<String> {
 struct View<'a> {
     plan: &'a Plan,
     task: &'a PlannedTask,
+    readable: Readable<'a>,
     text: &'a mut String,
 }
 
@@ -89,10 +91,11 @@ impl View<'_> {
     fn step(&mut self, index: usize, depth: usize) {
         let Some(PlannedStep { step, .. }) = self.task.steps.get(index) else { return };
         let what = step.name.as_ref().map_or_else(|| step.title(), |name| name.value.to_string());
+        let what = self.readable.text(index, &what);
         let (indent, number, key) = ("  ".repeat(depth), index + 1, step.action.key());
         let _ = write!(self.text, "{indent}{number}. {key}: {what}");
         for note in notes(self.plan, step) {
-            let _ = write!(self.text, "  [{note}]");
+            let _ = write!(self.text, "  [{}]", self.readable.text(index, &note));
         }
         self.text.push('\n');
     }

@@ -115,7 +115,8 @@ impl OpenTerminal {
     }
 
     fn show(&self, question: &str) -> io::Result<()> {
-        let question = text::sanitize(question.as_bytes(), Sgr::Escape);
+        let lines = question.lines().map(|line| text::sanitize(line.as_bytes(), Sgr::Escape));
+        let question = lines.collect::<Vec<_>>().join("\n");
         (&self.0).write_all(format!("{question}: ").as_bytes())
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::print::print;
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{call, list, plan_view, runner};
+use crate::cli::{call, journal, list, plan_view, runner};
 use crate::engine::plan::{Locking, Plan};
 use crate::engine::planner::TaskCall;
 use crate::model::outcome::ExitCode;
@@ -38,6 +38,9 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     let guard = Guard::of(!args.changes.dry_run, &args.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
+    let called: Vec<String> =
+        args.tasks.iter().map(|call| journal::call_without_secrets(call, &plan)).collect();
+    let plan = plan.titled(called.join(", "));
     if execution.output.verbose {
         context::explain(&mut inventory, &args.selection);
         tell_targets(&plan);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::config::source;
 use crate::model::position::Position;
+use crate::model::secretive::{is_secretive, looks_secret};
 
 /// A line and the place in it that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,54 +21,6 @@ pub struct Excerpt {
     /// Bytes of it up to the end of what is meant; equal to `start` at its end.
     pub end: usize,
 }
-
-/// Parts of words behind which secrets stand, in lower case.
-const SECRETIVE: [&str; 24] = [
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "cred",
-    "private",
-    "vault",
-    "auth",
-    "bearer",
-    "cookie",
-    "session",
-    "cert",
-    "otp",
-    "salt",
-    "signature",
-    "_key",
-    "-key",
-    "apikey",
-    "begin",
-    "answer",
-    "respond",
-    "stdin",
-    "prompt",
-    "setenv",
-];
-
-/// Whole words behind which secrets stand, and keys of maps whose values may be anything.
-const ANYTHING: [&str; 13] = [
-    "env",
-    "environ",
-    "environment",
-    "vars",
-    "set",
-    "params",
-    "content",
-    "data",
-    "pw",
-    "psk",
-    "pin",
-    "key",
-    "dsn",
-];
-
-/// Names with such a part that hold nothing of the kind.
-const HARMLESS: [&str; 5] = ["host_keys", "host_key", "known_hosts", "authorized_keys", "auth_timeout"];
 
 /// Keys at the beginning of fan's own files.
 const OWN: [&str; 4] = ["hosts", "tasks", "roles", "defaults"];
@@ -184,40 +137,6 @@ fn is_named(line: &str) -> bool {
     let Some((key, _)) = line.split_once(':') else { return false };
     let key = key.trim_matches(['"', '\'']);
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c))
-}
-
-/// Whether the words of a line speak of a secret, or of values that may be anything.
-fn is_secretive(line: &str) -> bool {
-    let mut line = line.to_lowercase();
-    for name in HARMLESS {
-        line = line.replace(name, "");
-    }
-    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-    SECRETIVE.iter().any(|part| line.contains(part)) || words.into_iter().any(|word| ANYTHING.contains(&word))
-}
-
-/// Whether something in a line looks like a secret: a login in a URL or behind `-u`, a password behind `-p`, a value that
-/// stands elsewhere too (`&name`), a word that nobody thought of.
-fn looks_secret(line: &str) -> bool {
-    let mut words = line.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        let in_url = word.replace("://", "").rsplit_once('@').is_some_and(|(login, _)| login.contains(':'));
-        let user = match word.strip_prefix("--user").or_else(|| word.strip_prefix("-u")) {
-            Some("") => words.peek().is_some_and(|next| next.contains(':')),
-            Some(glued) => glued.contains(':'),
-            None => false,
-        };
-        let glued = word.strip_prefix("-p").is_some_and(|rest| rest.len() > 3 && !rest.starts_with('-'));
-        let anchor = word.trim_start_matches(['{', '[']).strip_prefix('&');
-        let anchored = anchor.is_some_and(|name| name.starts_with(char::is_alphanumeric));
-        if in_url || user || glued || anchored {
-            return true;
-        }
-    }
-    line.split(|c: char| !c.is_ascii_alphanumeric() && !"+=".contains(c)).any(|word| {
-        let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
-        word.len() >= 16 && has(char::is_ascii_digit) && has(char::is_ascii_alphabetic)
-    })
 }
 
 /// How many bytes of a text are one thing: a quoted text, a word, or one character.

@@ -26,8 +26,12 @@ pub struct TaskSummary {
 pub struct StepSummary {
     /// The key of its action: `run`, `echo`.
     pub action: String,
-    /// Its `name`, or the first line of what it does, unrendered.
+    /// Its `name`, or the first line of what it does, with the values that are known before the run and are the same on
+    /// all hosts.
     pub title: String,
+    /// The same as it is written, where that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// When it runs.
     #[serde(default, skip_serializing_if = "Section::is_steps")]
     pub section: Section,
@@ -49,6 +53,13 @@ words! {
         Always = "always",
         /// At the end, when a step that changed something asked for it.
         Handlers = "handlers",
+    }
+}
+
+impl StepSummary {
+    /// Its title as it is written: what makes it the same step in another run.
+    pub fn written(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.title)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::{
     TaskFact, TaskSummary,
 };
 use crate::model::inventory::HostName;
-use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
+use crate::model::outcome::{CancelReason, ExitCode, Failure, Kind, Status, StepStatus};
 
 /// Last output lines kept of a host's current step.
 pub const TAIL_LINES: usize = 20;
@@ -73,10 +73,29 @@ pub struct HostRecord {
     pub failed_step: Option<(usize, usize)>,
     /// Its last output in the step at which it ended; empty when it ended well.
     pub tail: OutputTail,
+    /// The other steps that failed and were not put right, in order: what led to a `rescue` that failed too, or what
+    /// failed in one.
+    pub besides: Vec<FailedStep>,
     /// Output of the step that is under way.
     current: OutputTail,
     first_seen: Option<Duration>,
 }
+
+/// A step that failed on a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedStep {
+    /// Which, as (task, step).
+    pub step: (usize, usize),
+    /// When it runs.
+    pub section: Section,
+    /// Why; none when that was not told.
+    pub failure: Option<Failure>,
+    /// Its last output.
+    pub tail: OutputTail,
+}
+
+/// Failed steps that are kept of a host.
+const FAILED_MAX: usize = 8;
 
 /// The last lines of a step's output, both streams in order of arrival: raw bytes, not fit for a screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,10 +111,6 @@ impl OutputTail {
         kept.split_inclusive(|&byte| byte == b'\n')
             .skip(count.saturating_sub(TAIL_LINES))
             .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
     }
 
     fn push(&mut self, data: &[u8]) {
@@ -135,6 +150,7 @@ impl HostRecord {
             elapsed: Duration::ZERO,
             failed_step: None,
             tail: OutputTail::default(),
+            besides: Vec::new(),
             current: OutputTail::default(),
             first_seen: None,
         }
@@ -176,9 +192,25 @@ impl HostRecord {
         if passed {
             self.steps_done += usize::from(section.is_for_all());
         } else {
+            let mut tail = output;
+            tail.seal();
+            let failure = outcome.failure.clone();
             self.failed_step = Some(step);
-            self.tail = output;
-            self.tail.seal();
+            self.tail = tail.clone();
+            // The first is the cause, and the last is where it stands.
+            if self.besides.len() >= FAILED_MAX {
+                self.besides.truncate(FAILED_MAX - 1);
+            }
+            self.besides.push(FailedStep { step, section, failure, tail });
+        }
+    }
+
+    /// A step begins. In its turn it does so only where all that failed before was put right.
+    fn step_started(&mut self, section: Section) {
+        self.begun = true;
+        self.current = OutputTail::default();
+        if matches!(section, Section::Steps | Section::Handlers) {
+            self.besides.clear();
         }
     }
 
@@ -189,11 +221,16 @@ impl HostRecord {
             // What failed was put right by `rescue`.
             self.failed_step = None;
             self.tail = OutputTail::default();
+            self.besides = Vec::new();
         } else {
             self.failed_step = outcome.step.or(self.failed_step);
-            if self.tail.is_empty() {
-                self.tail = output;
-                self.tail.seal();
+            let ended_at = self.besides.iter().rposition(|failed| Some(failed.step) == self.failed_step);
+            match ended_at {
+                Some(at) => self.tail = self.besides.remove(at).tail,
+                None => {
+                    self.tail = output;
+                    self.tail.seal();
+                }
             }
         }
         self.outcome = Some(outcome.clone());
@@ -230,10 +267,10 @@ impl Recap {
                     record.address.clone_from(address);
                 }
             }
-            Fact::Step(StepAt { host, .. }, StepFact::Started) => {
+            Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
+                let section = self.section(*task, *step);
                 if let Some(record) = self.seen(host, at) {
-                    record.begun = true;
-                    record.current = OutputTail::default();
+                    record.step_started(section);
                 }
             }
             Fact::Step(StepAt { host, .. }, StepFact::Output { stream: _, data }) => {
@@ -242,8 +279,7 @@ impl Recap {
                 }
             }
             Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
-                let summary = self.tasks.get(*task).and_then(|task| task.steps.get(*step));
-                let section = summary.map(|step| step.section).unwrap_or_default();
+                let section = self.section(*task, *step);
                 if let Some(record) = self.seen(host, at) {
                     record.step_finished((*task, *step), section, outcome);
                 }
@@ -299,6 +335,11 @@ impl Recap {
             )
             | Fact::Unknown(_) => {}
         }
+    }
+
+    fn section(&self, task: usize, step: usize) -> Section {
+        let summary = self.tasks.get(task).and_then(|task| task.steps.get(step));
+        summary.map(|step| step.section).unwrap_or_default()
     }
 
     fn seen(&mut self, host: &HostName, at: Duration) -> Option<&mut HostRecord> {
@@ -390,6 +431,7 @@ mod tests {
         let step = |title: &str| StepSummary {
             action: "run".into(),
             title: title.into(),
+            written: None,
             section: Section::Steps,
             position: None,
         };

@@ -21,6 +21,7 @@ pub mod privilege;
 pub mod range;
 pub mod redact;
 pub mod secret;
+pub(crate) mod secretive;
 pub mod settings;
 pub mod shard;
 pub mod shell;

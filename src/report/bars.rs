@@ -26,20 +26,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A host at work: its name in a column of that many cells, for how long it has been at it, and what it does.
-    pub(super) fn host(
-        name: String,
-        cells: usize,
-        time: Duration,
-        doing: &str,
-        transfer: Option<&Transfer>,
-    ) -> Self {
-        let bar = transfer.map_or_else(ProgressBar::hidden, |transfer| transfer.0.clone());
+    /// Hosts at work: their names in a column of that many cells, for how long they have been at it, and what they do.
+    pub(super) fn hosts(names: String, cells: usize, time: Duration, doing: &str) -> Self {
+        let bar = ProgressBar::hidden();
         bar.set_elapsed(time);
-        bar.set_prefix(name);
+        bar.set_prefix(names);
         bar.set_message(doing.to_owned());
-        let moved = if transfer.is_some() { "{moved}  " } else { "" };
-        Self { bar, template: format!("  {{prefix:{cells}}}  {{time:>6}}  {moved}{{wide_msg}}") }
+        Self { bar, template: format!("  {{prefix:{cells}}}  {{time:>6}}  {{wide_msg}}") }
     }
 
     /// A remark on the rows above.
@@ -102,11 +95,16 @@ impl Transfer {
     }
 }
 
+/// `45 % of 27.10 MiB`.
+pub(super) fn share(done: u64, total: u64) -> String {
+    let share = done.saturating_mul(100).checked_div(total).unwrap_or(100).min(100);
+    format!("{share} % of {}", BinaryBytes(total))
+}
+
 fn moved(state: &ProgressState, to: &mut dyn std::fmt::Write) {
     let (done, total) = (state.pos(), state.len().unwrap_or_default());
-    let share = done.saturating_mul(100).checked_div(total).unwrap_or(100).min(100);
     let rate = state.per_sec();
-    let written = write!(to, "{share} % of {}", BinaryBytes(total)).and_then(|()| {
+    let written = to.write_str(&share(done, total)).and_then(|()| {
         if rate < 1.0 {
             return Ok(());
         }
@@ -127,12 +125,12 @@ pub(super) fn frame(rows: &[Row], columns: usize) -> Vec<String> {
     for row in rows {
         let style =
             ProgressStyle::with_template(&row.template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let style = style
-            .progress_chars("= ")
-            .with_key("time", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let style = style.progress_chars("= ").with_key(
+            "time",
+            |state: &ProgressState, to: &mut dyn std::fmt::Write| {
                 to.write_str(&whole(state.elapsed())).expect("writing to memory cannot fail");
-            })
-            .with_key("moved", moved);
+            },
+        );
         multi.add(row.bar.clone()).set_style(style);
         row.bar.tick();
     }
@@ -233,8 +231,7 @@ mod tests {
 
     #[test]
     fn rows_are_filled_and_cut_by_cells() {
-        let host =
-            |name: &str, doing: &str| Row::host(name.to_owned(), 6, Duration::from_secs(95), doing, None);
+        let host = |name: &str, doing: &str| Row::hosts(name.to_owned(), 6, Duration::from_secs(95), doing);
         let rows = [
             host("web1", "deploy 1/2  unpack"),
             host("漢字", "a title that is far too long"),
@@ -263,9 +260,6 @@ mod tests {
             text.starts_with("50 % of 27.10 MiB, ") && text.contains("iB/s, ") && text.ends_with(" left"),
             "{text}"
         );
-        let row = Row::host("web1".into(), 4, Duration::ZERO, "put app.tgz", Some(&transfer));
-        let line = frame(&[row], 200).concat();
-        assert!(line.contains("50 % of 27.10 MiB") && line.ends_with("put app.tgz"), "{line}");
         transfer.advance(28_416_410, 28_416_410);
         assert!(!transfer.text().contains("left"), "{}", transfer.text());
     }

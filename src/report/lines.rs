@@ -12,20 +12,18 @@ use crate::model::cells;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::text::RESET;
-use crate::report::notices::notice;
+use crate::report::alike::{Alike, HostLine, Tone};
+use crate::report::notices::{host_notice, notice};
 use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::{RED, Style};
-use crate::report::words::{count_hosts, echoes, failure_text, hint_lines, is_single_command, step_label};
+use crate::report::words::{count_hosts, echoes, failure_short, is_single_command, step_label};
 
 /// Prefixes are padded to the longest name, but not beyond this.
 const PREFIX_MAX: usize = 20;
 
 /// A piece of output without a line end that is this long is part of a longer line.
 const LONG_LINE: usize = 64 * 1024;
-
-/// Different hints that are said while the run goes; the recap has them all.
-const HINTS_MAX: usize = 64;
 
 /// The form of output lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +53,7 @@ pub struct Lines {
     width: usize,
     /// Hosts whose failure was said with the step that failed.
     said: HashSet<HostName>,
-    hints: HashSet<String>,
+    alike: Alike,
     prefix: String,
 }
 
@@ -76,7 +74,7 @@ impl Lines {
             hosts: Vec::new(),
             width: 0,
             said: HashSet::new(),
-            hints: HashSet::new(),
+            alike: Alike::default(),
             prefix: String::new(),
         }
     }
@@ -135,20 +133,23 @@ impl Lines {
         drained.and(self.talk.spill())
     }
 
-    fn say_failure(&mut self, who: &str, step: Option<(usize, usize)>, failure: &Failure) -> io::Result<()> {
-        let line = format!("{who}: {}{}", step_label(&self.tasks, step), failure_text(failure));
-        let said = self.say(&line, RED);
-        said.and(self.say_hint(failure))
+    /// Says something of a host, at once or with others of which the same is to be said.
+    fn say_of(&mut self, host: &HostName, text: &str, tone: Tone) -> io::Result<()> {
+        self.alike.take_in(host, text, tone).map_or(Ok(()), |line| self.say_line(&line))
     }
 
-    /// Says a hint once: 500 hosts with one trouble need one advice.
-    fn say_hint(&mut self, failure: &Failure) -> io::Result<()> {
-        match &failure.hint {
-            Some(hint) if self.hints.len() < HINTS_MAX && self.hints.insert(hint.clone()) => {
-                hint_lines(hint).try_for_each(|line| self.say(&line, ""))
-            }
-            Some(_) | None => Ok(()),
-        }
+    fn say_line(&mut self, line: &HostLine) -> io::Result<()> {
+        let colour = if line.tone == Tone::Failure { RED } else { "" };
+        line.lines().try_for_each(|line| self.say(&line, colour))
+    }
+
+    /// Says what was gathered of hosts.
+    fn say_gathered(&mut self) -> io::Result<()> {
+        self.alike.all().iter().try_for_each(|line| self.say_line(line))
+    }
+
+    fn failure(&self, step: Option<(usize, usize)>, failure: &Failure) -> String {
+        format!("{}{}", step_label(&self.tasks, step), failure_short(failure))
     }
 
     fn task_started(&mut self, task: usize, hosts: Option<&[usize]>) -> io::Result<()> {
@@ -166,12 +167,13 @@ impl Lines {
         step: (usize, usize),
         outcome: &StepOutcome,
     ) -> io::Result<()> {
-        let changed = outcome.difference.as_deref().map_or(Ok(()), |text| self.difference(host, text));
+        let difference = outcome.difference.as_deref();
+        let changed = difference.map_or(Ok(()), |text| self.say_of(host, text, Tone::Difference));
         let noted = match &outcome.note {
             // What a step says of itself is no data.
             Some(note) if !echoes(&self.tasks, step, outcome) => {
                 let label = step_label(&self.tasks, Some(step));
-                self.say(&format!("{host}: {label}{note}"), "")
+                self.say_of(host, &format!("{label}{note}"), Tone::Note)
             }
             Some(note) if self.layout == Layout::Verbatim => {
                 self.output(host, Stream::Stdout, format!("{note}\n").as_bytes())
@@ -182,11 +184,12 @@ impl Lines {
         let said = match (&outcome.failure, outcome.status) {
             (Some(failure), StepStatus::Warned) => {
                 let label = step_label(&self.tasks, Some(step));
-                self.say(&format!("{host}: {label}warned: {}", failure_text(failure)), "")
+                self.say_of(host, &format!("{label}warned: {}", failure_short(failure)), Tone::Note)
             }
             (Some(failure), StepStatus::Failed | StepStatus::Unknown) => {
                 self.said.insert(host.clone());
-                self.say_failure(host.as_str(), Some(step), failure)
+                let text = self.failure(Some(step), failure);
+                self.say_of(host, &text, Tone::Failure)
             }
             // Stopped by the user, who knows; the recap names the hosts.
             (Some(_), StepStatus::Cancelled)
@@ -194,11 +197,6 @@ impl Lines {
             | (None, _) => Ok(()),
         };
         changed.and(noted).and(said)
-    }
-
-    /// What a step changed in files, line by line.
-    fn difference(&mut self, host: &HostName, text: &str) -> io::Result<()> {
-        text.lines().try_for_each(|line| self.say(&format!("{host} | {line}"), ""))
     }
 
     fn host_finished(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
@@ -211,7 +209,10 @@ impl Lines {
         match &outcome.failure {
             // The gateway's own line has said it, for all hosts behind it.
             Some(failure) if failure.kind == Kind::Gateway => Ok(()),
-            Some(failure) if worth_a_line => self.say_failure(host.as_str(), outcome.step, failure),
+            Some(failure) if worth_a_line => {
+                let text = self.failure(outcome.step, failure);
+                self.say_of(host, &text, Tone::Failure)
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -237,13 +238,21 @@ impl Reporter for Lines {
                 | RunFact::StopRequested { .. },
             )
             | Fact::Task(_, TaskFact::BatchStarted { .. })
-            | Fact::Lock(_, LockFact::Waiting { .. })
-            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
-            | Fact::Step(_, StepFact::Retried { .. }) => {
-                notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
+            | Fact::Lock(_, LockFact::Waiting { .. }) => {
+                let gathered = self.say_gathered();
+                let line = notice(&event.fact, &self.hosts);
+                gathered.and(line.map_or(Ok(()), |line| self.say(&line, "")))
             }
+            Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
+            | Fact::Step(_, StepFact::Retried { .. }) => match host_notice(&event.fact) {
+                Some((host, text)) => self.say_of(host, &text, Tone::Note),
+                None => Ok(()),
+            },
             // The terminal belongs to the question until it is answered.
-            Fact::Step(_, StepFact::QuestionAsked { .. }) => self.idle(),
+            Fact::Step(_, StepFact::QuestionAsked { .. }) => {
+                let gathered = self.say_gathered();
+                gathered.and(self.idle())
+            }
             Fact::Step(_, StepFact::QuestionAnswered) => Ok(()),
             // An earlier run has told of it.
             Fact::Step(_, StepFact::Finished { outcome, .. }) if outcome.earlier => Ok(()),
@@ -252,16 +261,21 @@ impl Reporter for Lines {
             }
             Fact::HostFinished { host, outcome } => self.host_finished(host, outcome),
             Fact::Gateway(gateway, GatewayFact::Failed { failure }) => {
-                self.say_failure(&format!("gateway {gateway}"), None, failure)
+                let text = self.failure(None, failure);
+                self.say(&format!("gateway {gateway}: {text}"), RED)
             }
             Fact::Lock(LockAt { task, .. }, LockFact::Failed { failure }) => {
                 let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
-                self.say_failure(&name, None, failure)
+                let text = self.failure(None, failure);
+                self.say(&format!("{name}: {text}"), RED)
             }
-            Fact::Run(RunFact::Finished { .. })
-            | Fact::Task(_, TaskFact::Finished)
-            | Fact::Lock(_, LockFact::Taken | LockFact::Released)
-            | Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. })
+            Fact::Run(RunFact::Finished { .. }) | Fact::Task(_, TaskFact::Finished) => self.say_gathered(),
+            Fact::Connection(host, ConnectionFact::Began { address, .. }) => {
+                self.alike.dialled(host, address);
+                Ok(())
+            }
+            Fact::Lock(_, LockFact::Taken | LockFact::Released)
+            | Fact::Connection(_, ConnectionFact::Connected { .. })
             | Fact::Gateway(_, GatewayFact::Connected { .. })
             | Fact::Step(
                 _,
@@ -272,13 +286,16 @@ impl Reporter for Lines {
     }
 
     fn idle(&mut self) -> io::Result<()> {
+        let due = self.alike.due();
+        let said = due.iter().try_for_each(|line| self.say_line(line));
         let out = self.out.flush();
-        out.and(self.talk.flush())
+        said.and(out).and(self.talk.flush())
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        let gathered = self.say_gathered();
         let out = self.out.finish();
-        out.and(self.talk.finish())
+        gathered.and(out).and(self.talk.finish())
     }
 }
 
@@ -390,7 +407,6 @@ mod tests {
         web1: step 2 "sudo systemctl restart shop" (tasks.yaml:24) warned: exit status 1
         web3: step 2 "sudo systemctl restart shop" (tasks.yaml:24) exit status 1
         web4: connect timed out after 10.0s (10.0.0.4:22) [connect_timeout]
-        hint: check the address, or raise --connect-timeout
         waiting for db0 (91 s, silent 40 s), db1 (91 s, silent 40 s), db2 (91 s, silent 40 s), db3 (91 s, silent 40 s), db4 (91 s, silent 40 s) and 2 more
         waiting for the agent (37 left)
         stopping (Ctrl-C): ending running commands; again to close all connections at once
@@ -419,10 +435,64 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_is_said_once() {
-        let mut events = vec![run_started(&["web1", "web2"])];
-        events.extend(["web1", "web2"].map(|name| unreachable(1, name, "10.0.0.1:22")));
-        assert_eq!(print_text(&events, Style::default()).matches("hint:").count(), 1);
+    fn a_failure_is_one_short_line_and_the_recap_has_the_rest() {
+        let failure =
+            Failure::new(Kind::Assert, format!("first {}\nsecond", "x".repeat(300))).hint("do this");
+        let events = [run_started(&["web1"]), failed(1, "web1", Status::Failed, failure, Some(1))];
+        let text = print_text(&events, Style::default());
+        let told: Vec<&str> = text.lines().filter(|line| line.contains("first")).collect();
+        assert_eq!(told.len(), 1, "{text}");
+        assert!(told[0].ends_with("x… [assert]") && told[0].len() < 250, "{text}");
+        assert!(!text.contains("second") && !text.contains("hint"), "{text}");
+    }
+
+    #[test]
+    fn a_note_of_several_lines_is_told_in_several_lines() {
+        let mut outcome = step_outcome(StepStatus::Ok, None);
+        outcome.note = Some("one\nweb2: two\x07\n".into());
+        let events = [run_started(&["web1", "web2"]), step_finished(2, "web1", 0, outcome)];
+        assert_eq!(
+            print_text(&events, Style::default()),
+            "--- out\n--- talk\nweb1: step 1 \"unpack\" (tasks.yaml:12) one\nweb1: web2: two\\x07\n"
+        );
+    }
+
+    /// Whatever can come once per host comes in a few lines when it is the same for hundreds.
+    #[test]
+    fn what_hundreds_of_hosts_have_alike_is_told_once() {
+        let names: Vec<String> = (100..400).map(|at| format!("web{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let exit = || Failure::new(Kind::Exit, "exit status 1");
+        let with = |change: fn(&mut crate::event::StepOutcome)| {
+            let mut outcome = step_outcome(StepStatus::Ok, None);
+            change(&mut outcome);
+            outcome
+        };
+        let retried = |name: &str| {
+            let failure = Failure::new(Kind::ConnectReset, "connection reset");
+            let fact = ConnectionFact::Retried { attempt: 1, failure, delay: Duration::from_secs(1) };
+            event(1, Fact::Connection(host(name), fact))
+        };
+        let proxy = |name: &str| {
+            event(1, Fact::Connection(host(name), ConnectionFact::ProxySaid { line: "slow".into() }))
+        };
+        let kinds: [&dyn Fn(&str) -> Event; 7] = [
+            &|name| step_finished(1, name, 0, step_outcome(StepStatus::Warned, Some(exit()))),
+            &|name| step_finished(1, name, 0, step_outcome(StepStatus::Failed, Some(exit()))),
+            &|name| step_finished(1, name, 0, with(|outcome| outcome.note = Some("a note".into()))),
+            &|name| step_finished(1, name, 0, with(|outcome| outcome.difference = Some("-a\n+b".into()))),
+            &|name| unreachable(1, name, "10.0.0.1:22"),
+            &retried,
+            &proxy,
+        ];
+        for kind in kinds {
+            let mut events = vec![run_started(&names)];
+            events.extend(names.iter().map(|name| kind(name)));
+            events.push(run_finished(9));
+            let text = print_text(&events, Style::default());
+            assert!(text.lines().count() <= 10, "{text}");
+            assert!(text.contains("web[103-399] (297 hosts)"), "{text}");
+        }
     }
 
     #[test]
@@ -440,7 +510,6 @@ mod tests {
         ESC[92mweb2 |ESC[0m plain
         --- talk
         ESC[31mweb2: connect timed out after 10.0s (10.0.0.2:22) [connect_timeout]ESC[0m
-        hint: check the address, or raise --connect-timeout
         ");
     }
 

@@ -281,7 +281,7 @@ impl Merge {
 /// Whether steps are the same, wherever their files are: another job has them in another folder.
 fn same_steps(one: &[StepSummary], other: &[StepSummary]) -> bool {
     let same = |(one, other): (&StepSummary, &StepSummary)| {
-        (&one.action, &one.title, one.section) == (&other.action, &other.title, other.section)
+        (&one.action, one.written(), one.section) == (&other.action, other.written(), other.section)
     };
     one.len() == other.len() && one.iter().zip(other).all(same)
 }

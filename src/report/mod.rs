@@ -22,6 +22,7 @@
 //! A terminal is written through a [`DroppingWriter`], because one that is stopped with Ctrl-S must not
 //! stop the run; a pipe or a file is written directly and loses nothing.
 
+mod alike;
 mod bars;
 mod capture;
 mod facts;

@@ -3,19 +3,29 @@
 use crate::event::{ConnectionFact, Fact, LockAt, LockFact, RunFact, StepAt, StepFact, Straggler, TaskFact};
 use crate::model::inventory::HostName;
 use crate::model::range;
-use crate::report::words::{duration, failure_text, reason};
+use crate::report::words::{duration, failure_short, reason};
 
 /// Stragglers that are named.
 const STRAGGLERS_MAX: usize = 5;
 
-/// The line for a fact, if it is one of these; unclean. `hosts` are those of the run.
-pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
+/// The line for a fact about one host, if it is one of these, without the host's name; unclean.
+pub(crate) fn host_notice(fact: &Fact) -> Option<(&HostName, String)> {
     match fact {
         Fact::Connection(host, ConnectionFact::Retried { attempt, failure, delay })
         | Fact::Step(StepAt { host, .. }, StepFact::Retried { attempt, failure, delay }) => {
             let (next, pause) = (attempt.saturating_add(1), duration(*delay));
-            Some(format!("{host}: {}, attempt {next} in {pause}", failure_text(failure)))
+            Some((host, format!("{}, attempt {next} in {pause}", failure_short(failure))))
         }
+        Fact::Connection(host, ConnectionFact::ProxySaid { line }) => {
+            Some((host, format!("ProxyCommand: {line}")))
+        }
+        _ => None,
+    }
+}
+
+/// The line for a fact about the run, if it is one of these; unclean. `hosts` are those of the run.
+pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
+    match fact {
         Fact::Task(_, TaskFact::BatchStarted { batch, of, hosts: members }) => {
             let names: Vec<&str> =
                 members.iter().filter_map(|host| hosts.get(*host)).map(HostName::as_str).collect();
@@ -24,9 +34,6 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         Fact::Lock(LockAt { lock, host, .. }, LockFact::Waiting { holder }) => {
             let by = holder.as_ref().map(|holder| format!(": held by {holder}")).unwrap_or_default();
             Some(format!("waiting for the lock {lock} on {host}{by}"))
-        }
-        Fact::Connection(host, ConnectionFact::ProxySaid { line }) => {
-            Some(format!("{host}: ProxyCommand: {line}"))
         }
         Fact::Run(RunFact::StragglersNoticed { hosts }) => Some(stragglers(hosts)),
         Fact::Run(RunFact::AgentAwaited { hosts }) => Some(format!("waiting for the agent ({hosts} left)")),
@@ -40,18 +47,9 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         Fact::Run(RunFact::Started { .. } | RunFact::Finished { .. })
         | Fact::Task(_, TaskFact::Started { .. } | TaskFact::Finished)
         | Fact::Lock(_, LockFact::Taken | LockFact::Failed { .. } | LockFact::Released)
-        | Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. })
+        | Fact::Connection(..)
         | Fact::Gateway(..)
-        | Fact::Step(
-            _,
-            StepFact::FactsGathered { .. }
-            | StepFact::Started
-            | StepFact::Output { .. }
-            | StepFact::TransferAdvanced { .. }
-            | StepFact::QuestionAsked { .. }
-            | StepFact::QuestionAnswered
-            | StepFact::Finished { .. },
-        )
+        | Fact::Step(..)
         | Fact::HostFinished { .. }
         | Fact::Unknown(_) => None,
     }

@@ -11,9 +11,11 @@ use indexmap::IndexMap;
 
 use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, TaskSummary};
 use crate::model::cells::{shorten, width};
+use crate::model::count::counted;
 use crate::model::inventory::HostName;
 use crate::model::outcome::Status;
-use crate::report::bars::{self, Row, Transfer};
+use crate::model::range;
+use crate::report::bars::{self, Row, Transfer, share};
 use crate::report::reporter::Reporter;
 use crate::report::style::Style;
 use crate::report::terminal::{Size, Terminal};
@@ -25,11 +27,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a terminal may take to show everything before a question.
 const CLEARING: Duration = Duration::from_millis(500);
 
-/// Lines of the screen that bars leave to output, at least.
-const LEFT_FREE: usize = 4;
+/// Bars take this part of the screen, at most: the output has the rest.
+const SHARE: usize = 3;
 
-/// Host names are padded and cut to this in bars, and to a third of the window.
-const NAME_MAX: usize = 20;
+/// Names of hosts are padded and cut to this in bars, and to a third of the window.
+const NAMES_MAX: usize = 32;
 
 /// A host that has said nothing for this long is told of with its silence.
 const SILENT: Duration = Duration::from_secs(20);
@@ -68,6 +70,54 @@ impl Busy {
     fn silence(&self, now: Duration) -> Option<Duration> {
         Some(now.saturating_sub(self.heard)).filter(|silence| *silence >= SILENT)
     }
+}
+
+/// Hosts that are at the same thing.
+struct Group<'a> {
+    hosts: Vec<&'a str>,
+    /// Since when the first of them is.
+    since: Duration,
+    /// The longest silence among them, when they are silent.
+    silence: Option<Duration>,
+    doing: String,
+    transfers: Vec<&'a Transfer>,
+}
+
+impl Group<'_> {
+    /// Their names in at most so many cells, with how many they are when they are several.
+    fn name(&self, cells: usize) -> String {
+        let names = clean(&range::fold(&self.hosts));
+        match self.hosts.len() {
+            1 => shorten(&names, cells),
+            count => {
+                let count = format!(" ({count})");
+                format!("{}{count}", shorten(&names, cells.saturating_sub(count.len())))
+            }
+        }
+    }
+
+    /// How far their files have come that are under way; the rate of all is among the totals.
+    fn moved(&self) -> Option<String> {
+        match self.transfers.as_slice() {
+            [] => None,
+            [one] => Some(one.text()),
+            many => {
+                let sum = |of: fn(&Transfer) -> u64| {
+                    many.iter().fold(0, |sum: u64, transfer| sum.saturating_add(of(transfer)))
+                };
+                Some(share(sum(Transfer::done), sum(Transfer::total)))
+            }
+        }
+    }
+}
+
+/// Where hosts are that share a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum BusyAt {
+    /// On the way to them.
+    Way,
+    /// At a step of a task.
+    Step(usize, usize),
 }
 
 enum Doing {
@@ -203,47 +253,77 @@ impl Progress {
     }
 
     fn rows(&self, rows: usize, columns: usize, now: Duration) -> Vec<Row> {
-        let room = rows.saturating_sub(LEFT_FREE + 1);
-        let shown = if self.busy.len() > room { room.saturating_sub(1) } else { self.busy.len() };
-        let (silent, hosts) = self.at_work(now);
-        let hosts: Vec<(String, &Busy)> = hosts
-            .take(shown)
-            .map(|(host, busy)| (shorten(&clean(host.as_str()), NAME_MAX.min(columns / 3)), busy))
-            .collect();
-        let cells = hosts.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
-        let mut rows: Vec<Row> = hosts
-            .into_iter()
-            .map(|(name, busy)| {
-                let silence = busy.silence(now).map(|silence| format!("silent {}  ", whole(silence)));
-                let (doing, transfer) = self.doing(&busy.doing);
-                let doing = clean(&format!("{}{doing}", silence.unwrap_or_default()));
-                Row::host(name, cells, now.saturating_sub(busy.since), &doing, transfer)
-            })
-            .collect();
-        if shown < self.busy.len() && room > 0 {
-            let more = self.busy.len() - shown;
-            let of_these = match silent.saturating_sub(shown) {
+        let room = (rows / SHARE).saturating_sub(1);
+        let groups = self.groups(now);
+        let shown = if groups.len() > room { room.saturating_sub(1) } else { groups.len() };
+        let most = NAMES_MAX.min(columns / 3);
+        let named: Vec<(String, &Group<'_>)> =
+            groups.iter().take(shown).map(|group| (group.name(most), group)).collect();
+        let cells = named.iter().map(|(name, _)| width(name)).max().unwrap_or_default();
+        let row = |(name, group): (String, &Group<'_>)| {
+            let silence = group.silence.map(|silence| format!("silent {}", whole(silence)));
+            let parts = [group.moved(), silence, Some(clean(&group.doing))];
+            let doing = parts.into_iter().flatten().collect::<Vec<_>>().join("  ");
+            Row::hosts(name, cells, now.saturating_sub(group.since), &doing)
+        };
+        let mut rows: Vec<Row> = named.into_iter().map(row).collect();
+        let left: Vec<&Group<'_>> = groups.iter().skip(shown).collect();
+        let count = |groups: &[&Group<'_>]| groups.iter().map(|group| group.hosts.len()).sum::<usize>();
+        if !left.is_empty() && room > 0 {
+            let silent: Vec<&Group<'_>> =
+                left.iter().copied().filter(|group| group.silence.is_some()).collect();
+            let of_these = match count(&silent) {
                 0 => String::new(),
                 silent => format!(", {silent} of them silent"),
             };
-            rows.push(Row::remark(format!("  and {more} more{of_these}")));
+            rows.push(Row::remark(format!("  and {}{of_these}", counted(count(&left), "more host"))));
         }
         rows.push(self.totals(columns));
         rows
     }
 
-    fn doing<'a>(&self, doing: &'a Doing) -> (String, Option<&'a Transfer>) {
+    /// The hosts at work, those at the same thing together: first those that are silent, then by the time in their step.
+    fn groups(&self, now: Duration) -> Vec<Group<'_>> {
+        let mut groups: IndexMap<(bool, BusyAt), Group<'_>> = IndexMap::new();
+        let (_, hosts) = self.at_work(now);
+        for (host, busy) in hosts {
+            let silence = busy.silence(now);
+            let place = match &busy.doing {
+                Doing::Connecting { .. } => BusyAt::Way,
+                Doing::Step { task, step, .. } => BusyAt::Step(*task, *step),
+            };
+            let group = groups.entry((silence.is_some(), place)).or_insert_with(|| Group {
+                hosts: Vec::new(),
+                since: busy.since,
+                silence,
+                doing: self.doing(&busy.doing),
+                transfers: Vec::new(),
+            });
+            group.hosts.push(host.as_str());
+            group.since = group.since.min(busy.since);
+            group.silence = group.silence.max(silence);
+            if group.hosts.len() == 2 && place == BusyAt::Way {
+                // Each has an address of its own.
+                "connecting".clone_into(&mut group.doing);
+            }
+            if let Doing::Step { transfer: Some(transfer), .. } = &busy.doing {
+                group.transfers.push(transfer);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    fn doing(&self, doing: &Doing) -> String {
         match doing {
-            Doing::Connecting { address } => (format!("connecting to {address}"), None),
-            Doing::Step { task, step, transfer } => {
-                let what = self.tasks.get(*task).map_or_else(String::new, |found| {
+            Doing::Connecting { address } => format!("connecting to {address}"),
+            Doing::Step { task, step, transfer: _ } => {
+                self.tasks.get(*task).map_or_else(String::new, |found| {
                     let title = found.steps.get(*step).map(|step| step.title.as_str()).unwrap_or_default();
                     match is_single_command(&self.tasks) {
                         true => title.to_owned(),
                         false => format!("{} {}/{}  {title}", found.name, step + 1, found.steps.len()),
                     }
-                });
-                (what, transfer.as_ref())
+                })
             }
         }
     }
@@ -350,7 +430,7 @@ mod tests {
     fn bench() -> Bench {
         let captured = Captured::default();
         let queue = DroppingWriter::new(Box::new(captured.clone()), DroppingWriter::LIMIT).unwrap();
-        let size = Size { columns: 60, rows: 9 };
+        let size = Size { columns: 60, rows: 24 };
         let terminal = Terminal::new(queue, move || Window { size, ours: true, rewraps: true });
         let now = Arc::new(AtomicU64::new(0));
         let clock = now.clone();
@@ -362,7 +442,7 @@ mod tests {
 
     impl Bench {
         fn picture(&mut self, ms: u64) -> String {
-            self.progress.picture(Size { columns: 60, rows: 9 }, Duration::from_millis(ms)).join("\n")
+            self.progress.picture(Size { columns: 60, rows: 24 }, Duration::from_millis(ms)).join("\n")
         }
     }
 
@@ -400,23 +480,42 @@ mod tests {
     }
 
     #[test]
-    fn more_hosts_than_fit() {
+    fn hosts_at_the_same_thing_share_a_row() {
         let mut bench = bench();
         let names: Vec<String> = (0..40).map(|at| format!("web{at}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        bench.progress.event(&exec_started(&names)).unwrap();
-        for name in &names {
+        bench.progress.event(&run_started(&names)).unwrap();
+        for name in &names[..30] {
             bench.progress.event(&step_started(1, name, 0)).unwrap();
         }
+        for name in &names[30..38] {
+            bench.progress.event(&connecting(1, name, &format!("{name}.example.com:22"))).unwrap();
+        }
+        bench.progress.event(&step_started(1, names[39], 1)).unwrap();
         insta::assert_snapshot!(bench.picture(1_000), @"
-          web0      1s  uptime
-          web1      1s  uptime
-          web2      1s  uptime
-          and 37 more
-        running 40 · ok 0 / 40  [                        ]
+          web[0-29] (30)      1s  deploy 1/2  unpack
+          web[30-37] (8)      1s  connecting
+          web39               1s  deploy 2/2  sudo systemctl restar
+        running 39 · ok 0 / 40  [                        ]
         ");
         let none = bench.progress.picture(Size { columns: 0, rows: 0 }, Duration::ZERO);
         assert_eq!(none.len(), 1, "a window without room gets the totals and nothing else");
+    }
+
+    /// However many steps hosts are at, output has most of the screen.
+    #[test]
+    fn more_than_fits_is_counted() {
+        let mut bench = bench();
+        let names: Vec<String> = (0..40).map(|at| format!("web{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        bench.progress.event(&run_started(&names)).unwrap();
+        for (at, name) in names.iter().enumerate() {
+            bench.progress.event(&step_started(1, name, at % 9)).unwrap();
+        }
+        for (rows, lines) in [(24, 8), (50, 10), (9, 3), (6, 2), (3, 1)] {
+            let picture = bench.progress.picture(Size { columns: 60, rows }, Duration::ZERO);
+            assert_eq!(picture.len(), lines, "{picture:?}");
+        }
     }
 
     #[test]
@@ -436,17 +535,12 @@ mod tests {
             }
         }
         insta::assert_snapshot!(bench.picture(72_500), @"
-          web0   1m12s  silent 1m12s  uptime
-          web1   1m12s  silent 1m07s  uptime
-          web2   1m12s  silent 1m07s  uptime
-          and 37 more
+          web[0-2] (3)     1m12s  silent 1m12s  uptime
+          web[3-39] (37)   1m12s  uptime
         running 40 · ok 0 / 40  [                        ]
         ");
         insta::assert_snapshot!(bench.picture(92_500), @"
-          web0   1m32s  silent 1m32s  uptime
-          web1   1m32s  silent 1m27s  uptime
-          web2   1m32s  silent 1m27s  uptime
-          and 37 more, 37 of them silent
+          web[0-39] (40)   1m32s  silent 1m32s  uptime
         running 40 · ok 0 / 40  [                        ]
         ");
     }

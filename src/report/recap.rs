@@ -6,10 +6,12 @@ use std::fmt::Write;
 
 use indexmap::IndexMap;
 
-use crate::event::recap::{HostRecord, Recap};
+use crate::event::recap::{FailedStep, HostRecord, Recap};
+use crate::event::{Section, TaskSummary};
 use crate::model::cells::{self, shorten};
 use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::range;
+use crate::report::alike::common;
 use crate::report::style::{Style, status_colour};
 use crate::report::words::{
     count_hosts, duration, failure_text, hint_lines, is_single_command, reason, step_label,
@@ -50,7 +52,7 @@ pub fn render(recap: &Recap, options: &Options) -> String {
     // Paragraphs of one line stand close together.
     let mut close = false;
     for paragraph in page.paragraphs() {
-        let one_line = paragraph.tail.is_empty() && paragraph.hint.is_none();
+        let one_line = paragraph.tail.is_empty() && paragraph.hint.is_none() && paragraph.besides.is_empty();
         if !(out.is_empty() || close && one_line) {
             out.push('\n');
         }
@@ -109,6 +111,17 @@ pub(crate) struct Paragraph<'a> {
     pub(crate) hint: Option<String>,
     /// The last lines of output. Unclean.
     pub(crate) tail: Vec<&'a [u8]>,
+    /// What else failed there and was not put right.
+    pub(crate) besides: Vec<FailedBeside<'a>>,
+}
+
+/// A step that failed besides the one at which hosts ended: before it, or in a `rescue`.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct FailedBeside<'a> {
+    /// When, step and message. Unclean.
+    pub(crate) what: String,
+    /// The last lines of output. Unclean.
+    pub(crate) tail: Vec<&'a [u8]>,
 }
 
 /// What makes failures equal.
@@ -120,6 +133,7 @@ struct RecapKey<'a> {
     message: String,
     hint: Option<String>,
     tail: Vec<&'a [u8]>,
+    besides: Vec<FailedBeside<'a>>,
 }
 
 /// Statuses in the order of the table; `None` is a host without a final record.
@@ -243,7 +257,7 @@ impl<'a> RecapPage<'a> {
         let told = |record: &&HostRecord| !(self.options.quiet && record.is_left_out());
         for status in statuses().filter(|&status| status != Some(Status::Ok)) {
             for record in self.of_status(status).into_iter().filter(told) {
-                groups.entry(key(record)).or_default().push(record);
+                groups.entry(key(record, &self.recap.tasks)).or_default().push(record);
             }
         }
         let (kept, rest): (Vec<_>, Vec<_>) = groups
@@ -254,6 +268,7 @@ impl<'a> RecapPage<'a> {
             kept.into_iter().map(|(_, group)| group).collect();
         for (_, (mut key, records)) in rest {
             key.tail.clear();
+            key.besides.iter_mut().for_each(|beside| beside.tail.clear());
             groups.entry(key).or_default().extend(records);
         }
         groups.into_iter().map(|(key, records)| self.describe(key, &records)).collect()
@@ -283,6 +298,7 @@ impl<'a> RecapPage<'a> {
             what: format!("{}{prefix}{what}", step_label(&self.recap.tasks, key.step)),
             hint,
             tail: key.tail,
+            besides: key.besides,
         }
     }
 
@@ -294,9 +310,18 @@ impl<'a> RecapPage<'a> {
             1 => String::new(),
             count => format!(" ({})", count_hosts(count)),
         };
-        line(out, &format!("{names}{count}: {}", style.text(&paragraph.what)));
-        for text in &paragraph.tail {
-            line(out, &format!("  | {}", style.output(text)));
+        let mut what = paragraph.what.lines();
+        line(out, &format!("{names}{count}: {}", style.text(what.next().unwrap_or_default())));
+        what.for_each(|more| line(out, &format!("  {}", style.text(more))));
+        let tail = |out: &mut String, lines: &[&[u8]]| {
+            for text in lines {
+                line(out, &format!("  | {}", style.output(text)));
+            }
+        };
+        tail(out, &paragraph.tail);
+        for beside in &paragraph.besides {
+            beside.what.lines().for_each(|text| line(out, &format!("  {}", style.text(text))));
+            tail(out, &beside.tail);
         }
         for hint in paragraph.hint.iter().flat_map(|hint| hint_lines(hint)) {
             line(out, &style.text(&hint));
@@ -318,41 +343,38 @@ impl<'a> RecapPage<'a> {
     }
 }
 
-fn key(record: &HostRecord) -> RecapKey<'_> {
+fn key<'a>(record: &'a HostRecord, tasks: &[TaskSummary]) -> RecapKey<'a> {
     let failure = record.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+    let common_of = |text: &str| common(text, record.host.as_str(), &record.address);
     RecapKey {
         status: record.status(),
         kind: record.kind(),
         step: record.failed_step,
-        message: failure.map(|failure| common(&failure.message(), record)).unwrap_or_default(),
-        hint: failure.and_then(|failure| failure.hint.as_ref()).map(|hint| common(hint, record)),
+        message: failure.map(|failure| common_of(&failure.message())).unwrap_or_default(),
+        hint: failure.and_then(|failure| failure.hint.as_ref()).map(|hint| common_of(hint)),
         tail: record.tail.lines().collect(),
+        besides: besides(record, tasks, common_of),
     }
 }
 
-/// A message without what only this host has: its address and its name.
-fn common(message: &str, record: &HostRecord) -> String {
-    let address = record.address.as_str();
-    let bare = address.rsplit_once(':').map_or(address, |(bare, _)| bare);
-    let message = replace_word(message, address, "<address>");
-    let message = replace_word(&message, bare, "<address>");
-    replace_word(&message, record.host.as_str(), "<host>")
-}
-
-/// Replaces a word where it stands alone: host `a` does not change `a bad day`'s `bad`.
-fn replace_word(text: &str, word: &str, with: &str) -> String {
-    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = (!word.is_empty()).then(|| rest.split_once(word)).flatten() {
-        let alone = !before.chars().next_back().or(out.chars().next_back()).is_some_and(in_word)
-            && !after.chars().next().is_some_and(in_word);
-        out.push_str(before);
-        out.push_str(if alone { with } else { word });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+/// What failed on a host besides the step at which it ended.
+fn besides<'a>(
+    record: &'a HostRecord,
+    tasks: &[TaskSummary],
+    common_of: impl Fn(&str) -> String,
+) -> Vec<FailedBeside<'a>> {
+    let others = record.besides.iter().filter(|failed| Some(failed.step) != record.failed_step);
+    let told = |failed: &'a FailedStep| {
+        let when = match failed.section {
+            Section::Steps | Section::Handlers => "before that",
+            Section::Rescue => "rescue failed too",
+            Section::Always => "always failed too",
+        };
+        let why = failed.failure.as_ref().map(failure_text).unwrap_or_default();
+        let what = format!("{when}: {}{}", step_label(tasks, Some(failed.step)), common_of(&why));
+        FailedBeside { what, tail: failed.tail.lines().collect() }
+    };
+    others.map(told).collect()
 }
 
 fn line(out: &mut String, text: &str) {
@@ -363,13 +385,13 @@ fn line(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use crate::event::recap::Recap;
-    use crate::event::{Event, Fact, RunFact, Stream};
+    use crate::event::{Event, Fact, RunFact, StepAt, StepFact, Stream};
     use crate::model::outcome::{CancelReason, Failure, Kind, Status, StepStatus};
     use crate::report::Style;
-    use crate::report::recap::{Options, render, replace_word};
+    use crate::report::recap::{Options, render};
     use crate::report::tests::samples::{
-        connecting, event, exec_started, failed, ok, output, run_finished, run_started, step_finished,
-        step_outcome, step_started, unreachable,
+        connecting, event, exec_started, failed, ok, output, rescued_started, run_finished, run_started,
+        step_finished, step_outcome, step_started, unreachable,
     };
 
     fn options() -> Options {
@@ -536,15 +558,76 @@ mod tests {
         assert!(text.contains("web020..web099 (80 hosts): exit status 1\n"), "{text}");
     }
 
+    /// A rescue that fails too is told with what led to it, whichever of them ended the host.
     #[test]
-    fn words_are_replaced_where_they_stand_alone() {
-        assert_eq!(
-            replace_word("a bad day for a.b and a", "a", "<host>"),
-            "<host> bad day for a.b and <host>"
+    fn a_failed_rescue_is_told_with_what_it_was_for() {
+        let exit = |status: i32| Failure::new(Kind::Exit, format!("exit status {status}"));
+        let bad = |ms, at, status| {
+            step_finished(ms, "web1", at, step_outcome(StepStatus::Failed, Some(exit(status))))
+        };
+        let run = |ended: usize| {
+            [
+                rescued_started(&["web1"]),
+                step_started(1, "web1", 0),
+                output(2, "web1", Stream::Stderr, "no space left\n"),
+                bad(3, 0, 2),
+                step_started(4, "web1", 1),
+                event(
+                    5,
+                    Fact::Step(
+                        StepAt { host: "web1".into(), task: 0, step: 1 },
+                        StepFact::Output { stream: Stream::Stdout, data: "nothing to go back to\n".into() },
+                    ),
+                ),
+                bad(6, 1, 3),
+                failed(7, "web1", Status::Failed, exit(if ended == 0 { 2 } else { 3 }), Some(ended)),
+                run_finished(8),
+            ]
+        };
+        insta::assert_snapshot!(show(&run(0), &options()), @r#"
+        deploy · web1 · 1 failed                                                    0.0s
+          web1  failed  0/1 steps  0 changed  0.0s
+
+        web1: step 1 "unpack" (tasks.yaml:12) exit status 2
+          | no space left
+          rescue failed too: step 2 "roll back" (tasks.yaml:15) exit status 3
+          | nothing to go back to
+        "#);
+        insta::assert_snapshot!(show(&run(1), &options()), @r#"
+        deploy · web1 · 1 failed                                                    0.0s
+          web1  failed  0/1 steps  0 changed  0.0s
+
+        web1: step 2 "roll back" (tasks.yaml:15) exit status 3
+          | nothing to go back to
+          before that: step 1 "unpack" (tasks.yaml:12) exit status 2
+          | no space left
+        "#);
+    }
+
+    #[test]
+    fn a_failure_that_was_put_right_is_no_part_of_the_next_one() {
+        let exit = || Failure::new(Kind::Exit, "exit status 1");
+        let text = show(
+            &[
+                run_started(&["web1"]),
+                step_started(1, "web1", 0),
+                step_finished(2, "web1", 0, step_outcome(StepStatus::Failed, Some(exit()))),
+                step_started(3, "web1", 1),
+                step_finished(4, "web1", 1, step_outcome(StepStatus::Failed, Some(exit()))),
+                failed(5, "web1", Status::Failed, exit(), Some(1)),
+                run_finished(6),
+            ],
+            &options(),
         );
-        assert_eq!(replace_word("x (10.0.0.1:22)", "10.0.0.1:22", "<address>"), "x (<address>)");
-        assert_eq!(replace_word("110.0.0.1 10.0.0.1", "10.0.0.1", "<address>"), "110.0.0.1 <address>");
-        assert_eq!(replace_word("aaa", "", "x"), "aaa");
-        assert_eq!(replace_word("aa", "a", "x"), "aa");
+        assert!(text.contains("step 2") && !text.contains("step 1"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_of_several_lines_stays_in_several_lines() {
+        let failure = Failure::new(Kind::Exit, "first\nweb2: second\x1b[2J");
+        let events =
+            [run_started(&["web1"]), failed(5, "web1", Status::Failed, failure, Some(1)), run_finished(6)];
+        let text = show(&events, &options());
+        assert!(text.contains("(tasks.yaml:24) first\n  web2: second\\x1b[2J\n"), "{text}");
     }
 }

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use crate::event::{StepOutcome, TaskSummary};
+use crate::model::action::first_line;
 use crate::model::cells::shorten;
 use crate::model::count::counted;
 use crate::model::outcome::{CancelReason, Failure, Kind, StepStatus};
 
 /// Characters of a step's title that are shown.
 const TITLE_MAX: usize = 72;
+
+/// Characters of a failure that are told while the run goes on.
+const FAILURE_MAX: usize = 160;
 
 /// Whether a plan is one command without a tasks file (`fan exec`): its one step needs no name.
 pub(crate) fn is_single_command(tasks: &[TaskSummary]) -> bool {
@@ -51,6 +55,15 @@ pub(crate) fn failure_text(failure: &Failure) -> String {
     match failure.kind {
         Kind::Exit => failure.message(),
         kind => format!("{} [{kind}]", failure.message()),
+    }
+}
+
+/// A failure in one short line, for a run that goes on: the recap tells the whole of it. Unclean.
+pub(crate) fn failure_short(failure: &Failure) -> String {
+    let text = shorten(&first_line(&failure.message()), FAILURE_MAX);
+    match failure.kind {
+        Kind::Exit => text,
+        kind => format!("{text} [{kind}]"),
     }
 }
 

@@ -52,6 +52,7 @@ fn started() -> Event {
     let step = |title: &str| StepSummary {
         action: "run".to_owned(),
         title: title.to_owned(),
+        written: None,
         section: Section::Steps,
         position: None,
     };

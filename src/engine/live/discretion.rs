@@ -261,8 +261,9 @@ impl Discretion {
     fn task(&self, task: &mut TaskSummary) {
         let TaskSummary { name, steps, hosts: _ } = task;
         self.text(name);
-        for StepSummary { action: _, title, section: _, position: _ } in steps {
+        for StepSummary { action: _, title, written, section: _, position: _ } in steps {
             self.text(title);
+            written.iter_mut().for_each(|written| self.text(written));
         }
     }
 }
@@ -353,6 +354,7 @@ mod tests {
         let step = crate::event::StepSummary {
             action: "run".to_owned(),
             title: text.clone(),
+            written: Some(text.clone()),
             section: Default::default(),
             position: None,
         };

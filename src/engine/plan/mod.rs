@@ -4,9 +4,11 @@
 pub(crate) mod expand;
 pub(crate) mod memory;
 pub(crate) mod past;
+pub(crate) mod readable;
 pub(crate) mod scope;
 mod whole;
 
+pub use readable::{Readable, with_titles};
 pub use whole::{
     Becoming, Body, Call, Changes, Handler, Item, Keeper, Locking, Plan, PlannedBlock, PlannedHost,
     PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,

@@ -326,7 +326,7 @@ fn done_unseen(plan: &Plan, step: &Step) -> (StepStatus, Change) {
 
 fn is_same(task: &PlannedTask, step: usize, was: &StepSummary) -> bool {
     task.steps.get(step).map(summarize).is_some_and(|now| {
-        (now.action, now.section, now.title) == (was.action.clone(), was.section, was.title.clone())
+        (&now.action, now.section, now.written()) == (&was.action, was.section, was.written())
     })
 }
 

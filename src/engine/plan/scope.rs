@@ -65,7 +65,7 @@ pub(crate) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>,
 }
 
 /// Variables that fan itself gives each template. The user's own of the same name win.
-fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize) -> Vars {
+pub(super) fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, position: usize) -> Vars {
     let mut vars = identity(&plan.run, host);
     let mut put = |name: &str, value: Value| vars.insert(name.to_owned(), value);
     put("task", Value::from(task.name.as_ref()));

@@ -203,6 +203,8 @@ pub struct PlannedStep {
     /// For each host of the task where the step is done: an index into [`Plan::delegates`], or none for the host itself.
     /// Empty when all of them do it themselves.
     pub places: Arc<[Option<usize>]>,
+    /// Its title with values in the place of templates, where that says more than what is written.
+    pub readable: Option<Arc<str>>,
 }
 
 /// Steps in the order in which a host goes through them, and what to do when that fails.
@@ -275,7 +277,12 @@ impl Body {
 impl PlannedStep {
     /// A step by itself.
     pub fn plain(step: Step) -> Self {
-        Self { step, section: Section::Steps, locals: Arc::default(), places: Arc::default() }
+        Self { step, section: Section::Steps, locals: Arc::default(), places: Arc::default(), readable: None }
+    }
+
+    /// Its title as it is written.
+    pub fn title(&self) -> String {
+        self.step.name.as_ref().map_or_else(|| self.step.title(), |name| first_line(&name.value))
     }
 }
 
@@ -321,6 +328,12 @@ impl Plan {
     #[must_use]
     pub fn resuming(self, memory: Memory) -> Self {
         Self { memory, ..self }
+    }
+
+    /// The same under another title.
+    #[must_use]
+    pub fn titled(self, title: String) -> Self {
+        Self { title, ..self }
     }
 
     /// The same with the passwords of steps that run as somebody else.
@@ -402,8 +415,12 @@ pub(crate) fn is_secret(named: &Secrets, tasks: &[PlannedTask], name: &str) -> b
 /// A step as the event stream announces it.
 pub(crate) fn summarize(planned: &PlannedStep) -> StepSummary {
     let step = &planned.step;
-    let title = step.name.as_ref().map_or_else(|| step.title(), |name| first_line(&name.value));
+    let written = planned.title();
+    let (title, written) = match &planned.readable {
+        Some(readable) => (readable.to_string(), Some(written)),
+        None => (written, None),
+    };
     // The command of `fan exec` stands in no file.
     let position = (step.position.line > 0).then(|| step.position.clone());
-    StepSummary { action: step.action.key().to_owned(), title, section: planned.section, position }
+    StepSummary { action: step.action.key().to_owned(), title, written, section: planned.section, position }
 }

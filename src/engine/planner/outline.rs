@@ -176,7 +176,13 @@ impl Opening<'_> {
                     locals.extend(LOOP_NAMES.map(str::to_owned));
                 }
                 let (section, locals) = (place.section, locals.into());
-                self.steps.push(PlannedStep { step, section, locals, places: Arc::default() });
+                self.steps.push(PlannedStep {
+                    step,
+                    section,
+                    locals,
+                    places: Arc::default(),
+                    readable: None,
+                });
                 Some(Item::Step(self.steps.len() - 1))
             }
         }

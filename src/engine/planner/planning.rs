@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::plan::memory::Memory;
+use crate::engine::plan::readable::with_titles;
 use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::listing::TaskList;
 use crate::engine::planner::outline::{Outline, Picking, outline};
@@ -172,7 +173,7 @@ pub fn tasks(
         assemble(request, PlanParts { hosts, delegates, tasks, keepers, host_vars, warnings: all_warnings });
     let locked: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
     let plan = locks::with_locks(plan, &locked, &mut problems);
-    if problems.is_empty() { Ok(plan) } else { Err(problems) }
+    if problems.is_empty() { Ok(with_titles(plan)) } else { Err(problems) }
 }
 
 /// Slices know nothing of each other.

@@ -41,6 +41,7 @@ mod words;
 
 pub use crate::model::template::builtins::Builtins;
 pub use crate::model::template::item::FileCommand;
+pub use crate::model::template::parts::fill;
 pub use crate::model::template::problem::{MAX_EXPANSION, Syntax, TemplateError};
 pub use crate::model::template::scope::{Layer, Scope};
 pub use crate::model::template::templates::{

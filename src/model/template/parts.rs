@@ -74,6 +74,28 @@ pub(super) fn marked(text: &str) -> (String, Vec<Segment<'_>>) {
     (script, outputs)
 }
 
+/// The text with something else in the place of those `{{ }}` that there is something for. One with tags stays as it is:
+/// what they do cannot be seen from outside.
+pub fn fill(text: &str, of: impl Fn(&str) -> Option<String>) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut from = 0;
+    for part in parts(text) {
+        match part {
+            TemplatePart::Segment(segment) if segment.output => {
+                if let Some(value) = of(segment.code.trim()) {
+                    filled.push_str(text.get(from..segment.open).unwrap_or_default());
+                    filled.push_str(&value);
+                    from = segment.end;
+                }
+            }
+            TemplatePart::Segment(_) | TemplatePart::RawTag => return text.to_owned(),
+            TemplatePart::Literal { .. } | TemplatePart::Comment { .. } | TemplatePart::Unclosed { .. } => {}
+        }
+    }
+    filled.push_str(text.get(from..).unwrap_or_default());
+    filled
+}
+
 /// The text as MiniJinja reads it, of the same length.
 ///
 /// # Errors

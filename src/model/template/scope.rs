@@ -60,6 +60,11 @@ impl Layer {
         all
     }
 
+    /// Whether it is this very layer.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A variable's value; none when there is none, or it is not known.
     pub fn value(&self, name: &str) -> Option<Json> {
         let value = self.0.get(name).filter(|value| !doubt::is_not_known(value))?;

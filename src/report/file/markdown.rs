@@ -47,10 +47,10 @@ pub(crate) fn render(record: &Record, max: usize) -> String {
         };
         let mut text = if at == 0 { "\n## Hosts that are not ok\n".to_owned() } else { String::new() };
         put(&mut text, format_args!("\n### {}{count}\n\n{}\n", escape(&names), escape(&failure.what)));
-        if !failure.tail.is_empty() {
-            let lines: Vec<_> = failure.tail.iter().map(|line| sanitize(line, Sgr::Escape)).collect();
-            let fence = fence(&lines);
-            put(&mut text, format_args!("\n{fence}text\n{}\n{fence}\n", lines.join("\n")));
+        tail(&mut text, &failure.tail);
+        for beside in &failure.besides {
+            put(&mut text, format_args!("\n{}\n", escape(&beside.what)));
+            tail(&mut text, &beside.tail);
         }
         for line in failure.hint.iter().flat_map(|hint| hint.lines()) {
             put(&mut text, format_args!("\n> {}\n", escape(line)));
@@ -65,6 +65,14 @@ pub(crate) fn render(record: &Record, max: usize) -> String {
         put(&mut out, format_args!("\n{left_out} more are left out.\n"));
     }
     out
+}
+
+fn tail(text: &mut String, tail: &[&[u8]]) {
+    if !tail.is_empty() {
+        let lines: Vec<_> = tail.iter().map(|line| sanitize(line, Sgr::Escape)).collect();
+        let fence = fence(&lines);
+        put(text, format_args!("\n{fence}text\n{}\n{fence}\n", lines.join("\n")));
+    }
 }
 
 fn table(record: &Record, out: &mut String, max: usize) {

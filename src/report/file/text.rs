@@ -47,12 +47,16 @@ fn boundary(text: &str, at: usize) -> usize {
 
 /// A short text of fan's or a server's, clean, on one line.
 pub(super) fn clean(text: &str) -> String {
+    text.lines().map(line).collect::<Vec<_>>().join(" ")
+}
+
+fn line(text: &str) -> String {
     sanitize(text.as_bytes(), Sgr::Escape).into_owned()
 }
 
 /// A text of several lines, clean.
 pub(super) fn clean_lines(text: &str) -> String {
-    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Why a host did not end well: its step and its failure, on one line, clean; empty for one that did.

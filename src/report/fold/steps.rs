@@ -12,15 +12,16 @@ use crate::event::{
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::StepStatus;
+use crate::report::alike::{Alike, HostLine, Tone};
 use crate::report::capture::{Budget, Capture, CapturedTexts};
 use crate::report::fold::groups::{GroupPage, GroupPiece, GroupPlace};
 use crate::report::fold::options::{FoldFrame, FoldOptions};
 use crate::report::fold::said::FoldSaid;
-use crate::report::notices::notice;
+use crate::report::notices::{host_notice, notice};
 use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::RED;
-use crate::report::words::{count_hosts, echoes, failure_text, is_single_command};
+use crate::report::words::{count_hosts, echoes, failure_short, is_single_command};
 
 /// Bytes kept of one stream of one step.
 const STREAM_MAX: usize = 1024 * 1024;
@@ -43,6 +44,7 @@ pub struct Fold {
     ended: HashSet<usize>,
     current: Option<Current>,
     budget: Budget,
+    alike: Alike,
     /// Steps told so far, for the names of sections.
     told: usize,
 }
@@ -112,6 +114,7 @@ impl Fold {
             ended: HashSet::new(),
             current: None,
             budget: Budget::new(KEPT_MAX),
+            alike: Alike::default(),
             told: 0,
         }
     }
@@ -135,6 +138,22 @@ impl Fold {
         let line =
             if colour.is_empty() { line.into_owned() } else { self.options.style.paint(colour, &line) };
         self.print(GroupPlace::Talk, &format!("{line}\n"))
+    }
+
+    /// Says something of a host, at once or with others of which the same is to be said.
+    fn say_of(&mut self, fact: &Fact) -> io::Result<()> {
+        let line = host_notice(fact).and_then(|(host, text)| self.alike.take_in(host, &text, Tone::Note));
+        line.map_or(Ok(()), |line| self.say_lines(&[line]))
+    }
+
+    fn say_lines(&mut self, lines: &[HostLine]) -> io::Result<()> {
+        lines.iter().flat_map(HostLine::lines).try_for_each(|line| self.say(&line, ""))
+    }
+
+    /// Says what was gathered of hosts.
+    fn say_gathered(&mut self) -> io::Result<()> {
+        let gathered = self.alike.all();
+        self.say_lines(&gathered)
     }
 
     /// Begins a task or a batch of it.
@@ -233,7 +252,7 @@ impl Fold {
         for step in current.steps.values_mut() {
             // Its step had no end of its own.
             if step.open.contains_key(&host) {
-                let ending = outcome.failure.as_ref().map(failure_text).unwrap_or_default();
+                let ending = outcome.failure.as_ref().map(failure_short).unwrap_or_default();
                 let said = FoldSaid { ending, failed: true, ..FoldSaid::default() };
                 step.place(host, said, None, &mut self.budget);
             }
@@ -262,8 +281,8 @@ impl Fold {
 
     /// Tells what is left of the task under way.
     fn tell_all(&mut self) -> io::Result<()> {
-        let Some(current) = self.current.take() else { return Ok(()) };
-        let mut told = Ok(());
+        let mut told = self.say_gathered();
+        let Some(current) = self.current.take() else { return told };
         for (at, mut step) in current.steps {
             let open: Vec<usize> = step.open.keys().copied().collect();
             for host in open {
@@ -303,7 +322,7 @@ impl Fold {
 
 /// How a step ended, when that is worth a word.
 fn ending(outcome: &StepOutcome) -> String {
-    let why = || outcome.failure.as_ref().map(failure_text);
+    let why = || outcome.failure.as_ref().map(failure_short);
     match outcome.status {
         StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped => String::new(),
         StepStatus::Warned => format!("warned: {}", why().unwrap_or_default()),
@@ -340,11 +359,14 @@ impl Reporter for Fold {
                     }
                     StepFact::Retried { .. } => {
                         self.retried(host, *task, *step);
-                        self.say(&notice(&event.fact, &self.hosts).unwrap_or_default(), "")
+                        self.say_of(&event.fact)
                     }
                     StepFact::Finished { outcome } => self.step_finished(host, at, outcome),
                     // The terminal belongs to the question until it is answered.
-                    StepFact::QuestionAsked { .. } => self.idle(),
+                    StepFact::QuestionAsked { .. } => {
+                        let gathered = self.say_gathered();
+                        gathered.and(self.idle())
+                    }
                     StepFact::QuestionAnswered
                     | StepFact::FactsGathered { .. }
                     | StepFact::TransferAdvanced { .. } => Ok(()),
@@ -356,11 +378,11 @@ impl Reporter for Fold {
             },
             Fact::Run(RunFact::Finished { .. }) | Fact::Task(_, TaskFact::Finished) => self.tell_all(),
             Fact::Gateway(gateway, GatewayFact::Failed { failure }) => {
-                self.say(&format!("gateway {gateway}: {}", failure_text(failure)), RED)
+                self.say(&format!("gateway {gateway}: {}", failure_short(failure)), RED)
             }
             Fact::Lock(LockAt { task, .. }, LockFact::Failed { failure }) => {
                 let name = self.tasks.get(*task).map(|task| task.name.clone()).unwrap_or_default();
-                let line = format!("{name}: {}", failure_text(failure));
+                let line = format!("{name}: {}", failure_short(failure));
                 self.say(&line, RED)
             }
             Fact::Run(
@@ -368,20 +390,30 @@ impl Reporter for Fold {
                 | RunFact::AgentAwaited { .. }
                 | RunFact::StopRequested { .. },
             )
-            | Fact::Lock(_, LockFact::Waiting { .. })
-            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. }) => {
-                notice(&event.fact, &self.hosts).map_or(Ok(()), |line| self.say(&line, ""))
+            | Fact::Lock(_, LockFact::Waiting { .. }) => {
+                let gathered = self.say_gathered();
+                let line = notice(&event.fact, &self.hosts);
+                gathered.and(line.map_or(Ok(()), |line| self.say(&line, "")))
+            }
+            Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. }) => {
+                self.say_of(&event.fact)
+            }
+            Fact::Connection(host, ConnectionFact::Began { address, .. }) => {
+                self.alike.dialled(host, address);
+                Ok(())
             }
             Fact::Lock(_, LockFact::Taken | LockFact::Released)
-            | Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. })
+            | Fact::Connection(_, ConnectionFact::Connected { .. })
             | Fact::Gateway(_, GatewayFact::Connected { .. })
             | Fact::Unknown(_) => Ok(()),
         }
     }
 
     fn idle(&mut self) -> io::Result<()> {
+        let due = self.alike.due();
+        let said = self.say_lines(&due);
         let out = self.out.flush();
-        out.and(self.talk.flush())
+        said.and(out).and(self.talk.flush())
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -181,6 +181,7 @@ fn a_host_that_goes_on_leaves_earlier_steps_behind() {
     let step = |title: &str, section| StepSummary {
         action: "run".into(),
         title: title.into(),
+        written: None,
         section,
         position: None,
     };

@@ -65,6 +65,7 @@ pub(crate) fn run_started(hosts: &[&str]) -> Event {
     let step = |action: &str, title: &str, line| StepSummary {
         action: action.into(),
         title: title.into(),
+        written: None,
         section: Section::Steps,
         position: Some(Position::new("tasks.yaml", line, 7)),
     };
@@ -77,14 +78,38 @@ pub(crate) fn echo_started(hosts: &[&str]) -> Event {
     started(
         "say",
         hosts,
-        vec![StepSummary { action: "echo".into(), title: "hello".into(), section: Section::Steps, position }],
+        vec![StepSummary {
+            action: "echo".into(),
+            title: "hello".into(),
+            written: None,
+            section: Section::Steps,
+            position,
+        }],
     )
+}
+
+/// The start of a task of one step, and another one in its `rescue`.
+pub(crate) fn rescued_started(hosts: &[&str]) -> Event {
+    let step = |title: &str, section, line| StepSummary {
+        action: "run".into(),
+        title: title.into(),
+        written: None,
+        section,
+        position: Some(Position::new("tasks.yaml", line, 7)),
+    };
+    let steps = vec![step("unpack", Section::Steps, 12), step("roll back", Section::Rescue, 15)];
+    started("deploy", hosts, steps)
 }
 
 /// The start of `fan exec`.
 pub(crate) fn exec_started(hosts: &[&str]) -> Event {
-    let step =
-        StepSummary { action: "run".into(), title: "uptime".into(), section: Section::Steps, position: None };
+    let step = StepSummary {
+        action: "run".into(),
+        title: "uptime".into(),
+        written: None,
+        section: Section::Steps,
+        position: None,
+    };
     started("exec uptime", hosts, vec![step])
 }
 

@@ -807,17 +807,17 @@ fn a_plan_shows_what_variables_came_to() {
     insta::assert_snapshot!(trap.transcript(&fan, 0, calls), @"
     $ fan run -n hello:name=Jeff
     hello on web[1-3],db1 (4)
-      1. echo: Hello {{ name }}
+      1. echo: Hello Jeff
 
     $ fan run -n hello -e name=Jeff,Jo
     hello on web[1-3],db1 (4)
-      1. echo: Hello {{ name }}
+      1. echo: Hello Jeff,Jo
 
     $ fan run -n hello:Jeff deploy -e version=1.10 -e @more.yaml
     hello on web[1-3],db1 (4)
-      1. echo: Hello {{ name }}
+      1. echo: Hello Jo
     deploy on web[1-3] (3)
-      1. run: echo {{ app }} {{ version }} {{ force }}
+      1. run: echo shop 1.10 true
 
     $ fan check hello:Jeff deploy:2
     ok: 4 hosts, 2 roles, 3 tasks

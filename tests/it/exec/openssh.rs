@@ -189,7 +189,7 @@ tasks:
     h1: steps step 7 "test -e nothing" (tasks.yaml:23) warned: exit status 1
     h2: steps step 7 "test -e nothing" (tasks.yaml:23) warned: exit status 1
     h2: steps step 11 "stop {{ host }} here" (tasks.yaml:31) stop h2 here [fail]
-    steps · h[1-2] · 1 ok, 1 failed  <time>
+    steps:text=won't {{ x }} · h[1-2] · 1 ok, 1 failed  <time>
       h1  ok      12/12 steps  4 changed  1 warned
       h2  failed  11/12 steps  4 changed  1 warned
 

@@ -549,7 +549,9 @@ fn thirty_hosts_at_once() {
     for (changed, note) in [(true, "1 sent"), (false, "1 unchanged")] {
         let ran = fan.run(["put", "-H", "all", "a", &to]);
         assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
-        assert_eq!(ran.stderr.matches(note).count(), 30, "{changed}: {}", ran.snapshot());
+        // A few by name, the others together; and all in the recap.
+        assert!((4..=10).contains(&ran.stderr.matches(note).count()), "{changed}: {}", ran.snapshot());
+        assert!(ran.stderr.contains("30 ok"), "{changed}: {}", ran.snapshot());
     }
     assert_eq!(names(there.path()).len(), 60);
     assert!((1..=30).all(|host| fs::read(there.path().join(format!("c{host}/a"))).unwrap().len() == 600_000));
@@ -608,7 +610,6 @@ fn what_the_screen_shows() {
     exit code: 1
     --- stderr
     h1: the folder <there>/no/such is missing [remote_path]
-    hint: create it first: `file: <there>/no/such` with `state: directory`, or `mkdir -p`
     put app.conf → <there>/no/such/folder · h1 · 1 failed  <time>
       h1  failed
 

@@ -216,7 +216,7 @@ async fn the_list_has_what_changed_something_newest_first() {
     let list = fan.run(["history", "--json"]);
     let list: Vec<Value> = serde_json::from_str(&list.stdout).unwrap();
     let titles: Vec<&str> = list.iter().map(|run| run["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["deploy", "put a → b", "exec true"]);
+    assert_eq!(titles, ["deploy:2", "put a → b", "exec true"]);
     assert_eq!(list[0]["arguments"], serde_json::json!(["run", "deploy:2", "--set", "more=1"]));
     assert_eq!((list[0]["exit_code"].as_u64(), list[0]["counts"]["ok"].as_u64()), (Some(1), Some(1)));
     let table = fan.run(["history", "-n", "1"]);

@@ -8,6 +8,7 @@ mod locks;
 mod privilege;
 mod protected;
 mod recipes;
+mod screen;
 mod scripts;
 mod secrets;
 mod task_language;

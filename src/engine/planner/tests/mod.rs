@@ -4,6 +4,7 @@ mod calls;
 mod gateways;
 mod handed;
 mod hosts;
+mod readable;
 mod secrets;
 mod targets;
 mod variables;

@@ -15,8 +15,8 @@ use crate::model::outcome::Status;
 use crate::model::range;
 use crate::model::text::{Sgr, sanitize};
 use crate::report::file::html::data::{self, inert};
-use crate::report::file::text::{clean, host_word};
-use crate::report::recap::{Paragraph, failures};
+use crate::report::file::text::{clean, clean_lines, host_word};
+use crate::report::recap::{FailedBeside, Paragraph, failures};
 use crate::report::record::Record;
 use crate::report::words::{count_hosts, duration, hint_lines, is_single_command, reason};
 
@@ -88,16 +88,22 @@ fn facts(record: &Record) -> Vec<String> {
 fn failed(record: &Record) -> Vec<Value> {
     let of = |(at, failure): (usize, &Paragraph<'_>)| {
         let names = clean(&range::fold(&failure.hosts));
-        let tail = if at < TAILS_MAX { failure.tail.as_slice() } else { &[] };
-        let tail: Vec<_> = tail.iter().map(|line| sanitize(line, Sgr::Escape)).collect();
+        let tail = |lines: &[&[u8]]| {
+            let lines = if at < TAILS_MAX { lines } else { &[] };
+            lines.iter().map(|line| sanitize(line, Sgr::Escape)).collect::<Vec<_>>().join("\n")
+        };
+        let beside = |beside: &FailedBeside<'_>| {
+            context! { what => clean_lines(&beside.what), tail => tail(&beside.tail) }
+        };
         let hint = failure.hint.iter().flat_map(|hint| hint_lines(hint));
         context! {
             hosts => match failure.hosts.len() {
                 1 => names,
                 count => format!("{names} ({count})"),
             },
-            what => clean(&failure.what),
-            tail => tail.join("\n"),
+            what => clean_lines(&failure.what),
+            tail => tail(&failure.tail),
+            besides => failure.besides.iter().map(beside).collect::<Vec<_>>(),
             hint => hint.map(|line| clean(&line)).collect::<Vec<_>>(),
         }
     };
