@@ -24,13 +24,7 @@ use crate::model::settings::TimeLimit;
 
 /// Runs commands and tasks on many hosts over SSH.
 #[derive(Debug, Parser)]
-#[command(
-    name = "fan",
-    version,
-    propagate_version = true,
-    max_term_width = 100,
-    disable_help_subcommand = true
-)]
+#[command(name = "fan", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -131,7 +125,7 @@ pub(super) struct RunArgs {
     #[arg(value_name = "TASK[:ARGS]", required_unless_present = "list")]
     pub(super) tasks: Vec<String>,
     /// List the tasks instead, as `fan list` does.
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "tasks")]
     pub(super) list: bool,
     /// Print hosts and steps without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
@@ -169,8 +163,8 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
-    /// The command, after `--`; words are joined by spaces, as ssh does.
-    #[arg(value_name = "CMD", required = true, last = true)]
+    /// The command: everything behind the options, or after `--`. Words are joined by spaces, as ssh does.
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(super) command: Vec<String>,
     /// Print hosts and the command without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
@@ -289,7 +283,7 @@ pub(super) struct ShellArgs {
     #[arg(value_name = "HOST")]
     pub(super) host: String,
     /// A command to run on the terminal instead of a login shell; words are joined by spaces, as ssh does.
-    #[arg(value_name = "CMD", last = true)]
+    #[arg(value_name = "CMD", trailing_var_arg = true)]
     pub(super) command: Vec<String>,
     /// Inventory file; by default searched for from the current folder upward.
     #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]

@@ -35,6 +35,44 @@ pub(super) fn parse(text: &str) -> Result<TaskCall, Diagnostic> {
     Ok(call)
 }
 
+/// Reads tasks with their arguments; all that is wrong with them.
+pub(super) fn parse_all(texts: &[String]) -> Result<Vec<TaskCall>, Vec<Diagnostic>> {
+    let (mut calls, mut problems) = (Vec::new(), Vec::new());
+    for (at, text) in texts.iter().enumerate() {
+        if assigned(text).is_some()
+            && let Some(before) = at.checked_sub(1).and_then(|at| texts.get(at))
+        {
+            // Of several in a row the first tells.
+            if assigned(before).is_none() {
+                problems.push(apart(before, texts.get(at..).unwrap_or_default()));
+            }
+            continue;
+        }
+        match parse(text) {
+            Ok(call) => calls.push(call),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(calls) } else { Err(problems) }
+}
+
+/// The name of a `name=value` that stands for itself.
+fn assigned(text: &str) -> Option<&str> {
+    let (name, _) = text.split_once('=')?;
+    name::check_variable_name(name).ok().map(|()| name)
+}
+
+/// The problem of arguments that stand apart from their task: `deploy version=1.2`. Values are not shown.
+fn apart(task: &str, words: &[String]) -> Diagnostic {
+    let names: Vec<&str> = words.iter().map_while(|word| assigned(word)).collect();
+    let list = names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>();
+    let flags: String = names.iter().map(|name| format!(" -e {name}=…")).collect();
+    let (name, others) = task.split_once(':').map_or((task, ""), |(name, _)| (name, "…,"));
+    let what = if names.len() == 1 { "is an argument" } else { "are arguments" };
+    Diagnostic::bare(format!("{} {what} without a task", list.join(" ")))
+        .help(format!("join it to the task: {name}:{others}{}; or write{flags}", list.join(",")))
+}
+
 /// Splits at a separator that no backslash precedes; the backslashes stay.
 fn split(text: &str, separator: char) -> Vec<String> {
     let mut parts = vec![String::new()];

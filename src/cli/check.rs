@@ -10,7 +10,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{ping, run, secrets};
+use crate::cli::{habits, ping, run, secrets};
 use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::model::action::DoneAt;
 use crate::model::count::counted;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &CheckArgs, color: Color) -> Result<ExitCode, CliError> 
         return Ok(ExitCode::Ok);
     }
     if checked.hosts.is_empty() {
-        return Err(context::no_hosts());
+        return Err(context::no_hosts(&checked.inventory));
     }
     let plan = ping::plan(common(args)?, &checked.inventory, &checked.hosts)?;
     ping::carry_out(with_locks(with_preflight(plan, checked.becoming), checked.locks), false, color)
@@ -102,7 +102,9 @@ fn check(args: &CheckArgs) -> Result<Checked, CliError> {
         ..common(args)?
     };
     let selected = context::select_whole(&mut inventory, &args.selection)?;
-    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check)?;
+    let unknown = habits::unknown_tasks(&calls, &file, &inventory, false);
+    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check);
+    let plan = plan.map_err(|error| error.explained(&unknown))?;
     secrets::check(&plan)?;
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
     let summary = format!(

@@ -12,7 +12,7 @@ use crate::cli::args::{
     ConnectionArgs, Execution, HostKeysArg, LimitArg, PoolArg, SelectionArgs, SudoPasswordArg, TasksFile,
 };
 use crate::cli::error::{CliError, talk};
-use crate::cli::{ask, clock, snippet};
+use crate::cli::{ask, clock, found, snippet};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
 use crate::config::{self, Loaded};
 use crate::engine::plan::{Changes, Locking, Plan};
@@ -36,7 +36,7 @@ pub(super) fn inventory(named: Option<&Path>, max_hosts: usize) -> Result<Invent
             .help(format!("a key is named by --identity {path}"))
             .into());
     }
-    match find(named, "inventory.yaml")? {
+    match found::inventory_path(named)? {
         Some(path) => Ok(told(config::load_inventory(&path, max_hosts)?)),
         None => Ok(Inventory::empty()),
     }
@@ -44,11 +44,9 @@ pub(super) fn inventory(named: Option<&Path>, max_hosts: usize) -> Result<Invent
 
 /// Reads the tasks file that the user named, or the nearest `tasks.yaml` upward.
 pub(super) fn tasks(named: Option<&Path>) -> Result<TaskFile, CliError> {
-    match find(named, "tasks.yaml")? {
+    match found::tasks_path(named)? {
         Some(path) => Ok(told(config::load_tasks(&path)?)),
-        None => Err(Diagnostic::bare("no tasks.yaml here or in a folder above")
-            .help("name one with -f, or create one: docs/getting-started.md")
-            .into()),
+        None => Err(found::no_tasks().into()),
     }
 }
 
@@ -66,17 +64,6 @@ pub(super) fn files(
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
-}
-
-fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, CliError> {
-    if let Some(path) = named {
-        return Ok(Some(path.to_owned()));
-    }
-    // A current folder that was deleted has no files in it either.
-    let Ok(here) = env::current_dir() else { return Ok(None) };
-    let found = config::find_upwards(&here, file_name)?;
-    // Shown as the user would type it.
-    Ok(found.map(|path| path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path)))
 }
 
 /// Passes a file's value on and its warnings to the user.
@@ -128,14 +115,19 @@ pub(super) fn select_whole(
 pub(super) fn select_or_all(inventory: &mut Inventory, args: &SelectionArgs) -> Result<Vec<usize>, CliError> {
     match select(inventory, args)? {
         Some(selected) => Ok(selected),
-        None if inventory.hosts.is_empty() => Err(no_hosts()),
+        None if inventory.hosts.is_empty() => Err(no_hosts(inventory)),
         None => selected(inventory, &["all"], args).map(|all| in_shard(inventory, all, args)),
     }
 }
 
 /// The error of a command that was not told where to run.
-pub(super) fn no_hosts() -> CliError {
-    Diagnostic::bare("no hosts selected").help("name them: -R ROLE, -H HOSTS, or -H all").into()
+pub(super) fn no_hosts(inventory: &Inventory) -> CliError {
+    let (problem, help) = if inventory.hosts.is_empty() {
+        (target::NO_INVENTORY, target::WITHOUT_INVENTORY)
+    } else {
+        ("no hosts selected", "name them: -R ROLE, -H HOSTS, or -H all")
+    };
+    Diagnostic::bare(problem).help(help).into()
 }
 
 fn selected(
@@ -266,16 +258,34 @@ pub(super) fn extra_vars(set: &[String]) -> Result<IndexMap<String, Given>, CliE
             vars.extend(of_file.into_iter().map(|(name, value)| (name, Given::from(value))));
             continue;
         }
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(Diagnostic::bare(format!("-e {text}: no \"=\" in it"))
-                .help("write -e NAME=VALUE, or -e @FILE.yaml")
-                .into());
-        };
-        name::check_variable_name(name)
-            .map_err(|message| CliError::input(format!("-e {name}=…: {message}")))?;
+        let (name, value) = name_and_value(text)?;
         vars.insert(name.to_owned(), config::parse_given(value));
     }
     Ok(vars)
+}
+
+/// `name=value` of a `-e`. What Ansible reads as several variables is no value of one.
+fn name_and_value(text: &str) -> Result<(&str, &str), Diagnostic> {
+    if text.trim_start().starts_with('{') {
+        return Err(Diagnostic::bare("-e {...}: a map of variables")
+            .help("write -e NAME=VALUE for each, or put the map into a file: -e @FILE.json"));
+    }
+    let Some((name, value)) = text.split_once('=') else {
+        return Err(Diagnostic::bare(format!("-e {text}: no \"=\" in it"))
+            .help("write -e NAME=VALUE, or -e @FILE.yaml"));
+    };
+    name::check_variable_name(name).map_err(|message| Diagnostic::bare(format!("-e {name}=…: {message}")))?;
+    let quoted = value.starts_with(['"', '\'']);
+    let is_assignment =
+        |word: &str| word.split_once('=').is_some_and(|(name, _)| name::check_variable_name(name).is_ok());
+    let mut others = value.split_whitespace().skip(1).peekable();
+    if !quoted && others.peek().is_some() && others.clone().all(is_assignment) {
+        let names = others.filter_map(|word| word.split_once('=')).map(|(name, _)| format!(" -e {name}=…"));
+        let names: String = names.collect();
+        return Err(Diagnostic::bare(format!("-e {name}=…: a value that goes on like further variables"))
+            .help(format!("write -e {name}=…{names}; for the text as it stands, -e '{name}=\"…\"'")));
+    }
+    Ok((name, value))
 }
 
 /// The host keys of the project: this file beside the inventory.

@@ -1,6 +1,8 @@
 //! What the process was started with, carried out; errors become words, results the exit code.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
+use std::iter;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -8,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::cli::args::{Cli, CliCommand, Color, ReportCommand};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
+use crate::cli::line::CommandLine;
 use crate::cli::{
     again, check, demo, exec, facts, get, history, hosts, idle, list, log, ls, merge, ping, put, run, schema,
     shell, show, snippet, sync, trust,
@@ -17,10 +20,15 @@ use crate::model::outcome::ExitCode;
 /// Runs the command line that this process was started with; returns the number that it should exit with: an
 /// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
 pub fn main() -> u8 {
-    let parsed = Cli::command().try_get_matches().and_then(|matches| {
+    let line = match CommandLine::read(env::args_os().skip(1).collect()) {
+        Ok(line) => line,
+        Err(error) => return complain(error),
+    };
+    let words = iter::once(OsStr::new("fan")).chain(line.words.iter().map(OsString::as_os_str));
+    let parsed = Cli::command().try_get_matches_from(words).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         let name = matches.subcommand_name().unwrap_or_default().to_owned();
-        let invocation = Invocation::of(&matches, env::args_os().skip(1));
+        let invocation = Invocation::of(&matches, line.clone());
         Ok(((cli, name, invocation), idle::idle(&matches)))
     });
     let (cli, name, invocation) = match parsed {
@@ -28,7 +36,7 @@ pub fn main() -> u8 {
         Ok((_, idle)) => return complain(CliError::Input(idle)),
         Err(error) => {
             let words: Vec<String> =
-                env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+                line.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
             if let Some(problem) = idle::misplaced(&error, &words) {
                 return complain(problem.into());
             }

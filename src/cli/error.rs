@@ -38,6 +38,17 @@ impl CliError {
         Self::Input(vec![Diagnostic::bare(message)])
     }
 
+    /// The same with what is known better: the problems of these messages have their help.
+    pub(super) fn explained(self, better: &[Diagnostic]) -> Self {
+        let Self::Input(mut problems) = self else { return self };
+        for problem in &mut problems {
+            if let Some(known) = better.iter().find(|known| known.message == problem.message) {
+                problem.help.clone_from(&known.help);
+            }
+        }
+        Self::Input(problems)
+    }
+
     /// The exit code that it means.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {

@@ -8,10 +8,11 @@ use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
 use crate::cli::print::print;
 use crate::cli::protected::{self, Guard};
-use crate::cli::{plan_view, runner};
+use crate::cli::{habits, plan_view, runner};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
+use crate::model::position::Diagnostic;
 use crate::model::task::{Action, Command, Step};
 
 pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
@@ -21,7 +22,11 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
         return Err(CliError::input("the command is empty"));
     }
     let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
-    let selected = context::select(&mut inventory, &args.selection)?.ok_or_else(context::no_hosts)?;
+    let selected = context::select(&mut inventory, &args.selection)?;
+    let selected = selected.ok_or_else(|| match habits::instead_of_hosts(args, &inventory) {
+        Some(meant) => Diagnostic::bare("no hosts selected").help(meant).into(),
+        None => context::no_hosts(&inventory),
+    })?;
     if args.execution.output.verbose {
         context::explain(&mut inventory, &args.selection);
     }

@@ -12,6 +12,7 @@ use clap::{ArgMatches, CommandFactory};
 
 use crate::cli::args::{Cli, JournalArg};
 use crate::cli::error::{CliError, talk};
+use crate::cli::line::CommandLine;
 use crate::cli::state::{is_off, state_folder};
 use crate::cli::taken_up::TakenUp;
 use crate::cli::{call, clock};
@@ -53,11 +54,9 @@ impl Invocation {
     }
 
     /// That of this process.
-    pub(super) fn of(matches: &ArgMatches, arguments: impl Iterator<Item = OsString>) -> Self {
-        let mut words: Vec<OsString> = arguments.collect();
-        // Flags end there.
-        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-        words.splice(end..end, from_environment(matches));
+    pub(super) fn of(matches: &ArgMatches, line: CommandLine) -> Self {
+        let CommandLine { mut words, flags_at } = line;
+        words.splice(flags_at..flags_at, from_environment(matches));
         let readable = words.iter().all(|word| word.to_str().is_some());
         Self {
             arguments: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),

@@ -9,7 +9,7 @@ use crate::cli::print::print;
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{call, journal, list, plan_view, runner};
+use crate::cli::{call, habits, journal, list, plan_view, runner};
 use crate::engine::plan::{Locking, Plan};
 use crate::engine::planner::TaskCall;
 use crate::model::outcome::ExitCode;
@@ -37,7 +37,9 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     };
     let guard = Guard::of(!args.changes.dry_run, &args.protection.confirm);
     let need = if args.plan { Need::Nothing } else { Need::Values(guard) };
-    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need)?;
+    let unknown = habits::unknown_tasks(&calls, &file, &inventory, execution.warn_only);
+    let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, need);
+    let plan = plan.map_err(|error| error.explained(&unknown))?;
     let called: Vec<String> =
         args.tasks.iter().map(|call| journal::call_without_secrets(call, &plan)).collect();
     let plan = plan.titled(called.join(", "));
@@ -76,13 +78,5 @@ fn tell_targets(plan: &Plan) {
 
 /// Reads the calls; all that is wrong with them in one pass.
 pub(super) fn calls(texts: &[String]) -> Result<Vec<TaskCall>, CliError> {
-    let mut calls = Vec::new();
-    let mut problems = Vec::new();
-    for text in texts {
-        match call::parse(text) {
-            Ok(call) => calls.push(call),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(calls) } else { Err(CliError::Input(problems)) }
+    call::parse_all(texts).map_err(CliError::Input)
 }

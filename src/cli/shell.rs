@@ -62,7 +62,7 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     runtime()?.block_on_then_leave(async {
         let mut stopping = runner::listen()?;
         let (plan, ready) = runner::prepare(plan).await?;
-        let Some(planned) = plan.hosts.first() else { return Err(context::no_hosts()) };
+        let Some(planned) = plan.hosts.first() else { return Err(CliError::input("no hosts selected")) };
         open(&ready, &planned.endpoint, command, &mut stopping).await
     })
 }
@@ -82,7 +82,8 @@ fn plan(args: &ShellArgs, command: &str) -> Result<Plan, CliError> {
         max_hosts: MAX_HOSTS,
     };
     let mut inventory = context::inventory(selection.inventory.as_deref(), selection.max_hosts)?;
-    let selected = context::select(&mut inventory, &selection)?.ok_or_else(context::no_hosts)?;
+    let selected = context::select(&mut inventory, &selection)?;
+    let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
     if selected.len() != 1 {
         let names: Vec<&str> = selected
             .iter()

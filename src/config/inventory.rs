@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
+use crate::config::foreign::{WantedFile, recognised};
 use crate::config::settings::{self, Owner, SettingsLayer};
 use crate::config::tables::inventory as tables;
 use crate::config::vars::{Braces, vars};
@@ -39,7 +40,9 @@ const MAX_COPIED: usize = 64 * 1024 * 1024;
 /// Everything that is wrong with the file.
 pub fn load_inventory(path: &Path, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
     let source = source::read(path)?;
-    read(source.name, &source.text, max_hosts)
+    read(Arc::clone(&source.name), &source.text, max_hosts).map_err(|problems| {
+        recognised(&source.name, &source.text, WantedFile::Inventory).map_or(problems, Diagnostics::from)
+    })
 }
 
 /// Reads an inventory from text; `name` stands for the file in messages and for relative paths.

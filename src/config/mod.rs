@@ -19,6 +19,7 @@ mod compose;
 mod excerpt;
 mod fields;
 mod findings;
+mod foreign;
 mod gateway;
 mod given;
 mod host_keys;
@@ -44,6 +45,7 @@ mod tests;
 mod vars;
 mod yaml;
 
+pub use crate::config::foreign::foreign_file;
 pub use crate::config::given::parse_given;
 pub use excerpt::{Excerpt, excerpt};
 pub use findings::{Diagnostics, Loaded};

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, map, quote, text, texts, time_limit};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
+use crate::config::foreign::{WantedFile, recognised};
 use crate::config::inventory::{patterns, roles};
 use crate::config::steps::{one_step, steps};
 use crate::config::tables::tasks as tables;
@@ -45,7 +46,9 @@ pub(super) const TASK: Schema = Schema {
 /// Everything that is wrong with the file.
 pub fn load_tasks(path: &Path) -> Result<Loaded<TaskFile>, Diagnostics> {
     let source = source::read(path)?;
-    read(source.name, &source.text)
+    read(Arc::clone(&source.name), &source.text).map_err(|problems| {
+        recognised(&source.name, &source.text, WantedFile::Tasks).map_or(problems, Diagnostics::from)
+    })
 }
 
 /// Reads tasks from text; `name` stands for the file in messages.

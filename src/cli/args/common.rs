@@ -235,7 +235,7 @@ pub(in crate::cli) struct Output {
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(in crate::cli) no_prefix: bool,
     /// Also show what selected the hosts, how each was reached, which keys were tried, and each step as it starts.
-    #[arg(short, long, env = "FAN_VERBOSE")]
+    #[arg(short, long, env = "FAN_VERBOSE", overrides_with = "verbose")]
     pub(in crate::cli) verbose: bool,
 }
 

@@ -5,6 +5,7 @@
 //! for the members of roles, `outsider` is about hosts of no inventory. Refuses to guess: whatever matches nothing is
 //! an error.
 
+mod ansible;
 pub(super) mod outsider;
 mod parse;
 mod roles;
@@ -15,3 +16,4 @@ mod universe;
 
 pub use crate::model::target::selection::{select, select_within};
 pub use roles::role_members;
+pub use universe::{NO_INVENTORY, WITHOUT_INVENTORY};

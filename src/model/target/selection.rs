@@ -7,6 +7,7 @@ use crate::model::inventory::Inventory;
 use crate::model::name::hidden_character;
 use crate::model::position::Diagnostic;
 use crate::model::range::{MAX_HOSTS, PatternError};
+use crate::model::target::ansible;
 use crate::model::target::parse;
 use crate::model::target::parse::TargetItem;
 use crate::model::target::universe::{HostSet, Outsiders, Sense, Universe};
@@ -99,13 +100,14 @@ pub fn select_within(
     }
     let limit = max_hosts.max(inventory.hosts.len());
     let mut errors = Vec::new();
-    let mut includes = parse_list(include, limit, TargetPlace::Include, &mut errors);
+    let is_role = |name: &str| inventory.roles.iter().any(|role| role.name.as_str() == name);
+    let mut includes = parse_list(include, limit, TargetPlace::Include, is_role, &mut errors);
     let base = (!errors.is_empty()).then(HostSet::new);
     if base.is_some() {
         // Judged alone, `!` patterns would give errors that follow from those already found.
         includes.retain(|(_, item)| !item.negated);
     }
-    let excludes = parse_list(exclude, limit, TargetPlace::Exclude, &mut errors);
+    let excludes = parse_list(exclude, limit, TargetPlace::Exclude, is_role, &mut errors);
 
     let mut universe = Universe::new(&inventory.hosts, &inventory.roles, Outsiders::Welcome, max_hosts);
     for (role, members) in inventory.members.iter().enumerate() {
@@ -153,6 +155,7 @@ fn parse_list(
     expressions: &[&str],
     limit: usize,
     place: fn(usize) -> TargetPlace,
+    is_role: impl Fn(&str) -> bool,
     errors: &mut Vec<TargetError>,
 ) -> Vec<(usize, TargetItem)> {
     let mut items = Vec::new();
@@ -160,7 +163,13 @@ fn parse_list(
     for (index, expression) in expressions.iter().enumerate() {
         match parse::parse(expression, limit) {
             Ok(parsed) => items.extend(parsed.into_iter().map(|item| (index, item))),
-            Err(wrong) => found.extend(wrong.into_iter().map(|error| (index, error))),
+            Err(wrong) => match ansible::translated(expression, &is_role) {
+                Some(meant) => {
+                    let error = PatternError::at(1, "an Ansible pattern").help(format!("write '{meant}'"));
+                    found.push((index, error));
+                }
+                None => found.extend(wrong.into_iter().map(|error| (index, error))),
+            },
         }
     }
     errors.extend(located(place, expressions, found));

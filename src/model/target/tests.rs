@@ -457,9 +457,9 @@ fn without_an_inventory_plain_names_are_hosts() {
     names(&mut empty, &["a"], &[]).unwrap();
     assert_eq!(names(&mut empty, &["b,a"], &[]).unwrap(), "a b", "the first selection makes no inventory");
     insta::assert_snapshot!(answers(Inventory::empty, &["all", "web*", "@web", "a;b", "a&b", "010.0.0.1", "b\u{fc}cher"]), @r#"
-    all  1: "all" needs an inventory, and it has no hosts
-    web*  1: no host matches "web*" (help: without an inventory there are only the hosts you name)
-    @web  1: no role "web" (help: the inventory has no roles)
+    all  1: "all": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
+    web*  1: no host matches "web*": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
+    @web  1: no role "web": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
     a;b  1: character ";" in address "a;b"; use letters, digits, "-", "_" and "."
     a&b  3: no host matches "b"
     010.0.0.1  1: leading zero in 010.0.0.1, which some programs read as octal (help: write 10.0.0.1)

@@ -10,7 +10,6 @@ fn commands_and_flags() {
         "exce -H web1 -- true
          exec --exclud web1 -H web1 -- true
          exec -H
-         exec -H web1 uptime
          exec -H web1
          exec -H web1 --
          exec -H web1 -- ''
@@ -26,13 +25,7 @@ fn commands_and_flags() {
     );
     insta::assert_snapshot!(trap.refuses(&trap.fan(), calls), @r#"
     $ fan exce -H web1 -- true
-    error: unrecognized subcommand 'exce'
-
-      tip: a similar subcommand exists: 'exec'
-
-    Usage: fan [OPTIONS] <COMMAND>
-
-    For more information, try '--help'.
+    error: "exce" is neither a fan command nor a task in tasks.yaml (help: did you mean `fan exec`?)
 
     $ fan exec --exclud web1 -H web1 -- true
     error: unexpected argument '--exclud' found
@@ -40,7 +33,7 @@ fn commands_and_flags() {
       tip: a similar argument exists: '--exclude'
       tip: to pass '--exclud' as a value, use '-- --exclud'
 
-    Usage: fan exec --exclude <EXPR> -- <CMD>...
+    Usage: fan exec --exclude <EXPR> <CMD>...
 
     For more information, try '--help'.
 
@@ -49,18 +42,11 @@ fn commands_and_flags() {
 
     For more information, try '--help'.
 
-    $ fan exec -H web1 uptime
-    error: unexpected argument 'uptime' found
-
-    Usage: fan exec [OPTIONS] -- <CMD>...
-
-    For more information, try '--help'.
-
     $ fan exec -H web1
     error: the following required arguments were not provided:
       <CMD>...
 
-    Usage: fan exec --hosts <EXPR> -- <CMD>...
+    Usage: fan exec --hosts <EXPR> <CMD>...
 
     For more information, try '--help'.
 
@@ -68,7 +54,7 @@ fn commands_and_flags() {
     error: the following required arguments were not provided:
       <CMD>...
 
-    Usage: fan exec --hosts <EXPR> -- <CMD>...
+    Usage: fan exec --hosts <EXPR> <CMD>...
 
     For more information, try '--help'.
 
@@ -78,7 +64,7 @@ fn commands_and_flags() {
     $ fan exec -H web1 --limit 1 --pick 1 -- true
     error: the argument '--limit <N>' cannot be used with '--pick <N>'
 
-    Usage: fan exec --hosts <EXPR> --limit <N> -- <CMD>...
+    Usage: fan exec --hosts <EXPR> --limit <N> <CMD>...
 
     For more information, try '--help'.
 
@@ -101,14 +87,7 @@ fn commands_and_flags() {
     error: -u: character ";" in user name "ro;ot"
 
     $ fan exec --password=hunter2 -H web1 -- true
-    error: unexpected argument '--password' found
-
-      tip: a similar argument exists: '--as'
-      tip: to pass '--password' as a value, use '-- --password'
-
-    Usage: fan exec --as <USER> -- <CMD>...
-
-    For more information, try '--help'.
+    error: fan exec has no --password (help: -k asks for the login password, -K for that of sudo: others on this machine can see a command line)
 
     $ fan hosts --json --list
     error: the argument '--json' cannot be used with '--list'
@@ -407,20 +386,20 @@ fn hosts_of_no_inventory_must_be_named() {
     );
     insta::assert_snapshot!(trap.refuses(&Fan::new(), calls), @r#"
     $ fan exec -H all -- true
-    error: "all" needs an inventory, and it has no hosts
+    error: "all": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
         all
         ^
 
     $ fan exec -R web -- true
-    error: no role "web" (help: the inventory has no roles)
+    error: no role "web": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
         @web
         ^
 
     $ fan hosts
-    error: no hosts selected (help: name them: -R ROLE, -H HOSTS, or -H all)
+    error: no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
 
     $ fan ping
-    error: no hosts selected (help: name them: -R ROLE, -H HOSTS, or -H all)
+    error: no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
     "#);
 }
 

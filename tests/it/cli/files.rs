@@ -320,7 +320,7 @@ fn a_folder_that_was_deleted() {
     error: no tasks.yaml here or in a folder above (help: name one with -f, or create one: docs/getting-started.md)
 
     $ fan exec -H all -- true
-    error: "all" needs an inventory, and it has no hosts
+    error: "all": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)
         all
         ^
 

@@ -3,4 +3,5 @@
 mod arguments;
 mod coming_from;
 mod files;
+mod habits;
 mod schema;

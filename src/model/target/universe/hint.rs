@@ -3,17 +3,18 @@
 use crate::model::name::check_address;
 use crate::model::range::{PatternError, parse_ip};
 use crate::model::suggest::did_you_mean;
-use crate::model::target::universe::hosts::{Outsiders, Sense, Universe};
+use crate::model::target::universe::hosts::{NO_INVENTORY, Outsiders, Sense, Universe, WITHOUT_INVENTORY};
 use crate::model::target::universe::listed::listed;
 
 impl<'a> Universe<'a> {
     /// The error for a word or a glob that no host answers to.
     pub(super) fn unmatched(&self, word: &str, sense: Sense) -> PatternError {
-        let error = PatternError::at(1, format!("no host matches \"{word}\""));
+        let outsider_hint = self.outsiders == Outsiders::Welcome && sense == Sense::Adding;
+        let absent = if self.bare && outsider_hint { format!(": {NO_INVENTORY}") } else { String::new() };
+        let error = PatternError::at(1, format!("no host matches \"{word}\"{absent}"));
         if self.by_role.contains_key(word) {
             return error.help(format!("\"{word}\" is a role: write @{word}"));
         }
-        let outsider_hint = self.outsiders == Outsiders::Welcome && sense == Sense::Adding;
         let mut help = Vec::new();
         // Another address is no typing mistake that one could guess.
         let guess = self.guesses_left.get() > 0 && parse_ip(word).is_none();
@@ -26,7 +27,7 @@ impl<'a> Universe<'a> {
         } else if self.outsiders == Outsiders::Refused {
             help.push("a role's hosts are listed under hosts: too".to_owned());
         } else if outsider_hint && self.bare {
-            help.push("without an inventory there are only the hosts you name".to_owned());
+            help.push(WITHOUT_INVENTORY.to_owned());
         } else if outsider_hint && check_address(word).is_ok() {
             help.push(format!("a host outside of the inventory is written {word}:22 or user@{word};"));
         }
@@ -46,6 +47,10 @@ impl<'a> Universe<'a> {
         }
         if self.by_name.contains_key(name) {
             return error.help(format!("\"{name}\" is a host: write it without the @"));
+        }
+        if self.bare && self.roles.is_empty() {
+            return PatternError::at(1, format!("no role \"{name}\": {NO_INVENTORY}"))
+                .help(WITHOUT_INVENTORY);
         }
         if self.roles.is_empty() {
             return error.help("the inventory has no roles");

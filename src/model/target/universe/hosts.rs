@@ -161,7 +161,7 @@ impl<'a> Universe<'a> {
     fn matches(&mut self, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
         match &atom.pattern {
             TargetPattern::All if self.bare => {
-                Err(PatternError::at(1, "\"all\" needs an inventory, and it has no hosts"))
+                Err(PatternError::at(1, format!("\"all\": {NO_INVENTORY}")).help(WITHOUT_INVENTORY))
             }
             TargetPattern::All => Ok(self.own().map(|(index, _)| index).collect()),
             TargetPattern::Role(name) => self.role(name),
@@ -369,6 +369,13 @@ impl Staged {
         indices
     }
 }
+
+/// What is wrong where there is no inventory to look into.
+pub const NO_INVENTORY: &str = "no inventory.yaml here or in a folder above";
+
+/// What to do about it.
+pub const WITHOUT_INVENTORY: &str =
+    "name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7";
 
 /// Unmatched words that are compared with every name there is; a long list of them would take minutes.
 pub(in crate::model::target::universe) const GUESSES: u32 = 50;

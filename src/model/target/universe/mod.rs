@@ -6,3 +6,4 @@ mod hosts;
 mod listed;
 
 pub(super) use crate::model::target::universe::hosts::{HostSet, Outsiders, Sense, Universe};
+pub use crate::model::target::universe::hosts::{NO_INVENTORY, WITHOUT_INVENTORY};
