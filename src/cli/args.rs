@@ -10,8 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
 pub(super) use crate::cli::args::common::{
-    Color, ConnectionArgs, Execution, HostKeysArg, JournalArg, LimitArg, Output, OutputFormat, PoolArg,
-    SelectionArgs, SudoPasswordArg,
+    Color, ConnectionArgs, Execution, HostKeysArg, InventoryArgs, JournalArg, LimitArg, Output, OutputFormat,
+    PoolArg, SelectionArgs, SudoPasswordArg,
 };
 use crate::cli::args::common::{ConditionArgs, PickingArgs, Protection, RaisingArgs, VariablesArgs, time};
 pub(super) use crate::cli::args::files::{
@@ -285,9 +285,8 @@ pub(super) struct ShellArgs {
     /// A command to run on the terminal instead of a login shell; words are joined by spaces, as ssh does.
     #[arg(value_name = "CMD", trailing_var_arg = true)]
     pub(super) command: Vec<String>,
-    /// Inventory file; by default searched for from the current folder upward.
-    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
-    pub(super) inventory: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) source: InventoryArgs,
     #[command(flatten)]
     pub(super) protection: Protection,
     #[command(flatten)]

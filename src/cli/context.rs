@@ -9,12 +9,14 @@ use indexmap::IndexMap;
 use rand::seq::IteratorRandom;
 
 use crate::cli::args::{
-    ConnectionArgs, Execution, HostKeysArg, LimitArg, PoolArg, SelectionArgs, SudoPasswordArg, TasksFile,
+    ConnectionArgs, Execution, HostKeysArg, InventoryArgs, LimitArg, PoolArg, SelectionArgs, SudoPasswordArg,
+    TasksFile,
 };
 use crate::cli::error::{CliError, talk};
+use crate::cli::secrets::vault::vault_passwords;
 use crate::cli::{ask, clock, found, snippet};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, SourceOptions, SourceSpec};
 use crate::engine::plan::{Changes, Locking, Plan};
 use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
@@ -29,17 +31,36 @@ use crate::model::template::{Builtins, Templates};
 use crate::model::{name, range, target};
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring, holds_key};
 
-/// Reads the inventory that the user named, or the nearest `inventory.yaml` upward; none is an empty one.
-pub(super) fn inventory(named: Option<&Path>, max_hosts: usize) -> Result<Inventory, CliError> {
-    if let Some((path, key)) = named.and_then(|path| Some((path.display(), holds_key(path)?))) {
-        return Err(Diagnostic::bare(format!("-i {path}: this is {key}, and -i names the inventory"))
-            .help(format!("a key is named by --identity {path}"))
-            .into());
+/// Reads the sources that the user named, or the nearest `inventory.yaml` upward; none is an empty inventory.
+pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
+    let mut specs: Vec<SourceSpec> = args.inventories.iter().map(|text| SourceSpec::parse(text)).collect();
+    for path in specs.iter().filter_map(SourceSpec::file) {
+        if let Some(key) = holds_key(path) {
+            let path = path.display();
+            return Err(Diagnostic::bare(format!("-i {path}: this is {key}, and -i names the inventory"))
+                .help(format!("a key is named by --identity {path}"))
+                .into());
+        }
     }
-    match found::inventory_path(named)? {
-        Some(path) => Ok(told(config::load_inventory(&path, max_hosts)?)),
-        None => Ok(Inventory::empty()),
+    if specs.is_empty() {
+        specs.extend(found::inventory_path(None)?.map(|path| SourceSpec::path(&path)));
     }
+    if specs.is_empty() {
+        return Ok(Inventory::empty());
+    }
+    let options = SourceOptions {
+        max_hosts: args.max_hosts,
+        vault: vault_passwords(&args.vault_passwords)?,
+        builtins: builtins(),
+        local: Some(local()),
+    };
+    Ok(told(config::load_sources(&specs, options)?))
+}
+
+/// What templates may ask of this machine, and the moment.
+fn builtins() -> Builtins {
+    let env = Arc::new(|name: &str| env::var(name).ok());
+    Builtins { env, now: clock::now(), yaml: Arc::new(config::read_value) }
 }
 
 /// Reads the tasks file that the user named, or the nearest `tasks.yaml` upward.
@@ -55,7 +76,7 @@ pub(super) fn files(
     selection: &SelectionArgs,
     tasks_file: &TasksFile,
 ) -> Result<(Inventory, TaskFile), CliError> {
-    let inventory = inventory(selection.inventory.as_deref(), selection.max_hosts);
+    let inventory = inventory(&selection.source);
     match (inventory, tasks(tasks_file.tasks_file.as_deref())) {
         (Ok(inventory), Ok(tasks)) => Ok((inventory, tasks)),
         (Err(CliError::Input(mut problems)), Err(CliError::Input(more))) => {
@@ -136,7 +157,7 @@ fn selected(
     args: &SelectionArgs,
 ) -> Result<Vec<usize>, CliError> {
     let exclude: Vec<&str> = args.exclude.iter().map(String::as_str).collect();
-    let found = target::select_within(inventory, include, &exclude, args.max_hosts);
+    let found = target::select_within(inventory, include, &exclude, args.source.max_hosts);
     let mut selected = found.map_err(|errors| {
         let problems = errors.into_iter().map(|error| {
             let caret = error.caret();
@@ -175,7 +196,7 @@ pub(super) fn explain(inventory: &mut Inventory, args: &SelectionArgs) {
     let chosen = roles.chain(hosts).map(|(flag, expression)| ("selected", flag, expression));
     let excluded = args.exclude.iter().map(|hosts| ("left out", format!("-x {hosts}"), hosts.clone()));
     for (what, flag, expression) in chosen.chain(excluded).collect::<Vec<_>>() {
-        let Ok(found) = target::select_within(inventory, &[&expression], &[], args.max_hosts) else {
+        let Ok(found) = target::select_within(inventory, &[&expression], &[], args.source.max_hosts) else {
             continue;
         };
         let names: Vec<&str> =
@@ -360,6 +381,20 @@ pub(super) fn operator_name() -> String {
     format!("{}@{}", shown_user(), rustix::system::uname().nodename().to_string_lossy())
 }
 
+/// The operator and the machine, as OpenSSH's client configuration asks of them.
+fn local() -> Local {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    Local {
+        user: shown_user(),
+        uid: rustix::process::getuid().as_raw(),
+        home: home.unwrap_or_else(|| PathBuf::from("/")),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        env: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    }
+}
+
 /// OpenSSH's client configuration: the user's and the system's, a file of the user's choice, or none.
 pub(super) fn ssh_config(args: &ConnectionArgs) -> Result<SshConfigSource, CliError> {
     let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
@@ -372,16 +407,7 @@ pub(super) fn ssh_config(args: &ConnectionArgs) -> Result<SshConfigSource, CliEr
             system: PathBuf::from("/etc/ssh/ssh_config"),
         }),
     };
-    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let local = Local {
-        user: shown_user(),
-        uid: rustix::process::getuid().as_raw(),
-        home: home.unwrap_or_else(|| PathBuf::from("/")),
-        host_name,
-        env: env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    };
+    let local = local();
     // Without files too: the inventory's settings have tokens as well.
     let config = sources.map(|sources| SshConfig::load(&sources, &local)).transpose()?.unwrap_or_default();
     Ok(SshConfigSource::new(move |name, above| {
@@ -468,10 +494,9 @@ impl Common {
 
     /// Completes it with the moment, the operator and the template engine.
     pub(super) fn request(self, inventory: &Inventory) -> Request {
-        let started_at = clock::now();
-        let env = Arc::new(|name: &str| env::var(name).ok());
-        let templates =
-            Templates::new(&Builtins { env, now: started_at.clone(), yaml: Arc::new(config::read_value) });
+        let builtins = builtins();
+        let started_at = builtins.now.clone();
+        let templates = Templates::new(&builtins);
         Request {
             run: Arc::from(clock::run_id()),
             title: self.title,

@@ -21,7 +21,7 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     if line.trim().is_empty() {
         return Err(CliError::input("the command is empty"));
     }
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let selected = selected.ok_or_else(|| match habits::instead_of_hosts(args, &inventory) {
         Some(meant) => Diagnostic::bare("no hosts selected").help(meant).into(),

@@ -14,7 +14,7 @@ use crate::model::task::{Action, Step};
 use crate::report::{Composite, FactSheets, Sheet};
 
 pub(super) fn run(args: &FactsArgs, color: Color) -> Result<ExitCode, CliError> {
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let common = Common::over(&args.connection, "facts".to_owned())?.pooled(&args.pool).limited(&args.limit);
     let request = Common { condition: args.condition.get(), ..common }.request(&inventory);

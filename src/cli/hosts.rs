@@ -1,5 +1,6 @@
 //! `fan hosts`: the selected hosts, and where each setting came from.
 
+use std::collections::HashMap;
 use std::fmt::{Display, Write};
 
 use serde_json::json;
@@ -12,15 +13,17 @@ use crate::engine::planner::SshConfigSource;
 use crate::model::duration;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
+use crate::model::redact::Redactor;
 use crate::model::secret::SecretSource;
 use crate::model::settings::{
     AgentSetting, GatewaySetting, OnDisconnect, Settings, Sourced, TimeLimit, Transport,
 };
 use crate::model::value::Value;
+use crate::model::written::WrittenVars;
 
 pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let mut settings = context::settings(&args.connection)?;
     context::limit(&mut settings, &args.limit);
@@ -29,15 +32,23 @@ pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
     let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);
     let text = if args.list {
-        hosts.iter().map(|host| format!("{}\n", host.name)).collect()
+        hosts.iter().map(|shown| format!("{}\n", shown.host.name)).collect()
     } else if args.json {
         format!("{:#}\n", Value::Array(hosts.iter().map(describe).collect()))
     } else {
         hosts.iter().map(show).collect()
     };
-    print(&text)?;
+    // What was encrypted in the inventory stays hidden.
+    print(&Redactor::new(&inventory.hidden).redact(&text))?;
     // Shown all the same: whoever looks for a mistake wants to see the rest.
     if errors.is_empty() { Ok(ExitCode::Ok) } else { Err(CliError::Input(errors)) }
+}
+
+/// A host with all layers of its settings and variables.
+struct ShownHost {
+    host: ResolvedHost,
+    /// Where each variable was written.
+    places: HashMap<String, Position>,
 }
 
 /// The hosts with all layers of their settings, and what makes some of them unusable. Warnings are told.
@@ -46,16 +57,21 @@ fn resolve(
     selected: &[usize],
     settings: &Settings,
     ssh_config: &SshConfigSource,
-) -> (Vec<ResolvedHost>, Vec<Diagnostic>) {
+) -> (Vec<ShownHost>, Vec<Diagnostic>) {
     let roles = inventory.roles_of_hosts();
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     let mut hosts = Vec::new();
     for &index in selected {
         let Some(host) = inventory.hosts.get(index) else { continue };
         let roles = roles.get(index).map(Vec::as_slice).unwrap_or_default();
+        let written = inventory.layers(host, roles).flat_map(WrittenVars::iter);
+        let places = written.map(|(name, _, at)| (name.to_owned(), at.clone())).collect();
+        let unusable = host.problems.iter().filter(|problem| !errors.contains(*problem));
+        let unusable: Vec<Diagnostic> = unusable.cloned().collect();
+        errors.extend(unusable);
         let host = inventory.resolve(host, roles, settings);
         let consulted = ssh_config.under(host.name.place(), host.settings);
-        hosts.push(ResolvedHost { settings: consulted.settings, ..host });
+        hosts.push(ShownHost { host: ResolvedHost { settings: consulted.settings, ..host }, places });
         // Many hosts share a line.
         errors
             .extend(consulted.errors.into_iter().filter(|error| !errors.contains(error)).collect::<Vec<_>>());
@@ -176,10 +192,16 @@ fn password(source: &SecretSource) -> String {
         SecretSource::File(path) => format!("file {path}"),
         SecretSource::Command(_) => "command".to_owned(),
         SecretSource::Prompt(_) => "prompt".to_owned(),
+        SecretSource::Written(secret) => secret.to_string(),
     }
 }
 
-fn describe(host: &ResolvedHost) -> Value {
+fn describe(ShownHost { host, places }: &ShownHost) -> Value {
+    let origins: serde_json::Map<String, Value> = host
+        .vars
+        .keys()
+        .filter_map(|name| Some((name.clone(), Value::from(places.get(name)?.to_string()))))
+        .collect();
     let settings: serde_json::Map<String, Value> = rows(&host.settings)
         .into_iter()
         .map(|(name, value, origin)| (name, json!({"value": value, "origin": origin})))
@@ -189,10 +211,11 @@ fn describe(host: &ResolvedHost) -> Value {
         "roles": host.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
         "settings": settings,
         "vars": host.vars,
+        "vars_origin": origins,
     })
 }
 
-fn show(host: &ResolvedHost) -> String {
+fn show(ShownHost { host, places }: &ShownHost) -> String {
     let mut text = format!("{}", host.name);
     if !host.roles.is_empty() {
         let roles: Vec<&str> = host.roles.iter().map(|role| role.as_str()).collect();
@@ -203,7 +226,8 @@ fn show(host: &ResolvedHost) -> String {
         line(&mut text, &name, &plain(&value), &origin);
     }
     for (name, value) in &host.vars {
-        line(&mut text, &format!("vars.{name}"), &plain(value), "");
+        let place = places.get(name).map(ToString::to_string).unwrap_or_default();
+        line(&mut text, &format!("vars.{name}"), &plain(value), place);
     }
     text
 }

@@ -60,7 +60,7 @@ pub(super) fn run(
         OneStepKind::Move { changes, confirmed, .. } => (*changes, *confirmed),
     };
     let changes_something = !changes.dry_run && action.properties().changes_host();
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select(&mut inventory, &args.selection)?;
     let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
     if args.execution.output.verbose {

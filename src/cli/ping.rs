@@ -20,7 +20,7 @@ use crate::report::{Composite, Phases};
 pub(super) const COMMAND: &str = "true";
 
 pub(super) fn run(args: &PingArgs, color: Color) -> Result<ExitCode, CliError> {
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let condition = args.condition.get();
     let plan = plan(

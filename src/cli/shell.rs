@@ -34,9 +34,6 @@ use crate::ssh::session::SshSession;
 use crate::ssh::shell::{ShellInput, ShellOutput, ShellWindow, TerminalRequest};
 use crate::ssh::{ExecEvent, Session};
 
-/// Hosts that the expression may expand to, for the error that names them.
-const MAX_HOSTS: usize = 10_000;
-
 /// Pieces of typing that wait for a host that takes nothing. Beyond them `~.` waits too.
 const TYPED_AHEAD: usize = 16 * 1024;
 
@@ -71,7 +68,7 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
 fn plan(args: &ShellArgs, command: &str) -> Result<Plan, CliError> {
     let connection = &args.connection;
     let selection = SelectionArgs {
-        inventory: args.inventory.clone(),
+        source: args.source.clone(),
         roles: Vec::new(),
         hosts: vec![args.host.clone()],
         exclude: Vec::new(),
@@ -79,9 +76,8 @@ fn plan(args: &ShellArgs, command: &str) -> Result<Plan, CliError> {
         limit: None,
         pick: None,
         shard: None,
-        max_hosts: MAX_HOSTS,
     };
-    let mut inventory = context::inventory(selection.inventory.as_deref(), selection.max_hosts)?;
+    let mut inventory = context::inventory(&selection.source)?;
     let selected = context::select(&mut inventory, &selection)?;
     let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
     if selected.len() != 1 {

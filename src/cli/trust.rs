@@ -50,7 +50,7 @@ struct FoundKeys {
 }
 
 pub(super) fn run(args: &TrustArgs) -> Result<ExitCode, CliError> {
-    let mut inventory = context::inventory(args.selection.inventory.as_deref(), args.selection.max_hosts)?;
+    let mut inventory = context::inventory(&args.selection.source)?;
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     if !args.yes && !ask::can_ask() {
         return Err(Diagnostic::bare("there is no terminal to ask on, or CI is set")

@@ -17,7 +17,7 @@ use crate::config::fields::quote;
 use crate::config::findings::Findings;
 use crate::config::syntax;
 use crate::config::syntax::position;
-use crate::config::yaml::{Duplicate, List, Map, Node, Scalar, YamlEntry, YamlLayout, YamlStyle};
+use crate::config::yaml::{Duplicate, List, Map, Node, Scalar, YamlEntry, YamlLayout, YamlStyle, YamlTag};
 use crate::model::position::Position;
 
 /// Levels of lists and maps within each other.
@@ -29,6 +29,25 @@ const MAX_ALIAS_BYTES: usize = 8 * 1024 * 1024;
 
 /// Composes the only document of a text. `None`: it is empty, or an error that was noted ends the reading.
 pub(super) fn compose(file: &Arc<str>, text: &str, findings: &mut Findings) -> Option<Node> {
+    compose_as(YamlDialect::Own, file, text, findings)
+}
+
+/// Whose file it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum YamlDialect {
+    /// fan's: without tags.
+    Own,
+    /// Ansible's, with `!vault` and `!unsafe`.
+    Ansible,
+}
+
+/// Composes as [`compose`] does, a file of someone's.
+pub(super) fn compose_as(
+    dialect: YamlDialect,
+    file: &Arc<str>,
+    text: &str,
+    findings: &mut Findings,
+) -> Option<Node> {
     if let Some(error) = syntax::control_character(file, text) {
         findings.push(error);
         return None;
@@ -40,6 +59,7 @@ pub(super) fn compose(file: &Arc<str>, text: &str, findings: &mut Findings) -> O
         block_nesting_limit: MAX_DEPTH,
     };
     let mut composer = Composer {
+        dialect,
         file,
         text,
         findings,
@@ -131,6 +151,7 @@ enum Slot {
 }
 
 struct Composer<'c> {
+    dialect: YamlDialect,
     file: &'c Arc<str>,
     text: &'c str,
     findings: &'c mut Findings,
@@ -162,10 +183,12 @@ impl Composer<'_> {
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let scalar = self.scalar(&text, style, &span);
+                let mut scalar = self.scalar(&text, style, &span);
                 self.spend(1, 0, &scalar.position)?;
                 let size = ComposeSize { bytes: text.len(), ..ComposeSize::ONE };
-                let tagged = self.refuse_tag(tag.as_deref(), &span);
+                let known = tag.as_deref().and_then(|tag| self.known_tag(tag));
+                scalar.tag = known.unwrap_or_default();
+                let tagged = known.is_none() && self.refuse_tag(tag.as_deref(), &span);
                 let node = if tagged { Node::Broken(scalar.position) } else { Node::Scalar(scalar) };
                 self.remember(anchor, &node, size)?;
                 self.place(node, size);
@@ -250,7 +273,7 @@ impl Composer<'_> {
                 first
             };
             match first {
-                Some(first) => map.duplicates.push(Duplicate { key: entry.key, first }),
+                Some(first) => map.duplicates.push(Duplicate { key: entry.key, value: entry.value, first }),
                 None => map.entries.push(entry),
             }
         }
@@ -372,6 +395,18 @@ impl Composer<'_> {
         Err(ComposeStop)
     }
 
+    /// What a tag of Ansible's means, in its files.
+    fn known_tag(&self, tag: &Tag) -> Option<YamlTag> {
+        if self.dialect == YamlDialect::Own {
+            return None;
+        }
+        match tag.to_string().trim_start_matches('!') {
+            "unsafe" => Some(YamlTag::Unsafe),
+            "vault" | "vault-encrypted" => Some(YamlTag::Vault),
+            _ => None,
+        }
+    }
+
     /// Notes a tag; says whether there was one.
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: &Span) -> bool {
         let Some(tag) = tag else { return false };
@@ -379,7 +414,7 @@ impl Composer<'_> {
         let written = written.map_or_else(|| Cow::Owned(tag.to_string()), Cow::Borrowed);
         let at = self.position(&span.tag_start().unwrap_or(span.start));
         let help = if written.starts_with("!vault") {
-            "fan decrypts nothing; keep secrets out of the file"
+            "name the secret below \"secrets:\" instead; only Ansible's own files are decrypted"
         } else {
             "remove it; a value in quotes is always a string"
         };
@@ -417,7 +452,7 @@ impl Composer<'_> {
                 (YamlStyle::Text, if literal { YamlLayout::Lines } else { YamlLayout::Loose })
             }
         };
-        Scalar { text: Arc::from(text), style, position, start, layout }
+        Scalar { text: Arc::from(text), style, position, start, layout, tag: YamlTag::Plain }
     }
 
     fn position(&self, marker: &Marker) -> Position {

@@ -90,6 +90,12 @@ impl Findings {
         self.warnings.truncate(first);
     }
 
+    /// Takes over what was found elsewhere.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+    }
+
     /// Whether an error was noted so far.
     pub(super) fn any(&self) -> bool {
         !self.errors.is_empty()

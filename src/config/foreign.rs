@@ -42,13 +42,12 @@ impl Foreign {
     /// What it is, and what to do.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::AnsibleInventory => (
-                "an Ansible inventory",
-                "docs/coming-from-ansible.md shows the same hosts and groups as an inventory.yaml",
-            ),
+            Self::AnsibleInventory => {
+                ("an Ansible inventory", "-i FILE takes its hosts and groups: docs/inventories.md")
+            }
             Self::InventoryScript => (
                 "a program, such as an Ansible inventory script",
-                "fan reads hosts from YAML: let it write an inventory.yaml (docs/inventory.md)",
+                "chmod +x FILE, and -i FILE runs it: docs/inventories.md",
             ),
             Self::Playbook => {
                 ("an Ansible playbook", "docs/coming-from-ansible.md shows one as a tasks.yaml")
@@ -62,10 +61,7 @@ impl Foreign {
                 "a file of Capistrano",
                 "docs/recipes/release.md is a deployment with releases and a rollback",
             ),
-            Self::HostList => (
-                "a plain list of hosts",
-                "-H \"$(paste -sd, FILE)\" takes its hosts; an inventory.yaml names them below `hosts:`",
-            ),
+            Self::HostList => ("a plain list of hosts", "-i FILE takes its hosts: docs/inventories.md"),
             Self::ClushGroups => {
                 ("a file of node groups", "groups are roles here: docs/coming-from-pssh-clush.md")
             }
@@ -79,12 +75,14 @@ impl Foreign {
 pub(super) fn recognised(file: &str, text: &str, wanted: WantedFile) -> Option<Diagnostic> {
     let foreign = of(file, text)?;
     let is_wanted = match wanted {
-        WantedFile::Inventory => foreign == Foreign::FanInventory,
+        WantedFile::Inventory => {
+            matches!(foreign, Foreign::FanInventory | Foreign::AnsibleInventory | Foreign::HostList)
+        }
         WantedFile::Tasks => foreign == Foreign::FanTasks,
     };
     let (what, help) = foreign.words();
     let as_what = match wanted {
-        WantedFile::Inventory => "a fan inventory",
+        WantedFile::Inventory => "an inventory",
         WantedFile::Tasks => "a fan tasks file",
     };
     (!is_wanted).then(|| {
@@ -237,7 +235,11 @@ fn of_lines(text: &str) -> Option<Foreign> {
         return Some(Foreign::AnsibleInventory);
     }
     let groups = |line: &&str| {
-        line.split_once(": ").is_some_and(|(name, nodes)| !name.contains(' ') && nodes.contains('['))
+        line.split_once(": ").is_some_and(|(name, nodes)| {
+            let range =
+                nodes.split_once('[').is_some_and(|(head, rest)| !head.is_empty() && rest.contains(']'));
+            !name.contains(' ') && range
+        })
     };
     if !lines.is_empty() && lines.iter().all(groups) {
         return Some(Foreign::ClushGroups);

@@ -7,20 +7,18 @@ use std::sync::Arc;
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
-use crate::config::foreign::{WantedFile, recognised};
+use crate::config::secret;
 use crate::config::settings::{self, Owner, SettingsLayer};
 use crate::config::tables::inventory as tables;
-use crate::config::vars::{Braces, vars};
+use crate::config::vars::written;
 use crate::config::yaml::{Node, Scalar, YamlEntry};
-use crate::config::{secret, source};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::name::{check_address, check_host_name, check_role_name};
-use crate::model::position::{Diagnostic, Located};
-use crate::model::range::{MAX_HOSTS, expand};
-use crate::model::secret::SecretSources;
+use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::range::expand;
 use crate::model::settings::Settings;
 use crate::model::target::role_members;
-use crate::model::value::Vars;
+use crate::model::written::WrittenVars;
 
 pub(super) const FILE: Schema = Schema { known: &[tables::FILE], synonyms: &[("groups", "roles")] };
 pub(super) const DEFAULTS: Schema = Schema { known: &[tables::SETTINGS], synonyms: settings::SYNONYMS };
@@ -32,51 +30,42 @@ pub(super) const ROLE: Schema =
 /// Bytes that the entry of a range may take when it is copied for each of its hosts.
 const MAX_COPIED: usize = 64 * 1024 * 1024;
 
-/// Reads an inventory file.
+/// Reads an inventory from text, on top of what other sources said; `name` stands for the file in messages and for
+/// relative paths. Its ranges may expand to `max_hosts` hosts, those of the other sources included.
 ///
-/// Relative paths in it are relative to its folder; its ranges may expand to `max_hosts` hosts.
-///
-/// # Errors
-/// Everything that is wrong with the file.
-pub fn load_inventory(path: &Path, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
-    let source = source::read(path)?;
-    read(Arc::clone(&source.name), &source.text, max_hosts).map_err(|problems| {
-        recognised(&source.name, &source.text, WantedFile::Inventory).map_or(problems, Diagnostics::from)
-    })
-}
-
-/// Reads an inventory from text; `name` stands for the file in messages and for relative paths.
+/// What stands in both is merged: this file says the last word on each setting and variable, and a role of both has the
+/// hosts of both.
 ///
 /// # Errors
 /// Everything that is wrong with the text.
-pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
-    read(Arc::from(name), text.strip_prefix('\u{feff}').unwrap_or(text), MAX_HOSTS)
-}
-
-fn read(file: Arc<str>, text: &str, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
+pub(super) fn read(
+    name: &Arc<str>,
+    text: &str,
+    max_hosts: usize,
+    below: Inventory,
+) -> Result<Loaded<Inventory>, Diagnostics> {
     let mut findings = Findings::default();
-    let root = compose(&file, text, &mut findings);
+    let root = compose(name, text, &mut findings);
     if root.is_none() && findings.any() {
         return Err(findings.take_errors());
     }
-    let base = Path::new(&*file).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let base = Path::new(&**name).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    let index = below.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
     let mut reader = InventoryReader {
         base,
         max_hosts,
         silent: Arc::default(),
         findings,
-        hosts: Vec::new(),
-        index: HashMap::new(),
+        index,
+        hosts_below: below.hosts.len(),
+        own: HashMap::new(),
         full: false,
-        roles: Vec::new(),
-        vars: Vars::new(),
-        secrets: SecretSources::new(),
-        defaults: Settings::default(),
+        inventory: Inventory { file: Arc::clone(name), ..below },
     };
     if let Some(root) = &root {
         reader.file(root);
     }
-    reader.finish(file)
+    reader.finish()
 }
 
 struct InventoryReader {
@@ -85,15 +74,15 @@ struct InventoryReader {
     /// The settings of hosts whose entries say nothing.
     silent: Arc<Settings>,
     findings: Findings,
-    hosts: Vec<Host>,
-    /// Where a host stands in `hosts`.
+    inventory: Inventory,
+    /// Where a host stands in the inventory.
     index: HashMap<HostName, usize>,
+    /// How many hosts other sources told of.
+    hosts_below: usize,
+    /// Hosts of other sources of which this file has something to say, with the place.
+    own: HashMap<usize, Position>,
     /// There are more hosts than allowed, as was noted.
     full: bool,
-    roles: Vec<Role>,
-    vars: Vars,
-    secrets: SecretSources,
-    defaults: Settings,
 }
 
 impl InventoryReader {
@@ -101,7 +90,7 @@ impl InventoryReader {
         let (mut roles, mut secrets) = (None, None);
         for entry in map(root, "a map with \"hosts\"", "key", &mut self.findings) {
             match &*entry.key.text {
-                "vars" => self.vars = vars(&entry.value, Braces::Template, &mut self.findings),
+                "vars" => self.inventory.vars.extend(written(&entry.value, &mut self.findings)),
                 "defaults" => self.defaults(&entry.value),
                 "hosts" => self.hosts(&entry.value),
                 "secrets" => secrets = Some(&entry.value),
@@ -111,7 +100,9 @@ impl InventoryReader {
         }
         // After the variables, with whose names theirs are compared.
         if let Some(node) = secrets {
-            self.secrets = secret::secrets(node, &self.base, &self.vars, &mut self.findings);
+            let vars = self.inventory.vars.values();
+            let secrets = secret::secrets(node, &self.base, vars, &mut self.findings);
+            self.inventory.secrets.extend(secrets);
         }
         // Roles come last, wherever they stand: a warning about them looks at the hosts.
         if let Some(roles) = roles {
@@ -121,24 +112,23 @@ impl InventoryReader {
         }
     }
 
-    fn finish(mut self, file: Arc<str>) -> Result<Loaded<Inventory>, Diagnostics> {
-        let mut members = vec![Vec::new(); self.roles.len()];
+    fn finish(mut self) -> Result<Loaded<Inventory>, Diagnostics> {
         // Patterns are matched only against a complete list of hosts; or they would be blamed wrongly.
         if !self.findings.any() {
-            if self.hosts.is_empty() {
+            let Inventory { file, hosts, roles, members, .. } = &mut self.inventory;
+            if hosts.is_empty() {
                 self.findings.push(
                     Diagnostic::bare(format!("{file}: no hosts defined"))
                         .help("name them below \"hosts:\", for example \"  web1: {address: 192.0.2.11}\""),
                 );
             } else {
-                match role_members(&self.hosts, &self.roles) {
-                    Ok(found) => members = found,
+                match role_members(hosts, roles) {
+                    Ok(found) => *members = found,
                     Err(errors) => errors.into_iter().for_each(|error| self.findings.push(error)),
                 }
             }
         }
-        let Self { findings, hosts, roles, vars, secrets, defaults, .. } = self;
-        findings.finish(Inventory { file, hosts, roles, members, vars, secrets, defaults })
+        self.findings.finish(self.inventory)
     }
 
     fn defaults(&mut self, node: &Node) {
@@ -149,7 +139,7 @@ impl InventoryReader {
                 DEFAULTS.refuse(&entry.key, &mut self.findings);
             }
         }
-        self.defaults = layer.settings;
+        self.inventory.defaults.overlay(&layer.settings);
     }
 
     fn hosts(&mut self, node: &Node) {
@@ -174,7 +164,7 @@ impl InventoryReader {
     /// Reads one entry: a name or a pattern of names, and what all of them have in common.
     fn host(&mut self, key: &Scalar, value: Option<&Node>) {
         let mut layer = SettingsLayer { owner: Owner::Host, base: &self.base, settings: Settings::default() };
-        let mut own = Vars::new();
+        let mut own = WrittenVars::default();
         let mut address = None;
         let entries = value.map_or(&[][..], |node| match node {
             Node::Scalar(scalar) if !scalar.is_null() => {
@@ -188,7 +178,7 @@ impl InventoryReader {
         });
         for entry in entries {
             match (&*entry.key.text, &entry.value) {
-                ("vars", node) => own = vars(node, Braces::Template, &mut self.findings),
+                ("vars", node) => own = written(node, &mut self.findings),
                 ("address", Node::Scalar(scalar)) => {
                     layer.read(entry, &mut self.findings);
                     address = Some(scalar);
@@ -227,7 +217,8 @@ impl InventoryReader {
     /// Expands a pattern of host names, unless that makes too many hosts.
     fn expand(&mut self, key: &Scalar) -> Option<Vec<String>> {
         let names = self.pattern(key)?;
-        if self.hosts.len() + names.len() > self.max_hosts {
+        let fresh = names.iter().filter(|name| self.hosts_below == 0 || !self.is_known(name)).count();
+        if self.inventory.hosts.len() + fresh > self.max_hosts {
             if !self.full {
                 self.full = true;
                 let message = format!("more than {} hosts", self.max_hosts);
@@ -243,6 +234,10 @@ impl InventoryReader {
             }
         }
         Some(names)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.index.contains_key(&HostName(Arc::from(name)))
     }
 
     fn pattern(&mut self, scalar: &Scalar) -> Option<Vec<String>> {
@@ -289,7 +284,7 @@ impl InventoryReader {
         names: Vec<String>,
         addresses: &[String],
         settings: &Settings,
-        vars: &Vars,
+        vars: &WrittenVars,
     ) {
         let mut again = None;
         let shared = if *settings == Settings::default() {
@@ -299,7 +294,10 @@ impl InventoryReader {
         };
         for (number, name) in names.into_iter().enumerate() {
             let name = HostName(Arc::from(name));
-            if let Some(&first) = self.index.get(&name) {
+            let known = self.index.get(&name).copied();
+            if let Some(first) = known
+                && (first >= self.hosts_below || self.own.contains_key(&first))
+            {
                 // One message for an entry, however many names of its range are taken.
                 again.get_or_insert((name, first));
                 continue;
@@ -311,11 +309,22 @@ impl InventoryReader {
             {
                 slot.value.clone_from(address);
             }
-            self.index.insert(name.clone(), self.hosts.len());
-            self.hosts.push(Host { name, settings, vars: vars.clone(), position: key.position.clone() });
+            match known.and_then(|known| Some((known, self.inventory.hosts.get_mut(known)?))) {
+                Some((known, host)) => {
+                    Arc::make_mut(&mut host.settings).overlay(&settings);
+                    host.vars.extend(vars.clone());
+                    self.own.insert(known, key.position.clone());
+                }
+                None => {
+                    self.index.insert(name.clone(), self.inventory.hosts.len());
+                    let (vars, position) = (vars.clone(), key.position.clone());
+                    self.inventory.hosts.push(Host { settings, vars, ..Host::new(name, position) });
+                }
+            }
         }
         if let Some((name, first)) = again {
-            let first = self.hosts.get(first).map(|host| (host.position.line, host.position.column));
+            let host = self.inventory.hosts.get(first).map(|host| &host.position);
+            let first = self.own.get(&first).or(host).map(|first| (first.line, first.column));
             let (line, column) = first.unwrap_or_default();
             self.findings.error(
                 &key.position,
@@ -335,14 +344,7 @@ impl InventoryReader {
             self.findings.warn(Diagnostic::at(&key.position, format!("role {name} has the name of a host")));
         }
         let findings = &mut self.findings;
-        let mut role = Role {
-            name: name.clone(),
-            members: Vec::new(),
-            roles: Vec::new(),
-            settings: Settings::default(),
-            vars: Vars::new(),
-            protect: false,
-        };
+        let mut role = Role::new(name.clone());
         if let Node::Map(_) = entry.value {
             let mut layer =
                 SettingsLayer { owner: Owner::Role(name), base: &self.base, settings: Settings::default() };
@@ -350,7 +352,7 @@ impl InventoryReader {
                 match &*field.key.text {
                     "hosts" => role.members = patterns(&field.value, findings),
                     "roles" => role.roles = roles(&field.value, findings),
-                    "vars" => role.vars = vars(&field.value, Braces::Template, findings),
+                    "vars" => role.vars = written(&field.value, findings),
                     "protect" => role.protect = flag(&field.value, "protect", findings).unwrap_or_default(),
                     _ => {
                         if !layer.read(field, findings) {
@@ -363,7 +365,14 @@ impl InventoryReader {
         } else {
             role.members = patterns(&entry.value, findings);
         }
-        self.roles.push(role);
+        match self.inventory.role_index(role.name.as_str()) {
+            Some(known) => {
+                if let Some(known) = self.inventory.roles.get_mut(known) {
+                    known.merge(role);
+                }
+            }
+            None => self.inventory.roles.push(role),
+        }
     }
 }
 

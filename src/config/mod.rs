@@ -34,6 +34,7 @@ mod search;
 mod secret;
 mod settings;
 mod source;
+mod sources;
 pub mod ssh_config;
 mod steps;
 mod syntax;
@@ -49,9 +50,11 @@ pub use crate::config::foreign::foreign_file;
 pub use crate::config::given::parse_given;
 pub use excerpt::{Excerpt, excerpt};
 pub use findings::{Diagnostics, Loaded};
-pub use inventory::{load_inventory, load_inventory_text};
 pub use json_schema::{FileFormat, json_schema};
 pub use search::find_upwards;
+pub use sources::{
+    SourceOptions, SourceSpec, VaultPassword, load_inventory, load_inventory_text, load_sources,
+};
 pub use steps::{check_glob, check_validate};
 pub use tasks::{load_tasks, load_tasks_text};
 pub use vars::{load_vars_file, read_value};

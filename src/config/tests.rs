@@ -107,7 +107,7 @@ fn settings_keep_their_literal_text_and_origin() {
         "role db (tests/data/good/inventory/everything.yaml:38:22)"
     );
     assert_eq!(
-        Value::Object(inventory.vars),
+        Value::Object(inventory.vars.values().clone()),
         json!({
             "env": "staging", "pi": 3.5, "version": "1.10", "mode": "0755", "on": "off", "nothing": null,
             "list": [1, "a"], "map": {"deep": {"er": true}}

@@ -14,6 +14,7 @@ use crate::model::name::check_variable_name;
 use crate::model::position::Diagnostic;
 use crate::model::template::Syntax;
 use crate::model::value::{Value, Vars};
+use crate::model::written::WrittenVars;
 
 /// What becomes of `{{ }}` in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,19 @@ pub fn read_value(text: &str) -> Result<Value, String> {
     let why = why.join("\"");
     let place = first.position.as_ref().map(|at| format!("line {}, character {}: ", at.line, at.column));
     Err(format!("{}{why}", place.unwrap_or_default()))
+}
+
+/// The variables of a `vars:` map of the inventory, each with its place.
+pub(super) fn written(node: &Node, findings: &mut Findings) -> WrittenVars {
+    let mut written = WrittenVars::default();
+    for entry in map(node, "a map of variables", "variable", findings) {
+        if let Err(message) = check_variable_name(&entry.key.text) {
+            findings.error(&entry.key.position, message);
+        }
+        let value = value(&entry.value, Braces::Template, findings);
+        written.insert(entry.key.text.to_string(), value, entry.key.position.clone());
+    }
+    written
 }
 
 /// The variables of a `vars:` map.

@@ -30,6 +30,20 @@ pub(super) struct Scalar {
     pub(super) start: Position,
     /// How places in the text are found in the file.
     pub(super) layout: YamlLayout,
+    /// What Ansible's tag in front of it makes of it.
+    pub(super) tag: YamlTag,
+}
+
+/// A tag of Ansible's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum YamlTag {
+    /// None.
+    #[default]
+    Plain,
+    /// `!unsafe`: the text is no template.
+    Unsafe,
+    /// `!vault`: the text is encrypted.
+    Vault,
 }
 
 /// How a text was written.
@@ -86,6 +100,8 @@ pub(super) struct YamlEntry {
 pub(super) struct Duplicate {
     /// The second key.
     pub(super) key: Scalar,
+    /// Its value.
+    pub(super) value: Node,
     /// Where the first one stands.
     pub(super) first: Position,
 }

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::position::{Located, Position};
-use crate::model::secret::SecretSources;
+use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::secret::{Secret, SecretSources};
 use crate::model::settings::{Origin, Settings};
-use crate::model::value::Vars;
+use crate::model::value::{Value, Vars};
+use crate::model::written::WrittenVars;
 
 pub use crate::model::host_name::{HostName, RoleName};
 
@@ -19,9 +20,11 @@ pub struct Host {
     /// would take tens of megabytes.
     pub settings: Arc<Settings>,
     /// Variables of its own entry.
-    pub vars: Vars,
+    pub vars: WrittenVars,
     /// Where its entry stands.
     pub position: Position,
+    /// Why it cannot be used: what another tool says of it, and fan cannot do. Only an error for those who select it.
+    pub problems: Vec<Diagnostic>,
 }
 
 /// A role: a named group of hosts with settings and variables of its own.
@@ -31,12 +34,14 @@ pub struct Role {
     pub name: RoleName,
     /// Who belongs to it: target expressions, and other roles.
     pub members: Vec<Located<String>>,
+    /// Who belongs to it by name, as ascending indices: groups of other tools name hosts one by one.
+    pub named: Vec<usize>,
     /// Roles whose hosts belong to it too.
     pub roles: Vec<Located<RoleName>>,
     /// Settings for its hosts.
     pub settings: Settings,
     /// Variables for its hosts.
-    pub vars: Vars,
+    pub vars: WrittenVars,
     /// Its hosts are not changed until the user has typed its name.
     pub protect: bool,
 }
@@ -53,11 +58,27 @@ pub struct Inventory {
     /// For each role, in the order of `roles`: its hosts as ascending indices into `hosts`.
     pub members: Vec<Vec<usize>>,
     /// Variables of every host.
-    pub vars: Vars,
+    pub vars: WrittenVars,
+    /// Variables that stand above those of all roles and below those of hosts, lowest first: those of Ansible's
+    /// `group_vars`.
+    pub above_roles: Vec<GroupVars>,
+    /// Its variables may be templates of another dialect: one that cannot be filled in is an error where it is used.
+    pub is_foreign: bool,
     /// Secrets of every task that runs on its hosts.
     pub secrets: SecretSources,
     /// Settings of every host.
     pub defaults: Settings,
+    /// Values that are not to be shown: they were encrypted.
+    pub hidden: Vec<Secret>,
+}
+
+/// Variables of a role's hosts, or of all.
+#[derive(Clone, Debug)]
+pub struct GroupVars {
+    /// The role, as an index; none for every host.
+    pub role: Option<usize>,
+    /// The variables.
+    pub vars: WrittenVars,
 }
 
 /// One host with everything the inventory and the command line say about it.
@@ -81,9 +102,12 @@ impl Inventory {
             hosts: Vec::new(),
             roles: Vec::new(),
             members: Vec::new(),
-            vars: Vars::new(),
+            vars: WrittenVars::default(),
+            above_roles: Vec::new(),
+            is_foreign: false,
             secrets: SecretSources::new(),
             defaults: Settings::default(),
+            hidden: Vec::new(),
         }
     }
 
@@ -136,16 +160,26 @@ impl Inventory {
         found
     }
 
+    /// The layers of a host's variables, lowest first.
+    pub fn layers<'i>(&'i self, host: &'i Host, roles: &'i [usize]) -> impl Iterator<Item = &'i WrittenVars> {
+        let of_roles = roles.iter().filter_map(|&index| self.roles.get(index)).map(|role| &role.vars);
+        let is_its = |group: &&GroupVars| group.role.is_none_or(|role| roles.contains(&role));
+        let above = self.above_roles.iter().filter(is_its).map(|group| &group.vars);
+        [&self.vars].into_iter().chain(of_roles).chain(above).chain([&host.vars])
+    }
+
     /// Merges everything said about one host, `command_line` last.
     ///
     /// `roles` are the indices of its roles in file order (see [`Self::roles_of_hosts`]).
     pub fn resolve(&self, host: &Host, roles: &[usize], command_line: &Settings) -> ResolvedHost {
         let mut settings = self.defaults.clone();
-        let mut vars = self.vars.clone();
+        let mut vars = Vars::new();
+        for written in self.layers(host, roles) {
+            vars.extend(written.values().clone());
+        }
         let mut names = Vec::with_capacity(roles.len());
         for role in roles.iter().filter_map(|&index| self.roles.get(index)) {
             settings.overlay(&role.settings);
-            vars.extend(role.vars.clone());
             names.push(role.name.clone());
         }
         settings.overlay(&host.settings);
@@ -154,9 +188,54 @@ impl Inventory {
         let written = |origin: &Origin| *origin == Origin::CommandLine(AD_HOC);
         settings.user = host.settings.user.clone().filter(|user| written(&user.origin)).or(settings.user);
         settings.port = host.settings.port.clone().filter(|port| written(&port.origin)).or(settings.port);
-        vars.extend(host.vars.clone());
         ResolvedHost { name: host.name.clone(), roles: names, settings, vars }
     }
+}
+
+impl Host {
+    /// One of which nothing is said.
+    pub fn new(name: HostName, position: Position) -> Self {
+        let (settings, vars) = (Arc::default(), WrittenVars::default());
+        Self { name, settings, vars, position, problems: Vec::new() }
+    }
+}
+
+impl Role {
+    /// One without hosts.
+    pub fn new(name: RoleName) -> Self {
+        Self {
+            name,
+            members: Vec::new(),
+            named: Vec::new(),
+            roles: Vec::new(),
+            settings: Settings::default(),
+            vars: WrittenVars::default(),
+            protect: false,
+        }
+    }
+
+    /// Adds what another source says of it, which has the last word.
+    pub fn merge(&mut self, other: Self) {
+        self.members.extend(other.members);
+        self.named.extend(other.named);
+        self.named.sort_unstable();
+        self.named.dedup();
+        self.roles.extend(other.roles);
+        self.settings.overlay(&other.settings);
+        self.vars.extend(other.vars);
+        self.protect |= other.protect;
+    }
+}
+
+/// What templates of Ansible's inventories know of a host by themselves, beside what fan's do.
+pub fn foreign_names(host: &str, mut groups: Vec<&str>) -> Vars {
+    groups.sort_unstable();
+    let short = host.split('.').next().unwrap_or(host);
+    Vars::from_iter([
+        ("inventory_hostname".to_owned(), Value::from(host)),
+        ("inventory_hostname_short".to_owned(), Value::from(short)),
+        ("group_names".to_owned(), groups.into_iter().map(Value::from).collect()),
+    ])
 }
 
 /// Stands for the file in the position of a host that no inventory has, and for the origin of its settings.

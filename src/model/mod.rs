@@ -34,3 +34,4 @@ pub mod time;
 pub mod tree;
 pub mod value;
 pub(crate) mod words;
+pub mod written;

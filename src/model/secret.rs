@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -29,6 +30,12 @@ impl Secret {
     /// The value itself: only for the place that must send it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.reveal().hash(state);
     }
 }
 
@@ -112,7 +119,7 @@ impl Secrets {
     }
 }
 
-/// Where a secret comes from. A literal is never one of the ways.
+/// Where a secret comes from. In fan's own files a literal is none of the ways.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SecretSource {
     /// An environment variable of the operator.
@@ -123,6 +130,8 @@ pub enum SecretSource {
     Command(String),
     /// The user types it; the text is the prompt.
     Prompt(String),
+    /// It stands in an inventory of another tool, which has no other way.
+    Written(Secret),
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub enum Origin {
     Role(RoleName, Position),
     /// The host's own entry.
     Host(Position),
+    /// A connection variable of an inventory of Ansible's (`ansible_user`).
+    Variable(&'static str, Position),
     /// A flag or its environment variable, by the flag's name (`--user`).
     CommandLine(&'static str),
 }
@@ -28,9 +30,11 @@ impl Origin {
     /// A message about the value, at its place or with the flag.
     pub fn says(&self, message: impl Into<String>) -> Diagnostic {
         match self {
-            Self::SshConfig(at) | Self::Defaults(at) | Self::Role(_, at) | Self::Host(at) => {
-                Diagnostic::at(at, message)
-            }
+            Self::SshConfig(at)
+            | Self::Defaults(at)
+            | Self::Role(_, at)
+            | Self::Host(at)
+            | Self::Variable(_, at) => Diagnostic::at(at, message),
             Self::CommandLine(flag) => Diagnostic::bare(format!("{flag}: {}", message.into())),
         }
     }
@@ -43,6 +47,7 @@ impl fmt::Display for Origin {
             Self::Defaults(at) => write!(f, "defaults ({at})"),
             Self::Role(name, at) => write!(f, "role {name} ({at})"),
             Self::Host(at) => write!(f, "host ({at})"),
+            Self::Variable(name, at) => write!(f, "{name} ({at})"),
             Self::CommandLine(flag) => f.write_str(flag),
         }
     }

@@ -18,6 +18,7 @@ mod exec;
 mod facts;
 mod fixtures;
 mod get;
+mod hosts;
 mod log;
 mod put;
 mod report;

@@ -15,12 +15,32 @@ use crate::model::shard::Shard;
 use crate::model::task::{Become, RunAs, Share};
 use crate::model::{duration, name};
 
+/// Where hosts come from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Hosts")]
+pub(in crate::cli) struct InventoryArgs {
+    /// Inventory: a file of fan's or Ansible's, a folder, a program, a list of hosts, or `-`; several are merged, later ones
+    /// win. By default inventory.yaml, searched for from the current folder upward.
+    #[arg(short, long = "inventory", value_name = "SOURCE", env = "FAN_INVENTORY")]
+    pub(in crate::cli) inventories: Vec<String>,
+    /// Password of Ansible Vault: file:PATH, env:NAME, command:LINE or prompt; LABEL@ in front for one vault id.
+    #[arg(
+        long = "vault-password",
+        value_name = "SOURCE",
+        env = "FAN_VAULT_PASSWORD",
+        hide_env_values = true
+    )]
+    pub(in crate::cli) vault_passwords: Vec<String>,
+    /// How many hosts there may be.
+    #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
+    pub(in crate::cli) max_hosts: usize,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hosts")]
 pub(in crate::cli) struct SelectionArgs {
-    /// Inventory file; by default searched for from the current folder upward.
-    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
-    pub(in crate::cli) inventory: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) source: InventoryArgs,
     /// Roles, comma-separated.
     #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',', env = "FAN_ROLES")]
     pub(in crate::cli) roles: Vec<String>,
@@ -39,9 +59,6 @@ pub(in crate::cli) struct SelectionArgs {
     /// Slice K of N of the selected hosts. Each host belongs to one slice, by a hash of its name.
     #[arg(long, value_name = "K/N", env = "FAN_SHARD", value_parser = Shard::parse, conflicts_with = "pick")]
     pub(in crate::cli) shard: Option<Shard>,
-    /// How many hosts ranges may expand to.
-    #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
-    pub(in crate::cli) max_hosts: usize,
     /// Of all these only those of an earlier run that are meant, when it is taken up again.
     #[arg(skip)]
     pub(in crate::cli) only: Option<Arc<BTreeSet<HostName>>>,

@@ -100,7 +100,7 @@ impl Reaching {
         put(&mut limit.command_timeout, &self.command_timeout);
         put(&mut connection.host_keys, &self.host_keys);
         pool.pool = self.pool.unwrap_or(pool.pool);
-        earlier.selection.max_hosts = self.max_hosts.unwrap_or(earlier.selection.max_hosts);
+        earlier.selection.source.max_hosts = self.max_hosts.unwrap_or(earlier.selection.source.max_hosts);
     }
 }
 

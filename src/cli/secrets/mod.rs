@@ -4,6 +4,7 @@
 //! - `prepare`: what hosts and gateways log in with, and what `sudo` is answered
 //! - `named`: the secrets of templates, and plans that have them
 //! - `source`: environment, files and commands
+//! - `vault`: the passwords of Ansible Vault
 //! - `memory`: what is done so that a secret does not leave the process by a side door
 //!
 //! Secrets come from the environment, files, commands and the terminal. They are never arguments, and go into
@@ -13,6 +14,7 @@ mod memory;
 mod named;
 mod prepare;
 mod source;
+pub(super) mod vault;
 
 pub(super) use crate::cli::secrets::prepare::{PreparedSecrets, check, prepare};
 pub(super) use named::{Need, plan_tasks};

@@ -81,7 +81,7 @@ pub(in crate::cli) fn plan_tasks(
 /// What is wrong with the secrets that can be read at once.
 fn check(sources: &SecretSources) -> Vec<Diagnostic> {
     let read = |(name, source): (&String, &Located<SecretSource>)| match &source.value {
-        SecretSource::Env(_) | SecretSource::File(_) => {
+        SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_) => {
             read_now(&source.value, Purpose::Named(name)).err().map(|problem| placed(problem, source))
         }
         SecretSource::Command(_) | SecretSource::Prompt(_) => None,
@@ -99,7 +99,7 @@ async fn resolve(
     let mut problems = Vec::new();
     let mut ordered: Vec<_> = sources.iter().collect();
     ordered.sort_by_key(|(_, source)| match source.value {
-        SecretSource::Env(_) | SecretSource::File(_) => 0,
+        SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_) => 0,
         SecretSource::Command(_) => 1,
         SecretSource::Prompt(_) => 2,
     });
@@ -108,7 +108,7 @@ async fn resolve(
         let known = known.map(|(_, _, secret)| secret.clone());
         let read = match (known, &source.value) {
             (Some(known), _) => Ok(known),
-            (None, SecretSource::Env(_) | SecretSource::File(_)) => {
+            (None, SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_)) => {
                 read_now(&source.value, Purpose::Named(name))
             }
             (None, SecretSource::Command(line)) => run(line, Purpose::Named(name), COMMAND_LIMIT).await,

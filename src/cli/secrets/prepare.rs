@@ -64,7 +64,7 @@ fn look(plan: &Plan) -> (Keyring, Vec<Diagnostic>) {
     }
     for source in sources(plan) {
         match source {
-            SecretSource::Env(_) | SecretSource::File(_) => {
+            SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_) => {
                 problems.extend(read_now(source, Purpose::Password).err());
             }
             SecretSource::Command(_) | SecretSource::Prompt(_) => {}
@@ -111,7 +111,9 @@ pub(in crate::cli) async fn prepare(
     let mut secrets = HashMap::new();
     for source in sources(&plan) {
         let read = match source {
-            SecretSource::Env(_) | SecretSource::File(_) => read_now(source, Purpose::Password),
+            SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_) => {
+                read_now(source, Purpose::Password)
+            }
             SecretSource::Command(line) => run(line, Purpose::Password, source::COMMAND_LIMIT).await,
             SecretSource::Prompt(_) => continue,
         };

@@ -90,6 +90,7 @@ pub(super) fn read_now(source: &SecretSource, purpose: Purpose<'_>) -> Result<Se
             })?;
             purpose.take(&text, || path.display().to_string())
         }
+        SecretSource::Written(secret) => Ok(secret.clone()),
         SecretSource::Command(_) | SecretSource::Prompt(_) => {
             Err(Diagnostic::bare("this secret must not be read"))
         }

@@ -20,6 +20,7 @@ mod file;
 mod glob;
 mod keywords;
 mod lines;
+mod names;
 mod pattern;
 mod query;
 mod tokens;

@@ -14,7 +14,7 @@ use crate::model::settings::Settings;
 #[derive(Clone, Debug, Default)]
 pub struct SshConfig {
     /// The user's file and the system's, in this order.
-    files: Vec<Arc<ConfigFile>>,
+    pub(super) files: Vec<Arc<ConfigFile>>,
 }
 
 impl SshConfig {

@@ -1,7 +1,6 @@
 //! What a run will do, complete before anything is contacted: hosts, tasks, steps, values, and what earlier runs have done of
 //! it. Plain data.
 
-pub(crate) mod expand;
 pub(crate) mod memory;
 pub(crate) mod past;
 pub(crate) mod readable;

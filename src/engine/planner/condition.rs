@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::engine::plan::PlannedHost;
-use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::{self, IDENTITY_NAMES};
 use crate::engine::planner::request::Request;
 use crate::engine::planner::uses::leaves;
@@ -12,6 +11,7 @@ use crate::engine::planner::variables::name_hosts;
 use crate::model::facts;
 use crate::model::position::Diagnostic;
 use crate::model::suggest::did_you_mean;
+use crate::model::template::expand::has_template;
 use crate::model::template::{self, Layer, Scope, Syntax, TemplateError, Templates};
 use crate::model::value::{Value, Vars};
 

@@ -128,9 +128,13 @@ fn named_by<T>(setting: Option<&Sourced<T>>) -> NamedBy {
     match setting.map(|setting| &setting.origin) {
         None => NamedBy::Nobody,
         Some(Origin::SshConfig(_)) => NamedBy::SshConfig,
-        Some(Origin::Defaults(_) | Origin::Role(..) | Origin::Host(_) | Origin::CommandLine(_)) => {
-            NamedBy::User
-        }
+        Some(
+            Origin::Defaults(_)
+            | Origin::Role(..)
+            | Origin::Host(_)
+            | Origin::Variable(..)
+            | Origin::CommandLine(_),
+        ) => NamedBy::User,
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::engine::plan::PlannedHost;
-use crate::engine::plan::expand::expand;
 use crate::engine::planner::request::Request;
 use crate::engine::planner::variables::identity;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::settings::Settings;
+use crate::model::template::expand::{expand, expand_each};
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
@@ -35,7 +35,12 @@ pub(super) fn of_all(
         vars.extend(resolved.vars);
         let below = [own.clone(), request.secrets.named().clone()];
         let above = [Layer::new(&request.extra_vars)];
-        if let Ok(vars) = expand(&request.templates, &vars, &below, &above) {
+        let expanded = if inventory.is_foreign {
+            Some(expand_each(&request.templates, &vars, &below, &above).0)
+        } else {
+            expand(&request.templates, &vars, &below, &above).ok()
+        };
+        if let Some(vars) = expanded {
             let scope = Scope::new().with(own).with(Layer::new(&vars));
             all.insert(resolved.name.to_string(), scope);
         }

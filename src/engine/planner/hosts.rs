@@ -6,7 +6,7 @@ use crate::engine::plan::{Becoming, PlannedHost};
 use crate::engine::planner::endpoints::{HostPlanner, KnownEndpoints, SharedPaths};
 use crate::engine::planner::request::Request;
 use crate::model::endpoint::Endpoint;
-use crate::model::inventory::{Inventory, ResolvedHost};
+use crate::model::inventory::{Inventory, ResolvedHost, RoleName, foreign_names};
 use crate::model::position::Diagnostic;
 use crate::model::settings::{OnDisconnect, Sourced, TimeLimit};
 use crate::model::template::Layer;
@@ -45,9 +45,25 @@ pub(super) fn plan(
 impl HostPlanner<'_> {
     fn host(&mut self, index: usize) -> Option<(PlannedHost, Vars)> {
         let host = self.inventory.hosts.get(index)?;
+        if !host.problems.is_empty() {
+            // Many hosts share a line.
+            for problem in &host.problems {
+                if !self.problems.contains(problem) {
+                    self.problems.push(problem.clone());
+                }
+            }
+            return None;
+        }
         let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
         let resolved = self.inventory.resolve(host, roles, &self.flags_of(&host.name));
         let ResolvedHost { name, roles, settings, vars } = resolved;
+        let vars = if self.inventory.is_foreign {
+            let mut all = foreign_names(name.as_str(), roles.iter().map(RoleName::as_str).collect());
+            all.extend(vars);
+            all
+        } else {
+            vars
+        };
         let settings = self.over_ssh_config(name.place(), settings);
         let gateway = self.way(&settings, &mut vec![name.to_string()]);
         let limit =

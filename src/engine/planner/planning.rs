@@ -16,6 +16,7 @@ use crate::engine::planner::{condition, delegates, given, host_vars, hosts, lock
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::position::Diagnostic;
+use crate::model::redact::MIN_SECRET;
 use crate::model::secret::Secrets;
 use crate::model::settings::TimeLimit;
 use crate::model::shard::Shard;
@@ -55,7 +56,8 @@ pub fn step(
     let hosts: Vec<PlannedHost> = if request.condition.is_some() {
         request.secrets = Secrets::new(inventory.secrets.keys().map(String::as_str), []);
         condition::built_on(&request, &Vars::new(), &mut drafts.hosts, true, &mut problems);
-        let (_, hosts) = Variables::new(&request, &Vars::new(), drafts.hosts, &mut problems);
+        let (_, hosts) =
+            Variables::new(&request, inventory.is_foreign, &Vars::new(), drafts.hosts, &mut problems);
         condition::check(&request, &hosts, &mut problems);
         hosts
     } else {
@@ -127,7 +129,8 @@ pub fn tasks(
     let mut drafts = hosts::plan(&request, inventory, &known, &mut problems);
     let keepers = locks::take_out(&mut drafts.hosts, inventory, &asides);
     condition::built_on(&request, &file.vars, &mut drafts.hosts, false, &mut problems);
-    let (mut variables, hosts) = Variables::new(&request, &file.vars, drafts.hosts, &mut problems);
+    let (mut variables, hosts) =
+        Variables::new(&request, inventory.is_foreign, &file.vars, drafts.hosts, &mut problems);
     condition::check(&request, &hosts, &mut problems);
     let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
@@ -157,7 +160,10 @@ pub fn tasks(
         uses::uses_host_vars(&tasks).then(|| host_vars::of_all(&request, inventory, &file.vars, &hosts));
     let given = listed.iter().map(|listed| &listed.arguments.given).chain([&request.extra_vars]);
     let given = given::secrets(&request.secrets, &tasks, given);
-    request.secrets = request.secrets.with_given(given);
+    // What was encrypted in the inventory is not to be shown; what is shorter cannot be looked for.
+    let hidden = inventory.hidden.iter().filter(|secret| secret.reveal().len() >= MIN_SECRET);
+    let hidden = hidden.map(|secret| ("vault".to_owned(), secret.clone()));
+    request.secrets = request.secrets.with_given(given.into_iter().chain(hidden).collect());
     let mut all_warnings = drafts.warnings;
     if let Some(shard) = request.shard {
         let once = tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::engine::plan::expand::{VariableProblem, expand, has_template};
 use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS, is_shared};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
 use crate::engine::planner::outline::Outline;
@@ -13,6 +12,7 @@ use crate::model::action::{FACTS, StepText};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, Template, TemplateText};
+use crate::model::template::expand::{VariableProblem, expand, expand_each, has_template};
 use crate::model::template::{self, Layer, Scope, Syntax};
 use crate::model::value::{Value, Vars};
 
@@ -26,12 +26,16 @@ pub(super) struct Variables<'a> {
     extra: Layer,
     /// What `set` and `register` of earlier steps define, for each host.
     defined: Vec<HashSet<String>>,
+    /// Variables of an inventory of another tool that cannot be filled in, for each host: an error where one is used.
+    unusable: Vec<Vec<(String, VariableProblem)>>,
 }
 
 impl<'a> Variables<'a> {
-    /// Lays the tasks file's variables under each host's own and expands templates in them.
+    /// Lays the tasks file's variables under each host's own and expands templates in them. Those of another tool's
+    /// inventory (`lenient`) may be in a dialect that is not understood.
     pub(super) fn new(
         request: &'a Request,
+        lenient: bool,
         file_vars: &Vars,
         drafts: Vec<(PlannedHost, Vars)>,
         problems: &mut Vec<Diagnostic>,
@@ -40,11 +44,25 @@ impl<'a> Variables<'a> {
         let mut found = Grouped::default();
         let secrets = request.secrets.named();
         let mut hosts = Vec::with_capacity(drafts.len());
+        let mut unusable = Vec::with_capacity(drafts.len());
         for (mut host, own) in drafts {
             let mut vars = file_vars.clone();
-            vars.extend(own);
+            let is_own = |name: &str| !lenient || (file_vars.contains_key(name) && !own.contains_key(name));
+            let below = [identity(&host, request), secrets.clone()];
             let above = std::slice::from_ref(&extra);
-            match expand(&request.templates, &vars, &[identity(&host, request), secrets.clone()], above) {
+            vars.extend(own.clone());
+            let (expanded, broken) = match expand(&request.templates, &vars, &below, above) {
+                Err(_) if lenient => {
+                    let (expanded, broken) = expand_each(&request.templates, &vars, &below, above);
+                    let (told, broken): (Vec<_>, Vec<_>) =
+                        broken.into_iter().partition(|(name, _)| is_own(name));
+                    told.into_iter().for_each(|(_, problem)| found.add(problem, &host));
+                    (Ok(expanded), broken)
+                }
+                expanded => (expanded, Vec::new()),
+            };
+            unusable.push(broken);
+            match expanded {
                 Ok(expanded) => host.vars = Layer::new(&expanded),
                 Err(problem) => {
                     // Still defined: one mistake is told once.
@@ -55,7 +73,7 @@ impl<'a> Variables<'a> {
             hosts.push(host);
         }
         problems.extend(found.finish());
-        (Self { request, extra, defined: vec![HashSet::new(); hosts.len()] }, hosts)
+        (Self { request, extra, defined: vec![HashSet::new(); hosts.len()], unusable }, hosts)
     }
 
     /// The variables of a task on each of its hosts; also checks that its steps find what they need.
@@ -278,6 +296,11 @@ impl<'a> Variables<'a> {
     fn suggest(&self, name: &str, text: &str, host: &TaskHost, hosts: &[PlannedHost]) -> String {
         if self.defined.iter().any(|defined| defined.contains(name)) {
             return "earlier steps define it, on other hosts".to_owned();
+        }
+        let broken = self.unusable.get(host.host).into_iter().flatten().find(|(broken, _)| broken == name);
+        if let Some((_, problem)) = broken {
+            let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            return format!("the inventory has it, but {}{help}", problem.message);
         }
         let known = hosts.get(host.host).into_iter().flat_map(|host| host.vars.names());
         let known = known

@@ -4,13 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::engine::plan::Plan;
-use crate::engine::plan::expand::has_template;
 use crate::engine::plan::scope::HOST_VARS;
 use crate::engine::planner::uses::{leaves, names_of};
 use crate::engine::preflight::disk::Disk;
 use crate::engine::preflight::known::{Known, Text, WhenRuns};
 use crate::model::inventory::Inventory;
 use crate::model::task::{Action, TaskFile};
+use crate::model::template::expand::has_template;
 use crate::model::value::Vars;
 
 /// The names of the secrets that a plan needs.
@@ -64,10 +64,12 @@ fn names_in_files(plan: &Plan) -> Option<BTreeSet<String>> {
 
 /// For each name of a variable with templates in it: the names that these look at, wherever it has them.
 fn dependencies<'a>(inventory: &'a Inventory, file: &'a TaskFile) -> HashMap<&'a str, BTreeSet<String>> {
-    let of_hosts = inventory.hosts.iter().map(|host| &host.vars);
-    let of_roles = inventory.roles.iter().map(|role| &role.vars);
+    let of_hosts = inventory.hosts.iter().map(|host| host.vars.values());
+    let of_roles = inventory.roles.iter().map(|role| role.vars.values());
+    let above_roles = inventory.above_roles.iter().map(|group| group.vars.values());
     let of_tasks = file.tasks.values().map(|task| &task.vars);
-    let all = [&inventory.vars, &file.vars].into_iter().chain(of_roles).chain(of_hosts).chain(of_tasks);
+    let all = [inventory.vars.values(), &file.vars];
+    let all = all.into_iter().chain(of_roles).chain(above_roles).chain(of_hosts).chain(of_tasks);
     let vars = all.flat_map(Vars::iter).map(|(name, value)| (name, Some(value)));
     let params =
         file.tasks.values().flat_map(|task| task.params.iter().map(|(name, value)| (name, value.as_ref())));

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use crate::engine::host::result::StepResult;
 use crate::engine::host::run::HostRun;
 use crate::engine::live::together::Together;
-use crate::engine::plan::{Body, Call, Item, Plan, PlannedBlock, expand, summarize};
+use crate::engine::plan::{Body, Call, Item, Plan, PlannedBlock, summarize};
 use crate::engine::walk::halt::{Halt, TaskEnd};
 use crate::engine::walk::shared::Shared;
 use crate::engine::walk::worker::Worker;
@@ -17,6 +17,7 @@ use crate::event::HostOutcome;
 use crate::model::given::Given;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
 use crate::model::template::Layer;
+use crate::model::template::expand::expand;
 use crate::model::value::{Value, Vars, type_name};
 use crate::ssh::Connector;
 
@@ -158,7 +159,7 @@ impl<C: Connector> Worker<'_, C> {
         }
         frame.define(args);
         let above = [frame.clone(), plan.extra_vars.clone()];
-        match expand::expand(&plan.templates, &call.vars, scope.layers(), &above) {
+        match expand(&plan.templates, &call.vars, scope.layers(), &above) {
             Ok(expanded) => Ok(frame.over(&Layer::new(&expanded))),
             Err(problem) if problem.not_known => {
                 // Which of them need it does not matter: what they are for is not known either.

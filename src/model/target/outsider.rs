@@ -11,7 +11,6 @@ use crate::model::name::{check_user_name, port_lookalike};
 use crate::model::position::Position;
 use crate::model::range::{PatternError, parse_ip, width, without_leading_zeros};
 use crate::model::settings::{Origin, Settings, Sourced};
-use crate::model::value::Vars;
 
 /// What an expression says about the login, besides the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +54,7 @@ pub(super) fn host(address: &str, login: OutsiderLogin, column: u32) -> Host {
     let name = HostName::from(name_of(address, &login).as_str());
     let mut settings = Settings::default();
     login.apply(&mut settings);
-    Host { name, settings: Arc::new(settings), vars: Vars::new(), position: Position::new(AD_HOC, 1, column) }
+    Host { settings: Arc::new(settings), ..Host::new(name, Position::new(AD_HOC, 1, column)) }
 }
 
 /// Takes `[user@]address[:port]` apart; the address may hold ranges, or be a CIDR block.

@@ -36,7 +36,8 @@ pub fn role_members(hosts: &[Host], roles: &[Role]) -> Result<Vec<Vec<usize>>, V
             }
         }
         // A broken expression may have been the one to take away from.
-        let base = (parsed.broken || !role.roles.is_empty()).then_some(nested);
+        nested.extend(&role.named);
+        let base = (parsed.broken || !role.roles.is_empty() || !role.named.is_empty()).then_some(nested);
         let mut found = Vec::new();
         let set: Vec<usize> =
             universe.evaluate(&parsed.items, base, Sense::Adding, &mut found).into_iter().collect();

@@ -10,7 +10,6 @@ use crate::model::range::expand;
 use crate::model::settings::{Origin, Settings, Sourced};
 use crate::model::target::roles::role_members;
 use crate::model::target::selection::{TargetError, TargetPlace, select, select_within};
-use crate::model::value::Vars;
 
 fn at(line: u32) -> Position {
     Position::new("inventory.yaml", line, 8)
@@ -19,18 +18,15 @@ fn at(line: u32) -> Position {
 fn host(line: u32, name: &str, address: Option<&str>) -> Host {
     let address = address.map(|address| Sourced::new(address.to_owned(), Origin::Host(at(line))));
     let settings = Settings { address, ..Settings::default() };
-    Host { name: HostName::from(name), settings: Arc::new(settings), vars: Vars::new(), position: at(line) }
+    Host { settings: Arc::new(settings), ..Host::new(HostName::from(name), at(line)) }
 }
 
 /// A role by its member expressions and its nested roles, both separated by blanks.
 fn role(line: u32, name: &str, members: &str, roles: &str) -> Role {
     Role {
-        name: RoleName::from(name),
         members: members.split_whitespace().map(|member| Located::new(member.to_owned(), at(line))).collect(),
         roles: roles.split_whitespace().map(|role| Located::new(RoleName::from(role), at(line))).collect(),
-        settings: Settings::default(),
-        vars: Vars::new(),
-        protect: false,
+        ..Role::new(RoleName::from(name))
     }
 }
 

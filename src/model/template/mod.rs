@@ -20,6 +20,7 @@ mod ansible;
 mod builtins;
 mod doubt;
 mod error;
+pub(crate) mod expand;
 mod filters;
 mod item;
 mod lexer;

@@ -41,7 +41,7 @@ fn files_that_are_none() {
     error: none.yaml: cannot read: no such file
 
     $ fan exec -i folder -H web1 -- true
-    error: folder: cannot read: is a directory
+    error: folder: no inventory in this folder (help: as with Ansible, names with .ini, .cfg, .txt and .md are passed over in a folder; name the file)
 
     $ fan exec -i fifo -H web1 -- true
     error: fifo: cannot read: is a FIFO, not a regular file

@@ -363,10 +363,7 @@ fn files_of_other_tools() {
         .file("ec2.py", "#!/usr/bin/env python3\nprint('{}')\n")
         .file("broken.yaml", "hosts:\n  web1: {prot: 22}\n");
     let calls = words(
-        "hosts -i hosts.ini
-         hosts -i hosts.yml
-         hosts -i hosts.txt
-         hosts -i ec2.py
+        "hosts -i ec2.py
          hosts -i site.yml
          hosts -i tasks.yaml
          hosts -i broken.yaml
@@ -381,23 +378,14 @@ fn files_of_other_tools() {
          hosts.txt",
     );
     insta::assert_snapshot!(trap.refuses(&fan, calls), @r#"
-    $ fan hosts -i hosts.ini
-    error: hosts.ini is an Ansible inventory, not a fan inventory (help: docs/coming-from-ansible.md shows the same hosts and groups as an inventory.yaml)
-
-    $ fan hosts -i hosts.yml
-    error: hosts.yml is an Ansible inventory, not a fan inventory (help: docs/coming-from-ansible.md shows the same hosts and groups as an inventory.yaml)
-
-    $ fan hosts -i hosts.txt
-    error: hosts.txt is a plain list of hosts, not a fan inventory (help: -H "$(paste -sd, hosts.txt)" takes its hosts; an inventory.yaml names them below `hosts:`)
-
     $ fan hosts -i ec2.py
-    error: ec2.py is a program, such as an Ansible inventory script, not a fan inventory (help: fan reads hosts from YAML: let it write an inventory.yaml (docs/inventory.md))
+    error: ec2.py is a program, such as an Ansible inventory script, not an inventory (help: chmod +x ec2.py, and -i ec2.py runs it: docs/inventories.md)
 
     $ fan hosts -i site.yml
-    error: site.yml is an Ansible playbook, not a fan inventory (help: docs/coming-from-ansible.md shows one as a tasks.yaml)
+    error: site.yml is an Ansible playbook, not an inventory (help: docs/coming-from-ansible.md shows one as a tasks.yaml)
 
     $ fan hosts -i tasks.yaml
-    error: tasks.yaml is a tasks file, not a fan inventory (help: -f names the tasks file, -i the inventory)
+    error: tasks.yaml is a tasks file, not an inventory (help: -f names the tasks file, -i the inventory)
 
     $ fan hosts -i broken.yaml
     broken.yaml:2:10: error: unknown field "prot"; did you mean "port"?
@@ -418,8 +406,8 @@ fn files_of_other_tools() {
     error: inventory.yaml is an inventory, not a fan tasks file (help: -i names the inventory, -f the tasks file)
 
     $ fan run hello -f hosts.ini -i site.yml
-    error: site.yml is an Ansible playbook, not a fan inventory (help: docs/coming-from-ansible.md shows one as a tasks.yaml)
-    error: hosts.ini is an Ansible inventory, not a fan tasks file (help: docs/coming-from-ansible.md shows the same hosts and groups as an inventory.yaml)
+    error: site.yml is an Ansible playbook, not an inventory (help: docs/coming-from-ansible.md shows one as a tasks.yaml)
+    error: hosts.ini is an Ansible inventory, not a fan tasks file (help: -i hosts.ini takes its hosts and groups: docs/inventories.md)
 
     $ fan run site.yml
     error: no task "site.yml" in tasks.yaml (help: it is an Ansible playbook: docs/coming-from-ansible.md shows one as a tasks.yaml)
@@ -428,7 +416,7 @@ fn files_of_other_tools() {
     error: "site.yml" is a file: the command comes first (help: it is an Ansible playbook: docs/coming-from-ansible.md shows one as a tasks.yaml)
 
     $ fan hosts.txt
-    error: "hosts.txt" is a file: the command comes first (help: it is a plain list of hosts: -H "$(paste -sd, hosts.txt)" takes its hosts; an inventory.yaml names them below `hosts:`)
+    error: "hosts.txt" is a file: the command comes first (help: it is a plain list of hosts: -i hosts.txt takes its hosts: docs/inventories.md)
     "#);
     let elsewhere = Fan::new().file("fabfile.py", "from fabric import task\n");
     insta::assert_snapshot!(trap.refuses(&elsewhere, words("run deploy\ndeploy\n-H web1 deploy")), @r#"

@@ -99,20 +99,11 @@ fn call(name: &str) -> TaskCall {
 fn inventory() -> Inventory {
     let at = |line: usize| Position::new("inventory.yaml", line as u32, 3);
     let names = ["jump", "web1", "web2", "web3", "db1"];
-    let host = |(line, name): (usize, &&str)| Host {
-        name: HostName::from(*name),
-        settings: Arc::default(),
-        vars: Vars::new(),
-        position: at(line + 2),
-    };
+    let host = |(line, name): (usize, &&str)| Host::new(HostName::from(*name), at(line + 2));
     let hosts: Vec<Host> = names.iter().enumerate().map(host).collect();
     let role = |line: usize, name: &str, members: &str| Role {
-        name: RoleName::from(name),
         members: vec![Located::new(members.to_owned(), at(line))],
-        roles: Vec::new(),
-        settings: Settings::default(),
-        vars: Vars::new(),
-        protect: false,
+        ..Role::new(RoleName::from(name))
     };
     let roles = vec![role(9, "web", "web*"), role(10, "db", "db1")];
     let members = target::role_members(&hosts, &roles).unwrap();

@@ -31,10 +31,10 @@ fn values_stand_in_titles_where_all_hosts_have_the_same() {
         ..step
     };
     let mut inventory = inventory();
-    inventory.vars = vars(json!({"app": "shop", "version": "old"}));
-    inventory.hosts[1].vars = vars(json!({"color": "blue"}));
+    inventory.vars = vars(json!({"app": "shop", "version": "old"})).into();
+    inventory.hosts[1].vars = vars(json!({"color": "blue"})).into();
     for web in [2, 3] {
-        inventory.hosts[web].vars = vars(json!({"color": "green"}));
+        inventory.hosts[web].vars = vars(json!({"color": "green"})).into();
     }
     let tasks = vec![
         task(1, "t").params(json!({"version": null})).vars(json!({"dir": "/srv/{{ app }}", "n": 1})).steps(vec![
@@ -70,7 +70,7 @@ fn values_stand_in_titles_where_all_hosts_have_the_same() {
 #[test]
 fn a_host_alone_has_its_own_values() {
     let mut inventory = inventory();
-    inventory.hosts[4].vars = vars(json!({"color": "red"}));
+    inventory.hosts[4].vars = vars(json!({"color": "red"})).into();
     let task = Task { roles: Vec::new(), ..task(1, "t") };
     let tasks = vec![task.steps(vec![echo(2, "{{ color }} {{ host }}")])];
     let mut found = inventory;
@@ -127,7 +127,8 @@ fn secrets_are_masked_and_what_may_be_one_is_not_spelled_out() {
     inventory.vars = vars(json!({
         "url": "https://me:{{ pin }}@host", "built": "x{{ pin }}y", "api_token": "abc",
         "hook": "https://hooks.example.com/T0a1B2c3D4e5F6g7H8", "app": "shop",
-    }));
+    }))
+    .into();
     let all = "{{ pin }} {{ url }} {{ built }} {{ api_token }} {{ hook }} {{ app }}";
     let tasks = vec![
         task(1, "t").steps(vec![echo(2, all), Step { shown: Shown::StatusOnly, ..echo(3, "{{ app }}") }]),

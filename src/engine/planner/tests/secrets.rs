@@ -24,7 +24,7 @@ fn sources(names: &[&str]) -> SecretSources {
 fn used(request: Request, mut tasks: TaskFile, host_vars: serde_json::Value) -> BTreeSet<String> {
     let mut inventory = inventory();
     inventory.secrets = sources(&["far", "both"]);
-    inventory.vars.extend(vars(host_vars));
+    inventory.vars.extend(vars(host_vars).into());
     tasks.secrets = sources(&["near", "both", "idle"]);
     let names = ["far", "both", "near", "idle"];
     let request = Request { secrets: Secrets::new(names, []), ..request };

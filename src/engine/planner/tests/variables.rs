@@ -30,9 +30,9 @@ fn each_layer_wins_over_the_one_below() {
     let upto = |layer: &str, names: &str| -> Value {
         names.chars().map(|name| (name.to_string(), json!(layer))).collect::<serde_json::Map<_, _>>().into()
     };
-    inventory.vars = vars(upto("inventory", "bcdefg"));
-    inventory.roles[0].vars = vars(upto("role", "cdefg"));
-    inventory.hosts[1].vars = vars(upto("host", "defg"));
+    inventory.vars = vars(upto("inventory", "bcdefg")).into();
+    inventory.roles[0].vars = vars(upto("role", "cdefg")).into();
+    inventory.hosts[1].vars = vars(upto("host", "defg")).into();
     let mut tasks =
         file(vec![task(1, "t").vars(upto("task", "efg")).params(json!({"f": "param", "g": "param"}))]);
     tasks.vars = vars(upto("file", "abcdefg"));
@@ -53,8 +53,9 @@ fn templates_in_variables_are_expanded_for_each_host() {
         "all": ["{{ url }}", {"run": "{{ run_id }}", "roles": "{{ roles | join(',') }}"}],
         "port": 8000,
         "next": "{{ port + 1 }}",
-    }));
-    inventory.hosts[2].vars = vars(json!({"port": 9000}));
+    }))
+    .into();
+    inventory.hosts[2].vars = vars(json!({"port": 9000})).into();
     let mut tasks = file(vec![
         task(1, "t").vars(json!({"page": "{{ url }}/{{ title }}"})).params(json!({"title": "{{ user }}"})),
     ]);
@@ -99,7 +100,7 @@ fn variables_that_have_no_value_are_named() {
         messages.push(refused(&file(vec![task(1, "t").vars(own.clone())])));
         // The same in the inventory.
         let mut inventory = inventory();
-        inventory.hosts[1].vars = vars(own);
+        inventory.hosts[1].vars = vars(own).into();
         messages.push(refused_with(&mut inventory, &file(vec![task(1, "t")])));
     }
     insta::assert_snapshot!(messages.join("\n"), @r#"
@@ -157,8 +158,8 @@ fn undefined_names_are_found_wherever_they_stand() {
 #[test]
 fn undefined_names_come_with_what_to_do() {
     let mut inventory = inventory();
-    inventory.hosts[1].vars = vars(json!({"version": "1", "only": true}));
-    inventory.hosts[3].vars = vars(json!({"version": "1"}));
+    inventory.hosts[1].vars = vars(json!({"version": "1", "only": true})).into();
+    inventory.hosts[3].vars = vars(json!({"version": "1"})).into();
     let steps = vec![
         echo(2, "{{ verison }}"),
         echo(3, "{{ only }}"),
@@ -187,7 +188,7 @@ fn many_hosts_with_the_same_problem_are_one_message() {
         more.push(host);
     }
     inventory.hosts.extend(more);
-    inventory.hosts[1].vars = vars(json!({"x": 1, "y": 2}));
+    inventory.hosts[1].vars = vars(json!({"x": 1, "y": 2})).into();
     inventory.members = crate::model::target::role_members(&inventory.hosts, &inventory.roles).unwrap();
     let steps = vec![echo(2, "{{ x }} {{ z }}")];
     let tasks = file(vec![task(1, "t").vars(json!({"z": "{{ y }}"})).steps(steps)]);

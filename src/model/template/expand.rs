@@ -56,6 +56,29 @@ pub(crate) fn expand(
         .collect())
 }
 
+/// Expands as [`expand`] does, each variable by itself: those that cannot be filled in are left out, and told.
+pub(crate) fn expand_each(
+    templates: &Templates,
+    vars: &Vars,
+    below: &[Layer],
+    above: &[Layer],
+) -> (Vars, Vec<(String, VariableProblem)>) {
+    let mut problems = Vec::new();
+    if !vars.values().any(has_template) {
+        return (vars.clone(), problems);
+    }
+    let mut expansion = Expansion { templates, vars, below, above, done: Vars::new(), path: Vec::new() };
+    for name in vars.keys() {
+        if let Err(problem) = expansion.visit(name) {
+            expansion.path.clear();
+            problems.push((name.clone(), problem));
+        }
+    }
+    let done = &mut expansion.done;
+    let all = vars.keys().filter_map(|name| done.remove(name).map(|value| (name.clone(), value))).collect();
+    (all, problems)
+}
+
 struct Expansion<'a> {
     templates: &'a Templates,
     vars: &'a Vars,

@@ -1,0 +1,333 @@
+//! Reads sources one after the other into one inventory.
+
+use std::fmt;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::findings::{Diagnostics, Findings, Loaded};
+use crate::config::foreign::{WantedFile, recognised};
+use crate::config::sources::ansible::{AnsibleInventory, Vault, VaultPassword};
+use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, is_program, of_text};
+use crate::config::sources::list;
+use crate::config::sources::program::{self, RunningSource};
+use crate::config::ssh_config::{Local, Sources, SshConfig};
+use crate::config::vars::read_value;
+use crate::config::{inventory, source};
+use crate::model::inventory::Inventory;
+use crate::model::position::Diagnostic;
+use crate::model::range::MAX_HOSTS;
+use crate::model::target::role_members;
+use crate::model::template::{Builtins, Templates};
+
+/// What Ansible passes over in a folder of inventories, by its beginning or its whole name.
+const NO_SOURCES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
+/// And by its ending (`INVENTORY_IGNORE_EXTS`).
+const NO_ENDINGS: [&str; 13] =
+    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
+
+/// Programs that are asked about hosts one by one, at a time.
+const AT_A_TIME: usize = 8;
+
+/// How sources are read.
+pub struct SourceOptions {
+    /// How many hosts there may be.
+    pub max_hosts: usize,
+    /// Passwords of Ansible's vaults.
+    pub vault: Vec<VaultPassword>,
+    /// What templates in connection variables may ask of the world.
+    pub builtins: Builtins,
+    /// The operator's machine, for `ssh:`.
+    pub local: Option<Local>,
+}
+
+impl SourceOptions {
+    /// Without secrets and without a world.
+    pub fn bare(max_hosts: usize) -> Self {
+        let (env, yaml) = (Arc::new(|_: &str| None), Arc::new(read_value));
+        let builtins = Builtins { env, now: String::new(), yaml };
+        Self { max_hosts, vault: Vec::new(), builtins, local: None }
+    }
+}
+
+impl fmt::Debug for SourceOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceOptions").field("max_hosts", &self.max_hosts).finish_non_exhaustive()
+    }
+}
+
+/// Reads an inventory file of any kind; its ranges may expand to `max_hosts` hosts.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub fn load_inventory(path: &Path, max_hosts: usize) -> Result<Loaded<Inventory>, Diagnostics> {
+    load_sources(&[SourceSpec::path(path)], SourceOptions::bare(max_hosts))
+}
+
+/// Reads an inventory of fan's own from text; `name` stands for the file in messages and for relative paths.
+///
+/// # Errors
+/// Everything that is wrong with the text.
+pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
+    inventory::read(
+        &Arc::from(name),
+        text.strip_prefix('\u{feff}').unwrap_or(text),
+        MAX_HOSTS,
+        Inventory::empty(),
+    )
+}
+
+/// Reads sources in their order into one inventory. What stands in several is merged, and the last one holds.
+///
+/// Programs among them run side by side.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn load_sources(specs: &[SourceSpec], options: SourceOptions) -> Result<Loaded<Inventory>, Diagnostics> {
+    let mut loader = SourceLoader {
+        max_hosts: options.max_hosts,
+        templates: Templates::new(&options.builtins),
+        local: options.local,
+        vault: Vault::new(options.vault),
+        inventory: Inventory::empty(),
+        ansible: None,
+        findings: Findings::default(),
+        first: None,
+    };
+    let mut started: Vec<Option<Result<RunningSource, String>>> =
+        specs.iter().map(|spec| loader.start(spec)).collect();
+    for (spec, running) in specs.iter().zip(&mut started) {
+        loader.load(spec, running.take());
+    }
+    loader.finish()
+}
+
+struct SourceLoader {
+    max_hosts: usize,
+    templates: Templates,
+    local: Option<Local>,
+    vault: Vault,
+    inventory: Inventory,
+    /// Sources of Ansible's that follow each other are one inventory, by Ansible's rules.
+    ansible: Option<AnsibleInventory>,
+    findings: Findings,
+    /// The name of the first source.
+    first: Option<Arc<str>>,
+}
+
+impl SourceLoader {
+    fn start(&self, spec: &SourceSpec) -> Option<Result<RunningSource, String>> {
+        let path = spec.file()?;
+        let runs = match spec.kind {
+            Some(kind) => kind == InventoryKind::Program,
+            None => is_program(path),
+        };
+        runs.then(|| program::start(path, &["--list"]))
+    }
+
+    fn load(&mut self, spec: &SourceSpec, running: Option<Result<RunningSource, String>>) {
+        let name: Arc<str> = match &spec.at {
+            SourcePlace::Path(path) => Arc::from(path.to_string_lossy()),
+            SourcePlace::Stdin => Arc::from("(stdin)"),
+            SourcePlace::Hosts(_) => Arc::from("-i"),
+        };
+        self.first.get_or_insert_with(|| Arc::clone(&name));
+        match &spec.at {
+            SourcePlace::Hosts(hosts) => {
+                let max_hosts = self.max_hosts;
+                let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
+                ansible.hosts(&name, hosts, &mut self.findings);
+            }
+            SourcePlace::Stdin => {
+                let mut bytes = Vec::new();
+                let limit = u64::try_from(source::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+                match std::io::stdin().take(limit).read_to_end(&mut bytes) {
+                    Ok(_) if bytes.len() <= source::MAX_BYTES => match source::decode(&name, &bytes) {
+                        Ok(text) => self.text(spec.kind, &name, None, text),
+                        Err(error) => self.findings.push(error),
+                    },
+                    Ok(_) => self.findings.push(Diagnostic::bare("(stdin): too large for an inventory")),
+                    Err(error) => {
+                        self.findings.push(Diagnostic::bare(format!("(stdin): cannot read: {error}")))
+                    }
+                }
+            }
+            SourcePlace::Path(path) => match running {
+                Some(running) => self.program(&name, path, running),
+                None => self.path(spec.kind, &name, path),
+            },
+        }
+    }
+
+    fn path(&mut self, kind: Option<InventoryKind>, name: &Arc<str>, path: &Path) {
+        if kind == Some(InventoryKind::Ssh) {
+            return self.ssh(path);
+        }
+        if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
+            return self.folder(path);
+        }
+        match source::read(path) {
+            Ok(source) => self.text(kind, name, Some(path), source.text),
+            Err(error) => self.findings.push(error),
+        }
+    }
+
+    fn text(&mut self, kind: Option<InventoryKind>, name: &Arc<str>, path: Option<&Path>, text: String) {
+        let kind = match kind {
+            Some(InventoryKind::Ansible) => match of_text(path, &text) {
+                InventoryKind::Own => InventoryKind::Yaml,
+                InventoryKind::List => InventoryKind::Ini,
+                kind => kind,
+            },
+            Some(kind) => kind,
+            None => of_text(path, &text),
+        };
+        let max_hosts = self.max_hosts;
+        let mut findings = Findings::default();
+        let whole = text.clone();
+        match kind {
+            InventoryKind::Own => {
+                self.settle();
+                let below = std::mem::replace(&mut self.inventory, Inventory::empty());
+                match inventory::read(name, &text, max_hosts, below) {
+                    Ok(Loaded { value, warnings }) => {
+                        self.inventory = value;
+                        warnings.into_iter().for_each(|warning| findings.warn(warning));
+                    }
+                    Err(errors) => errors.errors().iter().for_each(|error| findings.push(error.clone())),
+                }
+            }
+            InventoryKind::Ini | InventoryKind::Yaml | InventoryKind::Listing => {
+                let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
+                ansible.beside(path.and_then(Path::parent).unwrap_or(Path::new("")));
+                match kind {
+                    InventoryKind::Ini => ansible.ini(name, text, &self.vault, &mut findings),
+                    InventoryKind::Yaml => ansible.yaml(name, text, &self.vault, &mut findings),
+                    _ => {
+                        // Without `_meta`, hosts have no variables: nobody can be asked.
+                        ansible.listing(name, &text, &mut findings);
+                    }
+                }
+            }
+            // Many a text is a list of something.
+            InventoryKind::List if let Some(other) = recognised(name, &text, WantedFile::Inventory) => {
+                findings.push(other);
+            }
+            InventoryKind::List => {
+                let hosts = list::read(name, &text, max_hosts, &mut findings);
+                let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
+                for host in hosts {
+                    ansible.listed(&host.name, host.user.as_deref(), host.port, &host.at);
+                }
+            }
+            InventoryKind::Ansible | InventoryKind::Program | InventoryKind::Ssh => {
+                self.findings
+                    .push(Diagnostic::bare(format!("{name}: a text is none of these kinds of sources")));
+            }
+        }
+        // What is wrong with another tool's file as an inventory helps nobody.
+        let other = findings.any().then(|| recognised(name, &whole, WantedFile::Inventory));
+        match other.flatten() {
+            Some(other) => self.findings.push(other),
+            None => self.findings.absorb(findings),
+        }
+    }
+
+    /// A folder of sources, in the order of their names, as Ansible reads it.
+    fn folder(&mut self, folder: &Path) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let message = format!("{}: cannot read: {error}", folder.display());
+                return self.findings.push(Diagnostic::bare(message));
+            }
+        };
+        let mut names: Vec<String> =
+            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names.retain(|name| {
+            !name.starts_with('.')
+                && !NO_SOURCES.contains(&name.as_str())
+                && !NO_ENDINGS.iter().any(|ending| name.ends_with(ending))
+        });
+        if names.is_empty() {
+            let message = format!("{}: no inventory in this folder", folder.display());
+            let help = "as with Ansible, names with .ini, .cfg, .txt and .md are passed over in a folder; name the file";
+            return self.findings.push(Diagnostic::bare(message).help(help));
+        }
+        let specs: Vec<SourceSpec> = names.iter().map(|name| SourceSpec::path(&folder.join(name))).collect();
+        let started: Vec<_> = specs.iter().map(|spec| self.start(spec)).collect();
+        for (spec, running) in specs.iter().zip(started) {
+            self.load(spec, running);
+        }
+        let max_hosts = self.max_hosts;
+        self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts)).beside(folder);
+    }
+
+    fn program(&mut self, name: &Arc<str>, path: &Path, running: Result<RunningSource, String>) {
+        let failed = |why: String| {
+            Diagnostic::bare(format!("{name} --list {why}")).help(format!("run it by hand: {name} --list"))
+        };
+        let answer = running.and_then(|running| running.finish(program::PATIENCE));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(why) => return self.findings.push(failed(why)),
+        };
+        let max_hosts = self.max_hosts;
+        let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
+        ansible.beside(path.parent().unwrap_or(Path::new("")));
+        let unasked = ansible.listing(name, &answer, &mut self.findings);
+        for hosts in unasked.chunks(AT_A_TIME) {
+            let running: Vec<_> = hosts.iter().map(|host| program::start(path, &["--host", host])).collect();
+            for (host, running) in hosts.iter().zip(running) {
+                match running.and_then(|running| running.finish(program::PATIENCE)) {
+                    Ok(answer) => ansible.host_listing(name, host, &answer, &mut self.findings),
+                    Err(why) => self.findings.push(Diagnostic::bare(format!("{name} --host {host} {why}"))),
+                }
+            }
+        }
+    }
+
+    /// The hosts that an ssh_config names. How they are reached, it says itself.
+    fn ssh(&mut self, path: &Path) {
+        let Some(local) = &self.local else { return };
+        match SshConfig::load(&Sources::File(path.to_owned()), local) {
+            Ok(config) => {
+                let max_hosts = self.max_hosts;
+                let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
+                for (name, at) in config.names() {
+                    ansible.listed(&name, None, None, &at);
+                }
+            }
+            Err(errors) => errors.errors().iter().for_each(|error| self.findings.push(error.clone())),
+        }
+    }
+
+    /// Takes over what Ansible's sources said so far.
+    fn settle(&mut self) {
+        if let Some(ansible) = self.ansible.take() {
+            ansible.onto(&mut self.inventory, &self.templates, &self.vault, &mut self.findings);
+        }
+    }
+
+    fn finish(mut self) -> Result<Loaded<Inventory>, Diagnostics> {
+        self.settle();
+        let Self { mut inventory, mut findings, first, vault, .. } = self;
+        if let Some(first) = first {
+            inventory.file = first;
+        }
+        inventory.hidden = vault.opened();
+        if !findings.any() {
+            if inventory.hosts.is_empty() {
+                findings.push(Diagnostic::bare(format!("{}: no hosts in it", inventory.file)));
+            } else {
+                match role_members(&inventory.hosts, &inventory.roles) {
+                    Ok(members) => inventory.members = members,
+                    Err(errors) => errors.into_iter().for_each(|error| findings.push(error)),
+                }
+            }
+        }
+        findings.finish(inventory)
+    }
+}

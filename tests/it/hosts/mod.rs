@@ -1,0 +1,4 @@
+//! `fan hosts`, and the sources that inventories come from.
+
+mod ansible;
+mod sources;

@@ -1,0 +1,187 @@
+//! Sources of hosts: recognised, merged, refused in words.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::fixtures::support::{Fan, Ran};
+
+fn names(ran: &Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stdout.lines().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn hosts_come_from_lists_standard_input_and_the_command_line() {
+    let fan = Fan::new().file("list", "# all\nweb[1-2]\nroot@db1:2222\ncache deploy\n");
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "list"])), "web1 web2 db1 cache");
+    let shown = fan.run(["hosts", "-i", "list", "-H", "db1,cache"]).stdout;
+    assert!(
+        shown.contains("port             2222                             ansible_port (list:3:1)"),
+        "{shown}"
+    );
+    assert!(shown.contains("user             root "), "{shown}");
+    assert!(shown.contains("user             deploy "), "{shown}");
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "a,b:2200"])), "a b");
+    let fan = fan.stdin("one\ntwo\n");
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "-"])), "one two");
+    let fan = fan.stdin("{\"web\": {\"hosts\": [\"w1\"]}}");
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "-", "-R", "web"])), "w1");
+}
+
+#[test]
+fn the_hosts_of_an_ssh_config_are_a_source() {
+    let fan = Fan::new()
+        .file("config", "Host web1 web2 !web3\n  User deploy\nHost *.lan\nInclude more\nMatch host x\n")
+        .file("more", "Host db\n");
+    let config = fan.work().join("config");
+    let text =
+        fs::read_to_string(&config).unwrap().replace("more", &fan.work().join("more").display().to_string());
+    fs::write(&config, text).unwrap();
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "ssh:config"])), "web1 web2 db");
+}
+
+#[test]
+fn several_sources_are_one_inventory_and_the_last_one_holds() {
+    let fan = Fan::new()
+        .file("hosts.ini", "[web]\nweb1 ansible_user=old x=1\nweb2\n[web:vars]\ny=2\n")
+        .file("more.ini", "[web]\nweb3\n[db]\ndb1\n")
+        .file(
+            "inventory.yaml",
+            "hosts: {web1: {user: new, vars: {x: 3}}, solo: {}}\nroles: {web: {vars: {y: 4}}, all_web: ['web*']}\n",
+        );
+    let all = ["hosts", "--list", "-i", "hosts.ini", "-i", "more.ini", "-i", "inventory.yaml"];
+    assert_eq!(names(&fan.run(all)), "web1 web2 web3 db1 solo");
+    assert_eq!(names(&fan.run([&all[..], &["-R", "all_web"]].concat())), "web1 web2 web3");
+    let json = fan.run(["hosts", "--json", "-i", "hosts.ini", "-i", "inventory.yaml", "-H", "web1"]).stdout;
+    let host: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let host = &host[0];
+    assert_eq!(host["settings"]["user"]["value"], "new");
+    assert_eq!(host["settings"]["user"]["origin"], "host (inventory.yaml:1:16)");
+    assert_eq!((&host["vars"]["x"], &host["vars"]["y"]), (&3.into(), &4.into()));
+    assert_eq!(host["vars_origin"]["x"], "inventory.yaml:1:34");
+}
+
+#[test]
+fn what_cannot_be_kept_is_an_error_of_the_hosts_that_are_selected() {
+    let fan = Fan::new().file(
+        "hosts",
+        "[win]\nwin1\n[win:vars]\nansible_connection=winrm\n[lin]\nlin1\nlin2 ansible_host='{{ nowhere }}'\n",
+    );
+    let said = fan.run(["exec", "-n", "-i", "hosts", "-H", "lin1", "--", "true"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let said = fan.run(["exec", "-n", "-i", "hosts", "-H", "all", "--", "true"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(
+        said.stderr,
+        "hosts:4:1: error: connection \"winrm\" is not supported: fan speaks SSH\n\
+         hosts:7:6: error: variable \"ansible_host\": undefined variable \"nowhere\"\n"
+    );
+}
+
+#[test]
+fn a_variable_of_another_dialect_is_an_error_where_it_is_used() {
+    let fan = Fan::new()
+        .file("hosts", "web1 good=1\n[all:vars]\nbad={{ lookup('pipe', 'id') }}\nname={{ inventory_hostname | upper }}\n")
+        .file("tasks.yaml", "tasks:\n  good: {steps: [{run: 'echo {{ name }} {{ good }}'}]}\n  bad: {steps: [{run: 'echo {{ bad }}'}]}\n");
+    let said = fan.run(["run", "-n", "-i", "hosts", "-H", "web1", "good"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let said = fan.run(["run", "-n", "-i", "hosts", "-H", "web1", "bad"]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.stderr.contains(
+            "undefined variable \"bad\" (help: the inventory has it, but variable \"bad\": unknown function"
+        ),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn errors_are_told_at_their_places_all_at_once() {
+    let fan = Fan::new().file("hosts", "[web]\nweb1 a='x\nweb[3:1]\nweb2 bare\n[web:varz]\n");
+    let said = fan.run(["hosts", "-i", "hosts"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(
+        said.stderr,
+        "hosts:2:1: error: a quote is not closed (help: quotes go around a value: name='a b')\n\
+         hosts:3:1: error: \"web[3:1]\" has a range that begins behind its end\n\
+         hosts:4:6: error: expected name=value, found \"bare\" (help: one host stands on a line)\n\
+         hosts:5:1: error: section [web:varz] is of an unknown kind (help: kinds: children, hosts, vars)\n"
+    );
+    let fan =
+        Fan::new().file("hosts", "[web:children]\ndb\n[ghost:vars]\nx=1\n[a:children]\nb\n[b:children]\na\n");
+    let said = fan.run(["hosts", "-i", "hosts"]);
+    assert_eq!(
+        said.stderr,
+        "hosts:2:1: error: group \"db\" is not defined\n\
+         hosts:3:1: error: group \"ghost\" is not defined\n\
+         hosts:8:1: error: group \"a\" would be below itself\n"
+    );
+}
+
+#[test]
+fn programs_that_fail_are_told_with_what_they_said() {
+    let fan = Fan::new()
+        .file("fails", "#!/bin/sh\necho no credentials >&2\nexit 3\n")
+        .file("prints", "#!/bin/sh\necho hello\n");
+    for name in ["fails", "prints"] {
+        fs::set_permissions(fan.work().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let said = fan.run(["hosts", "-i", "fails", "-i", "prints"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(
+        said.stderr,
+        "error: fails --list failed (exit status: 3): no credentials (help: run it by hand: fails --list)\n\
+         prints:1:1: error: this is no JSON (help: an inventory program prints the JSON of Ansible's --list on stdout, and nothing else)\n"
+    );
+}
+
+/// As `ansible-vault encrypt` wrote them, with the password `hunter2-of-the-vault`.
+fn sealed(fan: &Fan, text: &str, label: Option<&str>) -> String {
+    let plain = fan.work().join("plain");
+    fs::write(&plain, text).unwrap();
+    let password = fan.work().join("password");
+    fs::write(&password, "hunter2-of-the-vault\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = std::process::Command::new("ansible-vault");
+    command.arg("encrypt").arg(&plain).env("HOME", fan.home());
+    match label {
+        Some(label) => command
+            .args(["--encrypt-vault-id", label, "--vault-id"])
+            .arg(format!("{label}@{}", password.display())),
+        None => command.arg("--vault-password-file").arg(&password),
+    };
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::read_to_string(&plain).unwrap()
+}
+
+#[test]
+fn vaults_are_opened_and_what_was_in_them_is_hidden() {
+    let fan = Fan::new().env("VAULT", "hunter2-of-the-vault").env("WRONG", "letmein-letmein");
+    let value = sealed(&fan, "c4nary-of-the-vault", None);
+    let whole = sealed(&fan, "token: c4nary-of-the-file\n", Some("prod"));
+    let indented: String = value.lines().map(|line| format!("    {line}\n")).collect();
+    let hosts = format!(
+        "all:\n  hosts:\n    web1:\n  vars:\n    secret: !vault |\n  {}",
+        indented.replace('\n', "\n  ")
+    );
+    let fan = fan.file("hosts.yml", hosts.trim_end_matches("  ")).file("group_vars/all.yml", whole);
+    let shown = fan.run(["hosts", "-i", "hosts.yml", "--vault-password", "env:VAULT"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(!shown.stdout.contains("c4nary"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("vars.secret      ********"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("vars.token       ********"), "{}", shown.stdout);
+    let said = fan.run(["hosts", "-i", "hosts.yml"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("group_vars/all.yml:1:1: error: encrypted with Ansible Vault, and no password of vault id \"prod\" was given"), "{}", said.stderr);
+    let said = fan.run(["hosts", "-i", "hosts.yml", "--vault-password", "env:WRONG"]);
+    assert!(said.stderr.contains("no vault password opens this"), "{}", said.stderr);
+    let said = fan.run(["hosts", "-i", "hosts.yml", "--vault-password", "hunter2-of-the-vault"]);
+    assert_eq!(said.code, Some(2));
+    assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    for place in ["file:password", "password", "command:cat password", "prod@env:VAULT"] {
+        let said = fan.run(["hosts", "--list", "-i", "hosts.yml", "--vault-password", place]);
+        assert_eq!(said.code, Some(0), "{place}: {}", said.stderr);
+    }
+}
