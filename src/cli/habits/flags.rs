@@ -216,10 +216,6 @@ pub(super) fn misused(scanned: &[LineWord<'_>], at: usize) -> Option<(String, St
                 &format!("--tags {value} runs only steps with this tag"),
             )
         }
-        ("inventory", Some(value), _) if value.contains(',') && !exists(value) => said(
-            format!("-i {value}: -i names the inventory file"),
-            &format!("-H {} names hosts", word(value.trim_end_matches(','))),
-        ),
         ("list", None, Some(_)) if tasks_follow(scanned) => said(
             "-l lists the tasks, and runs none".to_owned(),
             "-H HOSTS selects hosts, -u NAME is the login name",

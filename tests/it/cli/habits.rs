@@ -233,7 +233,6 @@ fn flags_of_other_tools() {
 
     $ fan run hello --fabfile other.py -i web1,
     error: fan run has no --fabfile (help: -f FILE names the tasks file)
-    error: -i web1,: -i names the inventory file (help: -H web1 names hosts)
 
     $ fan exec -w web1 uptime
     error: no hosts selected (help: -w is --warn-only; hosts are -H: fan exec -H web1 -- uptime)
