@@ -10,10 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::Targets;
 
 pub(super) use crate::cli::args::common::{
-    Color, ConnectionArgs, Execution, HostKeysArg, InventoryArgs, JournalArg, LimitArg, Output, OutputFormat,
-    PoolArg, SelectionArgs, SudoPasswordArg,
+    Color, ConditionArgs, ConnectionArgs, Execution, HostKeysArg, InventoryArgs, JournalArg, LimitArg,
+    Output, OutputFormat, PoolArg, RaisingArgs, SelectionArgs, ShapeArgs, SudoPasswordArg,
 };
-use crate::cli::args::common::{ConditionArgs, PickingArgs, Protection, RaisingArgs, VariablesArgs, time};
+use crate::cli::args::common::{PickingArgs, Protection, VariablesArgs, time};
 pub(super) use crate::cli::args::files::{
     ChangesArgs, GetArgs, Looking, LsArgs, OnFilesArgs, Ownership, PutArgs, SyncArgs, Tree,
 };
@@ -61,6 +61,9 @@ pub(super) enum CliCommand {
     /// Run one command on every host, passed to the login shell as ssh does.
     #[command(after_help = "Example:\n  fan exec -R web -- uptime")]
     Exec(ExecArgs),
+    /// Type commands for many hosts one after the other, over connections that stay open.
+    #[command(after_help = "Example:\n  fan console -R web")]
+    Console(ConsoleArgs),
     /// Copy files and folders to every host: all or nothing, and only what differs.
     #[command(after_help = "Example:\n  fan put -R web nginx.conf /etc/nginx/nginx.conf --sudo --backup")]
     Put(PutArgs),
@@ -163,15 +166,24 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ExecArgs {
-    /// The command: everything behind the options, or after `--`. Words are joined by spaces, as ssh does.
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+    /// The command: everything behind the options, or after `--`. Words are joined by spaces, as ssh does. With --script,
+    /// its arguments.
+    #[arg(value_name = "CMD", trailing_var_arg = true)]
     pub(super) command: Vec<String>,
+    /// Run this local file on the hosts, by the interpreter of its #! line; `-` reads it from stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(super) script: Option<PathBuf>,
+    /// Give every host this file as the command's stdin; `-` passes fan's own stdin on, read once.
+    #[arg(long, value_name = "FILE")]
+    pub(super) stdin: Option<PathBuf>,
     /// Print hosts and the command without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
     /// Fold equal output, and show the hosts that differ as a diff to the majority.
     #[arg(long)]
     pub(super) diff: bool,
+    #[command(flatten)]
+    pub(super) shape: ShapeArgs,
     #[command(flatten)]
     pub(super) raising: RaisingArgs,
     #[command(flatten)]
@@ -180,6 +192,26 @@ pub(super) struct ExecArgs {
     pub(super) condition: ConditionArgs,
     #[command(flatten)]
     pub(super) execution: Execution,
+    #[command(flatten)]
+    pub(super) journal: JournalArg,
+    #[command(flatten)]
+    pub(super) protection: Protection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConsoleArgs {
+    #[command(flatten)]
+    pub(super) raising: RaisingArgs,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(super) condition: ConditionArgs,
+    #[command(flatten)]
+    pub(super) connection: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) limit: LimitArg,
+    #[command(flatten)]
+    pub(super) pool: PoolArg,
     #[command(flatten)]
     pub(super) journal: JournalArg,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! What all subcommands need: files found and read, hosts selected, settings of the command line.
 
+use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +15,8 @@ use crate::cli::args::{
 };
 use crate::cli::error::{CliError, talk};
 use crate::cli::secrets::vault::vault_passwords;
-use crate::cli::{ask, clock, found, snippet};
+use crate::cli::stdin::STDIN;
+use crate::cli::{ask, clock, found, snippet, stdin};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
 use crate::config::{self, Loaded, SourceOptions, SourceSpec};
 use crate::engine::plan::{Changes, Locking, Plan};
@@ -30,6 +32,9 @@ use crate::model::task::{Share, TaskFile};
 use crate::model::template::{Builtins, Templates};
 use crate::model::{name, range, target};
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring, holds_key};
+
+/// Bytes of a list of hosts that comes on stdin.
+const MAX_LIST: usize = 16 * 1024 * 1024;
 
 /// Reads the sources that the user named, or the nearest `inventory.yaml` upward; none is an empty inventory.
 pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
@@ -121,15 +126,59 @@ pub(super) fn select_whole(
     inventory: &mut Inventory,
     args: &SelectionArgs,
 ) -> Result<Option<Vec<usize>>, CliError> {
-    if args.roles.is_empty() && args.hosts.is_empty() {
+    read_lists(inventory, args)?;
+    if args.roles.is_empty() && args.hosts.is_empty() && args.hosts_file.is_empty() {
         if args.limit.is_some() || args.pick.is_some() {
-            return Err(CliError::input("--limit and --pick need hosts to choose from: add -R or -H"));
+            return Err(CliError::input(
+                "--limit and --pick need hosts to choose from: add -R, -H or --hosts-file",
+            ));
         }
         return Ok(None);
     }
     let roles: Vec<String> = args.roles.iter().map(|role| format!("@{role}")).collect();
-    let include: Vec<&str> = roles.iter().chain(&args.hosts).map(String::as_str).collect();
+    let lists: Vec<String> = args.hosts_file.iter().map(|file| format!("^{}", file.display())).collect();
+    let include: Vec<&str> = roles.iter().chain(&args.hosts).chain(&lists).map(String::as_str).collect();
     selected(inventory, &include, args).map(Some)
+}
+
+/// Reads the files of hosts that the command line names, here or in its expressions.
+fn read_lists(inventory: &mut Inventory, args: &SelectionArgs) -> Result<(), CliError> {
+    let mut problems = Vec::new();
+    for path in lists(args) {
+        let name = path.to_string_lossy().into_owned();
+        if inventory.lists.contains_key(&name) {
+            continue;
+        }
+        if name.contains([',', '&', '!', '[', ']', '{', '}']) {
+            let message = format!("--hosts-file {name}: its name reads like a target expression");
+            problems.push(Diagnostic::bare(message).help("give the file another name"));
+            continue;
+        }
+        let read = if name == STDIN {
+            config::host_list("stdin", &stdin::whole("^-", MAX_LIST)?)
+        } else {
+            config::load_host_list(&path)
+        };
+        match read {
+            Ok(hosts) => {
+                if let Err(wrong) = target::admit_list(inventory, &name, &hosts, args.source.max_hosts) {
+                    problems.extend(wrong);
+                }
+            }
+            Err(wrong) => problems.extend(wrong),
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(CliError::Input(problems)) }
+}
+
+/// The files of hosts that the command line names.
+pub(super) fn lists(args: &SelectionArgs) -> Vec<PathBuf> {
+    let expressions = args.hosts.iter().chain(&args.exclude);
+    let named = expressions.flat_map(|text| target::lists_in(text, args.source.max_hosts)).map(PathBuf::from);
+    let mut lists: Vec<PathBuf> = args.hosts_file.iter().cloned().chain(named).collect();
+    let mut seen = HashSet::new();
+    lists.retain(|list| seen.insert(list.clone()));
+    lists
 }
 
 /// Selects as [`select`] does, and all hosts when the user named none.
@@ -193,7 +242,11 @@ fn selected(
 pub(super) fn explain(inventory: &mut Inventory, args: &SelectionArgs) {
     let roles = args.roles.iter().map(|role| (format!("-R {role}"), format!("@{role}")));
     let hosts = args.hosts.iter().map(|hosts| (format!("-H {hosts}"), hosts.clone()));
-    let chosen = roles.chain(hosts).map(|(flag, expression)| ("selected", flag, expression));
+    let files = args
+        .hosts_file
+        .iter()
+        .map(|file| (format!("--hosts-file {}", file.display()), format!("^{}", file.display())));
+    let chosen = roles.chain(hosts).chain(files).map(|(flag, expression)| ("selected", flag, expression));
     let excluded = args.exclude.iter().map(|hosts| ("left out", format!("-x {hosts}"), hosts.clone()));
     for (what, flag, expression) in chosen.chain(excluded).collect::<Vec<_>>() {
         let Ok(found) = target::select_within(inventory, &[&expression], &[], args.source.max_hosts) else {

@@ -53,7 +53,7 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
     let plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
     let plan = without_locks(plan);
-    let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false })?;
+    let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false, shape: None })?;
     runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;

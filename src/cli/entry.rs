@@ -8,12 +8,13 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::args::{Cli, CliCommand, Color, ReportCommand};
+use crate::cli::console::ConsoleStart;
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::line::CommandLine;
 use crate::cli::{
-    again, check, demo, exec, facts, get, history, hosts, idle, list, log, ls, merge, ping, put, run, schema,
-    shell, show, snippet, sync, trust,
+    again, check, console, demo, exec, facts, get, history, hosts, idle, list, log, ls, merge, ping, put,
+    run, schema, shell, show, snippet, sync, trust,
 };
 use crate::model::outcome::ExitCode;
 
@@ -67,6 +68,18 @@ fn carry_out(command: &CliCommand, color: Color, invocation: &Invocation) -> Res
     match command {
         CliCommand::Run(args) => run::run(args, color, invocation),
         CliCommand::Exec(args) => exec::run(args, color, invocation),
+        CliCommand::Console(args) => console::run(&ConsoleStart {
+            selection: &args.selection,
+            condition: &args.condition,
+            connection: &args.connection,
+            limit: &args.limit,
+            pool: &args.pool,
+            raising: &args.raising,
+            journal: &args.journal,
+            confirmed: &args.protection.confirm,
+            color,
+            invocation,
+        }),
         CliCommand::Put(args) => put::run(args, color, invocation),
         CliCommand::Get(args) => get::run(args, color, invocation),
         CliCommand::Sync(args) => sync::run(args, color, invocation),

@@ -9,7 +9,7 @@ use crate::cli::args::Cli;
 use crate::model::position::Diagnostic;
 
 /// Subcommands with one step that can be done as another user.
-const ONE_STEP: &[&str] = &["exec", "put", "get", "sync", "ls"];
+const ONE_STEP: &[&str] = &["exec", "console", "put", "get", "sync", "ls"];
 
 /// A flag that does nothing where another is missing.
 struct Dependent {
@@ -30,6 +30,30 @@ const DEPENDENT: &[Dependent] = &[
         problem: "nothing is done with sudo here",
         help: "add -S to work as root, or --as USER",
     },
+    // Then it is a console, which has its own ways to show output.
+    Dependent {
+        commands: &["exec"],
+        flags: &[
+            "stdin",
+            "plan",
+            "diff",
+            "data",
+            "table",
+            "columns",
+            "warn_only",
+            "serial",
+            "format",
+            "fold",
+            "quiet",
+            "outdir",
+            "report",
+            "no_prefix",
+            "verbose",
+        ],
+        needs: &["command", "script"],
+        problem: "there is no command",
+        help: "write it behind --: fan exec -R web -- uptime",
+    },
     Dependent {
         commands: &["check"],
         flags: &["ask_pass", "ask_sudo_pass", "connect_timeout", "command_timeout", "host_keys", "pool"],
@@ -48,7 +72,7 @@ const DEPENDENT: &[Dependent] = &[
 
 /// What users of a flag that a subcommand does not have are after.
 const INSTEAD: &[(&str, &[&str], &str)] = &[
-    ("set", &["exec"], "the command is passed on unchanged: use a task (`fan run`) for templates"),
+    ("set", &["exec", "console"], "the command is passed on unchanged: use a task (`fan run`) for templates"),
     (
         "set",
         &["put", "get", "sync", "ls"],

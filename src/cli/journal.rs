@@ -65,6 +65,26 @@ impl Invocation {
         }
     }
 
+    /// That of a command which was typed in a console that began with this one: the line of `fan exec` that does the same.
+    pub(super) fn in_console(&self, line: Option<&str>, elsewhere: bool) -> Self {
+        let mut arguments: Vec<String> =
+            self.arguments.iter().filter(|word| *word != "--").cloned().collect();
+        if let Some(word) = arguments.iter_mut().find(|word| *word == "console") {
+            *word = "exec".to_owned();
+        }
+        arguments.extend(line.map(|_| "--".to_owned()).into_iter().chain(line.map(str::to_owned)));
+        let unrepeatable = match line {
+            Some(_) if elsewhere => Some("its hosts were chosen in a console"),
+            Some(_) => None,
+            None => Some("it was typed in a console"),
+        };
+        Self {
+            arguments,
+            unrepeatable: self.unrepeatable.clone().or(unrepeatable.map(str::to_owned)),
+            taken_up: None,
+        }
+    }
+
     /// What is written down of a run that begins with it; `files` are those that it has read. None when the user wants
     /// none.
     pub(super) fn recording<'p>(
@@ -80,7 +100,7 @@ impl Invocation {
         let files: Vec<RecipeSource> = files.map(|file| RecipeSource::of(Path::new(file))).collect();
         let mut invocation = self.clone();
         if files.iter().any(|file| file.path == "-") {
-            invocation.unrepeatable = Some("its inventory came from stdin".to_owned());
+            invocation.unrepeatable = Some("it read stdin".to_owned());
         }
         Some(Recording { invocation, files, state, is_of_tasks: false })
     }

@@ -6,6 +6,7 @@ use crate::cli::args::{ChangesArgs, Color, JournalArg, Looking, OnFilesArgs, Own
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
+use crate::cli::output::OutputContent;
 use crate::cli::print::print;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, runner};
@@ -87,13 +88,16 @@ pub(super) fn run(
     let plan = invocation.take_up(plan)?;
     let recording = match &kind {
         OneStepKind::Move { journal, .. } if !changes.dry_run => {
-            invocation.recording(journal, [&*inventory.file])
+            let lists = context::lists(&args.selection);
+            let lists = lists.iter().filter_map(|list| list.to_str());
+            invocation.recording(journal, [&*inventory.file].into_iter().chain(lists))
         }
         OneStepKind::Look | OneStepKind::Move { .. } => None,
     };
     let log = matches!(kind, OneStepKind::Move { .. });
+    let content = OutputContent { log, diff: plan.changes.diff, shape: None };
     drop(inventory);
-    runner::run(plan, &execution.output, color, log, recording)
+    runner::run(plan, &execution.output, color, content, recording, None)
 }
 
 /// What goes where, for titles.
@@ -129,6 +133,18 @@ pub(super) fn command(text: &str) -> TemplateText {
     for (at, c) in text.char_indices() {
         match c {
             '{' => template.push_str(brace(text.get(at..).unwrap_or_default(), r#"{{ "{" | raw }}"#)),
+            c => template.push(c),
+        }
+    }
+    at_no_place(&template)
+}
+
+/// A text of the command line as a template: it stands for itself.
+pub(super) fn literal(text: &str) -> TemplateText {
+    let mut template = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => template.push_str(brace(text.get(at..).unwrap_or_default(), r#"{{ "{" }}"#)),
             c => template.push(c),
         }
     }

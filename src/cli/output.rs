@@ -1,5 +1,6 @@
 //! Chooses the readers of a run by flags and terminals, and feeds them.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc;
@@ -10,13 +11,13 @@ use crate::cli::args::{Color, Output, OutputFormat};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{clock, files};
 use crate::engine::Delivery;
-use crate::event::recap::Recap;
-use crate::model::outcome::ExitCode;
+use crate::event::recap::{HostRecord, Recap};
+use crate::model::outcome::{ExitCode, Kind};
 use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
     Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldFrame, FoldOptions, Jsonl, Layout, Lines,
-    PerHost, Progress, Reporter, Reports, Size, Style, Terminal, Verbose, Window, recap,
+    PerHost, Progress, Reporter, Reports, Rows, RowsShape, Size, Style, Terminal, Verbose, Window, recap,
 };
 
 /// How often readers are called while nothing happens, so that times on screen go on.
@@ -50,6 +51,8 @@ pub(super) struct Outputs {
     reports: bool,
     /// The run can be resumed, and the recap says how.
     resumable: bool,
+    /// Failures that the recap leaves out.
+    told: &'static [Kind],
 }
 
 /// What is written when the run is over.
@@ -61,12 +64,14 @@ enum OutputEnding {
 }
 
 /// What a run's output is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OutputContent {
     /// Its stdout is a log, as that of tasks, and not data.
     pub(super) log: bool,
     /// The user wants to see differences.
     pub(super) diff: bool,
+    /// Hosts are printed as data.
+    pub(super) shape: Option<RowsShape>,
 }
 
 /// What is shown.
@@ -78,10 +83,15 @@ enum OutputView {
     Github,
     Gitlab,
     Quiet,
+    /// Hosts as data.
+    Rows,
 }
 
 impl OutputView {
-    fn choose(args: &Output, content: OutputContent, screen: &OutputScreen) -> Result<Self, CliError> {
+    fn choose(args: &Output, content: &OutputContent, screen: &OutputScreen) -> Result<Self, CliError> {
+        if content.shape.is_some() {
+            return Ok(Self::Rows);
+        }
         let fold = args.fold || content.diff && !content.log && args.format == OutputFormat::Auto;
         let conflict = |flag: &str, other: &str| {
             Err(CliError::input(format!("{flag} and --format {other} exclude each other")))
@@ -157,7 +167,7 @@ impl Outputs {
     /// The readers that the flags ask for, once it is sure that they can write what they are to write.
     pub(super) fn new(args: &Output, color: Color, content: OutputContent) -> Result<Self, CliError> {
         let mut screen = OutputScreen::find(color)?;
-        let view = OutputView::choose(args, content, &screen)?;
+        let view = OutputView::choose(args, &content, &screen)?;
         screen.one_stream = matches!(view, OutputView::Github | OutputView::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
         let (streams, reports) = files::split_streams(&args.report);
@@ -177,6 +187,7 @@ impl Outputs {
             reporters.push(Box::new(Verbose::new(screen.talk(), screen.style)));
         }
         let bars = match (args.format, view) {
+            (OutputFormat::Auto, OutputView::Rows) if !args.quiet => screen.terminal.clone(),
             (OutputFormat::Auto | OutputFormat::Fold, OutputView::Lines | OutputView::Fold) => {
                 screen.terminal.clone()
             }
@@ -192,6 +203,11 @@ impl Outputs {
         match view {
             OutputView::Jsonl => show(Box::new(Jsonl::new(screen.out()))),
             OutputView::Quiet => {}
+            OutputView::Rows => {
+                if let Some(shape) = content.shape {
+                    show(Box::new(Rows::new(screen.out(), shape)));
+                }
+            }
             OutputView::Lines => {
                 show(Box::new(Lines::new(screen.out(), screen.talk(), layout, screen.style)))
             }
@@ -213,7 +229,8 @@ impl Outputs {
         if !targets.is_empty() {
             reporters.push(Box::new(Reports::new(targets)));
         }
-        let outputs = Self::with(Composite::new(reporters), screen, view == OutputView::Quiet);
+        let quiet = view == OutputView::Quiet || view == OutputView::Rows && args.quiet;
+        let outputs = Self::with(Composite::new(reporters), screen, quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         let batch = if args.verbose { 0 } else { outputs.batch };
         Ok(Self { batch, reports, ..outputs })
@@ -231,6 +248,7 @@ impl Outputs {
             batch: BATCH,
             reports: false,
             resumable: false,
+            told: &[],
         }
     }
 
@@ -244,7 +262,24 @@ impl Outputs {
             batch: BATCH,
             reports: false,
             resumable: false,
+            told: &[],
         }
+    }
+
+    /// The same with one more reader.
+    pub(super) fn beside(mut self, reporter: Box<dyn Reporter>) -> Self {
+        self.reporters.push(reporter);
+        self
+    }
+
+    /// The same with failures only at the end, but for those that stand with the output: exit statuses, and what a user
+    /// who stopped it knows.
+    pub(super) fn further_failures_only(mut self) -> Self {
+        if let OutputEnding::Recap { options, .. } = &mut self.ending {
+            options.quiet = true;
+        }
+        self.told = &[Kind::Exit, Kind::Interrupted];
+        self
     }
 
     /// Says at the end how to go on with what is left.
@@ -313,7 +348,14 @@ impl Outputs {
                     (options.columns, options.rows) = (columns, rows);
                 }
                 // When stderr is gone there is nowhere to report it.
-                let _ = talk.write_all(recap::render(&self.recap, &options).as_bytes());
+                let mut recap = Cow::Borrowed(&self.recap);
+                if !self.told.is_empty() {
+                    let failure = |record: &HostRecord| Some(record.outcome.as_ref()?.failure.as_ref()?.kind);
+                    let is_told =
+                        |record: &HostRecord| failure(record).is_some_and(|kind| self.told.contains(&kind));
+                    recap.to_mut().hosts.retain(|record| !is_told(record));
+                }
+                let _ = talk.write_all(recap::render(&recap, &options).as_bytes());
                 // The record goes with the runner.
                 let offered = self.resumable && !options.quiet && !options.style.ci;
                 if let Some(line) = recap::resume_line(&self.recap, &options).filter(|_| offered) {

@@ -106,7 +106,9 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     let mut notes = step.action.said().notes;
     let on_files = step.action.properties().is_on_files();
     notes.extend(step.becomes().map(becomes));
-    if let Dialogue { pty: true, .. } = &step.dialogue {
+    let Dialogue { stdin, pty, respond: _ } = &step.dialogue;
+    notes.extend(stdin.as_ref().map(|_| "stdin".to_owned()));
+    if *pty {
         notes.push("pty".to_owned());
     }
     if let Some(cd) = step.cd.as_ref().filter(|_| on_files) {

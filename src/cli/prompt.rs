@@ -1,5 +1,6 @@
 //! Asks a person on the terminal: for a secret without showing what is typed, or for a line.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 
@@ -23,6 +24,29 @@ pub(super) trait Prompter {
     ///
     /// Nobody is there, or they would rather stop.
     fn ask(&mut self, question: &str) -> Result<Secret, PromptError>;
+}
+
+/// Someone whose answers are remembered: the same question is asked once.
+pub(super) struct Remembering {
+    answers: HashMap<String, Secret>,
+}
+
+impl Remembering {
+    /// The person at the terminal, who has not answered anything yet.
+    pub(super) fn new() -> Self {
+        Self { answers: HashMap::new() }
+    }
+}
+
+impl Prompter for Remembering {
+    fn ask(&mut self, question: &str) -> Result<Secret, PromptError> {
+        if let Some(answer) = self.answers.get(question) {
+            return Ok(answer.clone());
+        }
+        let answer = PromptTerminal.ask(question)?;
+        self.answers.insert(question.to_owned(), answer.clone());
+        Ok(answer)
+    }
 }
 
 /// Why there is no answer.

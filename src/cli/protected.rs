@@ -40,15 +40,15 @@ struct Touched {
     list: String,
 }
 
-/// Asks for the name of each protected role whose hosts the plan touches.
+/// Asks for the name of each protected role whose hosts the plan touches; returns those that were agreed to now.
 ///
 /// # Errors
 ///
 /// Another word was typed, or there is nobody to ask.
-pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Result<(), CliError> {
-    let Guard::On { confirmed } = guard else { return Ok(()) };
+pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Result<Vec<String>, CliError> {
+    let Guard::On { confirmed } = guard else { return Ok(Vec::new()) };
     if !inventory.roles.iter().any(|role| role.protect) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // Not those that only keep a lock: nothing is done there.
     let hosts = plan.hosts.iter().chain(&plan.delegates);
@@ -69,7 +69,7 @@ pub(super) fn agreed(inventory: &Inventory, plan: &Plan, guard: Guard<'_>) -> Re
             return Err(refused(&typed, touched).into());
         }
     }
-    Ok(())
+    Ok(open.into_iter().map(|touched| touched.role).collect())
 }
 
 fn about(touched: &Touched) -> String {

@@ -52,14 +52,16 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         return Ok(ExitCode::Ok);
     }
     let plan = invocation.take_up(plan)?;
+    let lists = context::lists(&args.selection);
     let set = args.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
-    let recording =
-        invocation.recording(&args.journal, [&*inventory.file, &*file.file].into_iter().chain(set));
+    let files = [&*inventory.file, &*file.file].into_iter().chain(set);
+    let files = files.chain(lists.iter().filter_map(|list| list.to_str()));
+    let recording = invocation.recording(&args.journal, files);
     let recording = recording.filter(|_| !args.changes.dry_run).map(Recording::of_tasks);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
-    let content = OutputContent { log: true, diff: plan.changes.diff };
+    let content = OutputContent { log: true, diff: plan.changes.diff, shape: None };
     runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers, recording)
 }
 

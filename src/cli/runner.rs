@@ -8,16 +8,17 @@ use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Recording;
 use crate::cli::output::{OutputContent, Outputs, ReportEnd};
-use crate::cli::prompt::PromptTerminal;
+use crate::cli::prompt::{PromptTerminal, Prompter};
 use crate::cli::questions::{self, Answers};
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::PreparedSecrets;
 use crate::cli::{journal, new_keys, secrets, signals, snippet, suspend};
-use crate::engine::{self, Delivery, Stop, StopReceiver, plan::Plan};
+use crate::engine::{self, Delivery, FromUser, RunInput, Stop, StopReceiver, plan::Plan};
 use crate::event::ledger::Ledger;
 use crate::model::count::counted;
 use crate::model::outcome::ExitCode;
 use crate::model::redact::Redactor;
+use crate::ssh::Connector;
 use crate::ssh::client::SshConnector;
 use crate::ssh::host_key::HostKeys;
 use crate::ssh::transport::Transports;
@@ -34,32 +35,48 @@ const PATIENCE_REPORTS: Duration = Duration::from_millis(1500);
 /// How often a waiting process looks whether the user asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs a plan with the reporters that the flags ask for. `log` says that what it prints is not data.
+/// Runs a plan with the reporters that the flags ask for.
 pub(super) fn run(
     plan: Plan,
     output: &Output,
     color: Color,
-    log: bool,
+    content: OutputContent,
     recording: Option<Recording>,
+    input: Option<RunInput>,
 ) -> Result<ExitCode, CliError> {
-    let content = OutputContent { log, diff: plan.changes.diff };
-    run_with(plan, Outputs::new(output, color, content)?, Answers::Person, recording)
+    let given = RunGiven { input: input.map(Arc::new), ..RunGiven::from(Answers::Person) };
+    run_with(plan, Outputs::new(output, color, content)?, given, recording)
+}
+
+/// What a run is given besides its plan.
+pub(super) struct RunGiven {
+    /// Answers to what it asks.
+    pub(super) answers: Answers,
+    /// What commands read that take the input of the run.
+    pub(super) input: Option<Arc<RunInput>>,
+}
+
+impl From<Answers> for RunGiven {
+    fn from(answers: Answers) -> Self {
+        Self { answers, input: None }
+    }
 }
 
 /// Runs a plan with these reporters, and these answers to what it asks.
 pub(super) fn run_with(
     plan: Plan,
     outputs: Outputs,
-    answers: Answers,
+    given: impl Into<RunGiven>,
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, answers, listen()?, recording).await })
+    let given = given.into();
+    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, given, listen()?, recording).await })
 }
 
 /// Turns the process's signals into requests to stop: whoever has something to clean up does so first.
 pub(super) fn listen() -> Result<StopReceiver, CliError> {
     let (stop, stopping) = engine::stop_channel();
-    signals::listen(&stop)
+    signals::listen(move |reason| stop.request(reason))
         .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
     Ok(stopping)
 }
@@ -67,33 +84,49 @@ pub(super) fn listen() -> Result<StopReceiver, CliError> {
 /// Carries a plan out on the current runtime.
 pub(super) async fn carry_out(
     plan: Plan,
-    mut outputs: Outputs,
-    answers: Answers,
+    outputs: Outputs,
+    given: impl Into<RunGiven>,
     stopping: StopReceiver,
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
-    let unanswerable = questions::unanswerable(&plan, answers);
+    let given = given.into();
+    let unanswerable = questions::unanswerable(&plan, given.answers);
     if !unanswerable.is_empty() {
         return Err(CliError::Input(unanswerable));
     }
-    let (plan, Ready { connector, redactor }) = prepare(plan).await?;
-    let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
+    let (plan, Ready { connector, redactor }) = prepare(plan, &mut PromptTerminal).await?;
     if let Some(terminal) = outputs.terminal() {
         suspend::listen(terminal)
             .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
     }
+    execute(plan, Transports::new(connector), &redactor, outputs, given, stopping, recording).await
+}
+
+/// Carries a plan out whose hosts can be reached without another question.
+pub(super) async fn execute(
+    plan: Plan,
+    connector: impl Connector,
+    redactor: &Redactor,
+    mut outputs: Outputs,
+    given: impl Into<RunGiven>,
+    stopping: StopReceiver,
+    recording: Option<Recording>,
+) -> Result<ExitCode, CliError> {
+    let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
     let is_of_tasks = recording.as_ref().is_some_and(Recording::is_of_tasks);
-    let journal = recording.and_then(|recording| recording.begin(&plan, &redactor));
+    let journal = recording.and_then(|recording| recording.begin(&plan, redactor));
     if journal.is_some() && is_of_tasks {
         outputs.offer_resume();
     }
-    let (sink, deliveries) = engine::channel(&redactor);
+    let (sink, deliveries) = engine::channel(redactor);
     let report = spawn_reporters(outputs, deliveries)?;
     let sink = sink.written_in(journal.clone().map(|journal| journal as Arc<dyn Ledger>));
     // On a thread of the workers: woken on this one, the dispatcher would cost a switch of threads per host.
-    let (asker, asked) = engine::questions();
+    let RunGiven { answers, input } = given.into();
+    let (questions, asked) = engine::questions();
     tokio::spawn(questions::answer_all(asked, answers));
-    let run = engine::run(Arc::new(plan), Transports::new(connector), sink, stopping.clone(), asker);
+    let run =
+        engine::run(Arc::new(plan), connector, sink, FromUser { stop: stopping.clone(), questions, input });
     let result = if tokio::spawn(run).await.is_ok() {
         finish(report, &stopping, patience).await
     } else {
@@ -117,11 +150,11 @@ pub(super) struct Ready {
 
 /// Gets everything ready that a plan's hosts are reached with: secrets, keys, and what is known of host keys. Asks
 /// the user what must be asked, and passes on what they should know.
-pub(super) async fn prepare(plan: Plan) -> Result<(Plan, Ready), CliError> {
+pub(super) async fn prepare(plan: Plan, prompter: &mut impl Prompter) -> Result<(Plan, Ready), CliError> {
     for warning in &plan.warnings {
         snippet::tell(warning);
     }
-    let (plan, PreparedSecrets { keyring, redactor }) = secrets::prepare(plan, &mut PromptTerminal).await?;
+    let (plan, PreparedSecrets { keyring, redactor }) = secrets::prepare(plan, prompter).await?;
     let plan = fit_open_files(plan);
     let connector = SshConnector::new(keyring, Arc::new(HostKeys::default()));
     new_keys::settle(&plan, &connector).await?;

@@ -18,6 +18,7 @@ use crate::cli::args::{SelectionArgs, ShellArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
 use crate::cli::escape::{Escapes, HELP, Typed};
+use crate::cli::prompt::PromptTerminal;
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::runtime::runtime;
@@ -58,7 +59,7 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     let command = command.map(Bytes::from);
     runtime()?.block_on_then_leave(async {
         let mut stopping = runner::listen()?;
-        let (plan, ready) = runner::prepare(plan).await?;
+        let (plan, ready) = runner::prepare(plan, &mut PromptTerminal).await?;
         let Some(planned) = plan.hosts.first() else { return Err(CliError::input("no hosts selected")) };
         open(&ready, &planned.endpoint, command, &mut stopping).await
     })
@@ -71,6 +72,7 @@ fn plan(args: &ShellArgs, command: &str) -> Result<Plan, CliError> {
         source: args.source.clone(),
         roles: Vec::new(),
         hosts: vec![args.host.clone()],
+        hosts_file: Vec::new(),
         exclude: Vec::new(),
         only: None,
         limit: None,

@@ -5,13 +5,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::leaving;
 use crate::cli::process::is_ignored;
-use crate::engine::StopSender;
 use crate::model::outcome::CancelReason;
 
-/// Turns the process's signals into stop requests for as long as the runtime lives.
+/// Passes on what the process's signals ask for for as long as the runtime lives.
 ///
 /// A signal that was ignored when the process began stays so: `nohup fan run deploy` outlives its terminal.
-pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
+pub(super) fn listen(hear: impl Fn(CancelReason) + Clone + Send + 'static) -> std::io::Result<()> {
     leaving::listened();
     for (kind, reason) in [
         (SignalKind::interrupt(), CancelReason::Interrupt),
@@ -22,10 +21,10 @@ pub(super) fn listen(stop: &StopSender) -> std::io::Result<()> {
             continue;
         }
         let mut signals = signal(kind)?;
-        let stop = stop.clone();
+        let hear = hear.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                stop.request(reason);
+                hear(reason);
             }
         });
     }

@@ -23,6 +23,7 @@ mod foreign;
 mod gateway;
 mod given;
 mod host_keys;
+mod host_list;
 mod inventory;
 mod json_schema;
 mod lock;
@@ -48,6 +49,7 @@ mod yaml;
 
 pub use crate::config::foreign::foreign_file;
 pub use crate::config::given::parse_given;
+pub use crate::config::host_list::{host_list, load_host_list};
 pub use excerpt::{Excerpt, excerpt};
 pub use findings::{Diagnostics, Loaded};
 pub use json_schema::{FileFormat, json_schema};

@@ -19,7 +19,9 @@ mod walk;
 pub use step::http_door;
 
 pub use dispatcher::run;
+pub use host::tools::FromUser;
 pub use live::connecting::{NotConnected, connect};
+pub use live::input::RunInput;
 pub use live::questions::{Answer, Question, StepChoice, Unanswered, Wanted, questions};
 pub use live::sink::{Delivery, channel};
 pub use live::stop::{Stop, StopReceiver, StopSender, stop_channel};

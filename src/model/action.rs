@@ -10,8 +10,8 @@ use crate::model::files::{
 };
 use crate::model::outcome::StepStatus;
 use crate::model::task::{
-    Action, Command, Condition, Each, Guards, Prompt, Reboot, ScriptArgs, ScriptFile, Step, Template,
-    TemplateText, Unarchive,
+    Action, Command, Condition, Each, Guards, InputText, Prompt, Reboot, ScriptArgs, ScriptFile, Step,
+    Template, TemplateText, Unarchive,
 };
 use crate::model::template::Syntax;
 
@@ -417,16 +417,15 @@ impl Action {
                 Command::Script(text) => Said::of(text, Shell),
                 Command::Argv(words) => Said::titled(&first_line(&joined(words))).texts(words, Text),
             },
-            Self::Script(ScriptFile { from, args }) => {
+            Self::Script(ScriptFile { from, content, args }) => {
                 let (line, words) = match args {
                     ScriptArgs::Words(words) => (None, words.as_slice()),
                     ScriptArgs::Line(line) => (Some(line), &[][..]),
                 };
                 let args = line.map_or_else(|| joined(words), |line| line.value.to_string());
                 let said = Said::titled(&first_line(format!("{} {args}", from.value).trim_end()));
-                said.texts([from].into_iter().chain(words), Text)
-                    .texts(line, Shell)
-                    .reading(LocalReads::Script(from))
+                let said = said.texts([from].into_iter().chain(words), Text).texts(line, Shell);
+                if content.is_some() { said } else { said.reading(LocalReads::Script(from)) }
             }
             Self::Echo(text) | Self::Fail(text) | Self::Confirm(text) => Said::of(text, Text),
             Self::Set(values) => {
@@ -553,7 +552,7 @@ impl Step {
             .texts(self.cd.iter().chain(&self.lcd).chain(&self.on), Text)
             .texts(self.env.values(), Text)
             .texts(user, Text)
-            .texts(&self.dialogue.stdin, Text)
+            .texts(self.dialogue.stdin.as_ref().and_then(InputText::text), Text)
             .texts(self.dialogue.respond.iter().map(|respond| &respond.answer), Text)
             .texts(list, Expression)
             .texts(items.iter().flat_map(Template::leaves), Text)

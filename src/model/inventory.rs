@@ -1,6 +1,6 @@
 //! The inventory: hosts and roles with their settings and variables, and one host resolved.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::position::{Diagnostic, Located, Position};
@@ -57,6 +57,8 @@ pub struct Inventory {
     pub roles: Vec<Role>,
     /// For each role, in the order of `roles`: its hosts as ascending indices into `hosts`.
     pub members: Vec<Vec<usize>>,
+    /// The lists of hosts that the command line has named (`^FILE`): ascending indices into `hosts`.
+    pub lists: BTreeMap<String, Vec<usize>>,
     /// Variables of every host.
     pub vars: WrittenVars,
     /// Variables that stand above those of all roles and below those of hosts, lowest first: those of Ansible's
@@ -102,6 +104,7 @@ impl Inventory {
             hosts: Vec::new(),
             roles: Vec::new(),
             members: Vec::new(),
+            lists: BTreeMap::new(),
             vars: WrittenVars::default(),
             above_roles: Vec::new(),
             is_foreign: false,

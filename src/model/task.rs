@@ -205,11 +205,30 @@ impl Become {
 #[derive(Clone, Debug, Default)]
 pub struct Dialogue {
     /// What it reads; empty without it.
-    pub stdin: Option<TemplateText>,
+    pub stdin: Option<InputText>,
     /// It has a terminal.
     pub pty: bool,
     /// Answers to what it asks.
     pub respond: Vec<Respond>,
+}
+
+/// What a step's command reads.
+#[derive(Clone, Debug)]
+pub enum InputText {
+    /// This text.
+    Own(TemplateText),
+    /// What the command line gives to all hosts alike (`--stdin`).
+    OfRun,
+}
+
+impl InputText {
+    /// Its template, if it has one.
+    pub fn text(&self) -> Option<&TemplateText> {
+        match self {
+            Self::Own(text) => Some(text),
+            Self::OfRun => None,
+        }
+    }
 }
 
 /// An answer to a question of a program.
@@ -444,6 +463,8 @@ pub enum Command {
 pub struct ScriptFile {
     /// The file; its content is no template.
     pub from: TemplateText,
+    /// What is in it, when that was read from elsewhere (`fan exec --script -`); `from` is then only its name.
+    pub content: Option<Arc<[u8]>>,
     /// What it is called with.
     pub args: ScriptArgs,
 }

@@ -9,6 +9,7 @@
 //! | [`Lines`] | output as it comes: `web1 | text` |
 //! | [`Fold`] | output once per group of hosts that said the same |
 //! | [`Verbose`] | what `-v` adds to it |
+//! | [`Rows`] | hosts as data: names, objects, rows of a table |
 //! | [`FactSheets`] | the tables of `fan facts` |
 //! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
@@ -40,6 +41,7 @@ mod queue;
 pub mod recap;
 pub mod record;
 mod reporter;
+mod rows;
 mod sink;
 mod style;
 mod terminal;
@@ -60,6 +62,7 @@ pub use crate::report::phases::Phases;
 pub use crate::report::progress::{BesideBars, Progress};
 pub use crate::report::queue::DroppingWriter;
 pub use crate::report::reporter::{Composite, Reporter};
+pub use crate::report::rows::{Rows, RowsShape};
 pub use crate::report::style::Style;
 pub use crate::report::terminal::{Size, Terminal, Window};
 pub use crate::report::verbose::Verbose;

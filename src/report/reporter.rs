@@ -33,6 +33,11 @@ impl Composite {
         Self { reporters }
     }
 
+    /// Adds one.
+    pub fn push(&mut self, reporter: Box<dyn Reporter>) {
+        self.reporters.push(reporter);
+    }
+
     /// Calls all and returns the first error.
     fn each(&mut self, call: impl Fn(&mut dyn Reporter) -> io::Result<()>) -> io::Result<()> {
         let mut result = Ok(());

@@ -2,6 +2,7 @@
 //! connection, so that no path can go around the host-key check.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -296,6 +297,7 @@ impl Connector for SshConnector {
             forward_agent,
             start: Mutex::new(Some(start)),
             channels: Arc::default(),
+            takes_commands: AtomicBool::new(false),
         };
         Ok(Connected { session, timings, auth })
     }

@@ -71,6 +71,8 @@ pub enum Heard {
     Eof,
     /// The answer to [`Exec::ask`](crate::ssh::seam::Exec::ask).
     Answered,
+    /// All that was queued for its input is written, and it can have more.
+    Written,
 }
 
 /// Signals that stop a command.

@@ -195,7 +195,15 @@ impl Exec for SshExec {
             };
             let message = tokio::select! {
                 biased;
-                // First: russh hands messages on in the order in which they came, so that all that came before an
+                // Before what it says, which may have no end.
+                () = written => {
+                    self.under_way = None;
+                    if self.outgoing.is_empty() && !self.ending {
+                        return Heard::Written;
+                    }
+                    continue;
+                }
+                // Before the answer: russh hands messages on in the order in which they came, so that all that came before an
                 // answer is in this queue when the answer is there.
                 message = self.reading.wait() => message,
                 answered = answered => {
@@ -203,10 +211,6 @@ impl Exec for SshExec {
                     if answered {
                         return Heard::Answered;
                     }
-                    continue;
-                }
-                () = written => {
-                    self.under_way = None;
                     continue;
                 }
             };

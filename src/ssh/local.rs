@@ -124,7 +124,7 @@ impl Exec for LocalExec {
         let asked = self.asked;
         tokio::select! {
             biased;
-            event = self.event() => Heard::Event(event),
+            heard = self.heard() => heard,
             // Nothing is on its way here: what has been written is in the pipes, and was read before.
             () = tokio::task::yield_now(), if asked => {
                 self.asked = false;

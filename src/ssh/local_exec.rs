@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use crate::model::outcome::{Exit, Failure, Kind};
-use crate::ssh::command::ExecEvent;
+use crate::ssh::command::{ExecEvent, Heard};
 use crate::ssh::error::ExecError;
 
 /// A command running on the operator's machine.
@@ -79,31 +79,44 @@ impl LocalExec {
     /// The next thing that the command sent. Cancel-safe.
     pub(super) async fn event(&mut self) -> ExecEvent {
         loop {
+            if let Heard::Event(event) = self.heard().await {
+                return event;
+            }
+        }
+    }
+
+    /// The next thing that is heard of the command. Cancel-safe.
+    pub(super) async fn heard(&mut self) -> Heard {
+        loop {
             if self.ending && self.outgoing.is_empty() {
                 self.stdin = None;
             }
             let drained = self.stdout.source.is_none() && self.stderr.source.is_none();
             if drained && self.exited {
-                return ExecEvent::Closed;
+                return Heard::Event(ExecEvent::Closed);
             }
             tokio::select! {
                 data = self.stdout.read() => if let Some(data) = data {
-                    return ExecEvent::Stdout(data);
+                    return Heard::Event(ExecEvent::Stdout(data));
                 },
                 data = self.stderr.read() => if let Some(data) = data {
-                    return ExecEvent::Stderr(data);
+                    return Heard::Event(ExecEvent::Stderr(data));
                 },
-                () = write_some(&mut self.stdin, &mut self.outgoing) => {}
+                () = write_some(&mut self.stdin, &mut self.outgoing) => {
+                    if self.outgoing.is_empty() && self.stdin.is_some() && !self.ending {
+                        return Heard::Written;
+                    }
+                }
                 status = self.child.wait(), if !self.exited => {
                     self.exited = true;
                     self.stdin = None;
-                    return match status {
+                    return Heard::Event(match status {
                         Ok(status) => ExecEvent::Exit(exit_of(status)),
                         Err(error) => ExecEvent::Lost(Failure::new(
                             Kind::ConnectionLost,
                             format!("cannot wait for the command: {error}"),
                         )),
-                    };
+                    });
                 }
             }
         }

@@ -24,6 +24,7 @@ mod failure;
 mod gateway;
 mod handler;
 pub mod host_key;
+pub mod kept;
 pub mod keys;
 pub mod known_hosts;
 pub mod local;

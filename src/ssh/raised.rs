@@ -71,7 +71,7 @@ async fn begin(pipe: &mut Pipe, mut talk: Talk, patience: Duration) -> Result<()
                 // One that takes nothing more shows in what it says.
                 Deed::Send(data) => drop(pipe.writer.send(data).await),
                 Deed::Refuse(failure) => return Err(failure),
-                Deed::End | Deed::Hold => {}
+                Deed::End | Deed::Feed | Deed::Hold => {}
             }
         }
         if !data.is_empty() {

@@ -1,6 +1,7 @@
 //! The seam under the engine: what opens a session, the session, and a command that runs in it.
 
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 
@@ -83,6 +84,16 @@ pub trait Session: Send + Sync + 'static {
         false
     }
 
+    /// Whether the connection is known to be gone.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
+    /// Where it is noted that its account runs what it is given, once that has been seen; none where it needs not be.
+    fn takes_commands(&self) -> Option<&AtomicBool> {
+        None
+    }
+
     /// Closes the connection in good order; does not wait for the other side.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -104,7 +115,8 @@ pub trait Exec: Send {
     fn software(&self) -> Software;
 
     /// Queues bytes for the command's input, which has to be [`Stdin::Open`](crate::ssh::command::Stdin::Open). They are written while [`Exec::next`]
-    /// is waited for, so that a command that does not read cannot keep its output from being read.
+    /// is waited for, so that a command that does not read cannot keep its output from being read. [`Heard::Written`](crate::ssh::command::Heard::Written) tells
+    /// when they are.
     fn send(&mut self, data: Bytes);
 
     /// Queues the end of the input.

@@ -1,5 +1,6 @@
 //! An authenticated connection on which commands run.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct SshSession {
     pub(super) start: Mutex<Option<Start>>,
     /// The session channels on it.
     pub(super) channels: Arc<Channels>,
+    /// Its account runs what it is given.
+    pub(super) takes_commands: AtomicBool,
 }
 
 impl SshSession {
@@ -105,6 +108,14 @@ impl Session for SshSession {
 
     fn is_spent(&self) -> bool {
         self.handle.is_closed() && self.story.is_orderly() && self.channels.are_done()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    fn takes_commands(&self) -> Option<&AtomicBool> {
+        Some(&self.takes_commands)
     }
 
     async fn close(&self) {

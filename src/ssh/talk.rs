@@ -22,9 +22,6 @@ pub const PROMPT: Duration = Duration::from_secs(20);
 /// Bytes of what was said instead of the start that a message repeats.
 const LONGEST_SAID: usize = 400;
 
-/// Bytes of input that are handed over at a time.
-const PIECE: usize = 32 * 1024;
-
 /// What a command's start takes.
 pub struct TalkOpening {
     /// The token of its marks.
@@ -61,8 +58,8 @@ pub enum OpenInput {
     Ends,
     /// A watchdog reads it.
     Watchdog,
-    /// It is this.
-    Data(Bytes),
+    /// It is fed.
+    Fed,
     /// It is what is answered, and ends when nothing is left to answer.
     Answers,
 }
@@ -74,6 +71,8 @@ pub enum Deed {
     Send(Bytes),
     /// Close its input.
     End,
+    /// Feed it from now on.
+    Feed,
     /// A watchdog reads its input from now on.
     Hold,
     /// Give it up: it was not started, and this is why.
@@ -207,12 +206,7 @@ impl Talk {
             OpenInput::None | OpenInput::Answers => {}
             OpenInput::Ends => deeds.push(Deed::End),
             OpenInput::Watchdog => deeds.push(Deed::Hold),
-            OpenInput::Data(mut data) => {
-                while !data.is_empty() {
-                    deeds.push(Deed::Send(data.split_to(PIECE.min(data.len()))));
-                }
-                deeds.push(Deed::End);
-            }
+            OpenInput::Fed => deeds.push(Deed::Feed),
         }
     }
 

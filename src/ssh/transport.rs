@@ -1,5 +1,7 @@
 //! Picks the transport of each host: SSH, or the operator's own machine.
 
+use std::sync::atomic::AtomicBool;
+
 use bytes::Bytes;
 
 use crate::model::endpoint::Endpoint;
@@ -106,6 +108,20 @@ impl Session for AnySession {
         match self {
             Self::Ssh(session) => session.is_spent(),
             Self::Local(session) => session.is_spent(),
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        match self {
+            Self::Ssh(session) => session.is_lost(),
+            Self::Local(session) => session.is_lost(),
+        }
+    }
+
+    fn takes_commands(&self) -> Option<&AtomicBool> {
+        match self {
+            Self::Ssh(session) => session.takes_commands(),
+            Self::Local(session) => session.takes_commands(),
         }
     }
 

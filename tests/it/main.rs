@@ -13,6 +13,7 @@
 
 mod cli;
 mod connect;
+mod console;
 mod demo;
 mod exec;
 mod facts;

@@ -9,11 +9,13 @@ use clap::{Args, ValueEnum};
 use crate::cli::error::CliError;
 use crate::engine::planner::{Bounds, Picking};
 use crate::model::inventory::HostName;
+use crate::model::outcome::Status;
 use crate::model::position::{Located, Position};
 use crate::model::settings::{HostKeyPolicy, TimeLimit};
 use crate::model::shard::Shard;
 use crate::model::task::{Become, RunAs, Share};
 use crate::model::{duration, name};
+use crate::report::RowsShape;
 
 /// Where hosts come from.
 #[derive(Clone, Debug, Args)]
@@ -47,6 +49,9 @@ pub(in crate::cli) struct SelectionArgs {
     /// Hosts, as a target expression: web[01-04], db*, @web&!web3, deploy@10.0.0.1:22
     #[arg(short = 'H', long, value_name = "EXPR", env = "FAN_HOSTS")]
     pub(in crate::cli) hosts: Vec<String>,
+    /// A file of hosts: a line each, [user@]host[:port] or `host user`; `-` reads stdin. Also in expressions: ^FILE.
+    #[arg(long, value_name = "FILE", env = "FAN_HOSTS_FILE")]
+    pub(in crate::cli) hosts_file: Vec<PathBuf>,
     /// Hosts to leave out, as a target expression.
     #[arg(short = 'x', long, value_name = "EXPR", env = "FAN_EXCLUDE")]
     pub(in crate::cli) exclude: Vec<String>,
@@ -65,6 +70,21 @@ pub(in crate::cli) struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// The selection of an expression alone, in the same inventory.
+    pub(in crate::cli) fn expression(expression: &str, same: &Self) -> Self {
+        Self {
+            source: same.source.clone(),
+            roles: Vec::new(),
+            hosts: vec![expression.to_owned()],
+            hosts_file: Vec::new(),
+            exclude: Vec::new(),
+            limit: None,
+            pick: None,
+            shard: None,
+            only: None,
+        }
+    }
+
     pub(in crate::cli) fn bounds(&self) -> Bounds {
         Bounds { exclude: self.exclude.clone(), only: self.only.clone() }
     }
@@ -229,7 +249,7 @@ pub(in crate::cli) struct VariablesArgs {
     pub(in crate::cli) set: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(in crate::cli) struct Output {
     /// Output format for stdout.
@@ -274,6 +294,56 @@ impl Output {
     }
 }
 
+/// Hosts as data.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(in crate::cli) struct ShapeArgs {
+    /// Print data for programs: `json`, an object per host; `name`, the hosts that are ok; `name:STATUS,...`, those that
+    /// are failed, unreachable, unknown, cancelled, skipped, or not_ok.
+    #[arg(short = 'o', value_name = "WHAT", conflicts_with_all = ["format", "no_prefix"], value_parser = shape)]
+    data: Option<ShapeArg>,
+    /// Print a table: the host and a line of its output in each row; with -b, hosts with equal rows share theirs.
+    #[arg(long, conflicts_with_all = ["data", "format", "no_prefix", "diff"])]
+    table: bool,
+    /// Split the lines of a table at spaces; with NAMES as headings: --columns=fs,size,used. Implies --table.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        conflicts_with_all = ["data", "format", "no_prefix", "diff"]
+    )]
+    columns: Option<String>,
+}
+
+/// The argument of `-o`.
+#[derive(Clone, Debug)]
+enum ShapeArg {
+    Json,
+    Names(Vec<Status>),
+}
+
+impl ShapeArgs {
+    /// What is printed of the hosts instead of their output as it comes; `fold` joins the names of equal ones.
+    pub(in crate::cli) fn shape(&self, fold: Option<fn(&[&str]) -> String>) -> Option<RowsShape> {
+        match (&self.data, &self.columns) {
+            (Some(ShapeArg::Json), _) => Some(RowsShape::Json),
+            (Some(ShapeArg::Names(wanted)), _) => Some(RowsShape::Names(wanted.clone())),
+            (None, Some(names)) => {
+                let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+                Some(RowsShape::Table { columns: Some(names.map(str::to_owned).collect()), fold })
+            }
+            (None, None) => self.table.then_some(RowsShape::Table { columns: None, fold }),
+        }
+    }
+
+    /// Whether it is data that is not folded.
+    pub(in crate::cli) fn is_data(&self) -> bool {
+        self.data.is_some()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum HostKeysArg {
     /// Refuse hosts whose key is unknown.
@@ -294,9 +364,10 @@ impl HostKeysArg {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum OutputFormat {
     /// Lines, with a progress display on a terminal; `github` or `gitlab` for `fan run` in their CI.
+    #[default]
     Auto,
     /// Lines, without a progress display.
     Lines,
@@ -338,6 +409,35 @@ pub(super) fn share(text: &str) -> Result<Share, String> {
         None => positive(text).ok().map(Share::Hosts),
     };
     share.ok_or_else(wrong)
+}
+
+fn shape(text: &str) -> Result<ShapeArg, String> {
+    /// All ways to end that are not ok.
+    const NOT_OK: &str = "not_ok";
+    let wanted = match text.split_once(':') {
+        None if text == "json" => return Ok(ShapeArg::Json),
+        None if text == "name" => return Ok(ShapeArg::Names(vec![Status::Ok])),
+        Some(("name", wanted)) => wanted,
+        None if text.contains('=') => {
+            return Err(
+                "must be json or name; options of ssh go into ~/.ssh/config (docs/ssh-config.md)".to_owned()
+            );
+        }
+        _ => return Err("must be json, name, or name:STATUS,...".to_owned()),
+    };
+    let mut statuses = Vec::new();
+    for word in wanted.split(',').map(str::trim) {
+        let named = Status::ALL
+            .iter()
+            .filter(|status| if word == NOT_OK { **status != Status::Ok } else { status.as_str() == word });
+        let before = statuses.len();
+        statuses.extend(named.copied());
+        if statuses.len() == before {
+            let all: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
+            return Err(format!("{word:?} is no status: {}, {NOT_OK}", all.join(", ")));
+        }
+    }
+    Ok(ShapeArg::Names(statuses))
 }
 
 pub(super) fn time(text: &str) -> Result<TimeLimit, String> {

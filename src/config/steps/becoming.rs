@@ -14,7 +14,9 @@ use crate::config::tables::tasks;
 use crate::config::templates::{checked, template};
 use crate::config::yaml::{Node, YamlEntry};
 use crate::model::position::Located;
-use crate::model::task::{Action, Become, Dialogue, Respond, RunAs, ScriptArgs, ScriptFile, TemplateText};
+use crate::model::task::{
+    Action, Become, Dialogue, InputText, Respond, RunAs, ScriptArgs, ScriptFile, TemplateText,
+};
 use crate::model::template::Syntax;
 
 const RESPOND: Schema =
@@ -108,6 +110,7 @@ fn user_name(node: &Node, findings: &mut Findings) -> Option<TemplateText> {
 /// What the step's command reads, and on what.
 pub(super) fn dialogue(fields: &FileFields<'_>, findings: &mut Findings) -> Dialogue {
     let stdin = fields.node("stdin").and_then(|node| template(node, "stdin", Syntax::Text, findings));
+    let stdin = stdin.map(InputText::Own);
     let pty = fields.node("pty").and_then(|node| flag(node, "pty", findings)).unwrap_or_default();
     let respond = fields.node("respond").map(|node| answers(node, findings)).unwrap_or_default();
     if let Some(entry) = fields.entry("stdin") {
@@ -200,5 +203,5 @@ pub(super) fn script(fields: &FileFields<'_>, findings: &mut Findings) -> Option
         }
         Some(node) => ScriptArgs::Line(checked(text(node, "args", findings)?, Syntax::Shell, findings)),
     };
-    Some(Action::Script(ScriptFile { from, args }))
+    Some(Action::Script(ScriptFile { from, content: None, args }))
 }

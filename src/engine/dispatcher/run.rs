@@ -21,10 +21,9 @@ use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
 use crate::engine::host::run::{HostProgress, HostRun};
-use crate::engine::host::tools::Tools;
-use crate::engine::live::questions::QuestionSender;
+use crate::engine::host::tools::{FromUser, Tools};
 use crate::engine::live::sink::EventSink;
-use crate::engine::live::stop::{Stop, StopReceiver, interrupted};
+use crate::engine::live::stop::{Stop, interrupted};
 use crate::engine::live::together::{Batch, Once, Together};
 use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
 use crate::engine::planner;
@@ -40,13 +39,8 @@ use crate::ssh::{Connector, Notice};
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// Runs a plan to its end and tells all of it.
-pub async fn run<C: Connector>(
-    plan: Arc<Plan>,
-    connector: C,
-    sink: EventSink,
-    stop: StopReceiver,
-    questions: QuestionSender,
-) {
+pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, user: FromUser) {
+    let FromUser { stop, questions, input } = user;
     sink.tell(Fact::Run(RunFact::Started {
         schema: SCHEMA_VERSION,
         run: Arc::clone(&plan.run),
@@ -57,7 +51,7 @@ pub async fn run<C: Connector>(
         pool: plan.pool,
     }));
     let shared = Shared {
-        tools: Tools { connector, sink, stop: stop.clone(), questions, files: Arc::default() },
+        tools: Tools { connector, sink, stop: stop.clone(), questions, files: Arc::default(), input },
         delegates: Delegates::of(&plan),
         learned: Learned::of(&plan),
         pace: Pace::default(),

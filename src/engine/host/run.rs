@@ -59,8 +59,6 @@ pub(crate) struct Seen {
     pub(crate) privileges: bool,
     /// Its login prints something, which was told.
     pub(crate) noise: bool,
-    /// Its account runs what it is given.
-    pub(crate) takes_commands: bool,
     /// What it is, once it has been asked.
     pub(crate) facts: Option<Arc<Facts>>,
 }

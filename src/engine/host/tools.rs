@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::host::shared_files::SharedFiles;
+use crate::engine::live::input::RunInput;
 use crate::engine::live::questions::QuestionSender;
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::StopReceiver;
@@ -14,4 +15,16 @@ pub(crate) struct Tools<C> {
     pub(crate) stop: StopReceiver,
     pub(crate) questions: QuestionSender,
     pub(crate) files: Arc<SharedFiles>,
+    /// What commands read that take the input of the run.
+    pub(crate) input: Option<Arc<RunInput>>,
+}
+
+/// What a run may have from its user.
+pub struct FromUser {
+    /// The wish to stop.
+    pub stop: StopReceiver,
+    /// Answers.
+    pub questions: QuestionSender,
+    /// What commands read that take the input of the run.
+    pub input: Option<Arc<RunInput>>,
 }

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::engine::live::activity::{Activity, OUTPUT_BUDGET};
+use crate::engine::live::feed::Feed;
 use crate::engine::live::lines::LineBlocks;
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::{Stop, StopReceiver, interrupted};
@@ -65,6 +66,8 @@ pub(crate) enum StopCause {
     Cancelled(CancelReason),
     /// Its start came to nothing.
     NotStarted,
+    /// What it was to read cannot be had to its end.
+    Input,
 }
 
 /// How a command ended.
@@ -100,8 +103,20 @@ pub(crate) struct Finished {
     pub(crate) noise: u64,
     /// The program that ran it there.
     pub(crate) software: Software,
+    /// How much of its input was written, when that is not all.
+    pub(crate) left_at: Option<u64>,
+    /// Why there was no more to read for it.
+    pub(crate) broken_input: Option<Failure>,
     pub(crate) stdout: Captured,
     pub(crate) stderr: Captured,
+}
+
+/// What is said to a command.
+pub(crate) struct Exchange {
+    /// None for a command that is passed on untouched.
+    pub(crate) opening: Option<TalkOpening>,
+    /// What it reads.
+    pub(crate) feed: Option<Feed>,
 }
 
 /// The kept part of a stream.
@@ -175,10 +190,12 @@ struct Watch<E> {
     seen_stop: Stop,
     /// What is said around the output; none for a command that is passed on untouched.
     talk: Option<Talk>,
+    feed: Option<Feed>,
     /// When its start began, or was last got on with.
     opened: Instant,
     /// Why it was not started.
     refused: Option<Failure>,
+    broken_input: Option<Failure>,
 }
 
 #[derive(Default)]
@@ -191,6 +208,8 @@ struct Stdio {
 enum Woken {
     Heard(Heard),
     Granted(OwnedSemaphorePermit),
+    /// The next piece of its input.
+    Piece(Result<Option<Bytes>, Failure>),
     Due,
     Stop(Stop),
 }
@@ -200,8 +219,13 @@ pub(crate) async fn watch<E: Exec>(
     exec: E,
     around: Surroundings,
     limits: Limits,
-    opening: Option<TalkOpening>,
+    conversation: Exchange,
 ) -> Finished {
+    let Exchange { opening, mut feed } = conversation;
+    if let (None, Some(feed)) = (&opening, &mut feed) {
+        // It tells nobody when it begins.
+        feed.begin();
+    }
     let now = Instant::now();
     let mut watch = Watch {
         exec,
@@ -218,8 +242,10 @@ pub(crate) async fn watch<E: Exec>(
         stopping: Stopping::No,
         seen_stop: Stop::Run,
         talk: opening.map(Talk::new),
+        feed,
         opened: now,
         refused: None,
+        broken_input: None,
     };
     let ended = watch.run().await;
     watch.flush().await;
@@ -230,7 +256,21 @@ pub(crate) async fn watch<E: Exec>(
     let software = watch.exec.software();
     let exit = watch.exited.map(|tail| tail.exit().clone());
     let (stdout, stderr, spoke) = (watch.stdout.captured, watch.stderr.captured, watch.spoke);
-    Finished { ended, begun, exit, spoke, line, no_folder, noise, software, stdout, stderr }
+    let (left_at, broken_input) = (watch.feed.as_ref().and_then(Feed::left_at), watch.broken_input);
+    Finished {
+        ended,
+        begun,
+        exit,
+        spoke,
+        line,
+        no_folder,
+        noise,
+        software,
+        left_at,
+        broken_input,
+        stdout,
+        stderr,
+    }
 }
 
 impl<E: Exec> Watch<E> {
@@ -243,6 +283,7 @@ impl<E: Exec> Watch<E> {
                         return ended;
                     }
                 }
+                Woken::Piece(piece) => self.hand_over(piece).await,
                 Woken::Stop(stop) => {
                     self.seen_stop = stop;
                     if let Some(ended) = self.on_stop(stop).await {
@@ -264,12 +305,15 @@ impl<E: Exec> Watch<E> {
         let (deadline, silence) = (self.deadline(), self.silence());
         let blocked = self.waiting.as_ref().map(|waiting| waiting.block.len());
         let listening = self.is_listening();
+        let feeding = matches!((&self.stopping, &self.exited), (Stopping::No, None));
         let (exec, around, seen) = (&mut self.exec, &mut self.around, self.seen_stop);
+        let feed = self.feed.as_mut().filter(|_| feeding);
         tokio::select! {
             biased;
             stop = around.stop.beyond(seen) => Woken::Stop(stop),
             // Before the command, which may always have something to say.
             () = at(deadline) => Woken::Due,
+            piece = next_piece(feed) => Woken::Piece(piece),
             permit = grant(&around.activity.budget, blocked.unwrap_or(0)), if blocked.is_some() => Woken::Granted(permit),
             heard = exec.next(), if listening => Woken::Heard(heard),
             // After it: what it has already said is no silence.
@@ -292,7 +336,9 @@ impl<E: Exec> Watch<E> {
             (Stopping::Asked { due, .. }, _) => Some(*due),
             (Stopping::No, None) => {
                 let limit = self.limits.timeout.map(|limit| self.started + limit);
-                let letting_go = self.mute.as_ref().map(|mute| mute.due);
+                // What it still reads is not taken from it.
+                let fed = self.feed.as_ref().is_some_and(Feed::is_open);
+                let letting_go = self.mute.as_ref().filter(|_| !fed).map(|mute| mute.due);
                 limit.into_iter().chain(self.overdue()).chain(letting_go).min()
             }
             (Stopping::No, Some(tail)) if self.is_listening() => Some(tail.deadline()),
@@ -338,6 +384,13 @@ impl<E: Exec> Watch<E> {
                     self.mute = Some(Mute { due: Instant::now() + pause, pause: pause * 2 });
                 }
             },
+            Heard::Written => {
+                if self.feed.as_mut().is_some_and(Feed::written) && self.exited.is_none() {
+                    // One that takes its input is not idle, however silent.
+                    self.last_output = Instant::now();
+                    self.around.activity.heard();
+                }
+            }
             Heard::Answered => {
                 let due = self.exited.as_mut().and_then(|tail| tail.answered(Instant::now()))?;
                 return self.see_to(due).await;
@@ -386,6 +439,7 @@ impl<E: Exec> Watch<E> {
                     self.exec.send(data);
                 }
                 (Deed::End, Stopping::No) => self.exec.end(),
+                (Deed::Feed, Stopping::No) => self.feed.iter_mut().for_each(Feed::begin),
                 (Deed::Refuse(failure), Stopping::No) => {
                     self.refused = Some(failure);
                     self.send(Signal::Term, StopCause::NotStarted).await;
@@ -394,6 +448,19 @@ impl<E: Exec> Watch<E> {
         }
         if !output.is_empty() {
             self.take(stream, output);
+        }
+    }
+
+    /// Hands over the next piece of its input, or the end. One that breaks off has no end: the command would take what
+    /// it has got for the whole.
+    async fn hand_over(&mut self, piece: Result<Option<Bytes>, Failure>) {
+        match piece {
+            Ok(Some(data)) => self.exec.send(data),
+            Ok(None) => self.exec.end(),
+            Err(failure) => {
+                self.broken_input = Some(failure);
+                self.send(Signal::Term, StopCause::Input).await;
+            }
         }
     }
 
@@ -489,7 +556,8 @@ impl<E: Exec> Watch<E> {
             return None;
         }
         let now = Instant::now();
-        if let Some(mute) = self.mute.as_mut().filter(|mute| now >= mute.due) {
+        let fed = self.feed.as_ref().is_some_and(Feed::is_open);
+        if let Some(mute) = self.mute.as_mut().filter(|mute| now >= mute.due && !fed) {
             mute.due = now + mute.pause;
             mute.pause = LAST_LETTING_GO.min(mute.pause * 2);
             self.exec.let_go();
@@ -537,6 +605,9 @@ impl<E: Exec> Watch<E> {
 
     /// Sends a signal and sets the time that the command has to obey it.
     async fn send(&mut self, signal: Signal, cause: StopCause) {
+        if let Some(feed) = &mut self.feed {
+            feed.stop();
+        }
         let patience = self.seen_stop.patience();
         let (killed, grace) = match signal {
             Signal::Term => (false, patience.term),
@@ -624,6 +695,13 @@ fn grant(budget: &Arc<Semaphore>, bytes: usize) -> impl Future<Output = OwnedSem
     let share = u32::try_from(bytes.min(OUTPUT_BUDGET)).expect("the budget is far below 4 GiB");
     let acquired = Arc::clone(budget).acquire_many_owned(share);
     async move { acquired.await.expect("the budget is never closed") }
+}
+
+async fn next_piece(feed: Option<&mut Feed>) -> Result<Option<Bytes>, Failure> {
+    match feed {
+        Some(feed) => feed.piece().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn at(due: Option<Instant>) {

@@ -5,6 +5,8 @@ pub(crate) mod activity;
 pub(crate) mod command;
 pub(crate) mod connecting;
 mod discretion;
+pub(crate) mod feed;
+pub(crate) mod input;
 mod lines;
 pub(crate) mod questions;
 pub(crate) mod sink;

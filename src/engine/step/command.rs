@@ -1,6 +1,7 @@
 //! What `run` and `local` share: from a command as written to the script that is started, and from its end to
 //! the step's outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use regex::Regex;
 use crate::engine::host::render::Render;
 use crate::engine::host::result::StepResult;
 use crate::engine::live::command::{Ended, Finished, StopCause};
+use crate::engine::live::feed::FeedSource;
 use crate::engine::live::stop::interrupted;
 use crate::engine::live::tail::Rest;
 use crate::engine::step::cx::StepCx;
@@ -21,7 +23,7 @@ use crate::model::shell::launch::{Input, Launch};
 use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::Orphaned;
 use crate::model::shell::{self, Prelude, ShellError};
-use crate::model::task::{Command, Dialogue, Respond, Shown};
+use crate::model::task::{Command, Dialogue, InputText, Respond, Shown};
 use crate::ssh::talk::{OpenInput, TalkAnswer, TalkOpening};
 use crate::ssh::{Connector, ExecRequest, Sent, Stdin};
 
@@ -30,6 +32,8 @@ pub(super) struct Prepared {
     pub(super) request: ExecRequest,
     /// None for a command that is passed on untouched.
     pub(super) opening: Option<TalkOpening>,
+    /// What it reads, if that is anything.
+    pub(super) feed: Option<FeedSource>,
 }
 
 /// By what means a script is run.
@@ -55,7 +59,7 @@ pub(super) enum Reads {
     /// Nothing.
     Nothing,
     /// This.
-    Data(Bytes),
+    Feed(FeedSource),
     /// Answers to what it asks.
     Answers(Vec<TalkAnswer>),
 }
@@ -85,7 +89,7 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
         terminal: means.terminal,
     };
     let line = launch.line().map_err(|error| unusable(&error))?;
-    let mut answers = Vec::new();
+    let (mut answers, mut feed) = (Vec::new(), None);
     let (stdin, input) = match (input, means.raising.is_some() || line.typed.is_some()) {
         (Input::Empty, false) => (Stdin::Closed, OpenInput::None),
         (Input::Empty, true) => (Stdin::Open, OpenInput::Ends),
@@ -93,7 +97,10 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
         (Input::Watched(_), true) => (Stdin::Open, OpenInput::Watchdog),
         (Input::Given, _) => match means.reads {
             Reads::Nothing => (Stdin::Open, OpenInput::Ends),
-            Reads::Data(data) => (Stdin::Open, OpenInput::Data(data)),
+            Reads::Feed(source) => {
+                feed = Some(source);
+                (Stdin::Open, OpenInput::Fed)
+            }
             Reads::Answers(given) => {
                 answers = given;
                 (Stdin::Open, OpenInput::Answers)
@@ -103,7 +110,7 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
     let terminal = means.terminal;
     let request = ExecRequest { line: Bytes::from(line.line), stdin, terminal, sent: Sent::default() };
     let opening = TalkOpening { token, raising: means.raising, typed: line.typed, input, terminal, answers };
-    Ok(Prepared { request, opening: Some(opening) })
+    Ok(Prepared { request, opening: Some(opening), feed })
 }
 
 /// The start of a script that does nothing but print its marks.
@@ -129,10 +136,17 @@ pub(super) fn is_confidential<C: Connector>(cx: &StepCx<'_, C>, script: &str) ->
 }
 
 /// What a step's command reads.
-pub(super) fn reads(render: Render<'_>, dialogue: &Dialogue) -> Result<Reads, Failure> {
-    let Dialogue { stdin, pty: _, respond } = dialogue;
-    if let Some(stdin) = stdin {
-        return Ok(Reads::Data(Bytes::from(render.text(stdin)?)));
+pub(super) fn reads<C: Connector>(cx: &StepCx<'_, C>) -> Result<Reads, Failure> {
+    let (render, Dialogue { stdin, pty: _, respond }) = (cx.render(), &cx.step.dialogue);
+    match stdin {
+        Some(InputText::Own(text)) => {
+            return Ok(Reads::Feed(FeedSource::Text(Bytes::from(render.text(text)?))));
+        }
+        Some(InputText::OfRun) => {
+            let input = cx.tools.input.as_ref().map(Arc::clone);
+            return Ok(input.map_or(Reads::Nothing, |input| Reads::Feed(FeedSource::Run(input))));
+        }
+        None => {}
     }
     if respond.is_empty() {
         return Ok(Reads::Nothing);
@@ -281,13 +295,15 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         }
         Ended::Stopped { cause, confirmed } => {
             outcome.may_still_run = !confirmed;
-            let mut failure = stopped(cause, confirmed);
+            let mut failure = stopped(cause, confirmed, finished.broken_input);
             if !finished.begun {
                 failure = failure.and("the login had not started the command");
             }
             outcome.failure = Some(failure);
             outcome.status = match cause {
-                StopCause::Timeout(_) | StopCause::Idle(_) | StopCause::NotStarted => StepStatus::Failed,
+                StopCause::Timeout(_) | StopCause::Idle(_) | StopCause::NotStarted | StopCause::Input => {
+                    StepStatus::Failed
+                }
                 StopCause::Cancelled(_) => StepStatus::Cancelled,
             };
         }
@@ -315,12 +331,21 @@ fn notes(finished: &Finished) -> impl Iterator<Item = String> {
         | Ended::Lost(_)
         | Ended::Stopped { .. } => None,
     };
-    noise.into_iter().chain(rest.map(str::to_owned))
+    let ended = match &finished.ended {
+        Ended::Exited { .. } | Ended::NoStatus => true,
+        Ended::NotStarted(_) | Ended::Lost(_) | Ended::Stopped { .. } => false,
+    };
+    // That it wanted no more is no failure by itself, as in a pipe.
+    let unread = finished.left_at.filter(|_| ended).map(|written| {
+        format!("it ended before all of its input was sent, after {}", counted(written, "byte"))
+    });
+    noise.into_iter().chain(rest.map(str::to_owned)).chain(unread)
 }
 
-fn stopped(cause: StopCause, confirmed: bool) -> Failure {
+fn stopped(cause: StopCause, confirmed: bool, input: Option<Failure>) -> Failure {
     let show = |limit: Duration| duration::show(limit);
     let failure = match cause {
+        StopCause::Input => input.unwrap_or_else(|| Failure::new(Kind::LocalIo, "its input broke off")),
         StopCause::Timeout(limit) => {
             Failure::new(Kind::Timeout, format!("still running after {}", show(limit)))
                 .hint("raise the step's `timeout`, or -T")

@@ -1,7 +1,8 @@
 //! `local`: a command on the operator's machine, once per host.
 
 use crate::engine::host::result::StepResult;
-use crate::engine::live::command;
+use crate::engine::live::command::{self, Exchange};
+use crate::engine::live::feed::Feed;
 use crate::engine::step::command::{self as shared, Means, Prepared};
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::privilege;
@@ -28,16 +29,17 @@ pub(super) async fn run<C: Connector>(
     let means = Means {
         interpreter: "sh",
         raising: privilege::raising(cx, cx.step)?,
-        reads: shared::reads(cx.render(), &cx.step.dialogue)?,
+        reads: shared::reads(cx)?,
         terminal: false,
         tidies: false,
         // That is about the host's connection; this needs none.
         on_disconnect: OnDisconnect::Leave,
         confidential: shared::is_confidential(cx, &script),
     };
-    let Prepared { request, opening } = shared::prepare(means, &script, token)?;
+    let Prepared { request, opening, feed } = shared::prepare(means, &script, token)?;
     let exec = LocalSession.exec(request).await.map_err(|error| error.failure)?;
-    let finished = command::watch(exec, cx.surroundings(), cx.limits(), opening).await;
+    let conversation = Exchange { opening, feed: feed.map(Feed::new) };
+    let finished = command::watch(exec, cx.surroundings(), cx.limits(), conversation).await;
     let at = shared::ended_at(command, lines, finished.line);
     // What it did here says nothing about a change on the host; but nobody knows what it did.
     let mut result = shared::outcome(finished, StepStatus::Ok, at);

@@ -1,7 +1,7 @@
 //! As whom the steps of a host are done: from keys and settings to user, method and password. And the look whether the
 //! host lets that happen, before any step is begun there.
 
-use crate::engine::live::command::{self, Surroundings};
+use crate::engine::live::command::{self, Exchange, Surroundings};
 use crate::engine::live::stop::interrupted;
 use crate::engine::plan::{Item, Plan, PlannedTask};
 use crate::engine::step::command::{self as shared, Prepared};
@@ -83,7 +83,7 @@ pub(crate) fn certain(plan: &Plan, host: usize) -> Vec<&Step> {
 
 async fn become_once<C: Connector>(cx: &mut StepCx<'_, C>, raising: Raising) -> Result<(), Denied> {
     let failed = |failure: Failure| Denied::Failed(failure);
-    let Prepared { request, opening } = shared::nothing(Some(raising)).map_err(failed)?;
+    let Prepared { request, opening, .. } = shared::nothing(Some(raising)).map_err(failed)?;
     let (session, mut stop) = (cx.connection.session(), cx.tools.stop.clone());
     let exec = tokio::select! {
         biased;
@@ -92,7 +92,7 @@ async fn become_once<C: Connector>(cx: &mut StepCx<'_, C>, raising: Raising) -> 
     };
     // Nothing of it is told.
     let around = Surroundings { shown: false, ..cx.surroundings() };
-    let finished = command::watch(exec, around, cx.limits(), opening).await;
+    let finished = command::watch(exec, around, cx.limits(), Exchange { opening, feed: None }).await;
     let outcome = shared::outcome(finished, StepStatus::Ok, None).outcome;
     match (outcome.status, outcome.failure) {
         (StepStatus::Cancelled, Some(failure)) => Err(Denied::Cancelled(failure)),

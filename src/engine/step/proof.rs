@@ -9,10 +9,11 @@
 //! be: `SSH_ORIGINAL_COMMAND`, in which sshd hands it to a forced command, is longer by that name, and the kernel starts
 //! no program with such a variable (Linux, `MAX_ARG_STRLEN`).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::engine::host::result::StepResult;
-use crate::engine::live::command::{self, Ended, Finished, Limits, Surroundings};
+use crate::engine::live::command::{self, Ended, Exchange, Finished, Limits, Surroundings};
 use crate::engine::live::tail::Rest;
 use crate::engine::step::command::{self as shared, Prepared};
 use crate::engine::step::cx::StepCx;
@@ -90,19 +91,24 @@ pub(super) async fn look<C: Connector>(cx: &mut StepCx<'_, C>, line: &str, finis
         (true, true) => Some(ProofSaid::Something),
         (true, false) => None,
     };
-    let settled = cx.seen.takes_commands || !finished.software.runs_login_shells();
+    let session = cx.connection.session();
+    let known = session.takes_commands();
+    let settled = known.is_none_or(|known| known.load(Ordering::Relaxed));
+    let settled = settled || !finished.software.runs_login_shells();
     let Some(said) = said.filter(|_| ended_well && !settled) else { return Sign::Mark };
     let sign = match cx.tools.stop.current().reason() {
         None => ask(cx, said).await,
         Some(_) => Sign::Unclear(said),
     };
-    cx.seen.takes_commands = matches!(sign, Sign::Mark);
+    if let Some(known) = known {
+        known.store(matches!(sign, Sign::Mark), Ordering::Relaxed);
+    }
     sign
 }
 
 /// Asks the account for a mark.
 async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: ProofSaid) -> Sign {
-    let Ok(Prepared { mut request, opening }) = shared::nothing(None) else { return Sign::Unclear(said) };
+    let Ok(Prepared { mut request, opening, .. }) = shared::nothing(None) else { return Sign::Unclear(said) };
     let mut line = request.line.to_vec();
     line.resize(line.len().max(MAX_LINE), b' ');
     request.line = line.into();
@@ -119,7 +125,7 @@ async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: ProofSaid) -> Sign {
     // Nothing of it is told.
     let around = Surroundings { shown: false, ..cx.surroundings() };
     let limits = Limits { timeout: Some(PATIENCE), ..Limits::default() };
-    let finished = command::watch(exec, around, limits, opening).await;
+    let finished = command::watch(exec, around, limits, Exchange { opening, feed: None }).await;
     match finished.ended {
         _ if finished.begun => Sign::Mark,
         Ended::NotStarted(_) if finished.exit == Some(Exit::Status(0)) => Sign::Missing(said),

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use crate::engine::host::connection::giving_way;
 use crate::engine::host::result::StepResult;
-use crate::engine::live::command::{self, Ended, Finished};
+use crate::engine::live::command::{self, Ended, Exchange, Finished};
+use crate::engine::live::feed::Feed;
 use crate::engine::live::stop::interrupted;
-use crate::engine::plan::PlannedHost;
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::{privilege, proof};
@@ -26,7 +26,7 @@ pub(super) async fn run<C: Connector>(
         if let Some(raising) = privilege::raising(cx, cx.step)? {
             return raised(cx, line, raising).await;
         }
-        let finished = match start(cx, raw(cx.place, line)?).await {
+        let finished = match start(cx, raw(cx, line)?).await {
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
         };
@@ -63,7 +63,7 @@ pub(super) async fn scripted<C: Connector>(
     let means = Means {
         interpreter: body.interpreter,
         raising: privilege::raising(cx, step)?,
-        reads: shared::reads(render, &step.dialogue)?,
+        reads: shared::reads(cx)?,
         terminal: step.dialogue.pty,
         tidies: matches!(step.action, Action::Script(_)),
         on_disconnect: cx.place.on_disconnect,
@@ -85,7 +85,7 @@ async fn raised<C: Connector>(
     let means = Means {
         interpreter: &cx.place.shell,
         raising: Some(raising),
-        reads: Reads::Nothing,
+        reads: shared::reads(cx)?,
         terminal: false,
         tidies: false,
         on_disconnect: cx.place.on_disconnect,
@@ -103,7 +103,7 @@ async fn start<C: Connector>(
     cx: &mut StepCx<'_, C>,
     prepared: Prepared,
 ) -> Result<Finished, Box<StepResult>> {
-    let Prepared { request, opening } = prepared;
+    let Prepared { request, opening, feed } = prepared;
     if let Err(failure) = cx.connection.commands.allowed() {
         return Err(Box::new(StepResult::refused(failure)));
     }
@@ -140,7 +140,9 @@ async fn start<C: Connector>(
             return Err(Box::new(StepResult::refused(failure)));
         }
     };
-    let mut finished = command::watch(exec, cx.surroundings(), cx.limits(), opening).await;
+    let mut finished =
+        command::watch(exec, cx.surroundings(), cx.limits(), Exchange { opening, feed: feed.map(Feed::new) })
+            .await;
     if finished.noise > 0 && std::mem::replace(&mut cx.seen.noise, true) {
         finished.noise = 0;
     }
@@ -149,10 +151,19 @@ async fn start<C: Connector>(
 }
 
 /// A line for the login shell as it is, as `ssh HOST CMD` does.
-fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
-    let (line, stdin) = match host.on_disconnect {
-        OnDisconnect::Leave => (Bytes::copy_from_slice(line.as_bytes()), Stdin::Closed),
-        OnDisconnect::Kill => {
+///
+/// One that reads something has its input for itself: then there is no watchdog.
+fn raw<C: Connector>(cx: &StepCx<'_, C>, line: &str) -> Result<Prepared, Failure> {
+    let host = cx.place;
+    let feed = match shared::reads(cx)? {
+        Reads::Feed(source) => Some(source),
+        Reads::Nothing | Reads::Answers(_) => None,
+    };
+    let untouched = || Bytes::copy_from_slice(line.as_bytes());
+    let (line, stdin) = match (&feed, host.on_disconnect) {
+        (Some(_), _) => (untouched(), Stdin::Open),
+        (None, OnDisconnect::Leave) => (untouched(), Stdin::Closed),
+        (None, OnDisconnect::Kill) => {
             let interpreter = match host.endpoint.transport {
                 Transport::Ssh => Interpreter::LoginShell,
                 // Whatever the operator's own shell is: commands on this machine are run by `sh`.
@@ -163,7 +174,7 @@ fn raw(host: &PlannedHost, line: &str) -> Result<Prepared, Failure> {
         }
     };
     let request = ExecRequest { line, stdin, terminal: false, sent: Sent::default() };
-    Ok(Prepared { request, opening: None })
+    Ok(Prepared { request, opening: None, feed })
 }
 
 /// The start was asked for and its answer is not known: the command may run.

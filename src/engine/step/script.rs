@@ -1,5 +1,7 @@
 //! `script`: a local file that is run on the host. It lies there in a private folder while it runs, and is gone after.
 
+use std::borrow::Cow;
+
 use crate::engine::host::result::StepResult;
 use crate::engine::step::command as shared;
 use crate::engine::step::cx::StepCx;
@@ -16,8 +18,13 @@ pub(super) async fn run<C: Connector>(
 ) -> Result<StepResult, Failure> {
     let render = cx.render();
     let path = cx.local_folder()?.join(cx.plan.local_path(&render.text(&file.from)?));
-    let content = std::fs::read(&path)
-        .map_err(|error| Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display())))?;
+    let content = match &file.content {
+        Some(content) => Cow::Borrowed(&**content),
+        None => {
+            let cannot = |error| format!("cannot read {}: {error}", path.display());
+            Cow::Owned(std::fs::read(&path).map_err(|error| Failure::new(Kind::LocalIo, cannot(error)))?)
+        }
+    };
     let args = match &file.args {
         ScriptArgs::Words(words) => {
             let words = words.iter().map(|word| render.text(word)).collect::<Result<Vec<_>, _>>()?;

@@ -50,7 +50,7 @@ impl Bench {
         let connection =
             HostConnection { session: Some(Arc::new(connected.session)), ..HostConnection::default() };
         let activity = Arc::new(Activity::new(sink.clone()));
-        let tools = Tools { connector: fake, sink, stop, questions, files: Arc::default() };
+        let tools = Tools { connector: fake, sink, stop, questions, files: Arc::default(), input: None };
         Self { plan, tools, deliveries, activity, connection, seen: Seen::default() }
     }
 

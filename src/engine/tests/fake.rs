@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::resume_unwind;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -314,7 +315,7 @@ impl Connector for Fake {
             // Without the noise of a panic's message.
             Connect::Panics => resume_unwind(Box::new("scripted")),
         }
-        let session = FakeSession { host, fake: self.clone() };
+        let session = FakeSession { host, fake: self.clone(), takes_commands: AtomicBool::new(false) };
         Ok(Connected { session, timings: Timings::default(), auth: "scripted".to_owned() })
     }
 
@@ -327,6 +328,7 @@ impl Connector for Fake {
 pub(super) struct FakeSession {
     host: String,
     fake: Fake,
+    takes_commands: AtomicBool,
 }
 
 impl Session for FakeSession {
@@ -371,7 +373,12 @@ impl Session for FakeSession {
             Start::Panics => resume_unwind(Box::new("scripted")),
         }
         let (host, inbox) = (self.host.clone(), String::new());
-        Ok(FakeExec { host, command: scripted, inbox, due: None, answer: None, over: false, busy })
+        let (due, answer) = (None, None);
+        Ok(FakeExec { host, command: scripted, inbox, due, answer, written: false, over: false, busy })
+    }
+
+    fn takes_commands(&self) -> Option<&AtomicBool> {
+        Some(&self.takes_commands)
     }
 
     async fn pipe(&self, _program: Program) -> Result<Pipe, ExecError> {
@@ -393,6 +400,8 @@ pub(super) struct FakeExec {
     due: Option<Instant>,
     /// When a question is answered.
     answer: Option<Instant>,
+    /// Something was written to its input since that was last told.
+    written: bool,
     /// The last event was told.
     over: bool,
     busy: Busy,
@@ -463,6 +472,7 @@ impl FakeExec {
 
 impl Exec for FakeExec {
     fn send(&mut self, data: Bytes) {
+        self.written = true;
         self.sent(&String::from_utf8_lossy(&data));
     }
 
@@ -491,6 +501,9 @@ impl Exec for FakeExec {
 
     async fn next(&mut self) -> Heard {
         assert!(!self.over, "asked for more after the end");
+        if std::mem::take(&mut self.written) {
+            return Heard::Written;
+        }
         let answer = self.answer;
         tokio::select! {
             biased;

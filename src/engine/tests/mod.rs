@@ -214,7 +214,7 @@ async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
     let user = tokio::spawn(ask(stop, around.stops));
     let (sink, deliveries) = engine::channel(&Redactor::default());
     let began = Instant::now();
-    let running = engine::run(Arc::clone(&plan), fake.clone(), sink, stopping, engine::questions().0);
+    let running = engine::run(Arc::clone(&plan), fake.clone(), sink, from_user(stopping));
     tokio::pin!(running);
     let mut events = Vec::new();
     loop {
@@ -234,6 +234,11 @@ async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
     let ran = Ran { events, tally: fake.tally(), recap, took };
     contract::hold(&plan, &ran);
     ran
+}
+
+/// A user who answers nothing.
+fn from_user(stop: engine::StopReceiver) -> engine::FromUser {
+    engine::FromUser { stop, questions: engine::questions().0, input: None }
 }
 
 async fn ask(stop: StopSender, stops: Vec<Duration>) {

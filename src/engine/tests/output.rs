@@ -142,8 +142,7 @@ fn a_flood_does_not_outrun_its_deadline() {
                 Arc::new(plan),
                 Fake::new().runs("h0", [flood]),
                 sink,
-                stopping,
-                engine::questions().0,
+                engine::FromUser { stop: stopping, questions: engine::questions().0, input: None },
             )
             .await;
         });

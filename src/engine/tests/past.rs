@@ -86,7 +86,7 @@ async fn carry_out_on(
     let (sink, deliveries): (EventSink, _) = engine::channel(&Redactor::default());
     let sink = sink.written_in(Some(Arc::clone(&book) as Arc<dyn Ledger>));
     let (_stop, stopping) = engine::stop_channel();
-    engine::run(Arc::new(plan), fake.clone(), sink, stopping, engine::questions().0).await;
+    engine::run(Arc::new(plan), fake.clone(), sink, super::from_user(stopping)).await;
     let mut recap = Recap::default();
     deliveries.try_iter().for_each(|delivery| recap.apply(&delivery.event));
     let statuses = recap.hosts.iter().filter_map(|record| record.status()).collect();

@@ -186,7 +186,7 @@ impl<'a, C: Connector> Worker<'a, C> {
             return Ok(());
         }
         let steps = privilege::certain(self.plan, self.run.host);
-        if steps.is_empty() {
+        if steps.is_empty() || self.says_it_itself() {
             return Ok(());
         }
         let (nothing, scope) = (Step::bare(Action::Barrier), self.scope());
@@ -196,6 +196,16 @@ impl<'a, C: Connector> Worker<'a, C> {
             Err(Denied::Failed(failure)) => (Status::Unreachable, failure),
         };
         Err(Halt { outcome: self.ended(status, Some(failure), step), can_go_on: false })
+    }
+
+    /// Whether one command is all there is: when it may not be run as its user, nothing was begun either, and it says
+    /// so without another login there.
+    fn says_it_itself(&self) -> bool {
+        let mut steps = self.plan.tasks.iter().flat_map(|task| &task.steps);
+        match (steps.next().map(|planned| &planned.step.action), steps.next()) {
+            (Some(Action::Run(_) | Action::Script(_)), None) => true,
+            (Some(_) | None, _) => false,
+        }
     }
 
     /// Whether a step's outcome is the end of the host, and which.

@@ -55,6 +55,8 @@ pub(super) enum TargetPattern {
     All,
     /// `@role`, without the `@`.
     Role(String),
+    /// `^FILE`, without the `^`.
+    List(String),
     /// A CIDR block.
     Block(CidrBlock),
     /// Names with `*`, `?` or braces.
@@ -239,6 +241,15 @@ fn pattern(text: &str, limit: usize) -> Result<TargetPattern, PatternError> {
             return Err(PatternError::at(1, "no role after \"@\""));
         }
         return Ok(TargetPattern::Role(role.to_owned()));
+    }
+    if let Some(file) = text.strip_prefix('^') {
+        let file = file.trim();
+        if file.is_empty() {
+            return Err(
+                PatternError::at(1, "no file after \"^\"").help("^FILE is a file of hosts, a line each")
+            );
+        }
+        return Ok(TargetPattern::List(file.to_owned()));
     }
     if text == "all" {
         return Ok(TargetPattern::All);

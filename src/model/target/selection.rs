@@ -113,6 +113,7 @@ pub fn select_within(
     for (role, members) in inventory.members.iter().enumerate() {
         universe.set_members(role, members);
     }
+    universe.set_lists(&inventory.lists);
     let mut found = Vec::new();
     let mut selected = universe.evaluate(&includes, base, Sense::Adding, &mut found);
     errors.extend(located(TargetPlace::Include, include, found));

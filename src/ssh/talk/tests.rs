@@ -123,13 +123,12 @@ fn without_a_password_a_prompt_is_the_end() {
 
 #[test]
 fn a_script_is_typed_when_its_shell_is_ready_and_the_input_follows_the_start() {
-    let data = "x".repeat(PIECE + 1);
-    let mut talk = talk(None, Some("script\n"), OpenInput::Data(Bytes::from(data.clone())));
+    let mut talk = talk(None, Some("script\n"), OpenInput::Fed);
     assert_eq!(err(&mut talk, "profile\n"), []);
     assert_eq!(err(&mut talk, &mark("ready\n")), [sends("script\n")]);
     assert_eq!(err(&mut talk, &mark("ready\n")), [], "once");
     let (output, deeds) = hear(&mut talk, Stream::Stdout, &format!("noise{}out\n", mark("start\n")));
-    assert_eq!((output.as_str(), deeds), ("out\n", vec![sends(&data[1..]), sends("x"), Deed::End]));
+    assert_eq!((output.as_str(), deeds), ("out\n", vec![Deed::Feed]));
     assert_eq!(
         hear(&mut talk, Stream::Stderr, &format!("{}err\n", mark("start\n"))),
         ("err\n".to_owned(), vec![])

@@ -33,7 +33,7 @@ fn commands_and_flags() {
       tip: a similar argument exists: '--exclude'
       tip: to pass '--exclud' as a value, use '-- --exclud'
 
-    Usage: fan exec --exclude <EXPR> <CMD>...
+    Usage: fan exec --exclude <EXPR> [CMD]...
 
     For more information, try '--help'.
 
@@ -43,20 +43,10 @@ fn commands_and_flags() {
     For more information, try '--help'.
 
     $ fan exec -H web1
-    error: the following required arguments were not provided:
-      <CMD>...
-
-    Usage: fan exec --hosts <EXPR> <CMD>...
-
-    For more information, try '--help'.
+    error: there is no command (help: write it behind --: fan exec -R web -- uptime; on a terminal, `fan console` takes one after the other)
 
     $ fan exec -H web1 --
-    error: the following required arguments were not provided:
-      <CMD>...
-
-    Usage: fan exec --hosts <EXPR> <CMD>...
-
-    For more information, try '--help'.
+    error: there is no command (help: write it behind --: fan exec -R web -- uptime; on a terminal, `fan console` takes one after the other)
 
     $ fan exec -H web1 -- 
     error: the command is empty
@@ -143,28 +133,28 @@ fn a_flag_without_effect_is_refused() {
     error: -e has no effect in `fan ls` (help: paths are no templates: {host} stands for the host's name; use a task (`fan run`) for templates)
 
     $ fan ls -H web1 --confirm prod /tmp
-    error: --confirm has no effect in `fan ls` (help: it is a flag of run, exec, put, sync, shell, retry, resume)
+    error: --confirm has no effect in `fan ls` (help: it is a flag of run, exec, console, put, sync, shell, retry, resume)
 
     $ fan get --confirm prod -H web1 /tmp/x x
-    error: --confirm has no effect in `fan get` (help: it is a flag of run, exec, put, sync, shell, retry, resume)
+    error: --confirm has no effect in `fan get` (help: it is a flag of run, exec, console, put, sync, shell, retry, resume)
 
     $ fan ping -K
-    error: -K has no effect in `fan ping` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+    error: -K has no effect in `fan ping` (help: it is a flag of run, exec, console, put, get, sync, ls, hosts, check, retry, resume)
 
     $ fan facts --ask-sudo-pass
-    error: --ask-sudo-pass has no effect in `fan facts` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+    error: --ask-sudo-pass has no effect in `fan facts` (help: it is a flag of run, exec, console, put, get, sync, ls, hosts, check, retry, resume)
 
     $ fan shell -z 5 web1
-    error: -z has no effect in `fan shell` (help: it is a flag of run, exec, put, get, sync, ls, check, ping, facts, trust, retry, resume)
+    error: -z has no effect in `fan shell` (help: it is a flag of run, exec, console, put, get, sync, ls, check, ping, facts, trust, retry, resume)
 
     $ fan shell -T 5 web1
-    error: -T has no effect in `fan shell` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, ping, facts, retry, resume)
+    error: -T has no effect in `fan shell` (help: it is a flag of run, exec, console, put, get, sync, ls, hosts, check, ping, facts, retry, resume)
 
     $ fan trust -K
-    error: -K has no effect in `fan trust` (help: it is a flag of run, exec, put, get, sync, ls, hosts, check, retry, resume)
+    error: -K has no effect in `fan trust` (help: it is a flag of run, exec, console, put, get, sync, ls, hosts, check, retry, resume)
 
     $ fan hosts -z 5
-    error: -z has no effect in `fan hosts` (help: it is a flag of run, exec, put, get, sync, ls, check, ping, facts, trust, retry, resume)
+    error: -z has no effect in `fan hosts` (help: it is a flag of run, exec, console, put, get, sync, ls, check, ping, facts, trust, retry, resume)
 
     $ fan run -S deploy:1
     error: -S has no effect in `fan run` (help: in a task, steps say it: `sudo: true`)
@@ -326,7 +316,7 @@ fn hosts_that_are_not_there() {
     tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
 
     $ fan exec --limit 1 -- true
-    error: --limit and --pick need hosts to choose from: add -R or -H
+    error: --limit and --pick need hosts to choose from: add -R, -H or --hosts-file
 
     $ fan exec -R webs -- true
     error: no role "webs" (help: did you mean @web? roles: @db, @web)

@@ -10,7 +10,7 @@ use crate::fixtures::support::{Fan, Ran};
 const PAGES: [&str; 3] = ["coming-from-fabric.md", "coming-from-ansible.md", "coming-from-pssh-clush.md"];
 
 /// Commands that would contact hosts, and have no `--plan`: their flags are read, and nothing more.
-const PARSED: [&str; 3] = ["ping", "facts", "shell"];
+const PARSED: [&str; 4] = ["ping", "facts", "shell", "console"];
 
 fn page(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()

@@ -254,7 +254,6 @@ fn flags_of_other_tools() {
 
     $ fan exec -H web1 --fanout 64 -o StrictHostKeyChecking=no -l root -p 22 uptime
     error: fan exec has no --fanout (help: -z N is how many hosts work at a time)
-    error: fan exec has no -o (help: options of ssh go into ~/.ssh/config (docs/ssh-config.md); new host keys: --host-keys accept-new)
     error: fan exec has no -l (help: -u NAME is the login name; -H HOSTS selects hosts)
     error: fan exec has no -p (help: a port belongs to its host: -H HOST:PORT, or `port` in the inventory; -z N is how many hosts work at a time)
 

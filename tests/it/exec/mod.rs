@@ -1,11 +1,15 @@
 //! `fan exec` and `fan ping`: commands on hosts, what they print, and how they end.
 
 mod cut;
+mod data;
 mod endings;
 mod faults;
+mod lists;
 mod openssh;
 mod output;
 mod results;
+mod script;
+mod stdin;
 mod stop;
 mod stopping;
 mod sudo;

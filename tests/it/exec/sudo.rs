@@ -101,3 +101,18 @@ fn its_time_limit_ends_it() {
     let pid = ran.stdout.trim();
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid} is alive");
 }
+
+/// The password goes to sudo, and the input to the command, whichever reads first.
+#[test]
+fn its_input_comes_after_the_password() {
+    let sshd = sshd();
+    let input = "line of mine\n".repeat(20_000);
+    for (host, sudo) in
+        [("pass", "{password: {env: PW}}"), ("free", ""), ("none", "{method: su, password: {env: PW}}")]
+    {
+        let fan = fan(&sshd, sudo).stdin(input.clone());
+        let ran = fan.run(["exec", "-S", "-N", "-H", host, "--stdin", "-", "--", "id -un; cat"]);
+        assert_eq!(ran.code, Some(0), "{host}: {}", ran.stderr);
+        assert!(ran.stdout == format!("root\n{input}"), "{host}: {} bytes", ran.stdout.len());
+    }
+}

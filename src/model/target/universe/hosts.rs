@@ -23,6 +23,8 @@ pub(in crate::model::target) type HostSet = BTreeSet<usize>;
 pub(in crate::model::target) enum Outsiders {
     /// Yes: on the command line and in tasks.
     Welcome,
+    /// It may not even name anything else: a list of hosts.
+    Listed,
     /// No: a role's members are hosts of its inventory.
     Refused,
 }
@@ -49,6 +51,7 @@ pub(in crate::model::target) struct Universe<'a> {
     pub(super) by_role: HashMap<&'a str, usize>,
     /// `None` for a role that is not known well, so that no error should follow from it.
     members: Vec<Option<Cow<'a, [usize]>>>,
+    lists: Option<&'a BTreeMap<String, Vec<usize>>>,
     staged: Staged,
     pub(super) guesses_left: Cell<u32>,
 }
@@ -77,6 +80,7 @@ impl<'a> Universe<'a> {
             by_ip: HashMap::new(),
             by_role: roles.iter().enumerate().map(|(index, role)| (role.name.as_str(), index)).collect(),
             members: vec![None; roles.len()],
+            lists: None,
             staged: Staged::default(),
             guesses_left: Cell::new(GUESSES),
         };
@@ -93,6 +97,24 @@ impl<'a> Universe<'a> {
     ) {
         if let Some(slot) = self.members.get_mut(role) {
             *slot = Some(members.into());
+        }
+    }
+
+    /// The lists that were read, with their hosts.
+    pub(in crate::model::target) fn set_lists(&mut self, lists: &'a BTreeMap<String, Vec<usize>>) {
+        self.lists = Some(lists);
+    }
+
+    /// The hosts of a part of a list.
+    pub(in crate::model::target) fn listed(&mut self, atom: &Atom) -> Result<HostSet, PatternError> {
+        match &atom.pattern {
+            TargetPattern::Names { login, names } => self.names(names, login, atom, Sense::Adding),
+            TargetPattern::Block(_) => self.names(&atom.text, &OutsiderLogin::default(), atom, Sense::Adding),
+            TargetPattern::All | TargetPattern::Role(_) | TargetPattern::List(_) | TargetPattern::Glob(_) => {
+                let message = format!("\"{}\" in a list of hosts", atom.text);
+                Err(PatternError::at(1, message)
+                    .help("a list names each host: web1, web[1-3], user@10.0.0.1:22"))
+            }
         }
     }
 
@@ -165,6 +187,14 @@ impl<'a> Universe<'a> {
             }
             TargetPattern::All => Ok(self.own().map(|(index, _)| index).collect()),
             TargetPattern::Role(name) => self.role(name),
+            TargetPattern::List(name) => match self.lists.and_then(|lists| lists.get(name)) {
+                Some(hosts) => Ok(hosts.iter().copied().collect()),
+                None => {
+                    let message = format!("\"{}\": files of hosts are read for -H and -x only", atom.text);
+                    Err(PatternError::at(1, message)
+                        .help("name the hosts here, or make them a role of the inventory"))
+                }
+            },
             TargetPattern::Glob(globs) => {
                 let matches = |host: &Host| {
                     globs.is_match(host.name.as_str())
@@ -296,9 +326,12 @@ impl<'a> Universe<'a> {
     }
 
     fn may_stage(&self, name: &str, login: &OutsiderLogin, sense: Sense) -> bool {
-        sense == Sense::Adding
-            && self.outsiders == Outsiders::Welcome
-            && (self.bare || !login.is_empty() || parse_ip(name).is_some())
+        let welcome = match self.outsiders {
+            Outsiders::Listed => true,
+            Outsiders::Welcome => self.bare || !login.is_empty() || parse_ip(name).is_some(),
+            Outsiders::Refused => false,
+        };
+        sense == Sense::Adding && welcome
     }
 
     fn stage(&mut self, address: &str, login: &OutsiderLogin, column: u32) -> Result<usize, PatternError> {
