@@ -2,7 +2,7 @@
 //! and writes new ones after a yes. Never overwrites anything.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -70,7 +70,9 @@ pub(super) fn run(args: &TrustArgs) -> Result<ExitCode, CliError> {
         for endpoints in new_keys::by_depth(&plan) {
             let mut some = find(endpoints, plan.pool, &connector, project.as_ref()).await;
             talk(&table(&some));
-            settle(args, connector.host_keys(), &mut some)?;
+            let mut orders = agreed(args, &mut some)?;
+            orders.extend(project.iter().flat_map(|file| elsewhere(file, &mut some)));
+            write(connector.host_keys(), orders)?;
             findings.extend(some);
         }
         if args.json {
@@ -123,8 +125,23 @@ async fn find(
     findings.buffered(pool).collect().await
 }
 
-/// Asks about the new keys, or takes the yes of the command line, and writes them.
-fn settle(args: &TrustArgs, host_keys: &HostKeys, findings: &mut [Finding]) -> Result<(), CliError> {
+/// The keys that only other files than the project's know: everyone else, and CI, has just the project's. They are
+/// verified already, so that nothing is asked.
+fn elsewhere(project: &Path, findings: &mut [Finding]) -> Vec<(PathBuf, NewKey)> {
+    let found = findings.iter_mut().flat_map(|finding| finding.keys.iter_mut().flatten());
+    let outside = found.filter(
+        |found| matches!(&found.standing, KeyStanding::Known(place) if place.file.as_ref() != project),
+    );
+    outside
+        .map(|found| {
+            found.written = true;
+            (project.to_owned(), found.new.clone())
+        })
+        .collect()
+}
+
+/// Asks about the new keys, or takes the yes of the command line; gives those to write.
+fn agreed(args: &TrustArgs, findings: &mut [Finding]) -> Result<Vec<(PathBuf, NewKey)>, CliError> {
     let is_new = |found: &FoundKeys| found.standing == KeyStanding::New;
     let of = |finding: &Finding| {
         finding.keys.as_ref().map_or(0, |keys| keys.iter().filter(|key| is_new(key)).count())
@@ -132,7 +149,7 @@ fn settle(args: &TrustArgs, host_keys: &HostKeys, findings: &mut [Finding]) -> R
     let asked: Vec<usize> =
         (0..findings.len()).filter(|&at| findings.get(at).is_some_and(|f| of(f) > 0)).collect();
     if asked.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let chosen: Vec<usize> = if args.yes {
         asked
@@ -167,6 +184,10 @@ fn settle(args: &TrustArgs, host_keys: &HostKeys, findings: &mut [Finding]) -> R
             found.written = true;
         }
     }
+    Ok(orders)
+}
+
+fn write(host_keys: &HostKeys, orders: Vec<(PathBuf, NewKey)>) -> Result<(), CliError> {
     for (file, count) in new_keys::record(host_keys, orders.into_iter())? {
         talk(&format!("{} written to {}", counted(count, "key"), file.display()));
     }

@@ -1,16 +1,21 @@
 //! From what was chosen for a host to settings of the model: tokens replaced, names checked, and everything that
 //! fan does not do turned into an error or a warning of this host.
 
+use std::net::IpAddr;
+
 use crate::config::gateway::Hop;
 use crate::config::ssh_config::asked::{ConfigAnswer, Local};
 use crate::config::ssh_config::chosen::{Chosen, Picked};
 use crate::config::ssh_config::keywords::Treatment;
 use crate::config::ssh_config::tokens::{self, Tokens, is_harmless_host};
-use crate::config::ssh_config::value::{Forwarding, ProxyValue, Strictness};
+use crate::config::ssh_config::value::{Canonicalization, Forwarding, ProxyValue, Strictness};
 use crate::model::endpoint::KEEPALIVE_MAX;
 use crate::model::name::{check_address, check_user_name};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::{AgentSetting, GatewaySetting, Origin, Settings, Sourced, TimeLimit};
+
+/// fan's own limit for RSA keys, in bits.
+const MIN_RSA_BITS: u32 = 2048;
 
 /// The files of known keys when the configuration names none (ssh_config(5)); the user's are below the home folder.
 const USER_KNOWN_HOSTS: [&str; 2] = ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"];
@@ -133,6 +138,24 @@ pub(super) fn answer(host: &str, mut above: Settings, local: &Local, mut chosen:
         };
         settings.forward_agent = notes.keep("ForwardAgent", forward.at, flag);
     }
+    if let Some(size) = chosen.rsa_size.as_ref().filter(|size| *size.value > MIN_RSA_BITS) {
+        let message = format!("fan takes RSA keys from {MIN_RSA_BITS} bits on");
+        notes.warn("RequiredRSASize", size.at, &message);
+    }
+    let by_way = match &above.gateway.as_ref().or(settings.gateway.as_ref()).map(|way| &way.value) {
+        Some(GatewaySetting::Hops(_) | GatewaySetting::Command(_)) => true,
+        Some(GatewaySetting::Direct) | None => false,
+    };
+    // An address of the inventory is meant as it stands.
+    if above.address.is_none()
+        && let Some((at, domains)) = completed(&chosen, &address, by_way)
+    {
+        let message = format!(
+            "CanonicalizeHostname: ssh looks for {address} in {domains} by DNS, and takes the full name; fan does not"
+        );
+        let help = "write the full name: as `address` in the inventory, or as HostName above this line";
+        notes.errors.push(Diagnostic::at(at, message).help(help));
+    }
     for (keyword, argument) in chosen.others.values() {
         let asks = |unless: &[&str]| !unless.iter().any(|value| value.eq_ignore_ascii_case(argument.value));
         match keyword.treatment {
@@ -153,6 +176,21 @@ pub(super) fn answer(host: &str, mut above: Settings, local: &Local, mut chosen:
     errors.sort_by(|a, b| a.position.cmp(&b.position));
     warnings.sort_by(|a, b| a.position.cmp(&b.position));
     ConfigAnswer { settings, above, errors, warnings }
+}
+
+/// The domains in which ssh would look for a name, and the line that says so (`resolve_canonicalize` in ssh.c).
+fn completed<'c>(chosen: &Chosen<'c>, address: &str, by_way: bool) -> Option<(&'c Position, String)> {
+    let mode = chosen.canonicalize.as_ref()?;
+    let applies = match mode.value {
+        Canonicalization::Never => false,
+        Canonicalization::Direct => !by_way,
+        Canonicalization::Always => true,
+    };
+    let domains = chosen.canonical_domains.as_ref().map_or(&[][..], |domains| domains.value);
+    let most_dots = chosen.canonical_dots.as_ref().map_or(1, |dots| *dots.value);
+    let dots = u32::try_from(address.matches('.').count()).unwrap_or(u32::MAX);
+    let is_open = address.parse::<IpAddr>().is_err() && !domains.is_empty() && dots <= most_dots;
+    (applies && is_open).then(|| (mode.at, domains.join(", ")))
 }
 
 /// What is wrong with the configuration of one host, and what should be known.

@@ -8,7 +8,7 @@ use crate::config::ssh_config::file::{ConfigFile, HostPattern, What};
 use crate::config::ssh_config::keywords::{Keyword, Treatment};
 use crate::config::ssh_config::pattern::{matches, matches_list};
 use crate::config::ssh_config::tokens;
-use crate::config::ssh_config::value::{Forwarding, KeywordValue, ProxyValue, Strictness};
+use crate::config::ssh_config::value::{Canonicalization, Forwarding, KeywordValue, ProxyValue, Strictness};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::Settings;
 
@@ -40,6 +40,10 @@ pub(super) struct Chosen<'c> {
     pub(super) alive_interval: Option<Picked<'c, u32>>,
     pub(super) alive_count: Option<Picked<'c, u32>>,
     pub(super) forward_agent: Option<Picked<'c, Forwarding>>,
+    pub(super) canonicalize: Option<Picked<'c, Canonicalization>>,
+    pub(super) canonical_domains: Option<Picked<'c, [String]>>,
+    pub(super) canonical_dots: Option<Picked<'c, u32>>,
+    pub(super) rsa_size: Option<Picked<'c, u32>>,
     ignore_unknown: Option<Picked<'c, str>>,
     /// Keywords that are warned about or refused, by name.
     pub(super) others: BTreeMap<&'static str, (&'static Keyword, Picked<'c, str>)>,
@@ -76,7 +80,9 @@ pub(super) fn choose<'c>(files: &[&'c ConfigFile], start: &QueryStart<'_>) -> Ch
     for file in files {
         walk.file(file, MatchState::Yes);
     }
-    if files.iter().any(|file| file.wants_final) {
+    let canonicalizes = walk.chosen.canonicalize.as_ref();
+    let canonicalizes = canonicalizes.is_some_and(|picked| *picked.value != Canonicalization::Never);
+    if canonicalizes || files.iter().any(|file| file.wants_final) {
         walk.resolved = Some(walk.host_so_far().to_ascii_lowercase());
         for file in files {
             walk.file(file, MatchState::Yes);
@@ -250,6 +256,10 @@ impl<'c> ConfigWalk<'c, '_> {
                         (Some(_), _) => true,
                     }
             }
+            KeywordValue::CanonicalizeHostname(_) => chosen.canonicalize.is_some(),
+            KeywordValue::CanonicalDomains(_) => chosen.canonical_domains.is_some(),
+            KeywordValue::CanonicalizeMaxDots(_) => chosen.canonical_dots.is_some(),
+            KeywordValue::RequiredRsaSize(_) => chosen.rsa_size.is_some(),
             KeywordValue::IgnoreUnknown(_) => chosen.ignore_unknown.is_some(),
             KeywordValue::Other(keyword, argument) => {
                 chosen.others.contains_key(keyword.name) || !asks_for_refusal(keyword, argument)
@@ -294,6 +304,10 @@ impl<'c> ConfigWalk<'c, '_> {
             KeywordValue::ServerAliveInterval(value) => chosen.alive_interval = Some(Picked { value, at }),
             KeywordValue::ServerAliveCountMax(value) => chosen.alive_count = Some(Picked { value, at }),
             KeywordValue::ForwardAgent(value) => chosen.forward_agent = Some(Picked { value, at }),
+            KeywordValue::CanonicalizeHostname(value) => chosen.canonicalize = Some(Picked { value, at }),
+            KeywordValue::CanonicalDomains(value) => chosen.canonical_domains = Some(Picked { value, at }),
+            KeywordValue::CanonicalizeMaxDots(value) => chosen.canonical_dots = Some(Picked { value, at }),
+            KeywordValue::RequiredRsaSize(value) => chosen.rsa_size = Some(Picked { value, at }),
             KeywordValue::IgnoreUnknown(value) => chosen.ignore_unknown = Some(Picked { value, at }),
             KeywordValue::Other(_, _) => {}
             KeywordValue::Unknown(name) => {

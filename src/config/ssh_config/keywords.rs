@@ -27,6 +27,10 @@ pub(super) enum Field {
     ServerAliveInterval,
     ServerAliveCountMax,
     ForwardAgent,
+    CanonicalizeHostname,
+    CanonicalDomains,
+    CanonicalizeMaxDots,
+    RequiredRsaSize,
 }
 
 /// What fan does about a keyword.
@@ -96,7 +100,7 @@ const FORWARDS: &str = "fan does not forward ports";
 const X11: &str = "fan does not forward X11";
 const SHARING: &str = "fan manages its own connections";
 const TERMINAL: &str = "only affects terminal sessions";
-const CANONICAL: &str = "only with CanonicalizeHostname or CanonicalizePermittedCNAMEs";
+const CANONICAL: &str = "see [CanonicalizeHostname](#canonicalizehostname)";
 const GSSAPI: &str = "fan does not use GSSAPI; the other methods are tried";
 const OBSOLETE: &str = "OpenSSH ignores it too";
 const LOGGING: &str = "only affects ssh's own messages";
@@ -145,11 +149,16 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         .also(&["protocolkeepalives", "setuptimeout"]),
     read("ServerAliveCountMax", Field::ServerAliveCountMax, "a warning unless it is 3, fan's fixed value"),
     read("ForwardAgent", Field::ForwardAgent, "`forward_agent`; `yes` or `no`: a socket is refused"),
+    read(
+        "CanonicalizeHostname",
+        Field::CanonicalizeHostname,
+        "refused where a name would be completed by DNS, see [below](#canonicalizehostname)",
+    ),
+    read("CanonicalDomains", Field::CanonicalDomains, CANONICAL),
+    read("CanonicalizeMaxDots", Field::CanonicalizeMaxDots, CANONICAL),
+    read("RequiredRSASize", Field::RequiredRsaSize, "a warning above 2048 bits, fan's own limit"),
     // What would change who is trusted, where the connection goes or what runs there.
     refused("KnownHostsCommand", NONE, "fan does not run commands to get host keys"),
-    refused("VerifyHostKeyDNS", &["no", "false", "ask"], "fan does not trust host keys from DNS"),
-    refused("CanonicalizeHostname", NO, "fan does not rewrite host names by DNS"),
-    refused("CanonicalizePermittedCNAMEs", NONE, "fan does not rewrite host names by DNS"),
     refused("RemoteCommand", NONE, "it would run instead of fan's command"),
     refused("SessionType", &["default"], "fan needs sessions that run commands"),
     refused("RefuseConnection", &[], "the configuration says not to connect"),
@@ -173,7 +182,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     warned("HostKeyAlgorithms", &[], LISTS),
     warned("PubkeyAcceptedAlgorithms", &[], LISTS).also(&["pubkeyacceptedkeytypes"]),
     warned("CASignatureAlgorithms", &[], LISTS),
-    warned("RequiredRSASize", &[], "fan has its own limit"),
     warned("CheckHostIP", NO, "fan does not check the key of the IP address"),
     warned("AddressFamily", &["any"], "fan uses the first address that answers"),
     warned("BindAddress", &[], "the system chooses the source address"),
@@ -183,9 +191,11 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     // What makes no difference to fan.
     ignored("AddKeysToAgent", "fan does not add keys to the agent"),
     ignored("BatchMode", "fan prompts only when necessary"),
-    ignored("CanonicalDomains", CANONICAL),
     ignored("CanonicalizeFallbackLocal", CANONICAL),
-    ignored("CanonicalizeMaxDots", CANONICAL),
+    ignored(
+        "CanonicalizePermittedCNAMEs",
+        "fan looks host keys up under the name as written; the address is the same",
+    ),
     ignored("ChannelTimeout", "use `command_timeout` and `idle_timeout`"),
     ignored("ClearAllForwardings", FORWARDS),
     ignored("Compression", "only affects speed"),
@@ -240,6 +250,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ignored("Tag", "only for `Match tagged`"),
     ignored("TCPKeepAlive", "use `keepalive`").also(&["keepalive"]),
     ignored("TunnelDevice", "only with Tunnel"),
+    ignored("VerifyHostKeyDNS", "fan does not ask DNS: a key that only DNS vouches for is an unknown one"),
     ignored("UpdateHostKeys", "fan only records keys as its own policy says"),
     ignored("UseKeychain", "macOS: where passphrases are stored"),
     ignored("VersionAddendum", LOGGING),

@@ -37,6 +37,17 @@ pub(super) enum Forwarding {
     Socket,
 }
 
+/// Whether names are completed by DNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Canonicalization {
+    /// No.
+    Never,
+    /// Where the connection is made directly.
+    Direct,
+    /// Through gateways and commands as well.
+    Always,
+}
+
 /// One value for the hosts of a block.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeywordValue {
@@ -60,6 +71,11 @@ pub(super) enum KeywordValue {
     ServerAliveInterval(u32),
     ServerAliveCountMax(u32),
     ForwardAgent(Forwarding),
+    CanonicalizeHostname(Canonicalization),
+    CanonicalDomains(Vec<String>),
+    CanonicalizeMaxDots(u32),
+    /// Bits.
+    RequiredRsaSize(u32),
     IgnoreUnknown(String),
     /// A keyword that is warned about or refused, with its first argument.
     Other(&'static Keyword, String),
@@ -125,24 +141,30 @@ pub(super) fn value(field: Field, rest: &str) -> Result<Option<KeywordValue>, St
             Some(time) => KeywordValue::ServerAliveInterval(time),
             None => return Ok(None),
         },
-        Field::ServerAliveCountMax => {
-            let text = one()?;
-            KeywordValue::ServerAliveCountMax(
-                number(&text).ok_or_else(|| format!("{text:?} is not a number"))?,
-            )
-        }
+        Field::ServerAliveCountMax => KeywordValue::ServerAliveCountMax(whole(&one()?)?),
         Field::ForwardAgent => KeywordValue::ForwardAgent(match one()?.to_ascii_lowercase().as_str() {
             "yes" | "true" => Forwarding::Flag(true),
             "no" | "false" => Forwarding::Flag(false),
             _ => Forwarding::Socket,
         }),
+        Field::CanonicalizeHostname => {
+            KeywordValue::CanonicalizeHostname(match one()?.to_ascii_lowercase().as_str() {
+                "yes" | "true" => Canonicalization::Direct,
+                "no" | "false" => Canonicalization::Never,
+                "always" => Canonicalization::Always,
+                other => return Err(format!("expected yes, no or always, got {other:?}")),
+            })
+        }
+        Field::CanonicalDomains => KeywordValue::CanonicalDomains(files(arguments)?),
+        Field::CanonicalizeMaxDots => KeywordValue::CanonicalizeMaxDots(whole(&one()?)?),
+        Field::RequiredRsaSize => KeywordValue::RequiredRsaSize(whole(&one()?)?),
         // They open blocks and name files instead of setting a value.
         Field::Host | Field::Match | Field::Include => return Ok(None),
     };
     Ok(Some(value))
 }
 
-/// Files of known keys; `none` alone is no file.
+/// Several words, of files of known keys for example; `none` alone is none of them.
 fn files(arguments: Vec<String>) -> Result<Vec<String>, String> {
     let none = |word: &String| word.eq_ignore_ascii_case("none");
     if arguments.is_empty() {
@@ -164,6 +186,10 @@ fn number(text: &str) -> Option<u32> {
     let good = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     // The largest number that OpenSSH takes is that of an int.
     digits.parse().ok().filter(|&value| good && value <= i32::MAX.unsigned_abs())
+}
+
+fn whole(text: &str) -> Result<u32, String> {
+    number(text).ok_or_else(|| format!("{text:?} is not a number"))
 }
 
 fn port(text: &str) -> Result<u16, String> {

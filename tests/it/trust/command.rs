@@ -8,7 +8,7 @@ use crate::fixtures::relay::Relay;
 use crate::fixtures::sshd::Sshd;
 use crate::fixtures::support::Fan;
 use crate::trust::fixture::{
-    assert_no_login, fan, fingerprint, inventory, known_hosts, lines_of, on_terminal, other_key, ping,
+    assert_no_login, fan, fingerprint, hide, inventory, known_hosts, lines_of, on_terminal, other_key, ping,
 };
 
 #[test]
@@ -118,6 +118,45 @@ fn the_projects_file_goes_first_and_gets_new_keys() {
     let ran = ping(&fan, &["--host-keys", "accept-new"]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
     assert!(ran.stderr.contains("host_key_store"), "{}", ran.stderr);
+}
+
+/// The operator knows the hosts by a file of their own, and the CI job has the project's alone.
+#[test]
+fn the_projects_file_gets_what_the_operators_own_file_knows() {
+    let sshd = Sshd::builder().hosts(3).start();
+    let line = |host: u8, key: &str| format!("[127.0.0.{host}]:{} {key}\n", sshd.port());
+    let key = sshd.host_key("ed25519");
+    let fan = fan(&sshd, &(line(1, &key) + &line(2, &key)));
+    let project = fan.work().join("fan.known_hosts");
+    let text = || fs::read_to_string(&project).unwrap();
+    let alone = || {
+        let ci = Fan::new().file("fan.known_hosts", text());
+        let yaml = inventory(&sshd, &ci.work().join("known_hosts"));
+        hide(ci.file("inventory.yaml", yaml), &sshd)
+    };
+    let ran = fan.run(["trust", "-y", "--project", "-H", "h1"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("1 key written to"), "{}", ran.snapshot());
+    assert_eq!(text(), line(1, &key));
+    // One that the file lacks, one that nobody knows yet, and one that it has.
+    let ran = fan.run(["trust", "-y", "--project", "--json", "-H", "all"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("2 keys written to"), "{}", ran.snapshot());
+    assert_eq!(ran.stdout.matches("\"written_to\": \"").count(), 2, "{}", ran.snapshot());
+    let mut lines: Vec<String> = text().lines().map(|line| format!("{line}\n")).collect();
+    lines.sort();
+    assert_eq!(lines, [line(1, &key), line(2, &key), line(3, &key)]);
+    assert_eq!(ping(&alone(), &["-H", "all"]).code, Some(0));
+    let ran = fan.run(["trust", "-y", "--project", "-H", "all"]);
+    assert!(!ran.stderr.contains("written"), "{}", ran.snapshot());
+    // Without the flag the file of the operator's will do; a key that changed goes nowhere.
+    fs::write(&project, "").unwrap();
+    let ran = fan.run(["trust", "-y", "-H", "h1"]);
+    assert_eq!((ran.code, text().as_str()), (Some(0), ""), "{}", ran.snapshot());
+    let changed = line(1, &other_key(&fan.work(), "other", "ed25519"));
+    let fan = fan.file("known_hosts", changed);
+    let ran = fan.run(["trust", "-y", "--project", "-H", "h1"]);
+    assert_eq!((ran.code, text().as_str()), (Some(4), ""), "{}", ran.snapshot());
 }
 
 /// A server that breaks when it is asked for one type of key has others: what was seen is kept, what was not is said.

@@ -149,8 +149,7 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     let lines = [
         "StrictHostKeyChecking no",
         "KnownHostsCommand /bin/keys %H",
-        "VerifyHostKeyDNS yes",
-        "CanonicalizeHostname always",
+        "CanonicalizeHostname always\n  CanonicalDomains example.com corp",
         "RemoteCommand tmux",
         "SessionType none",
         "RefuseConnection gone",
@@ -181,8 +180,7 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
     insta::assert_snapshot!(messages, @r#"
     2:3: error: StrictHostKeyChecking no accepts any key a host presents, which fan never does (help: write accept-new there, or set host_keys for the host in the inventory)
     2:3: error: KnownHostsCommand: fan does not run commands to get host keys
-    2:3: error: VerifyHostKeyDNS: fan does not trust host keys from DNS
-    2:3: error: CanonicalizeHostname: fan does not rewrite host names by DNS
+    2:3: error: CanonicalizeHostname: ssh looks for web1 in example.com, corp by DNS, and takes the full name; fan does not (help: write the full name: as `address` in the inventory, or as HostName above this line)
     2:3: error: RemoteCommand: it would run instead of fan's command
     2:3: error: SessionType: fan needs sessions that run commands
     2:3: error: RefuseConnection: the configuration says not to connect
@@ -208,8 +206,8 @@ fn what_fan_does_not_do_is_an_error_of_the_hosts_that_it_touches() {
 #[test]
 fn harmless_values_and_later_values_are_no_errors() {
     for text in [
-        "VerifyHostKeyDNS no\nVerifyHostKeyDNS yes\n",
-        "CanonicalizeHostname NO\nRemoteCommand none # c\nKnownHostsCommand none\nSessionType default\n",
+        "VerifyHostKeyDNS yes\nRequiredRSASize 2048\nCanonicalizePermittedCNAMEs *:*\n",
+        "CanonicalizeHostname NO\nCanonicalDomains a\nRemoteCommand none # c\nKnownHostsCommand none\nSessionType default\n",
         "StrictHostKeyChecking yes\nStrictHostKeyChecking no\n",
         "IgnoreUnknown UseThat,Un*\nunheardof yes\nUsethat x\n",
         "ProxyUseFdpass yes\n",
@@ -221,6 +219,32 @@ fn harmless_values_and_later_values_are_no_errors() {
             (String::new(), String::new()),
             "{text}"
         );
+    }
+}
+
+/// Where ssh takes the name as it stands, so does fan.
+#[test]
+fn names_that_dns_does_not_complete() {
+    let domains = "CanonicalizeHostname yes\nCanonicalDomains example.com\n";
+    let refused = |text: &str, host: &str, above: &Settings| {
+        shown(&ask_below(text, host, above).errors).contains("CanonicalizeHostname")
+    };
+    let nothing = Settings::default();
+    for host in ["10.0.0.5", "fd00::5", "a.b.c", "web1.dc1.example.com"] {
+        assert!(!refused(domains, host, &nothing), "{host}");
+    }
+    for host in ["web1", "web1.dc1"] {
+        assert!(refused(domains, host, &nothing), "{host}");
+        let text = format!("{domains}CanonicalizeMaxDots 0\n");
+        assert_eq!(refused(&text, host, &nothing), host == "web1", "{host}");
+        assert!(!refused("CanonicalizeHostname yes\n", host, &nothing), "{host}");
+        assert!(!refused(&format!("CanonicalizeHostname no\n{domains}"), host, &nothing), "{host}");
+        assert!(!refused(&format!("{domains}HostName 10.0.0.5\n"), host, &nothing), "{host}");
+        assert!(!refused(&format!("{domains}ProxyJump j\n"), host, &nothing), "{host}");
+        assert!(refused(&format!("CanonicalizeHostname always\n{domains}ProxyJump j\n"), host, &nothing));
+        // The way out.
+        let above = Settings { address: set("web1.corp".to_owned()), ..Settings::default() };
+        assert!(!refused(domains, host, &above), "{host}");
     }
 }
 
@@ -260,7 +284,7 @@ fn no_command_decides_about_a_host() {
         "",
         "nothing that is read"
     );
-    assert_ne!(errors(format!("Match !{exec}\n  VerifyHostKeyDNS yes\n"), "web1"), "");
+    assert_ne!(errors(format!("Match !{exec}\n  KnownHostsCommand /x\n"), "web1"), "");
     assert_ne!(errors(format!("Match {exec}\n  IdentityFile k\n"), "web1"), "", "every key file counts");
     for criterion in ["localnetwork 10.0.0.0/8", "tagged x", "version OpenSSH_10", "weather sunny"] {
         let found = errors(format!("Match {criterion} host *\n  Port 1\n"), "web1");
