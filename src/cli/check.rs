@@ -135,7 +135,8 @@ fn becoming(plan: &Plan) -> Vec<BecomingChecked> {
         |a: &Become, b: &Become| user(a) == user(b) && a.method == b.method && a.password == b.password;
     for task in &plan.tasks {
         for planned in task.steps.iter().filter(|planned| planned.step.on.is_none()) {
-            if planned.step.action.properties().done == DoneAt::Here {
+            let by_program = matches!(planned.step.action, Action::Run(Command::Program(_)));
+            if planned.step.action.properties().done == DoneAt::Here || by_program {
                 continue;
             }
             let known = |other: &&Become| !user(other).is_some_and(|user| user.contains("{{"));

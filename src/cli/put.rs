@@ -13,6 +13,7 @@ pub(super) fn run(args: &PutArgs, color: Color, invocation: &Invocation) -> Resu
         backup: args.install.backup,
         validate: args.install.validate.as_deref().map(one_step::command),
         follow: args.install.follow,
+        in_place: args.install.in_place,
     };
     let action = Action::Put(files::Put {
         from: args.local.iter().map(|path| one_step::path(path)).collect(),

@@ -93,7 +93,7 @@ const COMMAND: &[&str] =
 const FILES: &[&str] = &["cd", "on", "timeout", "sudo", "run_once"];
 const TREE: &[&str] = &["to", "exclude", "links", "times"];
 const OWNERS: &[&str] = &["mode", "owner", "group"];
-const INSTALL: &[&str] = &["backup", "validate", "follow"];
+const INSTALL: &[&str] = &["backup", "validate", "follow", "in_place"];
 const AROUND: &[&str] = &[
     "cd",
     "lcd",
@@ -374,11 +374,12 @@ impl<'a> Said<'a> {
     }
 
     fn install(self, install: &'a Install) -> Self {
-        let Install { backup, validate, follow } = install;
+        let Install { backup, validate, follow, in_place } = install;
         let notes = [
             backup.then(|| "backup".to_owned()),
             validate.as_ref().map(|command| format!("validate {}", command.value.trim())),
             follow.then(|| "follow".to_owned()),
+            in_place.then(|| "in place".to_owned()),
         ];
         // A command: its values are quoted for the shell.
         self.texts(validate, Syntax::Shell).notes(notes.into_iter().flatten())
@@ -415,7 +416,9 @@ impl Action {
             Self::Run(command) | Self::Local(command) => match command {
                 Command::Raw(text) => Said::titled(&first_line(text)),
                 Command::Script(text) => Said::of(text, Shell),
-                Command::Argv(words) => Said::titled(&first_line(&joined(words))).texts(words, Text),
+                Command::Argv(words) | Command::Program(words) => {
+                    Said::titled(&first_line(&joined(words))).texts(words, Text)
+                }
             },
             Self::Script(ScriptFile { from, content, args }) => {
                 let (line, words) = match args {

@@ -90,6 +90,8 @@ pub struct Install {
     pub validate: Option<TemplateText>,
     /// A link in the target's place is followed instead of replaced.
     pub follow: bool,
+    /// The new content is written into the file that is there, which stays the same file.
+    pub in_place: bool,
 }
 
 /// `put`: files and folders of the operator's machine onto the host.

@@ -95,10 +95,7 @@ impl Privilege<'_> {
     /// printed, and when.
     pub(crate) fn raise(&self, token: &Token, program: &str) -> Result<String, ShellError> {
         const LOCALE: &str = "if [ -n \"$1\" ]; then LC_ALL=$1; export LC_ALL; else unset LC_ALL; fi; shift";
-        if self.user.is_empty() || self.user.starts_with('-') || self.user.contains('\0') {
-            return Err(ShellError::User(self.user.to_owned()));
-        }
-        let user = quote_word(self.user);
+        let user = self.word()?;
         let inner = single_quoted(&format!("{LOCALE}; {program}"));
         let raising = match self.method {
             Method::Sudo => {
@@ -119,6 +116,62 @@ impl Privilege<'_> {
         Ok(format!(
             "set -- \"${{LC_ALL-}}\"; if [ \"$(id -un)\" = {user} ]; then exec sh -c {inner} sh \"$1\"; fi; {raising}"
         ))
+    }
+
+    /// Composes the commands of a POSIX shell, those of the user who logged in, by which sudo is given the password
+    /// before a program is run by [`Self::program`]; none where nothing is asked.
+    pub(crate) fn authenticates(&self, token: &Token) -> Result<String, ShellError> {
+        let user = self.word()?;
+        Ok(match self.method {
+            Method::Sudo if self.password => format!(
+                "if [ \"$(id -un)\" != {user} ]; then _fan={}; \
+                 LC_ALL=C sudo -S -p \"fan-$_fan-password:\" -u {user} -v || exit; fi; ",
+                token.as_str()
+            ),
+            Method::Sudo | Method::Doas | Method::Su => String::new(),
+        })
+    }
+
+    /// Composes the commands that run a program as the other user and no shell in between, so that a rule for the
+    /// program is enough; `words` are quoted.
+    ///
+    /// The program is a child of the shell that [`Self::authenticates`]: sudo remembers a password for the children of
+    /// one process. `LANGUAGE` makes the messages English and leaves the program its character set.
+    pub(crate) fn program(&self, words: &str) -> Result<String, ShellError> {
+        let user = self.word()?;
+        let raised = match self.method {
+            Method::Sudo => format!("LANGUAGE=en sudo -H -n -u {user} -- {words}"),
+            Method::Doas => format!("doas -n -u {user} {words}"),
+            // It runs a shell in any case.
+            Method::Su => format!("su {user} -c {}", single_quoted(words)),
+        };
+        Ok(format!("if [ \"$(id -un)\" = {user} ]; then exec {words}; fi; {raised}"))
+    }
+
+    /// The user as one word of a shell.
+    fn word(&self) -> Result<String, ShellError> {
+        if self.user.is_empty() || self.user.starts_with('-') || self.user.contains('\0') {
+            return Err(ShellError::User(self.user.to_owned()));
+        }
+        Ok(quote_word(self.user).into_owned())
+    }
+
+    /// The failure of a program that was not run after all, by the last line of what was said: the words are those of
+    /// sudo or doas, which ends with 1 then.
+    pub fn refused_program(&self, said: &str) -> Option<Failure> {
+        let last = said.trim().lines().last()?;
+        let own = last.strip_prefix(self.method.as_str()).is_some_and(|rest| rest.starts_with(": "));
+        if !own && !last.starts_with("Sorry, user ") {
+            return None;
+        }
+        let failure = self.refused(PrivilegeRefusal { said: last, answered: false });
+        Some(match failure.kind {
+            Kind::SudoPasswordMissing if self.password => failure.hint(
+                "sudo there forgets a password at once (`timestamp_timeout=0`): allow the program without one, or write \
+                 `sudo: SCRIPT`",
+            ),
+            _ => failure,
+        })
     }
 
     /// Whether what the program said last is its own prompt.
@@ -144,16 +197,29 @@ impl Privilege<'_> {
             return fails(Kind::SudoDenied, format!("{program} is not installed on the host"))
                 .hint("install it, name another `method`, or log in as that user");
         }
-        if has("must have a tty") || has("no tty present") || has("must be run from a terminal") {
+        // sudo-rs writes some of them with a capital letter.
+        let lower = said.to_ascii_lowercase();
+        if lower.contains("a terminal is required to")
+            || has("must have a tty")
+            || has("no tty present")
+            || has("must be run from a terminal")
+        {
             return fails(Kind::SudoTtyRequired, format!("{program} requires a terminal{told}"))
                 .hint("the host's sudoers has requiretty: add `Defaults:USER !requiretty` there");
         }
         if has("incorrect password attempt")
+            || lower.contains("incorrect authentication attempt")
             || (method == Method::Su && refusal.answered && has("Authentication failure"))
         {
             return self.password_wrong();
         }
-        if has("password is required") || has("no password was provided") || has("no askpass") {
+        if has("password is required")
+            || lower.contains("no password was provided")
+            || has("no askpass")
+            || lower.contains("interactive authentication is required")
+            || lower.contains("interaction is required")
+            || has("Authentication required but not attempted")
+        {
             return self.password_missing();
         }
         if method == Method::Doas && has("Authentication required") || has("a tty is required") {
@@ -217,6 +283,35 @@ mod tests {
             (Method::Sudo, "sh: 1: exec: sudo: not found", false, Kind::SudoDenied),
             (Method::Sudo, "sudo: unknown user nobody2", false, Kind::SudoDenied),
             (Method::Sudo, "", false, Kind::SudoDenied),
+            // sudo-rs.
+            (
+                Method::Sudo,
+                "sudo: interactive authentication is required\n",
+                false,
+                Kind::SudoPasswordMissing,
+            ),
+            (Method::Sudo, "sudo: Interaction is required\n", false, Kind::SudoPasswordMissing),
+            (
+                Method::Sudo,
+                "sudo: Authentication required but not attempted",
+                false,
+                Kind::SudoPasswordMissing,
+            ),
+            (
+                Method::Sudo,
+                "sudo: Authentication failed, try again.\nsudo: Maximum 1 incorrect authentication attempts reached",
+                true,
+                Kind::SudoPasswordWrong,
+            ),
+            (Method::Sudo, "sudo: Incorrect authentication attempt\n", true, Kind::SudoPasswordWrong),
+            (Method::Sudo, "sudo: A terminal is required to authenticate\n", false, Kind::SudoTtyRequired),
+            (Method::Sudo, "sudo: I'm sorry u. I'm afraid I can't do that\n", true, Kind::SudoDenied),
+            (
+                Method::Sudo,
+                "sudo: Account or password is expired, reset your password and try again\n",
+                true,
+                Kind::SudoDenied,
+            ),
             (Method::Su, "Password: \nsu: Authentication failure\n", true, Kind::SudoPasswordWrong),
             (Method::Su, "su: Authentication failure\n", false, Kind::SudoDenied),
             (Method::Su, "su: must be run from a terminal", false, Kind::SudoTtyRequired),

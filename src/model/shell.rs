@@ -90,20 +90,19 @@ fn begin(text: &mut String, token: &Token) {
 }
 
 /// Composes the script that replaces the shell by a program, each argument reaching it as it is.
-pub fn argv_line<S: AsRef<str>>(args: &[S]) -> Result<String, ShellError> {
+pub fn argv_words<S: AsRef<str>>(args: &[S]) -> Result<String, ShellError> {
     // A leading dash would be read by `exec` itself, and not every `exec` knows `--`.
     let named =
         args.first().map(AsRef::as_ref).filter(|program| !program.is_empty() && !program.starts_with('-'));
     if named.is_none() {
         return Err(ShellError::NoProgram);
     }
-    let mut line = String::from("exec");
+    let mut words = Vec::with_capacity(args.len());
     for arg in args {
         refuse_nul("an argument", arg.as_ref())?;
-        line.push(' ');
-        line.push_str(&quote_word(arg.as_ref()));
+        words.push(quote_word(arg.as_ref()));
     }
-    Ok(line)
+    Ok(words.join(" "))
 }
 
 /// Composes the one line of ASCII that runs a script under an interpreter whatever the account's login shell.

@@ -454,6 +454,8 @@ pub enum Command {
     Script(TemplateText),
     /// A program and its arguments: no shell reads them.
     Argv(Vec<TemplateText>),
+    /// A program and its arguments that sudo runs itself: no shell of the other user (`sudo: [...]`).
+    Program(Vec<TemplateText>),
     /// Bytes for the login shell as they are, never a template (`fan exec`).
     Raw(Arc<str>),
 }

@@ -293,9 +293,14 @@ impl Talk {
     pub fn overdue(&self) -> Failure {
         let program = self.raising.as_ref().map_or("the shell", |raising| raising.method.as_str());
         let what = if self.answered { "accept the password" } else { "ask for a password" };
+        // It may have said why before it fell silent: an account that is expired, a second factor.
+        let scan = if self.terminal { &self.stdout } else { &self.stderr };
+        let said = scan.said_text();
+        let last = ending(said.trim().lines().last().unwrap_or_default().trim().as_bytes(), LONGEST_SAID);
+        let told = if last.is_empty() { String::new() } else { format!(": it said {last:?}") };
         Failure::new(
             Kind::Timeout,
-            format!("{program} did not {what} or start the command within {} s", PROMPT.as_secs()),
+            format!("{program} did not {what} or start the command within {} s{told}", PROMPT.as_secs()),
         )
         .hint("does the host's own login service (LDAP, a second factor) respond?")
     }

@@ -167,6 +167,9 @@ pub(in crate::cli) struct InstallArgs {
     /// Command that must succeed on the host first; %s is the file with the new content.
     #[arg(long, value_name = "CMD", value_parser = validate)]
     pub(in crate::cli) validate: Option<String>,
+    /// Write into the file that is there instead of replacing it, for bind mounts and busy files (docs/files.md).
+    #[arg(long)]
+    pub(in crate::cli) in_place: bool,
     /// Follow a symbolic link at the destination instead of replacing it.
     #[arg(long)]
     pub(in crate::cli) follow: bool,

@@ -111,6 +111,7 @@ impl<'n> FileFields<'n> {
             backup: self.flag("backup", findings).unwrap_or_default(),
             validate: self.node("validate").and_then(|node| validate(node, findings)),
             follow: self.flag("follow", findings).unwrap_or_default(),
+            in_place: self.flag("in_place", findings).unwrap_or_default(),
         }
     }
 

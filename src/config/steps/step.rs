@@ -124,7 +124,8 @@ pub(super) fn action(fields: &FileFields<'_>, findings: &mut Findings) -> Option
     let YamlEntry { key, value } = fields.action;
     let name = &*key.text;
     match name {
-        "run" | "sudo" => command(value, name, findings).map(Action::Run),
+        "run" => command(value, name, findings).map(Action::Run),
+        "sudo" => program(command(value, name, findings)?, fields, findings).map(Action::Run),
         "script" => becoming::script(fields, findings),
         "local" => command(value, name, findings).map(Action::Local),
         "echo" => template(value, name, Syntax::Text, findings).map(Action::Echo),
@@ -141,6 +142,18 @@ pub(super) fn action(fields: &FileFields<'_>, findings: &mut Findings) -> Option
         "task" => include(fields, findings),
         _ => files::action(fields, findings),
     }
+}
+
+/// The command of `sudo: ...`: a list is a program that sudo runs itself.
+fn program(command: Command, fields: &FileFields<'_>, findings: &mut Findings) -> Option<Command> {
+    let Command::Argv(words) = command else { return Some(command) };
+    if let Some(env) = fields.entry("env") {
+        let message = "\"env\" has no effect on a program that sudo runs: sudo clears the environment";
+        let help = "write sudo: [env, NAME=VALUE, PROGRAM], or a script: sudo: PROGRAM ARGUMENTS";
+        findings.error_help(&env.key.position, message, help);
+        return None;
+    }
+    Some(Command::Program(words))
 }
 
 /// A script, or a program with its arguments.

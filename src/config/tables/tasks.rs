@@ -150,6 +150,7 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("backup", Shape::Flag, "keep a copy of the old file"),
     ("validate", Shape::Text, "command that must succeed first; %s is the new file"),
     ("follow", Shape::Flag, "follow a symbolic link at the target"),
+    ("in_place", Shape::Flag, "write into the file that is there, for bind mounts and busy files"),
     ("state", Shape::Words(&["present", "absent", "directory", "link"]), "what must hold"),
     ("target", Shape::Text, "target of the link"),
     ("recurse", Shape::Flag, "remove a folder with everything in it"),

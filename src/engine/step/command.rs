@@ -23,7 +23,7 @@ use crate::model::shell::launch::{Input, Launch};
 use crate::model::shell::marks::Token;
 use crate::model::shell::watchdog::Orphaned;
 use crate::model::shell::{self, Prelude, ShellError};
-use crate::model::task::{Command, Dialogue, InputText, Respond, Shown};
+use crate::model::task::{Command, Dialogue, InputText, Respond, Shown, TemplateText};
 use crate::ssh::talk::{OpenInput, TalkAnswer, TalkOpening};
 use crate::ssh::{Connector, ExecRequest, Sent, Stdin};
 
@@ -42,6 +42,8 @@ pub(super) struct Means<'a> {
     pub(super) interpreter: &'a str,
     /// As whom, when that is not the user who logged in.
     pub(super) raising: Option<Raising>,
+    /// The script itself becomes that user for its one program.
+    pub(super) by_program: bool,
     /// What it reads.
     pub(super) reads: Reads,
     /// On a terminal of the host.
@@ -72,6 +74,8 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
     let reads = !matches!(means.reads, Reads::Nothing) || means.terminal;
     let input = match (reads, means.on_disconnect) {
         (true, _) => Input::Given,
+        // A watchdog of the user who logged in can end nothing there.
+        (false, _) if means.by_program => Input::Empty,
         (false, OnDisconnect::Kill) => Input::Watched(Orphaned::Ends),
         (false, OnDisconnect::Leave) if means.raising.is_some() || means.tidies => {
             Input::Watched(Orphaned::Stays)
@@ -79,11 +83,15 @@ pub(super) fn prepare(means: Means<'_>, script: &str, token: Token) -> Result<Pr
         (false, OnDisconnect::Leave) => Input::Empty,
     };
     let privilege = means.raising.as_ref().map(Raising::privilege);
+    let first =
+        privilege.as_ref().filter(|_| means.by_program).map(|privilege| privilege.authenticates(&token));
+    let first = first.transpose().map_err(|error| unusable(&error))?.unwrap_or_default();
     let launch = Launch {
         interpreter: means.interpreter,
         script,
         token: &token,
-        privilege,
+        privilege: privilege.filter(|_| !means.by_program),
+        first: &first,
         input,
         confidential: means.confidential,
         terminal: means.terminal,
@@ -121,6 +129,7 @@ pub(super) fn nothing(raising: Option<Raising>) -> Result<Prepared, Failure> {
     let means = Means {
         interpreter: "sh",
         raising,
+        by_program: false,
         reads: Reads::Nothing,
         terminal: false,
         tidies: false,
@@ -169,11 +178,17 @@ pub(super) fn body(render: Render<'_>, command: &Command) -> Result<(String, usi
             let lines = body.lines().count();
             Ok((body, lines))
         }
-        Command::Argv(words) => {
-            let words = words.iter().map(|word| render.text(word)).collect::<Result<Vec<_>, _>>()?;
-            shell::argv_line(&words).map_err(|error| unusable(&error)).map(|line| (line, 0))
+        Command::Argv(words) | Command::Program(words) => {
+            let line = format!("exec {}", words_of(render, words)?);
+            Ok((line, 0))
         }
     }
+}
+
+/// The words of a program and its arguments, quoted.
+pub(super) fn words_of(render: Render<'_>, words: &[TemplateText]) -> Result<String, Failure> {
+    let words = words.iter().map(|word| render.text(word)).collect::<Result<Vec<_>, _>>()?;
+    shell::argv_words(&words).map_err(|error| unusable(&error))
 }
 
 /// The script around a body: folder and environment set up before it, and the marks of this token.

@@ -15,7 +15,7 @@ use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::files::remote::Commands;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Shown, Step};
+use crate::model::task::{Action, Command, Shown, Step};
 use crate::model::template::Scope;
 use crate::ssh::{Connector, Session};
 
@@ -68,11 +68,12 @@ impl<'a, C: Connector> StepCx<'a, C> {
         let Step { timeout, idle_timeout, register, changed_when, repeat, .. } = self.step;
         let own = timeout.map(TimeLimit::duration).or(self.task.timeout);
         let until = repeat.as_ref().is_some_and(|repeat| repeat.until.is_some());
+        let by_program = matches!(self.step.action, Action::Run(Command::Program(_)));
         Limits {
             timeout: own.unwrap_or(self.place.command_timeout),
             idle: idle_timeout.map_or(self.place.idle_timeout, TimeLimit::duration),
-            // Only when something looks at it.
-            capture: register.is_some() || changed_when.is_some() || until,
+            // Only when something looks at it: of a program that sudo runs, whether it is sudo's.
+            capture: register.is_some() || changed_when.is_some() || until || by_program,
         }
     }
 

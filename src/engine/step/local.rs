@@ -29,6 +29,7 @@ pub(super) async fn run<C: Connector>(
     let means = Means {
         interpreter: "sh",
         raising: privilege::raising(cx, cx.step)?,
+        by_program: false,
         reads: shared::reads(cx)?,
         terminal: false,
         tidies: false,

@@ -92,7 +92,7 @@ pub(super) async fn probe<C: Connector>(cx: &mut StepCx<'_, C>, command: &Comman
     let result = look(cx, command).await?;
     let script = match command {
         Command::Script(script) => &*script.value,
-        Command::Argv(_) | Command::Raw(_) => "",
+        Command::Argv(_) | Command::Program(_) | Command::Raw(_) => "",
     };
     Ok(verdict(result, script))
 }

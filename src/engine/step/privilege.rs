@@ -9,7 +9,7 @@ use crate::engine::step::cx::StepCx;
 use crate::model::action::{DoneAt, Touches};
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
-use crate::model::task::Step;
+use crate::model::task::{Action, Command, Step};
 use crate::ssh::{Connector, Session};
 
 /// Whom steps become that do not say it.
@@ -76,7 +76,9 @@ pub(crate) fn certain(plan: &Plan, host: usize) -> Vec<&Step> {
         let kind = step.action.properties();
         let done_there = kind.needs_session() && !(kind.touches == Touches::Anything && plan.changes.dry_run);
         let always = step.when.is_none() && !step.run_once && step.on.is_none();
-        step.becomes().is_some() && always && done_there
+        // A host that allows one program allows no shell to try it with.
+        let by_program = matches!(step.action, Action::Run(Command::Program(_)));
+        step.becomes().is_some() && always && done_there && !by_program
     });
     found
 }

@@ -10,12 +10,12 @@ use crate::engine::live::stop::interrupted;
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::{privilege, proof};
-use crate::model::outcome::{Failure, StepStatus};
-use crate::model::privilege::Raising;
+use crate::model::outcome::{Exit, Failure, StepStatus};
+use crate::model::privilege::{Method, Raising};
 use crate::model::settings::{OnDisconnect, Transport};
 use crate::model::shell::watchdog::{Interpreter, watched_line};
 use crate::model::shell::{self, marks::Token};
-use crate::model::task::{Action, Command};
+use crate::model::task::{Action, Command, TemplateText};
 use crate::ssh::{Connector, ExecError, ExecRequest, Sent, Session, Stdin};
 
 pub(super) async fn run<C: Connector>(
@@ -34,6 +34,13 @@ pub(super) async fn run<C: Connector>(
         let mut result = shared::outcome(finished, StepStatus::Ok, None);
         sign.add_to(&mut result);
         return Ok(result);
+    }
+    if let Command::Program(words) = command
+        && let Some(raising) = privilege::raising(cx, cx.step)?
+        // su has a shell run whatever it runs.
+        && raising.method != Method::Su
+    {
+        return program(cx, words, raising).await;
     }
     let (body, lines) = shared::body(cx.render(), command)?;
     let interpreter = cx.step.shell.as_ref().map_or(&*cx.place.shell, |shell| shell.value.as_str());
@@ -63,6 +70,7 @@ pub(super) async fn scripted<C: Connector>(
     let means = Means {
         interpreter: body.interpreter,
         raising: privilege::raising(cx, step)?,
+        by_program: false,
         reads: shared::reads(cx)?,
         terminal: step.dialogue.pty,
         tidies: matches!(step.action, Action::Script(_)),
@@ -85,6 +93,7 @@ async fn raised<C: Connector>(
     let means = Means {
         interpreter: &cx.place.shell,
         raising: Some(raising),
+        by_program: false,
         reads: shared::reads(cx)?,
         terminal: false,
         tidies: false,
@@ -96,6 +105,48 @@ async fn raised<C: Connector>(
         Ok(finished) => shared::outcome(finished, StepStatus::Ok, None),
         Err(result) => *result,
     })
+}
+
+/// Runs a program as another user and no shell in between, for hosts that allow just that program.
+async fn program<C: Connector>(
+    cx: &mut StepCx<'_, C>,
+    words: &[TemplateText],
+    raising: Raising,
+) -> Result<StepResult, Failure> {
+    let (step, render) = (cx.step, cx.render());
+    let token = Token::new(rand::random());
+    let folder = step.cd.as_ref().map(|cd| render.text(cd)).transpose()?;
+    let words = shared::words_of(render, words)?;
+    let line = raising.privilege().program(&words).map_err(|error| shared::unusable(&error))?;
+    let script = shared::script(cx, &line, folder.as_deref(), &token)?;
+    let asks = raising.privilege().password;
+    let means = Means {
+        interpreter: "sh",
+        raising: Some(raising.clone()),
+        by_program: true,
+        reads: shared::reads(cx)?,
+        terminal: step.dialogue.pty,
+        tidies: false,
+        on_disconnect: cx.place.on_disconnect,
+        confidential: shared::is_confidential(cx, &script),
+    };
+    let mut prepared = shared::prepare(means, &script, token)?;
+    if !asks && let Some(opening) = &mut prepared.opening {
+        // Nothing is asked before it begins: the login is all that comes first.
+        opening.raising = None;
+    }
+    let finished = match start(cx, prepared).await {
+        Ok(finished) => finished,
+        Err(result) => return Ok(*result),
+    };
+    let mut result = shared::outcome(finished, StepStatus::Changed, None);
+    if result.outcome.exit == Some(Exit::Status(1))
+        && let Some(failure) =
+            raising.privilege().refused_program(&String::from_utf8_lossy(&result.stderr.data))
+    {
+        result.outcome.failure = Some(failure);
+    }
+    Ok(result)
 }
 
 /// Starts a command and watches it to its end.

@@ -35,6 +35,8 @@ pub struct Placing {
     pub validate: Option<FileCommand>,
     /// A link in the target's place is followed.
     pub follow: bool,
+    /// The new content is written into the file that is there.
+    pub in_place: bool,
     /// Nothing is changed.
     pub dry_run: bool,
 }
@@ -164,6 +166,15 @@ pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Resu
     }
     if let (Some(ending), Some(_)) = (&job.placing.backup, before) {
         done.backup = Some(shown(&remote.back_up(&target, ending).await?));
+    }
+    if job.placing.in_place
+        && let Some(before) = before
+    {
+        remote.overwrite(&temporary, &target).await?;
+        verify::whole(remote, job.content, &target).await?;
+        // The file is the old one, and has its owner and mode.
+        settle(remote, job.wanted, &target, &before, false).await?;
+        return Ok(done);
     }
     if over_link {
         remote.learn_renaming(&target).await?;

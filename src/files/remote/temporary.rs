@@ -15,6 +15,7 @@ use crate::files::remote::beside::{Displaced, Replaced, temporary_name};
 use crate::files::remote::host::Remote;
 use crate::files::remote::paths::{about, child, shown, split};
 use crate::files::remote::script::Script;
+use crate::files::remote::work::LONG_JOB;
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::Session;
 use crate::ssh::sftp::wire::{SftpRequest, status};
@@ -91,10 +92,73 @@ impl<S: Session> Remote<S> {
             }
             self.rename_over(&what, temporary, target).await
         };
-        let how = asking.decided(renamed.await)?;
+        let how = match asking.decided(renamed.await) {
+            Ok(how) => how,
+            Err(failure) => return Err(self.explained_busy(target, failure).await),
+        };
         let how = if through { Replaced::InTwoSteps } else { how };
         self.settled(temporary);
         Ok(how)
+    }
+
+    /// Writes a temporary file's content into the file at its target, and removes it.
+    ///
+    /// The content is on the host's disk already, and its copy there is finished even when the connection is lost
+    /// meanwhile. What was there is kept beside it until the two are equal, and put back when they are not.
+    ///
+    /// # Errors
+    ///
+    /// The old content is there, but for a failure that says otherwise. One of the kind [`Kind::ConnectionLost`] says
+    /// that it is not known.
+    pub async fn overwrite(&self, temporary: &[u8], target: &[u8]) -> Result<(), Failure> {
+        let (folder, name) = split(target);
+        // Not among those that are cleared away: it may be all that is left of the old content.
+        let aside = child(&folder, &temporary_name(&name.unwrap_or_default()));
+        let script = Script::new(
+            "trap '' HUP INT TERM PIPE\n\
+             same() { a=$(cksum <\"$1\") && b=$(cksum <\"$2\") && [ \"$a\" = \"$b\" ]; }\n\
+             into() { ( : >>\"$2\" ) && cat \"$1\" >\"$2\" && same \"$1\" \"$2\"; }\nset --",
+        )
+        .path(temporary)
+        .path(target)
+        .path(&aside)
+        .text(
+            "\nif ! cp -p \"$2\" \"$3\"; then rm -f \"$3\"; exit 1; fi\n\
+             if into \"$1\" \"$2\"; then rm -f \"$1\" \"$3\"; exit 0; fi\n\
+             if same \"$3\" \"$2\" || into \"$3\" \"$2\"; then rm -f \"$3\"\n\
+             else echo \"the old content is in $3\"; fi\nexit 1",
+        );
+        let what = about("write in place into", target);
+        self.work_in_place(&what, &script, LONG_JOB).await?;
+        self.settled(temporary);
+        Ok(())
+    }
+
+    /// Says of a file that cannot be replaced that something holds it, and what can be done then.
+    ///
+    /// SFTP has no word for it: whether the target is a mount of its own is asked for.
+    async fn explained_busy(&self, target: &[u8], failure: Failure) -> Failure {
+        const IN_PLACE: &str =
+            "`in_place: true` (--in-place) writes into the file that is there: docs/files.md";
+        let told = failure.message();
+        if told.contains("resource busy") || told.contains("Text file busy") {
+            return failure.hint(IN_PLACE);
+        }
+        if failure.kind == Kind::ConnectionLost {
+            return failure;
+        }
+        let (folder, name) = split(target);
+        let name = name.unwrap_or_default();
+        // mountinfo(5) writes blanks and backslashes in octal: such a name is not found, and nothing is said.
+        let script = Script::new("f=$(cd")
+            .path(if folder.is_empty() { b"." } else { &folder })
+            .text("&& pwd -P) && n=")
+            .glued(&name)
+            .text("&& f=${f%/}/${n##*/} && while read -r _ _ _ _ m _; do [ \"$m\" = \"$f\" ] && exit 0; done </proc/self/mountinfo\nexit 1");
+        match self.job(&about("look at", target), script).await {
+            Ok(_) => failure.with("it is a mount of its own, as in a container").hint(IN_PLACE),
+            Err(_) => failure,
+        }
     }
 
     async fn rename_over(&self, what: &str, temporary: &[u8], target: &[u8]) -> Result<Replaced, Failure> {

@@ -29,7 +29,7 @@ use crate::ssh::sftp::{Sftp, SftpError};
 const VALIDATION: Duration = Duration::from_secs(600);
 
 /// How long copying on the host may take, and counting a part.
-const LONG_JOB: Duration = Duration::from_secs(3600);
+pub(super) const LONG_JOB: Duration = Duration::from_secs(3600);
 
 /// Bytes on their way when a file is only read back.
 const READ_BACK: usize = 2 * 1024 * 1024;

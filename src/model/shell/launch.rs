@@ -31,6 +31,8 @@ pub struct Launch<'a> {
     pub token: &'a Token,
     /// As whom it runs, when that is not the user who logged in.
     pub privilege: Option<Privilege<'a>>,
+    /// Commands of a POSIX shell that come first, before the script's marks; empty, or ended by a separator.
+    pub first: &'a str,
     /// What its standard input is.
     pub input: Input,
     /// Everybody on the host can read a command line: whatever is in the script must not stand there.
@@ -67,11 +69,13 @@ impl Launch<'_> {
     /// The interpreter is no plain command, the script holds a NUL byte, or is longer than [`MAX_TYPED`].
     pub fn line(&self) -> Result<LaunchLine, ShellError> {
         let direct = match (self.privilege, self.input) {
-            (None, Input::Empty | Input::Given) => login_shell_line(self.interpreter, self.script),
-            (None, Input::Watched(Orphaned::Ends)) => {
+            (None, Input::Empty | Input::Given) if self.first.is_empty() => {
+                login_shell_line(self.interpreter, self.script)
+            }
+            (None, Input::Watched(Orphaned::Ends)) if self.first.is_empty() => {
                 watched_line(Interpreter::Named(self.interpreter), self.script)
             }
-            (None, Input::Watched(Orphaned::Stays)) | (Some(_), _) => {
+            (None | Some(_), _) => {
                 self.program(&unlike_option(self.script), false).and_then(|program| self.raised(&program))
             }
         };
@@ -131,7 +135,7 @@ impl Launch<'_> {
     /// The line that runs the program as the right user.
     fn raised(&self, program: &str) -> Result<String, ShellError> {
         let line = match self.privilege {
-            None => login_shell_line("sh", program)?,
+            None => login_shell_line("sh", &format!("{}{program}", self.first))?,
             Some(privilege) => login_shell_line("sh", &privilege.raise(self.token, program)?)?,
         };
         if line.len() > MAX_LINE { Err(ShellError::TooLong { size: line.len() }) } else { Ok(line) }

@@ -177,8 +177,8 @@ fn lines_that_cannot_be_composed_say_why() {
     for interpreter in ["", "sh;id", "a  b", "$SHELL", "A=1 sh"] {
         assert_eq!(login_shell_line(interpreter, ""), Err(ShellError::Interpreter(interpreter.to_owned())));
     }
-    assert_eq!(argv_line::<&str>(&[]), Err(ShellError::NoProgram));
-    assert_eq!(argv_line(&["-x"]), Err(ShellError::NoProgram));
+    assert_eq!(argv_words::<&str>(&[]), Err(ShellError::NoProgram));
+    assert_eq!(argv_words(&["-x"]), Err(ShellError::NoProgram));
     let env = [("A-B".to_owned(), String::new())];
     assert_eq!(
         task_script(&Prelude { env: &env, ..Prelude::default() }, ""),
@@ -193,7 +193,7 @@ fn lines_that_cannot_be_composed_say_why() {
 #[test]
 fn an_argument_list_reaches_the_program_as_it_is() {
     let args = ["printf", "%s|", "a b", "it's", "$HOME", "", "-n", "*", "x\ny"];
-    let line = argv_line(&args).unwrap();
+    let line = format!("exec {}", argv_words(&args).unwrap());
     assert_eq!(line, "exec printf '%s|' 'a b' 'it'\\''s' '$HOME' '' -n '*' 'x\ny'");
     for shell in installed(&["sh", "bash"], POSIX_SHELLS) {
         assert_eq!(stdout(&run(&shell, &line)), "a b|it's|$HOME||-n|*|x\ny|");

@@ -154,6 +154,6 @@ fn what_did_not_begin_has_a_reason() {
     assert_eq!(denied.verdict(Some(&Exit::Status(1))).kind, Kind::SudoDenied);
     assert_eq!(
         denied.overdue().message(),
-        "sudo did not accept the password or start the command within 20 s"
+        "sudo did not accept the password or start the command within 20 s: it said \"u is not in the sudoers file.\""
     );
 }

@@ -4,4 +4,5 @@ mod commands;
 mod dialects;
 pub mod faults;
 mod hostile;
+mod in_place;
 pub mod uploads;

@@ -338,3 +338,72 @@ tasks:
         assert_eq!(end.trim_end(), format!(" 19 {user} ********"), "{login} {sudo}");
     }
 }
+
+/// A sudoers rule for one program is enough for `sudo: [program, arguments]`, with a password and without.
+#[test]
+fn a_rule_for_one_program_is_enough() {
+    const ONE: &str = "\
+Defaults env_reset, lecture=never, passwd_tries=1
+fan-free ALL=(root) NOPASSWD: /usr/bin/id -u, /usr/bin/cat, /usr/bin/false
+fan-pass ALL=(root) /usr/bin/id -u, /usr/bin/cat
+Defaults:fan-thrice timestamp_timeout=0
+fan-thrice ALL=(root) /usr/bin/id -u
+";
+    let sshd = Sshd::builder()
+        .stranger(PASSWORD)
+        .login_shells(&LOGINS)
+        .etc("/etc/sudoers", ONE)
+        .etc(
+            "/etc/doas.conf",
+            "permit nopass fan-free as root cmd id args -u\npermit fan-pass as root cmd id\n",
+        )
+        .start();
+    let run = |login: &str, sudo: &str, step: &str| {
+        let tasks = format!("tasks:\n  t:\n    - {step}\n");
+        fan(&sshd, &[login], sudo, &tasks).run(["run", "t", "-N", "-H", login])
+    };
+    let password = "{password: {env: PW}}";
+    let id = "sudo: [id, -u]";
+    let doas = "{method: doas}";
+    for (login, sudo, step, said) in [
+        ("free", "", id, "0\n"),
+        ("free", "", "{sudo: [id, -u], cd: /tmp}", "0\n"),
+        ("free", "", "{sudo: [cat], stdin: \"it's\\n\"}", "it's\n"),
+        ("free", password, id, "0\n"),
+        ("pass", password, id, "0\n"),
+        ("pass", password, "{sudo: [cat], stdin: \"it's\\n\"}", "it's\n"),
+        ("free", doas, id, "0\n"),
+    ] {
+        let ran = run(login, sudo, step);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), said), "{login} {step}: {}", ran.snapshot());
+        assert!(!ran.stderr.contains(PASSWORD), "{}", ran.snapshot());
+    }
+    // The same as a script takes a rule for a shell.
+    let ran = run("free", "", "sudo: id -u");
+    assert!(ran.stderr.contains("sudo_"), "{}", ran.snapshot());
+    for (login, sudo, step, kind, said) in [
+        ("pass", "", id, "sudo_password_missing", "sudo wants a password"),
+        ("pass", "{password: {env: WRONG}}", id, "sudo_password_wrong", "sudo rejected the password"),
+        ("thrice", password, id, "sudo_password_missing", "timestamp_timeout=0"),
+        ("free", "", "sudo: [whoami]", "sudo_", "sudo "),
+        ("none", "", id, "sudo_", "sudo "),
+        ("free", "", "sudo: [\"false\"]", "exit", "exit status 1"),
+        ("pass", doas, id, "sudo_password_missing", "doas requires a password"),
+        ("none", doas, id, "sudo_denied", "doas did not run"),
+    ] {
+        let ran = run(login, sudo, step);
+        assert!(matches!(ran.code, Some(1 | 3)), "{login} {step}: {}", ran.snapshot());
+        assert!(ran.stderr.contains(said), "{login} {step}: {said}: {}", ran.snapshot());
+        let ends = ends(
+            &fan(&sshd, &[login], sudo, &format!("tasks:\n  t:\n    - {step}\n"))
+                .run(["run", "t", "--format", "jsonl", "-H", login]),
+        );
+        assert!(ends[login].1.starts_with(kind), "{login} {step}: {ends:?}");
+    }
+    let env = "tasks:\n  t:\n    - {sudo: [id], env: {A: b}}\n";
+    insta::assert_snapshot!(fan(&sshd, &["free"], "", env).run(["run", "t", "-H", "free"]).snapshot(), @r#"
+    exit code: 2
+    --- stderr
+    tasks.yaml:3:20: error: "env" has no effect on a program that sudo runs: sudo clears the environment (help: write sudo: [env, NAME=VALUE, PROGRAM], or a script: sudo: PROGRAM ARGUMENTS)
+    "#);
+}

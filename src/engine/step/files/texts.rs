@@ -132,6 +132,7 @@ impl<'a> Texts<'a> {
             backup: install.backup.then(ending),
             validate: install.validate.as_ref().map(|text| self.render.check(text)).transpose()?,
             follow: install.follow,
+            in_place: install.in_place,
             dry_run: self.plan.changes.dry_run,
         })
     }

@@ -12,7 +12,7 @@ use crate::model::shell::launch::{Input, Launch};
 use crate::model::shell::marks::Token;
 use crate::model::shell::spelling::Spelling;
 use crate::model::shell::watchdog::Orphaned;
-use crate::model::shell::{argv_line, quote_word};
+use crate::model::shell::{argv_words, quote_word};
 
 /// Secrets that quoting changes, each in another way.
 const LOUD: [&str; 8] = [
@@ -83,7 +83,7 @@ fn no_line_of_any_launcher_shows_a_secret() {
             format!("x={}\n", single_quoted(secret)),
             format!("x=\"{}\"\n", Spelling::Double.spell(secret)),
             format!("cat <<EOF\n{}\nEOF\n", Spelling::Heredoc.spell(secret)),
-            argv_line(&["echo", secret]).unwrap(),
+            format!("exec {}", argv_words(&["echo", secret]).unwrap()),
             carried(file).unwrap(),
         ];
         let methods = Method::ALL.map(|method| Some(Privilege { user: "root", method, password: true }));
@@ -100,6 +100,7 @@ fn no_line_of_any_launcher_shows_a_secret() {
                         script: &script,
                         token: &token,
                         privilege,
+                        first: "",
                         input,
                         confidential,
                         terminal,

@@ -76,6 +76,7 @@ fn every_input_in_every_login_shell_short_and_long() {
                     script: &script,
                     token: &token,
                     privilege: None,
+                    first: "",
                     input,
                     confidential,
                     terminal: false,
@@ -112,6 +113,7 @@ fn what_is_typed_on_a_terminal_comes_in_lines_that_one_takes() {
         script: &script,
         token: &token,
         privilege: None,
+        first: "",
         input,
         confidential,
         terminal,
@@ -129,7 +131,17 @@ fn what_cannot_be_typed_is_refused() {
     let token = Token::new(5);
     let launch = |interpreter: &str, script: &str| {
         let (input, confidential, terminal) = (Input::Empty, false, false);
-        Launch { interpreter, script, token: &token, privilege: None, input, confidential, terminal }.line()
+        Launch {
+            interpreter,
+            script,
+            token: &token,
+            privilege: None,
+            first: "",
+            input,
+            confidential,
+            terminal,
+        }
+        .line()
     };
     assert!(matches!(launch("sh", &"x".repeat(MAX_TYPED + 1)), Err(ShellError::TooLong { .. })));
     assert_eq!(launch("ba$h", "true"), Err(ShellError::Interpreter("ba$h".to_owned())));
