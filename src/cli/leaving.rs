@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
@@ -35,6 +36,8 @@ pub(super) enum Thing {
         now: Termios,
         /// Whoever changed it hears of a request to stop, and puts it right.
         kept: bool,
+        /// It may show another screen than that of the shell.
+        viewed: bool,
     },
     /// A program that goes away with this process, and what it started.
     Program(Pid),
@@ -48,6 +51,9 @@ static LISTENED: AtomicBool = AtomicBool::new(false);
 
 /// Whether someone looks after being stopped.
 static SUSPENDED: AtomicBool = AtomicBool::new(false);
+
+/// The screen of the shell, with a cursor; nothing changes where it is there.
+const SHELL_SCREEN: &[u8] = b"\x1b[?25h\x1b[?1047l";
 
 /// How long programs may take to end.
 const ENDING: Duration = Duration::from_millis(500);
@@ -105,21 +111,32 @@ pub(super) fn suspended() {
 /// Gives all terminals their modes back, as the process is about to be stopped.
 pub(super) fn lay_down() {
     for thing in things().values() {
-        if let Thing::Terminal { terminal, before, .. } = thing {
+        if let Thing::Terminal { terminal, before, .. } = thing
+            && !is_in_background(terminal)
+        {
             // A terminal that is gone needs no restoring.
             let _ = tcsetattr(terminal, OptionalActions::Now, before);
         }
     }
 }
 
+/// Whether a terminal is ours to change. In the background it is someone else's, and the system stops who tries.
+pub(super) fn is_ours(terminal: impl AsFd) -> bool {
+    tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp())
+}
+
+/// Whether it is known that a terminal is someone else's now.
+pub(super) fn is_in_background(terminal: impl AsFd) -> bool {
+    tcgetpgrp(terminal).is_ok_and(|group| group != getpgrp())
+}
+
 /// Gives all terminals the modes that they had when the process was stopped.
 pub(super) fn take_up() {
     for thing in things().values() {
-        if let Thing::Terminal { terminal, now, .. } = thing {
-            // In the background it is someone else's.
-            if tcgetpgrp(terminal).is_ok_and(|group| group == getpgrp()) {
-                let _ = tcsetattr(terminal, OptionalActions::Now, now);
-            }
+        if let Thing::Terminal { terminal, now, .. } = thing
+            && is_ours(terminal)
+        {
+            let _ = tcsetattr(terminal, OptionalActions::Now, now);
         }
     }
 }
@@ -216,8 +233,11 @@ fn leave(signal: Signal) {
     let things = things();
     for thing in things.values() {
         match thing {
-            Thing::Terminal { terminal, .. } => {
+            Thing::Terminal { terminal, viewed, .. } => {
                 let mut terminal = terminal;
+                if *viewed {
+                    let _ = terminal.write_all(SHELL_SCREEN);
+                }
                 // Behind the question; nobody is left to tell when it is gone.
                 let _ = terminal.write_all(b"\n");
             }

@@ -9,15 +9,17 @@ use std::time::Duration;
 
 use crate::cli::args::{Color, Output, OutputFormat};
 use crate::cli::error::{CliError, talk};
-use crate::cli::{clock, files};
+use crate::cli::{clock, files, hands};
 use crate::engine::Delivery;
+use crate::event::Event;
 use crate::event::recap::{HostRecord, Recap};
 use crate::model::outcome::{ExitCode, Kind};
 use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::report::{
-    Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldFrame, FoldOptions, Jsonl, Layout, Lines,
-    PerHost, Progress, Reporter, Reports, Rows, RowsShape, Size, Style, Terminal, Verbose, Window, recap,
+    Annotations, BesideBars, Composite, DroppingWriter, Fold, FoldFrame, FoldOptions, Hands, Jsonl, Layout,
+    Lines, LiveView, PerHost, Progress, Reporter, Reports, Rows, RowsShape, Size, Style, Terminal, Verbose,
+    ViewOpening, Window, recap,
 };
 
 /// How often readers are called while nothing happens, so that times on screen go on.
@@ -36,6 +38,12 @@ const BATCH: usize = 1024;
 /// What runners set that obey their logs; TeamCity and Azure Pipelines do not set `CI`.
 const RUNNERS: [&str; 5] = ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "TEAMCITY_VERSION", "TF_BUILD"];
 
+/// The same while the view is open: keys are to be obeyed at once.
+const IDLE_VIEWED: Duration = Duration::from_millis(20);
+
+/// What the bars say of the view.
+pub(super) const VIEW_HINT: &str = "  v: view";
+
 /// What a terminal has when it does not tell.
 const DEFAULT_SIZE: Size = Size { columns: 80, rows: 24 };
 
@@ -53,6 +61,10 @@ pub(super) struct Outputs {
     resumable: bool,
     /// Failures that the recap leaves out.
     told: &'static [Kind],
+    /// The whole screen, with keys.
+    view: Option<LiveView>,
+    /// When the view is to open, where there can be one.
+    opening: Option<ViewOpening>,
 }
 
 /// What is written when the run is over.
@@ -215,8 +227,10 @@ impl Outputs {
             OutputView::Github => fold(FoldFrame::Github),
             OutputView::Gitlab => fold(FoldFrame::Gitlab { clock: clock::unix }),
         }
+        let opening = bars.as_ref().and_then(|_| screen.opening());
         if let Some(terminal) = bars {
-            reporters.push(Box::new(Progress::new(terminal)));
+            let hint = if opening.is_some() { VIEW_HINT } else { "" };
+            reporters.push(Box::new(Progress::new(terminal).hinting(hint)));
         }
         // Also beside lines that are data: the runner reads both streams.
         if view == OutputView::Github
@@ -229,11 +243,15 @@ impl Outputs {
         if !targets.is_empty() {
             reporters.push(Box::new(Reports::new(targets)));
         }
+        let opening = opening.map(|opening| if args.view { ViewOpening::AtOnce } else { opening });
+        if args.view && opening.is_none() {
+            return Err(no_view());
+        }
         let quiet = view == OutputView::Quiet || view == OutputView::Rows && args.quiet;
         let outputs = Self::with(Composite::new(reporters), screen, quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         let batch = if args.verbose { 0 } else { outputs.batch };
-        Ok(Self { batch, reports, ..outputs })
+        Ok(Self { batch, reports, opening, ..outputs })
     }
 
     /// These readers, and a recap at the end.
@@ -249,6 +267,8 @@ impl Outputs {
             reports: false,
             resumable: false,
             told: &[],
+            view: None,
+            opening: None,
         }
     }
 
@@ -263,6 +283,8 @@ impl Outputs {
             reports: false,
             resumable: false,
             told: &[],
+            view: None,
+            opening: None,
         }
     }
 
@@ -280,6 +302,27 @@ impl Outputs {
         }
         self.told = &[Kind::Exit, Kind::Interrupted];
         self
+    }
+
+    /// The same with the live view, where there can be one.
+    pub(super) fn with_view(mut self, hands: impl FnOnce() -> Box<dyn Hands>) -> Self {
+        if let (Some(opening), OutputEnding::Recap { terminal: Some(terminal), options, .. }) =
+            (self.opening, &self.ending)
+        {
+            let terminal = terminal.clone();
+            self.view = Some(LiveView::new(terminal, hands(), options.style.colour, opening));
+        }
+        self
+    }
+
+    /// The same with a view that opens then.
+    pub(super) fn opening(self, opening: Option<ViewOpening>) -> Self {
+        Self { opening, ..self }
+    }
+
+    /// Whether the view is on the screen.
+    pub(super) fn is_viewed(&self) -> bool {
+        self.view.as_ref().is_some_and(LiveView::is_open)
     }
 
     /// Says at the end how to go on with what is left.
@@ -303,30 +346,42 @@ impl Outputs {
     /// Reads events until the engine is gone.
     pub(super) fn read(&mut self, deliveries: &mpsc::Receiver<Delivery>) {
         loop {
-            match deliveries.recv_timeout(IDLE) {
+            match deliveries.recv_timeout(if self.is_viewed() { IDLE_VIEWED } else { IDLE }) {
                 Ok(delivery) => {
                     self.take(delivery);
                     let gathered =
                         deliveries.try_iter().take(self.batch).map(|delivery| self.take(delivery)).count();
-                    let idle = self.reporters.idle();
-                    self.note(idle);
+                    self.idle();
                     if gathered < self.batch {
                         thread::sleep(GATHER);
                     }
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let idle = self.reporters.idle();
-                    self.note(idle);
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.idle(),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     fn take(&mut self, delivery: Delivery) {
-        self.recap.apply(&delivery.event);
-        let taken = self.reporters.event(&delivery.event);
+        self.event(&delivery.event);
+    }
+
+    /// Takes in one event.
+    pub(super) fn event(&mut self, event: &Event) {
+        self.recap.apply(event);
+        // Before those who write on the terminal that it gives back for a question.
+        let viewed = self.view.as_mut().map_or(Ok(()), |view| view.event(event));
+        self.note(viewed);
+        let taken = self.reporters.event(event);
         self.note(taken);
+    }
+
+    /// No event is waiting.
+    pub(super) fn idle(&mut self) {
+        let idle = self.reporters.idle();
+        self.note(idle);
+        let viewed = self.view.as_mut().map_or(Ok(()), Reporter::idle);
+        self.note(viewed);
     }
 
     fn note(&mut self, result: io::Result<()>) {
@@ -339,6 +394,10 @@ impl Outputs {
     pub(super) fn finish(mut self) -> ReportEnd {
         let finished = self.reporters.finish();
         self.note(finished);
+        // All is written; the user may look on.
+        let viewed = self.view.as_mut().map_or(Ok(()), Reporter::finish);
+        self.note(viewed);
+        drop(self.view.take());
         match self.ending {
             OutputEnding::Nothing => {}
             OutputEnding::Recap { mut talk, terminal, mut options } => {
@@ -404,6 +463,12 @@ impl OutputScreen {
         Ok(Self { terminal, style, out_is_terminal: io::stdout().is_terminal(), one_stream: false })
     }
 
+    /// When a view opens, if there can be one: somebody has to be there, and to see all of it.
+    pub(super) fn opening(&self) -> Option<ViewOpening> {
+        let is_for_people = self.terminal.is_some() && self.out_is_terminal && !self.style.ci;
+        (is_for_people && hands::are_there()).then_some(ViewOpening::OnKey)
+    }
+
     /// Where data goes. A terminal that shows both streams has one owner, or lines would tear.
     pub(super) fn out(&self) -> Box<dyn Write + Send> {
         match &self.terminal {
@@ -432,6 +497,13 @@ impl OutputScreen {
     fn out_is_data(&self) -> bool {
         !self.out_is_terminal && !self.style.ci
     }
+}
+
+/// There is nobody to show a view to.
+pub(super) fn no_view() -> CliError {
+    Diagnostic::bare("--view needs a terminal")
+        .help("stdin, stdout and stderr must be one, outside CI, and --format be auto or fold")
+        .into()
 }
 
 /// How a recap is laid out for a screen.

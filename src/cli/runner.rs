@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
+use crate::cli::hands::TtyHands;
 use crate::cli::journal::Recording;
 use crate::cli::output::{OutputContent, Outputs, ReportEnd};
 use crate::cli::prompt::{PromptTerminal, Prompter};
 use crate::cli::questions::{self, Answers};
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::PreparedSecrets;
-use crate::cli::{journal, new_keys, secrets, signals, snippet, suspend};
-use crate::engine::{self, Delivery, FromUser, RunInput, Stop, StopReceiver, plan::Plan};
+use crate::cli::{journal, leaving, new_keys, secrets, signals, snippet, suspend};
+use crate::engine::{self, Delivery, FromUser, RunInput, Stop, StopReceiver, StopSender, plan::Plan};
 use crate::event::ledger::Ledger;
 use crate::model::count::counted;
 use crate::model::outcome::ExitCode;
@@ -74,11 +75,12 @@ pub(super) fn run_with(
 }
 
 /// Turns the process's signals into requests to stop: whoever has something to clean up does so first.
-pub(super) fn listen() -> Result<StopReceiver, CliError> {
+pub(super) fn listen() -> Result<(StopSender, StopReceiver), CliError> {
     let (stop, stopping) = engine::stop_channel();
-    signals::listen(move |reason| stop.request(reason))
+    let asked = stop.clone();
+    signals::listen(move |reason| asked.request(reason))
         .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
-    Ok(stopping)
+    Ok((stop, stopping))
 }
 
 /// Carries a plan out on the current runtime.
@@ -86,7 +88,7 @@ pub(super) async fn carry_out(
     plan: Plan,
     outputs: Outputs,
     given: impl Into<RunGiven>,
-    stopping: StopReceiver,
+    (stop, stopping): (StopSender, StopReceiver),
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
     let given = given.into();
@@ -99,7 +101,12 @@ pub(super) async fn carry_out(
         suspend::listen(terminal)
             .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
     }
-    execute(plan, Transports::new(connector), &redactor, outputs, given, stopping, recording).await
+    let outputs = outputs.with_view(|| Box::new(TtyHands::new(Some(stop), stopping.clone())));
+    let result =
+        execute(plan, Transports::new(connector), &redactor, outputs, given, stopping, recording).await;
+    // Readers that nobody waits for any more may have a terminal in another mode.
+    leaving::lay_down();
+    result
 }
 
 /// Carries a plan out whose hosts can be reached without another question.

@@ -58,7 +58,7 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     let plan = plan(args, command.as_deref().unwrap_or_default())?;
     let command = command.map(Bytes::from);
     runtime()?.block_on_then_leave(async {
-        let mut stopping = runner::listen()?;
+        let (_, mut stopping) = runner::listen()?;
         let (plan, ready) = runner::prepare(plan, &mut PromptTerminal).await?;
         let Some(planned) = plan.hosts.first() else { return Err(CliError::input("no hosts selected")) };
         open(&ready, &planned.endpoint, command, &mut stopping).await

@@ -4,15 +4,18 @@ use std::io;
 
 use crate::cli::args::{Color, ReportOf, ShowArgs};
 use crate::cli::error::{CliError, talk};
-use crate::cli::files;
 use crate::cli::output::{OutputScreen, recap_options};
 use crate::cli::print::print;
 use crate::cli::recorded::RecordedRun;
+use crate::cli::{files, follow};
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
 use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Lines, Reporter, recap};
 
 pub(super) fn run(args: &ShowArgs, color: Color) -> Result<ExitCode, CliError> {
+    if args.follow || args.view {
+        return follow::run(args, color);
+    }
     let recorded = RecordedRun::open(&args.run)?;
     let screen = OutputScreen::find(color)?;
     let (layout, style) = (Layout::Prefixed, screen.style);

@@ -21,6 +21,8 @@ pub(super) struct Changed<T: AsFd> {
 pub(super) enum TtyKeeper {
     /// Whoever changed it: it hears of that.
     Itself,
+    /// The same, and it may show another screen than that of the shell.
+    View,
     /// Nobody but the process's end: whoever changed it waits for a key.
     Nobody,
 }
@@ -39,9 +41,15 @@ impl<T: AsFd> Changed<T> {
         changed.special_codes[SpecialCodeIndex::VMIN] = 1;
         changed.special_codes[SpecialCodeIndex::VTIME] = 0;
         let own = File::from(terminal.as_fd().try_clone_to_owned()?);
-        let (first, now, kept) = (before.clone(), changed.clone(), keeper == TtyKeeper::Itself);
+        let (first, now) = (before.clone(), changed.clone());
+        let (kept, viewed) = match keeper {
+            TtyKeeper::Itself => (true, false),
+            TtyKeeper::View => (true, true),
+            TtyKeeper::Nobody => (false, false),
+        };
         // Before it is changed: there is no moment at which it could be left so.
-        let _looked_after = leaving::look_after(Thing::Terminal { terminal: own, before: first, now, kept })?;
+        let _looked_after =
+            leaving::look_after(Thing::Terminal { terminal: own, before: first, now, kept, viewed })?;
         tcsetattr(&terminal, when, &changed)?;
         Ok(Self { terminal, before, _looked_after })
     }
@@ -49,7 +57,10 @@ impl<T: AsFd> Changed<T> {
 
 impl<T: AsFd> Drop for Changed<T> {
     fn drop(&mut self) {
-        // A terminal that is gone needs no restoring.
+        // In the background it has its modes back already, and is someone else's; one that is gone needs none.
+        if leaving::is_in_background(&self.terminal) {
+            return;
+        }
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.before);
     }
 }

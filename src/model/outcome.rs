@@ -414,6 +414,8 @@ words! {
     /// Why a run is being stopped. Ordered by urgency: a later, more urgent reason replaces an earlier one.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     CancelReason(|_| CancelReason::Terminate) {
+        /// The user cancelled one host, and not the run.
+        User = "user",
         /// SIGHUP: the terminal went away.
         Hangup = "hangup",
         /// SIGTERM.
@@ -429,7 +431,7 @@ impl CancelReason {
         match self {
             Self::Hangup => ExitCode::Hangup,
             Self::Terminate => ExitCode::Terminated,
-            Self::Interrupt => ExitCode::Interrupted,
+            Self::User | Self::Interrupt => ExitCode::Interrupted,
         }
     }
 }

@@ -43,12 +43,12 @@ impl Row {
     }
 
     /// How many hosts have ended, as a bar behind a text where the window has room for it.
-    pub(super) fn totals(text: String, ended: u64, hosts: u64, room: bool) -> Self {
+    pub(super) fn totals(text: String, ended: u64, hosts: u64, room: bool, hint: &str) -> Self {
         let bar = ProgressBar::hidden();
         bar.set_length(hosts);
         bar.set_position(ended);
         bar.set_message(text);
-        let template = if room { format!("{{msg}}  [{{bar:{BAR}}}]") } else { "{wide_msg}".to_owned() };
+        let template = if room { format!("{{msg}}  [{{bar:{BAR}}}]{hint}") } else { "{wide_msg}".to_owned() };
         Self { bar, template }
     }
 
@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn totals_have_a_bar_where_there_is_room() {
-        let totals = |room| frame(&[Row::totals("running 3 / 4".into(), 1, 4, room)], 60);
-        assert_eq!(totals(true), ["running 3 / 4  [======                  ]"]);
+        let totals = |room| frame(&[Row::totals("running 3 / 4".into(), 1, 4, room, "  v: view")], 60);
+        assert_eq!(totals(true), ["running 3 / 4  [======                  ]  v: view"]);
         assert_eq!(totals(false), ["running 3 / 4"]);
     }
 

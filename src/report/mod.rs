@@ -13,6 +13,7 @@
 //! | [`FactSheets`] | the tables of `fan facts` |
 //! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
+//! | [`LiveView`] over a [`Terminal`] | the whole screen, with keys |
 //! | [`Jsonl`] | every event as one JSON object, for programs |
 //! | [`Annotations`] | failed hosts, for GitHub's runner |
 //! | [`PerHost`] | what each host wrote, for files of its own |
@@ -48,6 +49,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod verbose;
+mod view;
 pub(crate) mod words;
 
 pub use crate::event::line::read;
@@ -66,4 +68,5 @@ pub use crate::report::rows::{Rows, RowsShape};
 pub use crate::report::style::Style;
 pub use crate::report::terminal::{Size, Terminal, Window};
 pub use crate::report::verbose::Verbose;
+pub use crate::report::view::{Hands, LiveView, ViewKey, ViewOpening, parse_keys};
 pub use crate::report::words::failure_lines;

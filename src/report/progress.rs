@@ -52,6 +52,8 @@ pub struct Progress {
     questions: usize,
     /// All files that are under way, as one transfer.
     moving: Option<Transfer>,
+    /// What the totals say besides, where there is room.
+    hint: &'static str,
 }
 
 /// What a host is doing.
@@ -144,7 +146,14 @@ impl Progress {
             order: BTreeMap::new(),
             questions: 0,
             moving: None,
+            hint: "",
         }
+    }
+
+    /// The same with a hint behind the totals.
+    #[must_use]
+    pub fn hinting(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
     }
 
     fn take_in(&mut self, fact: &Fact) {
@@ -357,8 +366,9 @@ impl Progress {
         let moved = self.moving.as_ref().map(|moving| format!(" · {}", moving.text()));
         let text = format!("{} / {}{}", parts.join(" · "), self.hosts, moved.unwrap_or_default());
         let room = width(&text) + Row::BAR_CELLS <= columns;
+        let hint = if width(&text) + Row::BAR_CELLS + self.hint.len() <= columns { self.hint } else { "" };
         let count = |count| u64::try_from(count).unwrap_or(u64::MAX);
-        Row::totals(text, count(ended), count(self.hosts), room)
+        Row::totals(text, count(ended), count(self.hosts), room, hint)
     }
 }
 

@@ -103,6 +103,8 @@ struct RecapPage<'a> {
 
 /// Hosts that ended in one way, for one reason.
 pub(crate) struct Paragraph<'a> {
+    /// How they ended; none without a final record.
+    pub(crate) status: Option<Status>,
     /// Their names.
     pub(crate) hosts: Vec<&'a str>,
     /// Step and message; of several hosts without what only one of them has. Unclean.
@@ -294,6 +296,7 @@ impl<'a> RecapPage<'a> {
         };
         let hint = if one_text { first.and_then(|failure| failure.hint.clone()) } else { key.hint };
         Paragraph {
+            status: key.status,
             hosts: records.iter().map(|record| record.host.as_str()).collect(),
             what: format!("{}{prefix}{what}", step_label(&self.recap.tasks, key.step)),
             hint,

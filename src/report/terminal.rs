@@ -8,6 +8,7 @@
 //! It asks for its window before each movement instead of waiting for SIGWINCH: what counts is how wide the
 //! window is when the cursor moves, and a signal may come after that.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,13 +54,43 @@ struct Screen {
     drawn: Vec<usize>,
     /// The process is about to be stopped, or is.
     suspended: bool,
+    /// What lines wait for while something else has the whole screen.
+    view: Option<ViewScreen>,
+    /// How often the whole screen was taken: what was painted before is not there any more.
+    taken: u64,
 }
+
+/// Lines that are written while something else has the screen: they come when it is left.
+#[derive(Default)]
+struct ViewScreen {
+    held: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Lines that had to go.
+    dropped: usize,
+}
+
+impl ViewScreen {
+    fn hold(&mut self, data: &[u8]) {
+        self.bytes += data.len();
+        self.held.push_back(data.to_vec());
+        while self.bytes > DroppingWriter::LIMIT {
+            let Some(first) = self.held.pop_front() else { break };
+            self.bytes -= first.len();
+            self.dropped += first.iter().filter(|&&byte| byte == b'\n').count();
+        }
+    }
+}
+
+/// Takes the whole screen, and gives it back with the lines that were there.
+const TAKE: &[u8] = b"\x1b[?1049h\x1b[?25l";
+const GIVE_BACK: &[u8] = b"\x1b[?25h\x1b[?1049l";
 
 impl Terminal {
     /// A terminal behind a queue, which nothing else writes to from now on; `look` tells what it is now.
     pub fn new(queue: DroppingWriter, look: impl Fn() -> Window + Send + 'static) -> Self {
         let look = Box::new(look);
-        let screen = Screen { queue, look, bars: Vec::new(), drawn: Vec::new(), suspended: false };
+        let (bars, drawn) = (Vec::new(), Vec::new());
+        let screen = Screen { queue, look, bars, drawn, suspended: false, view: None, taken: 0 };
         Self { screen: Arc::new(Mutex::new(screen)) }
     }
 
@@ -73,7 +104,7 @@ impl Terminal {
     /// A terminal that is behind is left alone: lines matter more than bars.
     pub fn show(&self, mut lines: Vec<String>) {
         let mut screen = self.lock();
-        if screen.suspended || screen.queue.pending() > TOO_MUCH {
+        if screen.suspended || screen.view.is_some() || screen.queue.pending() > TOO_MUCH {
             return;
         }
         let window = (screen.look)();
@@ -97,6 +128,49 @@ impl Terminal {
         screen.queue.control(update.as_bytes());
     }
 
+    /// Takes the whole screen. Lines are held until it is given back.
+    pub fn open_view(&self) {
+        let mut screen = self.lock();
+        if screen.view.is_none() {
+            screen.bars.clear();
+            screen.clear();
+            screen.view = Some(ViewScreen::default());
+            screen.take();
+        }
+    }
+
+    /// Gives the screen back, with the lines that came meanwhile.
+    pub fn close_view(&self) {
+        let mut guard = self.lock();
+        let screen = &mut *guard;
+        let Some(ViewScreen { held, dropped, .. }) = screen.view.take() else { return };
+        if !screen.suspended {
+            screen.queue.control(GIVE_BACK);
+        }
+        if dropped > 0 {
+            let note = format!("fan: {dropped} lines that came during the view are left out\n");
+            screen.queue.lines_between(b"", note.as_bytes(), b"");
+        }
+        for lines in held {
+            screen.queue.lines_between(b"", &lines, b"");
+        }
+    }
+
+    /// Paints on the screen that was taken; false when it was not, as the terminal is behind or someone else's.
+    pub fn paint_view(&self, update: &str) -> bool {
+        let screen = self.lock();
+        let is_free = screen.view.is_some() && !screen.suspended && screen.queue.pending() <= TOO_MUCH;
+        if is_free {
+            screen.queue.control(update.as_bytes());
+        }
+        is_free
+    }
+
+    /// Counts how often the whole screen was taken: what was painted on an earlier one is gone.
+    pub fn view_number(&self) -> u64 {
+        self.lock().taken
+    }
+
     /// Takes the bars away.
     pub fn hide(&self) {
         let mut screen = self.lock();
@@ -115,6 +189,9 @@ impl Terminal {
         let mut screen = self.lock();
         screen.suspended = true;
         screen.clear();
+        if screen.view.is_some() {
+            screen.queue.control(GIVE_BACK);
+        }
         screen.queue.settle(patience);
     }
 
@@ -123,11 +200,15 @@ impl Terminal {
         let mut screen = self.lock();
         screen.suspended = false;
         screen.drawn.clear();
+        if screen.view.is_some() {
+            screen.take();
+        }
     }
 
     /// Takes the bars away and waits for the terminal to take everything, `patience` at most; nothing can
     /// be written after that. Returns whether it did.
     pub fn finish(&self, patience: Duration) -> bool {
+        self.close_view();
         self.hide();
         self.lock().queue.finish(patience)
     }
@@ -162,6 +243,14 @@ impl Screen {
         format!("\x1b[{}A\r", drawn.into_iter().map(rows_of).sum::<usize>())
     }
 
+    /// Takes the whole screen, if it is ours.
+    fn take(&mut self) {
+        self.taken += 1;
+        if (self.look)().ours {
+            self.queue.control(TAKE);
+        }
+    }
+
     fn erase(&mut self, window: Window) -> String {
         let movement = self.up_to_first_bar(window);
         if movement.is_empty() { movement } else { movement + "\x1b[J" }
@@ -180,6 +269,10 @@ impl Write for Terminal {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let mut guard = self.lock();
         let screen = &mut *guard;
+        if let Some(view) = &mut screen.view {
+            view.hold(data);
+            return Ok(data.len());
+        }
         if screen.bars.is_empty() && screen.drawn.is_empty() {
             screen.queue.write_all(data)?;
             return Ok(data.len());

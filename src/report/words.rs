@@ -120,6 +120,7 @@ pub(crate) fn whole(time: Duration) -> String {
 /// What stopped the run, as its user knows it.
 pub(crate) fn reason(reason: CancelReason) -> &'static str {
     match reason {
+        CancelReason::User => "the user",
         CancelReason::Hangup => "SIGHUP",
         CancelReason::Terminate => "SIGTERM",
         CancelReason::Interrupt => "Ctrl-C",

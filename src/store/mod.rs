@@ -21,6 +21,7 @@ mod prune;
 mod recipe;
 mod record;
 mod syncer;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +32,4 @@ pub use crate::store::journal::Journal;
 pub use crate::store::prune::Keep;
 pub use crate::store::recipe::{Again, Recipe, RecipeSource, Way};
 pub use crate::store::record::{RecordEntry, RunState, Stored};
+pub use crate::store::tail::RunTail;

@@ -94,6 +94,10 @@ impl Runs {
 }
 
 impl Stored {
+    pub(super) fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
     /// Its facts, in order.
     ///
     /// # Errors

@@ -274,13 +274,17 @@ pub(in crate::cli) struct Output {
     /// Also show what selected the hosts, how each was reached, which keys were tried, and each step as it starts.
     #[arg(short, long, env = "FAN_VERBOSE", overrides_with = "verbose")]
     pub(in crate::cli) verbose: bool,
+    /// Open the live view at once: the hosts in a list, with keys. On a terminal, v opens it at any time.
+    #[arg(long, env = "FAN_VIEW")]
+    pub(in crate::cli) view: bool,
 }
 
 impl Output {
     /// Lets a later command line say it anew, as far as it says anything: how output looks, where it is kept, which
     /// reports there are.
     pub(in crate::cli) fn renewed(&mut self, now: &Self) {
-        let Self { format, fold, quiet, outdir, report, no_prefix, verbose } = now;
+        let Self { format, fold, quiet, outdir, report, no_prefix, verbose, view } = now;
+        self.view = *view;
         if *format != OutputFormat::Auto || *fold || *quiet || *no_prefix || *verbose {
             (self.format, self.fold, self.quiet) = (*format, *fold, *quiet);
             (self.no_prefix, self.verbose) = (*no_prefix, *verbose);

@@ -163,6 +163,12 @@ pub(in crate::cli) struct ShowArgs {
     /// Show output grouped, with the hosts that differ as a diff to the majority.
     #[arg(long)]
     pub(in crate::cli) diff: bool,
+    /// Show a run that is in progress, of any terminal, as it goes on; ends when it ends, with its exit code.
+    #[arg(long)]
+    pub(in crate::cli) follow: bool,
+    /// Show it in the live view: the hosts in a list, with keys.
+    #[arg(long)]
+    pub(in crate::cli) view: bool,
 }
 
 #[derive(Debug, Args)]

@@ -70,7 +70,7 @@ pub(super) async fn take<C: Connector>(
     let mut stop = tools.stop.clone();
     let session = match session {
         Some(session) => session,
-        None => match connecting::connect(&tools.connector, keeper, sink.as_ref(), &mut stop).await {
+        None => match connecting::connect(&*tools.connector, keeper, sink.as_ref(), &mut stop).await {
             Ok(session) => Arc::new(session),
             Err(error) => {
                 let failure = match error {

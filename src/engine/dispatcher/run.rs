@@ -31,6 +31,7 @@ use crate::engine::walk::halt::TaskEnd;
 use crate::engine::walk::shared::Shared;
 use crate::engine::walk::{choose, way};
 use crate::event::{ConnectionFact, Fact, GatewayFact, HostOutcome, RunFact, SCHEMA_VERSION, TaskFact};
+use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::template::Layer;
 use crate::ssh::{Connector, Notice};
@@ -51,10 +52,17 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, u
         pool: plan.pool,
     }));
     let shared = Shared {
-        tools: Tools { connector, sink, stop: stop.clone(), questions, files: Arc::default(), input },
-        delegates: Delegates::of(&plan),
+        tools: Tools {
+            connector: Arc::new(connector),
+            sink,
+            stop: stop.clone(),
+            questions,
+            files: Arc::default(),
+            input,
+        },
+        delegates: Arc::new(Delegates::of(&plan)),
         learned: Learned::of(&plan),
-        pace: Pace::default(),
+        pace: Arc::new(Pace::default()),
         pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
     let mut dispatcher = Dispatcher::new(plan, shared);
@@ -99,6 +107,8 @@ pub(super) struct Dispatcher<C: Connector> {
     /// Sessions on their way out.
     pub(super) closing: JoinSet<()>,
     pub(super) told_stop: Stop,
+    /// How many hosts the user has cancelled, as far as that was heard.
+    heard_cancels: usize,
     /// The stop ended what a host was doing, or was to do.
     ended_early: bool,
     pub(super) agent: AgentWatch,
@@ -135,6 +145,7 @@ impl<C: Connector> Dispatcher<C> {
             at_work: HashMap::new(),
             closing: JoinSet::new(),
             told_stop: Stop::Run,
+            heard_cancels: 0,
             ended_early: false,
             agent: AgentWatch::default(),
             once,
@@ -258,6 +269,7 @@ impl<C: Connector> Dispatcher<C> {
                 // Nobody waits for those that do not begin.
                 queue.drain(..).for_each(|left| batch.leave(left.member));
             }
+            self.leave_out_cancelled(&mut queue, &batch);
             while let Some(next) = queue.front()
                 && let Ok(permit) = Arc::clone(&pool).try_acquire_owned()
             {
@@ -272,10 +284,12 @@ impl<C: Connector> Dispatcher<C> {
             if self.workers.is_empty() && queue.is_empty() {
                 break;
             }
-            let told = self.told_stop;
+            let (told, cancels) = (self.told_stop, self.heard_cancels);
+            let mut cancelled = stop.clone();
             tokio::select! {
                 biased;
                 wanted = stop.beyond(told) => self.hear_stop(wanted),
+                () = cancelled.cancelled_beyond(cancels) => {}
                 // Before the end of the hosts that it explains.
                 notice = shared.tools.connector.notice() => self.note(notice),
                 failure = loss(&mut self.lock) => self.lose_lock(failure),
@@ -304,10 +318,12 @@ impl<C: Connector> Dispatcher<C> {
         let Some(mut run) = self.hosts.take(member.host) else { return false };
         run.permit = Some(permit);
         self.hosts.set(member.host, HostState::AtWork(Arc::clone(&run.activity)));
-        let (plan, shared) = (Arc::clone(&self.plan), Arc::clone(&self.shared));
         // What the log tells of it has its name.
-        let host = self.plan.hosts.get(member.host).map(|host| host.endpoint.name.as_str());
-        let span = error_span!("host", name = host);
+        let name = self.plan.hosts.get(member.host).map(|host| &host.endpoint.name);
+        let span = error_span!("host", name = name.map(HostName::as_str));
+        let shared =
+            name.map_or_else(|| Arc::clone(&self.shared), |name| Arc::new(self.shared.of_host(name)));
+        let plan = Arc::clone(&self.plan);
         let spawned = match errand {
             Errand::Choose => self.workers.spawn(choose::decide(plan, shared, run).instrument(span)),
             Errand::Task(task) => {
@@ -320,6 +336,25 @@ impl<C: Connector> Dispatcher<C> {
         };
         self.at_work.insert(spawned.id(), *member);
         true
+    }
+
+    /// Gives hosts that the user has cancelled before they were at work, or between tasks, their final record.
+    fn leave_out_cancelled(&mut self, queue: &mut VecDeque<BatchMember>, batch: &Batch) {
+        let cancelled = self.shared.tools.stop.cancelled();
+        if cancelled.len() == self.heard_cancels {
+            return;
+        }
+        self.heard_cancels = cancelled.len();
+        let plan = Arc::clone(&self.plan);
+        let names = plan.hosts.iter().map(|host| &host.endpoint.name);
+        for (host, _) in names.enumerate().filter(|(_, name)| cancelled.contains(name)) {
+            self.leave_out(host, Some(CancelReason::User), 0);
+            // Nobody waits for it.
+            let gone = queue.iter().position(|member| member.host == host);
+            if let Some(member) = gone.and_then(|at| queue.remove(at)) {
+                batch.leave(member.member);
+            }
+        }
     }
 
     /// Tells what the transport says about gateways.

@@ -111,7 +111,7 @@ async fn connect<C: Connector>(
     place: &PlannedHost,
     tools: &Tools<C>,
 ) -> Result<Result<Arc<C::Session>, Failure>, CancelReason> {
-    match connecting::connect(&tools.connector, &place.endpoint, None, &mut tools.stop.clone()).await {
+    match connecting::connect(&*tools.connector, &place.endpoint, None, &mut tools.stop.clone()).await {
         Ok(session) => Ok(Ok(Arc::new(session))),
         Err(NotConnected::Failed(failure)) => Ok(Err(failure.about(place.endpoint.name.as_str()))),
         Err(NotConnected::Cancelled(reason)) => Err(reason),

@@ -7,10 +7,11 @@ use crate::engine::live::input::RunInput;
 use crate::engine::live::questions::QuestionSender;
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::StopReceiver;
+use crate::model::inventory::HostName;
 
 /// The way to the hosts, to the readers and to the user.
 pub(crate) struct Tools<C> {
-    pub(crate) connector: C,
+    pub(crate) connector: Arc<C>,
     pub(crate) sink: EventSink,
     pub(crate) stop: StopReceiver,
     pub(crate) questions: QuestionSender,
@@ -27,4 +28,18 @@ pub struct FromUser {
     pub questions: QuestionSender,
     /// What commands read that take the input of the run.
     pub input: Option<Arc<RunInput>>,
+}
+
+impl<C> Tools<C> {
+    /// The same for the work on one host, which may be cancelled alone.
+    pub(crate) fn of_host(&self, host: &HostName) -> Self {
+        Self {
+            connector: Arc::clone(&self.connector),
+            sink: self.sink.clone(),
+            stop: self.stop.of_host(host),
+            questions: self.questions.clone(),
+            files: Arc::clone(&self.files),
+            input: self.input.clone(),
+        }
+    }
 }

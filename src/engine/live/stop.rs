@@ -1,9 +1,11 @@
 //! How a run is told to stop, and how everyone in it hears of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Failure, Kind};
 
 /// What the user wants. Only ever grows: `Run`, then `Drain`, then `Now`.
@@ -76,28 +78,57 @@ impl Stop {
     }
 }
 
+/// What is wanted of the run, and of single hosts besides.
+#[derive(Debug)]
+struct Wishes {
+    all: Stop,
+    hosts: BTreeMap<HostName, Stop>,
+}
+
+impl Wishes {
+    /// What is wanted of a host; of the run without one.
+    fn of(&self, host: Option<&HostName>) -> Stop {
+        let own = host.and_then(|host| self.hosts.get(host)).copied();
+        own.map_or(self.all, |own| own.max(self.all))
+    }
+}
+
 /// The end that the signals pull.
 #[derive(Clone, Debug)]
-pub struct StopSender(watch::Sender<Stop>);
+pub struct StopSender(watch::Sender<Wishes>);
 
-/// The end that the run watches.
+/// The end that the run watches, or one host of it.
 #[derive(Clone, Debug)]
-pub struct StopReceiver(watch::Receiver<Stop>);
+pub struct StopReceiver {
+    wishes: watch::Receiver<Wishes>,
+    host: Option<HostName>,
+}
 
 /// A stop signal that nobody has pulled yet.
 pub fn stop_channel() -> (StopSender, StopReceiver) {
-    let (sender, receiver) = watch::channel(Stop::Run);
-    (StopSender(sender), StopReceiver(receiver))
+    let (sender, wishes) = watch::channel(Wishes { all: Stop::Run, hosts: BTreeMap::new() });
+    (StopSender(sender), StopReceiver { wishes, host: None })
+}
+
+/// What is wanted after one more request.
+fn further(stop: Stop, reason: CancelReason) -> Stop {
+    match stop {
+        Stop::Run => Stop::Drain(reason),
+        Stop::Drain(first) | Stop::Now(first) => Stop::Now(first.max(reason)),
+    }
 }
 
 impl StopSender {
     /// Asks for an orderly end; asked again, for an end at once.
     pub fn request(&self, reason: CancelReason) {
-        self.0.send_modify(|stop| {
-            *stop = match *stop {
-                Stop::Run => Stop::Drain(reason),
-                Stop::Drain(first) | Stop::Now(first) => Stop::Now(first.max(reason)),
-            }
+        self.0.send_modify(|wishes| wishes.all = further(wishes.all, reason));
+    }
+
+    /// Asks for the orderly end of one host, the others go on; asked again, for its end at once.
+    pub fn cancel(&self, host: &HostName) {
+        self.0.send_modify(|wishes| {
+            let own = wishes.hosts.entry(host.clone()).or_insert(Stop::Run);
+            *own = further(*own, CancelReason::User);
         });
     }
 }
@@ -105,13 +136,33 @@ impl StopSender {
 impl StopReceiver {
     /// What the user wants now.
     pub fn current(&self) -> Stop {
-        *self.0.borrow()
+        self.wishes.borrow().of(self.host.as_ref())
+    }
+
+    /// The same for one host: it hears of what is wanted of that one, too.
+    #[must_use]
+    pub(crate) fn of_host(&self, host: &HostName) -> Self {
+        Self { wishes: self.wishes.clone(), host: Some(host.clone()) }
+    }
+
+    /// The hosts that the user has cancelled.
+    pub(crate) fn cancelled(&self) -> Vec<HostName> {
+        self.wishes.borrow().hosts.keys().cloned().collect()
+    }
+
+    /// Resolves when more hosts are cancelled than `seen`; never when that cannot happen any more.
+    pub(crate) async fn cancelled_beyond(&mut self, seen: usize) {
+        if self.wishes.wait_for(|wishes| wishes.hosts.len() > seen).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Resolves when more is wanted than `seen`; never when that cannot happen any more.
     pub async fn beyond(&mut self, seen: Stop) -> Stop {
         // Copied out at once: the guard must not live across an await.
-        let wanted = self.0.wait_for(|stop| *stop > seen).await.map(|stop| *stop);
+        let host = self.host.clone();
+        let of = |wishes: &Wishes| wishes.of(host.as_ref());
+        let wanted = self.wishes.wait_for(|wishes| of(wishes) > seen).await.map(|wishes| of(&wishes));
         match wanted {
             Ok(stop) => stop,
             // Nobody is left who could ask.
@@ -139,6 +190,7 @@ impl StopReceiver {
 /// The failure of whatever the user's signal ended.
 pub(crate) fn interrupted(reason: CancelReason) -> Failure {
     let signal = match reason {
+        CancelReason::User => return Failure::new(Kind::Interrupted, "cancelled by the user"),
         CancelReason::Hangup => "HUP",
         CancelReason::Terminate => "TERM",
         CancelReason::Interrupt => "INT",

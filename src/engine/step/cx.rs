@@ -121,7 +121,7 @@ impl<'a, C: Connector> StepCx<'a, C> {
     async fn connect_again(&mut self) -> bool {
         let Tools { connector, sink, stop, .. } = self.tools;
         let (endpoint, mut stop) = (&self.host.endpoint, stop.clone());
-        let Ok(session) = connecting::connect(connector, endpoint, Some(sink), &mut stop).await else {
+        let Ok(session) = connecting::connect(&**connector, endpoint, Some(sink), &mut stop).await else {
             return false;
         };
         self.connection.session = Some(Arc::new(session));

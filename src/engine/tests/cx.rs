@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
-use crate::engine::host::pace::Pace;
 use crate::engine::host::result::StepResult;
 use crate::engine::host::run::{HostRun, Seen};
 use crate::engine::host::tools::Tools;
@@ -50,7 +49,8 @@ impl Bench {
         let connection =
             HostConnection { session: Some(Arc::new(connected.session)), ..HostConnection::default() };
         let activity = Arc::new(Activity::new(sink.clone()));
-        let tools = Tools { connector: fake, sink, stop, questions, files: Arc::default(), input: None };
+        let tools =
+            Tools { connector: Arc::new(fake), sink, stop, questions, files: Arc::default(), input: None };
         Self { plan, tools, deliveries, activity, connection, seen: Seen::default() }
     }
 
@@ -100,7 +100,7 @@ async fn a_start_that_is_lost_with_the_connection_is_tried_once_more() {
     assert_eq!(bench.tools.connector.tally().connects["h0"], 2);
     // Not once something was started there.
     let lost = Command::not_started(Start::Refused(Kind::ConnectionLost));
-    bench.tools.connector = bench.tools.connector.clone().runs("h0", [lost]);
+    bench.tools.connector = Arc::new((*bench.tools.connector).clone().runs("h0", [lost]));
     assert!(bench.perform(&raw("b")).await.refused);
     assert_eq!(bench.tools.connector.tally().connects["h0"], 2);
 }
@@ -111,7 +111,7 @@ async fn a_start_that_is_lost_and_no_way_back_is_refused() {
     let fake = Fake::new().runs("h0", [lost]);
     let mut bench = Bench::new(plan(1, vec![vec![]]), fake).await;
     bench.plan.hosts[0].endpoint.retries = 0;
-    bench.tools.connector = bench.tools.connector.clone().connects("h0", [Connect::Hangs]);
+    bench.tools.connector = Arc::new((*bench.tools.connector).clone().connects("h0", [Connect::Hangs]));
     let result = bench.perform(&raw("a")).await;
     assert!(result.refused && !bench.seen.started);
 }
@@ -144,9 +144,9 @@ async fn whom_steps_become_is_tried_first_also_on_a_session_that_was_open_before
     let run = HostRun { connection, ..HostRun::new(0, &tools.sink, None) };
     let shared = Shared {
         tools,
-        delegates: Delegates::of(&plan),
+        delegates: Arc::new(Delegates::of(&plan)),
         learned: Learned::of(&plan),
-        pace: Pace::default(),
+        pace: Arc::default(),
         pool: Arc::new(Semaphore::new(1)),
     };
     let (batch, once, lock) = (Arc::new(Batch::new(1)), Arc::default(), LockWatch::default());

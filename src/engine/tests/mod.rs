@@ -31,7 +31,7 @@ use crate::engine::{self, StopSender};
 use crate::event::recap::{HostRecord, Recap};
 use crate::event::{Event, Fact, HostOutcome, StepAt, StepFact, StepOutcome};
 use crate::model::endpoint::Endpoint;
-use crate::model::inventory::RoleName;
+use crate::model::inventory::{HostName, RoleName};
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::position::{Located, Position};
 use crate::model::redact::Redactor;
@@ -193,6 +193,8 @@ struct Around {
     stops: Vec<Duration>,
     /// How often the events are read. Without it they are read when the run is over.
     reads: Option<Duration>,
+    /// When the user cancels which host.
+    cancels: Vec<(Duration, HostName)>,
 }
 
 async fn run(plan: Plan, fake: Fake) -> Ran {
@@ -202,7 +204,13 @@ async fn run(plan: Plan, fake: Fake) -> Ran {
 /// Runs, and asks to stop at these milliseconds.
 async fn run_and_stop(plan: Plan, fake: Fake, stops: &[u64]) -> Ran {
     let stops = stops.iter().copied().map(ms).collect();
-    run_within(plan, fake, Around { stops, reads: None }).await
+    run_within(plan, fake, Around { stops, ..Around::default() }).await
+}
+
+/// Runs, and cancels these hosts at these milliseconds.
+async fn run_and_cancel(plan: Plan, fake: Fake, cancels: &[(u64, &str)]) -> Ran {
+    let cancels = cancels.iter().map(|(at, host)| (ms(*at), HostName::from(*host))).collect();
+    run_within(plan, fake, Around { cancels, ..Around::default() }).await
 }
 
 /// No scripted run takes this long on its paused clock.
@@ -211,7 +219,7 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
     let plan = Arc::new(plan);
     let (stop, stopping) = engine::stop_channel();
-    let user = tokio::spawn(ask(stop, around.stops));
+    let user = tokio::spawn(ask(stop, around.stops, around.cancels));
     let (sink, deliveries) = engine::channel(&Redactor::default());
     let began = Instant::now();
     let running = engine::run(Arc::clone(&plan), fake.clone(), sink, from_user(stopping));
@@ -241,8 +249,12 @@ fn from_user(stop: engine::StopReceiver) -> engine::FromUser {
     engine::FromUser { stop, questions: engine::questions().0, input: None }
 }
 
-async fn ask(stop: StopSender, stops: Vec<Duration>) {
+async fn ask(stop: StopSender, stops: Vec<Duration>, cancels: Vec<(Duration, HostName)>) {
     let began = Instant::now();
+    for (at, host) in cancels {
+        tokio::time::sleep_until(began + at).await;
+        stop.cancel(&host);
+    }
     for at in stops {
         tokio::time::sleep_until(began + at).await;
         stop.request(CancelReason::Interrupt);

@@ -231,7 +231,7 @@ async fn carry_out(case: &Case) -> Ran {
     }
     let mut stops = vec![ms(case.stop)];
     stops.extend(case.again.map(|again| ms(case.stop + again)));
-    run_within(plan, fake, Around { stops, reads: case.reads.map(ms) }).await
+    run_within(plan, fake, Around { stops, reads: case.reads.map(ms), cancels: Vec::new() }).await
 }
 
 fn bound(case: &Case) -> Duration {

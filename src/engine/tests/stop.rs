@@ -2,11 +2,11 @@
 
 use crate::engine::plan::Plan;
 use crate::engine::tests::fake::{Command, Connect, Fake, Obeys, Start};
-use crate::engine::tests::{Ran, echo, ms, plan, raw, run_and_stop};
+use crate::engine::tests::{Ran, echo, ms, plan, raw, run_and_cancel, run_and_stop};
 use crate::event::{Fact, RunFact};
 use crate::model::outcome::{CancelReason, ExitCode, Kind, Status, StepStatus};
 use crate::model::settings::TimeLimit;
-use crate::model::task::Step;
+use crate::model::task::{Step, Strategy};
 use crate::ssh::Signal;
 use crate::ssh::error::Retry;
 
@@ -171,4 +171,43 @@ async fn a_deadlines_ladder_goes_on_when_the_user_asks_too() {
     assert_eq!((ran.statuses(), ran.kind("h0")), (vec![Status::Failed], Some(Kind::Timeout)));
     assert_eq!(signals(&ran), [Signal::Term, Signal::Kill], "it is not asked twice");
     assert!(ran.took < ms(7_500), "{:?}", ran.took);
+}
+
+/// At work, waiting for its turn, and waiting for others between steps: the others go on, and nobody waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_host_is_cancelled_alone() {
+    let fake = Fake::new()
+        .runs("h0", [Command::runs()])
+        .runs("h1", [Command::runs().exit(5_000, 0), Command::exits(0, 0)])
+        .runs("h3", [Command::exits(0, 0), Command::exits(0, 0)]);
+    let mut cancelled = plan(4, vec![vec![raw("a"), raw("b")], vec![echo("end")]]);
+    cancelled.tasks[0].strategy = Strategy::Linear;
+    let cancelled = Plan { pool: 2, ..cancelled };
+    let ran = run_and_cancel(cancelled, fake, &[(500, "h2"), (1_000, "h0"), (1_600, "nobody")]).await;
+    assert_eq!(ran.statuses(), [Status::Cancelled, Status::Ok, Status::Cancelled, Status::Ok]);
+    for (host, started) in [("h0", true), ("h2", false)] {
+        assert!(ran.failure(host).message().starts_with("cancelled by the user"), "{:?}", ran.failure(host));
+        assert_eq!((ran.kind(host), ran.host(host).started), (Some(Kind::Interrupted), started), "{host}");
+    }
+    assert_eq!((requests(&ran), ran.recap.cancelled), (vec![], None));
+    assert_eq!(signals(&ran), [Signal::Term]);
+    assert_eq!(ran.recap.exit_code(), ExitCode::Failed);
+    // Asked once more, it ends at once.
+    let fake = Fake::new().runs("h0", [Command::runs().obeys(Obeys::Nothing)]);
+    let twice = run_and_cancel(plan(1, vec![vec![raw("a")]]), fake, &[(1_000, "h0"), (1_200, "h0")]).await;
+    assert_eq!(
+        (twice.statuses(), twice.took < ms(3_000)),
+        (vec![Status::Cancelled], true),
+        "{:?}",
+        twice.took
+    );
+}
+
+/// What one host does for all goes to the next one, and what it has begun is not done twice.
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_host_gives_back_what_it_was_to_do_for_all() {
+    let once = Step { run_once: true, ..raw("a") };
+    let fake = Fake::new().connects("h0", [Connect::Hangs]).runs("h1", [Command::exits(0, 0)]);
+    let ran = run_and_cancel(plan(2, vec![vec![once]]), fake, &[(1_000, "h0")]).await;
+    assert_eq!(ran.statuses(), [Status::Cancelled, Status::Ok]);
 }

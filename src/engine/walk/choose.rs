@@ -60,7 +60,7 @@ async fn look<C: Connector>(
 ) -> Result<Facts, (Status, Failure)> {
     let Tools { connector, sink, stop, .. } = tools;
     let stop = &mut stop.clone();
-    let connected = connecting::connect(connector, &planned.endpoint, Some(sink), stop).await;
+    let connected = connecting::connect(&**connector, &planned.endpoint, Some(sink), stop).await;
     let session = connected.map(Arc::new).map_err(|not| match not {
         NotConnected::Failed(failure) if failure.kind == Kind::Internal => (Status::Failed, failure),
         NotConnected::Failed(failure) => (Status::Unreachable, failure),

@@ -8,6 +8,7 @@ use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
 use crate::engine::host::tools::Tools;
+use crate::model::inventory::HostName;
 use crate::ssh::Connector;
 
 /// What all workers of a run share.
@@ -15,11 +16,24 @@ pub(crate) struct Shared<C: Connector> {
     /// What their steps may use, too.
     pub(crate) tools: Tools<C>,
     /// Hosts that steps of others are done on.
-    pub(crate) delegates: Delegates<C::Session>,
+    pub(crate) delegates: Arc<Delegates<C::Session>>,
     /// What hosts know, for others.
     pub(crate) learned: Learned,
     /// What the user says about each step.
-    pub(crate) pace: Pace,
+    pub(crate) pace: Arc<Pace>,
     /// Places for hosts at work.
     pub(crate) pool: Arc<Semaphore>,
+}
+
+impl<C: Connector> Shared<C> {
+    /// The same for the worker of one host, which may be cancelled alone.
+    pub(crate) fn of_host(&self, host: &HostName) -> Self {
+        Self {
+            tools: self.tools.of_host(host),
+            delegates: Arc::clone(&self.delegates),
+            learned: self.learned.clone(),
+            pace: Arc::clone(&self.pace),
+            pool: Arc::clone(&self.pool),
+        }
+    }
 }

@@ -166,7 +166,7 @@ impl<'a, C: Connector> Worker<'a, C> {
         if self.run.connection.session.is_none() {
             let Tools { connector, sink, stop, .. } = &self.shared.tools;
             let (endpoint, mut stop) = (&self.planned.endpoint, stop.clone());
-            match connecting::connect(connector, endpoint, Some(sink), &mut stop).await {
+            match connecting::connect(&**connector, endpoint, Some(sink), &mut stop).await {
                 Ok(session) => self.run.connection.session = Some(Arc::new(session)),
                 Err(NotConnected::Failed(failure)) => {
                     // Earlier steps may have run commands elsewhere (`local`), but none on this host.

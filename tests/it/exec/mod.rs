@@ -14,3 +14,4 @@ mod stop;
 mod stopping;
 mod sudo;
 mod terminal;
+mod view;

@@ -110,6 +110,51 @@ async fn every_kind_is_read_by_other_programs() {
     assert_eq!(left.len(), KINDS.len() + 2, "{left:?}");
 }
 
+/// However long a run was, no number stands twice at the axis; colours are explained, and red is for what went wrong.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_page_of_runs_of_all_lengths() {
+    for (ms, marks) in [
+        (0, "0 ms"),
+        (3, "0 ms|1 ms|2 ms|3 ms"),
+        (300, "0 ms|50 ms|100 ms|150 ms|200 ms|250 ms|300 ms"),
+        (1_500, "0.0 s|0.5 s|1.0 s|1.5 s"),
+        (61_000, "0 s|15 s|30 s|45 s|60 s"),
+        (7_500_000, "0 m|30 m|60 m|90 m|120 m"),
+    ] {
+        let step = r#""action":"run","title":"x","position":{"file":"t.yaml","line":1,"column":1}"#;
+        let lines = [
+            format!(
+                r#"{{"at_ms":0,"event":"run_started","schema":1,"run":"01J","title":"t","started_at":"2026-01-02T03:04:05Z","hosts":["web1","web2"],"tasks":[{{"name":"t","steps":[{{{step}}}],"hosts":[0,1]}}],"pool":8}}"#
+            ),
+            r#"{"at_ms":0,"event":"step_started","host":"web1","task":0,"step":0}"#.to_owned(),
+            format!(
+                r#"{{"at_ms":{ms},"event":"step_finished","host":"web1","task":0,"step":0,"outcome":{{"status":"changed","elapsed_ms":{ms}}}}}"#
+            ),
+            format!(
+                r#"{{"at_ms":{ms},"event":"host_finished","host":"web1","outcome":{{"status":"ok","started":true}}}}"#
+            ),
+            format!(
+                r#"{{"at_ms":{ms},"event":"host_finished","host":"web2","outcome":{{"status":"skipped","failure":{{"kind":"dependency","message":"not begun: 1 of 2 hosts failed"}},"started":false}}}}"#
+            ),
+            format!(r#"{{"at_ms":{ms},"event":"run_finished"}}"#),
+        ];
+        let fan = Fan::new().file("run.jsonl", lines.join("\n") + "\n");
+        let ran = fan.run(["report", "run.jsonl", "report.html"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        let page = browsed(&fan.work().join("report.html"));
+        let (_, axis) = page.split_once("class=\"row axis\"").unwrap();
+        let (axis, rest) = axis.split_once("</div>").unwrap();
+        let shown: Vec<&str> =
+            axis.split("</span>").filter_map(|part| Some(part.rsplit_once('>')?.1)).collect();
+        let shown: Vec<&str> = shown.into_iter().filter(|text| !text.is_empty()).collect();
+        assert_eq!(shown.join("|"), marks, "{axis}");
+        assert!(rest.contains("</button>") && page.contains("<article class=\"skipped\">"), "{page}");
+        let (_, legend) = page.split_once("id=\"legend\"").unwrap();
+        assert!(legend.contains("class=\"key changed\"") && !legend.contains("key failed"), "{page}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_in_a_browser() {

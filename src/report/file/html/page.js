@@ -15,6 +15,19 @@ const make = (tag, name, text) => {
 const seconds = (ms) => ms < 60000 ? (ms / 1000).toFixed(1) + "s"
   : Math.floor(ms / 60000) + "m" + String(Math.floor(ms / 1000) % 60).padStart(2, "0") + "s";
 
+// The marks of the time axis: round numbers, each with its place from 0 to 1 and a text that no other has.
+const UNITS = [[1, "ms"], [1000, "s"], [60000, "m"], [3600000, "h"]];
+const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1.5e4, 3e4, 6e4, 1.2e5, 3e5, 6e5, 9e5, 1.8e6, 3.6e6, 7.2e6, 1.44e7, 4.32e7];
+const marks = (elapsed, most) => {
+  let step = STEPS.find((step) => elapsed / step <= most) || 8.64e7;
+  while (elapsed / step > most) step *= 2;
+  const [unit, word] = [...UNITS].reverse().find(([unit]) => step % unit === 0);
+  const all = [];
+  const name = (at) => step < 1000 && elapsed >= 1000 ? (at / 1000).toFixed(1) + " s" : at / unit + " " + word;
+  for (let at = 0; at <= elapsed; at += step) all.push({ at: elapsed ? at / elapsed : 0, text: name(at) });
+  return all;
+};
+
 // Cells of a host: step, status, beginning, length, what was said.
 const cells = (host) => {
   const list = [];
@@ -199,7 +212,11 @@ const show = (query) => {
   }
   const axis = make("div", "row axis");
   const ticks = make("span");
-  for (const part of [0, 1, 2, 3, 4]) ticks.append(make("span", "", seconds(data.elapsed * part / 4)));
+  for (const { at: place, text } of marks(data.elapsed, innerWidth < 600 ? 2 : 6)) {
+    const tick = make("span", place > 0.9 ? "last" : place > 0 ? "inner" : "", text);
+    tick.style.setProperty("left", place * 100 + "%");
+    ticks.append(tick);
+  }
   axis.append(make("b", "", ""), ticks);
   at("timeline").replaceChildren(axis, rows);
   at("details").replaceChildren();
@@ -240,6 +257,13 @@ at("search").addEventListener("input", (event) => {
   clearTimeout(timer);
   timer = setTimeout(() => show(event.target.value.trim().toLowerCase()), 150);
 });
+// What the colours mean, of those that there are.
+const used = new Set(data.hosts.flatMap((host) => cells(host).map((cell) => cell.status)));
+for (const word of [...(data.hosts.some((host) => host[2]) ? ["connecting"] : []), ...data.words.filter((word) => used.has(word))]) {
+  const key = make("span", "key " + word);
+  key.append(make("i"), make("span", "", word));
+  at("legend").append(key);
+}
 at("app").hidden = false;
 show("");
 document.documentElement.dataset.ready = "yes";

@@ -101,6 +101,7 @@ fn failed(record: &Record) -> Vec<Value> {
                 1 => names,
                 count => format!("{names} ({count})"),
             },
+            word => failure.status.map_or("unfinished", Status::as_str),
             what => clean_lines(&failure.what),
             tail => tail(&failure.tail),
             besides => failure.besides.iter().map(beside).collect::<Vec<_>>(),
@@ -116,6 +117,7 @@ fn host(host: &HostRecord) -> Value {
         word => host_word(host),
         steps => format!("{}/{}", host.steps_done, host.steps_total),
         changed => host.changed,
-        time => duration(host.elapsed),
+        // One that was never begun took none.
+        time => if host.elapsed.is_zero() { String::new() } else { duration(host.elapsed) },
     }
 }
