@@ -223,6 +223,9 @@ pub(super) struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
+    /// Inventory file, for its default targets; by default searched for from the current folder upward.
+    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
+    pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
 }

@@ -29,7 +29,7 @@ use crate::model::secret::{SecretSource, Secrets};
 use crate::model::settings::{GatewaySetting, HostKeyPolicy, Origin, Settings, Sourced, TimeLimit};
 use crate::model::shard::Shard;
 use crate::model::task::{Share, TaskFile};
-use crate::model::template::{Builtins, Templates};
+use crate::model::template::{Builtins, Layer, Templates};
 use crate::model::{name, range, target};
 use crate::ssh::keys::{DEFAULT_IDENTITIES, Keyring, holds_key};
 
@@ -179,6 +179,39 @@ pub(super) fn lists(args: &SelectionArgs) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     lists.retain(|list| seen.insert(list.clone()));
     lists
+}
+
+/// Selects as [`select`] does, and the inventory's default targets when the user named none; that is told.
+pub(super) fn select_or_default(
+    inventory: &mut Inventory,
+    args: &SelectionArgs,
+) -> Result<Option<Vec<usize>>, CliError> {
+    let named_none = args.roles.is_empty() && args.hosts.is_empty() && args.hosts_file.is_empty();
+    let Some(first) = inventory.default_targets.first().filter(|_| named_none) else {
+        return select(inventory, args);
+    };
+    let at = first.position.clone();
+    read_lists(inventory, args)?;
+    let targets = texts_of_defaults(inventory);
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    let found = selected(inventory, &targets, args).map(|found| in_shard(inventory, found, args))?;
+    talk(&format!("no -R or -H: {} ({}:{} default_targets)", targets.join(","), at.file, at.line));
+    Ok(Some(found))
+}
+
+/// The hosts that the inventory names for whoever names none; none when it does not.
+pub(super) fn default_targets(inventory: &mut Inventory, max_hosts: usize) -> Result<Vec<usize>, CliError> {
+    let targets = texts_of_defaults(inventory);
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    let found = target::select_within(inventory, &targets, &[], max_hosts);
+    found.map_err(|errors| CliError::Input(errors.into_iter().map(Diagnostic::from).collect()))
+}
+
+fn texts_of_defaults(inventory: &Inventory) -> Vec<String> {
+    inventory.default_targets.iter().map(|target| target.value.clone()).collect()
 }
 
 /// Selects as [`select`] does, and all hosts when the user named none.
@@ -553,6 +586,7 @@ impl Common {
         Request {
             run: Arc::from(clock::run_id()),
             title: self.title,
+            groups: Layer::default(),
             started_at,
             operator: operator(inventory),
             settings: self.settings,

@@ -35,7 +35,7 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     }
     let shape = args.shape.shape(execution.output.fold.then_some(range::fold));
     let mut inventory = context::inventory(&args.selection.source)?;
-    let selected = context::select(&mut inventory, &args.selection)?;
+    let selected = context::select_or_default(&mut inventory, &args.selection)?;
     let selected = selected.ok_or_else(|| match habits::instead_of_hosts(args, &inventory) {
         Some(meant) => Diagnostic::bare("no hosts selected").help(meant).into(),
         None => context::no_hosts(&inventory),

@@ -1,6 +1,6 @@
 //! `fan hosts`: the selected hosts, and where each setting came from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::{Display, Write};
 
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::cli::print::print;
 use crate::cli::{context, snippet};
 use crate::engine::planner::SshConfigSource;
 use crate::model::duration;
-use crate::model::inventory::{Inventory, ResolvedHost};
+use crate::model::inventory::{HostName, Inventory, ResolvedHost};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Position};
 use crate::model::redact::Redactor;
@@ -30,13 +30,14 @@ pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     context::ask_for_sudo(&mut settings, &args.sudo_password);
     // Names need no settings.
     let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
+    let defaults = DefaultTargets::of(&mut inventory, args.selection.max_hosts)?;
     let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);
     let text = if args.list {
         hosts.iter().map(|shown| format!("{}\n", shown.host.name)).collect()
     } else if args.json {
-        format!("{:#}\n", Value::Array(hosts.iter().map(describe).collect()))
+        format!("{:#}\n", Value::Array(hosts.iter().map(|host| describe(host, &defaults)).collect()))
     } else {
-        hosts.iter().map(show).collect()
+        hosts.iter().map(|host| show(host, &defaults)).collect()
     };
     // What was encrypted in the inventory stays hidden.
     print(&Redactor::new(&inventory.hidden).redact(&text))?;
@@ -49,6 +50,27 @@ struct ShownHost {
     host: ResolvedHost,
     /// Where each variable was written.
     places: HashMap<String, Position>,
+}
+
+/// The hosts that tasks and commands run on which name none, and where the inventory says so.
+struct DefaultTargets {
+    hosts: HashSet<HostName>,
+    origin: String,
+}
+
+impl DefaultTargets {
+    fn of(inventory: &mut Inventory, max_hosts: usize) -> Result<Self, CliError> {
+        let found = context::default_targets(inventory, max_hosts)?;
+        let names = found.iter().filter_map(|&at| inventory.hosts.get(at)).map(|host| host.name.clone());
+        let first = inventory.default_targets.first().map(|target| &target.position);
+        let origin = first.map(|at| format!("{}:{}", at.file, at.line)).unwrap_or_default();
+        Ok(Self { hosts: names.collect(), origin })
+    }
+
+    /// Where it is said that a host is one of them.
+    fn origin(&self, host: &ResolvedHost) -> Option<&str> {
+        self.hosts.contains(&host.name).then_some(self.origin.as_str())
+    }
 }
 
 /// The hosts with all layers of their settings, and what makes some of them unusable. Warnings are told.
@@ -196,7 +218,7 @@ fn password(source: &SecretSource) -> String {
     }
 }
 
-fn describe(ShownHost { host, places }: &ShownHost) -> Value {
+fn describe(ShownHost { host, places }: &ShownHost, defaults: &DefaultTargets) -> Value {
     let origins: serde_json::Map<String, Value> = host
         .vars
         .keys()
@@ -209,17 +231,21 @@ fn describe(ShownHost { host, places }: &ShownHost) -> Value {
     json!({
         "name": host.name.as_str(),
         "roles": host.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+        "default_target": defaults.origin(host),
         "settings": settings,
         "vars": host.vars,
         "vars_origin": origins,
     })
 }
 
-fn show(ShownHost { host, places }: &ShownHost) -> String {
+fn show(ShownHost { host, places }: &ShownHost, defaults: &DefaultTargets) -> String {
     let mut text = format!("{}", host.name);
     if !host.roles.is_empty() {
         let roles: Vec<&str> = host.roles.iter().map(|role| role.as_str()).collect();
         let _ = write!(text, "  roles {}", roles.join(","));
+    }
+    if let Some(origin) = defaults.origin(host) {
+        let _ = write!(text, "  default target ({origin})");
     }
     text.push('\n');
     for (name, value, origin) in rows(&host.settings) {

@@ -11,11 +11,12 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory};
 
 use crate::cli::args::{Cli, JournalArg};
+use crate::cli::clock;
 use crate::cli::error::{CliError, talk};
 use crate::cli::line::CommandLine;
 use crate::cli::state::{is_off, state_folder};
 use crate::cli::taken_up::TakenUp;
-use crate::cli::{call, clock};
+use crate::config;
 use crate::engine::plan::Plan;
 use crate::model::given::Given;
 use crate::model::position::Diagnostic;
@@ -238,7 +239,7 @@ pub(super) fn call_without_secrets(word: &str, plan: &Plan) -> String {
     let given =
         |argument: &Given| plan.secrets.given().iter().any(|(_, secret)| is_text_of(argument, secret));
     let written = |word: &str| plan.secrets.given().iter().any(|(_, secret)| word == secret.reveal());
-    let placed = call::parse(word).is_ok_and(|call| call.positional.iter().any(given))
+    let placed = config::parse_call(word).is_ok_and(|call| call.positional.iter().any(given))
         || arguments.split(',').any(written);
     let is_secret = placed || names.into_iter().any(|(name, _)| plan.is_secret(name));
     if is_secret { format!("{task}:{MASK}") } else { word.to_owned() }

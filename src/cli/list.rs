@@ -1,6 +1,7 @@
 //! `fan list`: the tasks of a tasks file.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -9,23 +10,33 @@ use crate::cli::context;
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::model::cells;
+use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
+use crate::model::position::Located;
+use crate::model::range::MAX_HOSTS;
 use crate::model::task::Task;
 use crate::model::value::Value;
 
-pub(super) fn run(args: &TasksFile, as_json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &TasksFile, inventory: Option<&Path>, as_json: bool) -> Result<ExitCode, CliError> {
     let file = context::tasks(args.tasks_file.as_deref())?;
+    let inventory = context::inventory(inventory, MAX_HOSTS)?;
     let text = if as_json {
-        let tasks: Vec<Value> = file.tasks.values().map(describe).collect();
+        let tasks: Vec<Value> = file.tasks.values().map(|task| describe(task, &inventory)).collect();
         format!("{:#}\n", Value::Array(tasks))
     } else {
-        table(file.tasks.values().filter(|task| !task.private))
+        table(file.tasks.values().filter(|task| !task.private), &inventory)
     };
     print(&text)?;
     Ok(ExitCode::Ok)
 }
 
-fn describe(task: &Task) -> Value {
+/// The default targets of the inventory, for a task that is done on them unless others are named.
+fn defaults<'i>(task: &Task, inventory: &'i Inventory) -> impl Iterator<Item = &'i Located<String>> {
+    let own = !task.roles.is_empty() || !task.hosts.is_empty() || !task.has_steps();
+    inventory.default_targets.iter().filter(move |_| !own)
+}
+
+fn describe(task: &Task, inventory: &Inventory) -> Value {
     let params = task.params.iter().map(|(name, default)| match default {
         Some(default) => json!({"name": name, "required": false, "default": default}),
         None => json!({"name": name, "required": true}),
@@ -36,7 +47,8 @@ fn describe(task: &Task) -> Value {
         "params": params.collect::<Vec<_>>(),
         "roles": task.roles.iter().map(|role| role.value.as_str()).collect::<Vec<_>>(),
         "hosts": task.hosts.iter().map(|hosts| hosts.value.as_str()).collect::<Vec<_>>(),
-        "before": task.before.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(),
+        "default_targets": defaults(task, inventory).map(|target| target.value.as_str()).collect::<Vec<_>>(),
+        "before": task.before.iter().map(|needed| &*needed.written).collect::<Vec<_>>(),
         "private": task.private,
         "steps": task.steps.len(),
         "file": task.position.file,
@@ -44,7 +56,7 @@ fn describe(task: &Task) -> Value {
     })
 }
 
-fn table<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
+fn table<'a>(tasks: impl Iterator<Item = &'a Task>, inventory: &Inventory) -> String {
     let rows: Vec<(String, &Task)> = tasks.map(|task| (signature(task), task)).collect();
     let width = rows.iter().map(|(signature, _)| cells::width(signature)).max().unwrap_or(0);
     let mut text = String::new();
@@ -52,7 +64,16 @@ fn table<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
         let mut targets: Vec<String> = task.roles.iter().map(|role| format!("@{}", role.value)).collect();
         targets.extend(task.hosts.iter().map(|hosts| hosts.value.clone()));
         let desc = task.desc.as_deref().unwrap_or_default();
-        let on = if targets.is_empty() { String::new() } else { format!("  [{}]", targets.join(",")) };
+        let by_default: Vec<&Located<String>> = defaults(task, inventory).collect();
+        let on = match by_default.first() {
+            Some(first) => {
+                let targets: Vec<&str> = by_default.iter().map(|target| target.value.as_str()).collect();
+                let at = &first.position;
+                format!("  [{}, by {}:{}]", targets.join(","), at.file, at.line)
+            }
+            None if targets.is_empty() => String::new(),
+            None => format!("  [{}]", targets.join(",")),
+        };
         let line = format!("{}  {desc}{on}", cells::pad(&signature, width));
         let _ = writeln!(text, "{}", line.trim_end());
     }

@@ -4,7 +4,6 @@
 mod again;
 mod args;
 mod ask;
-mod call;
 mod check;
 mod clock;
 mod console;

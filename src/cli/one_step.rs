@@ -62,7 +62,7 @@ pub(super) fn run(
     };
     let changes_something = !changes.dry_run && action.properties().changes_host();
     let mut inventory = context::inventory(&args.selection.source)?;
-    let selected = context::select(&mut inventory, &args.selection)?;
+    let selected = context::select_or_default(&mut inventory, &args.selection)?;
     let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
     if args.execution.output.verbose {
         context::explain(&mut inventory, &args.selection);

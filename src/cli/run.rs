@@ -9,15 +9,16 @@ use crate::cli::print::print;
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{call, habits, journal, list, plan_view, runner};
+use crate::cli::{habits, journal, list, plan_view, runner};
+use crate::config;
 use crate::engine::plan::{Locking, Plan};
-use crate::engine::planner::TaskCall;
+use crate::model::call::TaskCall;
 use crate::model::outcome::ExitCode;
 use crate::model::range;
 
 pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     if args.list {
-        return list::run(&args.tasks_file, false);
+        return list::run(&args.tasks_file, args.selection.inventory.as_deref(), false);
     }
     let execution = &args.execution;
     let calls = calls(&args.tasks)?;
@@ -80,5 +81,5 @@ fn tell_targets(plan: &Plan) {
 
 /// Reads the calls; all that is wrong with them in one pass.
 pub(super) fn calls(texts: &[String]) -> Result<Vec<TaskCall>, CliError> {
-    call::parse_all(texts).map_err(CliError::Input)
+    config::parse_calls(texts).map_err(CliError::Input)
 }

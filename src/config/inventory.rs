@@ -17,7 +17,7 @@ use crate::model::name::{check_address, check_host_name, check_role_name};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::range::expand;
 use crate::model::settings::Settings;
-use crate::model::target::role_members;
+use crate::model::target::{TargetPlace, role_members, select};
 use crate::model::written::WrittenVars;
 
 pub(super) const FILE: Schema = Schema { known: &[tables::FILE], synonyms: &[("groups", "roles")] };
@@ -93,6 +93,9 @@ impl InventoryReader {
                 "vars" => self.inventory.vars.extend(written(&entry.value, &mut self.findings)),
                 "defaults" => self.defaults(&entry.value),
                 "hosts" => self.hosts(&entry.value),
+                "default_targets" => {
+                    self.inventory.default_targets = patterns(&entry.value, &mut self.findings);
+                }
                 "secrets" => secrets = Some(&entry.value),
                 "roles" => roles = Some(&entry.value),
                 _ => FILE.refuse(&entry.key, &mut self.findings),
@@ -128,7 +131,30 @@ impl InventoryReader {
                 }
             }
         }
+        self.check_default_targets();
         self.findings.finish(self.inventory)
+    }
+
+    /// The default targets mean hosts: whoever names a wrong one is told where.
+    fn check_default_targets(&mut self) {
+        let targets = self.inventory.default_targets.clone();
+        if self.findings.any() || targets.is_empty() {
+            return;
+        }
+        let known = self.inventory.hosts.len();
+        let texts: Vec<&str> = targets.iter().map(|target| target.value.as_str()).collect();
+        for error in select(&mut self.inventory, &texts, &[]).err().into_iter().flatten() {
+            let at = match error.place {
+                TargetPlace::Include(index) => targets.get(index),
+                TargetPlace::Exclude(_) | TargetPlace::Selection => targets.first(),
+            };
+            let Some(Located { position, .. }) = at else { continue };
+            let column = position.column.saturating_add(error.column).saturating_sub(1);
+            let position = Position { column, ..position.clone() };
+            self.findings.push(Diagnostic { help: error.help, ..Diagnostic::at(&position, error.message) });
+        }
+        // Hosts of no inventory that it names come when they are selected.
+        self.inventory.hosts.truncate(known);
     }
 
     fn defaults(&mut self, node: &Node) {

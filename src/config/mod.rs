@@ -15,6 +15,7 @@
 //! (whether a task's role exists is the plan's question), and any code in a file: no lookups, and no includes but
 //! those of ssh_config.
 
+mod call;
 mod compose;
 mod excerpt;
 mod fields;
@@ -47,6 +48,7 @@ mod tests;
 mod vars;
 mod yaml;
 
+pub use crate::config::call::{parse_call, parse_calls};
 pub use crate::config::foreign::foreign_file;
 pub use crate::config::given::parse_given;
 pub use crate::config::host_list::{host_list, load_host_list};

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-use crate::config::fields::quote;
+use crate::config::fields::{has_template, quote};
 use crate::config::findings::Findings;
+use crate::model::call::NeededTask;
+use crate::model::count::counted;
 use crate::model::given::{Given, WantedType};
-use crate::model::position::{Diagnostic, Located};
+use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Include, Task, Template};
 use crate::model::value::{Value, type_name};
@@ -19,29 +21,42 @@ type Tasks = IndexMap<String, Task>;
 pub(super) fn check(tasks: &Tasks, findings: &mut Findings) {
     for task in tasks.values() {
         for other in task.before.iter().chain(&task.after) {
-            exists(tasks, other, findings);
+            if let Some(called) = exists(tasks, &other.call.task, &other.position, findings) {
+                needed(called, other, findings);
+            }
         }
         for include in task.calls() {
-            if let Some(called) = exists(tasks, &include.task, findings) {
+            let Located { value: name, position } = &include.task;
+            if let Some(called) = exists(tasks, name, position, findings) {
                 arguments(called, include, findings);
                 lock(task, called, include, findings);
             }
         }
     }
-    no_circle(tasks, "task cycle", |task| task.before.iter().collect(), findings);
-    let called = |task| Task::calls(task).into_iter().map(|include| &include.task).collect();
-    no_circle(tasks, "tasks that call each other", called, findings);
+    no_circle(tasks, "task cycle", wanted_before, findings);
+    no_circle(tasks, "tasks that call each other", called_by, findings);
 }
 
-fn exists<'t>(tasks: &'t Tasks, name: &Located<String>, findings: &mut Findings) -> Option<&'t Task> {
-    let found = tasks.get(&name.value);
+/// A task that another one names, and where.
+type Edge<'t> = (&'t str, &'t Position);
+
+fn wanted_before(task: &Task) -> Vec<Edge<'_>> {
+    task.before.iter().map(|needed| (needed.call.task.as_str(), &needed.position)).collect()
+}
+
+fn called_by(task: &Task) -> Vec<Edge<'_>> {
+    task.calls().into_iter().map(|include| (include.task.value.as_str(), &include.task.position)).collect()
+}
+
+fn exists<'t>(tasks: &'t Tasks, name: &str, at: &Position, findings: &mut Findings) -> Option<&'t Task> {
+    let found = tasks.get(name);
     if found.is_none() {
         let names = tasks.keys().map(String::as_str);
-        let message = match did_you_mean(&name.value, names) {
-            Some(meant) => format!("unknown task {}; did you mean \"{meant}\"?", quote(&name.value)),
-            None => format!("unknown task {}", quote(&name.value)),
+        let message = match did_you_mean(name, names) {
+            Some(meant) => format!("unknown task {}; did you mean \"{meant}\"?", quote(name)),
+            None => format!("unknown task {}", quote(name)),
         };
-        findings.error(&name.position, message);
+        findings.error(at, message);
     }
     found
 }
@@ -50,12 +65,7 @@ fn exists<'t>(tasks: &'t Tasks, name: &Located<String>, findings: &mut Findings)
 fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
     let at = &include.task.position;
     for name in include.args.keys().filter(|name| !task.params.contains_key(*name)) {
-        let error =
-            Diagnostic::at(at, format!("task {} has no parameter {}", quote(&task.name), quote(name)));
-        findings.push(match did_you_mean(name, task.params.keys().map(String::as_str)) {
-            Some(near) => error.help(format!("did you mean \"{near}\"?")),
-            None => error.help("name it under `params:` of the task"),
-        });
+        findings.push(no_parameter(task, name, at));
     }
     for (name, template) in &include.args {
         let literal = match template {
@@ -76,6 +86,41 @@ fn arguments(task: &Task, include: &Include, findings: &mut Findings) {
             let message = format!("task {} needs a value for {}", quote(&task.name), quote(name));
             findings.error_help(at, message, format!("write \"with: {{{name}: VALUE}}\""));
         }
+    }
+}
+
+/// A call in `before` or `after` gives parameters that the task has, of the types that they have.
+fn needed(task: &Task, needed: &NeededTask, findings: &mut Findings) {
+    let (at, call) = (&needed.position, &needed.call);
+    if call.positional.len() > task.params.len() {
+        let message = format!(
+            "task {} takes {}, {} given",
+            quote(&task.name),
+            counted(task.params.len(), "argument"),
+            call.positional.len()
+        );
+        findings.error(at, message);
+    }
+    for name in call.named.keys().filter(|name| !task.params.contains_key(*name)) {
+        findings.push(no_parameter(task, name, at));
+    }
+    let by_place = task.params.keys().zip(&call.positional);
+    for (name, given) in by_place.chain(&call.named) {
+        let Some(default) = task.params.get(name) else { continue };
+        let is_template = given.text.as_ref().is_some_and(|text| has_template(text));
+        let wanted = WantedType::of(default.as_ref(), &|_| None);
+        if !is_template && wanted.fit(given).is_none() {
+            let (task, name, wanted) = (quote(&task.name), quote(name), wanted.words());
+            findings.error(at, format!("task {task} needs {wanted} for {name}"));
+        }
+    }
+}
+
+fn no_parameter(task: &Task, name: &str, at: &Position) -> Diagnostic {
+    let error = Diagnostic::at(at, format!("task {} has no parameter {}", quote(&task.name), quote(name)));
+    match did_you_mean(name, task.params.keys().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean \"{near}\"?")),
+        None => error.help("name it under `params:` of the task"),
     }
 }
 
@@ -101,7 +146,7 @@ enum OrderVisit {
 fn no_circle<'t>(
     tasks: &'t Tasks,
     what: &str,
-    edges_of: impl Fn(&'t Task) -> Vec<&'t Located<String>>,
+    edges_of: impl Fn(&'t Task) -> Vec<Edge<'t>>,
     findings: &mut Findings,
 ) {
     let mut visits: HashMap<&str, OrderVisit> = HashMap::new();
@@ -110,24 +155,23 @@ fn no_circle<'t>(
             continue;
         }
         visits.insert(&start.name, OrderVisit::Open);
-        let mut path: Vec<(&str, Vec<&Located<String>>, usize)> = vec![(&start.name, edges_of(start), 0)];
+        let mut path: Vec<(&str, Vec<Edge<'_>>, usize)> = vec![(&start.name, edges_of(start), 0)];
         while let Some((name, edges, next)) = path.last_mut() {
-            let Some(&edge) = edges.get(*next) else {
+            let Some(&(wanted, at)) = edges.get(*next) else {
                 visits.insert(name, OrderVisit::Done);
                 path.pop();
                 continue;
             };
             *next += 1;
-            match visits.get(edge.value.as_str()) {
+            match visits.get(wanted) {
                 Some(OrderVisit::Done) => {}
                 Some(OrderVisit::Open) => {
                     let names = path.iter().map(|(name, ..)| *name);
-                    let round: Vec<&str> =
-                        names.skip_while(|&name| name != edge.value).chain([edge.value.as_str()]).collect();
-                    findings.error(&edge.position, format!("{what}: {}", round.join(" -> ")));
+                    let round: Vec<&str> = names.skip_while(|&name| name != wanted).chain([wanted]).collect();
+                    findings.error(at, format!("{what}: {}", round.join(" -> ")));
                 }
                 None => {
-                    if let Some(known) = tasks.get(&edge.value) {
+                    if let Some(known) = tasks.get(wanted) {
                         visits.insert(&known.name, OrderVisit::Open);
                         path.push((&known.name, edges_of(known), 0));
                     }

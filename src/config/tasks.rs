@@ -6,19 +6,22 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::config::compose::compose;
-use crate::config::fields::{Schema, expected, flag, map, quote, text, texts, time_limit};
+use crate::config::fields::{Schema, expected, flag, has_template, map, quote, text, texts, time_limit};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::foreign::{WantedFile, recognised};
 use crate::config::inventory::{patterns, roles};
-use crate::config::steps::{one_step, steps};
+use crate::config::steps::{becoming, one_step, steps};
 use crate::config::tables::tasks as tables;
+use crate::config::templates::checked;
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Node, YamlEntry};
-use crate::config::{lock, order, rollout, secret, source};
+use crate::config::{call, lock, order, rollout, secret, source};
+use crate::model::call::NeededTask;
 use crate::model::name::{check_task_name, check_variable_name};
-use crate::model::position::{Diagnostic, Located};
+use crate::model::position::Diagnostic;
 use crate::model::secret::SecretSources;
 use crate::model::task::{Step, Task, TaskFile};
+use crate::model::template::Syntax;
 use crate::model::value::{Value, Vars};
 
 pub(super) const FILE: Schema = Schema { known: &[tables::FILE], synonyms: &[] };
@@ -37,6 +40,8 @@ pub(super) const TASK: Schema = Schema {
         ("batches", "serial"),
         ("hidden", "private"),
         ("finally", "always"),
+        ("become", "sudo"),
+        ("become_user", "user"),
     ],
 };
 
@@ -112,6 +117,7 @@ fn task(entry: &YamlEntry, findings: &mut Findings) -> Task {
     match &entry.value {
         Node::Map(_) => {
             has_steps = false;
+            task.run_as = becoming::of_task(entry, findings);
             for field in map(&entry.value, "a task", "field", findings) {
                 // A field that is refused may be the one that was to hold them.
                 let refused = !field_of(&mut task, field, findings);
@@ -167,6 +173,8 @@ fn field_of(task: &mut Task, field: &YamlEntry, findings: &mut Findings) -> bool
         "strategy" => task.rollout.strategy = rollout::strategy(node, findings),
         "run_once" => task.run_once = flag(node, name, findings).unwrap_or_default(),
         "lock" => task.lock = lock::lock(node, findings),
+        // Read by `run_as`, which looks at both.
+        "sudo" | "user" => {}
         "private" => task.private = flag(node, name, findings).unwrap_or_default(),
         "timeout" => task.timeout = time_limit(node, name, findings),
         _ => {
@@ -181,10 +189,25 @@ fn whose(task: &Task) -> String {
     format!("task {}", quote(&task.name))
 }
 
-/// Names of other tasks.
-fn others(node: &Node, field: &str, findings: &mut Findings) -> Vec<Located<String>> {
-    let names = texts(node, field, "a list of tasks", findings);
-    names.into_iter().map(|text| Located::new(text.text.to_string(), text.start.clone())).collect()
+/// Other tasks, with arguments as on the command line.
+fn others(node: &Node, field: &str, findings: &mut Findings) -> Vec<NeededTask> {
+    let mut needed = Vec::new();
+    for text in texts(node, field, "a list of tasks", findings) {
+        if has_template(&text.text) {
+            checked(text, Syntax::Text, findings);
+        }
+        match call::parse(&text.text, Braces::Template) {
+            Ok(call) => {
+                let (written, position) = (Arc::clone(&text.text), text.start.clone());
+                needed.push(NeededTask { call, written, position });
+            }
+            Err(problem) => {
+                findings
+                    .push(Diagnostic { help: problem.help, ..Diagnostic::at(&text.start, problem.message) });
+            }
+        }
+    }
+    needed
 }
 
 /// Handlers: names, each with a step or a list of them.

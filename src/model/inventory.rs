@@ -72,6 +72,8 @@ pub struct Inventory {
     pub defaults: Settings,
     /// Values that are not to be shown: they were encrypted.
     pub hidden: Vec<Secret>,
+    /// Target expressions for what names no hosts itself; each is known to mean some.
+    pub default_targets: Vec<Located<String>>,
 }
 
 /// Variables of a role's hosts, or of all.
@@ -111,6 +113,7 @@ impl Inventory {
             secrets: SecretSources::new(),
             defaults: Settings::default(),
             hidden: Vec::new(),
+            default_targets: Vec::new(),
         }
     }
 

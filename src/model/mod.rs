@@ -2,6 +2,7 @@
 //! environment, no async. Everything above shares these words.
 
 pub mod action;
+pub mod call;
 pub mod cells;
 pub mod count;
 pub mod duration;

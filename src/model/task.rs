@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::model::call::NeededTask;
 use crate::model::files::{Attributes, FileStep, Get, LineStep, Put, Sync, TemplateFile};
 use crate::model::inventory::RoleName;
 use crate::model::position::{Located, Position};
@@ -47,10 +48,12 @@ pub struct Task {
     pub exclude: Vec<Located<String>>,
     /// Variables of its steps.
     pub vars: Vars,
-    /// Tasks that run before it, each once in a run.
-    pub before: Vec<Located<String>>,
-    /// Tasks that run after it, each once in a run.
-    pub after: Vec<Located<String>>,
+    /// Calls that run before it, each once in a run.
+    pub before: Vec<NeededTask>,
+    /// Calls that run after it, each once in a run.
+    pub after: Vec<NeededTask>,
+    /// As whom its steps are done, unless they say it themselves.
+    pub run_as: Option<RunAs>,
     /// How its hosts go through it.
     pub rollout: Rollout,
     /// It runs on the first of its hosts only; all others see its variables.
@@ -494,6 +497,7 @@ impl Task {
             vars: Vars::new(),
             before: Vec::new(),
             after: Vec::new(),
+            run_as: None,
             rollout: Rollout::default(),
             run_once: false,
             lock: None,
@@ -504,6 +508,11 @@ impl Task {
             timeout: None,
             position: Position::new("", 0, 0),
         }
+    }
+
+    /// Whether it does something itself, and does not only stand for other tasks.
+    pub fn has_steps(&self) -> bool {
+        !(self.steps.is_empty() && self.rescue.is_empty() && self.always.is_empty())
     }
 
     /// The calls of other tasks in it, at any depth.

@@ -38,8 +38,18 @@ pub(super) fn is_manner(node: &Node) -> bool {
 pub(super) fn run_as(fields: &FileFields<'_>, findings: &mut Findings) -> Option<RunAs> {
     // The action `sudo: SCRIPT` says it too.
     let own = &*fields.action.key.text == "sudo";
-    let wanted = fields.node("sudo").map(|node| manner(node, findings));
-    let user = fields.entry("user");
+    said(fields.node("sudo"), fields.entry("user"), own, findings)
+}
+
+/// As whom the steps of a task are done.
+pub(in crate::config) fn of_task(task: &YamlEntry, findings: &mut Findings) -> Option<RunAs> {
+    let Node::Map(map) = &task.value else { return None };
+    let entry = |key: &str| map.entries.iter().find(|entry| &*entry.key.text == key);
+    said(entry("sudo").map(|entry| &entry.value), entry("user"), false, findings)
+}
+
+fn said(sudo: Option<&Node>, user: Option<&YamlEntry>, own: bool, findings: &mut Findings) -> Option<RunAs> {
+    let wanted = sudo.map(|node| manner(node, findings));
     let name = user.and_then(|user| user_name(&user.value, findings));
     let mut other = match wanted {
         Some(None) => return None,

@@ -7,7 +7,7 @@
 //! - `step`: one step, and those that stand for others: blocks, calls of other tasks
 //! - `waiting`: actions that wait for the host or for the user
 
-mod becoming;
+pub(super) mod becoming;
 mod control;
 mod files;
 mod keys;

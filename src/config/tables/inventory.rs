@@ -17,6 +17,11 @@ pub(in crate::config) const FILE: ShapeKeys = &[
         "named groups of hosts",
     ),
     ("defaults", Shape::Defined("defaults"), "settings of every host"),
+    (
+        "default_targets",
+        Shape::List(&Shape::Text),
+        "hosts, as target expressions, for tasks and commands that name none",
+    ),
     ("vars", Shape::Vars, "variables of every host"),
     ("secrets", SECRETS, "secrets for tasks: name, and where its value comes from"),
 ];

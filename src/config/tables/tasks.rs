@@ -16,8 +16,14 @@ pub(in crate::config) const TASK: ShapeKeys = &[
     ("hosts", Shape::List(&Shape::Text), "target expressions that it runs on, as well as `roles`"),
     ("exclude", Shape::List(&Shape::Text), "hosts to leave out, as target expressions"),
     ("vars", Shape::Vars, "variables of its steps"),
-    ("before", Shape::List(&Shape::Text), "tasks that run before it, each once in a run"),
+    (
+        "before",
+        Shape::List(&Shape::Text),
+        "tasks that run before it, each once in a run: build, build:arch=arm64",
+    ),
     ("after", Shape::List(&Shape::Text), "tasks that run after it, each once in a run"),
+    ("sudo", MANNER, "whether, or how, its steps run as another user, unless they say it themselves"),
+    ("user", Shape::Text, "the user its steps run as"),
     ("serial", Shape::OneOrMany(&Shape::Share), "batch size, or a list of sizes: 2, 25%, [1, 25%]"),
     ("max_fail", Shape::Share, "failures allowed before no further host starts"),
     (

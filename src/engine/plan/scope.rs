@@ -8,7 +8,7 @@ use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
 
 /// The names that [`of`] always has, besides the user's.
-pub(crate) const BUILT_IN_NAMES: [&str; 12] = [
+pub(crate) const BUILT_IN_NAMES: [&str; 13] = [
     "host",
     "address",
     "port",
@@ -21,10 +21,14 @@ pub(crate) const BUILT_IN_NAMES: [&str; 12] = [
     "host_count",
     "batch",
     HOST_VARS,
+    GROUPS,
 ];
 
 /// The names of a host that are there before any task, besides the user's.
-pub(crate) const IDENTITY_NAMES: [&str; 6] = ["host", "address", "port", "user", "roles", "run_id"];
+pub(crate) const IDENTITY_NAMES: [&str; 7] = ["host", "address", "port", "user", "roles", "run_id", GROUPS];
+
+/// The hosts of each role.
+pub(crate) const GROUPS: &str = "groups";
 
 /// Variables of other hosts.
 pub(crate) const HOST_VARS: &str = "hostvars";
@@ -44,6 +48,7 @@ pub(crate) fn of(
     let member = task.hosts.get(position);
     let host = member.and_then(|member| plan.hosts.get(member.host));
     let scope = Scope::new()
+        .with(plan.groups.clone())
         .with(host_vars)
         .with(host.map(|host| Layer::new(&built_in(plan, task, host, position))).unwrap_or_default())
         .with(task.host_names.clone())
@@ -55,9 +60,16 @@ pub(crate) fn of(
 }
 
 /// What `--where` sees of a host of this run: no task has begun.
-pub(crate) fn before_tasks(run: &str, host: &PlannedHost, facts: Option<&Facts>, extra: &Layer) -> Scope {
+pub(crate) fn before_tasks(
+    run: &str,
+    groups: &Layer,
+    host: &PlannedHost,
+    facts: Option<&Facts>,
+    extra: &Layer,
+) -> Scope {
     let facts = facts.map(|facts| (FACTS.to_owned(), Value::Object(facts.to_vars())));
     Scope::new()
+        .with(groups.clone())
         .with(Layer::new(&identity(run, host)))
         .with(host.vars.clone())
         .with(Layer::new(&facts.into_iter().collect()))
@@ -76,7 +88,7 @@ pub(super) fn built_in(plan: &Plan, task: &PlannedTask, host: &PlannedHost, posi
     vars
 }
 
-/// Who a host is: [`IDENTITY_NAMES`].
+/// Who a host is: [`IDENTITY_NAMES`] but [`GROUPS`], which all hosts share.
 fn identity(run: &str, host: &PlannedHost) -> Vars {
     let endpoint = &host.endpoint;
     let roles = host.roles.iter().map(|role| Value::from(role.as_str())).collect();

@@ -51,6 +51,8 @@ pub struct Plan {
     pub home: Option<PathBuf>,
     /// Renders templates.
     pub templates: Arc<Templates>,
+    /// The hosts of each role, for templates.
+    pub groups: Layer,
     /// Secrets that its templates need.
     pub secrets: Secrets,
     /// Passwords of steps that run as another user, once they are fetched.

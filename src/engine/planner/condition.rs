@@ -77,7 +77,7 @@ pub(super) fn check(request: &Request, hosts: &[PlannedHost], problems: &mut Vec
         return;
     }
     let extra = Layer::new(&request.extra_vars);
-    let scope = |host, facts| scope::before_tasks(&request.run, host, facts, &extra);
+    let scope = |host, facts| scope::before_tasks(&request.run, &request.groups, host, facts, &extra);
     if asks(condition) {
         // What is wrong with it whatever the hosts are.
         if let Some(host) = hosts.first() {

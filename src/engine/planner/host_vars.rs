@@ -33,7 +33,7 @@ pub(super) fn of_all(
         let own = described(&resolved, request.operator.user.as_deref().unwrap_or_default());
         let mut vars = file_vars.clone();
         vars.extend(resolved.vars);
-        let below = [own.clone(), request.secrets.named().clone()];
+        let below = [request.groups.clone(), own.clone(), request.secrets.named().clone()];
         let above = [Layer::new(&request.extra_vars)];
         let expanded = if inventory.is_foreign {
             Some(expand_each(&request.templates, &vars, &below, &above).0)

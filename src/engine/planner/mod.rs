@@ -6,11 +6,13 @@
 //! - `variables`, `host_vars`, `given`, `uses`: what templates see, and which names they look at
 //! - `condition`, `narrow`, `rollout`, `delegates`, `locks`: who takes part, together with whom, and what they hold
 
+mod arguments;
 mod condition;
 mod delegates;
 mod endpoints;
 mod gateways;
 mod given;
+mod groups;
 mod host_vars;
 mod hosts;
 mod listing;
@@ -32,6 +34,6 @@ pub(super) use condition::asks;
 pub(super) use narrow::narrow;
 pub use outline::Picking;
 pub use planning::{command, step, tasks};
-pub use request::{Bounds, DEFAULT_POOL, Operator, Request, TaskCall};
+pub use request::{Bounds, DEFAULT_POOL, Operator, Request};
 pub use ssh_config::{Consulted, SshConfigSource};
 pub(super) use variables::{name_hosts, suggest};

@@ -84,7 +84,7 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
         handlers: Vec::new(),
         refused: Vec::new(),
     };
-    let place = OutlinePlace::default();
+    let place = OutlinePlace { outer: around(task), ..OutlinePlace::default() };
     let rescue = place.within(Section::Rescue).with(&[FAILURE.to_owned()]);
     let mut body = Body {
         main: opening.items(&task.steps, &place),
@@ -105,6 +105,12 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
         }
     });
     Outline { steps, body, handlers, refused }
+}
+
+/// What a task says of all its steps, as a block around them would.
+fn around(task: &Task) -> Option<Step> {
+    let run_as = Some(task.run_as.clone()?);
+    Some(Step { run_as, position: task.position.clone(), ..Step::bare(Action::Barrier) })
 }
 
 /// What surrounds a step.
@@ -216,6 +222,8 @@ impl Opening<'_> {
         locals.extend(include.args.keys().cloned());
         let mut outer = step.clone();
         outer.timeout = outer.timeout.or(task.timeout);
+        // What the task says itself is nearer to its steps than what surrounds the call.
+        outer.run_as = task.run_as.clone().or(outer.run_as);
         let inner = OutlinePlace { outer: Some(outer), ..place.with(&locals) };
         let block =
             Block { steps: task.steps.clone(), rescue: task.rescue.clone(), always: task.always.clone() };
@@ -232,8 +240,8 @@ impl Opening<'_> {
 
     /// The handlers of a task, each once however often it is called.
     fn handlers_of(&mut self, task: &Task, place: &OutlinePlace) {
-        let place =
-            OutlinePlace { locals: Vec::new(), outer: None, ..place.clone() }.within(Section::Handlers);
+        let place = OutlinePlace { locals: Vec::new(), outer: around(task), ..place.clone() }
+            .within(Section::Handlers);
         for (name, steps) in &task.handlers {
             if self.handlers.iter().any(|handler| handler.name == *name) {
                 continue;

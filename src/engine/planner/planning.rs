@@ -1,6 +1,6 @@
 //! From what the user wrote to a [`Plan`], with all that is wrong in one pass.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +9,13 @@ use crate::engine::plan::readable::with_titles;
 use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::listing::TaskList;
 use crate::engine::planner::outline::{Outline, Picking, outline};
-use crate::engine::planner::request::{Request, TaskCall};
+use crate::engine::planner::request::Request;
 use crate::engine::planner::start::{self, RunStart};
 use crate::engine::planner::variables::Variables;
-use crate::engine::planner::{condition, delegates, given, host_vars, hosts, locks, narrow, types, uses};
+use crate::engine::planner::{
+    condition, delegates, given, groups, host_vars, hosts, locks, narrow, types, uses,
+};
+use crate::model::call::TaskCall;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
 use crate::model::position::Diagnostic;
@@ -52,6 +55,7 @@ pub fn step(
 ) -> Result<Plan, Vec<Diagnostic>> {
     let task = Task::bare(title, vec![step]);
     let mut problems = Vec::new();
+    request.groups = groups::layer(inventory);
     let mut drafts = hosts::plan(&request, inventory, selected, &mut problems);
     let hosts: Vec<PlannedHost> = if request.condition.is_some() {
         request.secrets = Secrets::new(inventory.secrets.keys().map(String::as_str), []);
@@ -96,20 +100,24 @@ pub fn tasks(
         file,
         all_may_do: request.condition.is_some(),
         secrets: request.secrets.named().clone(),
-        seen: HashSet::new(),
+        templates: Arc::clone(&request.templates),
+        seen: Vec::new(),
+        path: Vec::new(),
         tasks: Vec::new(),
+        names_only: Vec::new(),
         problems: Vec::new(),
     };
     for call in calls {
         list.call(call, &request.extra_vars);
     }
-    let TaskList { tasks: mut listed, mut problems, .. } = list;
-    let called: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
+    let TaskList { tasks: mut listed, names_only, mut problems, .. } = list;
+    let called: Vec<&Task> = listed.iter().map(|listed| listed.task).chain(names_only).collect();
     types::type_extra(&mut request, &called, file, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
 
+    request.groups = groups::layer(inventory);
     let start = match &request.picking.start_at {
         None => RunStart::default(),
         Some(text) => {
@@ -215,6 +223,7 @@ fn assemble(request: Request, parts: PlanParts) -> Plan {
         changes: request.changes,
         home: request.operator.home,
         templates: request.templates,
+        groups: request.groups,
         secrets: request.secrets,
         passwords: HashMap::new(),
         memory: Memory::default(),

@@ -15,29 +15,11 @@ use crate::model::secret::Secrets;
 use crate::model::settings::{HostKeyPolicy, Settings, TimeLimit};
 use crate::model::shard::Shard;
 use crate::model::task::Share;
-use crate::model::template::Templates;
+use crate::model::template::{Layer, Templates};
 use crate::model::value::Vars;
 
 /// Hosts at work at a time unless `-z` says otherwise.
 pub const DEFAULT_POOL: usize = 128;
-
-/// A task as called on the command line.
-#[derive(Clone, Debug)]
-pub struct TaskCall {
-    /// The task's name.
-    pub task: String,
-    /// Arguments by position (`hello:Jeff`).
-    pub positional: Vec<Given>,
-    /// Arguments by name (`hello:name=Jeff`).
-    pub named: IndexMap<String, Given>,
-}
-
-impl TaskCall {
-    /// A call without arguments.
-    pub fn bare(task: &str) -> Self {
-        Self { task: task.to_owned(), positional: Vec::new(), named: IndexMap::new() }
-    }
-}
 
 /// Which hosts take no part, whatever a task names.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +51,8 @@ pub struct Request {
     pub secrets: Secrets,
     /// Renders templates.
     pub templates: Arc<Templates>,
+    /// The hosts of each role, for templates; the planner fills it in.
+    pub groups: Layer,
     /// Hosts at work at a time.
     pub pool: usize,
     /// `-w`.

@@ -1,16 +1,17 @@
 //! What the command line gives to tasks: arguments bound to parameters, and each value with the type of the default that it
 //! stands for. What does not fit is told before anything is contacted.
 
-use crate::engine::planner::request::{Request, TaskCall};
+use crate::engine::planner::request::Request;
+use crate::model::call::TaskCall;
 use crate::model::given::{Given, WantedType};
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Task, TaskFile};
 use crate::model::template::Layer;
 use crate::model::value::{Value, Vars};
 
 /// The values of a task's parameters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Arguments {
     /// From the command line: no templates.
     pub(super) given: Vars,
@@ -27,11 +28,13 @@ pub(super) struct Binding<'a> {
     pub(super) file: &'a TaskFile,
     /// Names whose values no message shows.
     pub(super) secrets: &'a Layer,
+    /// Where another task calls it.
+    pub(super) asked_at: Option<&'a Position>,
 }
 
 /// Binds a call's arguments to the task's parameters, as a function call does.
 pub(super) fn bind(binding: Binding<'_>, problems: &mut Vec<Diagnostic>) -> Arguments {
-    let Binding { task, call, extra, file, secrets } = binding;
+    let Binding { task, call, extra, file, secrets, asked_at } = binding;
     let name = &task.name;
     let mut arguments = Arguments::default();
     if call.positional.len() > task.params.len() {
@@ -49,7 +52,7 @@ pub(super) fn bind(binding: Binding<'_>, problems: &mut Vec<Diagnostic>) -> Argu
         let value = wanted.fit(given).unwrap_or_else(|| {
             let shown = shown("got", given, secrets.contains(param));
             let message = format!("task \"{name}\" needs {}{shown}", needs(param, wanted, default));
-            problems.push(Diagnostic::at(&task.position, message));
+            problems.push(Diagnostic::at(asked_at.unwrap_or(&task.position), message));
             given.value.clone()
         });
         arguments.given.insert(param.clone(), value).is_some()
@@ -79,7 +82,12 @@ pub(super) fn bind(binding: Binding<'_>, problems: &mut Vec<Diagnostic>) -> Argu
             None if extra.contains_key(param) => {}
             None => problems.push(
                 Diagnostic::at(&task.position, format!("task \"{name}\" needs a value for \"{param}\""))
-                    .help(format!("fan run {name}:{param}=VALUE")),
+                    .help(match asked_at {
+                        None => format!("fan run {name}:{param}=VALUE"),
+                        Some(at) => {
+                            format!("write \"{name}:{param}=VALUE\" at {at}, or give -e {param}=VALUE")
+                        }
+                    }),
             ),
         }
     }

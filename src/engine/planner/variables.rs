@@ -387,7 +387,7 @@ pub(super) fn identity(host: &PlannedHost, request: &Request) -> Layer {
     vars.insert("user".to_owned(), Value::from(endpoint.user.as_ref()));
     vars.insert("roles".to_owned(), Value::Array(roles));
     vars.insert("run_id".to_owned(), Value::from(request.run.as_ref()));
-    Layer::new(&vars)
+    Layer::new(&vars).over(&request.groups)
 }
 
 /// One message for all hosts that have the same problem.

@@ -99,6 +99,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         changes: Changes::default(),
         home: None,
         templates: Arc::new(Templates::new(&Builtins::default())),
+        groups: Layer::default(),
         secrets: Secrets::default(),
         memory: Memory::default(),
         extra_vars: Layer::default(),

@@ -79,7 +79,7 @@ async fn look<C: Connector>(
 /// Whether the host takes part; if not, its final record.
 fn verdict(plan: &Plan, planned: &PlannedHost, facts: Option<&Facts>) -> Result<(), (Status, Failure)> {
     let Some(condition) = &plan.condition else { return Ok(()) };
-    let scope = scope::before_tasks(&plan.run, planned, facts, &plan.extra_vars);
+    let scope = scope::before_tasks(&plan.run, &plan.groups, planned, facts, &plan.extra_vars);
     match plan.templates.eval_bool(condition, &scope) {
         Ok(true) => Ok(()),
         Ok(false) => {

@@ -101,11 +101,61 @@ impl Object for Hosts {
     }
 }
 
+/// Names in groups.
+#[derive(Debug)]
+struct RoleGroups(IndexMap<Arc<str>, GroupMembers>);
+
+impl Object for RoleGroups {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).cloned().map(Value::from_object)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.mapped_enumerator(|groups| Box::new(groups.0.keys().map(|name| Value::from(Arc::clone(name)))))
+    }
+}
+
+/// The names in one group.
+#[derive(Clone, Debug)]
+struct GroupMembers {
+    names: Arc<[Arc<str>]>,
+    members: Arc<[usize]>,
+}
+
+impl Object for GroupMembers {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let member = self.members.get(key.as_usize()?)?;
+        self.names.get(*member).map(|name| Value::from(Arc::clone(name)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.members.len())
+    }
+}
+
 impl Layer {
     /// One variable, whose items are the variables of hosts: `hostvars`.
     pub fn of_hosts(variable: &str, names: Arc<[String]>, lookup: Arc<HostLookup>) -> Self {
         let hosts = Value::from_object(Hosts { names, lookup });
         Self(Arc::new(IndexMap::from([(variable.to_owned(), hosts)])))
+    }
+
+    /// One variable, whose items are lists of names by their own name; each list has indices into all names. Shared, not
+    /// copied, and a list is made when it is asked for.
+    pub fn of_groups(variable: &str, names: Arc<[Arc<str>]>, groups: Vec<(Arc<str>, Arc<[usize]>)>) -> Self {
+        let groups = groups.into_iter();
+        let groups =
+            groups.map(|(name, members)| (name, GroupMembers { names: Arc::clone(&names), members }));
+        let groups = Value::from_object(RoleGroups(groups.collect()));
+        Self(Arc::new(IndexMap::from([(variable.to_owned(), groups)])))
     }
 
     /// Whether it has a variable of this name.

@@ -313,7 +313,7 @@ fn hosts_that_are_not_there() {
     error: no hosts selected (help: name them: -R ROLE, -H HOSTS, or -H all)
 
     $ fan run look
-    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
+    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, give the task `roles:`, or the inventory `default_targets:`)
 
     $ fan exec --limit 1 -- true
     error: --limit and --pick need hosts to choose from: add -R, -H or --hosts-file
@@ -658,11 +658,11 @@ fn task_arguments() {
 
     $ fan run look:1
     error: task "look" takes no arguments, 1 given
-    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
+    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, give the task `roles:`, or the inventory `default_targets:`)
 
     $ fan run deploy:1 hello:nmae=x look
     error: task "hello" has no parameter "nmae" (help: did you mean "name"?)
-    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
+    tasks.yaml:10:3: error: task "look" names no hosts (help: add -R ROLE or -H HOSTS, give the task `roles:`, or the inventory `default_targets:`)
 
     $ fan check depoly
     error: no task "depoly" in tasks.yaml (help: did you mean "deploy"?)

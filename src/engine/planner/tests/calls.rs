@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
+use crate::engine::planner::Request;
 use crate::engine::planner::tests::{
     call, echo, file, inventory, outline, plan, plan_with, request, says, task, vars,
 };
-use crate::engine::planner::{Request, TaskCall};
+use crate::model::call::TaskCall;
 use crate::model::given::Given;
 use crate::model::task::TaskFile;
 use crate::model::value::Value;
@@ -80,7 +81,7 @@ fn everything_wrong_with_calls_is_said_at_once() {
     error: task "hello": "name" is given twice
     error: task "hello" has no parameter "colour" (help: -e NAME=VALUE sets variables that are not parameters)
     error: task "nowhere" takes 1 argument, 4 given
-    tasks.yaml:8:3: error: task "nowhere" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
+    tasks.yaml:8:3: error: task "nowhere" names no hosts (help: add -R ROLE or -H HOSTS, give the task `roles:`, or the inventory `default_targets:`)
     error: no task "helo" in tasks.yaml (help: did you mean "hello"?)
     error: no task "zzz" in tasks.yaml (help: `fan list` shows the tasks)
     "#);
@@ -113,12 +114,79 @@ fn what_must_run_before_runs_once_and_in_order() {
 fn what_must_run_before_needs_its_arguments_too() {
     let tasks =
         file(vec![task(1, "build").params(json!({"version": null})), task(3, "deploy").before(&["build"])]);
-    insta::assert_snapshot!(refused(&tasks, &[call("deploy")]), @r#"tasks.yaml:1:3: error: task "build" needs a value for "version" (help: fan run build:version=VALUE)"#);
+    insta::assert_snapshot!(refused(&tasks, &[call("deploy")]), @r#"tasks.yaml:1:3: error: task "build" needs a value for "version" (help: write "build:version=VALUE" at tasks.yaml:3:3, or give -e version=VALUE)"#);
     let build = with_task("build", &[json!("1.2")]);
     let both = plan(&tasks, &[build, call("deploy")]).unwrap();
     assert_eq!(outline(&both), "build: web1 web2 web3\ndeploy: web1 web2 web3");
     let request = Request { extra_vars: vars(json!({"version": "1.2"})), ..request() };
     assert!(plan_with(request, &mut inventory(), &tasks, &[call("deploy")]).is_ok());
+}
+
+#[test]
+fn what_must_run_before_has_arguments_as_on_the_command_line() {
+    let build = task(1, "build").params(json!({"version": null, "n": 1, "fast": false}));
+    let deploy = task(3, "deploy")
+        .params(json!({"version": null, "n": 7, "of": "v{{ version }}"}))
+        .vars(json!({"own": "{{ n + 1 }}"}))
+        .before(&[
+            "build:version={{ version }},n={{ n }}",
+            "build:{{ of }},fast=true",
+            "build:1.10,{{ own }}",
+            "build:version={{ version }},n=7",
+            "build",
+        ]);
+    let tasks = file(vec![build, deploy]);
+    let deploy = TaskCall { positional: vec![typed("1.2")], ..call("deploy") };
+    let plan = plan(&tasks, std::slice::from_ref(&deploy)).unwrap();
+    // The fourth is the first once more, and the last any of them.
+    let names: Vec<&str> = plan.tasks.iter().map(|task| &*task.name).collect();
+    assert_eq!(names, ["build", "build", "build", "deploy"]);
+    let given = "{{ [version, n, fast] | tojson }}";
+    let said: Vec<String> = (0..3).map(|task| says(&plan, task, "web1", given)).collect();
+    assert_eq!(said, [r#"["1.2",7,false]"#, r#"["v1.2",1,true]"#, r#"["1.10",8,false]"#]);
+    // What the command line says is data, also where it looks like a template.
+    let sly = TaskCall { positional: vec![typed("{{ n }}")], ..call("deploy") };
+    let plan = super::plan(&tasks, &[sly]).unwrap();
+    assert_eq!(says(&plan, 0, "web1", "{{ version }}"), "{{ n }}");
+    assert_eq!(says(&plan, 1, "web1", "{{ version }}"), "v{{ n }}");
+    let done = TaskCall { positional: vec![typed("1.2"), typed("7")], ..call("build") };
+    let plan = super::plan(&tasks, &[done, deploy]).unwrap();
+    let names: Vec<&str> = plan.tasks.iter().map(|task| &*task.name).collect();
+    assert_eq!(names, ["build", "build", "build", "deploy"], "the first is done already");
+}
+
+#[test]
+fn arguments_of_what_must_run_before_that_are_wrong_are_told_where_they_stand() {
+    let wrong = |params: Value, before: &str| {
+        let build = task(1, "build").params(json!({"version": null, "n": 1}));
+        let deploy = task(3, "deploy").params(params).before(&[before]);
+        refused(&file(vec![build, deploy]), &[call("deploy")])
+    };
+    let messages = [
+        wrong(json!({}), "build:version={{ host }}"),
+        wrong(json!({"v": "{{ address }}"}), "build:version={{ v }}"),
+        wrong(json!({"v": "x"}), "build:version=1,n={{ v }}"),
+        wrong(json!({}), "build:n=2"),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    tasks.yaml:3:3: error: "build:version={{ host }}": undefined variable "host" (help: an argument here knows the parameters and variables of task "deploy" and of the tasks file, not those of hosts)
+    tasks.yaml:3:3: error: "build:version={{ v }}": variable "v": undefined variable "address" (help: an argument here knows the parameters and variables of task "deploy" and of the tasks file, not those of hosts)
+    tasks.yaml:3:3: error: task "build" needs a number for "n" (its default is 1); got "x"
+    tasks.yaml:1:3: error: task "build" needs a value for "version" (help: write "build:version=VALUE" at tasks.yaml:3:3, or give -e version=VALUE)
+    "#);
+}
+
+#[test]
+fn arguments_that_grow_on_the_way_make_no_endless_run() {
+    let mut a = task(1, "a").params(json!({"v": "x"})).before(&["b:v={{ v }}1"]);
+    let mut b = task(3, "b").params(json!({"v": "x"})).before(&["a:v={{ v }}1"]);
+    assert_eq!(
+        refused(&file(vec![a.clone(), b.clone()]), &[call("a")]),
+        "tasks.yaml:3:3: error: task cycle: a -> b -> a"
+    );
+    std::mem::swap(&mut a.before, &mut a.after);
+    std::mem::swap(&mut b.before, &mut b.after);
+    assert!(refused(&file(vec![a, b]), &[call("a")]).contains("task cycle: a -> b -> a"));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Keys of blocks and calls at the steps within them.
 
+use indexmap::IndexMap;
+
 use crate::engine::planner::tests::{call, echo, file, plan, registered, script, step, task, text};
 use crate::model::position::{Located, Position};
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Block, Command, Include, Reboot, Step, Task, TaskFile};
+use crate::model::task::{Action, Become, Block, Command, Include, Reboot, RunAs, Step, Task, TaskFile};
 
 fn reboot(line: u32) -> Step {
     let timeout = TimeLimit::None;
@@ -74,4 +76,37 @@ fn what_a_host_is_stays_with_it_when_it_does_a_task_for_all() {
     let then =
         task(8, "t").steps(vec![echo(9, "{{ r.rc }}"), echo(10, "{{ facts.os.id }}")]).before(&["once"]);
     insta::assert_snapshot!(plan(&file(vec![once, then]), &[call("t")]).unwrap_err(), @r#"tasks.yaml:10:9: error: undefined variable "facts" on web2, web3 (help: earlier steps define it, on other hosts)"#);
+}
+
+#[test]
+fn what_a_task_says_of_who_does_it_holds_for_its_steps() {
+    let other =
+        |user: &str| Some(RunAs::Other(Box::new(Become { user: Some(text(1, user)), ..Become::default() })));
+    let own = Step { run_as: other("own"), ..script(4, "a") };
+    let login = Step { run_as: Some(RunAs::Login), ..script(5, "b") };
+    let called = Task { run_as: other("called"), ..task(20, "called").steps(vec![script(21, "d")]) };
+    let plain = task(30, "plain").steps(vec![script(31, "e")]);
+    let include = |line: u32, name: &str| {
+        let name = Located::new(name.to_owned(), Position::new("tasks.yaml", line, 9));
+        step(line, Action::Task(Include { task: name, args: IndexMap::new() }))
+    };
+    let local = step(8, Action::Local(Command::Script(text(8, "f"))));
+    let steps =
+        vec![script(3, "c"), own, login, include(6, "called"), include(7, "plain"), local, echo(9, "g")];
+    let main = Task {
+        run_as: other("app"),
+        rescue: vec![script(10, "h")],
+        always: vec![script(11, "i")],
+        handlers: [("j".to_owned(), vec![script(12, "k")])].into_iter().collect(),
+        ..task(1, "main").steps(steps)
+    };
+    let plan = plan(&file(vec![main, called, plain]), &[call("main")]).unwrap();
+    let who = |step: &Step| match &step.run_as {
+        None => "-".to_owned(),
+        Some(RunAs::Login) => "login".to_owned(),
+        Some(RunAs::Other(other)) => other.user.as_ref().unwrap().value.to_string(),
+    };
+    let whose: Vec<String> = plan.tasks[0].steps.iter().map(|planned| who(&planned.step)).collect();
+    // `local` and `echo` are done by nobody on the host.
+    assert_eq!(whose, ["app", "own", "login", "called", "app", "-", "-", "app", "app", "app"]);
 }

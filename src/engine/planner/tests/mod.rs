@@ -15,7 +15,8 @@ use std::sync::Arc;
 use crate::engine::plan::{Changes, Locking, Plan, PlannedTask};
 use crate::engine::planner::Picking;
 use crate::engine::planner::SshConfigSource;
-use crate::engine::planner::{self, Operator, Request, TaskCall};
+use crate::engine::planner::{self, Operator, Request};
+use crate::model::call::{NeededTask, TaskCall};
 use crate::model::inventory::{Host, HostName, Inventory, Role, RoleName};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::secret::{SecretSources, Secrets};
@@ -80,9 +81,13 @@ impl Task {
         Self { params, ..self }
     }
 
-    fn before(self, names: &[&str]) -> Self {
-        let at = |name: &&str| Located::new((*name).to_owned(), self.position.clone());
-        Self { before: names.iter().map(at).collect(), ..self }
+    fn before(self, calls: &[&str]) -> Self {
+        let needed = |written: &&str| NeededTask {
+            call: crate::config::parse_call(written).unwrap(),
+            written: Arc::from(*written),
+            position: self.position.clone(),
+        };
+        Self { before: calls.iter().map(needed).collect(), ..self }
     }
 }
 
@@ -130,6 +135,7 @@ fn request() -> Request {
         extra_given: Default::default(),
         secrets: Secrets::default(),
         templates: Arc::new(Templates::new(&Builtins::default())),
+        groups: Default::default(),
         pool: 8,
         warn_only: false,
         changes: Changes::default(),

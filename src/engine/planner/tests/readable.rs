@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::engine::plan::{Plan, Readable};
 use crate::engine::planner::tests::{call, echo, file, inventory, registered, request, script, task, vars};
-use crate::engine::planner::{self, Request, TaskCall};
+use crate::engine::planner::{self, Request};
 use crate::event::StepSummary;
+use crate::model::call::TaskCall;
 use crate::model::given::Given;
 use crate::model::inventory::Inventory;
 use crate::model::position::Located;

@@ -2,7 +2,7 @@
 
 use crate::engine::planner::tests::{call, file, inventory, outline, plan, plan_with, request, shown, task};
 use crate::engine::planner::{self, Bounds, Request};
-use crate::model::inventory::RoleName;
+use crate::model::inventory::{Inventory, RoleName};
 use crate::model::position::{Located, Position};
 use crate::model::task::Task;
 
@@ -63,6 +63,41 @@ fn tasks_before_keep_their_own_targets_or_take_those_of_the_task_after() {
 }
 
 #[test]
+fn a_task_that_only_stands_for_others_needs_no_hosts() {
+    let build = on(task(1, "build"), &["web"], &[], &[]);
+    let migrate = on(task(3, "migrate"), &["db"], &[], &[]);
+    let release = on(task(5, "release"), &[], &[], &[]).steps(Vec::new()).before(&["build", "migrate"]);
+    let tasks = file(vec![build.clone(), migrate.clone(), release.clone()]);
+    assert_eq!(outline(&plan(&tasks, &[call("release")]).unwrap()), "build: web1 web2 web3\nmigrate: db1");
+    let lost = on(migrate, &[], &[], &[]);
+    let problem = plan(&file(vec![build, lost, release]), &[call("release")]).unwrap_err();
+    assert!(problem.starts_with("tasks.yaml:3:3: error: task \"migrate\" names no hosts"), "{problem}");
+}
+
+#[test]
+fn the_inventory_has_hosts_for_tasks_that_name_none() {
+    let inventory = || Inventory { default_targets: vec![at("@web"), at("!web2")], ..inventory() };
+    let bare = |line, name| on(task(line, name), &[], &[], &[]);
+    let tasks = file(vec![
+        bare(1, "a"),
+        task(3, "b"),
+        on(task(5, "c"), &["db"], &[], &[]).before(&["a"]),
+        on(bare(7, "d"), &[], &[], &["web1"]),
+        bare(9, "e").steps(Vec::new()).before(&["a", "c"]),
+    ]);
+    let planned = |name: &str| {
+        plan_with(request(), &mut inventory(), &tasks, &[call(name)]).map(|plan| outline(&plan)).unwrap()
+    };
+    assert_eq!(planned("a"), "a: web1 web3");
+    assert_eq!(planned("b"), "b: web1 web2 web3", "its own come first");
+    assert_eq!(planned("c"), "a: db1\nc: db1", "and so do those of the task that wants it");
+    assert_eq!(planned("d"), "d: web3");
+    assert_eq!(planned("e"), "a: web1 web3\nc: db1\ne: web1 web3");
+    let named = planner::tasks(request(), &mut inventory(), Some(&[4]), &tasks, &[call("a")]).unwrap();
+    assert_eq!(outline(&named), "a: db1", "the command line's come before all");
+}
+
+#[test]
 fn targets_that_select_nothing_are_errors() {
     let refused = |task: Task| {
         let problems = planner::tasks(request(), &mut inventory(), None, &file(vec![task]), &[call("t")]);
@@ -74,7 +109,7 @@ fn targets_that_select_nothing_are_errors() {
         refused(on(task(3, "t"), &["db"], &[], &["db1"])),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r#"
-    tasks.yaml:3:3: error: task "t" names no hosts (help: add -R ROLE or -H HOSTS, or give the task `roles:`)
+    tasks.yaml:3:3: error: task "t" names no hosts (help: add -R ROLE or -H HOSTS, give the task `roles:`, or the inventory `default_targets:`)
     tasks.yaml:3:3: error: no role "wbe" (help: did you mean @web? roles: @db, @web)
     tasks.yaml:3:3: error: no host matches "nope*" (help: roles: @db, @web)
     tasks.yaml:3:3: error: no hosts left in the selection (help: `fan hosts` shows the hosts to select from)

@@ -1,5 +1,7 @@
 //! Variables: their layers, the templates in them, and names that do not exist.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::json;
 
@@ -7,9 +9,11 @@ use crate::engine::planner::Request;
 use crate::engine::planner::tests::{
     call, echo, file, inventory, plan, plan_with, registered, request, says, script, step, task, text, vars,
 };
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, Role, RoleName};
+use crate::model::settings::Settings;
 use crate::model::task::{Action, Command, Step, TaskFile, Template};
-use crate::model::value::Value;
+use crate::model::template::Scope;
+use crate::model::value::{Value, Vars};
 
 fn refused(file: &TaskFile) -> String {
     refused_with(&mut inventory(), file)
@@ -211,4 +215,46 @@ fn what_a_step_defines_is_known_to_later_steps_and_tasks_on_the_same_host() {
     tasks.yaml:6:9: error: undefined variable "n" on db1 (help: earlier steps define it, on other hosts)
     tasks.yaml:6:9: error: undefined variable "out" on db1 (help: earlier steps define it, on other hosts)
     "#);
+}
+
+#[test]
+fn the_hosts_of_roles_are_known_to_variables_tasks_and_conditions() {
+    let mut inventory = inventory();
+    inventory.roles.push(Role {
+        name: RoleName::from("no one"),
+        members: Vec::new(),
+        roles: Vec::new(),
+        settings: Settings::default(),
+        vars: Vars::new(),
+        protect: false,
+    });
+    inventory.members.push(Vec::new());
+    let steps = vec![echo(5, "{{ groups.web | length }}")];
+    let tasks = file(vec![task(3, "t").vars(json!({"first": "{{ groups['db'][0] }}"})).steps(steps)]);
+    let request = Request { condition: Some(Arc::from("host != groups.web | last")), ..request() };
+    let plan = plan_with(request, &mut inventory, &tasks, &[call("t")]).unwrap();
+    assert_eq!(says(&plan, 0, "web1", "{{ first }}"), "db1");
+    let scope = Scope::new().with(plan.groups.clone());
+    for (template, expected) in [
+        ("{{ groups.web | join(',') }}", "web1,web2,web3"),
+        ("{{ groups['db'] | first }}{{ groups.db | last }}{{ groups.db[-1] }}", "db1db1db1"),
+        ("{{ groups.all | length }} {{ groups['no one'] | length }}", "5 0"),
+        (
+            "{{ 'db1' in groups.db }} {{ 'web9' in groups.web }} {{ groups | list | join(' ') }}",
+            "true false web db no one all",
+        ),
+        ("{{ groups.nosuch | default([]) | length }}{{ groups.nosuch is defined }}", "0false"),
+        ("{{ groups.web | union(groups.db) | join(' ') }}", "web1 web2 web3 db1"),
+        ("{{ groups.web[1:] | to_json }}", "[\"web2\",\"web3\"]"),
+        ("{% for name in groups.web %}{{ loop.index }}{{ name }}{% endfor %}", "1web12web23web3"),
+    ] {
+        assert_eq!(plan.templates.render_text(template, &scope).as_deref(), Ok(expected), "{template}");
+    }
+    let script = plan.templates.render_script("ping {{ groups.web }}", &scope);
+    assert_eq!(script.as_deref(), Ok("ping web1 web2 web3"));
+    let error = plan.templates.render_text("{{ groups.wbe }}", &scope).unwrap_err();
+    assert_eq!(error.help.as_deref(), Some("did you mean \"groups.web\"?"));
+    // One list of names for all hosts and all looks.
+    let many = (0..10_000).map(|_| plan.templates.render_text("{{ groups.all | length }}", &scope));
+    assert!(many.into_iter().all(|text| text.as_deref() == Ok("5")));
 }

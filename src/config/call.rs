@@ -1,25 +1,34 @@
 //! Tasks with arguments on the command line, as Fabric writes them: `deploy`, `hello:Jeff`, `hello:name=Jeff,b=2`.
 
-use crate::config;
-use crate::engine::planner::TaskCall;
+use crate::config::given::parse_given;
+use crate::config::vars::Braces;
+use crate::model::call::TaskCall;
 use crate::model::name;
 use crate::model::position::Diagnostic;
 
-/// Reads one `TASK[:ARGS]`. Arguments are YAML scalars; `\,` and `\=` stand for themselves.
-pub(super) fn parse(text: &str) -> Result<TaskCall, Diagnostic> {
+/// Reads one `TASK[:ARGS]` of the command line. Arguments are YAML scalars; `\,` and `\=` stand for themselves.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_call(text: &str) -> Result<TaskCall, Diagnostic> {
+    parse(text, Braces::Literal)
+}
+
+/// The same of a tasks file, where `{{ }}` in an argument is a template.
+pub(super) fn parse(text: &str, braces: Braces) -> Result<TaskCall, Diagnostic> {
     let (task, arguments) = text.split_once(':').unwrap_or((text, ""));
     name::check_task_name(task).map_err(Diagnostic::bare)?;
     let mut call = TaskCall::bare(task);
     if arguments.is_empty() {
         return Ok(call);
     }
-    for argument in split(arguments, ',') {
-        let parts = split(&argument, '=');
+    for argument in split(arguments, ',', braces) {
+        let parts = split(&argument, '=', braces);
         match parts.split_first() {
             Some((name, value)) if !value.is_empty() => {
                 let name = unescape(name);
                 name::check_variable_name(&name).map_err(Diagnostic::bare)?;
-                let value = config::parse_given(&unescape(&value.join("=")));
+                let value = parse_given(&unescape(&value.join("=")));
                 if call.named.insert(name.clone(), value).is_some() {
                     return Err(Diagnostic::bare(format!("{text}: \"{name}\" is given twice")));
                 }
@@ -29,14 +38,17 @@ pub(super) fn parse(text: &str) -> Result<TaskCall, Diagnostic> {
                     Diagnostic::bare(format!("{text}: \"{argument}\" stands after a named argument"));
                 return Err(problem.help("arguments without a name come first"));
             }
-            _ => call.positional.push(config::parse_given(&unescape(&argument))),
+            _ => call.positional.push(parse_given(&unescape(&argument))),
         }
     }
     Ok(call)
 }
 
-/// Reads tasks with their arguments; all that is wrong with them.
-pub(super) fn parse_all(texts: &[String]) -> Result<Vec<TaskCall>, Vec<Diagnostic>> {
+/// Reads tasks with their arguments, as a command line has them.
+///
+/// # Errors
+/// All that is wrong with them.
+pub fn parse_calls(texts: &[String]) -> Result<Vec<TaskCall>, Vec<Diagnostic>> {
     let (mut calls, mut problems) = (Vec::new(), Vec::new());
     for (at, text) in texts.iter().enumerate() {
         if assigned(text).is_some()
@@ -48,7 +60,7 @@ pub(super) fn parse_all(texts: &[String]) -> Result<Vec<TaskCall>, Vec<Diagnosti
             }
             continue;
         }
-        match parse(text) {
+        match parse_call(text) {
             Ok(call) => calls.push(call),
             Err(problem) => problems.push(problem),
         }
@@ -73,12 +85,17 @@ fn apart(task: &str, words: &[String]) -> Diagnostic {
         .help(format!("join it to the task: {name}:{others}{}; or write{flags}", list.join(",")))
 }
 
-/// Splits at a separator that no backslash precedes; the backslashes stay.
-fn split(text: &str, separator: char) -> Vec<String> {
+/// Splits at a separator that no backslash precedes and no template has in it; the backslashes stay.
+fn split(text: &str, separator: char, braces: Braces) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut escaped = false;
-    for c in text.chars() {
-        if c == separator && !escaped {
+    let mut template_end = 0;
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        if braces == Braces::Template && at >= template_end && rest.starts_with("{{") {
+            template_end = at + rest.find("}}").map_or(rest.len(), |end| end + 2);
+        }
+        if c == separator && !escaped && at >= template_end {
             parts.push(String::new());
             continue;
         }
@@ -108,7 +125,7 @@ mod tests {
 
     #[test]
     fn arguments_are_positional_then_named() {
-        let call = parse("hello:Jeff,times=3,greeting=a=b").unwrap();
+        let call = parse_call("hello:Jeff,times=3,greeting=a=b").unwrap();
         assert_eq!(call.task, "hello");
         assert_eq!(values(&call.positional), [&json!("Jeff")]);
         let named: Vec<_> =
@@ -118,14 +135,24 @@ mod tests {
 
     #[test]
     fn separators_can_be_escaped_and_colons_need_not() {
-        let call = parse(r"get:http://h/a\,b,x=1\=2").unwrap();
+        let call = parse_call(r"get:http://h/a\,b,x=1\=2").unwrap();
         assert_eq!(values(&call.positional), [&json!("http://h/a,b")]);
         assert_eq!(call.named.get("x").map(|given| &given.value), Some(&json!("1=2")));
     }
 
     #[test]
+    fn a_template_of_a_file_is_not_cut() {
+        let text = "deploy:{{ v | default('a,b=c') }},x={{ y == 1 }}";
+        let call = parse(text, Braces::Template).unwrap();
+        assert_eq!(values(&call.positional), [&json!("{{ v | default('a,b=c') }}")]);
+        assert_eq!(call.named.get("x").map(|given| &given.value), Some(&json!("{{ y == 1 }}")));
+        // On the command line braces mean nothing.
+        assert_eq!(values(&parse_call(text).unwrap().positional), [&json!("{{ v | default('a")]);
+    }
+
+    #[test]
     fn mistakes_are_named() {
-        assert!(parse("hello:name=a,b").unwrap_err().message.contains("after a named argument"));
-        assert!(parse("hello:a=1,a=2").unwrap_err().message.contains("given twice"));
+        assert!(parse_call("hello:name=a,b").unwrap_err().message.contains("after a named argument"));
+        assert!(parse_call("hello:a=1,a=2").unwrap_err().message.contains("given twice"));
     }
 }
