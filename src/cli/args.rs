@@ -223,9 +223,8 @@ pub(super) struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// Inventory file, for its default targets; by default searched for from the current folder upward.
-    #[arg(short, long, value_name = "FILE", env = "FAN_INVENTORY")]
-    pub(super) inventory: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) source: InventoryArgs,
     #[command(flatten)]
     pub(super) tasks_file: TasksFile,
 }
@@ -364,6 +363,9 @@ pub(super) struct DemoArgs {
     /// Roles to run on.
     #[arg(short = 'R', long, value_name = "ROLES", value_delimiter = ',')]
     pub(super) roles: Vec<String>,
+    /// Run the commands of your tasks on this machine without asking.
+    #[arg(short, long, env = "FAN_YES")]
+    pub(super) yes: bool,
     #[command(flatten)]
     pub(super) variables: VariablesArgs,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{habits, ping, run, secrets};
+use crate::cli::{habits, ping, run, secrets, snippet};
 use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::model::action::DoneAt;
 use crate::model::count::counted;
@@ -106,6 +106,7 @@ fn check(args: &CheckArgs) -> Result<Checked, CliError> {
     let plan = plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Check);
     let plan = plan.map_err(|error| error.explained(&unknown))?;
     secrets::check(&plan)?;
+    plan.warnings.iter().for_each(snippet::tell);
     let steps: usize = plan.tasks.iter().map(|task| task.steps.len()).sum();
     let summary = format!(
         "{summary}ok: {} with {} on {}\n",

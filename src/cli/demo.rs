@@ -12,19 +12,21 @@ use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{run, runner};
+use crate::cli::{ask, run, runner};
 use crate::config;
 use crate::engine::plan::{Locking, Plan, PlannedTask, with_titles};
-use crate::model::action::DoneAt;
+use crate::model::action::{DoneAt, Touches};
 use crate::model::call::TaskCall;
+use crate::model::count::counted;
 use crate::model::endpoint::{Agent, NamedBy};
 use crate::model::host_key::HostKeyRules;
 use crate::model::inventory::{Host, HostName, Inventory};
 use crate::model::outcome::ExitCode;
+use crate::model::position::{Diagnostic, Located};
 use crate::model::range::MAX_HOSTS;
 use crate::model::settings::Transport;
 use crate::model::target;
-use crate::model::task::TaskFile;
+use crate::model::task::{Action, Step, TaskFile};
 use crate::sandbox::{HostSpec, Sandbox};
 
 /// The examples, as they stand at the root of the repository.
@@ -52,7 +54,13 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
     };
     let plan =
         plan_tasks(&common, &mut inventory, selected.as_deref(), &file, &calls, Need::Values(Guard::Off))?;
-    let plan = without_locks(plan);
+    let plan = without_restarts(without_locks(plan));
+    if let Some(path) = &args.tasks_file
+        && !args.yes
+    {
+        agreed(&plan, path)?;
+    }
+    let plan = Plan { below_home: true, ..plan };
     let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false, shape: None })?;
     runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
@@ -134,6 +142,44 @@ fn resize(inventory: &mut Inventory, count: usize) -> Result<(), CliError> {
     }
     inventory.hosts = hosts;
     Ok(())
+}
+
+/// Commands that are shown before they are agreed to.
+const SHOWN_COMMANDS: usize = 10;
+
+/// Asks whether the commands of the user's own tasks may run: the hosts are this machine, and no folder holds a command.
+fn agreed(plan: &Plan, path: &Path) -> Result<(), CliError> {
+    let steps = plan.tasks.iter().flat_map(|task| &task.steps).map(|planned| &planned.step);
+    let commands: Vec<&Step> =
+        steps.filter(|step| step.action.properties().touches == Touches::Anything).collect();
+    if commands.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the commands of {} run on this machine, as you; only files of steps stay in the folders of the hosts",
+        path.display()
+    );
+    if !ask::can_ask() {
+        return Err(Diagnostic::bare(message).help("--yes runs them without asking").into());
+    }
+    talk(&format!("demo: {message}"));
+    for step in commands.iter().take(SHOWN_COMMANDS) {
+        talk(&format!("  {}:{}  {}", step.position.file, step.position.line, step.title()));
+    }
+    if let Some(more) = commands.len().checked_sub(SHOWN_COMMANDS).filter(|&more| more > 0) {
+        talk(&format!("  and {}", counted(more, "more command")));
+    }
+    if ask::line("run them here? [yes/no] ")? == "yes" { Ok(()) } else { Err(CliError::Interrupted) }
+}
+
+/// This machine is not restarted.
+fn without_restarts(mut plan: Plan) -> Plan {
+    let steps = plan.tasks.iter_mut().flat_map(|task| &mut task.steps).map(|planned| &mut planned.step);
+    for step in steps.filter(|step| matches!(step.action, Action::Reboot(_))) {
+        let said = Located::new(Arc::from("not restarted: this host is your machine"), step.position.clone());
+        step.action = Action::Echo(said);
+    }
+    plan
 }
 
 /// Throw-away hosts are nobody else's, and hosts that only keep a lock would be the real ones.

@@ -84,7 +84,7 @@ fn carry_out(command: &CliCommand, color: Color, invocation: &Invocation) -> Res
         CliCommand::Get(args) => get::run(args, color, invocation),
         CliCommand::Sync(args) => sync::run(args, color, invocation),
         CliCommand::Ls(args) => ls::run(args, color, invocation),
-        CliCommand::List(args) => list::run(&args.tasks_file, args.inventory.as_deref(), args.json),
+        CliCommand::List(args) => list::run(&args.tasks_file, &args.source, args.json),
         CliCommand::Hosts(args) => hosts::run(args),
         CliCommand::Check(args) => check::run(args, color),
         CliCommand::Ping(args) => ping::run(args, color),

@@ -30,7 +30,7 @@ pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     context::ask_for_sudo(&mut settings, &args.sudo_password);
     // Names need no settings.
     let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
-    let defaults = DefaultTargets::of(&mut inventory, args.selection.max_hosts)?;
+    let defaults = DefaultTargets::of(&mut inventory, args.selection.source.max_hosts)?;
     let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);
     let text = if args.list {
         hosts.iter().map(|shown| format!("{}\n", shown.host.name)).collect()

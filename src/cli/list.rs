@@ -1,11 +1,10 @@
 //! `fan list`: the tasks of a tasks file.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use serde_json::json;
 
-use crate::cli::args::TasksFile;
+use crate::cli::args::{InventoryArgs, TasksFile};
 use crate::cli::context;
 use crate::cli::error::CliError;
 use crate::cli::print::print;
@@ -13,13 +12,13 @@ use crate::model::cells;
 use crate::model::inventory::Inventory;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Located;
-use crate::model::range::MAX_HOSTS;
 use crate::model::task::Task;
 use crate::model::value::Value;
 
-pub(super) fn run(args: &TasksFile, inventory: Option<&Path>, as_json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &TasksFile, source: &InventoryArgs, as_json: bool) -> Result<ExitCode, CliError> {
     let file = context::tasks(args.tasks_file.as_deref())?;
-    let inventory = context::inventory(inventory, MAX_HOSTS)?;
+    // Only its default targets are shown: what is wrong with it is told where it is used.
+    let inventory = context::inventory(source).unwrap_or_else(|_| Inventory::empty());
     let text = if as_json {
         let tasks: Vec<Value> = file.tasks.values().map(|task| describe(task, &inventory)).collect();
         format!("{:#}\n", Value::Array(tasks))

@@ -9,7 +9,7 @@ use crate::cli::print::print;
 use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{habits, journal, list, plan_view, runner};
+use crate::cli::{habits, journal, list, plan_view, runner, snippet};
 use crate::config;
 use crate::engine::plan::{Locking, Plan};
 use crate::model::call::TaskCall;
@@ -18,7 +18,7 @@ use crate::model::range;
 
 pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
     if args.list {
-        return list::run(&args.tasks_file, args.selection.inventory.as_deref(), false);
+        return list::run(&args.tasks_file, &args.selection.source, false);
     }
     let execution = &args.execution;
     let calls = calls(&args.tasks)?;
@@ -49,6 +49,7 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         tell_targets(&plan);
     }
     if args.plan {
+        plan.warnings.iter().for_each(snippet::tell);
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }

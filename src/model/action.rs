@@ -181,7 +181,7 @@ pub static KINDS: [Properties; 24] = [
     },
     Properties {
         key: "template",
-        keys: &[SINGLE, FILES, OWNERS, INSTALL, &["lcd", "to"]],
+        keys: &[SINGLE, FILES, OWNERS, INSTALL, &["lcd", "to", "trim_blocks", "lstrip_blocks"]],
         required: &["to"],
         ..ON_FILES
     },
@@ -459,7 +459,7 @@ impl Action {
                     .attributes(attributes)
                     .tree(tree, true)
             }
-            Self::Template(TemplateFile { from, to, attributes, install }) => {
+            Self::Template(TemplateFile { from, to, tag_lines: _, attributes, install }) => {
                 Said::moved(std::slice::from_ref(from), to)
                     .reading(LocalReads::Template(from))
                     .attributes(attributes)

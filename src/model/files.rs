@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::model::position::Located;
-use crate::model::template::text::TemplateText;
+use crate::model::template::text::{TagLines, TemplateText};
 
 /// Permission bits as `chmod` takes them, at most `0o7777`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +142,8 @@ pub struct TemplateFile {
     pub from: TemplateText,
     /// Remote path.
     pub to: TemplateText,
+    /// What becomes of the lines of its tags.
+    pub tag_lines: TagLines,
     /// Mode and owner.
     pub attributes: Attributes,
     /// How it takes the old one's place.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::position::{Diagnostic, Located, Position};
-use crate::model::secret::{Secret, SecretSources};
-use crate::model::settings::{Origin, Settings};
+use crate::model::secret::{Secret, SecretSource, SecretSources};
+use crate::model::settings::{Origin, Settings, Sourced};
 use crate::model::value::{Value, Vars};
 use crate::model::written::WrittenVars;
 
@@ -115,6 +115,20 @@ impl Inventory {
             hidden: Vec::new(),
             default_targets: Vec::new(),
         }
+    }
+
+    /// Where the sources of its passwords stand, each at its first place.
+    pub fn password_places(&self) -> HashMap<SecretSource, Position> {
+        let hosts = self.hosts.iter().map(|host| &*host.settings);
+        let all =
+            std::iter::once(&self.defaults).chain(self.roles.iter().map(|role| &role.settings)).chain(hosts);
+        let mut places = HashMap::new();
+        for Sourced { value, origin } in all.flat_map(|it| it.password.iter().chain(&it.sudo_password)) {
+            if let Some(at) = origin.position() {
+                places.entry(value.clone()).or_insert_with(|| at.clone());
+            }
+        }
+        places
     }
 
     /// The index of a host by name.

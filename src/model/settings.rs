@@ -27,6 +27,18 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Its place in a file.
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::SshConfig(at)
+            | Self::Defaults(at)
+            | Self::Role(_, at)
+            | Self::Host(at)
+            | Self::Variable(_, at) => Some(at),
+            Self::CommandLine(_) => None,
+        }
+    }
+
     /// A message about the value, at its place or with the flag.
     pub fn says(&self, message: impl Into<String>) -> Diagnostic {
         match self {

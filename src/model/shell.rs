@@ -6,6 +6,7 @@ mod error;
 mod failing;
 pub mod launch;
 pub mod marks;
+pub mod path_pattern;
 mod quote;
 pub mod silent;
 pub mod spelling;

@@ -14,6 +14,9 @@ use crate::report::words::{failure_text, step_label};
 /// Annotations that are written; GitHub shows ten of a step and counts the others.
 const ANNOTATIONS_MAX: usize = 50;
 
+/// Characters of a line of output that an annotation shows.
+const LINE_MAX: usize = 300;
+
 /// Writes annotations when the run is over.
 pub struct Annotations {
     out: Sink,
@@ -56,7 +59,13 @@ fn annotation(recap: &Recap, record: &HostRecord) -> String {
         .map(|position| format!(",file={},line={}", property(&position.file), position.line))
         .unwrap_or_default();
     let title = property(&style.text(record.host.as_str()));
-    format!("::error title={title}{place}::{}\n", escape(&style.text(&message)))
+    let mut message = style.text(&message).into_owned();
+    for line in record.tail.lines() {
+        let line: String = style.text(&String::from_utf8_lossy(line)).chars().take(LINE_MAX).collect();
+        message.push('\n');
+        message.push_str(&line);
+    }
+    format!("::error title={title}{place}::{}\n", escape(&message))
 }
 
 /// What the runner undoes in the text of a command (actions/runner, `ActionCommand`).

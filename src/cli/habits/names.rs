@@ -4,7 +4,7 @@ use crate::cli::args::ExecArgs;
 use crate::cli::habits::flags::word;
 use crate::cli::habits::verbs::verb;
 use crate::config;
-use crate::engine::planner::TaskCall;
+use crate::model::call::TaskCall;
 use crate::model::inventory::Inventory;
 use crate::model::name::check_address;
 use crate::model::position::Diagnostic;

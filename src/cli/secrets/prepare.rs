@@ -65,7 +65,7 @@ fn look(plan: &Plan) -> (Keyring, Vec<Diagnostic>) {
     for source in sources(plan) {
         match source {
             SecretSource::Env(_) | SecretSource::File(_) | SecretSource::Written(_) => {
-                problems.extend(read_now(source, Purpose::Password).err());
+                problems.extend(read_now(source, Purpose::Password).err().map(|it| placed(plan, source, it)));
             }
             SecretSource::Command(_) | SecretSource::Prompt(_) => {}
         }
@@ -74,6 +74,12 @@ fn look(plan: &Plan) -> (Keyring, Vec<Diagnostic>) {
         talk(&format!("warning: {warning}"));
     }
     (keyring, problems)
+}
+
+/// A problem with a password, at the place where its source is named.
+fn placed(plan: &Plan, source: &SecretSource, problem: Diagnostic) -> Diagnostic {
+    let position = problem.position.or_else(|| plan.password_places.get(source).cloned());
+    Diagnostic { position, ..problem }
 }
 
 /// Names the secrets that are too short to be looked for.
@@ -119,7 +125,7 @@ pub(in crate::cli) async fn prepare(
         };
         match read {
             Ok(secret) => drop(secrets.insert(source.clone(), secret)),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(placed(&plan, source, problem)),
         }
     }
     if !problems.is_empty() {
@@ -137,12 +143,15 @@ pub(in crate::cli) async fn prepare(
         let SecretSource::Prompt(question) = source else { continue };
         match prompter.ask(question.trim_end_matches([':', ' '])) {
             Ok(secret) => drop(secrets.insert(source.clone(), secret)),
-            Err(error) => problems.push(unanswered(error, || {
-                Diagnostic::bare(format!(
-                    "a password is needed ({question:?}), and there is no terminal to ask on"
-                ))
-                .help("say where it comes from: password: {env: NAME}, {file: PATH} or {command: LINE}")
-            })?),
+            Err(error) => problems.push(
+                unanswered(error, || {
+                    Diagnostic::bare(format!(
+                        "a password is needed ({question:?}), and there is no terminal to ask on"
+                    ))
+                    .help("say where it comes from: password: {env: NAME}, {file: PATH} or {command: LINE}")
+                })
+                .map(|problem| placed(&plan, source, problem))?,
+            ),
         }
     }
     if !problems.is_empty() {

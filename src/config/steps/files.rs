@@ -13,7 +13,7 @@ use crate::model::files::{
 };
 use crate::model::position::Located;
 use crate::model::task::{Action, TemplateText, Unarchive};
-use crate::model::template::{self, Syntax};
+use crate::model::template::{self, Syntax, TagLines};
 
 /// The keys of a step that belong to its action, each at most once.
 pub(super) struct FileFields<'n> {
@@ -168,7 +168,11 @@ fn sync(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Sync> {
 fn template_file(fields: &FileFields<'_>, findings: &mut Findings) -> Option<TemplateFile> {
     let (from, to) = (fields.own_path(findings), fields.required("to", findings));
     let (attributes, install) = (fields.attributes(findings), fields.install(findings));
-    Some(TemplateFile { from: from?, to: to?, attributes, install })
+    let tag_lines = TagLines {
+        trim_blocks: fields.flag("trim_blocks", findings).unwrap_or_default(),
+        lstrip_blocks: fields.flag("lstrip_blocks", findings).unwrap_or_default(),
+    };
+    Some(TemplateFile { from: from?, to: to?, tag_lines, attributes, install })
 }
 
 fn unarchive(fields: &FileFields<'_>, findings: &mut Findings) -> Option<Unarchive> {

@@ -145,6 +145,8 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("in", Shape::Text, "the text file of the host"),
     ("remote", Shape::Flag, "the archive is on the host already"),
     ("strip", Shape::Integer(0, 64), "how many names at the beginning of each path are left out"),
+    ("trim_blocks", Shape::Flag, "leave out the line end right behind a tag of the file, as Ansible does"),
+    ("lstrip_blocks", Shape::Flag, "leave out blanks before a tag that begins a line of the file"),
     ("exclude", PATHS, "globs of files to leave out"),
     ("links", Shape::Words(&["keep", "follow", "skip"]), "how to treat symbolic links in folders"),
     ("times", Shape::Flag, "keep modification times"),

@@ -27,6 +27,11 @@ impl<'a> Render<'a> {
         self.templates.render_text(&text.value, self.scope).map_err(|error| failed(&error, &text.position))
     }
 
+    /// A pattern of paths, in which values stand for themselves.
+    pub(crate) fn pattern(self, text: &TemplateText) -> Result<String, Failure> {
+        self.templates.render_pattern(&text.value, self.scope).map_err(|error| failed(&error, &text.position))
+    }
+
     /// A text for a shell, its values quoted.
     pub(crate) fn script(self, text: &TemplateText) -> Result<String, Failure> {
         self.templates.render_script(&text.value, self.scope).map_err(|error| failed(&error, &text.position))

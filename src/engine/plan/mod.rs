@@ -3,10 +3,12 @@
 
 pub(crate) mod memory;
 pub(crate) mod past;
+mod places;
 pub(crate) mod readable;
 pub(crate) mod scope;
 mod whole;
 
+pub use places::Places;
 pub use readable::{Readable, with_titles};
 pub use whole::{
     Becoming, Body, Call, Changes, Handler, Item, Keeper, Locking, Plan, PlannedBlock, PlannedHost,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::engine::plan::memory::Memory;
+use crate::engine::plan::places::Places;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::action::{DoneAt, first_line};
 use crate::model::endpoint::Endpoint;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub groups: Layer,
     /// Secrets that its templates need.
     pub secrets: Secrets,
+    /// Where it is said from where passwords come.
+    pub password_places: HashMap<SecretSource, Position>,
     /// Passwords of steps that run as another user, once they are fetched.
     pub passwords: HashMap<SecretSource, Secret>,
     /// What it goes on from, when it resumes another run.
@@ -67,6 +70,22 @@ pub struct Plan {
     pub locking: Locking,
     /// What the user should know before it begins.
     pub warnings: Vec<Diagnostic>,
+    /// The hosts are folders of this machine: their root is their user's home (`fan demo`).
+    pub below_home: bool,
+}
+
+/// An absolute path as one that begins at a home, which `..` does not lead out of.
+fn below(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    format!("./{}{end}", parts.join("/"))
 }
 
 /// What taking locks needs.
@@ -202,9 +221,8 @@ pub struct PlannedStep {
     pub section: Section,
     /// Names that only steps in the same place see: arguments of a called task, the item of a loop.
     pub locals: Arc<[String]>,
-    /// For each host of the task where the step is done: an index into [`Plan::delegates`], or none for the host itself.
-    /// Empty when all of them do it themselves.
-    pub places: Arc<[Option<usize>]>,
+    /// Where it is done.
+    pub places: Places,
     /// Its title with values in the place of templates, where that says more than what is written.
     pub readable: Option<Arc<str>>,
 }
@@ -279,7 +297,7 @@ impl Body {
 impl PlannedStep {
     /// A step by itself.
     pub fn plain(step: Step) -> Self {
-        Self { step, section: Section::Steps, locals: Arc::default(), places: Arc::default(), readable: None }
+        Self { step, section: Section::Steps, locals: Arc::default(), places: Places::Here, readable: None }
     }
 
     /// Its title as it is written.
@@ -381,20 +399,27 @@ impl Plan {
                 let Some(other) = planned.step.becomes() else { continue };
                 let here = planned.step.action.properties().done == DoneAt::Here;
                 for (position, member) in task.hosts.iter().enumerate() {
-                    let elsewhere = planned.places.get(position).copied().flatten();
-                    let place = match elsewhere {
-                        Some(delegate) => self.delegates.get(delegate),
-                        None => self.hosts.get(member.host),
-                    };
-                    let Some(host) = place else { continue };
-                    let source = if here { other.own_password() } else { host.becoming.password_of(other) };
-                    if let Some(source) = source.filter(|source| !sources.contains(source)) {
-                        sources.push(source);
+                    for elsewhere in planned.places.all(position) {
+                        let place = match elsewhere {
+                            Some(delegate) => self.delegates.get(delegate),
+                            None => self.hosts.get(member.host),
+                        };
+                        let Some(host) = place else { continue };
+                        let source =
+                            if here { other.own_password() } else { host.becoming.password_of(other) };
+                        if let Some(source) = source.filter(|source| !sources.contains(source)) {
+                            sources.push(source);
+                        }
                     }
                 }
             }
         }
         sources
+    }
+
+    /// A path of a host as its steps are to take it: with [`Self::below_home`], one that lies below the home.
+    pub fn host_path(&self, path: String) -> String {
+        if self.below_home && path.starts_with('/') { below(&path) } else { path }
     }
 
     /// A path of this machine with the operator's home in the place of `~`.

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::plan::expand::{expand, has_template};
 use crate::engine::planner::types::Arguments;
 use crate::engine::planner::uses::leaves;
 use crate::model::call::{NeededTask, TaskCall};
 use crate::model::given::Given;
 use crate::model::position::{Diagnostic, Located};
 use crate::model::task::{Task, TaskFile, Template};
+use crate::model::template::expand::{expand, has_template};
 use crate::model::template::{self, Layer, Scope, Syntax, Templates};
 use crate::model::value::{Value, Vars};
 

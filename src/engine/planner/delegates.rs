@@ -1,10 +1,8 @@
 //! The hosts that steps with `on` are done on, in the place of those that they are done for.
 
-use std::sync::Arc;
-
 use indexmap::IndexMap;
 
-use crate::engine::plan::{PlannedHost, PlannedTask};
+use crate::engine::plan::{Places, PlannedHost, PlannedTask};
 use crate::engine::planner::hosts;
 use crate::engine::planner::request::Request;
 use crate::engine::planner::variables::Delegation;
@@ -25,7 +23,7 @@ pub(super) fn plan(
     // The hosts of the inventory that are meant, and the plan's hosts that mean them.
     let mut indices: IndexMap<String, Option<usize>> = IndexMap::new();
     for delegation in wanted.iter().flatten() {
-        for to in &delegation.to {
+        for to in delegation.to.iter().flatten() {
             if indices.contains_key(to) {
                 continue;
             }
@@ -44,14 +42,21 @@ pub(super) fn plan(
     let drafts = hosts::plan(request, inventory, &meant, problems);
     let delegates: Vec<PlannedHost> = drafts.hosts.into_iter().map(|(host, _)| host).collect();
     for (task, delegations) in tasks.iter_mut().zip(wanted) {
-        for Delegation { step, at: _, to } in delegations {
-            let place = |(to, member): (&String, usize)| {
+        for Delegation { step, at: _, per_item, to } in delegations {
+            let place = |to: &String, member: usize| {
                 let delegate = meant.binary_search(indices.get(to).copied().flatten().as_ref()?).ok()?;
                 let own = &hosts.get(member)?.endpoint.name;
                 (delegates.get(delegate)?.endpoint.name != *own).then_some(delegate)
             };
-            let members = task.hosts.iter().map(|host| host.host);
-            let places: Arc<[Option<usize>]> = to.iter().zip(members).map(place).collect();
+            let members = to.iter().zip(task.hosts.iter().map(|host| host.host));
+            let places = if *per_item {
+                let places = members.map(|(to, member)| to.iter().map(|to| place(to, member)).collect());
+                Places::Items(places.collect())
+            } else {
+                Places::Hosts(
+                    members.map(|(to, member)| to.first().and_then(|to| place(to, member))).collect(),
+                )
+            };
             if let Some(step) = task.steps.get_mut(*step) {
                 step.places = places;
             }

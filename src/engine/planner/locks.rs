@@ -134,6 +134,6 @@ fn planned(plan: &Plan, index: usize, lock: &Lock) -> Result<Option<PlannedLock>
 fn restart_of(task: &PlannedTask, host: usize) -> Option<usize> {
     let member = task.hosts.iter().any(|member| member.host == host);
     let restarts =
-        |planned: &PlannedStep| matches!(planned.step.action, Action::Reboot(_)) && planned.places.is_empty();
+        |planned: &PlannedStep| matches!(planned.step.action, Action::Reboot(_)) && planned.places.is_here();
     task.steps.iter().position(restarts).filter(|_| member)
 }

@@ -16,6 +16,7 @@ mod groups;
 mod host_vars;
 mod hosts;
 mod listing;
+mod local_each;
 mod locks;
 mod narrow;
 mod outline;

@@ -15,10 +15,7 @@ pub(crate) fn narrow(plan: &Plan, chosen: &[bool]) -> Plan {
         let positions = task.hosts.iter().enumerate().filter(|(_, host)| is_chosen(host));
         let left: Vec<usize> = positions.map(|(position, _)| position).take(most).collect();
         for step in &mut task.steps {
-            // A step that is done where it stands has no list of places.
-            if !step.places.is_empty() {
-                step.places = left.iter().map(|&at| step.places.get(at).copied().flatten()).collect();
-            }
+            step.places = step.places.only(&left);
         }
         task.hosts.retain(is_chosen);
         task.hosts.truncate(most);

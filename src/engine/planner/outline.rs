@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::plan::{Body, Call, Handler, Item, PlannedBlock, PlannedStep};
+use crate::engine::plan::{Body, Call, Handler, Item, Places, PlannedBlock, PlannedStep};
 use crate::event::Section;
 use crate::model::given::WantedType;
 use crate::model::handed::{Handed, Handover};
@@ -13,7 +13,7 @@ use crate::model::task::{Action, Block, Include, Step, Task, TaskFile};
 use crate::model::value::{Value, Vars};
 
 /// The name of an item of a loop, of its number, and what they are called with.
-const LOOP_NAMES: [&str; 2] = ["item", "item_index"];
+pub(super) const LOOP_NAMES: [&str; 2] = ["item", "item_index"];
 
 /// What a step that stands in a `rescue` knows besides.
 const FAILURE: &str = "failure";
@@ -182,13 +182,7 @@ impl Opening<'_> {
                     locals.extend(LOOP_NAMES.map(str::to_owned));
                 }
                 let (section, locals) = (place.section, locals.into());
-                self.steps.push(PlannedStep {
-                    step,
-                    section,
-                    locals,
-                    places: Arc::default(),
-                    readable: None,
-                });
+                self.steps.push(PlannedStep { step, section, locals, places: Places::Here, readable: None });
                 Some(Item::Step(self.steps.len() - 1))
             }
         }

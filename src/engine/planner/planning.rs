@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use crate::engine::plan::memory::Memory;
 use crate::engine::plan::readable::with_titles;
-use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedTask, Sizes, TaskHost};
+use crate::engine::plan::{Locking, Plan, PlannedHost, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::engine::planner::listing::TaskList;
 use crate::engine::planner::outline::{Outline, Picking, outline};
 use crate::engine::planner::request::Request;
 use crate::engine::planner::start::{self, RunStart};
 use crate::engine::planner::variables::Variables;
 use crate::engine::planner::{
-    condition, delegates, given, groups, host_vars, hosts, locks, narrow, types, uses,
+    condition, delegates, given, groups, host_vars, hosts, local_each, locks, narrow, types, uses,
 };
 use crate::model::call::TaskCall;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::Inventory;
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Position};
 use crate::model::redact::MIN_SECRET;
-use crate::model::secret::Secrets;
+use crate::model::secret::{SecretSource, Secrets};
 use crate::model::settings::TimeLimit;
 use crate::model::shard::Shard;
 use crate::model::task::{Action, Command, Step, Task, TaskFile};
@@ -73,7 +73,9 @@ pub fn step(
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let outline = outline(&task, None, &Picking::default(), 0);
     let task = planned_task(&request, &task, outline, everyone, &hosts, &Arc::from(Path::new("")));
-    let parts = PlanParts { hosts, tasks: vec![task], warnings: drafts.warnings, ..PlanParts::default() };
+    let password_places = inventory.password_places();
+    let warnings = drafts.warnings;
+    let parts = PlanParts { hosts, tasks: vec![task], password_places, warnings, ..PlanParts::default() };
     Ok(assemble(request, parts))
 }
 
@@ -177,14 +179,23 @@ pub fn tasks(
         let once = tasks.iter().flat_map(|task| &task.steps).filter(|planned| planned.step.run_once);
         all_warnings.extend(once.map(|planned| once_per_shard(&planned.step, shard)));
     }
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(local_each::warnings(&tasks, &hosts)) {
         if !all_warnings.contains(&warning) {
             all_warnings.push(warning);
         }
     }
     let host_vars = host_vars.unwrap_or_default();
-    let plan =
-        assemble(request, PlanParts { hosts, delegates, tasks, keepers, host_vars, warnings: all_warnings });
+    let mut password_places = inventory.password_places();
+    for PlannedStep { step, .. } in tasks.iter().flat_map(|task| &task.steps) {
+        if let Some(source) = step.becomes().and_then(|other| other.password.as_ref()) {
+            password_places.entry(source.clone()).or_insert_with(|| step.position.clone());
+        }
+    }
+    let warnings = all_warnings;
+    let plan = assemble(
+        request,
+        PlanParts { hosts, delegates, tasks, keepers, host_vars, password_places, warnings },
+    );
     let locked: Vec<&Task> = listed.iter().map(|listed| listed.task).collect();
     let plan = locks::with_locks(plan, &locked, &mut problems);
     if problems.is_empty() { Ok(with_titles(plan)) } else { Err(problems) }
@@ -204,11 +215,12 @@ struct PlanParts {
     tasks: Vec<PlannedTask>,
     keepers: Vec<Endpoint>,
     host_vars: HashMap<String, Scope>,
+    password_places: HashMap<SecretSource, Position>,
     warnings: Vec<Diagnostic>,
 }
 
 fn assemble(request: Request, parts: PlanParts) -> Plan {
-    let PlanParts { hosts, delegates, tasks, keepers, host_vars, warnings } = parts;
+    let PlanParts { hosts, delegates, tasks, keepers, host_vars, password_places, warnings } = parts;
     Plan {
         run: request.run,
         title: request.title,
@@ -225,12 +237,14 @@ fn assemble(request: Request, parts: PlanParts) -> Plan {
         templates: request.templates,
         groups: request.groups,
         secrets: request.secrets,
+        password_places,
         passwords: HashMap::new(),
         memory: Memory::default(),
         extra_vars: Layer::new(&request.extra_vars),
         host_vars: Arc::new(host_vars),
         locking: Locking { keepers, wait: request.lock_wait, who: request.who, look_only: false },
         warnings,
+        below_home: false,
     }
 }
 

@@ -5,19 +5,22 @@ use std::sync::Arc;
 
 use crate::engine::plan::scope::{BUILT_IN_NAMES, HOST_VARS, is_shared};
 use crate::engine::plan::{Body, Call, Item, PlannedBlock, PlannedHost, PlannedStep, TaskHost};
-use crate::engine::planner::outline::Outline;
+use crate::engine::planner::outline::{LOOP_NAMES, Outline};
 use crate::engine::planner::request::Request;
 use crate::engine::planner::types::Arguments;
 use crate::model::action::{FACTS, StepText};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
-use crate::model::task::{Task, Template, TemplateText};
+use crate::model::task::{Each, Step, Task, Template, TemplateText};
 use crate::model::template::expand::{VariableProblem, expand, expand_each, has_template};
-use crate::model::template::{self, Layer, Scope, Syntax};
+use crate::model::template::{self, Layer, Scope, Syntax, TemplateError};
 use crate::model::value::{Value, Vars};
 
 /// Hosts named in one message, at most.
 const NAMED_HOSTS: usize = 5;
+
+/// Places of all items on all hosts of a step, at most.
+const MAX_DELEGATED: usize = 1_000_000;
 
 /// The variables of all hosts while the tasks are planned one after the other.
 pub(super) struct Variables<'a> {
@@ -224,7 +227,23 @@ impl<'a> Variables<'a> {
             let Some(on) = step.on.as_ref().filter(|_| step.action.properties().needs_session()) else {
                 continue;
             };
-            let Ok(names) = template::names(&on.value, Syntax::Text) else { continue };
+            let Ok(mut names) = template::names(&on.value, Syntax::Text) else { continue };
+            let per_item =
+                step.each.is_some() && names.iter().any(|name| LOOP_NAMES.contains(&name.as_str()));
+            if per_item {
+                // The items have to be known as well.
+                names.retain(|name| !LOOP_NAMES.contains(&name.as_str()));
+                let of =
+                    |text: &TemplateText, syntax| template::names(&text.value, syntax).unwrap_or_default();
+                match &step.each {
+                    Some(Each::Expression(list)) => names.extend(of(list, Syntax::Expression)),
+                    Some(Each::Items(items)) => {
+                        let leaves = items.iter().flat_map(Template::leaves);
+                        names.extend(leaves.flat_map(|text| of(text, Syntax::Text)));
+                    }
+                    None => {}
+                }
+            }
             let is_open = |name: &&String| {
                 !self.extra.contains(name)
                     && (name.as_str() == HOST_VARS
@@ -237,7 +256,7 @@ impl<'a> Variables<'a> {
                 continue;
             }
             let mut found = Grouped::default();
-            let mut to = Vec::with_capacity(task_hosts.len());
+            let (mut to, mut planned) = (Vec::with_capacity(task_hosts.len()), 0);
             for member in task_hosts {
                 let Some(host) = hosts.get(member.host) else { continue };
                 let scope = Scope::new()
@@ -246,8 +265,16 @@ impl<'a> Variables<'a> {
                     .with(host.vars.clone())
                     .with(member.vars.clone())
                     .with(self.extra.clone());
-                match self.request.templates.render_text(&on.value, &scope) {
-                    Ok(name) => to.push(name.trim().to_owned()),
+                match self.hosts_of(step, on, per_item, &scope) {
+                    Ok(names) if planned + names.len() > MAX_DELEGATED => {
+                        let message = format!("\"on\" with \"each\" names more than {MAX_DELEGATED} hosts");
+                        problems.push(Diagnostic::at(&on.position, message));
+                        break;
+                    }
+                    Ok(names) => {
+                        planned += names.len();
+                        to.push(names);
+                    }
                     // What is not defined has been told.
                     Err(_) if names.iter().any(|name| !self.knows(name, member, hosts)) => break,
                     Err(error) => found.add(
@@ -258,10 +285,48 @@ impl<'a> Variables<'a> {
             }
             problems.extend(found.finish());
             if to.len() == task_hosts.len() {
-                all.push(Delegation { step: number, at: on.position.clone(), to });
+                all.push(Delegation { step: number, at: on.position.clone(), per_item, to });
             }
         }
         all
+    }
+
+    /// The hosts that a step is done on for one host: one, or one for each item of its loop.
+    fn hosts_of(
+        &self,
+        step: &Step,
+        on: &TemplateText,
+        per_item: bool,
+        scope: &Scope,
+    ) -> Result<Vec<String>, TemplateError> {
+        let templates = &self.request.templates;
+        let name = |scope: &Scope| templates.render_text(&on.value, scope).map(|name| name.trim().to_owned());
+        if !per_item {
+            return Ok(vec![name(scope)?]);
+        }
+        let items = match &step.each {
+            Some(Each::Expression(list)) => match templates.eval_value(&list.value, scope)? {
+                Value::Array(items) => items,
+                Value::Object(map) => {
+                    let pair =
+                        |(key, value): (String, Value)| serde_json::json!({"key": key, "value": value});
+                    map.into_iter().map(pair).collect()
+                }
+                // Told when the step is come to.
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+            },
+            Some(Each::Items(items)) => {
+                let items = items.iter().map(|item| templates.render_value(item, scope));
+                items.collect::<Result<_, _>>().map_err(|error| error.value)?
+            }
+            None => Vec::new(),
+        };
+        let of_item = |(index, item): (usize, Value)| {
+            let [item_name, index_name] = LOOP_NAMES.map(str::to_owned);
+            let locals = Vars::from_iter([(item_name, item), (index_name, Value::from(index))]);
+            name(&scope.clone().with(Layer::new(&locals)))
+        };
+        items.into_iter().enumerate().map(of_item).collect()
     }
 
     fn knows(&self, name: &str, host: &TaskHost, hosts: &[PlannedHost]) -> bool {
@@ -334,8 +399,10 @@ pub(super) struct Delegation {
     pub(super) step: usize,
     /// Where that is said.
     pub(super) at: Position,
-    /// Target expressions, each for one host.
-    pub(super) to: Vec<String>,
+    /// Each item of its loop has a host of its own.
+    pub(super) per_item: bool,
+    /// For each host of the task target expressions, each for one host: one for each item, or the only one.
+    pub(super) to: Vec<Vec<String>>,
 }
 
 /// A task whose templates are looked at.

@@ -2,7 +2,7 @@
 
 use crate::engine::host::result::StepResult;
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::look::{self, Probe};
+use crate::engine::step::look::{self, Probe, Spelt};
 use crate::model::action::first_line;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::task::{Command, Guards};
@@ -20,7 +20,7 @@ pub(crate) async fn superfluous<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<
         return Ok(None);
     }
     if let Some(creates) = creates {
-        match look::is_there(cx, creates).await? {
+        match look::is_there(cx, creates, Spelt::Pattern).await? {
             Probe::Yes => return skipped(format!("creates: {} exists", creates.value.trim())),
             Probe::No => {}
             Probe::Unasked(unasked) => return Err(unasked.of("creates")),

@@ -14,6 +14,7 @@ use crate::event::Change;
 use crate::model::action::DoneAt;
 use crate::model::outcome::{Exit, Failure, Kind, StepStatus};
 use crate::model::position::Located;
+use crate::model::shell::path_pattern::PathPattern;
 use crate::model::task::{Command, Dialogue, Shown, Step, TemplateText};
 use crate::ssh::Connector;
 
@@ -53,9 +54,22 @@ pub(super) fn of(asker: &str, mut result: StepResult) -> StepResult {
 }
 
 /// Says whether a path is there: 0 yes, 1 no, 126 when a folder on the way to it cannot be searched.
-const IS_THERE: &str = r#"p=$1
-[ -e "$p" ] && exit 0
-case $p in /*) ;; *) p=./$p ;; esac
+fn is_there_script() -> String {
+    format!("p=$1\n[ -e \"$p\" ] && exit 0\n{ON_THE_WAY}")
+}
+
+/// The same of any path that a pattern matches. `$1` is the folder in which its first part is looked for.
+fn matches_script(pattern: &PathPattern) -> String {
+    let word = pattern.word();
+    format!(
+        "for p in {word}; do [ -e \"$p\" ] && exit 0; done\n\
+         if [ -d \"$1\" ] && ! [ -r \"$1\" ]; then echo \"may not list $1\" >&2; exit 126; fi\n\
+         p=$1/.\n{ON_THE_WAY}"
+    )
+}
+
+/// Ends as a look for `$p` does which is not there.
+const ON_THE_WAY: &str = r#"case $p in /*) ;; *) p=./$p ;; esac
 while :; do
   p=${p%/*}
   [ -n "$p" ] || p=/
@@ -67,13 +81,36 @@ while :; do
   case $p in /) exit 1 ;; */*) ;; *) echo "the folder to look in is gone" >&2; exit 126 ;; esac
 done"#;
 
+/// What a path is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelt {
+    /// As it is.
+    Path,
+    /// As a pattern: one that matches is enough.
+    Pattern,
+}
+
 /// Looks whether a path is there, in any shell.
 pub(super) async fn is_there<C: Connector>(
     cx: &mut StepCx<'_, C>,
     path: &TemplateText,
+    spelt: Spelt,
 ) -> Result<Probe, Failure> {
-    let word = |text: &str| Located::new(Arc::from(text), path.position.clone());
-    let argv = vec![word("sh"), word("-c"), word(IS_THERE), word("sh"), path.clone()];
+    // Commands of this machine look for its own paths.
+    let there = cx.step.action.properties().done != DoneAt::Here;
+    let here = |path: String| if there { cx.plan.host_path(path) } else { path };
+    let (script, looked_for) = match spelt {
+        Spelt::Path => (is_there_script(), here(cx.render().text(path)?)),
+        Spelt::Pattern => {
+            let pattern = PathPattern::parse(&here(cx.render().pattern(path)?));
+            match pattern.literal() {
+                Some(path) => (is_there_script(), path.to_owned()),
+                None => (matches_script(&pattern), pattern.folder().to_owned()),
+            }
+        }
+    };
+    let word = |text: &str| Located::new(Arc::from(verbatim(text)), path.position.clone());
+    let argv = ["sh", "-c", &script, "sh", &looked_for].map(word).to_vec();
     Ok(match probe(cx, &Command::Argv(argv)).await? {
         // Permissions change, and folders come to be.
         Probe::Unasked(unasked) => Probe::Unasked(Unasked {
@@ -85,6 +122,11 @@ pub(super) async fn is_there<C: Connector>(
         }),
         other @ (Probe::Yes | Probe::No | Probe::Ended(_)) => other,
     })
+}
+
+/// A text as a template that gives it.
+fn verbatim(text: &str) -> String {
+    text.replace('{', "{{ \"{\" }}")
 }
 
 /// Runs a script where the step's own command would run, to see whether it succeeds. Nothing of it is told.
@@ -237,6 +279,7 @@ mod tests {
     use std::process;
 
     use super::*;
+    use crate::model::template::{Builtins, Scope, Templates};
 
     #[test]
     fn what_shells_say_of_a_command_that_they_cannot_run() {
@@ -357,7 +400,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
         let ask = |path: &str| {
             let mut command = process::Command::new("sh");
-            command.args(["-c", IS_THERE, "sh", path]).current_dir(folder.path());
+            command.args(["-c", &is_there_script(), "sh", path]).current_dir(folder.path());
             command.output().unwrap().status.code()
         };
         for (path, code) in [
@@ -376,6 +419,53 @@ mod tests {
             ("", 1),
         ] {
             assert_eq!(ask(path), Some(code), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_there_when_something_matches_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a b.jar", "v1", "-x", "it's $(touch reached)", "[q]", "sub"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        std::fs::write(folder.path().join("in/deep.txt"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        for shell in [&["sh"][..], &["dash"], &["bash"], &["busybox", "sh"], &["zsh", "--emulate", "sh"]] {
+            for (pattern, code) in [
+                ("*.jar", 0),
+                ("a b.*", 0),
+                ("v[0-9]", 0),
+                ("v[!0-9]", 1),
+                ("-?", 0),
+                ("it's $(touch reached)*", 0),
+                ("$(touch reached)*", 1),
+                (r"\[q\]*", 0),
+                ("*/deep.*", 0),
+                ("in/*", 0),
+                ("in/*.jar", 1),
+                ("nosuch/*", 1),
+                ("v1/*", 1),
+                ("dangl*", 1),
+                ("/nosuch*/x", 1),
+            ] {
+                let pattern = PathPattern::parse(pattern);
+                let mut command = process::Command::new(shell[0]);
+                command.args(&shell[1..]).args(["-c", &matches_script(&pattern), "sh", pattern.folder()]);
+                let output = command.current_dir(folder.path()).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!((output.status.code(), &*said), (Some(code), ""), "{shell:?} {pattern:?}");
+            }
+        }
+        assert!(!folder.path().join("reached").exists());
+    }
+
+    #[test]
+    fn a_text_stays_what_it_is_as_a_template() {
+        let templates = Templates::new(&Builtins::default());
+        for text in ["{{ x }} {% if %} {# a #}", "{", "${#a}", "a\n{{", "plain"] {
+            let rendered = templates.render_text(&verbatim(text), &Scope::new());
+            assert_eq!(rendered.as_deref(), Ok(text));
         }
     }
 }

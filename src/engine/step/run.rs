@@ -65,7 +65,7 @@ pub(super) async fn scripted<C: Connector>(
 ) -> Result<Result<Finished, Box<StepResult>>, Failure> {
     let (step, render) = (cx.step, cx.render());
     let token = Token::new(rand::random());
-    let folder = step.cd.as_ref().map(|cd| render.text(cd)).transpose()?;
+    let folder = step.cd.as_ref().map(|cd| render.text(cd).map(|cd| cx.plan.host_path(cd))).transpose()?;
     let script = shared::script(cx, body.text, folder.as_deref(), &token)?;
     let means = Means {
         interpreter: body.interpreter,

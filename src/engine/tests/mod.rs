@@ -100,6 +100,8 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         home: None,
         templates: Arc::new(Templates::new(&Builtins::default())),
         groups: Layer::default(),
+        password_places: Default::default(),
+        below_home: false,
         secrets: Secrets::default(),
         memory: Memory::default(),
         extra_vars: Layer::default(),

@@ -7,7 +7,7 @@ use crate::engine;
 use crate::engine::live::sink::EventSink;
 use crate::engine::plan::memory::Memory;
 use crate::engine::plan::past::{Doubt, Obstacle, Past, Standing, Unseen};
-use crate::engine::plan::{Body, Handler, Item, Plan, PlannedBlock};
+use crate::engine::plan::{Body, Handler, Item, Places, Plan, PlannedBlock};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{echo, plan, raw, step, text};
 use crate::event::ledger::{Kept, Ledger};
@@ -312,7 +312,7 @@ async fn a_way_back_that_was_gone_counts_also_when_no_step_failed() {
         let mut plan = plan(1, vec![vec![first, raw("b"), raw("back"), raw("always"), raw("c")]]);
         plan.delegates = vec![crate::engine::tests::host(9)];
         let task = &mut plan.tasks[0];
-        task.steps[1].places = Arc::from([Some(0)]);
+        task.steps[1].places = Places::Hosts(Arc::from([Some(0)]));
         task.steps[2].section = Section::Rescue;
         task.steps[3].section = Section::Always;
         let items = |steps: &[usize]| steps.iter().copied().map(Item::Step).collect::<Vec<_>>();

@@ -52,6 +52,7 @@ fn sync(line: u32, from: &str) -> Step {
 fn template(line: u32, from: &str) -> Step {
     step(Action::Template(TemplateFile {
         from: at(line, from),
+        tag_lines: Default::default(),
         to: at(line, "/etc/app.conf"),
         attributes: Attributes::default(),
         install: Install::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::engine::host::register;
 use crate::engine::host::result::{StepResult, concealed};
 use crate::engine::live::together::Claim;
+use crate::engine::plan::PlannedStep;
 use crate::engine::step::action::perform;
 use crate::engine::step::guards;
 use crate::engine::walk::halt::Halt;
@@ -73,10 +74,10 @@ impl<C: Connector> Worker<'_, C> {
         let mut result = match (claim, turns) {
             (Some(Claim::Done(done)), _) => self.learn(done),
             (_, Err(failure)) => self.doubted(StepResult::failed(failure)),
-            (None, Ok(turns)) => self.all_turns(index, step, turns).await,
+            (None, Ok(turns)) => self.all_turns(index, planned, turns).await,
             (Some(Claim::Mine(mut claimed)), Ok(turns)) => {
                 claimed.begin();
-                let result = self.all_turns(index, step, turns).await;
+                let result = self.all_turns(index, planned, turns).await;
                 self.pass_on(claimed, step, &result);
                 result
             }
@@ -191,17 +192,24 @@ impl<C: Connector> Worker<'_, C> {
         Ok(())
     }
 
-    async fn all_turns(&mut self, index: usize, step: &Step, turns: Vec<Turn>) -> StepResult {
+    async fn all_turns(&mut self, index: usize, planned: &PlannedStep, turns: Vec<Turn>) -> StepResult {
+        let PlannedStep { step, places, .. } = planned;
         let mut done: Vec<(Option<Value>, StepResult)> = Vec::with_capacity(turns.len());
-        for Turn { item, scope, wanted } in turns {
+        for (number, Turn { item, scope, wanted }) in turns.into_iter().enumerate() {
             if !done.is_empty() && self.shared.tools.stop.current().reason().is_some() {
                 break;
             }
             let result = match wanted {
-                Ok(true) => self.tries(index, step, &scope).await,
+                Ok(true) => match self.go_for_item(places, number).await {
+                    Ok(()) => self.tries(index, step, &scope).await,
+                    Err(result) => result,
+                },
                 Ok(false) => StepResult::of(StepStatus::Skipped),
                 Err(failure) => StepResult::failed(failure),
             };
+            if places.of_items(self.position).is_some() {
+                self.come_back();
+            }
             let result = self.doubted(result);
             let goes_on = match result.outcome.status {
                 StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,

@@ -48,3 +48,4 @@ pub use crate::model::template::scope::{Layer, Scope};
 pub use crate::model::template::templates::{
     Templates, check, count_holes, doubtful, in_ansible, names, of_another_program, paths, place,
 };
+pub use crate::model::template::text::TagLines;

@@ -13,7 +13,7 @@ use crate::model::template::item::{FileCommand, Rendered};
 use crate::model::template::output::render;
 use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, at};
 use crate::model::template::scope::{Root, Scope};
-use crate::model::template::text::Template;
+use crate::model::template::text::{TagLines, Template};
 use crate::model::template::{ansible, doubt, error, filters, parts, reread, script, source, value};
 use crate::model::value::{Value, Vars};
 
@@ -26,6 +26,10 @@ const MAX_DEPTH: usize = 100;
 /// Renders templates and evaluates expressions. One serves a whole run, from all threads.
 pub struct Templates {
     text: Environment<'static>,
+    /// Those of files, by what becomes of the lines of tags.
+    files: [(TagLines, Environment<'static>); 3],
+    /// Those whose values have no patterns in them.
+    patterns: Environment<'static>,
     shell: Environment<'static>,
 }
 
@@ -47,13 +51,39 @@ impl Templates {
         for environment in [&mut text, &mut shell] {
             filters::add_functions(environment, builtins);
         }
-        Self { text, shell }
+        let with = |trim_blocks, lstrip_blocks| {
+            let mut environment = text.clone();
+            environment.set_syntax(syntax(TagLines { trim_blocks, lstrip_blocks }));
+            (TagLines { trim_blocks, lstrip_blocks }, environment)
+        };
+        let mut patterns = text.clone();
+        patterns.set_formatter(value::write_pattern);
+        let files = [with(true, false), with(false, true), with(true, true)];
+        Self { text, files, patterns, shell }
     }
 
     /// Renders plain text. Values are written as they are and never read again as templates.
     pub fn render_text(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
         let prepared = source::lint(text, Syntax::Text)?;
         render(&self.text, text, &prepared, &Root::new(scope, None))
+    }
+
+    /// Renders the text of a file as plain text.
+    pub fn render_file(
+        &self,
+        text: &str,
+        tag_lines: TagLines,
+        scope: &Scope,
+    ) -> Result<String, TemplateError> {
+        let prepared = source::lint(text, Syntax::Text)?;
+        let own = self.files.iter().find(|(of, _)| *of == tag_lines).map(|(_, environment)| environment);
+        render(own.unwrap_or(&self.text), text, &prepared, &Root::new(scope, None))
+    }
+
+    /// Renders a pattern of paths, in which each value stands for itself.
+    pub fn render_pattern(&self, text: &str, scope: &Scope) -> Result<String, TemplateError> {
+        let prepared = source::lint(text, Syntax::Text)?;
+        render(&self.patterns, text, &prepared, &Root::new(scope, None))
     }
 
     /// Renders a shell script: each value becomes text that the shell reads as exactly that value.
@@ -231,6 +261,17 @@ pub fn place(text: &str, syntax: Syntax, name: &str) -> Option<(u32, u32)> {
 }
 
 /// An environment with fan's limits and without MiniJinja's own ways around the quoting.
+fn syntax(TagLines { trim_blocks, lstrip_blocks }: TagLines) -> SyntaxConfig {
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(trim_blocks)
+        .lstrip_blocks(lstrip_blocks)
+        // MiniJinja drops one newline at the end; a heredoc at the end of a script needs it.
+        .keep_trailing_newline(true)
+        .comment_delimiters(parts::COMMENT.0, parts::COMMENT.1)
+        .build();
+    syntax.expect("the default delimiters are valid")
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -239,12 +280,7 @@ fn environment() -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_DEPTH);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // MiniJinja drops one newline at the end; a heredoc at the end of a script needs it.
-    let syntax = SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .comment_delimiters(parts::COMMENT.0, parts::COMMENT.1)
-        .build();
-    environment.set_syntax(syntax.expect("the default delimiters are valid"));
+    environment.set_syntax(syntax(TagLines::default()));
     for filter in ["safe", "escape", "e"] {
         environment.remove_filter(filter);
     }

@@ -12,6 +12,15 @@ use crate::model::value::Value;
 /// For a block scalar (`|`, `>`) the position is that of the first line of the text.
 pub type TemplateText = Located<Arc<str>>;
 
+/// What becomes of the lines that tags stand on, in a template file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TagLines {
+    /// The line end right behind a tag is left out.
+    pub trim_blocks: bool,
+    /// Blanks before a tag that begins a line are left out.
+    pub lstrip_blocks: bool,
+}
+
 /// A value that may hold templates at its leaves.
 #[derive(Clone, Debug)]
 pub enum Template {

@@ -4,6 +4,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Output, State, Value};
 
+use crate::model::shell::path_pattern::pattern_text;
 use crate::model::template::problem::{MAX_ITEMS, MAX_LEVELS, ValueProblem};
 use crate::model::template::record::RegisteredRecord;
 use crate::model::value::{Value as Json, Vars};
@@ -55,6 +56,14 @@ pub(super) fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, value:
         return Ok(());
     }
     write(out, state, &to_text(value)?)
+}
+
+/// The formatter of patterns.
+pub(super) fn write_pattern(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Formatted {
+    if is_nothing(value) {
+        return Ok(());
+    }
+    write(out, state, &pattern_text(&to_text(value)?))
 }
 
 /// Takes a value out of the engine with its type.

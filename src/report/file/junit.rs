@@ -11,6 +11,12 @@ use crate::report::words::failure_text;
 /// Bytes of a stream that a case holds.
 const STREAM_MAX: usize = 8 * 1024;
 
+/// Lines of output that stand with a failure's message.
+const LAST_LINES: usize = 20;
+
+/// Characters of such a line.
+const LINE_MAX: usize = 500;
+
 /// Bytes of the streams of cases that passed, in all; failures have theirs in any case.
 const PASSED_MAX: usize = 16 * 1024 * 1024;
 
@@ -71,7 +77,8 @@ impl JunitPage<'_> {
         let mut counts = Counts::default();
         let mut cases = String::new();
         for run in &track.steps {
-            let (verdict, streams) = (verdict(run, &mut counts), self.streams(run));
+            let last = self.last_lines(run);
+            let (verdict, streams) = (verdict(run, &last, &mut counts), self.streams(run));
             let time = run.outcome.as_ref().map(|outcome| seconds(outcome.elapsed));
             self.case(&mut cases, host, (run.task, run.step), time, &format!("{verdict}{streams}"));
             counts.tests += 1;
@@ -87,11 +94,11 @@ impl JunitPage<'_> {
             let verdict = match host.status() {
                 Some(Status::Skipped | Status::Cancelled) => {
                     counts.skipped += 1;
-                    element("skipped", failure, word)
+                    element("skipped", failure, word, "")
                 }
                 _ => {
                     counts.errors += 1;
-                    element("error", failure, word)
+                    element("error", failure, word, "")
                 }
             };
             writeln!(
@@ -131,6 +138,16 @@ impl JunitPage<'_> {
         .expect("writing to a String cannot fail");
     }
 
+    /// The end of what a step that failed said: on standard error, or else on standard output.
+    fn last_lines(&self, run: &StepRun) -> String {
+        let failed = run.outcome.as_ref().is_some_and(|outcome| outcome.failure.is_some());
+        let text = run.stderr.or(run.stdout).filter(|_| failed).and_then(|id| self.record.texts().get(id));
+        let text = text.map(|text| plain(text, STREAM_MAX)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
+        last.iter().map(|line| format!("{}\n", line.chars().take(LINE_MAX).collect::<String>())).collect()
+    }
+
     fn streams(&mut self, run: &StepRun) -> String {
         let passed = run.outcome.as_ref().is_some_and(|outcome| outcome.failure.is_none());
         let note = run.outcome.as_ref().and_then(|outcome| outcome.note.as_deref());
@@ -152,7 +169,7 @@ impl JunitPage<'_> {
     }
 }
 
-fn verdict(run: &StepRun, counts: &mut Counts) -> String {
+fn verdict(run: &StepRun, last: &str, counts: &mut Counts) -> String {
     let failure = run.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
     match run.outcome.as_ref().map(|outcome| outcome.status) {
         Some(StepStatus::Ok | StepStatus::Changed | StepStatus::Warned) => String::new(),
@@ -161,27 +178,30 @@ fn verdict(run: &StepRun, counts: &mut Counts) -> String {
             // What a dry run could not know is told from what was not wanted.
             let unknown = run.outcome.as_ref().filter(|outcome| outcome.not_known);
             let note = unknown.and_then(|outcome| outcome.note.as_deref()).map(clean);
-            element("skipped", failure, note.as_deref().unwrap_or(status.as_str()))
+            element("skipped", failure, note.as_deref().unwrap_or(status.as_str()), "")
         }
         Some(StepStatus::Failed) => {
             counts.failures += 1;
-            element("failure", failure, "failed")
+            element("failure", failure, "failed", last)
         }
         Some(StepStatus::Unknown) => {
             counts.errors += 1;
-            element("error", failure, "unknown")
+            element("error", failure, "unknown", last)
         }
         None => {
             counts.errors += 1;
-            element("error", failure, "end not seen")
+            element("error", failure, "end not seen", last)
         }
     }
 }
 
-fn element(name: &str, failure: Option<&Failure>, word: &str) -> String {
+/// `last`: the last lines of output, which viewers show with the message.
+fn element(name: &str, failure: Option<&Failure>, word: &str, last: &str) -> String {
     let message = failure.map(|failure| clean(&failure_text(failure)));
     let kind = failure.filter(|_| name != "skipped").map(|failure| format!(" type=\"{}\"", failure.kind));
     let hint = failure.and_then(|failure| failure.hint.as_deref()).map(clean_lines).unwrap_or_default();
     let message = xml(message.as_deref().unwrap_or(word));
-    format!("<{name} message=\"{message}\"{}>{}</{name}>", kind.unwrap_or_default(), xml(&hint))
+    let between = if hint.is_empty() || last.is_empty() { "" } else { "\n" };
+    let body = format!("{}{between}{}", xml(&hint), xml(last));
+    format!("<{name} message=\"{message}\"{}>{body}</{name}>", kind.unwrap_or_default())
 }

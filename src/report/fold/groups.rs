@@ -57,10 +57,12 @@ struct Majority<'a> {
 }
 
 impl GroupPage<'_> {
-    /// A step's output; nothing when there was none, and nothing to say about its end.
+    /// A step's output; nothing when there was none, and nothing to say about its end. In the log of a CI runner each step
+    /// that hosts came to has its group: whoever looks for it finds it.
     pub(super) fn pieces(&self, step: (usize, usize), groups: &[(FoldSaid, Vec<usize>)]) -> Vec<GroupPiece> {
         let silent = |said: &FoldSaid| *said == FoldSaid::default();
-        if groups.iter().all(|(said, _)| silent(said)) {
+        let is_framed = !matches!(self.options.frame, FoldFrame::Plain);
+        if groups.is_empty() || (!is_framed && groups.iter().all(|(said, _)| silent(said))) {
             return Vec::new();
         }
         let mut pieces = Vec::new();

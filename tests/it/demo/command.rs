@@ -119,7 +119,7 @@ fn a_rehearsal_of_ones_own_files() {
     let tasks =
         "tasks: {all: {hosts: [all], steps: [{run: 'echo $FAN_HOST; exit {{ code | default(0) }}'}]}}\n";
     let fan = fan().file("mine.yaml", inventory).file("my-tasks.yaml", tasks);
-    let ran = fan.run(["demo", "-i", "mine.yaml", "-f", "my-tasks.yaml", "all"]);
+    let ran = fan.run(["demo", "--yes", "-i", "mine.yaml", "-f", "my-tasks.yaml", "all"]);
     assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
     assert_eq!(ran.sorted_stdout(), ["a1 | a1", "a2 | a2", "a3 | a3", "b  | b"], "{}", ran.snapshot());
     assert!(ran.stderr.contains("b: step 1"), "{}", ran.snapshot());
@@ -127,6 +127,46 @@ fn a_rehearsal_of_ones_own_files() {
     let ran = fan.run(["demo", "-i", "mine.yaml", "-f", "my-tasks.yaml"]);
     assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
     assert!(ran.stderr.contains("no task \"deploy\" in my-tasks.yaml"), "{}", ran.snapshot());
+    assert_clean(&fan);
+}
+
+/// Commands of one's own tasks run on this machine: someone has to agree, and files stay in the hosts' folders.
+#[test]
+fn a_rehearsal_touches_this_machine_only_when_that_is_agreed_to() {
+    let outside = tempfile::tempdir().unwrap();
+    let outside = outside.path().display().to_string();
+    let tasks = format!(
+        "tasks:\n  files:\n    hosts: [all]\n    steps:\n\
+         \x20     - {{file: {outside}/made, state: directory}}\n\
+         \x20     - {{put: note, to: {outside}/made/../../../..{outside}/made/note}}\n\
+         \x20     - {{stat: {outside}/made/note, register: there}}\n\
+         \x20     - assert: there.exists\n\
+         \x20 commands:\n    hosts: [all]\n    before: [files]\n    steps:\n\
+         \x20     - {{run: 'cat made/note', cd: {outside}}}\n\
+         \x20     - {{run: 'touch {outside}/done', creates: '{outside}/mad[e]*'}}\n\
+         \x20     - reboot: true\n"
+    );
+    let fan =
+        fan().file("mine.yaml", "hosts: [h1, h2]\n").file("my-tasks.yaml", &tasks).file("note", "here\n");
+    let demo =
+        |words: &[&str]| fan.run([&["demo", "-i", "mine.yaml", "-f", "my-tasks.yaml"], words].concat());
+    let ran = demo(&["files"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let ran = demo(&["commands"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(
+        ran.stderr.contains("the commands of my-tasks.yaml run on this machine, as you"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("--yes runs them without asking"), "{}", ran.stderr);
+    let ran = demo(&["--yes", "commands"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let said = ran.sorted_stdout();
+    assert!(said.contains(&"h1 | here"), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("not restarted")), "{said:?}");
+    let left = std::fs::read_dir(&outside).unwrap().count();
+    assert_eq!(left, 0, "nothing was written outside of the hosts' folders");
     assert_clean(&fan);
 }
 
@@ -139,7 +179,7 @@ fn a_demo_that_is_stopped_cleans_up() {
         .unwrap();
     let tmp = fan.work().join("tmp");
     let folders = || std::fs::read_dir(&tmp).unwrap().count() - 1;
-    let call = ["demo", "-f", "endless.yaml", "wait", "--format", "jsonl"];
+    let call = ["demo", "-y", "-f", "endless.yaml", "wait", "--format", "jsonl"];
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let started = fan.start(call);
         eventually("its commands run", || (processes_in(&tmp).len() >= 5).then_some(()));

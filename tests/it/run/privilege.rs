@@ -298,7 +298,7 @@ fn the_hosts_of_a_demo_are_this_machine_and_get_no_sudo() {
     let tasks =
         "tasks: {t: {hosts: [h1], steps: [{run: 'echo in', user: nobody-here}, {sudo: 'echo $((1 + 1))'}]}}";
     let fan = Fan::new().file("inventory.yaml", "hosts: {h1: {}}\n").file("tasks.yaml", tasks);
-    let ran = fan.run(["demo", "-N", "-i", "inventory.yaml", "-f", "tasks.yaml", "t"]);
+    let ran = fan.run(["demo", "-N", "-y", "-i", "inventory.yaml", "-f", "tasks.yaml", "t"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "in\n2\n"), "{}", ran.snapshot());
     assert!(ran.stderr.contains("steps run as you, without sudo"), "{}", ran.snapshot());
 }

@@ -154,7 +154,7 @@ fn the_role_comes_before_the_secrets() {
 
 #[test]
 fn throw_away_hosts_are_nobodys() {
-    let ran = run(&fan(), "demo mark -i inventory.yaml -f tasks.yaml -R prod");
+    let ran = run(&fan(), "demo mark --yes -i inventory.yaml -f tasks.yaml -R prod");
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
 }
 

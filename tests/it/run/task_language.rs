@@ -590,6 +590,106 @@ tasks:
 }
 
 #[test]
+fn a_loop_is_done_on_a_host_for_each_item() {
+    let tasks = r#"
+tasks:
+  t:
+    - {run: 'echo "$WHO {{ item }} for {{ host }}"', each: groups.all, on: "{{ item }}", register: out, when: "item != 'h3'"}
+    - echo: "{{ out.results | map(attribute='stdout') | select | join(', ') }}"
+    - {run: 'echo "$WHO"', each: [{name: lb}, {name: "{{ host }}"}], on: "{{ item.name }}"}
+  lost:
+    - {run: "true", each: [lb, gone], on: "{{ item }}", warn_only: true}
+  late:
+    - {run: echo lb, register: found}
+    - {run: "true", each: found.lines, on: "{{ item }}"}
+  many:
+    - {run: "true", each: ["h[1-2]"], on: "{{ item }}"}
+"#;
+    let inventory =
+        format!("{BALANCED}  gone: {{address: 127.0.0.1, port: 1}}\nroles: {{balancers: [lb, h1]}}\n");
+    let tasks = tasks.replace("groups.all", "\"groups.balancers + ['h3']\"");
+    let fan = Fan::new().file("inventory.yaml", inventory).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "t", "-H", "h[1-2]", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let mut lines: Vec<&str> = ran.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "h1 | balancer",
+            "h1 | balancer lb for h1",
+            "h1 | web",
+            "h1 | web h1 for h1",
+            "h1 | web h1 for h1, balancer lb for h1",
+            "h2 | balancer",
+            "h2 | balancer lb for h2",
+            "h2 | web",
+            "h2 | web h1 for h2",
+            "h2 | web h1 for h2, balancer lb for h2",
+        ],
+        "{}",
+        ran.snapshot()
+    );
+    let ran = fan.run(["run", "lost", "-H", "h1"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("connection refused"), "{}", ran.stderr);
+    for (task, problem) in [
+        ("late", "must be known before the run: \"found\" is not"),
+        ("many", "\"on\" takes one host, and \"h[1-2]\" is 2"),
+    ] {
+        let ran = fan.run(["run", task, "-H", "h1"]);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(ran.stderr.contains(problem), "{}", ran.stderr);
+    }
+}
+
+/// What stands in playbooks, as it stands there.
+#[test]
+fn words_of_playbooks_mean_what_they_mean_there() {
+    let tasks = r#"
+tasks:
+  t:
+    user: root
+    steps:
+      - {run: "mkdir -p 'v1 $(x)' && touch 'v1 $(x)/app.jar'", sudo: false}
+      - {run: echo again, creates: "v[0-9]*/*.jar", register: jar, sudo: false}
+      - {run: echo never, creates: "{{ '*' }}/app.jar", register: star, sudo: false}
+      - {run: exit 3, warn_only: true, register: bad, sudo: false}
+      - assert:
+          - jar is skipped and jar is not changed and jar is succeeded
+          - star is changed and not star.skipped
+          - bad is failed and bad.failed and bad is not skipped
+      - {template: conf.j2, to: "conf-{{ host }}", trim_blocks: true, lstrip_blocks: true, sudo: false}
+      - {run: "cat conf-{{ host }}", sudo: false}
+  dry:
+    - {run: echo x, register: out}
+    - {echo: reached, when: "out is failed"}
+  twice:
+    - local: "true"
+"#;
+    let conf = "peers:\n  {% for peer in groups.all %}\n  - {{ peer | upper }}\n  {% endfor %}\n";
+    let fan = Fan::new().file("inventory.yaml", BALANCED).file("tasks.yaml", tasks).file("conf.j2", conf);
+    let ran = fan.run(["run", "t", "-H", "h1", "--format", "lines"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(!ran.stdout.contains("again") && ran.stdout.contains("never"), "{}", ran.snapshot());
+    assert!(
+        ran.stdout.ends_with("h1 | peers:\nh1 |   - H1\nh1 |   - H2\nh1 |   - H3\nh1 |   - LB\n"),
+        "{}",
+        ran.stdout
+    );
+    let ran = fan.run(["run", "dry", "-H", "h1", "--dry-run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("2 not known") && !ran.stdout.contains("reached"), "{}", ran.snapshot());
+    for words in [&["run", "twice", "-H", "h[1-2]", "--plan"][..], &["check", "twice", "-H", "h[1-2]"]] {
+        let ran = fan.run(words);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        let warning = "warning: `local` runs once for each of 2 hosts, and does the same for all of them";
+        assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+        assert!(!fan.run(words.iter().map(|word| word.replace("h[1-2]", "h1"))).stderr.contains("warning"));
+    }
+}
+
+#[test]
 fn all_steps_on_another_host_share_one_connection() {
     let sshd = Sshd::start();
     let yaml = sshd.inventory_yaml(1);

@@ -60,6 +60,7 @@ fn all_are_needed_when_a_file_with_templates_cannot_be_read_before_the_run() {
     let text = |text| crate::engine::planner::tests::text(3, text);
     let template = Action::Template(TemplateFile {
         from: text("{{ found.stdout }}"),
+        tag_lines: Default::default(),
         to: text("/etc/x"),
         attributes: Attributes::default(),
         install: Install::default(),

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::json;
 
-use crate::engine::planner::Request;
 use crate::engine::planner::tests::{
     call, echo, file, inventory, plan, plan_with, registered, request, says, script, step, task, text, vars,
 };
+use crate::engine::planner::{self, Request};
 use crate::model::inventory::{Inventory, Role, RoleName};
 use crate::model::settings::Settings;
-use crate::model::task::{Action, Command, Step, TaskFile, Template};
+use crate::model::task::{Action, Block, Command, Each, Step, Task, TaskFile, Template};
 use crate::model::template::Scope;
-use crate::model::value::{Value, Vars};
+use crate::model::value::Value;
 
 fn refused(file: &TaskFile) -> String {
     refused_with(&mut inventory(), file)
@@ -225,7 +225,8 @@ fn the_hosts_of_roles_are_known_to_variables_tasks_and_conditions() {
         members: Vec::new(),
         roles: Vec::new(),
         settings: Settings::default(),
-        vars: Vars::new(),
+        vars: Default::default(),
+        named: Default::default(),
         protect: false,
     });
     inventory.members.push(Vec::new());
@@ -257,4 +258,51 @@ fn the_hosts_of_roles_are_known_to_variables_tasks_and_conditions() {
     // One list of names for all hosts and all looks.
     let many = (0..10_000).map(|_| plan.templates.render_text("{{ groups.all | length }}", &scope));
     assert!(many.into_iter().all(|text| text.as_deref() == Ok("5")));
+}
+
+#[test]
+fn a_local_step_that_is_the_same_for_all_hosts_is_worth_a_warning() {
+    let local = |line: u32, body: &str| step(line, Action::Local(Command::Script(text(line, body))));
+    let when = |line: u32, condition: &str, of: Step| Step { when: Some(text(line, condition)), ..of };
+    let block = Step {
+        when: Some(text(30, "host_index == 0")),
+        ..step(
+            30,
+            Action::Block(Block { steps: vec![local(31, "make")], rescue: Vec::new(), always: Vec::new() }),
+        )
+    };
+    let steps = vec![
+        local(10, "make dist"),
+        local(11, "make {{ arch }}"),
+        local(12, "make {{ zone }}"),
+        local(13, "notify {{ host }}"),
+        local(14, "notify $FAN_HOST"),
+        Step { run_once: true, ..local(15, "make") },
+        when(16, "host == hosts[0]", local(16, "make")),
+        when(17, "arch == 'x'", local(17, "make")),
+        registered("out", script(18, "true")),
+        local(19, "echo {{ out.stdout }}"),
+        registered("rev", Step { run_once: true, ..local(20, "git describe") }),
+        local(21, "make {{ rev.stdout }}"),
+        Step { each: Some(Each::Expression(text(22, "[1, 2]"))), ..local(22, "make {{ item }}") },
+        Step { each: Some(Each::Expression(text(23, "[host]"))), ..local(23, "make {{ item }}") },
+        block,
+    ];
+    let mut inventory = inventory();
+    inventory.hosts[1].vars = vars(json!({"zone": "a"})).into();
+    for host in 2..4 {
+        inventory.hosts[host].vars = vars(json!({"zone": "b"})).into();
+    }
+    let tasks = file(vec![
+        task(3, "t").vars(json!({"arch": "x"})).steps(steps.clone()),
+        Task { run_once: true, ..task(5, "once").vars(json!({"arch": "x"})).steps(vec![local(40, "make")]) },
+    ]);
+    let warned = |selected: Option<&[usize]>, inventory: &mut Inventory| {
+        let calls = [call("t"), call("once")];
+        let plan = planner::tasks(request(), inventory, selected, &tasks, &calls).unwrap();
+        let lines = plan.warnings.iter().map(|it| it.position.as_ref().unwrap().line);
+        lines.collect::<Vec<u32>>()
+    };
+    assert_eq!(warned(None, &mut inventory.clone()), [10, 11, 17, 21, 22]);
+    assert_eq!(warned(Some(&[1]), &mut inventory), [0; 0], "there is only one host");
 }

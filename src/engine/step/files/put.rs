@@ -233,7 +233,7 @@ impl FilledTemplate {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", path.display()))
         })?;
-        let rendered = texts.file(&path, &text)?;
+        let rendered = texts.file(&path, &text, file.tag_lines)?;
         let mode = std::fs::metadata(&path).map_or(0o644, |meta| {
             use std::os::unix::fs::PermissionsExt;
             meta.permissions().mode() & 0o777

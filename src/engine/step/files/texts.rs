@@ -13,6 +13,7 @@ use crate::model::outcome::{Failure, Kind};
 use crate::model::position::{Located, Position};
 use crate::model::settings::Transport;
 use crate::model::task::TemplateText;
+use crate::model::template::TagLines;
 use crate::ssh::Connector;
 
 /// Fills in the templates of one step on one host.
@@ -36,7 +37,7 @@ impl<'a> Texts<'a> {
             folder: cx.local_folder()?,
             plan,
             home: plan.home.as_deref().filter(|_| here),
-            cd: cx.step.cd.as_ref().map(|cd| render.text(cd)).transpose()?,
+            cd: cx.step.cd.as_ref().map(|cd| render.text(cd).map(|cd| plan.host_path(cd))).transpose()?,
         })
     }
 
@@ -46,9 +47,9 @@ impl<'a> Texts<'a> {
     }
 
     /// The whole text of a template file.
-    pub(super) fn file(&self, name: &Path, text: &str) -> Result<String, Failure> {
+    pub(super) fn file(&self, name: &Path, text: &str, tag_lines: TagLines) -> Result<String, Failure> {
         let Render { templates, scope } = self.render;
-        templates.render_text(text, scope).map_err(|error| {
+        templates.render_file(text, tag_lines, scope).map_err(|error| {
             let at = Position::new(name.display().to_string(), error.line, 1);
             render::failed(&error, &at)
         })
@@ -56,7 +57,7 @@ impl<'a> Texts<'a> {
 
     /// A path of the host. Relative ones begin in `cd`, or in the user's home, where `~` leads too.
     pub(super) fn remote(&self, text: &TemplateText) -> Result<Vec<u8>, Failure> {
-        let path = self.text(text)?;
+        let path = self.plan.host_path(self.text(text)?);
         if path.trim().is_empty() || path.contains('\0') {
             let at = &text.position;
             let message = format!("{path:?} is not a path ({}:{})", at.file, at.line);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::engine::host::render::Render;
 use crate::engine::host::result::StepResult;
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::look::{self, Probe};
+use crate::engine::step::look::{self, Probe, Spelt};
 use crate::engine::step::wait_for::http::{self, HttpSilence, Url};
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
@@ -166,7 +166,7 @@ impl Look {
             }
             Self::Path(path) => {
                 let bounded = bounded(cx.step, limit);
-                seen(look::is_there(&mut cx.with(&bounded), path).await, "it does not exist")
+                seen(look::is_there(&mut cx.with(&bounded), path, Spelt::Path).await, "it does not exist")
             }
             Self::Command(look) => command(cx, look, limit).await,
         }

@@ -90,6 +90,21 @@ fn text_takes_the_highest_layer_and_spells_values_as_yaml_does() {
 }
 
 #[test]
+fn the_lines_of_tags_in_a_file_stay_or_go() {
+    let file = "a\n  {% for x in tags %}\n  - {{ x }}\n  {% endfor %}\n{{ app }}\nz\n";
+    for (trim_blocks, lstrip_blocks, expected) in [
+        (false, false, "a\n  \n  - a\n  \n  - b c\n  \nshop\nz\n"),
+        (true, false, "a\n    - a\n    - b c\n  shop\nz\n"),
+        (false, true, "a\n\n  - a\n\n  - b c\n\nshop\nz\n"),
+        (true, true, "a\n  - a\n  - b c\nshop\nz\n"),
+    ] {
+        let tag_lines = TagLines { trim_blocks, lstrip_blocks };
+        let rendered = templates().render_file(file, tag_lines, &scope()).map_err(shown);
+        assert_eq!(rendered.as_deref(), Ok(expected), "{tag_lines:?}");
+    }
+}
+
+#[test]
 fn text_from_a_host_is_never_a_template() {
     let dangerous = "{{ app }} {% if %} {#";
     assert_eq!(text("{{ out.stdout }}").as_deref(), Ok(dangerous));
