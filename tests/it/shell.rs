@@ -132,9 +132,11 @@ fn a_signal_that_ends_fan_at_once_leaves_the_terminal_as_it_was() {
     for (signal, code) in [("QUIT", 131), ("ABRT", 134)] {
         let fan = Fan::at(&sshd);
         let pid = fan.work().join("pid");
-        let args =
-            format!("h1 -- 'stty -echo; printf half; kill -{signal} $(cat {}); sleep 600'", pid.display());
-        let (ended, shown) = shell(&fan, &args, &[("half", "")]);
+        let args = format!(
+            "h1 -- 'stty -echo; printf half; read go; kill -{signal} $(cat {}); sleep 600'",
+            pid.display()
+        );
+        let (ended, shown) = shell(&fan, &args, &[("half", "\r")]);
         assert_eq!(ended, Some(code), "{signal}: {shown}");
     }
 }

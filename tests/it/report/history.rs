@@ -233,7 +233,7 @@ async fn what_was_said_by_the_environment_is_part_of_the_command_line() {
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     let name = runs(&fan).names().unwrap().remove(0);
     let recipe = runs(&fan).read(&name).unwrap().recipe;
-    let flags = ["exec", "-z", "4", "--hosts=web1", "--fold", "--", "echo", "--", "hi"];
+    let flags = ["exec", "--hosts=web1", "--fold", "-z", "4", "--", "echo", "--", "hi"];
     assert_eq!(recipe.arguments, flags);
     assert_eq!(recipe.folder, fs::canonicalize(fan.work()).unwrap().display().to_string());
     let digest = recipe.files[0].sha256.clone().unwrap();
