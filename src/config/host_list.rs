@@ -28,7 +28,8 @@ pub fn host_list(name: &str, content: &[u8]) -> Result<Vec<Located<String>>, Vec
     listed(&name, &text)
 }
 
-fn listed(name: &Arc<str>, text: &str) -> Result<Vec<Located<String>>, Vec<Diagnostic>> {
+/// The lines of a text, each as an expression.
+pub(super) fn listed(name: &Arc<str>, text: &str) -> Result<Vec<Located<String>>, Vec<Diagnostic>> {
     let (mut hosts, mut problems) = (Vec::new(), Vec::new());
     for (line, number) in text.lines().zip(1..) {
         let said = without_comment(line);

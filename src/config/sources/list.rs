@@ -1,10 +1,11 @@
-//! Plain lists of hosts, as pssh and clush have them: `[user@]host[:port]` or `host user` on a line, ranges, comments.
+//! Plain lists of hosts as a source: each host of each line, with its login and its port.
 
 use std::sync::Arc;
 
 use crate::config::fields::quote;
 use crate::config::findings::Findings;
-use crate::model::position::Position;
+use crate::config::host_list::listed;
+use crate::model::position::{Located, Position};
 use crate::model::range::expand;
 
 /// A host of a list.
@@ -19,46 +20,49 @@ pub(super) struct ListedHost {
 /// Reads a list; what is wrong with it is noted.
 pub(super) fn read(name: &Arc<str>, text: &str, limit: usize, findings: &mut Findings) -> Vec<ListedHost> {
     let mut hosts = Vec::new();
-    for (number, whole) in text.lines().enumerate() {
-        let line = whole.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
+    let lines = match listed(name, text) {
+        Ok(lines) => lines,
+        Err(problems) => {
+            problems.into_iter().for_each(|problem| findings.push(problem));
+            return hosts;
         }
-        let column = whole.chars().take_while(|c| c.is_whitespace()).count() + 1;
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let at = Position::new(Arc::clone(name), count(number + 1), count(column));
-        let mut words = line.split_whitespace();
-        let (first, second) = (words.next().unwrap_or_default(), words.next());
-        if words.next().is_some() {
-            findings.error_help(
-                &at,
-                format!("expected one host, found {}", quote(line)),
-                "write one host on a line",
-            );
-            continue;
-        }
-        let (user, host) = match first.rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (second, first),
-        };
-        let (pattern, port) = match split_port(host) {
-            Ok(split) => split,
-            Err(message) => {
-                findings.error(&at, message);
-                continue;
+    };
+    for Located { value: line, position: at } in lines {
+        for item in items(&line) {
+            let (user, host) = match item.rsplit_once('@') {
+                Some((user, host)) => (Some(user), host),
+                None => (None, item),
+            };
+            let expanded = split_port(host).and_then(|(pattern, port)| {
+                let names = expand(pattern, limit.saturating_sub(hosts.len()));
+                Ok((names.map_err(|error| error.message)?, port))
+            });
+            match expanded {
+                Ok((names, port)) => hosts.extend(names.into_iter().map(|name| ListedHost {
+                    name,
+                    user: user.map(str::to_owned),
+                    port,
+                    at: at.clone(),
+                })),
+                Err(message) => findings.error(&at, message),
             }
-        };
-        match expand(pattern, limit.saturating_sub(hosts.len())) {
-            Ok(names) => hosts.extend(names.into_iter().map(|name| ListedHost {
-                name,
-                user: user.map(str::to_owned),
-                port,
-                at: at.clone(),
-            })),
-            Err(error) => findings.error(&at, error.message),
         }
     }
     hosts
+}
+
+/// The hosts of a line, at the commas that are in no range.
+fn items(line: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    let parts = line.split(move |c| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    parts.map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// `host:22`, `[2001:db8::1]:22`, `2001:db8::1`.
@@ -88,8 +92,7 @@ mod tests {
     #[test]
     fn lines_are_hosts() {
         let mut findings = Findings::default();
-        let text =
-            "# all\nweb1\n root@web2:2222 # db\nweb3 deploy\nn[01-02]\n[2001:db8::1]:22\n2001:db8::2\n";
+        let text = "# all\nweb1\n root@web2:2222 # db\nweb3 deploy\nn[01-02],m[1,3]\n[2001:db8::1]:22\n2001:db8::2\n";
         let hosts = read(&Arc::from("f"), text, 100, &mut findings);
         let shown: Vec<String> = hosts
             .iter()
@@ -103,12 +106,14 @@ mod tests {
                 "web3 Some(\"deploy\") None 4",
                 "n01 None None 5",
                 "n02 None None 5",
+                "m1 None None 5",
+                "m3 None None 5",
                 "2001:db8::1 None Some(22) 6",
                 "2001:db8::2 None None 7",
             ]
         );
         assert!(!findings.any());
-        read(&Arc::from("f"), "a b c\nweb:0\nweb[1-\n", 100, &mut findings);
-        assert_eq!(findings.take_errors().errors().len(), 3);
+        read(&Arc::from("f"), "web:0\nweb[1-\n", 100, &mut findings);
+        assert_eq!(findings.take_errors().errors().len(), 2);
     }
 }
