@@ -17,7 +17,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 NEEDS='
 sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
 cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox curl:curl
-tar:tar gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip unzip:unzip bsdtar:libarchive-tools ansible-inventory:ansible-core
+tar:tar gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip unzip:unzip bsdtar:libarchive-tools ansible-inventory:ansible-core groff:groff-base
 '
 
 # What macOS has no counterpart of.
@@ -105,7 +105,7 @@ command -v cargo >/dev/null 2>&1 ||
 if [ "$(uname -s)" = Darwin ]; then
     missing=$(missing_commands | tr '\n' ' ')
     [ -z "$missing" ] && exit 0
-    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox; python3 -m pip install jsonschema)"
+    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox groff; python3 -m pip install jsonschema)"
 fi
 
 packages=$(missing_packages | tr '\n' ' ')

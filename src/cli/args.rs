@@ -3,6 +3,7 @@
 mod common;
 mod files;
 mod runs;
+mod setup;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,9 @@ pub(super) use crate::cli::args::files::{
 pub(super) use crate::cli::args::runs::{
     AgainArgs, HistoryArgs, MergeArgs, Renewable, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
 };
+pub(super) use crate::cli::args::setup::{
+    CompleteArgs, CompletionsArgs, ConfigArgs, ExplainArgs, InitArgs, ManArgs, ShellKind,
+};
 use crate::model::settings::TimeLimit;
 
 /// Runs commands and tasks on many hosts over SSH.
@@ -32,6 +36,9 @@ pub(super) struct Cli {
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", env = "FAN_COLOR")]
     pub(super) color: Color,
+    /// Profile of fan.yaml whose defaults hold for this call; `none` for no defaults at all.
+    #[arg(long, global = true, value_name = "NAME", env = "FAN_PROFILE")]
+    pub(super) profile: Option<String>,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -120,6 +127,24 @@ pub(super) enum CliCommand {
     /// Print the JSON Schema of a file format, for editors (docs/editors.md).
     #[command(after_help = "Example:\n  fan schema tasks > tasks.schema.json")]
     Schema(SchemaArgs),
+    /// Show the options that fan.yaml and the environment set, and where; also aliases and profiles.
+    #[command(after_help = "Example:\n  fan config --profile ci")]
+    Config(ConfigArgs),
+    /// Begin a project: a commented inventory and a tasks file. Overwrites nothing.
+    #[command(after_help = "Example:\n  fan init --from hosts.txt ops")]
+    Init(InitArgs),
+    /// Explain a word that fan prints or takes: kinds of failures, statuses, options, keys of the files.
+    #[command(after_help = "Example:\n  fan explain auth_failed")]
+    Explain(ExplainArgs),
+    /// Print the completion script of a shell.
+    #[command(after_help = "Example:\n  source <(fan completions bash)")]
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    #[command(after_help = "Example:\n  fan man ~/.local/share/man/man1")]
+    Man(ManArgs),
+    /// What the scripts of `fan completions` ask.
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
 }
 
 #[derive(Debug, Args)]

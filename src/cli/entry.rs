@@ -9,27 +9,28 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::args::{Cli, CliCommand, Color, ReportCommand};
 use crate::cli::console::ConsoleStart;
+use crate::cli::defaults::{ChosenDefaults, FanFiles, profile_of};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
-use crate::cli::line::CommandLine;
+use crate::cli::line::{CommandLine, Started};
 use crate::cli::{
-    again, check, console, demo, exec, facts, get, history, hosts, idle, list, log, ls, merge, ping, put,
-    run, schema, shell, show, snippet, sync, trust,
+    again, check, complete, console, defaults, demo, exec, explain, facts, get, history, hosts, idle, init,
+    list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
 };
 use crate::model::outcome::ExitCode;
 
 /// Runs the command line that this process was started with; returns the number that it should exit with: an
 /// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
 pub fn main() -> u8 {
-    let line = match CommandLine::read(env::args_os().skip(1).collect()) {
-        Ok(line) => line,
+    let (line, defaults) = match started() {
+        Ok(started) => started,
         Err(error) => return complain(error),
     };
     let words = iter::once(OsStr::new("fan")).chain(line.words.iter().map(OsString::as_os_str));
-    let parsed = Cli::command().try_get_matches_from(words).and_then(|matches| {
+    let parsed = defaults.applied(Cli::command()).try_get_matches_from(words).and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         let name = matches.subcommand_name().unwrap_or_default().to_owned();
-        let invocation = Invocation::of(&matches, line.clone());
+        let invocation = Invocation::of(&matches, line.clone(), &defaults);
         Ok(((cli, name, invocation), idle::idle(&matches)))
     });
     let (cli, name, invocation) = match parsed {
@@ -54,7 +55,9 @@ pub fn main() -> u8 {
     };
     let code = match &cli.command {
         CliCommand::Shell(args) => shell::run(args).unwrap_or_else(complain),
-        command => carry_out(command, cli.color, &invocation).map_or_else(complain, ExitCode::code),
+        command => {
+            carry_out(command, cli.color, &invocation, &defaults).map_or_else(complain, ExitCode::code)
+        }
     };
     if let Some(log) = log {
         log.end(code);
@@ -62,9 +65,29 @@ pub fn main() -> u8 {
     code
 }
 
+/// The command line, with the defaults that hold for it. A program that it starts takes this process's place.
+fn started() -> Result<(CommandLine, ChosenDefaults), CliError> {
+    let (started, files) = CommandLine::read(env::args_os().skip(1).collect(), FanFiles::read)?;
+    match started {
+        Started::Fan(line) => {
+            let shown: Vec<String> =
+                line.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            let profile = profile_of(&shown, line.flags_at);
+            Ok((line, ChosenDefaults::of(files, profile.as_deref())?))
+        }
+        Started::Program(program, words) => Err(plugin::run(&program, &words)),
+    }
+}
+
 /// Does what a subcommand is there for.
-fn carry_out(command: &CliCommand, color: Color, invocation: &Invocation) -> Result<ExitCode, CliError> {
-    let again = |(command, invocation): (CliCommand, Invocation)| carry_out(&command, color, &invocation);
+fn carry_out(
+    command: &CliCommand,
+    color: Color,
+    invocation: &Invocation,
+    defaults: &ChosenDefaults,
+) -> Result<ExitCode, CliError> {
+    let again =
+        |(command, invocation): (CliCommand, Invocation)| carry_out(&command, color, &invocation, defaults);
     match command {
         CliCommand::Run(args) => run::run(args, color, invocation),
         CliCommand::Exec(args) => exec::run(args, color, invocation),
@@ -91,6 +114,12 @@ fn carry_out(command: &CliCommand, color: Color, invocation: &Invocation) -> Res
         CliCommand::Facts(args) => facts::run(args, color),
         CliCommand::Trust(args) => trust::run(args),
         CliCommand::Schema(args) => schema::run(args),
+        CliCommand::Config(args) => defaults::run(args, defaults),
+        CliCommand::Init(args) => init::run(args),
+        CliCommand::Explain(args) => explain::run(args),
+        CliCommand::Completions(args) => complete::scripts(args),
+        CliCommand::Complete(args) => complete::run(args),
+        CliCommand::Man(args) => man::run(args),
         CliCommand::Demo(args) => demo::run(args, color),
         CliCommand::History(args) => history::run(args),
         CliCommand::Show(args) => show::run(args, color),

@@ -23,9 +23,14 @@ pub(super) fn tasks_path(named: Option<&Path>) -> Result<Option<PathBuf>, Diagno
 }
 
 fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, Diagnostic> {
-    if let Some(path) = named {
-        return Ok(Some(path.to_owned()));
+    match named {
+        Some(path) => Ok(Some(path.to_owned())),
+        None => nearest(file_name),
     }
+}
+
+/// The nearest file of a name from the current folder upward.
+pub(super) fn nearest(file_name: &str) -> Result<Option<PathBuf>, Diagnostic> {
     // A current folder that was deleted has no files in it either.
     let Ok(here) = env::current_dir() else { return Ok(None) };
     let found = config::find_upwards(&here, file_name)?;
@@ -36,8 +41,7 @@ fn find(named: Option<&Path>, file_name: &str) -> Result<Option<PathBuf>, Diagno
 /// The error of a command that needs tasks where there are none.
 pub(super) fn no_tasks() -> Diagnostic {
     Diagnostic::bare("no tasks.yaml here or in a folder above").help(
-        foreign_tasks()
-            .unwrap_or_else(|| "name one with -f, or create one: docs/getting-started.md".to_owned()),
+        foreign_tasks().unwrap_or_else(|| "name one with -f FILE, or begin one with `fan init`".to_owned()),
     )
 }
 

@@ -89,8 +89,8 @@ pub(super) fn idle(matches: &ArgMatches) -> Vec<Diagnostic> {
     let Some(command) = all.find_subcommand(name) else { return Vec::new() };
     let is_given = |id: &&str| given.try_contains_id(id).is_ok_and(|there| there);
     let has = |id: &&str| match given.value_source(id) {
-        None | Some(ValueSource::DefaultValue) => false,
-        // A switch of the environment may be off.
+        None => false,
+        // A switch of the environment may be off, and fan.yaml has defaults, too.
         Some(_) => is_given(id) && given.try_get_one::<bool>(id).ok().flatten() != Some(&false),
     };
     let mut problems = Vec::new();

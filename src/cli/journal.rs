@@ -12,6 +12,7 @@ use clap::{ArgMatches, CommandFactory};
 
 use crate::cli::args::{Cli, JournalArg};
 use crate::cli::clock;
+use crate::cli::defaults::ChosenDefaults;
 use crate::cli::error::{CliError, talk};
 use crate::cli::line::CommandLine;
 use crate::cli::state::{is_off, state_folder};
@@ -28,7 +29,7 @@ use crate::store::{Journal, Keep, Recipe, RecipeSource, Runs, StoreError};
 /// A command line, to be written down with the run that it begins.
 #[derive(Clone, Debug)]
 pub(super) struct Invocation {
-    /// Without the program's name; with what the environment said, as flags.
+    /// Without the program's name; with what the environment and fan.yaml said, as flags.
     arguments: Vec<String>,
     unrepeatable: Option<String>,
     /// The run that it takes up.
@@ -55,9 +56,9 @@ impl Invocation {
     }
 
     /// That of this process.
-    pub(super) fn of(matches: &ArgMatches, line: CommandLine) -> Self {
+    pub(super) fn of(matches: &ArgMatches, line: CommandLine, defaults: &ChosenDefaults) -> Self {
         let CommandLine { mut words, flags_at } = line;
-        words.splice(flags_at..flags_at, from_environment(matches));
+        words.splice(flags_at..flags_at, unsaid(matches, defaults));
         let readable = words.iter().all(|word| word.to_str().is_some());
         Self {
             arguments: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -107,8 +108,8 @@ impl Invocation {
     }
 }
 
-/// What the environment said, as flags.
-fn from_environment(matches: &ArgMatches) -> Vec<OsString> {
+/// What the environment and fan.yaml said, as flags.
+fn unsaid(matches: &ArgMatches, defaults: &ChosenDefaults) -> Vec<OsString> {
     let Some((name, matches)) = matches.subcommand() else { return Vec::new() };
     let mut all = Cli::command();
     all.build();
@@ -117,8 +118,10 @@ fn from_environment(matches: &ArgMatches) -> Vec<OsString> {
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
         let Some(long) = argument.get_long() else { continue };
-        if matches.value_source(id) != Some(ValueSource::EnvVariable) {
-            continue;
+        match matches.value_source(id) {
+            Some(ValueSource::EnvVariable) => {}
+            Some(ValueSource::DefaultValue) if defaults.has(name, argument) => {}
+            _ => continue,
         }
         if argument.get_action().takes_values() {
             for value in matches.get_raw(id).into_iter().flatten() {

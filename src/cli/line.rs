@@ -1,5 +1,6 @@
 //! The command line before clap reads it: which command its words are for. A word in a command's place is, in this order, a
-//! command of fan's, or a task of the tasks file; flags in front of tasks are flags of `fan run`, as in Fabric.
+//! command of fan's, an alias of fan.yaml, a task of the tasks file, or a program `fan-WORD`; flags in front of tasks are
+//! flags of `fan run`, as in Fabric.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,9 +9,11 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory};
 
 use crate::cli::args::Cli;
+use crate::cli::defaults::FanFiles;
 use crate::cli::error::CliError;
 use crate::cli::found;
 use crate::cli::habits::{LineWord, NamedHosts, answers, exec_on, scan, selection_of, verb};
+use crate::cli::plugin;
 use crate::config;
 use crate::model::inventory::Inventory;
 use crate::model::position::Diagnostic;
@@ -27,13 +30,40 @@ pub(super) struct CommandLine {
     pub(super) flags_at: usize,
 }
 
+/// What a command line starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Started {
+    /// A command of fan's.
+    Fan(CommandLine),
+    /// A program, with the words behind its name.
+    Program(PathBuf, Vec<OsString>),
+}
+
 impl CommandLine {
-    /// Reads what the process was started with; what it means in another tool's words is an error that says so.
-    pub(super) fn read(words: Vec<OsString>) -> Result<Self, CliError> {
+    /// Reads what the process was started with; what it means in another tool's words is an error that says so. `files` is
+    /// asked for where it matters: a broken fan.yaml does not stand in the way of help.
+    pub(super) fn read(
+        mut words: Vec<OsString>,
+        files: impl FnOnce() -> Result<FanFiles, CliError>,
+    ) -> Result<(Started, FanFiles), CliError> {
         let mut all = Cli::command();
         all.build();
-        let shown: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let whole = |words: Vec<OsString>| Ok(Self { flags_at: words.len(), words });
+        let mut shown = as_text(&words);
+        let whole = |words: Vec<OsString>| {
+            Ok((Started::Fan(Self { flags_at: words.len(), words }), FanFiles::default()))
+        };
+        let at = command_at(&all, &shown);
+        match shown.get(at).map(String::as_str) {
+            None | Some("-h" | "--help" | "-V" | "--version") => return whole(words),
+            Some("version") if shown.len() == at + 1 => return whole(replaced(words, at, "--version")),
+            Some("help") => {
+                return helped(&all, words, at).map(|line| (Started::Fan(line), FanFiles::default()));
+            }
+            Some(_) => {}
+        }
+        let files = files()?;
+        expand(&all, &files, &mut words)?;
+        shown.clone_from(&as_text(&words));
         let at = command_at(&all, &shown);
         let Some(word) = shown.get(at).map(String::as_str) else { return whole(words) };
         let behind = shown.get(at + 1..).unwrap_or_default();
@@ -42,14 +72,6 @@ impl CommandLine {
             Self { words, flags_at: at + 1 }
         };
         let line = match word {
-            "-h" | "--help" | "-V" | "--version" => return whole(words),
-            "help" => match behind.first() {
-                Some(topic) if all.find_subcommand(topic).is_none() => {
-                    return Err(unknown(&all, topic, &[], None).into());
-                }
-                _ => return whole(help(words, at)),
-            },
-            "version" if behind.is_empty() => return whole(replaced(words, at, "--version")),
             _ if all.find_subcommand(word).is_some() => Self { words, flags_at: at + 1 },
             _ if word.starts_with('-') => {
                 let name = if is_command_for_hosts(&all, shown.get(at..).unwrap_or_default()) {
@@ -61,10 +83,16 @@ impl CommandLine {
             }
             _ => match of_tasks(&all, shown.get(at..).unwrap_or_default())? {
                 TaskLookup::Has => with("run", words),
-                TaskLookup::HasNot(file) => return Err(unknown(&all, word, behind, file.as_deref()).into()),
+                TaskLookup::HasNot(file) => match plugin::find(word) {
+                    Some(program) => {
+                        let words = words.get(at + 1..).unwrap_or_default().to_vec();
+                        return Ok((Started::Program(program, words), files));
+                    }
+                    None => return Err(unknown(&all, word, behind, file.as_deref(), &files).into()),
+                },
             },
         };
-        line.checked(&all)
+        Ok((Started::Fan(line.checked(&all)?), files))
     }
 
     /// The command line, unless there is something to say about it.
@@ -83,7 +111,7 @@ impl CommandLine {
 }
 
 /// Where the command's name stands: behind the flags that all commands have.
-fn command_at(all: &Command, words: &[String]) -> usize {
+pub(super) fn command_at(all: &Command, words: &[String]) -> usize {
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let (name, joined) = word.split_once('=').map_or((word.as_str(), false), |(name, _)| (name, true));
@@ -99,11 +127,45 @@ fn command_at(all: &Command, words: &[String]) -> usize {
     at
 }
 
-/// `help exec` is `exec --help`.
-fn help(mut words: Vec<OsString>, at: usize) -> Vec<OsString> {
-    words.remove(at);
-    words.push(OsString::from("--help"));
-    words
+fn as_text(words: &[OsString]) -> Vec<String> {
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Puts the words of aliases in their place. An alias may begin with another one.
+fn expand(all: &Command, files: &FanFiles, words: &mut Vec<OsString>) -> Result<(), CliError> {
+    let mut seen: Vec<String> = Vec::new();
+    loop {
+        let shown = as_text(words);
+        let at = command_at(all, &shown);
+        let Some(name) = shown.get(at).filter(|name| all.find_subcommand(name).is_none()) else {
+            return Ok(());
+        };
+        let Some(alias) = files.alias(name) else { return Ok(()) };
+        if seen.contains(name) {
+            return Err(Diagnostic::bare(format!("the alias \"{name}\" stands for itself"))
+                .help("`fan config` shows the aliases")
+                .into());
+        }
+        seen.push(name.clone());
+        words.splice(at..=at, alias.iter().map(OsString::from));
+    }
+}
+
+/// `help exec` is `exec --help`, and `help auth_failed` is `explain auth_failed`.
+fn helped(all: &Command, mut words: Vec<OsString>, at: usize) -> Result<CommandLine, CliError> {
+    let topic = words.get(at + 1).map(|topic| topic.to_string_lossy().into_owned());
+    let line = match topic {
+        Some(topic) if all.find_subcommand(&topic).is_none() => {
+            let words = replaced(words, at, "explain");
+            CommandLine { words, flags_at: at + 1 }
+        }
+        _ => {
+            words.remove(at);
+            words.push(OsString::from("--help"));
+            CommandLine { flags_at: words.len(), words }
+        }
+    };
+    Ok(line)
 }
 
 fn replaced(mut words: Vec<OsString>, at: usize, by: &str) -> Vec<OsString> {
@@ -147,7 +209,13 @@ fn of_tasks(all: &Command, words: &[String]) -> Result<TaskLookup, CliError> {
 }
 
 /// The error for a word that is neither a command nor a task.
-fn unknown(all: &Command, word: &str, behind: &[String], file: Option<&TaskFile>) -> Diagnostic {
+fn unknown(
+    all: &Command,
+    word: &str,
+    behind: &[String],
+    file: Option<&TaskFile>,
+    files: &FanFiles,
+) -> Diagnostic {
     let name = word.split(':').next().unwrap_or(word);
     let problem = Diagnostic::bare(match file {
         Some(file) => format!("\"{name}\" is neither a fan command nor a task in {}", file.file),
@@ -189,7 +257,7 @@ fn unknown(all: &Command, word: &str, behind: &[String], file: Option<&TaskFile>
     }
     let commands = all.get_subcommands().filter(|command| !command.is_hide_set()).map(Command::get_name);
     let tasks = file.into_iter().flat_map(|file| file.tasks.keys().map(String::as_str));
-    match did_you_mean(name, commands.chain(tasks)) {
+    match did_you_mean(name, commands.chain(tasks).chain(files.aliases())) {
         Some(near) => problem.help(format!("did you mean `fan {near}`?")),
         None if file.is_some() => problem.help("`fan --help` lists the commands, `fan list` the tasks"),
         None => {

@@ -234,14 +234,15 @@ fn of_lines(text: &str) -> Option<Foreign> {
     if lines.iter().any(|line| section(&line)) || lines.iter().any(|line| line.contains("ansible_host=")) {
         return Some(Foreign::AnsibleInventory);
     }
+    // Names and nodes, of which some are a range: one of fan's keys begins no such line.
     let groups = |line: &&str| {
         line.split_once(": ").is_some_and(|(name, nodes)| {
-            let range =
-                nodes.split_once('[').is_some_and(|(head, rest)| !head.is_empty() && rest.contains(']'));
-            !name.contains(' ') && range
+            let is_group = !["hosts", "roles", "defaults", "vars", "tasks"].contains(&name);
+            is_group && !name.contains(' ') && !nodes.contains(' ') && !nodes.starts_with(['[', '{', '"'])
         })
     };
-    if !lines.is_empty() && lines.iter().all(groups) {
+    let has_range = |line: &&str| line.split_once('[').is_some_and(|(_, rest)| rest.contains(']'));
+    if lines.iter().any(has_range) && lines.iter().all(groups) {
         return Some(Foreign::ClushGroups);
     }
     (!lines.is_empty() && lines.iter().all(|line| is_host(line))).then_some(Foreign::HostList)

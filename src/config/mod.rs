@@ -18,6 +18,7 @@
 mod call;
 mod compose;
 mod excerpt;
+mod fan_file;
 mod fields;
 mod findings;
 mod foreign;
@@ -28,6 +29,7 @@ mod host_list;
 mod inventory;
 mod json_schema;
 mod lock;
+mod manual;
 mod order;
 mod places;
 mod rollout;
@@ -49,9 +51,11 @@ mod vars;
 mod yaml;
 
 pub use crate::config::call::{parse_call, parse_calls};
+pub use crate::config::fan_file::{DefaultOption, FanFile, load_fan_file};
 pub use crate::config::foreign::foreign_file;
 pub use crate::config::given::parse_given;
 pub use crate::config::host_list::{host_list, load_host_list};
+pub use crate::config::manual::keys;
 pub use excerpt::{Excerpt, excerpt};
 pub use findings::{Diagnostics, Loaded};
 pub use json_schema::{FileFormat, json_schema};

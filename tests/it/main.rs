@@ -25,6 +25,7 @@ mod put;
 mod report;
 mod resume;
 mod run;
+mod setup;
 mod shell;
 mod trust;
 mod unarchive;

@@ -112,7 +112,6 @@ const FOREIGN: &[ForeignFlag] = &[
     row("--user", "--remote-user --login --login-name", true, "-u NAME is the login name"),
     row("--user", "-l", true, "-u NAME is the login name; -H HOSTS selects hosts"),
     row("--hosts-file", "--hostfile --host-file --machinefile", true, "--hosts-file FILE, or -H ^FILE"),
-    row("--hosts", "--hostfile --host-file --machinefile", true, "-H \"$(paste -sd, FILE)\""),
     row("--identity", "--private-key --key --key-file --identity-file", true, "--identity FILE"),
     row(
         "",
@@ -208,7 +207,7 @@ pub(super) fn misused(scanned: &[LineWord<'_>], at: usize) -> Option<(String, St
         ),
         ("limit", Some(value), _) if !is_number(value) => said(
             format!("--limit {value}: --limit takes a number of hosts"),
-            &format!("-H {} selects hosts", word(value)),
+            &format!("-H {} selects hosts", quoted(value)),
         ),
         ("connect_timeout", Some(value), _) if duration::parse_seconds(value).is_err() && is_plain(value) => {
             said(
@@ -230,7 +229,7 @@ pub(super) fn misused(scanned: &[LineWord<'_>], at: usize) -> Option<(String, St
 
 /// How the hosts of a file are named.
 fn hosts_of(file: &str) -> String {
-    format!("-H \"$(paste -sd, {file})\"")
+    format!("--hosts-file {file}")
 }
 
 /// Whether there are tasks to run beside `-l`.
@@ -249,7 +248,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// A word as a shell needs it.
-pub(super) fn word(text: &str) -> String {
+pub(in crate::cli) fn quoted(text: &str) -> String {
     let plain = |c: char| {
         c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ',' | '@' | ':' | '/' | '=' | '%' | '+')
     };
@@ -274,9 +273,7 @@ mod tests {
         all.build();
         for row in FOREIGN {
             let somewhere = all.get_subcommands().any(|command| holds(row, command));
-            // Commands beside this one bring flags of their own.
-            let to_come = ["--stdin", "--hosts-file"].contains(&row.at);
-            assert!(somewhere || to_come, "{}: {}", row.at, row.flags);
+            assert!(somewhere, "{}: {}", row.at, row.flags);
         }
         let run = all.find_subcommand("run").unwrap();
         assert!(instead("--check", run).unwrap().contains("--dry-run"));
@@ -287,8 +284,8 @@ mod tests {
 
     #[test]
     fn words_are_quoted_where_a_shell_would_change_them() {
-        assert_eq!(word("web01,db1"), "web01,db1");
-        assert_eq!(word("web[1-3]!x"), "'web[1-3]!x'");
-        assert_eq!(word("it's"), "'it'\\''s'");
+        assert_eq!(quoted("web01,db1"), "web01,db1");
+        assert_eq!(quoted("web[1-3]!x"), "'web[1-3]!x'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -16,6 +16,7 @@ mod scan;
 mod verbs;
 
 pub(super) use crate::cli::habits::answer::answers;
+pub(super) use crate::cli::habits::flags::quoted;
 pub(super) use crate::cli::habits::names::{
     NamedHosts, exec_on, instead_of_hosts, selection_of, unknown_tasks,
 };

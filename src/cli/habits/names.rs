@@ -1,7 +1,7 @@
 //! Hosts, roles and tasks where a command line has them in another tool's place.
 
 use crate::cli::args::ExecArgs;
-use crate::cli::habits::flags::word;
+use crate::cli::habits::flags::quoted;
 use crate::cli::habits::verbs::verb;
 use crate::config;
 use crate::model::call::TaskCall;
@@ -38,7 +38,7 @@ impl NamedHosts {
     pub(in crate::cli) fn flag(&self) -> String {
         match self {
             Self::Role(role) => format!("-R {role}"),
-            Self::Hosts(hosts) => format!("-H {}", word(hosts)),
+            Self::Hosts(hosts) => format!("-H {}", quoted(hosts)),
         }
     }
 

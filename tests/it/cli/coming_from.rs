@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use fan::testing::sandbox::Behaviour;
 use serde_json::Value;
 
-use crate::fixtures::support::{Fan, Ran};
+use crate::fixtures::support::{Fan, Ran, sandbox};
 
-const PAGES: [&str; 3] = ["coming-from-fabric.md", "coming-from-ansible.md", "coming-from-pssh-clush.md"];
+const PAGES: [&str; 4] =
+    ["coming-from-fabric.md", "coming-from-ansible.md", "coming-from-pssh-clush.md", "coming-from-ssh.md"];
 
-/// Commands that would contact hosts, and have no `--plan`: their flags are read, and nothing more.
-const PARSED: [&str; 4] = ["ping", "facts", "shell", "console"];
+/// Commands that would contact hosts or write files, and have no `--plan`: their flags are read, and nothing more.
+const PARSED: [&str; 6] = ["ping", "facts", "shell", "console", "trust", "init"];
 
 fn page(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap()
@@ -55,6 +57,9 @@ fn kitchen(page: &str) -> Fan {
         .file("app.conf.j2", "{{ app }}\n")
         .file("dist/shop.tgz", "x\n")
         .file("site/index.html", "x\n")
+        .file("team.conf", "Host *\n  User deploy\n")
+        .file("setup.sh", "uptime\n")
+        .env("FAN_PLAN", "true")
         .in_script("BINARY=$1; shift; fan() { \"$BINARY\" \"$@\"; }; eval \"$1\"")
 }
 
@@ -64,19 +69,19 @@ fn quiet(ran: Ran, what: &str) -> Ran {
     ran
 }
 
-/// The command line with `--plan` behind the command's name, or `--help` for those that have no plan.
+/// The command line, which is planned and no more (`FAN_PLAN`); with `--help` for those that have no plan.
 fn harmless(line: &str) -> String {
     let command = line.split(' ').nth(1).unwrap();
-    let rest = line.strip_prefix(&format!("fan {command}")).unwrap();
-    match command {
-        "list" | "hosts" | "check" => line.to_owned(),
-        "run" | "exec" | "put" | "get" | "sync" if rest.ends_with(" --plan") => line.to_owned(),
-        "run" | "exec" | "put" | "get" | "sync" => format!("fan {command} --plan{rest}"),
-        _ => {
-            assert!(PARSED.contains(&command), "{line}");
-            format!("{line} --help")
-        }
+    if !PARSED.contains(&command) {
+        return line.to_owned();
     }
+    // What follows the host of a shell is its command.
+    let at = if command == "shell" {
+        line.match_indices(' ').nth(2).map_or(line.len(), |(at, _)| at)
+    } else {
+        line.len()
+    };
+    format!("{} --help{}", &line[..at], &line[at..])
 }
 
 #[test]
@@ -140,7 +145,14 @@ fn every_block_is_somebody_s_and_every_page_is_linked() {
         for block in yaml(&page(name)) {
             let first = block.lines().next().unwrap();
             assert!(
-                ["# inventory.yaml", "# tasks.yaml", "# site.yml, for Ansible"].contains(&first),
+                [
+                    "# inventory.yaml",
+                    "# tasks.yaml",
+                    "# fan.yaml",
+                    "# site.yml, for Ansible",
+                    "# fabric.yaml, for Fabric 2",
+                ]
+                .contains(&first),
                 "{name}: {first}"
             );
         }
@@ -151,4 +163,99 @@ fn every_block_is_somebody_s_and_every_page_is_linked() {
             );
         }
     }
+}
+
+/// The files of other tools on the pages are read where fan reads them, and told by their name where not.
+#[test]
+fn files_of_other_tools_are_read_or_named() {
+    let mut seen = 0;
+    for name in PAGES {
+        let page = page(name);
+        for block in page.split("\n```").skip(1).step_by(2) {
+            let (kind, text) = block.split_once('\n').unwrap();
+            let first = text.lines().next().unwrap_or_default();
+            let expected = match first {
+                _ if kind == "python" => "fabfile",
+                "# site.yml, for Ansible" => "playbook",
+                "# hosts.ini, for Ansible" | "# hosts.txt, for pssh" => "",
+                "# /etc/clustershell/groups.d/local.cfg, for clush" => "node groups",
+                _ => continue,
+            };
+            seen += 1;
+            let fan = Fan::new().file(if kind == "python" { "fabfile.py" } else { "foreign" }, text);
+            let ran =
+                fan.run(["hosts", "--list", "-i", if kind == "python" { "fabfile.py" } else { "foreign" }]);
+            let code = if expected.is_empty() { 0 } else { 2 };
+            assert_eq!(ran.code, Some(code), "{first}\n{}", ran.snapshot());
+            assert!(ran.stderr.contains(expected), "{first}\n{}", ran.snapshot());
+        }
+    }
+    assert_eq!(seen, 6);
+}
+
+/// Commands that read only, on hosts of these names, which ssh_config leads to throw-away ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_do_on_hosts_what_the_pages_say() {
+    const READING: [&str; 3] = ["uptime", "uname -r", "'df -k | tail -1'"];
+    let mut done = 0;
+    for name in PAGES {
+        let page = page(name);
+        let list = kitchen(&page).run(["fan hosts --list -R web"]);
+        let hosts: Vec<&str> = list.stdout.lines().collect();
+        let sandbox = sandbox(hosts.iter().map(|host| (*host, Behaviour::default()))).await;
+        let fan = Fan::new()
+            .file("inventory.yaml", file(&page, "inventory.yaml"))
+            .file("tasks.yaml", file(&page, "tasks.yaml"))
+            .in_script("BINARY=$1; shift; fan() { \"$BINARY\" \"$@\"; }; eval \"$1\"");
+        let mut config = String::new();
+        for host in sandbox.hosts() {
+            config += &format!(
+                "Host {}\n  HostName {}\n  Port {}\n",
+                host.name,
+                host.address.ip(),
+                host.address.port()
+            );
+        }
+        config += &format!(
+            "Host *\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
+            sandbox.identity().display(),
+            sandbox.known_hosts().display()
+        );
+        fs::create_dir(fan.home().join(".ssh")).unwrap();
+        fs::write(fan.home().join(".ssh/config"), config).unwrap();
+        let login = format!("fan exec -g none -u {} ", sandbox.user());
+        for line in commands(&page) {
+            let Some(rest) = line.strip_prefix("fan exec ") else { continue };
+            let command = rest.rsplit_once(" -- ").map(|(_, command)| command);
+            let command = command.or_else(|| READING.into_iter().find(|command| rest.ends_with(command)));
+            let others = [
+                " -g ",
+                " -J ",
+                " -u ",
+                "-k ",
+                "-K",
+                "-S",
+                "all",
+                "db",
+                "prod",
+                "@192",
+                "@",
+                "--as",
+                "--ssh-config",
+                "^",
+                "--hosts-file",
+                "--identity",
+                "$(",
+            ];
+            let is_ours = !others.iter().any(|other| format!(" {rest}").contains(other));
+            if !is_ours || !command.is_some_and(|command| READING.contains(&command)) {
+                continue;
+            }
+            let ran = fan.run([format!("{login}{rest}")]);
+            assert_eq!(ran.code, Some(0), "{name}: {line}\n{}", ran.snapshot());
+            assert!(ran.stdout.contains("web"), "{name}: {line}\n{}", ran.snapshot());
+            done += 1;
+        }
+    }
+    assert!(done > 8, "{done}");
 }

@@ -117,7 +117,7 @@ fn words_in_a_commands_place() {
     error: "web" is a role: the command comes first (help: write the command: fan exec -R web -- CMD; there are no modules (docs/coming-from-ansible.md))
 
     $ fan help deply
-    error: "deply" is not a fan command, and there is no tasks.yaml here or in a folder above (help: `fan --help` lists the commands; -f FILE names a tasks file, `fan init` begins one)
+    error: there is no entry for "deply" (help: `fan explain` lists the topics)
 
     $ fan tasks
     error: "tasks" is neither a fan command nor a task in tasks.yaml (help: `fan list` does this here)
@@ -261,7 +261,7 @@ fn flags_of_other_tools() {
     error: fan exec has no --password (help: -k asks for the login password, -K for that of sudo: others on this machine can see a command line)
 
     $ fan exec -h inventory.yaml -A -p 50 uptime
-    error: -h inventory.yaml: -h prints help (help: -H "$(paste -sd, inventory.yaml)" names the hosts of a file)
+    error: -h inventory.yaml: -h prints help (help: --hosts-file inventory.yaml names the hosts of a file)
 
     $ fan exec -H web1 --check uptime
     error: fan exec has no --check (help: --plan (-n) prints hosts and commands, and connects to no host)
