@@ -10,6 +10,10 @@ const MAX_WORKER_THREADS: usize = 8;
 /// Threads for name lookups, which block.
 const MAX_LOOKUP_THREADS: usize = 32;
 
+/// Bytes of address space for a thread's stack, as a main thread has them: without optimisation, polling a transfer takes
+/// more than the 2 MiB that threads have by themselves.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// A runtime whose end does not wait for name lookups that hang.
 pub(super) struct Runtime(tokio::runtime::Runtime);
 
@@ -19,6 +23,7 @@ pub(super) fn runtime() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.min(MAX_WORKER_THREADS))
         .max_blocking_threads(MAX_LOOKUP_THREADS)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map(Runtime)

@@ -9,7 +9,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
 
 use crate::cli::args::{Cli, CompleteArgs, CompletionsArgs};
 use crate::cli::complete::project::Project;
-use crate::cli::complete::typed::TypedLine;
+use crate::cli::complete::typed::TypedCommand;
 use crate::cli::complete::{script, values};
 use crate::cli::defaults::FanFiles;
 use crate::cli::error::CliError;
@@ -26,7 +26,7 @@ pub(in crate::cli) fn scripts(args: &CompletionsArgs) -> Result<ExitCode, CliErr
 
 /// `fan __complete`: a candidate on each line, with its description behind a tab for shells that show it.
 pub(in crate::cli) fn run(args: &CompleteArgs) -> Result<ExitCode, CliError> {
-    let Some(typed) = TypedLine::read(args.shell, &args.words) else {
+    let Some(typed) = TypedCommand::read(args.shell, &args.words) else {
         return Err(CliError::input(
             "what was typed is not as the script of `fan completions` hands it over",
         ));
@@ -46,7 +46,7 @@ pub(in crate::cli) fn run(args: &CompleteArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::Ok)
 }
 
-fn candidates(typed: &TypedLine) -> Vec<CompletionCandidate> {
+fn candidates(typed: &TypedCommand) -> Vec<CompletionCandidate> {
     let mut all = Cli::command();
     all.build();
     let mut words = typed.words.get(1..).unwrap_or_default().to_vec();

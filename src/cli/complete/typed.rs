@@ -4,7 +4,7 @@ use crate::cli::args::ShellKind;
 
 /// Words, the last of which is completed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TypedLine {
+pub(super) struct TypedCommand {
     /// Without quotes, the program's name first.
     pub(super) words: Vec<String>,
     /// Characters of the last word that the shell keeps.
@@ -13,7 +13,7 @@ pub(super) struct TypedLine {
     quoted: bool,
 }
 
-impl TypedLine {
+impl TypedCommand {
     /// Reads the arguments of a shell's script; nothing when they are none of its.
     pub(super) fn read(shell: ShellKind, arguments: &[String]) -> Option<Self> {
         match (shell, arguments) {
@@ -104,7 +104,7 @@ mod tests {
             ("fan run ''", "''", vec!["fan", "run", ""], "x", "x"),
         ] {
             let arguments = [line.to_owned(), line.len().to_string(), replaced.to_owned()];
-            let typed = TypedLine::read(ShellKind::Bash, &arguments).unwrap();
+            let typed = TypedCommand::read(ShellKind::Bash, &arguments).unwrap();
             assert_eq!(typed.written(candidate), written, "{line}");
             assert_eq!(typed.words, words, "{line}");
         }
@@ -113,13 +113,14 @@ mod tests {
     #[test]
     fn zsh_and_fish_hand_over_words() {
         let arguments = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let zsh = TypedLine::read(ShellKind::Zsh, &arguments(&["2", "fan", "run", "de", "behind"])).unwrap();
+        let zsh =
+            TypedCommand::read(ShellKind::Zsh, &arguments(&["2", "fan", "run", "de", "behind"])).unwrap();
         assert_eq!((zsh.words.len(), zsh.current()), (3, "de"));
-        let zsh = TypedLine::read(ShellKind::Zsh, &arguments(&["2", "fan", "run"])).unwrap();
+        let zsh = TypedCommand::read(ShellKind::Zsh, &arguments(&["2", "fan", "run"])).unwrap();
         assert_eq!((zsh.words.len(), zsh.current()), (3, ""));
-        let fish = TypedLine::read(ShellKind::Fish, &arguments(&["fan", "run", ""])).unwrap();
+        let fish = TypedCommand::read(ShellKind::Fish, &arguments(&["fan", "run", ""])).unwrap();
         assert_eq!((fish.words.len(), fish.current()), (3, ""));
-        assert_eq!(TypedLine::read(ShellKind::Bash, &arguments(&["fan"])), None);
-        assert_eq!(TypedLine::read(ShellKind::Zsh, &[]), None);
+        assert_eq!(TypedCommand::read(ShellKind::Bash, &arguments(&["fan"])), None);
+        assert_eq!(TypedCommand::read(ShellKind::Zsh, &[]), None);
     }
 }

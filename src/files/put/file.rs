@@ -170,8 +170,9 @@ pub async fn put_file<S: Session>(remote: &Remote<S>, job: &FileJob<'_>) -> Resu
     if job.placing.in_place
         && let Some(before) = before
     {
-        remote.overwrite(&temporary, &target).await?;
-        verify::whole(remote, job.content, &target).await?;
+        // In boxes of their own: what is rarely done should not make every put larger.
+        Box::pin(remote.overwrite(&temporary, &target)).await?;
+        Box::pin(verify::whole(remote, job.content, &target)).await?;
         // The file is the old one, and has its owner and mode.
         settle(remote, job.wanted, &target, &before, false).await?;
         return Ok(done);

@@ -94,7 +94,7 @@ impl<S: Session> Remote<S> {
         };
         let how = match asking.decided(renamed.await) {
             Ok(how) => how,
-            Err(failure) => return Err(self.explained_busy(target, failure).await),
+            Err(failure) => return Err(Box::pin(self.explained_busy(target, failure)).await),
         };
         let how = if through { Replaced::InTwoSteps } else { how };
         self.settled(temporary);

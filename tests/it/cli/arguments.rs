@@ -825,13 +825,13 @@ fn a_problem_with_a_file_shows_its_line_on_a_terminal() {
     assert!(ran.stderr.lines().all(|line| line.starts_with("inventory.yaml:")), "{}", ran.snapshot());
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.snapshot());
 
-    let config = "Host *\n  ProxyCommand sshx hunter2\n  SetEnv A=hunter2\n  SessionType none\n";
-    let hosts = "hosts: {web1: {address: web1.example.com}}\n";
+    let config = "Host *\n  ProxyCommand sshx hunter2\n  SetEnv A=hunter2\n  CanonicalizeHostname always\n  CanonicalDomains example.com\n";
+    let hosts = "hosts: {web1: {}}\n";
     let fan = Fan::new().file("inventory.yaml", hosts).file("config", config);
     let line = "stty cols 80; exec \"$BINARY\" ping --ssh-config config";
     let (code, shown) = typed_on_terminal(&fan, line, &[]);
     assert_eq!(code, Some(2), "{shown}");
-    assert!(shown.contains("4 |   SessionType none") && !shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("4 |   CanonicalizeHostname always") && !shown.contains("hunter2"), "{shown}");
 
     let fan = Fan::new().file("inventory.yaml", hosts).file("vars.yaml", "admin: hunter2\nadmin: hunter2\n");
     let line = "stty cols 80; exec \"$BINARY\" exec -e @vars.yaml -n -H web1 -- true";

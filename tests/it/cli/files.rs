@@ -75,13 +75,13 @@ fn no_tasks_file_anywhere() {
     let fan = Fan::new().file("inventory.yaml", trap.inventory());
     insta::assert_snapshot!(trap.refuses(&fan, words("list\nrun look -H web1\ncheck")), @"
     $ fan list
-    error: no tasks.yaml here or in a folder above (help: name one with -f, or create one: docs/getting-started.md)
+    error: no tasks.yaml here or in a folder above (help: name one with -f FILE, or begin one with `fan init`)
 
     $ fan run look -H web1
-    error: no tasks.yaml here or in a folder above (help: name one with -f, or create one: docs/getting-started.md)
+    error: no tasks.yaml here or in a folder above (help: name one with -f FILE, or begin one with `fan init`)
 
     $ fan check
-    error: no tasks.yaml here or in a folder above (help: name one with -f, or create one: docs/getting-started.md)
+    error: no tasks.yaml here or in a folder above (help: name one with -f FILE, or begin one with `fan init`)
     ");
 }
 
@@ -317,7 +317,7 @@ fn a_folder_that_was_deleted() {
     let fan = trap.fan().in_script(gone);
     insta::assert_snapshot!(trap.refuses(&fan, words("list\nexec -H all -- true\nexec -i i.yaml -H all -- true")), @r#"
     $ fan list
-    error: no tasks.yaml here or in a folder above (help: name one with -f, or create one: docs/getting-started.md)
+    error: no tasks.yaml here or in a folder above (help: name one with -f FILE, or begin one with `fan init`)
 
     $ fan exec -H all -- true
     error: "all": no inventory.yaml here or in a folder above (help: name one with -i FILE, begin one with `fan init`, or name hosts outright: -H web1,deploy@192.0.2.7)

@@ -281,7 +281,6 @@ fn a_gateway_that_refuses_the_login_is_told_of_once() {
     exit code: 3
     --- stderr
     gateway bastion: login as <user> was refused: tried ED25519 SHA256:<fingerprint>; the server allows publickey [auth_failed]
-    hint: is one of these keys in ~<user>/.ssh/authorized_keys there?
     exec echo in · t1 via bastion · 1 unreachable  <time>
       t1  unreachable
 

@@ -106,15 +106,15 @@ async fn a_log_of_githubs_runner() {
     web[1-2] (2)
       | end
     ::endgroup::
-    ::error title=web3,file=tasks.yaml,line=6::web3: step 2 "echo {{ host }} …" (tasks.yaml:6) exit status 1
-
+    ::error title=web3,file=tasks.yaml,line=6::web3: step 2 "echo {{ host }} …" (tasks.yaml:6) exit status 1%0Aweb3
     "#);
     assert_eq!(ran.stderr, "", "a runner reads one stream in order");
     assert!(!ran.stdout.contains("fan resume"), "the record goes with the runner: {}", ran.stdout);
     // Data stays data: a step may catch it.
     let ran = fan.run(["exec", "-N", "-H", "web1", "--", "echo '::set-output name=a::b'; exit 4"]);
     assert_eq!(ran.stdout, "\\x3a:set-output name=a::b\n");
-    assert!(ran.stderr.contains("::error title=web1::web1: exit status 4\n"), "{}", ran.stderr);
+    let annotation = "::error title=web1::web1: exit status 4%0A\\x3a:set-output name=a::b\n";
+    assert!(ran.stderr.contains(annotation), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

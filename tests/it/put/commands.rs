@@ -45,29 +45,29 @@ fn a_plan_shows_what_goes_where() {
     insta::assert_snapshot!(trap.transcript(&fan, 0, calls), @r#"
     $ fan run -n conf
     conf on web[1-3] (3)
-      1. put: dist → /srv/{{ app }}/  [mode 0644]  [dir_mode 0750]  [without *.log]  [sudo]  [cd /srv]
+      1. put: dist → /srv/shop/  [mode 0644]  [dir_mode 0750]  [without *.log]  [sudo]  [cd /srv]
       2. template: app.conf → /etc/app.conf  [owner root]  [backup]  [validate app -t %s]
       3. sync: dist/ → /srv/www  [delete]  [links skip]  [no times]
-      4. file: /srv/current  [link → releases/{{ app }}]
+      4. file: /srv/current  [link → releases/shop]
       5. file: /srv/old  [absent, recurse]  [when app == 'shop']
       6. line: /etc/app.conf  [line "listen 80"]  [timeout <time>]
       7. line: /etc/app.conf  [absent "^debug"]
       8. get: /var/log/app.log → logs/{{ host }}/
       9. stat: /srv
-      10. ls: /srv/{{ app }}  [sudo]
+      10. ls: /srv/shop  [sudo]
 
     $ fan run -n conf -H web1 --dry-run --diff
     conf on web1 (1)
-      1. put: dist → /srv/{{ app }}/  [mode 0644]  [dir_mode 0750]  [without *.log]  [sudo]  [cd /srv]  [dry run]
+      1. put: dist → /srv/shop/  [mode 0644]  [dir_mode 0750]  [without *.log]  [sudo]  [cd /srv]  [dry run]
       2. template: app.conf → /etc/app.conf  [owner root]  [backup]  [validate app -t %s]  [dry run]
       3. sync: dist/ → /srv/www  [delete]  [links skip]  [no times]  [dry run]
-      4. file: /srv/current  [link → releases/{{ app }}]  [dry run]
+      4. file: /srv/current  [link → releases/shop]  [dry run]
       5. file: /srv/old  [absent, recurse]  [when app == 'shop']  [dry run]
       6. line: /etc/app.conf  [line "listen 80"]  [timeout <time>]  [dry run]
       7. line: /etc/app.conf  [absent "^debug"]  [dry run]
-      8. get: /var/log/app.log → logs/{{ host }}/  [dry run]
+      8. get: /var/log/app.log → logs/web1/  [dry run]
       9. stat: /srv
-      10. ls: /srv/{{ app }}  [sudo]
+      10. ls: /srv/shop  [sudo]
 
     $ fan check conf
     ok: 4 hosts, 2 roles, 2 tasks
@@ -160,7 +160,7 @@ fn what_cannot_work_is_refused_before_contact() {
     For more information, try '--help'.
 
     $ fan put -R web file /srv -e a=1
-    error: -e does not apply to put: its paths are not templates (help: {host} stands for the host's name; use a task (`fan run`) for templates)
+    error: -e has no effect in `fan put` (help: paths are no templates: {host} stands for the host's name; use a task (`fan run`) for templates)
 
     $ fan put -R web  /srv
     error: a value is required for '<LOCAL>...' but none was supplied

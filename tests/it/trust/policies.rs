@@ -24,7 +24,6 @@ fn strict_is_the_default_without_a_terminal() {
     exit code: 3
     --- stderr
     h1: the host's key is not known: ssh-ed25519 SHA256:<ed25519> (127.0.0.1:<port>) [host_key_unknown]
-    hint: compare the fingerprint with one from a trusted source, then: fan trust -H h1
     exec echo reached · h1 · 1 unreachable  <time>
       h1  unreachable
 

@@ -390,7 +390,7 @@ pub(super) async fn place<S: Session>(
         in_flight: context.in_flight,
         progress: context.progress,
     };
-    let done = put_file(remote, &job).await?;
+    let done = Box::pin(put_file(remote, &job)).await?;
     if context.diff && done.sent {
         tally.difference(&difference::of(target, before.as_deref(), content).await?);
     }

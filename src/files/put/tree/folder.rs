@@ -225,7 +225,7 @@ async fn one_by_one<S: Session>(
             in_flight: job.in_flight,
             progress: job.progress,
         };
-        let put = put_file(remote, &file).await?;
+        let put = Box::pin(put_file(remote, &file)).await?;
         remarks.notes.extend(put.notes.into_iter().map(|note| format!("{}: {note}", entry.path)));
         remarks.in_two_steps |= put.in_two_steps;
     }
