@@ -4,7 +4,7 @@
 //! It is the only way to the readers, and so the place where secrets are taken out of facts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -34,6 +34,8 @@ pub struct EventSink {
     started: Instant,
     /// Milliseconds from `started` to the last fact.
     last: Arc<AtomicU64>,
+    /// Held while a fact gets its time and its place among the others.
+    turn: Arc<Mutex<()>>,
     discretion: Arc<Discretion>,
     /// What all is written down in first.
     ledger: Option<Arc<dyn Ledger>>,
@@ -45,7 +47,8 @@ pub struct EventSink {
 pub fn channel(redactor: &Redactor) -> (EventSink, mpsc::Receiver<Delivery>) {
     let (sender, receiver) = mpsc::channel();
     let discretion = Arc::new(Discretion::new(redactor.clone()));
-    (EventSink { sender, started: Instant::now(), last: Arc::default(), discretion, ledger: None }, receiver)
+    let (started, last, turn) = (Instant::now(), Arc::default(), Arc::default());
+    (EventSink { sender, started, last, turn, discretion, ledger: None }, receiver)
 }
 
 impl EventSink {
@@ -66,15 +69,17 @@ impl EventSink {
     }
 
     fn send(&self, fact: Fact, mut hold: Option<OwnedSemaphorePermit>) {
-        let at = self.elapsed();
-        self.last.store(millis(at), Ordering::Relaxed);
-        // Readers that are gone do not stop a run.
         let deliver = |fact| {
+            // Whoever is later has the later time, in the journal and for the readers.
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = self.elapsed();
+            self.last.store(millis(at), Ordering::Relaxed);
             let event = Event::new(at, fact);
             note(&event);
             if let Some(ledger) = &self.ledger {
                 ledger.write(&event);
             }
+            // Readers that are gone do not stop a run.
             drop(self.sender.send(Delivery { event, hold: hold.take() }));
         };
         self.discretion.pass(fact, deliver);

@@ -138,7 +138,7 @@ impl Place {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(self.log());
         let mut child = command.spawn().unwrap();
         let begun = std::time::Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        while !greets(self.port) {
             let log = || fs::read_to_string(self.path("log")).unwrap();
             assert!(child.try_wait().unwrap().is_none(), "{command:?} ended: {}", log());
             assert!(begun.elapsed() < PATIENCE, "{command:?} does not listen: {}", log());
@@ -146,6 +146,14 @@ impl Place {
         }
         self.server(Running::Process(child), host_key)
     }
+}
+
+/// Whether an SSH server is there: it greets.
+fn greets(port: u16) -> bool {
+    let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("SSH-")
 }
 
 fn user() -> String {
