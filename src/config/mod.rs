@@ -9,7 +9,8 @@
 //! A settings field is read from its literal text (`1.10`, `022`, `no` stay what was typed); only the values
 //! of variables are typed, by the rule in `scalar`.
 //!
-//! OpenSSH's client configuration has a reader of its own, [`ssh_config`].
+//! OpenSSH's client configuration has a reader of its own, [`ssh_config`]. Inventories of other tools, and the programs
+//! that print them, are read by `sources`.
 //!
 //! Refuses: defaults (they belong to `model` and `engine`), anything that depends on two files at a time
 //! (whether a task's role exists is the plan's question), and any code in a file: no lookups, and no includes but

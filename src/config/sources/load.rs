@@ -223,7 +223,7 @@ impl SourceLoader {
             }
             InventoryKind::Ansible | InventoryKind::Program | InventoryKind::Ssh => {
                 self.findings
-                    .push(Diagnostic::bare(format!("{name}: a text is none of these kinds of sources")));
+                    .push(Diagnostic::bare(format!("{name}: exec: and ssh: take the path of a file")));
             }
         }
         // What is wrong with another tool's file as an inventory helps nobody.
