@@ -58,6 +58,7 @@ pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
         vault: vault_passwords(&args.vault_passwords)?,
         builtins: builtins(),
         local: Some(local()),
+        runs_programs: true,
     };
     Ok(told(config::load_sources(&specs, options)?))
 }

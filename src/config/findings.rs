@@ -75,6 +75,11 @@ impl Findings {
         self.errors.push(error);
     }
 
+    /// Notes several of them.
+    pub(super) fn extend(&mut self, errors: impl IntoIterator<Item = Diagnostic>) {
+        self.errors.extend(errors);
+    }
+
     /// Notes a warning.
     pub(super) fn warn(&mut self, warning: Diagnostic) {
         self.warnings.push(warning.warning());
@@ -88,6 +93,13 @@ impl Findings {
     /// Takes back the warnings beyond the first ones: what they are about turned out to be something else.
     pub(super) fn forget_warnings(&mut self, first: usize) {
         self.warnings.truncate(first);
+    }
+
+    /// Gives the errors that have no place the one where the file stands named that they are about.
+    pub(super) fn place(&mut self, at: &Position) {
+        for error in self.errors.iter_mut().filter(|error| error.position.is_none()) {
+            error.position = Some(at.clone());
+        }
     }
 
     /// Takes over what was found elsewhere.

@@ -30,42 +30,66 @@ pub(super) const ROLE: Schema =
 /// Bytes that the entry of a range may take when it is copied for each of its hosts.
 const MAX_COPIED: usize = 64 * 1024 * 1024;
 
-/// Reads an inventory from text, on top of what other sources said; `name` stands for the file in messages and for
-/// relative paths. Its ranges may expand to `max_hosts` hosts, those of the other sources included.
-///
-/// What stands in both is merged: this file says the last word on each setting and variable, and a role of both has the
-/// hosts of both.
-///
-/// # Errors
-/// Everything that is wrong with the text.
-pub(super) fn read(
-    name: &Arc<str>,
-    text: &str,
-    max_hosts: usize,
-    below: Inventory,
-) -> Result<Loaded<Inventory>, Diagnostics> {
-    let mut findings = Findings::default();
-    let root = compose(name, text, &mut findings);
-    if root.is_none() && findings.any() {
-        return Err(findings.take_errors());
+/// A file of fan's, of which the YAML has been read and its meaning has not.
+pub(super) struct InventoryFile {
+    name: Arc<str>,
+    root: Option<Node>,
+    findings: Findings,
+}
+
+impl InventoryFile {
+    /// Reads the YAML of a text; `name` stands for the file in messages and for relative paths.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    pub(super) fn compose(name: &Arc<str>, text: &str) -> Result<Self, Diagnostics> {
+        let mut findings = Findings::default();
+        let root = compose(name, text, &mut findings);
+        if root.is_none() && findings.any() {
+            return Err(findings.take_errors());
+        }
+        Ok(Self { name: Arc::clone(name), root, findings })
     }
-    let base = Path::new(&**name).parent().map_or_else(PathBuf::new, Path::to_path_buf);
-    let index = below.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
-    let mut reader = InventoryReader {
-        base,
-        max_hosts,
-        silent: Arc::default(),
-        findings,
-        index,
-        hosts_below: below.hosts.len(),
-        own: HashMap::new(),
-        full: false,
-        inventory: Inventory { file: Arc::clone(name), ..below },
-    };
-    if let Some(root) = &root {
-        reader.file(root);
+
+    /// What it says of other sources, which its reader has to read before it.
+    pub(super) fn sources(&self) -> Option<&Node> {
+        let Some(Node::Map(root)) = &self.root else { return None };
+        root.entries.iter().find(|entry| &*entry.key.text == "sources").map(|entry| &entry.value)
     }
-    reader.finish()
+
+    /// The folder that its relative paths are relative to.
+    pub(super) fn base(&self) -> PathBuf {
+        Path::new(&*self.name).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+    }
+
+    /// Reads it on top of what other sources said. Its ranges may expand to `max_hosts` hosts, those of the other
+    /// sources included.
+    ///
+    /// What stands in both is merged: this file says the last word on each setting and variable, and a role of both has
+    /// the hosts of both.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn read(self, max_hosts: usize, below: Inventory) -> Result<Loaded<Inventory>, Diagnostics> {
+        let base = self.base();
+        let Self { name, root, findings } = self;
+        let index = below.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
+        let mut reader = InventoryReader {
+            base,
+            max_hosts,
+            silent: Arc::default(),
+            findings,
+            index,
+            hosts_below: below.hosts.len(),
+            own: HashMap::new(),
+            full: false,
+            inventory: Inventory { file: name, ..below },
+        };
+        if let Some(root) = &root {
+            reader.file(root);
+        }
+        reader.finish()
+    }
 }
 
 struct InventoryReader {
@@ -98,6 +122,8 @@ impl InventoryReader {
                 }
                 "secrets" => secrets = Some(&entry.value),
                 "roles" => roles = Some(&entry.value),
+                // Read by now.
+                "sources" => {}
                 _ => FILE.refuse(&entry.key, &mut self.findings),
             }
         }

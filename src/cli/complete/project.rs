@@ -1,8 +1,6 @@
 //! The files that candidates come from, read once and when needed. One that cannot be read has no candidates.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use clap::Command;
@@ -10,7 +8,7 @@ use clap::Command;
 use crate::cli::defaults::FanFiles;
 use crate::cli::found;
 use crate::cli::habits::{LineWord, scan};
-use crate::config::{self, SourceSpec};
+use crate::config::{self, SourceOptions, SourceSpec};
 use crate::model::inventory::Inventory;
 use crate::model::task::TaskFile;
 
@@ -20,7 +18,7 @@ const HOSTS_MAX: usize = 1_000_000;
 /// The files that a command line means.
 #[derive(Debug, Default)]
 pub(super) struct Project {
-    inventory_file: Option<PathBuf>,
+    sources: Vec<SourceSpec>,
     tasks_file: Option<PathBuf>,
     /// Tasks of the command line, without their arguments.
     pub(super) called: Vec<String>,
@@ -38,7 +36,7 @@ impl Project {
         for word in scan(command, words, |_| false) {
             match word {
                 LineWord::Flag { arg, value: Some(value), .. } if arg.get_id() == "inventories" => {
-                    project.inventory_file = SourceSpec::parse(value).file().map(Path::to_owned);
+                    project.sources.push(SourceSpec::parse(value));
                 }
                 LineWord::Flag { arg, value: Some(value), .. } if arg.get_id() == "tasks_file" => {
                     project.tasks_file = Some(PathBuf::from(value));
@@ -53,10 +51,15 @@ impl Project {
     /// The inventory; an empty one where there is none.
     pub(super) fn inventory(&self) -> &Inventory {
         self.inventory.get_or_init(|| {
-            let path = found::inventory_path(self.inventory_file.as_deref()).ok().flatten();
-            // A program may take its time, and do anything: not behind a Tab.
-            let path = path.filter(|path| !is_program(path));
-            let loaded = path.and_then(|path| config::load_inventory(&path, HOSTS_MAX).ok());
+            let nearest = || found::inventory_path(None).ok().flatten().map(|path| SourceSpec::path(&path));
+            let mut sources = self.sources.clone();
+            if sources.is_empty() {
+                sources.extend(nearest());
+            }
+            // A program may take its time, and do anything: not behind a Tab. Neither is there an input to read.
+            sources.retain(|source| !source.is_stdin());
+            let options = SourceOptions { runs_programs: false, ..SourceOptions::bare(HOSTS_MAX) };
+            let loaded = config::load_sources(&sources, options).ok();
             loaded.map_or_else(Inventory::empty, |loaded| loaded.value)
         })
     }
@@ -69,8 +72,4 @@ impl Project {
         };
         self.tasks.get_or_init(load).as_ref()
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
 }

@@ -13,7 +13,13 @@ pub(super) fn schema() -> Value {
         "role": entry(ROLE, false),
         "defaults": {"anyOf": [entry(&[], false), {"type": "null"}]},
     });
-    document("fan inventory", FILE, &["hosts"], &definitions)
+    let mut schema = document("fan inventory", FILE, &[], &definitions);
+    // The hosts are here, or come from elsewhere.
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("required");
+        schema.insert("anyOf".to_owned(), json!([{"required": ["hosts"]}, {"required": ["sources"]}]));
+    }
+    schema
 }
 
 /// A map with settings and these keys.

@@ -75,7 +75,7 @@ const FORMATS: [(FileFormat, &str); 2] = [(FileFormat::Tasks, "tasks"), (FileFor
 type InFile = fn(&str, Value) -> Value;
 
 /// Each table with the file that it is about, its documentation, and a file with one of its keys.
-const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 8] = [
+const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 9] = [
     (tables::tasks::FILE, FileFormat::Tasks, "tasks", |key, value| json!({key: value})),
     (tables::tasks::TASK, FileFormat::Tasks, "tasks", |key, value| json!({"tasks": {"t": {key: value}}})),
     (
@@ -85,6 +85,12 @@ const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 8] = [
         |key, value| json!({"tasks": {"t": {"steps": ["true"], "lock": {key: value}}}}),
     ),
     (tables::inventory::FILE, FileFormat::Inventory, "inventory", |key, value| json!({key: value})),
+    (
+        tables::inventory::SOURCE,
+        FileFormat::Inventory,
+        "inventories",
+        |key, value| json!({"hosts": ["a"], "sources": [{key: value}]}),
+    ),
     (
         tables::inventory::ROLE,
         FileFormat::Inventory,

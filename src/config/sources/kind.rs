@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::inventory::FILE;
+use crate::model::position::Position;
 
 /// A source as it was named: `PATH`, `KIND:PATH`, `-`, or `host,host`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct SourceSpec {
     pub(super) kind: Option<InventoryKind>,
     /// Where it is.
     pub(super) at: SourcePlace,
+    /// Where a file of fan's names it; the command line has no places.
+    pub(super) named: Option<Position>,
 }
 
 /// Where a source is.
@@ -48,8 +51,8 @@ pub(super) enum InventoryKind {
     Ssh,
 }
 
-/// The words in front of a source's path.
-const WORDS: [(&str, InventoryKind); 6] = [
+/// The words in front of a source's path, and the keys of an entry of `sources:`.
+pub(super) const WORDS: [(&str, InventoryKind); 6] = [
     ("fan", InventoryKind::Own),
     ("ansible", InventoryKind::Ansible),
     ("exec", InventoryKind::Program),
@@ -62,24 +65,43 @@ impl SourceSpec {
     /// Reads what the user typed.
     pub fn parse(text: &str) -> Self {
         if text == "-" {
-            return Self { kind: None, at: SourcePlace::Stdin };
+            return Self::new(None, SourcePlace::Stdin);
         }
         if let Some((word, path)) = text.split_once(':')
             && let Some((_, kind)) = WORDS.iter().find(|(known, _)| *known == word)
             && !path.is_empty()
         {
             let at = if path == "-" { SourcePlace::Stdin } else { SourcePlace::Path(home(path)) };
-            return Self { kind: Some(*kind), at };
+            return Self::new(Some(*kind), at);
         }
         if text.contains(',') && !Path::new(text).exists() {
-            return Self { kind: None, at: SourcePlace::Hosts(text.to_owned()) };
+            return Self::new(None, SourcePlace::Hosts(text.to_owned()));
         }
-        Self { kind: None, at: SourcePlace::Path(PathBuf::from(text)) }
+        Self::path(Path::new(text))
     }
 
     /// A path of unknown contents.
     pub fn path(path: &Path) -> Self {
-        Self { kind: None, at: SourcePlace::Path(path.to_owned()) }
+        Self::new(None, SourcePlace::Path(path.to_owned()))
+    }
+
+    /// A source that the command line names.
+    pub(super) fn new(kind: Option<InventoryKind>, at: SourcePlace) -> Self {
+        Self { kind, at, named: None }
+    }
+
+    /// Whether it is run to hear of its hosts.
+    pub(super) fn is_program(&self) -> bool {
+        match (&self.at, self.kind) {
+            (SourcePlace::Path(path), None) => is_program(path),
+            (SourcePlace::Path(_), Some(kind)) => kind == InventoryKind::Program,
+            (SourcePlace::Stdin | SourcePlace::Hosts(_), _) => false,
+        }
+    }
+
+    /// Whether it is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.at == SourcePlace::Stdin
     }
 
     /// The file or folder, when it is one.
@@ -104,8 +126,8 @@ impl fmt::Display for SourceSpec {
     }
 }
 
-/// A path behind a word, in which no shell replaces `~`.
-fn home(path: &str) -> PathBuf {
+/// A path behind a word or in a file, where no shell replaces `~`.
+pub(super) fn home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => Path::new(&home).join(rest),
         _ => PathBuf::from(path),
@@ -114,7 +136,7 @@ fn home(path: &str) -> PathBuf {
 
 /// Whether a file is a program: it may be executed, and is one by its first bytes. An executable bit alone is what
 /// files of other systems all have.
-pub(super) fn is_program(path: &Path) -> bool {
+fn is_program(path: &Path) -> bool {
     let executable =
         fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
     if !executable {

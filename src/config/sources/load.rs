@@ -3,18 +3,19 @@
 use std::fmt;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::foreign::{WantedFile, recognised};
+use crate::config::inventory::InventoryFile;
+use crate::config::source;
 use crate::config::sources::ansible::{AnsibleInventory, Vault, VaultPassword};
-use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, is_program, of_text};
-use crate::config::sources::list;
+use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, of_text};
 use crate::config::sources::program::{self, RunningSource};
+use crate::config::sources::{list, named};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::vars::read_value;
-use crate::config::{inventory, source};
 use crate::model::inventory::Inventory;
 use crate::model::position::Diagnostic;
 use crate::model::range::MAX_HOSTS;
@@ -40,6 +41,8 @@ pub struct SourceOptions {
     pub builtins: Builtins,
     /// The operator's machine, for `ssh:`.
     pub local: Option<Local>,
+    /// Whether programs are run; where not, they have no hosts.
+    pub runs_programs: bool,
 }
 
 impl SourceOptions {
@@ -47,7 +50,7 @@ impl SourceOptions {
     pub fn bare(max_hosts: usize) -> Self {
         let (env, yaml) = (Arc::new(|_: &str| None), Arc::new(read_value));
         let builtins = Builtins { env, now: String::new(), yaml };
-        Self { max_hosts, vault: Vec::new(), builtins, local: None }
+        Self { max_hosts, vault: Vec::new(), builtins, local: None, runs_programs: true }
     }
 }
 
@@ -65,17 +68,21 @@ pub fn load_inventory(path: &Path, max_hosts: usize) -> Result<Loaded<Inventory>
     load_sources(&[SourceSpec::path(path)], SourceOptions::bare(max_hosts))
 }
 
-/// Reads an inventory of fan's own from text; `name` stands for the file in messages and for relative paths.
+/// Reads an inventory of fan's own from text; `name` stands for the file in messages and for relative paths. Other
+/// sources that it names are checked, and not read.
 ///
 /// # Errors
 /// Everything that is wrong with the text.
 pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, Diagnostics> {
-    inventory::read(
-        &Arc::from(name),
-        text.strip_prefix('\u{feff}').unwrap_or(text),
-        MAX_HOSTS,
-        Inventory::empty(),
-    )
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let file = InventoryFile::compose(&Arc::from(name), text)?;
+    let mut findings = Findings::default();
+    if let Some(sources) = file.sources() {
+        named::read(sources, &file.base(), &mut findings);
+    }
+    let Loaded { value, warnings } = file.read(MAX_HOSTS, Inventory::empty())?;
+    warnings.into_iter().for_each(|warning| findings.warn(warning));
+    findings.finish(value)
 }
 
 /// Reads sources in their order into one inventory. What stands in several is merged, and the last one holds.
@@ -94,12 +101,10 @@ pub fn load_sources(specs: &[SourceSpec], options: SourceOptions) -> Result<Load
         ansible: None,
         findings: Findings::default(),
         first: None,
+        runs_programs: options.runs_programs,
+        within: Vec::new(),
     };
-    let mut started: Vec<Option<Result<RunningSource, String>>> =
-        specs.iter().map(|spec| loader.start(spec)).collect();
-    for (spec, running) in specs.iter().zip(&mut started) {
-        loader.load(spec, running.take());
-    }
+    loader.all(specs);
     loader.finish()
 }
 
@@ -114,16 +119,29 @@ struct SourceLoader {
     findings: Findings,
     /// The name of the first source.
     first: Option<Arc<str>>,
+    runs_programs: bool,
+    /// The files of fan's that are being read, each named by the one before.
+    within: Vec<PathBuf>,
 }
 
 impl SourceLoader {
+    /// Reads sources one after the other. Their programs run at the same time.
+    fn all(&mut self, specs: &[SourceSpec]) {
+        let started: Vec<_> = specs.iter().map(|spec| self.start(spec)).collect();
+        for (spec, running) in specs.iter().zip(started) {
+            let before = std::mem::take(&mut self.findings);
+            self.load(spec, running);
+            if let Some(at) = &spec.named {
+                self.findings.place(at);
+            }
+            let found = std::mem::replace(&mut self.findings, before);
+            self.findings.absorb(found);
+        }
+    }
+
     fn start(&self, spec: &SourceSpec) -> Option<Result<RunningSource, String>> {
         let path = spec.file()?;
-        let runs = match spec.kind {
-            Some(kind) => kind == InventoryKind::Program,
-            None => is_program(path),
-        };
-        runs.then(|| program::start(path, &["--list"]))
+        (self.runs_programs && spec.is_program()).then(|| program::start(path, &["--list"]))
     }
 
     fn load(&mut self, spec: &SourceSpec, running: Option<Result<RunningSource, String>>) {
@@ -155,6 +173,7 @@ impl SourceLoader {
             }
             SourcePlace::Path(path) => match running {
                 Some(running) => self.program(&name, path, running),
+                None if spec.is_program() => {}
                 None => self.path(spec.kind, &name, path),
             },
         }
@@ -187,17 +206,7 @@ impl SourceLoader {
         let mut findings = Findings::default();
         let whole = text.clone();
         match kind {
-            InventoryKind::Own => {
-                self.settle();
-                let below = std::mem::replace(&mut self.inventory, Inventory::empty());
-                match inventory::read(name, &text, max_hosts, below) {
-                    Ok(Loaded { value, warnings }) => {
-                        self.inventory = value;
-                        warnings.into_iter().for_each(|warning| findings.warn(warning));
-                    }
-                    Err(errors) => errors.errors().iter().for_each(|error| findings.push(error.clone())),
-                }
-            }
+            InventoryKind::Own => self.own(name, path, &text, &mut findings),
             InventoryKind::Ini | InventoryKind::Yaml | InventoryKind::Listing => {
                 let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
                 ansible.beside(path.and_then(Path::parent).unwrap_or(Path::new("")));
@@ -234,6 +243,36 @@ impl SourceLoader {
         }
     }
 
+    /// A file of fan's: first the sources that it names, then what it says itself.
+    fn own(&mut self, name: &Arc<str>, path: Option<&Path>, text: &str, findings: &mut Findings) {
+        let refused =
+            |errors: Diagnostics, findings: &mut Findings| findings.extend(errors.errors().iter().cloned());
+        let file = match InventoryFile::compose(name, text) {
+            Ok(file) => file,
+            Err(errors) => return refused(errors, findings),
+        };
+        if let Some(node) = file.sources() {
+            let here = path.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+            if here.as_ref().is_some_and(|here| self.within.contains(here)) {
+                return findings.push(Diagnostic::bare(format!("{name} is a source of itself")));
+            }
+            let specs = named::read(node, &file.base(), findings);
+            let depth = self.within.len();
+            self.within.extend(here);
+            self.all(&specs);
+            self.within.truncate(depth);
+        }
+        self.settle();
+        let below = std::mem::replace(&mut self.inventory, Inventory::empty());
+        match file.read(self.max_hosts, below) {
+            Ok(Loaded { value, warnings }) => {
+                self.inventory = value;
+                warnings.into_iter().for_each(|warning| findings.warn(warning));
+            }
+            Err(errors) => refused(errors, findings),
+        }
+    }
+
     /// A folder of sources, in the order of their names, as Ansible reads it.
     fn folder(&mut self, folder: &Path) {
         let entries = match fs::read_dir(folder) {
@@ -257,10 +296,7 @@ impl SourceLoader {
             return self.findings.push(Diagnostic::bare(message).help(help));
         }
         let specs: Vec<SourceSpec> = names.iter().map(|name| SourceSpec::path(&folder.join(name))).collect();
-        let started: Vec<_> = specs.iter().map(|spec| self.start(spec)).collect();
-        for (spec, running) in specs.iter().zip(started) {
-            self.load(spec, running);
-        }
+        self.all(&specs);
         let max_hosts = self.max_hosts;
         self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts)).beside(folder);
     }

@@ -10,6 +10,7 @@ mod ansible;
 mod kind;
 mod list;
 mod load;
+mod named;
 mod program;
 
 pub use crate::config::sources::ansible::VaultPassword;

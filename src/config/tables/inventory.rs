@@ -16,6 +16,11 @@ pub(in crate::config) const FILE: ShapeKeys = &[
         Shape::Named(&Shape::Either(&[Shape::Defined("role"), Shape::List(&Shape::Text)])),
         "named groups of hosts",
     ),
+    (
+        "sources",
+        Shape::List(&Shape::Either(&[Shape::Text, Shape::OneOf(SOURCE)])),
+        "other sources of hosts, on top of which this file stands",
+    ),
     ("defaults", Shape::Defined("defaults"), "settings of every host"),
     (
         "default_targets",
@@ -24,6 +29,16 @@ pub(in crate::config) const FILE: ShapeKeys = &[
     ),
     ("vars", Shape::Vars, "variables of every host"),
     ("secrets", SECRETS, "secrets for tasks: name, and where its value comes from"),
+];
+
+/// What a source of hosts is, and its path relative to the file.
+pub(in crate::config) const SOURCE: ShapeKeys = &[
+    ("fan", Shape::Text, "another inventory of fan's"),
+    ("ansible", Shape::Text, "an inventory of Ansible's: INI or YAML, or a folder"),
+    ("exec", Shape::Text, "a program that prints the JSON of Ansible's --list"),
+    ("hosts", Shape::Text, "a list of hosts, as pssh and clush have it"),
+    ("ssh", Shape::Text, "the hosts that an ssh_config names"),
+    ("json", Shape::Text, "the JSON of Ansible's --list, in a file"),
 ];
 
 /// What a role has besides settings.

@@ -62,6 +62,59 @@ fn several_sources_are_one_inventory_and_the_last_one_holds() {
 }
 
 #[test]
+fn a_file_of_fans_names_sources_and_has_the_last_word() {
+    let fan = Fan::new()
+        .file("fleet/hosts.ini", "[web]\nweb1 ansible_user=old x=1\n")
+        .file("fleet/group_vars/web.yml", "beside: yes\n")
+        .file("fleet/list.txt", "db1\n")
+        .file("fleet/config", "Host from_ssh\n")
+        .file("fleet/cloud", "#!/bin/sh\necho '{\"web\": {\"hosts\": [\"web2\"]}, \"_meta\": {\"hostvars\": {}}}'\n")
+        .file("fleet/more/own.yaml", "sources: [list]\nhosts: {deep: {}}\n")
+        .file("fleet/more/list", "deeper\n")
+        .file(
+            "fleet/inventory.yaml",
+            "sources:\n  - hosts.ini\n  - exec: cloud\n  - {hosts: list.txt}\n  - {ssh: config}\n  - fan: more/own.yaml\n\
+             hosts: {web1: {user: new}}\nroles: {web: {vars: {y: 4}}, all_web: ['web*']}\n",
+        );
+    fs::set_permissions(fan.work().join("fleet/cloud"), fs::Permissions::from_mode(0o755)).unwrap();
+    let from = |arguments: &[&str]| fan.run([&["hosts", "-i", "fleet/inventory.yaml"], arguments].concat());
+    assert_eq!(names(&from(&["--list"])), "web1 web2 db1 from_ssh deeper deep");
+    assert_eq!(names(&from(&["--list", "-R", "all_web"])), "web1 web2");
+    let hosts: serde_json::Value = serde_json::from_str(&from(&["--json", "-H", "web1"]).stdout).unwrap();
+    let host = &hosts[0];
+    assert_eq!(host["settings"]["user"]["origin"], "host (fleet/inventory.yaml:7:16)");
+    assert_eq!(
+        (&host["vars"]["x"], &host["vars"]["y"], &host["vars"]["beside"]),
+        (&1.into(), &4.into(), &true.into())
+    );
+}
+
+#[test]
+fn sources_of_a_file_are_wrong_at_their_places() {
+    let fan = Fan::new()
+        .file("fleet/a.yaml", "sources: [b.yaml]\nhosts: [a]\n")
+        .file("fleet/b.yaml", "hosts: [b]\nsources:\n  - fan: ../fleet/a.yaml\n")
+        .file("fleet/broken.ini", "[web]\nweb[3:1]\n")
+        .file("fleet/fails", "#!/bin/sh\necho no credentials >&2\nexit 3\n")
+        .file(
+            "fleet/c.yaml",
+            "sources:\n- broken.ini\n- exec: fails\n- none.ini\n- exec: none\nhosts: [c]\n",
+        );
+    fs::set_permissions(fan.work().join("fleet/fails"), fs::Permissions::from_mode(0o755)).unwrap();
+    let said = fan.run(["hosts", "-i", "fleet/a.yaml"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(said.stderr, "fleet/b.yaml:3:10: error: fleet/../fleet/a.yaml is a source of itself\n");
+    let said = fan.run(["hosts", "-i", "fleet/c.yaml"]);
+    assert_eq!(
+        said.stderr,
+        "fleet/broken.ini:2:1: error: \"web[3:1]\" has a range that begins behind its end\n\
+         fleet/c.yaml:3:9: error: fleet/fails --list failed (exit status: 3): no credentials (help: run it by hand: fleet/fails --list)\n\
+         fleet/c.yaml:4:3: error: fleet/none.ini: cannot read: no such file\n\
+         fleet/c.yaml:5:9: error: fleet/none --list cannot run: No such file or directory (os error 2) (help: run it by hand: fleet/none --list)\n"
+    );
+}
+
+#[test]
 fn what_cannot_be_kept_is_an_error_of_the_hosts_that_are_selected() {
     let fan = Fan::new().file(
         "hosts",
