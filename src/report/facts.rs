@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact};
 use crate::model::cells::{pad, shorten, width};
+use crate::model::facts::activity::{Listening, LoggedIn, ProcessFacts, ProcessList, Protocol};
 use crate::model::facts::{Facts, Family, VirtKind};
 use crate::model::inventory::HostName;
 use crate::model::value::{Value, Vars};
@@ -305,6 +306,25 @@ fn runs_on(facts: &Facts) -> String {
     }
 }
 
+/// The processes with the most memory.
+fn top(processes: &ProcessList) -> Option<String> {
+    let shown = |process: &ProcessFacts| format!("{} {}", process.command, size(process.memory));
+    let top: Vec<String> = processes.by_memory.iter().take(3).map(shown).collect();
+    (!top.is_empty()).then(|| format!("most memory: {}", top.join(", ")))
+}
+
+/// Ports by protocol, each once: `tcp 22 80  udp 53`.
+fn listened(ports: &[Listening]) -> String {
+    let of = |protocol: Protocol| {
+        let mut numbers: Vec<u16> =
+            ports.iter().filter(|port| port.protocol == protocol).map(|port| port.port).collect();
+        numbers.dedup();
+        let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+        (!numbers.is_empty()).then(|| format!("{} {}", protocol.as_str(), numbers.join(" ")))
+    };
+    [Protocol::Tcp, Protocol::Udp].into_iter().filter_map(of).collect::<Vec<_>>().join("  ")
+}
+
 /// All that matters of one host, a line for each thing.
 fn page(host: &HostName, facts: &Facts, style: Style) -> String {
     let mut page = format!("{host}\n");
@@ -322,7 +342,11 @@ fn page(host: &HostName, facts: &Facts, style: Style) -> String {
     line("os", vec![Some(system(facts)), codename]);
     line("kernel", vec![kernel.name.clone(), kernel.release.clone(), kernel.arch.clone()]);
     let sockets = counted(cpu.sockets.filter(|&count| count > 1), "sockets");
-    line("cpu", vec![counted(cpu.logical, "×"), cpu.model.clone(), counted(cpu.cores, "cores"), sockets]);
+    let busy = cpu.used.map(|share| format!("{share:.0}% busy"));
+    line(
+        "cpu",
+        vec![counted(cpu.logical, "×"), cpu.model.clone(), counted(cpu.cores, "cores"), sockets, busy],
+    );
     let available = known(memory.available).map(|size| format!("{size} available"));
     line("memory", vec![known(memory.total), available]);
     let free = known(swap.free.filter(|_| swap.total != Some(0))).map(|size| format!("{size} free"));
@@ -331,6 +355,16 @@ fn page(host: &HostName, facts: &Facts, style: Style) -> String {
     line("runs on", vec![facts.virt.kind.map(|_| runs_on(facts))]);
     let load = facts.load.map(|load| load.map(|number| format!("{number:.2}")).join(" "));
     line("up", vec![facts.uptime.map(up), load.map(|load| format!("load {load}"))]);
+    line("processes", vec![facts.processes.count.map(|count| count.to_string()), top(&facts.processes)]);
+    let at = |user: &LoggedIn| match &user.from {
+        Some(from) => format!("{} from {from}", user.name),
+        None => user.name.clone(),
+    };
+    line(
+        "users",
+        vec![facts.users.as_ref().map(|users| users.iter().map(at).collect::<Vec<_>>().join(", "))],
+    );
+    line("listens on", vec![facts.listening.as_ref().map(|ports| listened(ports))]);
     line("user", vec![user.name.clone(), user.home.clone(), user.shell.clone()]);
     line("services", vec![facts.init.clone()]);
     line("packages", vec![facts.package_manager.clone()]);
@@ -393,7 +427,11 @@ mod tests {
                 ..Os::default()
             },
             cpu: Cpu { logical: Some(8), model: words("Xeon\u{1b}[2J"), ..Cpu::default() },
-            memory: MemoryFacts { total: Some(33_554_432_000), available: Some(21_000_000_000), free: None },
+            memory: MemoryFacts {
+                total: Some(33_554_432_000),
+                available: Some(21_000_000_000),
+                ..MemoryFacts::default()
+            },
             mounts: vec![Mount {
                 path: "/".to_owned(),
                 device: "/dev/vda1".to_owned(),

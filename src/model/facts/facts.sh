@@ -107,6 +107,54 @@ linux_disks() {
   done | quote
 }
 
+# The time of processors goes on while a moment passes between two looks; a `sleep` that knows whole seconds only is not
+# waited for. Disks and ports have files of their own, and only lines that count are told: a busy server has many.
+linux_activity() {
+  section cpu-times
+  lines '/^cpu /p' /proc/stat | quote
+  if sleep 0.2; then
+    section cpu-times-later
+    lines '/^cpu /p' /proc/stat | quote
+  fi
+  have getconf && put clock-ticks "$(getconf CLK_TCK)"
+  section disk-io
+  for folder in /sys/block/*; do
+    [ -e "$folder/device" ] || continue
+    first "$folder/stat"
+    printf '%s %s\n' "${folder##*/}" "$value"
+  done | quote
+  show net-dev /proc/net/dev
+  have sed || return 0
+  for table in tcp tcp6; do
+    [ -r "/proc/net/$table" ] || continue
+    section "listening-$table"
+    lines '/^ *[0-9]*: [0-9A-F]*:[0-9A-F]* [0-9A-F]*:0000 0A /p' "/proc/net/$table" | quote
+  done
+  for table in udp udp6; do
+    [ -r "/proc/net/$table" ] || continue
+    section "listening-$table"
+    lines '/^ *[0-9]*: [0-9A-F]*:[0-9A-F]* [0-9A-F]*:0000 07 /p' "/proc/net/$table" | quote
+  done
+}
+
+# Processes: those with the most memory and those with the most processor time. Names without arguments, as passwords
+# are given in these. The ps of busybox does not tell shares of processors, and writes 15m for kilobytes: all of them then.
+processes() {
+  have ps || return 0
+  if have sed && have sort && have wc && told=$(ps -A -o pid= -o rss= -o pcpu= -o user= -o comm=); then
+    put processes-count "$(printf '%s\n' "$told" | wc -l)"
+    section processes-memory
+    printf '%s\n' "$told" | sort -k 2,2nr | sed 10q | quote
+    section processes-cpu
+    printf '%s\n' "$told" | sort -k 3,3nr | sed 10q | quote
+  elif told=$(ps -o pid,rss,user,comm); then
+    section processes
+    printf '%s\n' "$told" | while read -r pid rss user command; do
+      printf '%s %s - %s %s\n' "$pid" "$rss" "$user" "$command"
+    done | quote
+  fi
+}
+
 linux_network() {
   if [ -d /sys/class/net ]; then
     section links
@@ -163,6 +211,7 @@ linux() {
   show loadavg /proc/loadavg
   section btime
   lines 's/^btime //p' /proc/stat | quote
+  linux_activity
   linux_cpu
   linux_disks
   show mounts /proc/self/mounts
@@ -183,12 +232,19 @@ bsd() {
     hw.physicalcpu hw.packages hw.vendor hw.product hw.disknames machdep.cpu.brand_string machdep.cpu_brand \
     machdep.dmi.system-vendor machdep.dmi.system-product kern.smp.cores kern.boottime kern.vm_guest \
     kern.hv_vmm_present kern.disks vm.loadavg vm.swapusage vm.stats.vm.v_page_size vm.stats.vm.v_free_count \
-    vm.stats.vm.v_inactive_count vm.stats.vm.v_cache_count vm.stats.vm.v_laundry_count security.jail.jailed; do
+    vm.stats.vm.v_inactive_count vm.stats.vm.v_cache_count vm.stats.vm.v_laundry_count security.jail.jailed \
+    kern.clockrate; do
     value=$(sysctl -n "$key") && printf '%s=%s\n' "$key" "$value"
   done | quote
   tell mount mount
   tell ifconfig ifconfig -a
   tell netstat netstat -rn
+  put cpu-times "$(sysctl -n kern.cp_time)"
+  sleep 0.2 && put cpu-times-later "$(sysctl -n kern.cp_time)"
+  tell if-counters netstat -ibn
+  have netstat || return 0
+  section ports
+  soon netstat -an | lines '/^tcp.*LISTEN/p;/^udp.*\*\.\*/p' /dev/stdin | quote
 }
 
 darwin() {
@@ -256,6 +312,12 @@ if soon df -P -k -l / >/dev/null; then
 else
   tell df df -P -k
 fi
+case $system in
+  Darwin | FreeBSD | DragonFly | OpenBSD | NetBSD) tell df-inodes df -k -i -l ;;
+  *) if soon df -P -i -l / >/dev/null; then tell df-inodes df -P -i -l; else tell df-inodes df -P -i; fi ;;
+esac
+processes
+tell who who
 show resolv /etc/resolv.conf
 path_of python python3 python python2
 path_of packages apt-get dnf yum zypper pacman apk emerge xbps-install opkg pkg pkgin pkg_add brew port nix-env

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::model::facts::activity::{
+    CpuTimes, DiskIo, Listening, LoggedIn, ProcessFacts, ProcessList, Protocol, Traffic,
+};
 use crate::model::facts::types::{
     Address, AddressScope, Cpu, DiskFacts, Dns, Facts, Family, Hardware, Interface, Kernel, MemoryFacts,
     Mount, Os, Route, Swap, User, Virt, VirtKind,
@@ -41,6 +44,21 @@ pub fn sample() -> Facts {
     let text = || Some("1".to_owned());
     let number = Some(1);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let share = Some(1.0);
+    let traffic = || Some(Traffic { bytes: number, packets: number, errors: number, dropped: number });
+    let process =
+        || ProcessFacts { pid: 1, user: text(), memory: number, cpu: share, command: "1".to_owned() };
+    let times = CpuTimes {
+        user: share,
+        nice: share,
+        system: share,
+        idle: share,
+        iowait: share,
+        irq: share,
+        softirq: share,
+        steal: share,
+    };
+    let io = DiskIo { reads: number, writes: number, read_bytes: number, write_bytes: number, busy: share };
     let route = || Some(Route { interface: text(), gateway: Some(address), address: Some(address) });
     Facts {
         hostname: text(),
@@ -55,10 +73,23 @@ pub fn sample() -> Facts {
             like: vec!["1".to_owned()],
         },
         kernel: Kernel { name: text(), release: text(), version: text(), arch: text() },
-        cpu: Cpu { model: text(), logical: number, cores: number, sockets: number },
-        memory: MemoryFacts { total: number, available: number, free: number },
-        swap: Swap { total: number, free: number },
-        disks: vec![DiskFacts { name: "1".to_owned(), size: number, rotational: Some(true), model: text() }],
+        cpu: Cpu { model: text(), logical: number, cores: number, sockets: number, used: share, times },
+        memory: MemoryFacts {
+            total: number,
+            available: number,
+            free: number,
+            used: number,
+            buffers: number,
+            cached: number,
+        },
+        swap: Swap { total: number, free: number, used: number },
+        disks: vec![DiskFacts {
+            name: "1".to_owned(),
+            size: number,
+            rotational: Some(true),
+            model: text(),
+            io: Some(io),
+        }],
         mounts: vec![Mount {
             device: "1".to_owned(),
             path: "1".to_owned(),
@@ -67,6 +98,8 @@ pub fn sample() -> Facts {
             size: number,
             used: number,
             available: number,
+            inodes: number,
+            inodes_used: number,
         }],
         interfaces: vec![Interface {
             name: "1".to_owned(),
@@ -79,6 +112,8 @@ pub fn sample() -> Facts {
                 family: Family::Ipv4,
                 scope: AddressScope::Host,
             }],
+            received: traffic(),
+            sent: traffic(),
         }],
         default_ipv4: route(),
         default_ipv6: route(),
@@ -86,6 +121,9 @@ pub fn sample() -> Facts {
         uptime: number,
         boot_time: text(),
         load: Some([1.0; 3]),
+        users: Some(vec![LoggedIn { name: "1".to_owned(), terminal: text(), from: text() }]),
+        processes: ProcessList { count: number, by_memory: vec![process()], by_cpu: vec![process()] },
+        listening: Some(vec![Listening { protocol: Protocol::Tcp, port: 1, address }]),
         virt: Virt { kind: Some(VirtKind::Vm), name: text() },
         hardware: Hardware { vendor: text(), product: text() },
         user: User { name: text(), uid: number, home: text(), shell: text() },

@@ -7,10 +7,13 @@
 //! - `fields`: their names, for checks before a host is asked
 //! - `sections`: the script's answer taken apart
 //! - `system`: operating system, processors, memory, what the host runs on
+//! - `activity`, `measure`: what it is doing: processor time, input and output, processes, ports
 //! - `network`, `storage`: interfaces and routes; disks and mounts
 
+pub mod activity;
 mod error;
 mod fields;
+mod measure;
 mod network;
 mod read;
 mod sections;

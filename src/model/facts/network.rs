@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::facts::sections::{Sections, text};
+use crate::model::facts::sections::{Sections, is_big_endian, text};
 use crate::model::facts::types::{Address, AddressScope, Dns, Family, Interface, Route};
 
 /// Interfaces by name.
@@ -261,10 +261,7 @@ fn by_netstat(sections: &Sections<'_>, wanted: Family) -> Option<Route> {
 /// The kernel's table of Linux: `eth0 00000000 010200C0 0003 ...` between tabs, its numbers in the order of the
 /// processor's bytes.
 fn by_table(sections: &Sections<'_>) -> Option<Route> {
-    let machine = sections.text("machine").unwrap_or_default();
-    let big = ["s390", "ppc", "mips", "sparc", "m68k", "parisc"].iter().any(|name| machine.starts_with(name))
-        && !machine.ends_with("le")
-        && !machine.ends_with("el");
+    let big = is_big_endian(sections);
     sections.lines("route").find_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, "00000000", gateway, _, _, _, _, "00000000", ..] = words.as_slice() else { return None };

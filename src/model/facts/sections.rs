@@ -92,6 +92,14 @@ pub(super) fn text(value: &str) -> Option<String> {
     Some(value.chars().take(MAX_TEXT).collect())
 }
 
+/// Whether the kernel writes addresses with the first byte first.
+pub(super) fn is_big_endian(sections: &Sections<'_>) -> bool {
+    let machine = sections.text("machine").unwrap_or_default();
+    ["s390", "ppc", "mips", "sparc", "m68k", "parisc"].iter().any(|name| machine.starts_with(name))
+        && !machine.ends_with("le")
+        && !machine.ends_with("el")
+}
+
 fn first_words(answer: &[u8]) -> String {
     beginning(answer, MAX_SAID).trim().lines().next().unwrap_or_default().to_owned()
 }

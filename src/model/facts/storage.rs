@@ -72,7 +72,7 @@ fn sysfs(line: &str) -> Option<DiskFacts> {
     let vendor = fields.next().and_then(text).filter(|vendor| !vendor.starts_with("0x") && vendor != "ATA");
     let words: Vec<String> = vendor.into_iter().chain(fields.next().and_then(text)).collect();
     let size = size.and_then(|sectors| sectors.checked_mul(SECTOR));
-    Some(DiskFacts { name, size, rotational, model: text(&words.join(" ")) })
+    Some(DiskFacts { name, size, rotational, model: text(&words.join(" ")), io: None })
 }
 
 /// FreeBSD: `Geom name: ada0`, then `   Mediasize: 500107862016 (466G)`, `   descr: ...`, `   rotationrate: 7200`.
@@ -142,7 +142,7 @@ pub(super) fn mounts(sections: &Sections<'_>) -> Vec<Mount> {
     for line in sections.lines("df") {
         let Some(sized) = df(&line) else { continue };
         // What is mounted last at a place is what is seen there.
-        match mounts.iter_mut().rev().find(|mount| mount.path == sized.path) {
+        match at(&mut mounts, &sized.path) {
             Some(mount) => {
                 (mount.size, mount.used, mount.available) = (sized.size, sized.used, sized.available);
             }
@@ -150,8 +150,21 @@ pub(super) fn mounts(sections: &Sections<'_>) -> Vec<Mount> {
             None => mounts.push(sized),
         }
     }
+    for line in sections.lines("df-inodes") {
+        let Some((path, all, used)) = df_inodes(&line) else { continue };
+        if let Some(mount) = at(&mut mounts, path) {
+            (mount.inodes, mount.inodes_used) = (Some(all), Some(used));
+        }
+    }
     mounts.retain(|mount| !mount.kind.as_deref().is_some_and(|kind| KERNEL_OWN.contains(&kind)));
     mounts
+}
+
+/// The mount that `df` means by a path: it shows what is no character as `?`.
+fn at<'a>(mounts: &'a mut [Mount], path: &str) -> Option<&'a mut Mount> {
+    let shown = |mount: &Mount| mount.path.replace(|c: char| c.is_control(), "?") == path;
+    let exact = mounts.iter().rposition(|mount| mount.path == path);
+    mounts.get_mut(exact.or_else(|| mounts.iter().rposition(shown))?)
 }
 
 fn options(list: &str) -> Vec<String> {
@@ -198,6 +211,23 @@ fn shown(line: &str) -> Option<Mount> {
         None => (place, Some(options.remove(0))),
     };
     Some(Mount { device: text(device)?, path: text(path)?, kind, options, ..Mount::default() })
+}
+
+/// Path, all inodes and those in use. Linux: `/dev/sda1  6553600  12345  6541255  1% /mnt/with blanks`; the BSDs and macOS:
+/// `/dev/ada0p2  1024000  512000  512000  50%  12345  6541255  0%  /`. A file system without a limit has none.
+fn df_inodes(line: &str) -> Option<(&str, u64, u64)> {
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    let number = |at: usize| words.get(at)?.parse::<u64>().ok();
+    let percent = |at: usize| words.get(at).filter(|word| word.ends_with('%'));
+    let at = (1..words.len())
+        .find(|&at| (0..2).all(|more| number(at + more).is_some()) && percent(at + 3).is_some())?;
+    let (all, used, mark) = match (number(at + 4), number(at + 5), percent(at + 6)) {
+        (Some(used), Some(free), Some(mark)) => (used.checked_add(free)?, used, mark),
+        _ => (number(at)?, number(at + 1)?, percent(at + 3)?),
+    };
+    let (_, path) = line.rsplit_once(&format!(" {mark} "))?;
+    let path = path.trim_start();
+    (all > 0 && path.starts_with('/')).then_some((path, all, used))
 }
 
 /// `/dev/sda1  1024000  512000  512000  50% /mnt/with blanks`: the numbers tell where the words end.

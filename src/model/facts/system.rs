@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::facts::measure::{cpu_times, cpu_use};
 use crate::model::facts::sections::{Sections, text};
 use crate::model::facts::types::{Cpu, Facts, Hardware, Kernel, MemoryFacts, Os, Swap, User, Virt, VirtKind};
 use crate::model::time::rfc3339;
@@ -174,6 +175,8 @@ fn cpu(sections: &Sections<'_>) -> Cpu {
     let counted = |count: usize| u64::try_from(count).ok().filter(|&count| count > 0);
     let online = || ["hw.ncpuonline", "hw.logicalcpu", "hw.ncpu"].iter().find_map(|key| number(key));
     Cpu {
+        used: cpu_use(sections),
+        times: cpu_times(sections),
         model: model.or(brand),
         logical: sections.number("cpus").filter(|&count| count > 0).or_else(online).or(listed),
         cores: counted(cores.len()).or_else(|| number("hw.physicalcpu")).or_else(|| number("kern.smp.cores")),
@@ -195,7 +198,15 @@ fn memory(sections: &Sections<'_>) -> MemoryFacts {
             let parts = ["Buffers", "Cached"].map(|key| meminfo(sections, key).unwrap_or(0));
             parts.iter().try_fold(free?, |sum, part| sum.checked_add(*part))
         };
-        return MemoryFacts { total: meminfo(sections, "MemTotal"), available: known.or_else(kept), free };
+        let (total, available) = (meminfo(sections, "MemTotal"), known.or_else(kept));
+        return MemoryFacts {
+            total,
+            available,
+            free,
+            used: total.zip(available).and_then(|(total, available)| total.checked_sub(available)),
+            buffers: meminfo(sections, "Buffers"),
+            cached: meminfo(sections, "Cached"),
+        };
     }
     let number = |key: &str| sections.value("sysctl", key, '=').and_then(|value| value.parse::<u64>().ok());
     let total = ["hw.memsize", "hw.physmem64", "hw.physmem"].iter().find_map(|key| number(key));
@@ -205,10 +216,14 @@ fn memory(sections: &Sections<'_>) -> MemoryFacts {
         let sum = found.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))?;
         if found.is_empty() { None } else { sum.checked_mul(pages.size?) }
     };
+    let available = sum(&["free", "inactive", "cache", "laundry", "speculative", "cached file"]);
     MemoryFacts {
         total,
         free: sum(&["free"]),
-        available: sum(&["free", "inactive", "cache", "laundry", "speculative", "cached file"]),
+        available,
+        used: total.zip(available).and_then(|(total, available)| total.checked_sub(available)),
+        buffers: None,
+        cached: None,
     }
 }
 
@@ -257,7 +272,7 @@ fn pages(sections: &Sections<'_>) -> Pages {
 
 fn swap(sections: &Sections<'_>) -> Swap {
     if sections.has("meminfo") {
-        return Swap { total: meminfo(sections, "SwapTotal"), free: meminfo(sections, "SwapFree") };
+        return swap_of(meminfo(sections, "SwapTotal"), meminfo(sections, "SwapFree"));
     }
     if let Some(usage) = sections.value("sysctl", "vm.swapusage", '=') {
         let words: Vec<&str> = usage.split_whitespace().collect();
@@ -265,7 +280,7 @@ fn swap(sections: &Sections<'_>) -> Swap {
             let at = words.iter().position(|word| *word == key)?;
             megabytes(words.get(at + 2)?)
         };
-        return Swap { total: amount("total"), free: amount("free") };
+        return swap_of(amount("total"), amount("free"));
     }
     if !sections.has("swap") {
         return Swap::default();
@@ -281,7 +296,11 @@ fn swap(sections: &Sections<'_>) -> Swap {
             free = free.saturating_add(rest.saturating_mul(1024));
         }
     }
-    Swap { total: Some(total), free: Some(free) }
+    swap_of(Some(total), Some(free))
+}
+
+fn swap_of(total: Option<u64>, free: Option<u64>) -> Swap {
+    Swap { total, free, used: total.zip(free).and_then(|(total, free)| total.checked_sub(free)) }
 }
 
 /// `2048.00M`; to whole bytes, without floating point.

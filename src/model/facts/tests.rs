@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::model::facts::activity::{Listening, LoggedIn, ProcessFacts, ProcessList, Protocol};
 use crate::model::facts::error::MAX_ANSWER;
 use crate::model::facts::types::{AddressScope, Dns, Route};
 use crate::model::shell::tests::program;
@@ -70,6 +71,8 @@ fn every_shell_tells_what_the_kernel_says() {
     links.sort();
     // In a chroot, the root need not be where something is mounted.
     let root_is_mounted = kernel("/proc/self/mounts").lines().any(|line| line.split(' ').nth(1) == Some("/"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let before_lo = kernel("/sys/class/net/lo/statistics/rx_bytes").parse().ok();
     for shell in SHELLS.iter().filter(|shell| installed(shell)) {
         let before = seconds();
         let facts = own(shell);
@@ -102,6 +105,24 @@ fn every_shell_tells_what_the_kernel_says() {
             assert!(root.size.unwrap() >= root.used.unwrap() && root.kind.is_some(), "{shell:?} {root:?}");
         }
         assert!(facts.mounts.iter().all(|mount| mount.kind.as_deref() != Some("proc")));
+        assert_eq!(
+            facts.memory.used,
+            facts.memory.total.zip(facts.memory.available).map(|(all, rest)| all - rest)
+        );
+        assert!(facts.cpu.times.user.is_some() && facts.cpu.times.idle.is_some(), "{shell:?}");
+        assert!(
+            facts.cpu.used.is_some_and(|share| (0.0..=100.0).contains(&share)),
+            "{shell:?} {:?}",
+            facts.cpu
+        );
+        assert!(lo.received.as_ref().is_some_and(|traffic| traffic.bytes >= before_lo), "{shell:?} {lo:?}");
+        assert!(facts.disks.iter().all(|disk| disk.io.is_some()), "{shell:?}");
+        let tops = [&facts.processes.by_memory, &facts.processes.by_cpu];
+        assert!(tops.iter().all(|top| (1..=10).contains(&top.len())), "{shell:?} {:?}", facts.processes);
+        assert!(facts.processes.count.is_some_and(|count| count > 1), "{shell:?}");
+        let port = listener.local_addr().unwrap();
+        let here = Listening { protocol: Protocol::Tcp, port: port.port(), address: port.ip() };
+        assert!(facts.listening.as_ref().is_some_and(|ports| ports.contains(&here)), "{shell:?}");
         assert_eq!(facts.user.home.as_deref(), Some("/home/op"));
         assert!(facts.user.uid.is_some() && facts.user.name.is_some());
     }
@@ -111,9 +132,13 @@ fn every_shell_tells_what_the_kernel_says() {
 fn all_shells_tell_the_same() {
     let lasting = |mut facts: Facts| {
         (facts.memory, facts.swap, facts.load, facts.uptime) = Default::default();
+        (facts.processes, facts.listening, facts.users) = Default::default();
+        (facts.cpu.used, facts.cpu.times) = Default::default();
         for mount in &mut facts.mounts {
-            (mount.used, mount.available) = (None, None);
+            (mount.used, mount.available, mount.inodes_used) = (None, None, None);
         }
+        facts.disks.iter_mut().for_each(|disk| disk.io = None);
+        facts.interfaces.iter_mut().for_each(|interface| (interface.received, interface.sent) = (None, None));
         facts
     };
     let expected = lasting(own(SHELLS[0]));
@@ -136,8 +161,17 @@ fn a_host_without_any_tool_still_tells_what_a_shell_can_read() {
         assert_eq!(facts.hostname, full.hostname);
         assert_eq!(facts.os, full.os);
         assert_eq!(facts.memory.total, full.memory.total);
-        assert_eq!(facts.cpu, full.cpu);
-        assert_eq!(facts.disks, full.disks);
+        assert_eq!((&facts.cpu.model, facts.cpu.logical), (&full.cpu.model, full.cpu.logical));
+        assert_eq!((facts.cpu.cores, facts.cpu.sockets), (full.cpu.cores, full.cpu.sockets));
+        assert!(facts.cpu.times.idle.is_some() && facts.cpu.used.is_none(), "no sleep, no share");
+        let names =
+            |facts: &Facts| facts.disks.iter().map(|disk| (disk.name.clone(), disk.size)).collect::<Vec<_>>();
+        assert_eq!(names(&facts), names(&full));
+        assert!(facts.interfaces.iter().all(|interface| interface.received.is_some()));
+        assert_eq!(
+            (&facts.processes, &facts.users, &facts.listening),
+            (&ProcessList::default(), &None, &None)
+        );
         let links = |facts: &Facts| facts.interfaces.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
         assert_eq!(links(&facts), links(&full));
         let gateway = |facts: &Facts| facts.default_ipv4.as_ref().and_then(|route| route.gateway);
@@ -327,6 +361,120 @@ fn mounts_with_names_that_mislead() {
 }
 
 #[test]
+fn sizes_and_inodes_of_mounts_with_any_name() {
+    let table = "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /mnt/a\\040b\\012c ext4 rw 0 0\n/dev/sdc1 /50%\\0401\\0402 btrfs rw 0 0";
+    let df = "/dev/sda1 1000 500 400 56% /\n/dev/sdb1 2000 1000 900 53% /mnt/a b?c";
+    let inodes = "Filesystem Inodes IUsed IFree IUse% Mounted on\n/dev/sda1 640 64 576 10% /\n\
+                  /dev/sdb1 320 32 288 10% /mnt/a b?c\n/dev/sdc1 0 0 0 - /50% 1 2\n- - - - - /none";
+    let mounts = of(&[("mounts", table), ("df", df), ("df-inodes", inodes)]).mounts;
+    let shown: Vec<_> =
+        mounts.iter().map(|mount| (&*mount.path, mount.size, mount.inodes, mount.inodes_used)).collect();
+    let expected = [
+        ("/", Some(1000 * 1024), Some(640), Some(64)),
+        ("/mnt/a b\nc", Some(2000 * 1024), Some(320), Some(32)),
+        ("/50% 1 2", None, None, None),
+    ];
+    assert_eq!(shown, expected);
+    let bsd = "Filesystem 1024-blocks Used Avail Capacity iused ifree %iused  Mounted on\n\
+               /dev/ada0p2 1000 500 400 56%   64  576   10%   /";
+    let mounts = of(&[("mount", "/dev/ada0p2 on / (ufs, local)"), ("df-inodes", bsd)]).mounts;
+    assert_eq!((mounts[0].inodes, mounts[0].inodes_used), (Some(640), Some(64)));
+}
+
+#[test]
+fn processor_time() {
+    let cpu = of(&[
+        ("clock-ticks", "100"),
+        ("cpu-times", "cpu  1000 0 500 8000 100 1 2 3 0 0"),
+        ("cpu-times-later", "cpu  1010 0 510 8075 105 1 2 3 0 0"),
+    ])
+    .cpu;
+    assert_eq!((cpu.times.user, cpu.times.iowait, cpu.times.steal), (Some(10.0), Some(1.0), Some(0.03)));
+    assert_eq!(cpu.used, Some(20.0));
+    // A count that went back tells nothing; kernels before 2.6.11 tell less.
+    let back = [("cpu-times", "cpu  1000 0 500 8000 100"), ("cpu-times-later", "cpu  1001 0 500 8010 99")];
+    assert_eq!(of(&back).cpu.used, None);
+    let old = of(&[("cpu-times", "cpu 1 2 3 4")]).cpu.times;
+    assert_eq!((old.idle, old.iowait), (Some(0.04), None));
+    let free = of(&[
+        ("sysctl", "kern.clockrate={ hz = 1000, tick = 1000, profhz = 8128, stathz = 127 }"),
+        ("cpu-times", "1270 0 127 0 12700"),
+        ("cpu-times-later", "1280 0 127 0 12790"),
+    ])
+    .cpu;
+    assert_eq!((free.times.user, free.times.idle, free.used), (Some(10.0), Some(100.0), Some(10.0)));
+    let open = of(&[("cpu-times", "1,2,3,4,5,6")]).cpu.times;
+    assert_eq!((open.system, open.irq, open.idle), (Some(0.07), Some(0.05), Some(0.06)));
+    let net = of(&[("cpu-times", "user = 100, nice = 0, sys = 50, intr = 1, idle = 900")]).cpu.times;
+    assert_eq!((net.user, net.idle), (Some(1.0), Some(9.0)));
+}
+
+#[test]
+fn what_a_host_does_in_the_words_of_several_tools() {
+    let busybox = "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST\nroot            pts/0           00:00   Nov 30 20:55:01 10.0.0.1\n";
+    let user = |name: &str, terminal: &str, from: Option<&str>| LoggedIn {
+        name: name.to_owned(),
+        terminal: Some(terminal.to_owned()),
+        from: from.map(str::to_owned),
+    };
+    assert_eq!(of(&[("who", busybox)]).users, Some(vec![user("root", "pts/0", Some("10.0.0.1"))]));
+    let gnu = "ann      tty1         Nov 30 09:12\nbob      pts/1        Nov 30 20:55 (2001:db8::7)";
+    let expected = vec![user("ann", "tty1", None), user("bob", "pts/1", Some("2001:db8::7"))];
+    assert_eq!(of(&[("who", gnu)]).users, Some(expected));
+    assert_eq!((of(&[("who", "")]).users, of(&[]).users), (Some(Vec::new()), None));
+    let small =
+        of(&[("processes", "PID RSS - USER COMMAND\n    1   15m - root init\n    2     0 - root kthreadd")]);
+    assert_eq!((small.processes.count, small.processes.by_cpu.len()), (Some(2), 0));
+    assert_eq!(small.processes.by_memory[0].memory, Some(15 * 1024 * 1024));
+    let large = of(&[
+        ("processes-count", "   312"),
+        ("processes-cpu", " 7 2048 250.5 db+ my db: writer\n 8 10 nan x y"),
+    ]);
+    let expected = ProcessFacts {
+        pid: 7,
+        user: Some("db+".to_owned()),
+        memory: Some(2048 * 1024),
+        cpu: Some(250.5),
+        command: "my db: writer".to_owned(),
+    };
+    assert_eq!((large.processes.count, large.processes.by_cpu), (Some(312), vec![expected]));
+    let netstat = "tcp4       0      0  127.0.0.1.631          *.*                    LISTEN\n\
+                   tcp46      0      0  *.22                   *.*                    LISTEN\n\
+                   udp6       0      0  *.5353                 *.*\n\
+                   tcp4       0      0  10.0.0.2.22            10.0.0.9.51000         ESTABLISHED";
+    let shown = |facts: Facts| -> Vec<String> {
+        let ports = facts.listening.unwrap().into_iter();
+        ports.map(|port| format!("{} {} {}", port.protocol.as_str(), port.address, port.port)).collect()
+    };
+    assert_eq!(shown(of(&[("ports", netstat)])), ["tcp 0.0.0.0 22", "tcp 127.0.0.1 631", "udp :: 5353"]);
+    let table = "   0: 0100007F:0277 00000000:0000 0A 0 0\n   1: 0100007F:0277 0100007F:9999 01 0 0";
+    let table6 = "   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 0 0";
+    let linux = [("machine", "x86_64"), ("listening-tcp", table), ("listening-tcp6", table6)];
+    assert_eq!(shown(of(&linux)), ["tcp ::1 22", "tcp 127.0.0.1 631"]);
+    let big = [("machine", "s390x"), ("listening-tcp", "0: 7F000001:0277 00000000:0000 0A 0 0")];
+    assert_eq!(shown(of(&big)), ["tcp 127.0.0.1 631"]);
+    let counters = "Name       Mtu   Network       Address            Ipkts Ierrs     Ibytes    Opkts Oerrs     Obytes  Coll\n\
+                    lo0        16384 <Link#1>                           100     0       5000      100     0       5000     0\n\
+                    en0*       1500  <Link#4>    3c:22:fb:00:00:01   9000     1    1000000     8000     0     900000     0\n\
+                    en0        1500  10.0.0/24   10.0.0.2            9000     -    1000000     8000     -     900000     -";
+    let ifconfig = "lo0: flags=8049<UP,LOOPBACK,RUNNING> mtu 16384\nen0: flags=8863<UP,RUNNING> mtu 1500";
+    let seen = of(&[("ifconfig", ifconfig), ("if-counters", counters)]).interfaces;
+    let bytes = |at: usize| {
+        let side = |traffic: &Option<activity::Traffic>| traffic.as_ref().and_then(|traffic| traffic.bytes);
+        (side(&seen[at].received), side(&seen[at].sent))
+    };
+    assert_eq!((bytes(0), bytes(1)), ((Some(1_000_000), Some(900_000)), (Some(5000), Some(5000))));
+    let disk = of(&[("disks", "sda\t100\t0\t\tx"), ("disk-io", "sda  10 0 80 5 20 0 160 7 0 1500 12")])
+        .disks
+        .remove(0);
+    let io = disk.io.unwrap();
+    assert_eq!(
+        (io.reads, io.read_bytes, io.write_bytes, io.busy),
+        (Some(10), Some(40_960), Some(81_920), Some(1.5))
+    );
+}
+
+#[test]
 fn a_value_cannot_pass_for_a_mark() {
     let home = "/x\n@end\n@user\n root\n";
     let path = std::env::var_os("PATH").unwrap();
@@ -397,6 +545,21 @@ const NAMES: &[&str] = &[
     "swap",
     "sw-vers",
     "resolv",
+    "cpu-times",
+    "cpu-times-later",
+    "clock-ticks",
+    "disk-io",
+    "net-dev",
+    "if-counters",
+    "df-inodes",
+    "who",
+    "processes",
+    "processes-memory",
+    "processes-count",
+    "listening-tcp",
+    "listening-tcp6",
+    "listening-udp",
+    "ports",
     "packages",
     "init",
     "selinux",
@@ -455,6 +618,15 @@ fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
             " (",
             ")",
             " type ",
+            "cpu ",
+            "Name Mtu Ibytes Obytes",
+            "<Link#1>",
+            "lo: 1 2 3",
+            "0: 0100007F:0016 00000000:0000 0A",
+            "tcp4 0 0 *.22 *.* LISTEN",
+            "(10.0.0.1)",
+            "15m",
+            "nan",
             "ID=\"",
             "'",
             "é",

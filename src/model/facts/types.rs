@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::facts::activity::{CpuTimes, DiskIo, Listening, LoggedIn, ProcessList, Traffic};
 use crate::model::value::{Value, Vars};
 use crate::model::words::or_none;
 
@@ -45,9 +46,17 @@ pub struct Facts {
     /// The moment of the start, RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_time: Option<String>,
-    /// Processes that wanted to run, on average: over 1, 5 and 15 minutes.
+    /// ProcessList that wanted to run, on average: over 1, 5 and 15 minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<[f64; 3]>,
+    /// Who is at a terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<LoggedIn>>,
+    /// ProcessList: how many, and those that use the most.
+    pub processes: ProcessList,
+    /// Ports that are listened on, by protocol and number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listening: Option<Vec<Listening>>,
     /// What the host runs on, where that is no hardware.
     pub virt: Virt,
     /// What it runs on, as its maker calls it.
@@ -128,6 +137,11 @@ pub struct Cpu {
     /// Sockets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sockets: Option<u64>,
+    /// Percent of all of them that were busy for the moment of the look.
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    pub used: Option<f64>,
+    /// What their time went to since boot.
+    pub times: CpuTimes,
 }
 
 /// Main memory, in bytes.
@@ -143,6 +157,15 @@ pub struct MemoryFacts {
     /// What is used for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free: Option<u64>,
+    /// What programs could not get: the total without what is available.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
+    /// What the kernel keeps of devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buffers: Option<u64>,
+    /// What it keeps of files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u64>,
 }
 
 /// Swap space, in bytes.
@@ -155,6 +178,9 @@ pub struct Swap {
     /// What is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free: Option<u64>,
+    /// What is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
 }
 
 /// A disk.
@@ -172,6 +198,9 @@ pub struct DiskFacts {
     /// What its maker calls it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// What went from and to it since boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io: Option<DiskIo>,
 }
 
 /// A mounted file system. Sizes are bytes; a file server's are not asked for.
@@ -196,6 +225,12 @@ pub struct Mount {
     /// What users other than root may still put in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
+    /// Files that fit in, where the file system has a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inodes: Option<u64>,
+    /// Of these, those that are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inodes_used: Option<u64>,
 }
 
 /// A network interface.
@@ -215,6 +250,12 @@ pub struct Interface {
     pub state: Option<String>,
     /// Its addresses.
     pub addresses: Vec<Address>,
+    /// What it received since it came up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<Traffic>,
+    /// What it sent since it came up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Traffic>,
 }
 
 /// An address of an interface.
