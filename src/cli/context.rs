@@ -16,7 +16,7 @@ use crate::cli::args::{
 use crate::cli::error::{CliError, talk};
 use crate::cli::secrets::vault::vault_passwords;
 use crate::cli::stdin::STDIN;
-use crate::cli::{ask, clock, found, snippet, stdin};
+use crate::cli::{ask, clock, found, snippet, state, stdin};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
 use crate::config::{self, Loaded, SourceOptions, SourceSpec};
 use crate::engine::plan::{Changes, Locking, Plan};
@@ -59,6 +59,9 @@ pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
         builtins: builtins(),
         local: Some(local()),
         runs_programs: true,
+        caches: state::cache_folder(),
+        refresh: args.refresh,
+        stale_ok: args.stale_ok,
     };
     Ok(told(config::load_sources(&specs, options)?))
 }

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 use serde_json::json;
 
 use crate::cli::args::HostsArgs;
-use crate::cli::error::CliError;
+use crate::cli::error::{CliError, talk};
 use crate::cli::print::print;
 use crate::cli::{context, snippet};
 use crate::engine::planner::SshConfigSource;
@@ -24,6 +24,9 @@ use crate::model::written::WrittenVars;
 
 pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     let mut inventory = context::inventory(&args.selection.source)?;
+    for source in &inventory.cached {
+        talk(&format!("{}: its answer of {} ago, from the cache", source.name, duration::show(source.age)));
+    }
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let mut settings = context::settings(&args.connection)?;
     context::limit(&mut settings, &args.limit);

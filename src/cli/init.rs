@@ -73,6 +73,8 @@ fn source(text: &str) -> Result<Inventory, CliError> {
     let args = InventoryArgs {
         inventories: vec![own.to_owned()],
         vault_passwords: Vec::new(),
+        stale_ok: None,
+        refresh: false,
         max_hosts: MAX_HOSTS,
     };
     let inventory = context::inventory(&args)?;

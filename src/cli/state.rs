@@ -1,4 +1,4 @@
-//! Where runs are kept, and whether they are.
+//! Where runs are kept, and whether they are; where caches are.
 
 use std::env;
 use std::path::PathBuf;
@@ -16,8 +16,17 @@ pub(super) fn is_off() -> bool {
 
 /// `$XDG_STATE_HOME`, or the usual place in the home folder. A relative path does not count, as the standard has it.
 pub(super) fn state_folder() -> Option<PathBuf> {
+    folder("XDG_STATE_HOME", ".local/state")
+}
+
+/// `$XDG_CACHE_HOME`, likewise.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    folder("XDG_CACHE_HOME", ".cache")
+}
+
+fn folder(variable: &str, usual: &str) -> Option<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(usual)))
 }
 
 /// The folder of all runs.

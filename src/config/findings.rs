@@ -95,10 +95,10 @@ impl Findings {
         self.warnings.truncate(first);
     }
 
-    /// Gives the errors that have no place the one where the file stands named that they are about.
+    /// Gives what has no place the one where the file is named that it is about.
     pub(super) fn place(&mut self, at: &Position) {
-        for error in self.errors.iter_mut().filter(|error| error.position.is_none()) {
-            error.position = Some(at.clone());
+        for finding in self.errors.iter_mut().chain(&mut self.warnings) {
+            finding.position.get_or_insert_with(|| at.clone());
         }
     }
 

@@ -66,11 +66,17 @@ impl InventoryFile {
     /// sources included.
     ///
     /// What stands in both is merged: this file says the last word on each setting and variable, and a role of both has
-    /// the hosts of both.
+    /// the hosts of both. Where the others are not whole (`is_whole`), as something is wrong with them, nothing is said of
+    /// hosts that are missing.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn read(self, max_hosts: usize, below: Inventory) -> Result<Loaded<Inventory>, Diagnostics> {
+    pub(super) fn read(
+        self,
+        max_hosts: usize,
+        below: Inventory,
+        is_whole: bool,
+    ) -> Result<Loaded<Inventory>, Diagnostics> {
         let base = self.base();
         let Self { name, root, findings } = self;
         let index = below.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
@@ -83,6 +89,7 @@ impl InventoryFile {
             hosts_below: below.hosts.len(),
             own: HashMap::new(),
             full: false,
+            is_whole,
             inventory: Inventory { file: name, ..below },
         };
         if let Some(root) = &root {
@@ -107,6 +114,8 @@ struct InventoryReader {
     own: HashMap<usize, Position>,
     /// There are more hosts than allowed, as was noted.
     full: bool,
+    /// All hosts of other sources are there.
+    is_whole: bool,
 }
 
 impl InventoryReader {
@@ -143,7 +152,7 @@ impl InventoryReader {
 
     fn finish(mut self) -> Result<Loaded<Inventory>, Diagnostics> {
         // Patterns are matched only against a complete list of hosts; or they would be blamed wrongly.
-        if !self.findings.any() {
+        if !self.findings.any() && self.is_whole {
             let Inventory { file, hosts, roles, members, .. } = &mut self.inventory;
             if hosts.is_empty() {
                 self.findings.push(
@@ -164,7 +173,7 @@ impl InventoryReader {
     /// The default targets mean hosts: whoever names a wrong one is told where.
     fn check_default_targets(&mut self) {
         let targets = self.inventory.default_targets.clone();
-        if self.findings.any() || targets.is_empty() {
+        if self.findings.any() || !self.is_whole || targets.is_empty() {
             return;
         }
         let known = self.inventory.hosts.len();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::secret::{Secret, SecretSource, SecretSources};
@@ -74,6 +75,17 @@ pub struct Inventory {
     pub hidden: Vec<Secret>,
     /// Target expressions for what names no hosts itself; each is known to mean some.
     pub default_targets: Vec<Located<String>>,
+    /// Sources whose hosts are not of this moment.
+    pub cached: Vec<CachedSource>,
+}
+
+/// A source whose last answer was taken instead of a new one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedSource {
+    /// As messages name it.
+    pub name: Arc<str>,
+    /// How old the answer is.
+    pub age: Duration,
 }
 
 /// Variables of a role's hosts, or of all.
@@ -114,6 +126,7 @@ impl Inventory {
             defaults: Settings::default(),
             hidden: Vec::new(),
             default_targets: Vec::new(),
+            cached: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -33,6 +34,13 @@ pub(in crate::cli) struct InventoryArgs {
         hide_env_values = true
     )]
     pub(in crate::cli) vault_passwords: Vec<String>,
+    /// When an inventory program fails, take its last good answer if it is not older than this; programs' answers are kept
+    /// for that.
+    #[arg(long, value_name = "TIME", env = "FAN_STALE_OK", value_parser = span)]
+    pub(in crate::cli) stale_ok: Option<Duration>,
+    /// Ask inventory programs again, however young their cached answers are.
+    #[arg(long, env = "FAN_REFRESH")]
+    pub(in crate::cli) refresh: bool,
     /// How many hosts there may be.
     #[arg(long, value_name = "N", env = "FAN_MAX_HOSTS", default_value = "10000", value_parser = positive)]
     pub(in crate::cli) max_hosts: usize,
@@ -442,6 +450,11 @@ fn shape(text: &str) -> Result<ShapeArg, String> {
         }
     }
     Ok(ShapeArg::Names(statuses))
+}
+
+/// A time that ends.
+fn span(text: &str) -> Result<Duration, String> {
+    duration::parse_seconds(text)?.duration().ok_or_else(|| "give a time, as 1h".to_owned())
 }
 
 pub(super) fn time(text: &str) -> Result<TimeLimit, String> {

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use clap::Command;
 
 use crate::cli::defaults::FanFiles;
-use crate::cli::found;
 use crate::cli::habits::{LineWord, scan};
+use crate::cli::{found, state};
 use crate::config::{self, SourceOptions, SourceSpec};
 use crate::model::inventory::Inventory;
 use crate::model::task::TaskFile;
@@ -58,7 +58,8 @@ impl Project {
             }
             // A program may take its time, and do anything: not behind a Tab. Neither is there an input to read.
             sources.retain(|source| !source.is_stdin());
-            let options = SourceOptions { runs_programs: false, ..SourceOptions::bare(HOSTS_MAX) };
+            let caches = state::cache_folder();
+            let options = SourceOptions { runs_programs: false, caches, ..SourceOptions::bare(HOSTS_MAX) };
             let loaded = config::load_sources(&sources, options).ok();
             loaded.map_or_else(Inventory::empty, |loaded| loaded.value)
         })

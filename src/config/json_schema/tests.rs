@@ -75,7 +75,7 @@ const FORMATS: [(FileFormat, &str); 2] = [(FileFormat::Tasks, "tasks"), (FileFor
 type InFile = fn(&str, Value) -> Value;
 
 /// Each table with the file that it is about, its documentation, and a file with one of its keys.
-const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 9] = [
+const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 10] = [
     (tables::tasks::FILE, FileFormat::Tasks, "tasks", |key, value| json!({key: value})),
     (tables::tasks::TASK, FileFormat::Tasks, "tasks", |key, value| json!({"tasks": {"t": {key: value}}})),
     (
@@ -90,6 +90,12 @@ const TABLES: [(ShapeKeys, FileFormat, &str, InFile); 9] = [
         FileFormat::Inventory,
         "inventories",
         |key, value| json!({"hosts": ["a"], "sources": [{key: value}]}),
+    ),
+    (
+        tables::inventory::SOURCE_MORE,
+        FileFormat::Inventory,
+        "inventories",
+        |key, value| json!({"hosts": ["a"], "sources": [{"exec": "a", key: value}]}),
     ),
     (
         tables::inventory::ROLE,
@@ -215,7 +221,7 @@ fn sample(shape: Shape) -> Value {
         Shape::OneOrMany(item) => sample(*item),
         Shape::Named(value) => json!({"x": sample(*value)}),
         Shape::Either(shapes) => sample(shapes[0]),
-        Shape::OneOf(keys) => first(keys, &[]),
+        Shape::OneOf(keys) | Shape::OneOfBeside(keys, _) => first(keys, &[]),
         Shape::Map { keys, required } => first(keys, required),
         Shape::Defined("steps") => json!([{"run": "true"}]),
         Shape::Defined(_) => json!({"run": "true"}),

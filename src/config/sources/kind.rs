@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::inventory::FILE;
 use crate::model::position::Position;
@@ -17,6 +18,8 @@ pub struct SourceSpec {
     pub(super) at: SourcePlace,
     /// Where a file of fan's names it; the command line has no places.
     pub(super) named: Option<Position>,
+    /// How old a program's answer may be; without it, it is asked each time.
+    pub(super) cache: Option<Duration>,
 }
 
 /// Where a source is.
@@ -87,7 +90,7 @@ impl SourceSpec {
 
     /// A source that the command line names.
     pub(super) fn new(kind: Option<InventoryKind>, at: SourcePlace) -> Self {
-        Self { kind, at, named: None }
+        Self { kind, at, named: None, cache: None }
     }
 
     /// Whether it is run to hear of its hosts.

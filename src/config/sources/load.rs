@@ -5,18 +5,21 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::foreign::{WantedFile, recognised};
 use crate::config::inventory::InventoryFile;
 use crate::config::source;
-use crate::config::sources::ansible::{AnsibleInventory, Vault, VaultPassword};
+use crate::config::sources::ansible::{AnsibleInventory, AnsibleListing, Vault, VaultPassword};
+use crate::config::sources::cache::{SourceAnswer, SourceCache};
 use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, of_text};
 use crate::config::sources::program::{self, RunningSource};
 use crate::config::sources::{list, named};
 use crate::config::ssh_config::{Local, Sources, SshConfig};
 use crate::config::vars::read_value;
-use crate::model::inventory::Inventory;
+use crate::model::duration;
+use crate::model::inventory::{CachedSource, Inventory};
 use crate::model::position::Diagnostic;
 use crate::model::range::MAX_HOSTS;
 use crate::model::target::role_members;
@@ -41,8 +44,14 @@ pub struct SourceOptions {
     pub builtins: Builtins,
     /// The operator's machine, for `ssh:`.
     pub local: Option<Local>,
-    /// Whether programs are run; where not, they have no hosts.
+    /// Whether programs are run; where not, they have the hosts that are cached.
     pub runs_programs: bool,
+    /// The folder of caches; none where nothing is to be kept.
+    pub caches: Option<PathBuf>,
+    /// Ask programs again, whatever is cached.
+    pub refresh: bool,
+    /// How old a cached answer may be when its program fails.
+    pub stale_ok: Option<Duration>,
 }
 
 impl SourceOptions {
@@ -50,7 +59,16 @@ impl SourceOptions {
     pub fn bare(max_hosts: usize) -> Self {
         let (env, yaml) = (Arc::new(|_: &str| None), Arc::new(read_value));
         let builtins = Builtins { env, now: String::new(), yaml };
-        Self { max_hosts, vault: Vec::new(), builtins, local: None, runs_programs: true }
+        Self {
+            max_hosts,
+            vault: Vec::new(),
+            builtins,
+            local: None,
+            runs_programs: true,
+            caches: None,
+            refresh: false,
+            stale_ok: None,
+        }
     }
 }
 
@@ -80,7 +98,7 @@ pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, 
     if let Some(sources) = file.sources() {
         named::read(sources, &file.base(), &mut findings);
     }
-    let Loaded { value, warnings } = file.read(MAX_HOSTS, Inventory::empty())?;
+    let Loaded { value, warnings } = file.read(MAX_HOSTS, Inventory::empty(), true)?;
     warnings.into_iter().for_each(|warning| findings.warn(warning));
     findings.finish(value)
 }
@@ -102,10 +120,44 @@ pub fn load_sources(specs: &[SourceSpec], options: SourceOptions) -> Result<Load
         findings: Findings::default(),
         first: None,
         runs_programs: options.runs_programs,
+        cache: SourceCache::within(options.caches.as_deref()),
+        refresh: options.refresh,
+        stale_ok: options.stale_ok,
+        cached: Vec::new(),
         within: Vec::new(),
+        is_broken: false,
     };
     loader.all(specs);
     loader.finish()
+}
+
+/// Where the hosts of a program come from.
+enum AskedSource {
+    Cached(SourceAnswer),
+    Running(Result<RunningSource, String>),
+}
+
+/// Hears what a program answers to `--list`, and to `--host` where that is not all.
+fn heard(
+    name: &Arc<str>,
+    path: &Path,
+    running: Result<RunningSource, String>,
+) -> Result<(AnsibleListing, SourceAnswer), Vec<Diagnostic>> {
+    let list = running.and_then(|running| running.finish(program::PATIENCE)).map_err(|why| {
+        vec![Diagnostic::bare(format!("{name} --list {why}")).help(format!("run it by hand: {name} --list"))]
+    })?;
+    let listing = AnsibleListing::parse(name, &list).map_err(|error| vec![error])?;
+    let (mut hosts, mut problems) = (Vec::new(), Vec::new());
+    for some in listing.unasked().chunks(AT_A_TIME) {
+        let running: Vec<_> = some.iter().map(|host| program::start(path, &["--host", host])).collect();
+        for (host, running) in some.iter().zip(running) {
+            match running.and_then(|running| running.finish(program::PATIENCE)) {
+                Ok(answer) => hosts.push((host.clone(), answer)),
+                Err(why) => problems.push(Diagnostic::bare(format!("{name} --host {host} {why}"))),
+            }
+        }
+    }
+    if problems.is_empty() { Ok((listing, SourceAnswer::new(path, list, hosts))) } else { Err(problems) }
 }
 
 struct SourceLoader {
@@ -120,31 +172,47 @@ struct SourceLoader {
     /// The name of the first source.
     first: Option<Arc<str>>,
     runs_programs: bool,
+    cache: SourceCache,
+    refresh: bool,
+    stale_ok: Option<Duration>,
+    /// The programs whose answers came from the cache.
+    cached: Vec<CachedSource>,
     /// The files of fan's that are being read, each named by the one before.
     within: Vec<PathBuf>,
+    /// Something was wrong with a source.
+    is_broken: bool,
 }
 
 impl SourceLoader {
     /// Reads sources one after the other. Their programs run at the same time.
     fn all(&mut self, specs: &[SourceSpec]) {
         let started: Vec<_> = specs.iter().map(|spec| self.start(spec)).collect();
-        for (spec, running) in specs.iter().zip(started) {
+        for (spec, asked) in specs.iter().zip(started) {
             let before = std::mem::take(&mut self.findings);
-            self.load(spec, running);
+            self.load(spec, asked);
             if let Some(at) = &spec.named {
                 self.findings.place(at);
             }
             let found = std::mem::replace(&mut self.findings, before);
+            self.is_broken |= found.any();
             self.findings.absorb(found);
         }
     }
 
-    fn start(&self, spec: &SourceSpec) -> Option<Result<RunningSource, String>> {
-        let path = spec.file()?;
-        (self.runs_programs && spec.is_program()).then(|| program::start(path, &["--list"]))
+    /// Starts a program, unless its last answer is young enough.
+    fn start(&self, spec: &SourceSpec) -> Option<AskedSource> {
+        let path = spec.file().filter(|_| spec.is_program())?;
+        if !self.runs_programs {
+            return self.cache.get(path, Duration::MAX).map(AskedSource::Cached);
+        }
+        let kept = spec.cache.filter(|_| !self.refresh).and_then(|most| self.cache.get(path, most));
+        Some(match kept.filter(|kept| kept.is_of(path)) {
+            Some(kept) => AskedSource::Cached(kept),
+            None => AskedSource::Running(program::start(path, &["--list"])),
+        })
     }
 
-    fn load(&mut self, spec: &SourceSpec, running: Option<Result<RunningSource, String>>) {
+    fn load(&mut self, spec: &SourceSpec, asked: Option<AskedSource>) {
         let name: Arc<str> = match &spec.at {
             SourcePlace::Path(path) => Arc::from(path.to_string_lossy()),
             SourcePlace::Stdin => Arc::from("(stdin)"),
@@ -171,8 +239,9 @@ impl SourceLoader {
                     }
                 }
             }
-            SourcePlace::Path(path) => match running {
-                Some(running) => self.program(&name, path, running),
+            SourcePlace::Path(path) => match asked {
+                Some(AskedSource::Cached(answer)) => self.cached(&name, path, answer),
+                Some(AskedSource::Running(running)) => self.program(spec, &name, path, running),
                 None if spec.is_program() => {}
                 None => self.path(spec.kind, &name, path),
             },
@@ -215,7 +284,10 @@ impl SourceLoader {
                     InventoryKind::Yaml => ansible.yaml(name, text, &self.vault, &mut findings),
                     _ => {
                         // Without `_meta`, hosts have no variables: nobody can be asked.
-                        ansible.listing(name, &text, &mut findings);
+                        match AnsibleListing::parse(name, &text) {
+                            Ok(listing) => ansible.listing(name, listing, &self.vault, &mut findings),
+                            Err(error) => findings.push(error),
+                        }
                     }
                 }
             }
@@ -264,7 +336,7 @@ impl SourceLoader {
         }
         self.settle();
         let below = std::mem::replace(&mut self.inventory, Inventory::empty());
-        match file.read(self.max_hosts, below) {
+        match file.read(self.max_hosts, below, !self.is_broken) {
             Ok(Loaded { value, warnings }) => {
                 self.inventory = value;
                 warnings.into_iter().for_each(|warning| findings.warn(warning));
@@ -301,27 +373,77 @@ impl SourceLoader {
         self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts)).beside(folder);
     }
 
-    fn program(&mut self, name: &Arc<str>, path: &Path, running: Result<RunningSource, String>) {
-        let failed = |why: String| {
-            Diagnostic::bare(format!("{name} --list {why}")).help(format!("run it by hand: {name} --list"))
+    /// Hears a program to its end, and keeps its answer where that is wanted.
+    fn program(
+        &mut self,
+        spec: &SourceSpec,
+        name: &Arc<str>,
+        path: &Path,
+        running: Result<RunningSource, String>,
+    ) {
+        let (listing, answer) = match heard(name, path, running) {
+            Ok(heard) => heard,
+            Err(problems) => return self.failed(name, path, problems),
         };
-        let answer = running.and_then(|running| running.finish(program::PATIENCE));
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(why) => return self.findings.push(failed(why)),
-        };
+        if spec.cache.is_some() || self.stale_ok.is_some() {
+            let mut warn = |message: String| self.findings.warn(Diagnostic::bare(message));
+            let has_password =
+                |text: &str| AnsibleListing::parse(name, text).is_ok_and(|it| it.has_password());
+            if listing.has_password() || answer.hosts.iter().any(|(_, text)| has_password(text)) {
+                warn(format!("{name} prints passwords: its answer is not kept"));
+            } else if let Err(error) = self.cache.put(path, &answer) {
+                warn(format!("the answer of {name} cannot be kept: {error}"));
+            }
+        }
+        self.answered(name, path, listing, &answer);
+    }
+
+    /// Takes the last good answer of a program that failed, where the user said that it may be old.
+    fn failed(&mut self, name: &Arc<str>, path: &Path, problems: Vec<Diagnostic>) {
+        let Some(most) = self.stale_ok else { return self.findings.extend(problems) };
+        let kept = self.cache.get(path, Duration::MAX);
+        let age = kept.as_ref().and_then(SourceAnswer::age);
+        match (kept, age) {
+            (Some(answer), Some(age)) if age <= most => {
+                for problem in problems {
+                    let help = format!("its hosts are those of {} ago (--stale-ok)", duration::show(age));
+                    self.findings.warn(Diagnostic { help: Some(help), ..problem });
+                }
+                self.cached(name, path, answer);
+            }
+            (kept, age) => {
+                let why = match (kept, age) {
+                    (Some(_), Some(age)) => format!("its last answer is {} old", duration::show(age)),
+                    _ => "no answer of it is kept".to_owned(),
+                };
+                let limit = duration::show(most);
+                self.findings.extend(
+                    problems
+                        .into_iter()
+                        .map(|problem| problem.help(format!("--stale-ok {limit} does not help: {why}"))),
+                );
+            }
+        }
+    }
+
+    fn cached(&mut self, name: &Arc<str>, path: &Path, answer: SourceAnswer) {
+        match AnsibleListing::parse(name, &answer.list) {
+            Ok(listing) => {
+                let age = answer.age().unwrap_or_default();
+                self.cached.push(CachedSource { name: Arc::clone(name), age });
+                self.answered(name, path, listing, &answer);
+            }
+            Err(error) => self.findings.push(error),
+        }
+    }
+
+    fn answered(&mut self, name: &Arc<str>, path: &Path, listing: AnsibleListing, answer: &SourceAnswer) {
         let max_hosts = self.max_hosts;
         let ansible = self.ansible.get_or_insert_with(|| AnsibleInventory::new(max_hosts));
         ansible.beside(path.parent().unwrap_or(Path::new("")));
-        let unasked = ansible.listing(name, &answer, &mut self.findings);
-        for hosts in unasked.chunks(AT_A_TIME) {
-            let running: Vec<_> = hosts.iter().map(|host| program::start(path, &["--host", host])).collect();
-            for (host, running) in hosts.iter().zip(running) {
-                match running.and_then(|running| running.finish(program::PATIENCE)) {
-                    Ok(answer) => ansible.host_listing(name, host, &answer, &mut self.findings),
-                    Err(why) => self.findings.push(Diagnostic::bare(format!("{name} --host {host} {why}"))),
-                }
-            }
+        ansible.listing(name, listing, &self.vault, &mut self.findings);
+        for (host, text) in &answer.hosts {
+            ansible.host_listing(name, host, text, &self.vault, &mut self.findings);
         }
     }
 
@@ -349,11 +471,12 @@ impl SourceLoader {
 
     fn finish(mut self) -> Result<Loaded<Inventory>, Diagnostics> {
         self.settle();
-        let Self { mut inventory, mut findings, first, vault, .. } = self;
+        let Self { mut inventory, mut findings, first, vault, cached, .. } = self;
         if let Some(first) = first {
             inventory.file = first;
         }
         inventory.hidden = vault.opened();
+        inventory.cached = cached;
         if !findings.any() {
             if inventory.hosts.is_empty() {
                 findings.push(Diagnostic::bare(format!("{}: no hosts in it", inventory.file)));

@@ -7,6 +7,7 @@
 //! docs/inventories.md is the manual.
 
 mod ansible;
+mod cache;
 mod kind;
 mod list;
 mod load;

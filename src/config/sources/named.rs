@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use crate::config::fields::{Schema, expected, list, literal, map};
+use crate::config::fields::{Schema, expected, list, literal, map, time_limit};
 use crate::config::findings::Findings;
-use crate::config::sources::kind::{SourcePlace, SourceSpec, WORDS, home};
+use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, WORDS, home};
 use crate::config::tables::inventory as tables;
 use crate::config::yaml::{Node, Scalar};
 
 const SOURCE: Schema = Schema {
-    known: &[tables::SOURCE],
+    known: &[tables::SOURCE, tables::SOURCE_MORE],
     synonyms: &[
         ("file", "fan"),
         ("inventory", "fan"),
@@ -38,9 +38,13 @@ fn entry(item: &Node, base: &Path, findings: &mut Findings) -> Option<SourceSpec
             Some(spec(SourceSpec::path(&base.join(home(path))), scalar))
         }
         Node::Map(_) => {
-            let (mut found, mut wrong) = (None, false);
+            let (mut found, mut cache, mut wrong) = (None, None, false);
             for field in map(item, "a source", "field", findings) {
                 let key = &*field.key.text;
+                if key == "cache" {
+                    cache = time_limit(&field.value, key, findings).map(|limit| (limit, &field.key));
+                    continue;
+                }
                 let Some(&(_, kind)) = WORDS.iter().find(|(word, _)| *word == key) else {
                     SOURCE.refuse(&field.key, findings);
                     wrong = true;
@@ -57,6 +61,15 @@ fn entry(item: &Node, base: &Path, findings: &mut Findings) -> Option<SourceSpec
             }
             if found.is_none() && !wrong {
                 findings.error_help(item.position(), "no source in this entry", help);
+            }
+            if let Some(spec) = &mut found
+                && let Some((limit, key)) = cache
+            {
+                if spec.kind != Some(InventoryKind::Program) {
+                    let help = "other sources are read each time: they are files";
+                    findings.error_help(&key.position, "\"cache\" belongs to a program: exec", help);
+                }
+                spec.cache = limit.duration();
             }
             found
         }

@@ -18,7 +18,7 @@ pub(in crate::config) const FILE: ShapeKeys = &[
     ),
     (
         "sources",
-        Shape::List(&Shape::Either(&[Shape::Text, Shape::OneOf(SOURCE)])),
+        Shape::List(&Shape::Either(&[Shape::Text, Shape::OneOfBeside(SOURCE, SOURCE_MORE)])),
         "other sources of hosts, on top of which this file stands",
     ),
     ("defaults", Shape::Defined("defaults"), "settings of every host"),
@@ -40,6 +40,13 @@ pub(in crate::config) const SOURCE: ShapeKeys = &[
     ("ssh", Shape::Text, "the hosts that an ssh_config names"),
     ("json", Shape::Text, "the JSON of Ansible's --list, in a file"),
 ];
+
+/// What stands beside it.
+pub(in crate::config) const SOURCE_MORE: ShapeKeys = &[(
+    "cache",
+    Shape::Duration,
+    "how old the last answer of `exec` may be before the program is asked again",
+)];
 
 /// What a role has besides settings.
 pub(in crate::config) const ROLE: ShapeKeys = &[

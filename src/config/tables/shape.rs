@@ -65,6 +65,8 @@ pub(in crate::config) enum Shape {
     },
     /// A map with exactly one of these keys.
     OneOf(ShapeKeys),
+    /// A map with exactly one of the first keys, and any of the second ones.
+    OneOfBeside(ShapeKeys, ShapeKeys),
     /// What the schema defines under this name.
     Defined(&'static str),
 }
@@ -118,6 +120,12 @@ impl Shape {
                 "additionalProperties": false,
                 "minProperties": 1,
                 "maxProperties": 1,
+            }),
+            Self::OneOfBeside(keys, beside) => json!({
+                "type": "object",
+                "properties": properties(keys.iter().chain(beside)),
+                "additionalProperties": false,
+                "oneOf": names(keys).map(|name| json!({"required": [name]})).collect::<Vec<_>>(),
             }),
             Self::Defined(name) => json!({"$ref": format!("#/definitions/{name}")}),
         }

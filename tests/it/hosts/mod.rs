@@ -1,4 +1,5 @@
 //! `fan hosts`, and the sources that inventories come from.
 
 mod ansible;
+mod cache;
 mod sources;

@@ -237,4 +237,14 @@ fn vaults_are_opened_and_what_was_in_them_is_hidden() {
         let said = fan.run(["hosts", "--list", "-i", "hosts.yml", "--vault-password", place]);
         assert_eq!(said.code, Some(0), "{place}: {}", said.stderr);
     }
+    // As ansible-inventory prints them; only the ciphertext is kept on the disk.
+    let json = serde_json::json!({"web": ["web1"], "_meta": {"hostvars": {"web1": {"secret": {"__ansible_vault": value}}}}});
+    let fan = fan.file("cloud.json", json.to_string()).file("cloud", "#!/bin/sh\ncat cloud.json\n");
+    fs::set_permissions(fan.work().join("cloud"), fs::Permissions::from_mode(0o755)).unwrap();
+    let shown = fan.run(["hosts", "-i", "cloud", "--vault-password", "env:VAULT", "--stale-ok", "1h"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(shown.stdout.contains("vars.secret      ********"), "{}", shown.stdout);
+    let kept = fs::read_dir(fan.home().join(".cache/fan/sources")).unwrap().next().unwrap().unwrap().path();
+    let kept = fs::read_to_string(kept).unwrap();
+    assert!(kept.contains("$ANSIBLE_VAULT;1.1") && !kept.contains("c4nary"), "{kept}");
 }

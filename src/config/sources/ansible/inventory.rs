@@ -7,6 +7,7 @@ use crate::config::findings::Findings;
 use crate::config::sources::ansible::convert;
 use crate::config::sources::ansible::folder::{self, opened};
 use crate::config::sources::ansible::graph::{AnsibleGraph, UNGROUPED};
+use crate::config::sources::ansible::listing::AnsibleListing;
 use crate::config::sources::ansible::vault::Vault;
 use crate::config::sources::ansible::{hostname, ini, listing, yaml};
 use crate::model::inventory::Inventory;
@@ -59,14 +60,15 @@ impl AnsibleInventory {
         }
     }
 
-    /// Reads what a program printed for `--list`; gives the hosts that it is to be asked about one by one.
+    /// Reads what a program printed for `--list`.
     pub(in crate::config) fn listing(
         &mut self,
         name: &Arc<str>,
-        text: &str,
+        listing: AnsibleListing,
+        vault: &Vault,
         findings: &mut Findings,
-    ) -> Vec<String> {
-        listing::read(name, text, self.max_hosts, &mut self.graph, findings)
+    ) {
+        listing::read(name, listing, self.max_hosts, vault, &mut self.graph, findings);
     }
 
     /// Reads what a program printed for `--host`.
@@ -75,9 +77,10 @@ impl AnsibleInventory {
         name: &Arc<str>,
         host: &str,
         text: &str,
+        vault: &Vault,
         findings: &mut Findings,
     ) {
-        listing::read_host(name, host, text, &mut self.graph, findings);
+        listing::read_host(name, host, text, vault, &mut self.graph, findings);
     }
 
     /// Takes over hosts from a list with commas, as Ansible's `-i a,b`.

@@ -24,5 +24,6 @@ mod yaml;
 mod yaml11;
 
 pub(in crate::config) use crate::config::sources::ansible::inventory::AnsibleInventory;
+pub(in crate::config) use crate::config::sources::ansible::listing::AnsibleListing;
 pub(in crate::config) use crate::config::sources::ansible::vault::Vault;
 pub use crate::config::sources::ansible::vault::VaultPassword;

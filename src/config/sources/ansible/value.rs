@@ -40,7 +40,7 @@ fn text(scalar: &Scalar, vault: &Vault, findings: &mut Findings) -> Value {
 }
 
 /// A text whose braces mean themselves when it is read as a template.
-fn as_literal(text: &str) -> String {
+pub(super) fn as_literal(text: &str) -> String {
     if text.contains("{{") || text.contains("{%") || text.contains("{#") {
         let inner = text.replace('\\', "\\\\").replace('\'', "\\'");
         return format!("{{{{ '{inner}' }}}}");
