@@ -185,6 +185,11 @@ pub(super) fn lists(args: &SelectionArgs) -> Vec<PathBuf> {
     lists
 }
 
+/// The sources of hosts that are read from stdin.
+pub(super) fn piped_sources(args: &SelectionArgs) -> impl Iterator<Item = &str> {
+    args.source.inventories.iter().map(String::as_str).filter(|source| *source == STDIN)
+}
+
 /// Selects as [`select`] does, and the inventory's default targets when the user named none; that is told.
 pub(super) fn select_or_default(
     inventory: &mut Inventory,

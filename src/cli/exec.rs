@@ -66,15 +66,14 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     let own = args.script.iter().map(PathBuf::as_path);
     // What comes on stdin can be read once. Any other input is only read: it may have any length.
     let once = args.stdin.iter().map(PathBuf::as_path).filter(|path| *path == Path::new(STDIN));
-    let sources = args.selection.source.inventories.iter().map(Path::new);
-    let sources = sources.filter(|source| *source == Path::new(STDIN));
+    let sources = context::piped_sources(&args.selection).map(Path::new);
     let files: Vec<&str> = files.chain(own).chain(once).chain(sources).filter_map(Path::to_str).collect();
     let recording = invocation.recording(&args.journal, files.iter().copied());
     let mut unread = (!files.contains(&STDIN)).then(Unread::look);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let content = OutputContent { log: false, diff: plan.changes.diff, shape };
-    let code = runner::run(plan, &execution.output, color, content, recording, input);
+    let code = runner::run(plan, &execution.output, color, content, Some(recording), input);
     unread.iter_mut().for_each(Unread::tell);
     code
 }

@@ -82,7 +82,8 @@ pub(super) fn readers(paths: &[PathBuf], flag: &str, read: &[PathBuf]) -> Result
 }
 
 /// Whether two paths lead to the same file.
-fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether two paths lead to one file.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     identity(one).is_some_and(|one| Some(one) == identity(other))
 }

@@ -23,6 +23,7 @@ use crate::model::given::Given;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
 use crate::model::secret::{MASK, Secret};
+use crate::model::secretive::is_named_secret;
 use crate::model::value::Value;
 use crate::store::{Journal, Keep, Recipe, RecipeSource, Runs, StoreError};
 
@@ -87,24 +88,20 @@ impl Invocation {
         }
     }
 
-    /// What is written down of a run that begins with it; `files` are those that it has read. None when the user wants
-    /// none.
+    /// What is written down of a run that begins with it; `files` are those that it has read.
     pub(super) fn recording<'p>(
         &self,
         journal: &JournalArg,
         files: impl IntoIterator<Item = &'p str>,
-    ) -> Option<Recording> {
-        if journal.no_journal || is_off() {
-            return None;
-        }
-        let state = state_folder()?;
+    ) -> Recording {
+        let state = if journal.no_journal || is_off() { None } else { state_folder() };
         let files = files.into_iter().filter(|file| !file.is_empty());
         let files: Vec<RecipeSource> = files.map(|file| RecipeSource::of(Path::new(file))).collect();
         let mut invocation = self.clone();
         if files.iter().any(|file| file.path == "-") {
             invocation.unrepeatable = Some("it read stdin".to_owned());
         }
-        Some(Recording { invocation, files, state, is_of_tasks: false })
+        Recording { invocation, files, state, is_of_tasks: false }
     }
 }
 
@@ -141,8 +138,16 @@ fn unsaid(matches: &ArgMatches, defaults: &ChosenDefaults) -> Vec<OsString> {
 pub(super) struct Recording {
     invocation: Invocation,
     files: Vec<RecipeSource>,
-    state: PathBuf,
+    /// The folder of journals; none when the user wants none.
+    state: Option<PathBuf>,
     is_of_tasks: bool,
+}
+
+/// What a run was started with, and where it is written down, if it is.
+#[derive(Debug)]
+pub(super) struct BegunRecord {
+    pub(super) recipe: Recipe,
+    pub(super) journal: Option<Arc<Journal>>,
 }
 
 impl Recording {
@@ -156,8 +161,8 @@ impl Recording {
         self.is_of_tasks
     }
 
-    /// Begins the journal, once it is known what must not be in it. Old runs go.
-    pub(super) fn begin(self, plan: &Plan, redactor: &Redactor) -> Option<Arc<Journal>> {
+    /// Begins the journal, once it is known what must not be in it.
+    pub(super) fn begin(self, plan: &Plan, redactor: &Redactor) -> BegunRecord {
         let Self { invocation, files, state, is_of_tasks: _ } = self;
         let Invocation { arguments, mut unrepeatable, taken_up } = invocation;
         let mut masked = Vec::new();
@@ -190,14 +195,7 @@ impl Recording {
             files,
             again: taken_up.as_ref().map(TakenUp::again),
         };
-        let keep = keep();
-        let begun = Runs::create(&state).and_then(|runs| {
-            let journal = runs.begin(&recipe)?;
-            // This one counts, and is too new to go.
-            runs.prune(keep, clock::since_epoch());
-            Ok(journal)
-        });
-        match begun {
+        let journal = state.and_then(|state| match begin(&state, &recipe) {
             Ok(journal) => {
                 taken_up.iter().for_each(TakenUp::let_go);
                 Some(Arc::new(journal))
@@ -206,8 +204,18 @@ impl Recording {
                 talk(&format!("warning: this run is not recorded: {error}"));
                 None
             }
-        }
+        });
+        BegunRecord { recipe, journal }
     }
+}
+
+/// Begins a journal; old ones go.
+fn begin(state: &Path, recipe: &Recipe) -> Result<Journal, StoreError> {
+    let runs = Runs::create(state)?;
+    let journal = runs.begin(recipe)?;
+    // This one counts, and is too new to go.
+    runs.prune(keep(), clock::since_epoch());
+    Ok(journal)
 }
 
 /// Ends a journal; what is wrong with it is told.
@@ -217,7 +225,7 @@ pub(super) fn end(journal: &Journal, exit_code: u8) {
     }
 }
 
-/// A variable of `-e` that is a secret, with its value masked; and its name.
+/// A variable of `-e` that is a secret, or has the name of one, with its value masked; and its name.
 fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(String, String)> {
     let (flag, set) = match (word.strip_prefix("--set="), word.strip_prefix("-e")) {
         (Some(set), _) => ("--set=", set),
@@ -225,7 +233,7 @@ fn masked_variable(word: &str, plan: &Plan, redactor: &Redactor) -> Option<(Stri
         (None, None) => ("", word),
     };
     let (name, value) = set.split_once('=')?;
-    let secret = plan.is_secret(name) || redactor.redact(value) != value;
+    let secret = plan.is_secret(name) || is_named_secret(name) || redactor.redact(value) != value;
     (plan.extra_vars.contains(name) && secret).then(|| (format!("{flag}{name}={MASK}"), name.to_owned()))
 }
 

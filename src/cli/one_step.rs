@@ -90,7 +90,9 @@ pub(super) fn run(
         OneStepKind::Move { journal, .. } if !changes.dry_run => {
             let lists = context::lists(&args.selection);
             let lists = lists.iter().filter_map(|list| list.to_str());
-            invocation.recording(journal, [&*inventory.file].into_iter().chain(lists))
+            let piped = context::piped_sources(&args.selection);
+            let files = [&*inventory.file].into_iter().chain(lists).chain(piped);
+            Some(invocation.recording(journal, files))
         }
         OneStepKind::Look | OneStepKind::Move { .. } => None,
     };

@@ -3,7 +3,7 @@
 use crate::cli::args::{Color, RunArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
-use crate::cli::journal::{Invocation, Recording};
+use crate::cli::journal::Invocation;
 use crate::cli::output::{OutputContent, Outputs};
 use crate::cli::print::print;
 use crate::cli::protected::Guard;
@@ -58,8 +58,8 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     let set = args.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
     let files = [&*inventory.file, &*file.file].into_iter().chain(set);
     let files = files.chain(lists.iter().filter_map(|list| list.to_str()));
-    let recording = invocation.recording(&args.journal, files);
-    let recording = recording.filter(|_| !args.changes.dry_run).map(Recording::of_tasks);
+    let files = files.chain(context::piped_sources(&args.selection));
+    let recording = (!args.changes.dry_run).then(|| invocation.recording(&args.journal, files).of_tasks());
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };

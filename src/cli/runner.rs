@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::args::{Color, Output};
 use crate::cli::error::{CliError, talk};
 use crate::cli::hands::TtyHands;
-use crate::cli::journal::Recording;
+use crate::cli::journal::{BegunRecord, Recording};
 use crate::cli::output::{OutputContent, Outputs, ReportEnd};
 use crate::cli::prompt::{PromptTerminal, Prompter};
 use crate::cli::questions::{self, Answers};
@@ -121,7 +121,10 @@ pub(super) async fn execute(
 ) -> Result<ExitCode, CliError> {
     let patience = if outputs.writes_reports() { PATIENCE_REPORTS } else { PATIENCE_STOPPED };
     let is_of_tasks = recording.as_ref().is_some_and(Recording::is_of_tasks);
-    let journal = recording.and_then(|recording| recording.begin(&plan, redactor));
+    let begun = recording.map(|recording| recording.begin(&plan, redactor));
+    let (recipe, journal) = begun.map_or((None, None), |BegunRecord { recipe, journal }| {
+        (Some(serde_json::to_value(recipe).expect("its keys are strings")), journal)
+    });
     if journal.is_some() && is_of_tasks {
         outputs.offer_resume();
     }
@@ -132,8 +135,12 @@ pub(super) async fn execute(
     let RunGiven { answers, input } = given.into();
     let (questions, asked) = engine::questions();
     tokio::spawn(questions::answer_all(asked, answers));
-    let run =
-        engine::run(Arc::new(plan), connector, sink, FromUser { stop: stopping.clone(), questions, input });
+    let run = engine::run(
+        Arc::new(plan),
+        connector,
+        sink,
+        FromUser { stop: stopping.clone(), questions, input, recipe },
+    );
     let result = if tokio::spawn(run).await.is_ok() {
         finish(report, &stopping, patience).await
     } else {

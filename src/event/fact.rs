@@ -13,6 +13,7 @@ use crate::model::facts::Facts;
 use crate::model::inventory::HostName;
 use crate::model::lock::Holder;
 use crate::model::outcome::{CancelReason, Failure};
+use crate::model::value::Vars;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub enum Fact {
         /// How.
         outcome: HostOutcome,
     },
+    /// What a run that goes on from this one needs besides: in a recorded stream. Readers pass over it.
+    Record(RecordFact),
     /// Something that only a later version knows of: in a recorded run. Readers pass over it.
     Unknown(UnknownFact),
 }
@@ -148,6 +151,31 @@ facts! {
             /// Set when the user ended it.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             cancelled: Option<CancelReason>,
+        },
+    }
+}
+
+facts! {
+    /// What a run that goes on from this one needs besides. The journal keeps it in files of its own.
+    RecordFact {
+        /// What the run was started with: second, where somebody records it.
+        CommandGiven = "command_given" {
+            /// As the journal has it: command line, folder, files. Secrets are masked.
+            recipe: Value,
+        },
+        /// A step defined variables on a host; told before the fact that ends the step.
+        VariablesDefined = "variables_defined" {
+            /// Who.
+            host: HostName,
+            /// Index into [`RunFact::Started`]'s tasks.
+            task: usize,
+            /// Index into that task's steps.
+            step: usize,
+            /// The variables.
+            vars: Vars,
+            /// Names of those that are not among them: they hold a secret, or are too large.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            lost: Vec<String>,
         },
     }
 }

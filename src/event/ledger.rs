@@ -1,12 +1,12 @@
 //! What a run is written down in while it goes on: the seam between the engine, which tells, and the store, which keeps.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
+use crate::event::{Event, RecordFact};
 use crate::model::inventory::HostName;
-use crate::model::value::Vars;
+use crate::model::value::{Value, Vars};
 
 /// Keeps what is told, before any reader hears of it and before anything comes of it: a step is written down as begun
 /// before its command is sent.
@@ -18,7 +18,10 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     fn keep(&self, kept: &Kept);
 }
 
-/// The variables that a step defined on a host. They are no part of the event stream.
+/// Bytes of variables that are kept of one step.
+pub const VALUES_MAX: usize = 256 * 1024;
+
+/// The variables that a step defined on a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -33,4 +36,50 @@ pub struct Kept {
     /// Names of those that are not among them: they hold a secret, or are too large.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+}
+
+impl Kept {
+    /// Leaves out the variables that do not fit into so many bytes; and the bytes of the others.
+    #[must_use]
+    pub fn limited(self, max: usize) -> (Self, usize) {
+        let Self { host, task, step, vars, mut lost } = self;
+        let mut size = 0;
+        let mut fits = |name: &String, value: &mut Value| {
+            let next = size + length(value);
+            let fits = next <= max;
+            if fits {
+                size = next
+            } else {
+                lost.push(name.clone())
+            }
+            fits
+        };
+        let mut vars = vars;
+        vars.retain(|name, value| fits(name, value));
+        (Self { host, task, step, vars, lost }, size)
+    }
+}
+
+impl From<Kept> for RecordFact {
+    fn from(Kept { host, task, step, vars, lost }: Kept) -> Self {
+        Self::VariablesDefined { host, task, step, vars, lost }
+    }
+}
+
+/// The bytes that a value has as JSON, which for a large one is not made to count them.
+fn length(value: &Value) -> usize {
+    struct Counted(usize);
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, value).expect("counting cannot fail, and all keys are strings");
+    counted.0
 }

@@ -23,7 +23,8 @@ pub mod recap;
 mod wire;
 
 pub use fact::{
-    ConnectionFact, Fact, GatewayFact, LockAt, LockFact, RunFact, StepAt, StepFact, TaskFact, UnknownFact,
+    ConnectionFact, Fact, GatewayFact, LockAt, LockFact, RecordFact, RunFact, StepAt, StepFact, TaskFact,
+    UnknownFact,
 };
 pub use parts::{
     Change, HostOutcome, Section, StepOutcome, StepSummary, Straggler, Stream, TaskSummary, Timings,

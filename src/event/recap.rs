@@ -241,7 +241,7 @@ impl Recap {
     /// Takes in one event; events of hosts that are not in the plan are ignored.
     pub fn apply(&mut self, event: &Event) {
         let at = Duration::from_millis(u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX));
-        if !matches!(event.fact, Fact::Unknown(_)) {
+        if !matches!(event.fact, Fact::Record(_) | Fact::Unknown(_)) {
             self.elapsed = self.elapsed.max(at);
         }
         match &event.fact {
@@ -333,6 +333,7 @@ impl Recap {
                 | StepFact::QuestionAnswered
                 | StepFact::FactsGathered { .. },
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => {}
         }
     }

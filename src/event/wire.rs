@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::event::encoding::millis;
 use crate::event::fact::{
-    ConnectionFact, Fact, GatewayFact, LockAt, LockFact, RunFact, StepAt, StepFact, TaskFact, UnknownFact,
+    ConnectionFact, Fact, GatewayFact, LockAt, LockFact, RecordFact, RunFact, StepAt, StepFact, TaskFact,
+    UnknownFact,
 };
 use crate::event::parts::{HostOutcome, Stream};
 use crate::model::inventory::HostName;
@@ -94,6 +95,7 @@ impl Event {
             // Nothing comes of why they failed.
             Fact::Step(..)
             | Fact::Run(_)
+            | Fact::Record(_)
             | Fact::Task(..)
             | Fact::Lock(..)
             | Fact::Connection(..)
@@ -107,6 +109,9 @@ impl Event {
         let at = self.at;
         match &self.fact {
             Fact::Run(fact) => EventLine { at, event: fact.word(), subject: (), fact }.serialize(serializer),
+            Fact::Record(fact) => {
+                EventLine { at, event: fact.word(), subject: (), fact }.serialize(serializer)
+            }
             Fact::Task(task, fact) => {
                 let subject = OfTask { task: Some(*task) };
                 EventLine { at, event: fact.word(), subject, fact }.serialize(serializer)
@@ -170,6 +175,8 @@ impl Fact {
             Self::Task(field(line, "task")?, fact)
         } else if let Some(fact) = LockFact::read(&event, line)? {
             Self::Lock(LockAt::deserialize(line)?, fact)
+        } else if let Some(fact) = RecordFact::read(&event, line)? {
+            Self::Record(fact)
         } else if let Some(fact) = GatewayFact::read(&event, line)? {
             Self::Gateway(field(line, "gateway")?, fact)
         } else {

@@ -121,6 +121,7 @@ impl Reporter for FactSheets {
                 | StepFact::Output { .. }
                 | StepFact::TransferAdvanced { .. },
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

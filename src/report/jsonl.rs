@@ -44,7 +44,9 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::event::recap::Recap;
-    use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, Straggler, Stream, TaskFact};
+    use crate::event::{
+        ConnectionFact, Event, Fact, RecordFact, RunFact, StepAt, StepFact, Straggler, Stream, TaskFact,
+    };
     use crate::model::outcome::{CancelReason, Exit, Failure, Kind, Status, StepStatus};
     use crate::model::text::is_hidden;
     use crate::report::tests::samples::{
@@ -61,6 +63,18 @@ mod tests {
         outcome.note = Some("a note".into());
         vec![
             run_started(&["web1", "web2"]),
+            event(
+                0,
+                Fact::Record(RecordFact::CommandGiven {
+                    recipe: serde_json::json!({
+                        "run": "01JD3K", "fan": "0.1.0", "title": "deploy", "started_at": "2026-01-02T03:04:05Z",
+                        "arguments": ["run", "deploy", "-e", "token=***"], "masked": ["token"],
+                        "unrepeatable": "it read stdin", "folder": "/srv/shop",
+                        "files": [{"path": "tasks.yaml", "sha256": "ab"}],
+                        "again": {"run": "01JD3J", "way": "resume"},
+                    }),
+                }),
+            ),
             event(1, Fact::Task(0, TaskFact::Started { hosts: None })),
             connecting(2, "web1", "10.0.0.1:22"),
             event(
@@ -78,6 +92,16 @@ mod tests {
             step_started(5, "web1", 0),
             output(6, "web1", Stream::Stdout, "hello\n"),
             output(7, "web1", Stream::Stderr, &b"\xff\n"[..]),
+            event(
+                8,
+                Fact::Record(RecordFact::VariablesDefined {
+                    host: host("web1"),
+                    task: 0,
+                    step: 0,
+                    vars: [("message".to_owned(), "hello".into())].into_iter().collect(),
+                    lost: vec!["token".to_owned()],
+                }),
+            ),
             step_finished(8, "web1", 0, outcome),
             failed(9, "web1", Status::Failed, exit, Some(0)),
             event(
@@ -129,6 +153,7 @@ mod tests {
     fn every_kind_of_event() {
         insta::assert_snapshot!(print(&all_kinds()), @r#"
         {"at_ms":0,"event":"run_started","schema":1,"run":"01JD3K","title":"deploy","started_at":"2026-01-02T03:04:05Z","hosts":["web1","web2"],"tasks":[{"name":"deploy","steps":[{"action":"run","title":"unpack","position":{"file":"tasks.yaml","line":12,"column":7}},{"action":"sudo","title":"sudo systemctl restart shop","position":{"file":"tasks.yaml","line":24,"column":7}}],"hosts":[0,1]}],"pool":128}
+        {"at_ms":0,"event":"command_given","recipe":{"run":"01JD3K","fan":"0.1.0","title":"deploy","started_at":"2026-01-02T03:04:05Z","arguments":["run","deploy","-e","token=***"],"masked":["token"],"unrepeatable":"it read stdin","folder":"/srv/shop","files":[{"path":"tasks.yaml","sha256":"ab"}],"again":{"run":"01JD3J","way":"resume"}}}
         {"at_ms":1,"event":"task_started","task":0}
         {"at_ms":2,"event":"host_connecting","host":"web1","address":"10.0.0.1:22"}
         {"at_ms":3,"event":"connect_retried","host":"web1","attempt":1,"failure":{"kind":"connect_reset","message":"connection reset"},"delay_ms":500}
@@ -136,6 +161,7 @@ mod tests {
         {"at_ms":5,"event":"step_started","host":"web1","task":0,"step":0}
         {"at_ms":6,"event":"output","host":"web1","task":0,"step":0,"stream":"stdout","text":"hello\n"}
         {"at_ms":7,"event":"output","host":"web1","task":0,"step":0,"stream":"stderr","base64":"/wo="}
+        {"at_ms":8,"event":"variables_defined","host":"web1","task":0,"step":0,"vars":{"message":"hello"},"lost":["token"]}
         {"at_ms":8,"event":"step_finished","host":"web1","task":0,"step":0,"outcome":{"status":"failed","failure":{"kind":"exit","message":"exit status 1","hint":"look at the log"},"exit":{"status":1},"note":"a note","may_still_run":false,"elapsed_ms":100}}
         {"at_ms":9,"event":"host_finished","host":"web1","outcome":{"status":"failed","failure":{"kind":"exit","message":"exit status 1","hint":"look at the log"},"step":[0,0],"started":true,"may_still_run":false}}
         {"at_ms":10,"event":"stragglers_noticed","hosts":[{"host":"web2","running_ms":91000,"silent_ms":40000}]}

@@ -281,6 +281,7 @@ impl Reporter for Lines {
                 _,
                 StepFact::Started | StepFact::TransferAdvanced { .. } | StepFact::FactsGathered { .. },
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

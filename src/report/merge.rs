@@ -89,8 +89,10 @@ impl StreamPart {
     ///
     /// It cannot be read, or is no event stream.
     pub fn read(events: impl Iterator<Item = io::Result<Event>>) -> Result<Self, MergeError> {
-        let is_known = |event: &io::Result<Event>| !matches!(event, Ok(Event { fact: Fact::Unknown(_), .. }));
-        let mut events = whole_events(events).filter(is_known);
+        let is_shown = |event: &io::Result<Event>| {
+            !matches!(event, Ok(Event { fact: Fact::Record(_) | Fact::Unknown(_), .. }))
+        };
+        let mut events = whole_events(events).filter(is_shown);
         let Some(Event { fact: Fact::Run(started), beyond: beginning, .. }) = events.next().transpose()?
         else {
             return Err(MergeError::NoStart);
@@ -247,7 +249,9 @@ impl Merge {
         let known = match &mut event.fact {
             // The beginning and the end have it.
             Fact::Run(RunFact::Started { .. } | RunFact::Finished { .. })
-            | Fact::Task(_, TaskFact::Started { .. }) => false,
+            | Fact::Task(_, TaskFact::Started { .. })
+            // No run goes on from several.
+            | Fact::Record(_) => false,
             Fact::Task(task, TaskFact::BatchStarted { hosts, .. }) => {
                 *hosts = hosts.iter().filter_map(|&host| place.hosts.get(host).copied()).collect();
                 moved(task)

@@ -51,6 +51,7 @@ pub(crate) fn notice(fact: &Fact, hosts: &[HostName]) -> Option<String> {
         | Fact::Gateway(..)
         | Fact::Step(..)
         | Fact::HostFinished { .. }
+        | Fact::Record(_)
         | Fact::Unknown(_) => None,
     }
 }

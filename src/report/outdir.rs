@@ -156,6 +156,7 @@ impl Reporter for PerHost {
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered,
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

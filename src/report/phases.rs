@@ -181,6 +181,7 @@ impl Reporter for Phases {
                 | StepFact::QuestionAnswered
                 | StepFact::FactsGathered { .. },
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

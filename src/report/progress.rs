@@ -215,6 +215,7 @@ impl Progress {
             | Fact::Connection(_, ConnectionFact::Connected { .. } | ConnectionFact::ProxySaid { .. })
             | Fact::Gateway(..)
             | Fact::Step(_, StepFact::FactsGathered { .. })
+            | Fact::Record(_)
             | Fact::Unknown(_) => {}
         }
     }

@@ -134,6 +134,7 @@ impl Record {
             | Fact::Task(..)
             | Fact::Lock(..)
             | Fact::Gateway(..)
+            | Fact::Record(_)
             | Fact::Unknown(_) => {}
         }
     }

@@ -339,6 +339,7 @@ impl Reporter for Rows {
                 | StepFact::TransferAdvanced { .. }
                 | StepFact::FactsGathered { .. },
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

@@ -86,6 +86,7 @@ impl Reporter for Verbose {
                 | StepFact::FactsGathered { .. },
             )
             | Fact::HostFinished { .. }
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

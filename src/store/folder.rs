@@ -20,7 +20,7 @@ const NAME_LENGTH: usize = 26;
 const TRIES: u32 = 10;
 
 /// For its owner only.
-const FOLDER_MODE: u32 = 0o700;
+pub(super) const FOLDER_MODE: u32 = 0o700;
 
 /// The folder of all runs.
 #[derive(Debug)]
@@ -130,9 +130,8 @@ impl Runs {
     ///
     /// Its folder or its files cannot be made.
     pub fn begin(&self, recipe: &Recipe) -> Result<Journal, StoreError> {
-        let path = self.path.join(&*recipe.run);
-        let failed =
-            |errno: Errno| StoreError::Folder { path: path.display().to_string(), source: errno.into() };
+        let path = self.path_of(&recipe.run);
+        let failed = |errno: Errno| StoreError::Folder { path: path.clone(), source: errno.into() };
         let mut tries = TRIES;
         loop {
             tries -= 1;
@@ -149,6 +148,16 @@ impl Runs {
                 },
             }
         }
+    }
+
+    /// The folder of all runs, open.
+    pub(super) fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    /// Where a run is, for messages.
+    pub(super) fn path_of(&self, run: &str) -> String {
+        self.path.join(run).display().to_string()
     }
 
     /// Opens the folder of a run.

@@ -15,11 +15,10 @@ use std::{fmt, io};
 use bytes::Bytes;
 use rustix::fs::AtFlags;
 
-use crate::event::ledger::{Kept, Ledger};
+use crate::event::ledger::{Kept, Ledger, VALUES_MAX};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
 use crate::event::{Event, Fact, RunFact, StepAt, StepFact, Stream, line};
 use crate::model::inventory::HostName;
-use crate::model::value::{Value, Vars};
 use crate::store::error::StoreError;
 use crate::store::files;
 use crate::store::lock::Locked;
@@ -32,9 +31,6 @@ pub const HOST_OUTPUT_MAX: u64 = 1024 * 1024;
 
 /// Bytes of output that are kept of all hosts of a run.
 pub const RUN_OUTPUT_MAX: u64 = 32 * 1024 * 1024;
-
-/// Bytes of variables that are kept of one step.
-const VALUES_MAX: usize = 256 * 1024;
 
 /// Bytes of variables that are kept of a run.
 const RUN_VALUES_MAX: usize = 64 * 1024 * 1024;
@@ -182,7 +178,9 @@ impl Book {
         if self.failed.is_some() {
             return;
         }
-        let kept = self.within_bounds(kept);
+        let room = RUN_VALUES_MAX.saturating_sub(self.values_written);
+        let (kept, size) = kept.clone().limited(VALUES_MAX.min(room));
+        self.values_written += size;
         let mut text = Vec::new();
         let folder = &self.folder;
         let written = line::append(&mut text, &kept).and_then(|()| {
@@ -209,6 +207,8 @@ impl Book {
         match &event.fact {
             // What is moved is told again at the end.
             Fact::Step(_, StepFact::TransferAdvanced { .. }) => return,
+            // They are in files of their own.
+            Fact::Record(_) => return,
             Fact::Step(StepAt { host, .. }, StepFact::Output { stream, data, .. }) => {
                 if !self.has_room(host, data) {
                     self.said.entry(host.clone()).or_default().push(*stream, data);
@@ -272,40 +272,6 @@ impl Book {
             self.put(&Event::new(event.at, fact));
         }
     }
-
-    /// Leaves out the variables that are too large.
-    fn within_bounds(&mut self, kept: &Kept) -> Kept {
-        let (mut size, mut vars, mut lost) = (0, Vars::new(), kept.lost.clone());
-        for (name, value) in &kept.vars {
-            let next = size + length(value);
-            if next <= VALUES_MAX && self.values_written + next <= RUN_VALUES_MAX {
-                size = next;
-                vars.insert(name.clone(), value.clone());
-            } else {
-                lost.push(name.clone());
-            }
-        }
-        self.values_written += size;
-        Kept { host: kept.host.clone(), task: kept.task, step: kept.step, vars, lost }
-    }
-}
-
-/// The bytes that a value has as JSON, which for a large one is not made to count them.
-fn length(value: &Value) -> usize {
-    struct Counted(usize);
-    impl io::Write for Counted {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counted = Counted(0);
-    serde_json::to_writer(&mut counted, value).expect("counting cannot fail, and all keys are strings");
-    counted.0
 }
 
 impl JournalSaid {

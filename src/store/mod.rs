@@ -5,6 +5,7 @@
 //! - `recipe`: what a run was started with
 //! - [`Journal`]: the run as it goes, a line per fact
 //! - `record`: what can be read back, also after a crash
+//! - `import`: a run of another machine
 //! - `chain`: runs that take up each other
 //! - `prune`: how long runs are kept
 //!
@@ -14,6 +15,7 @@ mod chain;
 mod error;
 mod files;
 mod folder;
+mod import;
 mod journal;
 mod lock;
 mod opened;

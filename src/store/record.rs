@@ -237,7 +237,7 @@ fn so_far(folder: &OwnedFd) -> io::Result<RunEnded> {
             continue;
         }
         let Ok(event) = serde_json::from_slice::<Event>(&line) else { continue };
-        if matches!(event.fact, Fact::Unknown(_)) {
+        if matches!(event.fact, Fact::Record(_) | Fact::Unknown(_)) {
             continue;
         }
         known.elapsed_ms = u64::try_from(event.at.as_millis()).unwrap_or(u64::MAX);

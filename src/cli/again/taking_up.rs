@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::again::command_line::{parsed, unmasked};
+use crate::cli::again::recorded_elsewhere::take_in;
 use crate::cli::args::{self, CliCommand, Renewable, ResumeArgs, RetryArgs};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::taken_up::{TakenUp, shown};
-use crate::cli::{ask, state};
+use crate::cli::{ask, files, state};
 use crate::engine::{Past, Standing, Unseen};
 use crate::model::inventory::HostName;
 use crate::model::position::Diagnostic;
@@ -35,13 +37,14 @@ fn again(args: &args::AgainArgs, way: Way, unknown: Option<Unseen>) -> Result<Op
         let problem = Diagnostic::bare("this run would not be recorded, and the next resume would repeat it");
         return Err(problem.help("unset FAN_JOURNAL").into());
     }
+    let named = named(&args.runs, way)?;
     let runs = state::runs()?;
-    let (run, hold) = newest(&runs, &runs.find(&args.run)?, way)?;
+    let (run, hold) = newest(&runs, &runs.find(&named)?, way)?;
     let recipe = runs.read(&run)?.recipe;
     if let Some(why) = &recipe.unrepeatable {
         return Err(CliError::input(format!("run {run} cannot be run again: {why}")));
     }
-    let past = past(&runs, &run, way)?;
+    let past = past(&runs, &run, way, args.runs.iter().any(|run| files::is_stream(Path::new(run))))?;
     let (done, open): (Vec<&HostName>, Vec<&HostName>) =
         past.hosts().iter().partition(|host| past.standing(host) == Standing::Done);
     // Killed before it told of its hosts: it begins now, with the hosts that are meant now.
@@ -81,6 +84,26 @@ fn again(args: &args::AgainArgs, way: Way, unknown: Option<Unseen>) -> Result<Op
     Ok(Some((cli.command, Invocation::again(words, taken_up))))
 }
 
+/// The run that is meant. Those of other machines are taken in, in the order in which they went on from each other.
+fn named(runs: &[String], way: Way) -> Result<String, CliError> {
+    let (streams, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| files::is_stream(Path::new(run)));
+    match (&*streams, &*others) {
+        ([], [run]) => Ok(String::clone(run)),
+        ([], []) => Ok("last".to_owned()),
+        ([first @ .., last], []) => {
+            for stream in first {
+                take_in(Path::new(stream), way)?;
+            }
+            take_in(Path::new(last), way)
+        }
+        (_, [run, ..]) => {
+            Err(Diagnostic::bare(format!("{run}: one run is taken up at a time"))
+                .help("several event streams are those of one run and of those that went on from it: `fan resume first.jsonl second.jsonl`")
+                .into())
+        }
+    }
+}
+
 /// Where a run has come to by now, as others may have taken it up since; held, so that nobody does at the same time.
 fn newest(runs: &Runs, named: &str, way: Way) -> Result<(String, Hold), CliError> {
     loop {
@@ -108,14 +131,21 @@ fn newest(runs: &Runs, named: &str, way: Way) -> Result<(String, Hold), CliError
 }
 
 /// What a run has done, and those that it resumed before. To go on from it, nothing of it may be missing.
-fn past(runs: &Runs, run: &str, way: Way) -> Result<Past, CliError> {
+fn past(runs: &Runs, run: &str, way: Way, streamed: bool) -> Result<Past, CliError> {
     let mut chain = vec![runs.read(run)?];
     while let Some(Again { run, way: Way::Resume }) = chain.last().and_then(|last| last.recipe.again.clone())
         && chain.len() < CHAIN_MAX
     {
         let before = runs.read(&run).map_err(|error| {
-            Diagnostic::bare(format!("run {run}, which was resumed, is no longer kept: {error}"))
-                .help("`fan retry` starts over on the hosts that are not ok")
+            let (why, way_out) = if streamed {
+                (
+                    "is not on this machine: give its stream before this one",
+                    "`fan resume first.jsonl second.jsonl`",
+                )
+            } else {
+                ("is no longer kept", "`fan retry` starts over on the hosts that are not ok")
+            };
+            Diagnostic::bare(format!("run {run}, which was resumed, {why}: {error}")).help(way_out)
         })?;
         chain.push(before);
     }
@@ -148,6 +178,25 @@ fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError
         Ok(())
     } else {
         Err(CliError::Interrupted)
+    }
+}
+
+/// A stream that is gone on from stays as it is: without it, the next one could not be gone on from. The run writes its
+/// own to a file beside it.
+fn spare(report: &mut PathBuf, runs: &[String]) {
+    let is_read = |path: &Path| runs.iter().any(|run| files::is_same(Path::new(run), path));
+    if !files::is_stream(report) || !is_read(report) {
+        return;
+    }
+    let stem = report.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut others = (2_u32..).map(|number| report.with_file_name(format!("{stem}-{number}.jsonl")));
+    if let Some(other) = others.find(|path| !path.exists()) {
+        talk(&format!(
+            "{} stays as it is: what is done now is recorded in {}",
+            report.display(),
+            other.display()
+        ));
+        *report = other;
     }
 }
 
@@ -187,6 +236,9 @@ fn adapt(
         confirm.extend_from_slice(&again.confirm);
     }
     earlier.execution.output.renewed(&again.output);
+    for report in &mut earlier.execution.output.report {
+        spare(report, &again.runs);
+    }
     *earlier.plan = again.plan;
     Ok(())
 }

@@ -13,9 +13,10 @@ use crate::model::settings::TimeLimit;
 /// What `retry` and `resume` have in common.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AgainArgs {
-    /// Run to continue from: its name, a prefix of it, or `last`.
+    /// Run to continue from: its name, a prefix of it, or `last`; or the event stream of a run on another machine,
+    /// FILE.jsonl, behind those that it continued itself.
     #[arg(value_name = "RUN", default_value = "last")]
-    pub(in crate::cli) run: String,
+    pub(in crate::cli) runs: Vec<String>,
     /// Answer yes when files have changed since, and to `confirm` steps as in `fan run`.
     #[arg(short, long, env = "FAN_YES")]
     pub(in crate::cli) yes: bool,

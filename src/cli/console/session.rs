@@ -515,7 +515,7 @@ impl Console<'_> {
         recorded: Option<(&ConsoleWork, bool)>,
     ) -> Result<ExitCode, CliError> {
         let Some(keeper) = self.keeper.clone() else { return Err(CliError::input("no hosts selected")) };
-        let recording = recorded.and_then(|(work, elsewhere)| {
+        let recording = recorded.map(|(work, elsewhere)| {
             let invocation = self.start.invocation.in_console(work.exec.as_deref(), elsewhere);
             invocation.recording(self.start.journal, [&*self.inventory.file])
         });

@@ -30,7 +30,9 @@ use crate::engine::planner;
 use crate::engine::walk::halt::TaskEnd;
 use crate::engine::walk::shared::Shared;
 use crate::engine::walk::{choose, way};
-use crate::event::{ConnectionFact, Fact, GatewayFact, HostOutcome, RunFact, SCHEMA_VERSION, TaskFact};
+use crate::event::{
+    ConnectionFact, Fact, GatewayFact, HostOutcome, RecordFact, RunFact, SCHEMA_VERSION, TaskFact,
+};
 use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Failure, Kind, Status};
 use crate::model::template::Layer;
@@ -41,7 +43,7 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// Runs a plan to its end and tells all of it.
 pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, user: FromUser) {
-    let FromUser { stop, questions, input } = user;
+    let FromUser { stop, questions, input, recipe } = user;
     sink.tell(Fact::Run(RunFact::Started {
         schema: SCHEMA_VERSION,
         run: Arc::clone(&plan.run),
@@ -51,6 +53,9 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, u
         tasks: plan.summaries(),
         pool: plan.pool,
     }));
+    if let Some(recipe) = recipe {
+        sink.tell(Fact::Record(RecordFact::CommandGiven { recipe }));
+    }
     let shared = Shared {
         tools: Tools {
             connector: Arc::new(connector),

@@ -8,6 +8,7 @@ use crate::engine::live::questions::QuestionSender;
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::StopReceiver;
 use crate::model::inventory::HostName;
+use crate::model::value::Value;
 
 /// The way to the hosts, to the readers and to the user.
 pub(crate) struct Tools<C> {
@@ -28,6 +29,8 @@ pub struct FromUser {
     pub questions: QuestionSender,
     /// What commands read that take the input of the run.
     pub input: Option<Arc<RunInput>>,
+    /// What the run was started with, for who records the event stream.
+    pub recipe: Option<Value>,
 }
 
 impl<C> Tools<C> {

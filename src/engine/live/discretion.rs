@@ -216,6 +216,7 @@ impl Discretion {
                 | StepFact::TransferAdvanced { done: _, total: _ }
                 | StepFact::QuestionAnswered,
             )
+            | Fact::Record(_)
             | Fact::Unknown(_) => {}
         }
     }

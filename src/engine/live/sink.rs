@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{Level, debug, enabled, trace};
 
 use crate::engine::live::discretion::Discretion;
-use crate::event::ledger::{Kept, Ledger};
+use crate::event::ledger::{Kept, Ledger, VALUES_MAX};
 use crate::event::{Event, Fact, StepFact, line};
 use crate::model::redact::Redactor;
 use crate::model::secret::Secret;
@@ -85,11 +85,14 @@ impl EventSink {
         self.discretion.pass(fact, deliver);
     }
 
-    /// Writes the variables down that a step defined; those with a secret in them are only named.
+    /// Writes the variables down that a step defined, and tells them; those with a secret in them are only named.
     pub(crate) fn keep(&self, kept: Kept) {
+        let kept = self.discretion.without_secrets(kept);
         if let Some(ledger) = &self.ledger {
-            ledger.keep(&self.discretion.without_secrets(kept));
+            ledger.keep(&kept);
         }
+        let (kept, _) = kept.limited(VALUES_MAX);
+        self.tell(Fact::Record(kept.into()));
     }
 
     /// Whether a text holds a secret that is hidden, or one that is too short for it.

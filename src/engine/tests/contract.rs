@@ -78,6 +78,7 @@ impl Story {
                 assert_eq!(self.task, Some(*task), "a lock belongs to its task")
             }
             Fact::Gateway(..) | Fact::Connection(_, ConnectionFact::ProxySaid { .. }) => {}
+            Fact::Record(_) => {}
             Fact::Unknown(_) => panic!("a run tells what it knows"),
             Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 self.alive(host);

@@ -249,7 +249,7 @@ async fn run_within(plan: Plan, fake: Fake, around: Around) -> Ran {
 
 /// A user who answers nothing.
 fn from_user(stop: engine::StopReceiver) -> engine::FromUser {
-    engine::FromUser { stop, questions: engine::questions().0, input: None }
+    engine::FromUser { stop, questions: engine::questions().0, input: None, recipe: None }
 }
 
 async fn ask(stop: StopSender, stops: Vec<Duration>, cancels: Vec<(Duration, HostName)>) {

@@ -142,7 +142,12 @@ fn a_flood_does_not_outrun_its_deadline() {
                 Arc::new(plan),
                 Fake::new().runs("h0", [flood]),
                 sink,
-                engine::FromUser { stop: stopping, questions: engine::questions().0, input: None },
+                engine::FromUser {
+                    stop: stopping,
+                    questions: engine::questions().0,
+                    input: None,
+                    recipe: None,
+                },
             )
             .await;
         });

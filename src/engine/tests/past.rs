@@ -255,9 +255,12 @@ fn variables_that_hold_a_secret_are_only_named() {
     let vars = vars.as_object().unwrap().clone();
     sink.keep(Kept { host: "h0".into(), task: 0, step: 0, vars, lost: Vec::new() });
     let lines = book.0.lock().unwrap();
-    let [Line::Kept(kept)] = &lines[..] else { panic!("{lines:?}") };
+    let [Line::Kept(kept), Line::Event(Event { fact: Fact::Record(told), .. })] = &lines[..] else {
+        panic!("{lines:?}")
+    };
     assert_eq!(kept.vars.keys().collect::<Vec<_>>(), ["plain"]);
     assert_eq!(kept.lost, ["deep"]);
+    assert_eq!(*told, kept.clone().into());
 }
 
 /// A plan of one host, cut off where its second step was begun.

@@ -405,6 +405,7 @@ impl Reporter for Fold {
             Fact::Lock(_, LockFact::Taken | LockFact::Released)
             | Fact::Connection(_, ConnectionFact::Connected { .. })
             | Fact::Gateway(_, GatewayFact::Connected { .. })
+            | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),
         }
     }

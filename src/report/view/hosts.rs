@@ -138,6 +138,7 @@ impl ViewHosts {
             | Fact::Task(..)
             | Fact::Lock(..)
             | Fact::Gateway(..)
+            | Fact::Record(_)
             | Fact::Unknown(_) => {}
         }
     }

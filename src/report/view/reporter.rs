@@ -221,6 +221,7 @@ impl Reporter for LiveView {
             | Fact::Gateway(..)
             | Fact::Step(..)
             | Fact::HostFinished { .. }
+            | Fact::Record(_)
             | Fact::Unknown(_) => {
                 if self.opening == ViewOpening::AtOnce && !self.begun && self.open {
                     self.begun = true;
