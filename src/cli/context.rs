@@ -360,9 +360,13 @@ pub(super) fn limit(settings: &mut Settings, args: &LimitArg) {
 /// The source of sudo's password that the command line gives to every host.
 pub(super) fn ask_for_sudo(settings: &mut Settings, args: &SudoPasswordArg) {
     if args.ask_sudo_pass {
-        let source = SecretSource::Prompt("sudo password".to_owned());
-        settings.sudo_password = Some(Sourced::new(source, Origin::CommandLine("--ask-sudo-pass")));
+        settings.sudo_password = Some(Sourced::new(sudo_prompt(), Origin::CommandLine("--ask-sudo-pass")));
     }
+}
+
+/// Where sudo's password is from with `-K`.
+pub(super) fn sudo_prompt() -> SecretSource {
+    SecretSource::Prompt("sudo password".to_owned())
 }
 
 /// Variables of `-e`: `name=value` with YAML's scalars, or `@file.yaml`; later ones win.

@@ -44,6 +44,9 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     let called: Vec<String> =
         args.tasks.iter().map(|call| journal::call_without_secrets(call, &plan)).collect();
     let plan = plan.titled(called.join(", "));
+    if args.sudo_password.ask_sudo_pass && !plan.password_sources().contains(&&context::sudo_prompt()) {
+        talk("warning: -K: no step of this run uses sudo on these hosts, so its password is not asked for");
+    }
     if execution.output.verbose {
         context::explain(&mut inventory, &args.selection);
         tell_targets(&plan);

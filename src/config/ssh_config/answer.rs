@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::config::gateway::Hop;
 use crate::config::ssh_config::asked::{ConfigAnswer, Local};
 use crate::config::ssh_config::chosen::{Chosen, Picked};
-use crate::config::ssh_config::keywords::Treatment;
+use crate::config::ssh_config::keywords::{LISTS, Treatment};
 use crate::config::ssh_config::tokens::{self, Tokens, is_harmless_host};
 use crate::config::ssh_config::value::{Canonicalization, Forwarding, ProxyValue, Strictness};
 use crate::model::endpoint::KEEPALIVE_MAX;
@@ -156,12 +156,14 @@ pub(super) fn answer(host: &str, mut above: Settings, local: &Local, mut chosen:
         let help = "write the full name: as `address` in the inventory, or as HostName above this line";
         notes.errors.push(Diagnostic::at(at, message).help(help));
     }
+    let mut lists: Vec<(&str, &Position)> = Vec::new();
     for (keyword, argument) in chosen.others.values() {
         let asks = |unless: &[&str]| !unless.iter().any(|value| value.eq_ignore_ascii_case(argument.value));
         match keyword.treatment {
             Treatment::Refused { unless } if asks(unless) => {
                 notes.error(keyword.name, argument.at, keyword.why.to_owned());
             }
+            Treatment::Warned { .. } if keyword.why == LISTS => lists.push((keyword.name, argument.at)),
             Treatment::Warned { unless } if asks(unless) => {
                 notes.warn(keyword.name, argument.at, keyword.why)
             }
@@ -171,6 +173,7 @@ pub(super) fn answer(host: &str, mut above: Settings, local: &Local, mut chosen:
             | Treatment::Warned { .. } => {}
         }
     }
+    notes.warn_of_lists(lists);
     notes.fill_in(&mut above, &tokens);
     let Notes { mut errors, mut warnings } = notes;
     errors.sort_by(|a, b| a.position.cmp(&b.position));
@@ -242,6 +245,16 @@ impl Notes {
     /// The text of a warning names no host: it is the same for all of them, so that it can be shown once.
     fn warn(&mut self, keyword: &str, at: &Position, message: &str) {
         self.warnings.push(Diagnostic::at(at, format!("{keyword}: {message}")).warning());
+    }
+
+    /// A policy of a distribution sets them all at once: one line for it.
+    fn warn_of_lists(&mut self, mut lists: Vec<(&str, &Position)>) {
+        lists.sort_by(|a, b| a.1.cmp(b.1));
+        if let Some((_, at)) = lists.first() {
+            let names: Vec<&str> = lists.iter().map(|(name, _)| *name).collect();
+            let warning = Diagnostic::at(at, format!("{}: {LISTS}", names.join(", "))).warning();
+            self.warnings.push(warning.help("docs/ssh-config.md#algorithms has the list"));
+        }
     }
 
     fn keep<T>(&mut self, keyword: &str, at: &Position, value: Result<T, String>) -> Option<Sourced<T>> {

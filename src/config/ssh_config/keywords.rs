@@ -95,7 +95,7 @@ impl Keyword {
     }
 }
 
-const LISTS: &str = "fan uses its own list of algorithms";
+pub(super) const LISTS: &str = "fan uses its own list of algorithms";
 const FORWARDS: &str = "fan does not forward ports";
 const X11: &str = "fan does not forward X11";
 const SHARING: &str = "fan manages its own connections";

@@ -606,3 +606,16 @@ fn a_command_that_is_asked_for_a_secret_ends_with_fan() {
         }
     }
 }
+
+#[test]
+fn a_sudo_password_that_no_step_needs_is_not_asked_for_and_that_is_said() {
+    let tasks = "tasks:\n  plain:\n    steps: [{run: 'true'}]\n  raised:\n    steps: [{sudo: id}]\n";
+    let fan =
+        Fan::new().file("inventory.yaml", "hosts: {h1: {transport: local}}\n").file("tasks.yaml", tasks);
+    let plan = |task| fan.run(["run", "-H", "h1", "-K", "-n", task]);
+    let (plain, raised) = (plan("plain"), plan("raised"));
+    let said = "warning: -K: no step of this run uses sudo on these hosts";
+    assert!(plain.stderr.contains(said), "{}", plain.snapshot());
+    assert!(!raised.stderr.contains("-K"), "{}", raised.snapshot());
+    assert_eq!((plain.code, raised.code), (Some(0), Some(0)), "{}{}", plain.snapshot(), raised.snapshot());
+}

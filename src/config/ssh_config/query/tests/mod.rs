@@ -254,18 +254,26 @@ fn warnings_are_the_same_for_all_hosts() {
                 PreferredAuthentications password\nAddressFamily inet\nTunnel no\n";
     let answer = ask(text, "a");
     assert_eq!(answer.errors, []);
-    insta::assert_snapshot!(shown(&answer.warnings), @r#"
-    1:1: warning: Ciphers: fan uses its own list of algorithms
+    insta::assert_snapshot!(shown(&answer.warnings), @"
+    1:1: warning: Ciphers: fan uses its own list of algorithms (help: docs/ssh-config.md#algorithms has the list)
     2:1: warning: PermitLocalCommand: fan does not run LocalCommand
     3:1: warning: RequestTTY: fan never requests a terminal because of it
     4:1: warning: ServerAliveCountMax: fan always ends a connection after 3 unanswered keepalive requests
     5:1: warning: PreferredAuthentications: fan tries keys first and a password last
     6:1: warning: AddressFamily: fan uses the first address that answers
-    "#);
+    ");
     let folder = home(&[(".ssh/config", text)]);
     let (config, local) = (load(&folder).unwrap(), local(folder.path()));
     let ask = |host| config.query(host, Settings::default(), &local).warnings;
     assert_eq!(ask("a"), ask("b"));
+}
+
+#[test]
+fn the_policy_of_a_distribution_is_one_warning() {
+    let text = "Host *\n  Ciphers aes256-gcm@openssh.com\n  MACs hmac-sha2-256\n  GSSAPIKexAlgorithms gss-x-\n\
+                \x20 KexAlgorithms curve25519-sha256\n  HostKeyAlgorithms ssh-ed25519\n  \
+                PubkeyAcceptedKeyTypes ssh-ed25519\n  CASignatureAlgorithms ssh-ed25519\n";
+    insta::assert_snapshot!(shown(&ask(text, "a").warnings), @"2:3: warning: Ciphers, MACs, KexAlgorithms, HostKeyAlgorithms, PubkeyAcceptedAlgorithms, CASignatureAlgorithms: fan uses its own list of algorithms (help: docs/ssh-config.md#algorithms has the list)");
 }
 
 #[test]
