@@ -37,7 +37,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("report", &["model", "event"]),
     ("store", &["model", "event"]),
     ("sandbox", &["model", "ssh"]),
-    ("cli", &["model", "event", "config", "ssh", "engine", "report", "store", "sandbox"]),
+    ("cli", &["model", "event", "config", "ssh", "files", "engine", "report", "store", "sandbox"]),
     // The front doors: lib.rs declares the floors and shows cli, main.rs hands over to it; what tests and fuzz targets see.
     ("lib", &["cli"]),
     ("main", &[]),

@@ -1,6 +1,7 @@
 //! The command line as clap reads it. Every flag has its environment variable, `FAN_<FLAG>`.
 
 mod common;
+mod diff;
 mod files;
 mod runs;
 mod setup;
@@ -15,6 +16,7 @@ pub(super) use crate::cli::args::common::{
     Output, OutputFormat, PoolArg, RaisingArgs, SelectionArgs, ShapeArgs, SudoPasswordArg,
 };
 use crate::cli::args::common::{PickingArgs, Protection, VariablesArgs, time};
+pub(super) use crate::cli::args::diff::DiffArgs;
 pub(super) use crate::cli::args::files::{
     ChangesArgs, GetArgs, Looking, LsArgs, OnFilesArgs, Ownership, PutArgs, SyncArgs, Tree,
 };
@@ -83,6 +85,9 @@ pub(super) enum CliCommand {
     /// List a folder on every host.
     #[command(after_help = "Example:\n  fan ls -R web /etc/nginx/conf.d")]
     Ls(LsArgs),
+    /// Compare files, folders or the output of a command between hosts: who differs, and in what.
+    #[command(after_help = "Example:\n  fan diff -R web /etc/nginx --report drift.html")]
+    Diff(DiffArgs),
     /// List the tasks with their arguments and default roles.
     #[command(after_help = "Example:\n  fan list -f ops/tasks.yaml")]
     List(ListArgs),

@@ -14,8 +14,8 @@ use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::line::{CommandLine, Started};
 use crate::cli::{
-    again, check, complete, console, defaults, demo, exec, explain, facts, get, history, hosts, idle, init,
-    list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
+    again, check, complete, console, defaults, demo, diff, exec, explain, facts, get, history, hosts, idle,
+    init, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
 };
 use crate::model::outcome::ExitCode;
 
@@ -107,6 +107,7 @@ fn carry_out(
         CliCommand::Get(args) => get::run(args, color, invocation),
         CliCommand::Sync(args) => sync::run(args, color, invocation),
         CliCommand::Ls(args) => ls::run(args, color, invocation),
+        CliCommand::Diff(args) => diff::run(args, color),
         CliCommand::List(args) => list::run(&args.tasks_file, &args.source, args.json),
         CliCommand::Hosts(args) => hosts::run(args),
         CliCommand::Check(args) => check::run(args, color),

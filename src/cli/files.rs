@@ -113,6 +113,16 @@ fn report(path: &Path, flag: &str) -> Result<ReportTarget, Diagnostic> {
         return Err(Diagnostic::bare(format!("{flag}{shown}: unknown report format"))
             .help(format!("one of {}; .xml is JUnit's", known.join(" "))));
     };
+    Ok(ReportTarget::File(kind, Box::new(whole(path, flag)?)))
+}
+
+/// How a file gets its content: whole, or not at all.
+pub(super) type PutWhole = Box<dyn Fn(&[u8]) -> io::Result<()> + Send>;
+
+/// How the file at a path gets its content, once it is sure that it can be written. `flag` is what stands before the path in
+/// messages.
+pub(super) fn whole(path: &Path, flag: &str) -> Result<PutWhole, Diagnostic> {
+    let shown = path.display();
     let refused = |why: &str| Diagnostic::bare(format!("cannot write {flag}{shown}: {why}"));
     // A link is replaced and not followed: who put it there may not be who runs this.
     let path = path.to_owned();
@@ -129,11 +139,10 @@ fn report(path: &Path, flag: &str) -> Result<ReportTarget, Diagnostic> {
     access(&folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| refused(&io::Error::from(error).to_string()))?;
     let named = path.clone();
-    let put = move |data: &[u8]| {
+    Ok(Box::new(move |data: &[u8]| {
         let written = write_whole(&folder, &path, data);
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", named.display())))
-    };
-    Ok(ReportTarget::File(kind, Box::new(put)))
+    }))
 }
 
 /// Writes a file so that it is there whole or as it was.

@@ -9,7 +9,7 @@ use crate::cli::args::Cli;
 use crate::model::position::Diagnostic;
 
 /// Subcommands with one step that can be done as another user.
-const ONE_STEP: &[&str] = &["exec", "console", "put", "get", "sync", "ls"];
+const ONE_STEP: &[&str] = &["exec", "console", "put", "get", "sync", "ls", "diff"];
 
 /// A flag that does nothing where another is missing.
 struct Dependent {
@@ -29,6 +29,13 @@ const DEPENDENT: &[Dependent] = &[
         needs: &["sudo", "run_as"],
         problem: "nothing is done with sudo here",
         help: "add -S to work as root, or --as USER",
+    },
+    Dependent {
+        commands: &["diff"],
+        flags: &["confirm"],
+        needs: &["command"],
+        problem: "looking at paths changes nothing, and needs no confirmation",
+        help: "leave it out",
     },
     // Then it is a console, which has its own ways to show output.
     Dependent {

@@ -11,6 +11,7 @@ mod console;
 mod context;
 mod defaults;
 mod demo;
+mod diff;
 mod entry;
 mod error;
 mod escape;

@@ -27,6 +27,7 @@ pub mod settings;
 pub mod shard;
 pub mod shell;
 pub mod suggest;
+pub mod survey;
 pub mod target;
 pub mod task;
 pub mod template;

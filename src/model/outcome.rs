@@ -352,6 +352,8 @@ pub enum ExitCode {
     HostKeyAlarm,
     /// Local input or output failed.
     LocalIo,
+    /// Hosts are not alike.
+    Differs,
     /// A bug in fan.
     Bug,
     /// Ended by SIGHUP.
@@ -371,6 +373,7 @@ impl ExitCode {
         Self::Unreachable,
         Self::HostKeyAlarm,
         Self::LocalIo,
+        Self::Differs,
         Self::Bug,
         Self::Hangup,
         Self::Interrupted,
@@ -386,6 +389,7 @@ impl ExitCode {
             Self::Unreachable => 3,
             Self::HostKeyAlarm => 4,
             Self::LocalIo => 5,
+            Self::Differs => 10,
             Self::Bug => 70,
             Self::Hangup => 129,
             Self::Interrupted => 130,
@@ -402,6 +406,7 @@ impl ExitCode {
             Self::Unreachable => "hosts were not reached and nothing was started on them: safe to run again",
             Self::HostKeyAlarm => "host-key alarm (changed, revoked, other type): wins over 1 and 3",
             Self::LocalIo => "local I/O (report, download disk)",
+            Self::Differs => "hosts differ (`fan diff`)",
             Self::Bug => "a bug in fan",
             Self::Hangup => "ended by HUP",
             Self::Interrupted => "ended by INT (Ctrl-C)",

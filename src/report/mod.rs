@@ -10,6 +10,7 @@
 //! | [`Fold`] | output once per group of hosts that said the same |
 //! | [`Verbose`] | what `-v` adds to it |
 //! | [`Rows`] | hosts as data: names, objects, rows of a table |
+//! | [`drift`] | who differs from the others, and in what |
 //! | [`FactSheets`] | the tables of `fan facts` |
 //! | [`Phases`] | the table of `fan ping` and `fan check --connect` |
 //! | [`Progress`] over a [`Terminal`] | bars below the lines |
@@ -27,6 +28,7 @@
 mod alike;
 mod bars;
 mod capture;
+pub mod drift;
 mod facts;
 pub mod file;
 mod fold;

@@ -15,6 +15,7 @@ mod cli;
 mod connect;
 mod console;
 mod demo;
+mod diff;
 mod exec;
 mod facts;
 mod fixtures;

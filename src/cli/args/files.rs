@@ -195,7 +195,7 @@ impl LinksArg {
     }
 }
 
-fn glob(text: &str) -> Result<String, String> {
+pub(super) fn glob(text: &str) -> Result<String, String> {
     config::check_glob(text).map(|()| text.to_owned())
 }
 

@@ -17,6 +17,7 @@ const VERBS: &[(&str, &str)] = &[
     ("log logs runs last", "fan history"),
     ("keys keyscan ssh-keyscan known_hosts known-hosts", "fan trust"),
     ("dir", "fan ls REMOTE"),
+    ("compare drift dircmp", "fan diff PATH"),
     ("nuke pnuke kill", "fan exec -H HOSTS -- pkill NAME"),
     ("example sandbox", "fan demo"),
 ];
