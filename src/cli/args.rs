@@ -206,6 +206,9 @@ pub(super) struct ExecArgs {
     /// Give every host this file as the command's stdin; `-` passes fan's own stdin on, read once.
     #[arg(long, value_name = "FILE")]
     pub(super) stdin: Option<PathBuf>,
+    /// Run the command so that it outlives the connection: when that is lost, fan reconnects and goes on where it was.
+    #[arg(long)]
+    pub(super) durable: bool,
     /// Print hosts and the command without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,

@@ -17,7 +17,7 @@ use crate::cli::{console, habits, one_step, plan_view, runner};
 use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
-use crate::model::position::Diagnostic;
+use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::range;
 use crate::model::task::{Action, Command, Dialogue, InputText, ScriptArgs, ScriptFile, Step};
 
@@ -50,7 +50,8 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     }
     .request(&inventory);
     let dialogue = Dialogue { stdin: args.stdin.as_ref().map(|_| InputText::OfRun), ..Dialogue::default() };
-    let step = Step { run_as: args.raising.run_as()?, dialogue, ..Step::bare(action) };
+    let durable = args.durable.then(|| Located::new(true, Position::new("", 0, 0)));
+    let step = Step { run_as: args.raising.run_as()?, dialogue, durable, ..Step::bare(action) };
     let plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {

@@ -153,6 +153,8 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
         keepalive,
         retries,
         on_disconnect,
+        durable,
+        reattach,
         shell,
         transport,
     } = settings;
@@ -199,6 +201,8 @@ fn rows(settings: &Settings) -> Vec<(String, Value, String)> {
         OnDisconnect::Leave => Value::from("leave"),
         OnDisconnect::Kill => Value::from("kill"),
     });
+    row(&mut rows, "durable", durable, |durable| Value::from(*durable));
+    row(&mut rows, "reattach", reattach, time);
     row(&mut rows, "shell", shell, text);
     row(&mut rows, "transport", transport, |transport| match transport {
         Transport::Ssh => Value::from("ssh"),

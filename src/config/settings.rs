@@ -153,6 +153,8 @@ impl SettingsLayer<'_> {
                 settings.sudo_method = sourced(sudo.method, origin.clone());
                 settings.sudo_password = sourced(sudo.password, origin);
             }
+            "durable" => settings.durable = sourced(flag(node, field, findings), origin),
+            "reattach" => settings.reattach = sourced(deadline(node, field, findings), origin),
             "on_disconnect" => settings.on_disconnect = sourced(on_disconnect(node, findings), origin),
             _ => return false,
         }

@@ -10,7 +10,7 @@ use crate::config::fields::{Schema, expected, flag, has_template, map, quote, te
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::foreign::{WantedFile, recognised};
 use crate::config::inventory::{patterns, roles};
-use crate::config::steps::{becoming, one_step, steps};
+use crate::config::steps::{becoming, control, one_step, steps};
 use crate::config::tables::tasks as tables;
 use crate::config::templates::checked;
 use crate::config::vars::{Braces, value, vars};
@@ -175,6 +175,7 @@ fn field_of(task: &mut Task, field: &YamlEntry, findings: &mut Findings) -> bool
         "lock" => task.lock = lock::lock(node, findings),
         // Read by `run_as`, which looks at both.
         "sudo" | "user" => {}
+        "durable" => task.durable = control::durable(node, findings),
         "private" => task.private = flag(node, name, findings).unwrap_or_default(),
         "timeout" => task.timeout = time_limit(node, name, findings),
         _ => {

@@ -314,6 +314,22 @@ facts! {
             #[serde(rename = "delay_ms", with = "millis")]
             delay: Duration,
         },
+        /// Its command was started apart from the connection, or found there from an earlier run.
+        JobStarted = "job_started" {
+            /// The name under which the host keeps it.
+            job: Arc<str>,
+        },
+        /// The connection to its command, which outlives it, is gone, and is being opened again.
+        Detached = "detached" {
+            /// Why it is gone.
+            failure: Failure,
+        },
+        /// Its command is followed again.
+        Reattached = "reattached" {
+            /// For how long the connection was gone.
+            #[serde(rename = "away_ms", with = "millis")]
+            away: Duration,
+        },
         /// It asked the user something, for this host and all others of its batch; the run waits for the answer.
         QuestionAsked = "question_asked" {
             /// What was asked.

@@ -327,7 +327,10 @@ impl Recap {
             | Fact::Gateway(..)
             | Fact::Step(
                 _,
-                StepFact::Retried { .. }
+                StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
+                | StepFact::Retried { .. }
                 | StepFact::TransferAdvanced { .. }
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered

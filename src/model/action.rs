@@ -104,6 +104,7 @@ const AROUND: &[&str] = &[
     "idle_timeout",
     "sudo",
     "user",
+    "durable",
     "hide",
     "secret",
     "warn_only",
@@ -141,10 +142,14 @@ const COMMANDING: Properties = Properties {
 
 /// All kinds, in the order in which they are told to people.
 pub static KINDS: [Properties; 24] = [
-    Properties { key: "run", keys: &[SINGLE, GUARDS, COMMAND, &["cd", "on", "shell", "pty"]], ..COMMANDING },
+    Properties {
+        key: "run",
+        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "on", "shell", "pty", "durable"]],
+        ..COMMANDING
+    },
     Properties {
         key: "script",
-        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "lcd", "on", "shell", "pty", "args"]],
+        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "lcd", "on", "shell", "pty", "durable", "args"]],
         ..COMMANDING
     },
     Properties {

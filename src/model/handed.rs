@@ -22,6 +22,8 @@ pub enum Handed {
     IdleTimeout,
     /// `sudo`, and `user` which is short for it.
     RunAs,
+    /// `durable`.
+    Durable,
     /// `run_once`.
     RunOnce,
     /// `warn_only`.
@@ -41,7 +43,7 @@ pub enum Handover {
 
 impl Handed {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Folder,
         Self::LocalFolder,
         Self::On,
@@ -50,6 +52,7 @@ impl Handed {
         Self::Timeout,
         Self::IdleTimeout,
         Self::RunAs,
+        Self::Durable,
         Self::RunOnce,
         Self::WarnOnly,
     ];
@@ -65,6 +68,7 @@ impl Handed {
             Self::Timeout => "timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::RunAs => "sudo",
+            Self::Durable => "durable",
             Self::RunOnce => "run_once",
             Self::WarnOnly => "warn_only",
         }

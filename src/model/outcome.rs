@@ -98,6 +98,10 @@ words! {
         ExecRefused = "exec_refused",
         /// The server did not open a channel, or did not answer the start of a command, within the deadline.
         SessionTimeout = "session_timeout",
+        /// The host has no place to keep the output of a command that is to outlive the connection.
+        Spool = "spool",
+        /// What the host kept of such a command is gone, or the host was restarted.
+        JobLost = "job_lost",
         /// The command ended with an exit status other than 0.
         Exit = "exit",
         /// The command was killed by a signal.

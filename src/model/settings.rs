@@ -209,6 +209,10 @@ pub struct Settings {
     pub revoked_host_keys: Option<Sourced<Vec<String>>>,
     /// What becomes of running commands when the connection goes away.
     pub on_disconnect: Option<Sourced<OnDisconnect>>,
+    /// Whether commands outlive the connection.
+    pub durable: Option<Sourced<bool>>,
+    /// How long it is tried to come back to them.
+    pub reattach: Option<Sourced<Duration>>,
     /// Files of known host keys, in OpenSSH's format.
     pub known_hosts: Option<Sourced<Vec<String>>>,
     /// Files of known host keys that are read after them and never written to (only from ssh_config).
@@ -246,6 +250,6 @@ impl Settings {
                 self.env.extend(env);
             };
         }
-        overlay!(address port user identity identities_only agent certificates gateway forward_agent password sudo_user sudo_method sudo_password host_key host_keys host_key_alias revoked_host_keys on_disconnect known_hosts shared_known_hosts connect_timeout auth_timeout session_timeout command_timeout idle_timeout keepalive retries shell transport);
+        overlay!(address port user identity identities_only agent certificates gateway forward_agent password sudo_user sudo_method sudo_password host_key host_keys host_key_alias revoked_host_keys on_disconnect durable reattach known_hosts shared_known_hosts connect_timeout auth_timeout session_timeout command_timeout idle_timeout keepalive retries shell transport);
     }
 }

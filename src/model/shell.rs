@@ -2,6 +2,8 @@
 //! reads alike. Owns what is written; refuses to run anything and to know about hosts.
 
 pub mod carried;
+mod cutter;
+pub mod durable;
 mod error;
 mod failing;
 pub mod launch;

@@ -54,6 +54,8 @@ pub struct Task {
     pub after: Vec<NeededTask>,
     /// As whom its steps are done, unless they say it themselves.
     pub run_as: Option<RunAs>,
+    /// Whether its commands outlive the connection, unless they say it themselves.
+    pub durable: Option<Located<bool>>,
     /// How its hosts go through it.
     pub rollout: Rollout,
     /// It runs on the first of its hosts only; all others see its variables.
@@ -165,6 +167,8 @@ pub struct Step {
     pub run_as: Option<RunAs>,
     /// What its command reads, and on what.
     pub dialogue: Dialogue,
+    /// Whether its command outlives the connection; without a word, as the host has it.
+    pub durable: Option<Located<bool>>,
     /// One host does it for all.
     pub run_once: bool,
     /// What of it is told.
@@ -498,6 +502,7 @@ impl Task {
             before: Vec::new(),
             after: Vec::new(),
             run_as: None,
+            durable: None,
             rollout: Rollout::default(),
             run_once: false,
             lock: None,
@@ -563,6 +568,7 @@ impl Step {
             warn_only: false,
             run_as: None,
             dialogue: Dialogue::default(),
+            durable: None,
             run_once: false,
             shown: Shown::All,
             notify: Vec::new(),

@@ -115,6 +115,9 @@ impl Reporter for FactSheets {
                 _,
                 StepFact::Started
                 | StepFact::Finished { .. }
+                | StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered

@@ -244,7 +244,10 @@ impl Reporter for Lines {
                 gathered.and(line.map_or(Ok(()), |line| self.say(&line, "")))
             }
             Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
-            | Fact::Step(_, StepFact::Retried { .. }) => match host_notice(&event.fact) {
+            | Fact::Step(
+                _,
+                StepFact::Retried { .. } | StepFact::Detached { .. } | StepFact::Reattached { .. },
+            ) => match host_notice(&event.fact) {
                 Some((host, text)) => self.say_of(host, &text, Tone::Note),
                 None => Ok(()),
             },
@@ -279,7 +282,10 @@ impl Reporter for Lines {
             | Fact::Gateway(_, GatewayFact::Connected { .. })
             | Fact::Step(
                 _,
-                StepFact::Started | StepFact::TransferAdvanced { .. } | StepFact::FactsGathered { .. },
+                StepFact::Started
+                | StepFact::JobStarted { .. }
+                | StepFact::TransferAdvanced { .. }
+                | StepFact::FactsGathered { .. },
             )
             | Fact::Record(_)
             | Fact::Unknown(_) => Ok(()),

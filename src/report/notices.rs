@@ -16,6 +16,12 @@ pub(crate) fn host_notice(fact: &Fact) -> Option<(&HostName, String)> {
             let (next, pause) = (attempt.saturating_add(1), duration(*delay));
             Some((host, format!("{}, attempt {next} in {pause}", failure_short(failure))))
         }
+        Fact::Step(StepAt { host, .. }, StepFact::Detached { failure }) => {
+            Some((host, format!("{}: the command goes on there, reconnecting", failure_short(failure))))
+        }
+        Fact::Step(StepAt { host, .. }, StepFact::Reattached { away }) => {
+            Some((host, format!("reattached after {}", duration(*away))))
+        }
         Fact::Connection(host, ConnectionFact::ProxySaid { line }) => {
             Some((host, format!("ProxyCommand: {line}")))
         }

@@ -151,6 +151,9 @@ impl Reporter for PerHost {
                 _,
                 StepFact::FactsGathered { .. }
                 | StepFact::Started
+                | StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }
                 | StepFact::TransferAdvanced { .. }
                 | StepFact::QuestionAsked { .. }

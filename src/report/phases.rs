@@ -173,7 +173,10 @@ impl Reporter for Phases {
             | Fact::Gateway(..)
             | Fact::Step(
                 _,
-                StepFact::Retried { .. }
+                StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
+                | StepFact::Retried { .. }
                 | StepFact::Started
                 | StepFact::Output { .. }
                 | StepFact::TransferAdvanced { .. }

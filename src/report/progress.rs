@@ -198,7 +198,14 @@ impl Progress {
             }
             Fact::Step(_, StepFact::QuestionAnswered) => self.questions = self.questions.saturating_sub(1),
             Fact::Connection(host, ConnectionFact::Retried { .. })
-            | Fact::Step(StepAt { host, .. }, StepFact::Output { .. } | StepFact::Retried { .. }) => {
+            | Fact::Step(
+                StepAt { host, .. },
+                StepFact::Output { .. }
+                | StepFact::Retried { .. }
+                | StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. },
+            ) => {
                 let now = (self.clock)();
                 if let Some(busy) = self.busy.get_mut(host) {
                     busy.heard = now;

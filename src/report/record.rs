@@ -172,6 +172,9 @@ impl Record {
                 run.close(&mut self.texts, &mut self.budget);
             }
             StepFact::TransferAdvanced { .. }
+            | StepFact::JobStarted { .. }
+            | StepFact::Detached { .. }
+            | StepFact::Reattached { .. }
             | StepFact::FactsGathered { .. }
             | StepFact::QuestionAsked { .. }
             | StepFact::QuestionAnswered => {}

@@ -333,7 +333,10 @@ impl Reporter for Rows {
             | Fact::Gateway(..)
             | Fact::Step(
                 _,
-                StepFact::Started
+                StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
+                | StepFact::Started
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered
                 | StepFact::TransferAdvanced { .. }

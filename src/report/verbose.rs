@@ -77,7 +77,10 @@ impl Reporter for Verbose {
             | Fact::Gateway(_, GatewayFact::Failed { .. })
             | Fact::Step(
                 _,
-                StepFact::Retried { .. }
+                StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
+                | StepFact::Retried { .. }
                 | StepFact::Output { .. }
                 | StepFact::Finished { .. }
                 | StepFact::TransferAdvanced { .. }

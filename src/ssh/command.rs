@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -73,6 +74,25 @@ pub enum Heard {
     Answered,
     /// All that was queued for its input is written, and it can have more.
     Written,
+    /// What happened to a command that outlives its connection.
+    Job(JobNews),
+    /// It was not started, for this reason. Nothing comes after it.
+    Refused(Failure),
+}
+
+/// What happens to a command that outlives its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobNews {
+    /// It is there, under this name.
+    Begun(String),
+    /// The connection to it is gone, and is being opened again.
+    Away(Failure),
+    /// It is followed again, after so long.
+    Back(Duration),
+    /// So many bytes of its oldest output were dropped before they were read.
+    Dropped(u64),
+    /// The host had no room for the rest of its output.
+    Cut,
 }
 
 /// Signals that stop a command.

@@ -238,7 +238,10 @@ impl Book {
             | Fact::Gateway(..)
             | Fact::Step(
                 _,
-                StepFact::Started
+                StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
+                | StepFact::Started
                 | StepFact::FactsGathered { .. }
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered,

@@ -50,6 +50,7 @@ impl Control {
             "run_once" => step.run_once = flag(node, key, findings).unwrap_or_default(),
             "hide" => self.hide = flag(node, key, findings).unwrap_or_default(),
             "secret" => self.secret = flag(node, key, findings).unwrap_or_default(),
+            "durable" => step.durable = durable(node, findings),
             "notify" => step.notify = names(node, key, findings),
             "tags" => step.tags = tags(node, findings),
             _ => return false,
@@ -75,6 +76,12 @@ impl Control {
         let retries = retries.unwrap_or(RETRIES);
         step.repeat = Some(Repeat { retries, delay: delay.map_or(DELAY, |(delay, _)| delay), until });
     }
+}
+
+/// Whether a command outlives the connection.
+pub(in crate::config) fn durable(node: &Node, findings: &mut Findings) -> Option<Located<bool>> {
+    let durable = flag(node, "durable", findings)?;
+    Some(Located::new(durable, node.position().clone()))
 }
 
 /// A list, or an expression that gives one.

@@ -8,7 +8,7 @@
 //! - `waiting`: actions that wait for the host or for the user
 
 pub(super) mod becoming;
-mod control;
+pub(super) mod control;
 mod files;
 mod keys;
 mod step;

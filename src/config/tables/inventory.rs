@@ -111,6 +111,8 @@ pub(in crate::config) const SETTINGS: ShapeKeys = &[
     ("host_keys", Shape::Words(&["strict", "ask", "accept-new"]), "what to do about an unknown host key"),
     ("host_key_alias", Shape::Text, "name to look host keys up under"),
     ("revoked_host_keys", PATHS, "files of revoked keys, refused whatever `known_hosts` says"),
+    ("durable", Shape::Flag, "whether commands outlive the connection"),
+    ("reattach", Shape::Duration, "how long to try to come back to a durable command"),
     (
         "on_disconnect",
         Shape::Words(&["leave", "kill"]),

@@ -24,6 +24,7 @@ pub(in crate::config) const TASK: ShapeKeys = &[
     ("after", Shape::List(&Shape::Text), "tasks that run after it, each once in a run"),
     ("sudo", MANNER, "whether, or how, its steps run as another user, unless they say it themselves"),
     ("user", Shape::Text, "the user its steps run as"),
+    ("durable", Shape::Flag, "whether its commands outlive the connection, unless they say it themselves"),
     ("serial", Shape::OneOrMany(&Shape::Share), "batch size, or a list of sizes: 2, 25%, [1, 25%]"),
     ("max_fail", Shape::Share, "failures allowed before no further host starts"),
     (
@@ -118,6 +119,7 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("unless", Shape::Text, "skip if this script succeeds"),
     ("onlyif", Shape::Text, "skip if this script fails"),
     ("warn_only", Shape::Flag, "report a failure as a warning and continue"),
+    ("durable", Shape::Flag, "whether the command outlives the connection"),
     ("run_once", Shape::Flag, "the first host to get here does it for all"),
     ("notify", PATHS, "handlers to run at the end if it changed something"),
     ("hide", Shape::Flag, "do not show its output; `register` still has it"),

@@ -6,9 +6,10 @@ use crate::engine::host::run::HostRun;
 use crate::engine::live::activity::Activity;
 use crate::engine::plan::Plan;
 use crate::model::outcome::Status;
+use crate::ssh::Session;
 
 /// Where a host is in the run.
-pub(super) enum HostState<S> {
+pub(super) enum HostState<S: Session> {
     /// Between tasks, or before its first one.
     Waiting(HostRun<S>),
     /// A worker has it.
@@ -18,13 +19,13 @@ pub(super) enum HostState<S> {
 }
 
 /// The hosts, in the order of the plan.
-pub(super) struct Roster<S> {
+pub(super) struct Roster<S: Session> {
     states: Vec<HostState<S>>,
     /// For each host, the last task that it takes part in.
     last_task: Vec<Option<usize>>,
 }
 
-impl<S> Roster<S> {
+impl<S: Session> Roster<S> {
     pub(super) fn new(plan: &Plan, runs: impl Iterator<Item = HostRun<S>>) -> Self {
         Self { states: runs.map(HostState::Waiting).collect(), last_task: last_tasks(plan) }
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod delegates;
+pub(crate) mod jobs;
 pub(crate) mod learned;
 pub(crate) mod pace;
 pub(crate) mod register;

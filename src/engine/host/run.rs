@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::host::connection::HostConnection;
+use crate::engine::host::jobs::Jobs;
 use crate::engine::live::activity::Activity;
 use crate::engine::live::sink::EventSink;
 use crate::engine::plan::memory::{Recalled, Visit};
@@ -12,9 +13,10 @@ use crate::event::HostOutcome;
 use crate::model::facts::Facts;
 use crate::model::outcome::{Failure, Status};
 use crate::model::template::Layer;
+use crate::ssh::Session;
 
 /// What a host carries from task to task.
-pub(crate) struct HostRun<S> {
+pub(crate) struct HostRun<S: Session> {
     /// Index into [`Plan::hosts`].
     ///
     /// [`Plan::hosts`]: crate::engine::plan::Plan::hosts
@@ -24,6 +26,8 @@ pub(crate) struct HostRun<S> {
     /// The connection to it; the one to another host while a step is done there.
     pub(crate) connection: HostConnection<S>,
     pub(crate) seen: Seen,
+    /// Its commands that outlive a connection.
+    pub(crate) jobs: Jobs<S>,
     /// What `set` and `register` stored.
     pub(crate) layer: Layer,
     /// What an earlier run has done there, and it has not come to yet.
@@ -63,7 +67,7 @@ pub(crate) struct Seen {
     pub(crate) facts: Option<Arc<Facts>>,
 }
 
-impl<S> HostRun<S> {
+impl<S: Session> HostRun<S> {
     /// A host that nothing has happened to but in an earlier run.
     pub(crate) fn new(host: usize, sink: &EventSink, recalled: Option<&Recalled>) -> Self {
         let started = recalled.is_some_and(|recalled| recalled.started);
@@ -72,6 +76,7 @@ impl<S> HostRun<S> {
             progress: HostProgress::default(),
             connection: HostConnection::default(),
             seen: Seen { started, ..Seen::default() },
+            jobs: Jobs::default(),
             layer: Layer::default(),
             recalled: recalled.cloned().map(Box::new),
             may_still_run: false,

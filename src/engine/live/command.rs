@@ -25,7 +25,7 @@ use crate::model::inventory::HostName;
 use crate::model::outcome::{CancelReason, Exit, Failure};
 use crate::ssh::software::Software;
 use crate::ssh::talk::{Deed, Talk, TalkOpening};
-use crate::ssh::{Exec, ExecEvent, Heard, Signal};
+use crate::ssh::{Exec, ExecEvent, Heard, JobNews, Signal};
 
 /// Bytes of each stream kept for `register`.
 const MAX_CAPTURE: usize = 16 * 1024 * 1024;
@@ -107,8 +107,21 @@ pub(crate) struct Finished {
     pub(crate) left_at: Option<u64>,
     /// Why there was no more to read for it.
     pub(crate) broken_input: Option<Failure>,
+    /// What its connection did to it, if it outlives that.
+    pub(crate) link: LinkStory,
     pub(crate) stdout: Captured,
     pub(crate) stderr: Captured,
+}
+
+/// What happened to the connection of a command that outlives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LinkStory {
+    /// For how long in all it was gone, if it ever was.
+    pub(crate) away: Option<Duration>,
+    /// Bytes of output that were dropped before they were read.
+    pub(crate) dropped: u64,
+    /// The rest of the output could not be kept.
+    pub(crate) cut: bool,
 }
 
 /// What is said to a command.
@@ -196,6 +209,9 @@ struct Watch<E> {
     /// Why it was not started.
     refused: Option<Failure>,
     broken_input: Option<Failure>,
+    /// Its connection is gone, and is being opened again.
+    is_away: bool,
+    link: LinkStory,
 }
 
 #[derive(Default)]
@@ -246,6 +262,8 @@ pub(crate) async fn watch<E: Exec>(
         opened: now,
         refused: None,
         broken_input: None,
+        is_away: false,
+        link: LinkStory::default(),
     };
     let ended = watch.run().await;
     watch.flush().await;
@@ -268,6 +286,7 @@ pub(crate) async fn watch<E: Exec>(
         software,
         left_at,
         broken_input,
+        link: watch.link,
         stdout,
         stderr,
     }
@@ -354,8 +373,8 @@ impl<E: Exec> Watch<E> {
             (Stopping::No, None) => self.limits.idle.map(|limit| self.last_output + limit),
             (Stopping::Asked { .. }, None) => None,
         };
-        // While a slow reader holds us back, the silence is ours and not the command's.
-        due.filter(|_| self.is_listening())
+        // While a slow reader holds us back, or the connection is gone, the silence is not the command's.
+        due.filter(|_| self.is_listening() && !self.is_away)
     }
 
     async fn hear(&mut self, heard: Heard) -> Option<Ended> {
@@ -395,8 +414,30 @@ impl<E: Exec> Watch<E> {
                 let due = self.exited.as_mut().and_then(|tail| tail.answered(Instant::now()))?;
                 return self.see_to(due).await;
             }
+            Heard::Job(news) => self.take_note(news),
+            Heard::Refused(failure) => return Some(Ended::NotStarted(failure)),
         }
         None
+    }
+
+    /// Takes note of what happened to a command that outlives its connection.
+    fn take_note(&mut self, news: JobNews) {
+        match news {
+            JobNews::Begun(job) => self.around.tell_fact(StepFact::JobStarted { job: job.into() }),
+            JobNews::Away(failure) => {
+                self.is_away = true;
+                self.around.tell_fact(StepFact::Detached { failure });
+            }
+            JobNews::Back(away) => {
+                self.is_away = false;
+                self.last_output = Instant::now();
+                self.around.activity.heard();
+                self.link.away = Some(self.link.away.unwrap_or_default() + away);
+                self.around.tell_fact(StepFact::Reattached { away });
+            }
+            JobNews::Dropped(bytes) => self.link.dropped += bytes,
+            JobNews::Cut => self.link.cut = true,
+        }
     }
 
     /// Whether the command has begun, or tells nothing of it.
@@ -680,6 +721,11 @@ impl<E: Exec> Watch<E> {
 }
 
 impl Surroundings {
+    fn tell_fact(&self, fact: StepFact) {
+        let (host, task, step) = (self.host.clone(), self.task, self.step);
+        self.sink.tell(Fact::Step(StepAt { host, task, step }, fact));
+    }
+
     fn tell(&self, stream: Stream, data: Bytes, permit: OwnedSemaphorePermit) {
         if !self.shown {
             return;

@@ -167,10 +167,15 @@ impl Discretion {
             | Fact::Connection(_, ConnectionFact::ProxySaid { line: text })
             | Fact::Gateway(_, GatewayFact::Connected { timings: _, auth: text })
             | Fact::Step(_, StepFact::QuestionAsked { question: text }) => self.text(text),
+            // A name of fan's own: run, host, step.
+            Fact::Step(_, StepFact::JobStarted { job: _ }) => {}
             Fact::Lock(_, LockFact::Failed { failure })
             | Fact::Gateway(_, GatewayFact::Failed { failure })
             | Fact::Connection(_, ConnectionFact::Retried { attempt: _, failure, delay: _ })
-            | Fact::Step(_, StepFact::Retried { attempt: _, failure, delay: _ }) => self.failure(failure),
+            | Fact::Step(
+                _,
+                StepFact::Retried { attempt: _, failure, delay: _ } | StepFact::Detached { failure },
+            ) => self.failure(failure),
             Fact::Step(_, StepFact::FactsGathered { facts }) => self.facts(facts),
             Fact::Step(_, StepFact::Finished { outcome }) => {
                 let StepOutcome {
@@ -214,6 +219,7 @@ impl Discretion {
                 StepFact::Started
                 | StepFact::Output { stream: _, data: _ }
                 | StepFact::TransferAdvanced { done: _, total: _ }
+                | StepFact::Reattached { away: _ }
                 | StepFact::QuestionAnswered,
             )
             | Fact::Record(_)
@@ -393,6 +399,7 @@ mod tests {
                 StepAt { host: host(), task: 0, step: 0 },
                 StepFact::Retried { attempt: 1, failure: failure(), delay: Default::default() },
             ),
+            Fact::Step(StepAt { host: host(), task: 0, step: 0 }, StepFact::Detached { failure: failure() }),
             Fact::Step(
                 StepAt { host: host(), task: 0, step: 0 },
                 StepFact::FactsGathered { facts: Arc::new(facts_of(&text)) },

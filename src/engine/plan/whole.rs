@@ -18,7 +18,7 @@ use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
 use crate::model::privilege::Method;
 use crate::model::secret::{Secret, SecretSource, Secrets};
-use crate::model::settings::{OnDisconnect, TimeLimit};
+use crate::model::settings::{OnDisconnect, Sourced, TimeLimit};
 use crate::model::task::{Become, Share, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
@@ -154,8 +154,20 @@ pub struct PlannedHost {
     pub idle_timeout: Option<Duration>,
     /// What becomes of a running command when the connection goes away.
     pub on_disconnect: OnDisconnect,
+    /// Commands outlive the connection, unless their step says otherwise; and where that was said.
+    pub durable: Option<Sourced<bool>>,
+    /// How long it is tried to come back to one.
+    pub reattach: Duration,
     /// How steps become another user there, unless they say otherwise.
     pub becoming: Becoming,
+}
+
+impl PlannedHost {
+    /// Whether a step's command outlives the connection when it runs here.
+    pub fn makes_durable(&self, step: &Step) -> bool {
+        let own = step.durable.as_ref().map(|durable| durable.value);
+        own.unwrap_or_else(|| self.durable.as_ref().is_some_and(|durable| durable.value))
+    }
 }
 
 /// How steps become another user on a host.

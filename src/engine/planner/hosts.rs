@@ -1,6 +1,7 @@
 //! From a resolved host to all that a worker and the transport need.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::plan::{Becoming, PlannedHost};
 use crate::engine::planner::endpoints::{HostPlanner, KnownEndpoints, SharedPaths};
@@ -14,6 +15,9 @@ use crate::model::value::Vars;
 
 /// Interpreter of scripts unless `shell` says otherwise.
 const DEFAULT_SHELL: &str = "sh";
+
+/// How long it is tried to come back to a durable command unless `reattach` says otherwise.
+const REATTACH: Duration = Duration::from_secs(600);
 
 /// Hosts, beside each its variables as they were written; and what the user should know about them.
 pub(super) struct Drafts {
@@ -82,6 +86,8 @@ impl HostPlanner<'_> {
                 .on_disconnect
                 .as_ref()
                 .map_or_else(OnDisconnect::default, |said| said.value),
+            durable: settings.durable.clone(),
+            reattach: settings.reattach.as_ref().map_or(REATTACH, |reattach| reattach.value),
             becoming: Becoming {
                 user: settings.sudo_user.as_ref().map(|user| Arc::from(user.value.as_str())),
                 method: settings.sudo_method.as_ref().map(|method| method.value).unwrap_or_default(),

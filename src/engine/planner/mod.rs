@@ -5,10 +5,12 @@
 //! - `hosts`, `gateways`, `ssh_config`: how hosts are reached
 //! - `variables`, `host_vars`, `given`, `uses`: what templates see, and which names they look at
 //! - `condition`, `narrow`, `rollout`, `delegates`, `locks`: who takes part, together with whom, and what they hold
+//! - `durable`: what cannot outlive a connection
 
 mod arguments;
 mod condition;
 mod delegates;
+mod durable;
 mod endpoints;
 mod gateways;
 mod given;

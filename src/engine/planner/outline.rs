@@ -109,8 +109,9 @@ pub(super) fn outline(task: &Task, file: Option<&TaskFile>, picking: &Picking, s
 
 /// What a task says of all its steps, as a block around them would.
 fn around(task: &Task) -> Option<Step> {
-    let run_as = Some(task.run_as.clone()?);
-    Some(Step { run_as, position: task.position.clone(), ..Step::bare(Action::Barrier) })
+    let (run_as, durable) = (task.run_as.clone(), task.durable.clone());
+    let says = run_as.is_some() || durable.is_some();
+    says.then(|| Step { run_as, durable, position: task.position.clone(), ..Step::bare(Action::Barrier) })
 }
 
 /// What surrounds a step.
@@ -218,6 +219,7 @@ impl Opening<'_> {
         outer.timeout = outer.timeout.or(task.timeout);
         // What the task says itself is nearer to its steps than what surrounds the call.
         outer.run_as = task.run_as.clone().or(outer.run_as);
+        outer.durable = task.durable.clone().or(outer.durable);
         let inner = OutlinePlace { outer: Some(outer), ..place.with(&locals) };
         let block =
             Block { steps: task.steps.clone(), rescue: task.rescue.clone(), always: task.always.clone() };
@@ -288,6 +290,7 @@ fn hand_down(outer: &Step, step: &mut Step) -> Vec<Handed> {
                 }
             }
             Handed::RunAs => put(&mut step.run_as, &outer.run_as),
+            Handed::Durable => put(&mut step.durable, &outer.durable),
             Handed::RunOnce => step.run_once |= outer.run_once,
             Handed::WarnOnly => step.warn_only |= outer.warn_only,
         }
@@ -309,6 +312,7 @@ fn says(outer: &Step, key: Handed) -> bool {
         Handed::Timeout => outer.timeout.is_some(),
         Handed::IdleTimeout => outer.idle_timeout.is_some(),
         Handed::RunAs => outer.run_as.is_some(),
+        Handed::Durable => outer.durable.is_some(),
         Handed::RunOnce => outer.run_once,
         Handed::WarnOnly => outer.warn_only,
     }

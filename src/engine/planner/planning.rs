@@ -13,7 +13,7 @@ use crate::engine::planner::request::Request;
 use crate::engine::planner::start::{self, RunStart};
 use crate::engine::planner::variables::Variables;
 use crate::engine::planner::{
-    condition, delegates, given, groups, host_vars, hosts, local_each, locks, narrow, types, uses,
+    condition, delegates, durable, given, groups, host_vars, hosts, local_each, locks, narrow, types, uses,
 };
 use crate::model::call::TaskCall;
 use crate::model::endpoint::Endpoint;
@@ -73,6 +73,10 @@ pub fn step(
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let outline = outline(&task, None, &Picking::default(), 0);
     let task = planned_task(&request, &task, outline, everyone, &hosts, &Arc::from(Path::new("")));
+    durable::check(std::slice::from_ref(&task), &hosts, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let password_places = inventory.password_places();
     let warnings = drafts.warnings;
     let parts = PlanParts { hosts, tasks: vec![task], password_places, warnings, ..PlanParts::default() };
@@ -157,6 +161,7 @@ pub fn tasks(
         delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
         tasks.push(planned_task(&request, listed.task, outline, task_hosts, &hosts, &folder));
     }
+    durable::check(&tasks, &hosts, &mut problems);
     if !request.picking.takes_all_tags() && tasks.iter().all(|task| task.steps.is_empty()) {
         problems
             .push(Diagnostic::bare("no steps left: none has these tags").help("`--plan` shows the steps"));

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use crate::engine::host::render::Render;
 use crate::engine::host::result::StepResult;
-use crate::engine::live::command::{Ended, Finished, StopCause};
+use crate::engine::live::command::{Ended, Finished, LinkStory, StopCause};
 use crate::engine::live::feed::FeedSource;
 use crate::engine::live::stop::interrupted;
 use crate::engine::live::tail::Rest;
@@ -263,7 +263,8 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         Ended::Exited { exit: Exit::Signal(_), .. } | Ended::NoStatus | Ended::Lost(_) => false,
     };
     let notes: Vec<String> = notes(&finished).collect();
-    result.cut = matches!(finished.ended, Ended::Exited { rest: Rest::Cut(_), .. });
+    let missing = finished.link.cut || finished.link.dropped > 0;
+    result.cut = missing || matches!(finished.ended, Ended::Exited { rest: Rest::Cut(_), .. });
     let outcome = &mut result.outcome;
     outcome.note = (!notes.is_empty()).then(|| notes.join("; "));
     match finished.ended {
@@ -354,7 +355,18 @@ fn notes(finished: &Finished) -> impl Iterator<Item = String> {
     let unread = finished.left_at.filter(|_| ended).map(|written| {
         format!("it ended before all of its input was sent, after {}", counted(written, "byte"))
     });
-    noise.into_iter().chain(rest.map(str::to_owned)).chain(unread)
+    let LinkStory { away, dropped, cut } = &finished.link;
+    let away = away.map(|away| {
+        format!(
+            "reattached: the connection was gone for {}",
+            duration::show(Duration::from_secs(away.as_secs().max(1)))
+        )
+    });
+    let bytes = *dropped;
+    let dropped = (bytes > 0)
+        .then(|| format!("the host had to drop the oldest {} of its output", counted(bytes, "byte")));
+    let cut = cut.then(|| "the host had no room for the rest of its output".to_owned());
+    noise.into_iter().chain(rest.map(str::to_owned)).chain(unread).chain(away).chain(dropped).chain(cut)
 }
 
 fn stopped(cause: StopCause, confirmed: bool, input: Option<Failure>) -> Failure {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegate;
+use crate::engine::host::jobs::Jobs;
 use crate::engine::host::render::Render;
 use crate::engine::host::run::Seen;
 use crate::engine::host::tools::Tools;
@@ -41,6 +42,8 @@ pub(crate) struct StepCx<'a, C: Connector> {
     pub(crate) connection: &'a mut HostConnection<C::Session>,
     /// What is known of `host`.
     pub(crate) seen: &'a mut Seen,
+    /// Its commands that outlive a connection.
+    pub(crate) jobs: &'a mut Jobs<C::Session>,
     /// What all have in common who do a step at `place`, when that is another host.
     pub(crate) delegate: Option<&'a Delegate<C::Session>>,
 }
@@ -48,7 +51,13 @@ pub(crate) struct StepCx<'a, C: Connector> {
 impl<'a, C: Connector> StepCx<'a, C> {
     /// The same for another step in this one's place.
     pub(crate) fn with<'s>(&'s mut self, step: &'s Step) -> StepCx<'s, C> {
-        StepCx { step, connection: &mut *self.connection, seen: &mut *self.seen, ..*self }
+        StepCx {
+            step,
+            connection: &mut *self.connection,
+            seen: &mut *self.seen,
+            jobs: &mut *self.jobs,
+            ..*self
+        }
     }
 
     /// Fills in its templates.

@@ -4,6 +4,7 @@
 //! - `action`: which file does which action
 //! - `cx`: what a step may use
 //! - `command`, `run`: a command from its text to its end, for all who start one
+//! - `durable`: a command that outlives the connection
 //! - `look`, `guards`: questions to the host, and the steps that their answers make superfluous
 //! - `privilege`, `proof`: as whom, and whether it was begun at all
 
@@ -12,6 +13,7 @@ pub(crate) mod ask;
 mod assert;
 mod command;
 pub(crate) mod cx;
+mod durable;
 mod echo;
 pub(crate) mod facts;
 mod fail;

@@ -1,5 +1,7 @@
 //! `run`: a command on the host.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::engine::host::connection::giving_way;
@@ -9,7 +11,7 @@ use crate::engine::live::feed::Feed;
 use crate::engine::live::stop::interrupted;
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::{privilege, proof};
+use crate::engine::step::{durable, privilege, proof};
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::settings::{OnDisconnect, Transport};
@@ -75,7 +77,7 @@ pub(super) async fn scripted<C: Connector>(
         terminal: step.dialogue.pty,
         tidies: matches!(step.action, Action::Script(_)),
         on_disconnect: cx.place.on_disconnect,
-        confidential: shared::is_confidential(cx, &script),
+        confidential: durable::is_confidential(cx, &script),
     };
     let prepared = shared::prepare(means, &script, token)?;
     Ok(start(cx, prepared).await)
@@ -98,7 +100,7 @@ async fn raised<C: Connector>(
         terminal: false,
         tidies: false,
         on_disconnect: cx.place.on_disconnect,
-        confidential: shared::is_confidential(cx, &script),
+        confidential: durable::is_confidential(cx, &script),
     };
     let prepared = shared::prepare(means, &script, token)?;
     Ok(match start(cx, prepared).await {
@@ -128,7 +130,7 @@ async fn program<C: Connector>(
         terminal: step.dialogue.pty,
         tidies: false,
         on_disconnect: cx.place.on_disconnect,
-        confidential: shared::is_confidential(cx, &script),
+        confidential: durable::is_confidential(cx, &script),
     };
     let mut prepared = shared::prepare(means, &script, token)?;
     if !asks && let Some(opening) = &mut prepared.opening {
@@ -154,13 +156,54 @@ async fn start<C: Connector>(
     cx: &mut StepCx<'_, C>,
     prepared: Prepared,
 ) -> Result<Finished, Box<StepResult>> {
-    let Prepared { request, opening, feed } = prepared;
     if let Err(failure) = cx.connection.commands.allowed() {
         return Err(Box::new(StepResult::refused(failure)));
     }
+    let refused = |failure| Err(Box::new(StepResult::refused(failure)));
+    let job = durable::is_wanted(cx).then(|| durable::job(cx, &prepared)).transpose();
+    let job = match job {
+        Ok(job) => job,
+        Err(failure) => return Err(Box::new(StepResult::failed(failure))),
+    };
+    let Prepared { request, opening, feed } = prepared;
+    let request = job.as_ref().map_or(request, |asked| asked.request.clone());
+    let (session, answer) = match ask(cx, request).await {
+        Ok(asked) => asked,
+        Err(result) => return Err(result),
+    };
+    let exchange = Exchange { opening, feed: feed.map(Feed::new) };
+    let (around, limits) = (cx.surroundings(), cx.limits());
+    let mut finished = match (job, answer) {
+        (None, Ok(exec)) => command::watch(exec, around, limits, exchange).await,
+        (None, Err(ExecError { failure, may_have_started: true })) => {
+            cx.seen.started = true;
+            return Err(Box::new(unanswered(StepStatus::Unknown, failure)));
+        }
+        (_, Err(ExecError { failure, may_have_started: false })) => return refused(failure),
+        (Some(asked), answer) => {
+            // Whether it was started is seen from its spool.
+            let answer = answer.map_err(|error| error.failure);
+            durable::watch(cx, asked, (session, answer), exchange).await
+        }
+    };
+    if finished.noise > 0 && std::mem::replace(&mut cx.seen.noise, true) {
+        finished.noise = 0;
+    }
+    cx.seen.started |= !matches!(finished.ended, Ended::NotStarted(_));
+    Ok(finished)
+}
+
+/// A session, and what it answered to a request.
+type ExecAnswer<S> = (Arc<S>, Result<<S as Session>::Exec, ExecError>);
+
+/// Asks for the start of a command; the result when the user stops the run meanwhile.
+async fn ask<C: Connector>(
+    cx: &mut StepCx<'_, C>,
+    request: ExecRequest,
+) -> Result<ExecAnswer<C::Session>, Box<StepResult>> {
     let sent = request.sent.clone();
     let mut again = true;
-    let answer = loop {
+    loop {
         let (session, mut stop) = (cx.connection.session(), cx.tools.stop.clone());
         let starting = giving_way(session.as_ref(), &mut cx.connection.files, session.exec(request.clone()));
         let answer = tokio::select! {
@@ -178,27 +221,9 @@ async fn start<C: Connector>(
         match answer {
             Err(ExecError { failure, may_have_started: false })
                 if std::mem::take(&mut again) && cx.renew(&failure).await => {}
-            answer => break answer,
+            answer => return Ok((session, answer)),
         }
-    };
-    let exec = match answer {
-        Ok(exec) => exec,
-        Err(ExecError { failure, may_have_started: true }) => {
-            cx.seen.started = true;
-            return Err(Box::new(unanswered(StepStatus::Unknown, failure)));
-        }
-        Err(ExecError { failure, may_have_started: false }) => {
-            return Err(Box::new(StepResult::refused(failure)));
-        }
-    };
-    let mut finished =
-        command::watch(exec, cx.surroundings(), cx.limits(), Exchange { opening, feed: feed.map(Feed::new) })
-            .await;
-    if finished.noise > 0 && std::mem::replace(&mut cx.seen.noise, true) {
-        finished.noise = 0;
     }
-    cx.seen.started |= !matches!(finished.ended, Ended::NotStarted(_));
-    Ok(finished)
 }
 
 /// A line for the login shell as it is, as `ssh HOST CMD` does.

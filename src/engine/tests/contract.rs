@@ -91,6 +91,9 @@ impl Story {
             Fact::Step(
                 StepAt { host, task, step },
                 StepFact::Output { .. }
+                | StepFact::JobStarted { .. }
+                | StepFact::Detached { .. }
+                | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }
                 | StepFact::QuestionAsked { .. }
                 | StepFact::QuestionAnswered

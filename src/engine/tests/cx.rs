@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::engine::host::connection::HostConnection;
 use crate::engine::host::delegates::Delegates;
+use crate::engine::host::jobs::Jobs;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::result::StepResult;
 use crate::engine::host::run::{HostRun, Seen};
@@ -70,6 +71,7 @@ impl Bench {
             activity: &self.activity,
             connection: &mut self.connection,
             seen: &mut self.seen,
+            jobs: &mut Jobs::default(),
             delegate: None,
         };
         perform(&mut cx).await

@@ -123,6 +123,8 @@ fn host(index: usize) -> PlannedHost {
         env: Vec::new(),
         command_timeout: None,
         idle_timeout: None,
+        durable: None,
+        reattach: Duration::from_secs(600),
         on_disconnect: OnDisconnect::Leave,
     }
 }

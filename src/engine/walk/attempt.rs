@@ -93,10 +93,17 @@ impl<C: Connector> Worker<'_, C> {
         (result.stdout, result.stderr) = Default::default();
         self.keep(index, step);
         let outcome = told(result.outcome, step.shown);
+        let unseen = outcome.status == StepStatus::Unknown || outcome.may_still_run;
         sink.tell(Fact::Step(
             StepAt { host, task: self.task_index, step: index },
             StepFact::Finished { outcome },
         ));
+        // Not before: whoever goes on with a run that was cut off finds in the spool what the record lacks.
+        if unseen {
+            self.run.jobs.leave()
+        } else {
+            self.run.jobs.tidy().await
+        }
         ended
     }
 

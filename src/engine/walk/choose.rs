@@ -15,7 +15,7 @@ use crate::engine::walk::shared::Shared;
 use crate::model::facts::Facts;
 use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::template::Layer;
-use crate::ssh::Connector;
+use crate::ssh::{Connector, Session};
 
 /// Decides about one host. A session that was opened for that is kept for its tasks.
 pub(crate) async fn decide<C: Connector>(
@@ -48,7 +48,7 @@ pub(crate) async fn decide<C: Connector>(
     }
 }
 
-fn ended<S>(run: HostRun<S>, status: Status, failure: Failure) -> (HostRun<S>, TaskEnd) {
+fn ended<S: Session>(run: HostRun<S>, status: Status, failure: Failure) -> (HostRun<S>, TaskEnd) {
     let outcome = run.outcome(status, Some(failure), None);
     (run, TaskEnd::Ended(outcome))
 }

@@ -117,6 +117,7 @@ impl<'a, C: Connector> Worker<'a, C> {
             activity: &self.run.activity,
             connection: &mut self.run.connection,
             seen: &mut self.run.seen,
+            jobs: &mut self.run.jobs,
             delegate: away.map(|away| away.delegate),
         }
     }

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::model::shell::cutter::{Cutter, Piece};
 use crate::model::text::CUT;
 
 /// The random part of all marks of one command.
@@ -30,8 +31,14 @@ impl Token {
         format!("printf 'fan-%s-{}\\n' {}", mark.word(), self.0)
     }
 
+    /// The token of this text, which a host sent.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let is_one = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_one.then(|| Self(text.to_owned()))
+    }
+
     /// What every mark begins with.
-    fn prefix(&self) -> Vec<u8> {
+    pub(super) fn prefix(&self) -> Vec<u8> {
         format!("fan-{}-", self.0).into_bytes()
     }
 }
@@ -94,22 +101,17 @@ impl Mark {
     }
 }
 
-/// The longest mark behind its prefix.
-const MAX_MARK: usize = 64;
-
 /// How much of what is not output is kept, for messages.
 const MAX_SAID: usize = 2048;
 
 /// Finds the marks in one stream of a command, whatever its pieces are.
 #[derive(Debug)]
 pub struct Scan {
-    prefix: Vec<u8>,
+    cutter: Cutter,
     /// Output has begun.
     started: bool,
     /// Marks may still come.
     watching: bool,
-    /// The end of what came so far, which may be the beginning of a mark.
-    held: Vec<u8>,
     /// The last of what came before the start.
     said: Vec<u8>,
     /// How much came before the start.
@@ -131,10 +133,9 @@ impl Scan {
     /// A stream that output comes on once a start mark has.
     pub fn new(token: &Token) -> Self {
         Self {
-            prefix: token.prefix(),
+            cutter: Cutter::new(token.prefix()),
             started: false,
             watching: true,
-            held: Vec::new(),
             said: Vec::new(),
             noise: 0,
             cut: false,
@@ -143,45 +144,29 @@ impl Scan {
 
     /// Takes the next piece.
     pub fn push<'a>(&mut self, data: &'a [u8]) -> Scanned<'a> {
-        if !self.watching || (self.started && self.held.is_empty() && !data.contains(&b'f')) {
+        if !self.watching || (self.started && self.cutter.is_text(data)) {
             return Scanned { output: Cow::Borrowed(data), marks: Vec::new() };
         }
-        let mut rest = std::mem::take(&mut self.held);
-        rest.extend_from_slice(data);
         let (mut output, mut marks) = (Vec::new(), Vec::new());
-        while let Some(at) = find(&rest, &self.prefix) {
-            let begin = at + self.prefix.len();
-            let behind = rest.get(begin..).unwrap_or_default();
-            let Some(length) = behind.iter().position(|byte| matches!(byte, b'\n' | b':')) else {
-                if behind.len() <= MAX_MARK {
-                    // The end of the mark is still to come.
-                    let mark = rest.split_off(at);
-                    self.pass(&rest, &mut output);
-                    self.held = mark;
-                    return Scanned { output: Cow::Owned(output), marks };
+        for piece in self.cutter.cut(data, Mark::read) {
+            match piece {
+                Piece::Text(text) => self.pass(&text, &mut output),
+                Piece::Mark(mark, _) => {
+                    self.started |= mark == Some(Mark::Start);
+                    if mark == Some(Mark::Asks) {
+                        // What it says in its own words is looked for from here on.
+                        self.forget();
+                    }
+                    marks.extend(mark);
                 }
-                break;
-            };
-            let mark = Mark::read(behind.get(..length).unwrap_or_default());
-            let after = rest.split_off(begin + length + 1);
-            rest.truncate(at);
-            self.pass(&rest, &mut output);
-            rest = after;
-            self.started |= mark == Some(Mark::Start);
-            if mark == Some(Mark::Asks) {
-                // What it says in its own words is looked for from here on.
-                self.forget();
             }
-            marks.extend(mark);
         }
-        self.held = rest.split_off(rest.len() - beginning(&rest, &self.prefix));
-        self.pass(&rest, &mut output);
         Scanned { output: Cow::Owned(output), marks }
     }
 
     /// What is still held back: the stream has ended.
     pub fn finish(&mut self) -> Vec<u8> {
-        let held = std::mem::take(&mut self.held);
+        let held = self.cutter.take_held();
         let mut output = Vec::new();
         self.pass(&held, &mut output);
         output
@@ -230,17 +215,6 @@ impl Scan {
         self.cut |= surplus > 0;
         self.said.drain(..surplus);
     }
-}
-
-fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|window| window == needle)
-}
-
-/// How many bytes at the end of the text may be the beginning of the needle.
-fn beginning(text: &[u8], needle: &[u8]) -> usize {
-    let most = text.len().min(needle.len() - 1);
-    let ends = |&length: &usize| text.get(text.len() - length..) == needle.get(..length);
-    (1..=most).rev().find(ends).unwrap_or(0)
 }
 
 #[cfg(test)]

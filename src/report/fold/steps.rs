@@ -367,7 +367,9 @@ impl Reporter for Fold {
                         let gathered = self.say_gathered();
                         gathered.and(self.idle())
                     }
+                    StepFact::Detached { .. } | StepFact::Reattached { .. } => self.say_of(&event.fact),
                     StepFact::QuestionAnswered
+                    | StepFact::JobStarted { .. }
                     | StepFact::FactsGathered { .. }
                     | StepFact::TransferAdvanced { .. } => Ok(()),
                 }

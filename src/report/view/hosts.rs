@@ -197,7 +197,9 @@ impl ViewHosts {
                 found.said.note(step, &label, max);
             }
             StepFact::Output { stream, data } => found.said.output(step, *stream, data, max),
-            StepFact::Retried { .. } => note.iter().for_each(|note| found.said.note(step, note, max)),
+            StepFact::Retried { .. } | StepFact::Detached { .. } | StepFact::Reattached { .. } => {
+                note.iter().for_each(|note| found.said.note(step, note, max));
+            }
             StepFact::Finished { outcome } => {
                 if !matches!(found.at, At::Ended(_)) {
                     found.at = At::Waiting;
@@ -205,7 +207,8 @@ impl ViewHosts {
                 ending(outcome).iter().for_each(|text| found.said.note(step, text, max));
             }
             StepFact::QuestionAsked { question } => found.said.note(step, question, max),
-            StepFact::TransferAdvanced { .. }
+            StepFact::JobStarted { .. }
+            | StepFact::TransferAdvanced { .. }
             | StepFact::FactsGathered { .. }
             | StepFact::QuestionAnswered => {}
         }

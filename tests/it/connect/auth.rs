@@ -135,7 +135,12 @@ async fn says(session: &mut SshSession, command: &str) -> String {
     loop {
         match exec.next().await {
             Heard::Event(ExecEvent::Stdout(bytes) | ExecEvent::Stderr(bytes)) => said.extend(bytes),
-            Heard::Event(ExecEvent::Exit(_)) | Heard::Eof | Heard::Answered | Heard::Written => {}
+            Heard::Event(ExecEvent::Exit(_))
+            | Heard::Eof
+            | Heard::Answered
+            | Heard::Written
+            | Heard::Job(_) => {}
+            Heard::Refused(failure) => panic!("{failure:?}"),
             Heard::Event(ExecEvent::Closed | ExecEvent::Lost(_)) => return String::from_utf8(said).unwrap(),
         }
     }

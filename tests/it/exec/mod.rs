@@ -2,6 +2,7 @@
 
 mod cut;
 mod data;
+mod durable;
 mod endings;
 mod faults;
 mod lists;

@@ -1,0 +1,68 @@
+# Keeps one job: its input, its output, its end. $1: the spool. $2: the token of its marks. $3: the shell, and $4: the
+# line for it. $5: fed, or empty.
+s=$1 t=$2
+# Takes a stream down, in files that are named by where they begin; drops the oldest beyond the bound.
+w() {
+f=$s/$1.0 l=0 z=0
+while :; do
+r=$(LC_ALL=C dd bs=65536 count=256 2>&1 >>"$f") || {
+rm -f "$s/pad"; printf "fan-%s-cut\n" "$t" >>"$f"; cat >/dev/null
+for x in "$s"/exit.*; do [ -e "$x" ] && printf "fan-%s-exit %s\n" "$t" "${x##*.}" >>"$f"; done
+break
+}
+n=${r%% records in*} n=${n##*[!0-9+]}
+[ $((${n%+*}+${n#*+})) -lt 256 ] && break
+n=$(($(wc -c <"$f")))
+[ "$n" -lt 4194304 ] && continue
+z=$((z+n))
+printf "" >"$s/$1.$z"
+printf "fan-%s-next %s\n" "$t" "$z" >>"$f"
+f=$s/$1.$z l="$l $z"
+while [ $((z-${l%% *})) -gt 134217728 ]; do rm -f "$s/$1.${l%% *}"; l=${l#* }; done
+done
+printf "fan-%s-end\n" "$t" >>"$f"
+}
+# Hands its input on, each piece once, whoever sent it how often.
+f() {
+k=0
+while IFS= read -r l; do
+x=${l%% *} l=${l#* }
+[ "$x" -gt "$k" ] || continue
+k=$x
+case $l in
+d*) printf %b "${l#d}";;
+a) printf "fan-%s-took %s\n" "$t" "$x" 1<>"$s/e";;
+z) exit;;
+esac
+done
+}
+q() { y=${20-}; }
+y=
+[ -r "/proc/$$/stat" ] && read -r y <"/proc/$$/stat" && q ${y##*) }
+printf "%s %s\n" "$$" "$y" >"$s/keeper.new"; mv "$s/keeper.new" "$s/keeper"
+w out <"$s/o" & a=$!
+w err <"$s/e" & b=$!
+exec 5<>"$s/in"
+c= i=/dev/null
+[ -n "$5" ] && i=$s/p && { f <&5 >"$s/p" 5>&- & c=$!; }
+exec 3>"$s/o" 4>"$s/e"
+j="printf \"%s\\n\" \$\$ >\"\$1/job\"; exec \"\$2\" -c \"\$3\""
+if command -v setsid >/dev/null 2>&1; then
+# In a subshell: dash tells of a signal on what the command's own standard error is.
+( exec setsid sh -c "$j" sh "$s" "$3" "$4" ) <"$i" >&3 2>&4 3>&- 4>&- 5>&-
+r=$?
+else
+set -m 2>/dev/null
+sh -c "$j" sh "$s" "$3" "$4" <"$i" >&3 2>&4 3>&- 4>&- 5>&- &
+wait $!
+r=$?
+set +m 2>/dev/null
+fi
+trap "" PIPE
+mv "$s/run" "$s/exit.$r"
+printf "fan-%s-exit %s\n" "$t" "$r" >&3
+printf "fan-%s-exit %s\n" "$t" "$r" >&4
+exec 3>&- 4>&-
+wait "$a" "$b"
+[ -n "$c" ] && kill "$c"
+mv "$s/exit.$r" "$s/done.$r"
