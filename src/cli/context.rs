@@ -139,7 +139,8 @@ pub(super) fn select_whole(
         }
         return Ok(None);
     }
-    let roles: Vec<String> = args.roles.iter().map(|role| format!("@{role}")).collect();
+    let roles: Vec<String> =
+        args.roles.iter().map(|role| format!("@{}", target::role_spelled(role))).collect();
     let lists: Vec<String> = args.hosts_file.iter().map(|file| format!("^{}", file.display())).collect();
     let include: Vec<&str> = roles.iter().chain(&args.hosts).chain(&lists).map(String::as_str).collect();
     selected(inventory, &include, args).map(Some)
@@ -280,9 +281,13 @@ fn selected(
     Ok(selected)
 }
 
-/// Tells which part of the command line selected which hosts (`-v`). What is wrong with it has been said.
+/// Tells what was run to hear of the hosts, and which part of the command line selected which of them (`-v`). What is wrong with it has been said.
 pub(super) fn explain(inventory: &mut Inventory, args: &SelectionArgs) {
-    let roles = args.roles.iter().map(|role| (format!("-R {role}"), format!("@{role}")));
+    for line in &inventory.ran {
+        talk(&format!("ran for the inventory: {line}"));
+    }
+    let spelled = |role: &String| format!("@{}", target::role_spelled(role));
+    let roles = args.roles.iter().map(|role| (format!("-R {role}"), spelled(role)));
     let hosts = args.hosts.iter().map(|hosts| (format!("-H {hosts}"), hosts.clone()));
     let files = args
         .hosts_file

@@ -19,6 +19,7 @@ use crate::model::secret::SecretSource;
 use crate::model::settings::{
     AgentSetting, GatewaySetting, OnDisconnect, Settings, Sourced, TimeLimit, Transport,
 };
+use crate::model::target::role_spelled;
 use crate::model::value::Value;
 use crate::model::written::WrittenVars;
 
@@ -28,16 +29,16 @@ pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
         talk(&format!("{}: its answer of {} ago, from the cache", source.name, duration::show(source.age)));
     }
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
+    if args.list {
+        return names(&inventory, &selected);
+    }
     let mut settings = context::settings(&args.connection)?;
     context::limit(&mut settings, &args.limit);
     context::ask_for_sudo(&mut settings, &args.sudo_password);
-    // Names need no settings.
-    let ssh_config = if args.list { SshConfigSource::none() } else { context::ssh_config(&args.connection)? };
+    let ssh_config = context::ssh_config(&args.connection)?;
     let defaults = DefaultTargets::of(&mut inventory, args.selection.source.max_hosts)?;
     let (hosts, errors) = resolve(&inventory, &selected, &settings, &ssh_config);
-    let text = if args.list {
-        hosts.iter().map(|shown| format!("{}\n", shown.host.name)).collect()
-    } else if args.json {
+    let text = if args.json {
         format!("{:#}\n", Value::Array(hosts.iter().map(|host| describe(host, &defaults)).collect()))
     } else {
         hosts.iter().map(|host| show(host, &defaults)).collect()
@@ -45,6 +46,21 @@ pub(super) fn run(args: &HostsArgs) -> Result<ExitCode, CliError> {
     // What was encrypted in the inventory stays hidden.
     print(&Redactor::new(&inventory.hidden).redact(&text))?;
     // Shown all the same: whoever looks for a mistake wants to see the rest.
+    if errors.is_empty() { Ok(ExitCode::Ok) } else { Err(CliError::Input(errors)) }
+}
+
+/// Prints names, which need no settings.
+fn names(inventory: &Inventory, selected: &[usize]) -> Result<ExitCode, CliError> {
+    let hosts = selected.iter().filter_map(|&index| inventory.hosts.get(index));
+    let text: String = hosts.clone().flat_map(|host| [host.name.as_str(), "\n"]).collect();
+    print(&text)?;
+    // Many hosts share a line.
+    let mut errors: Vec<Diagnostic> = Vec::new();
+    for problem in hosts.flat_map(|host| &host.problems) {
+        if !errors.contains(problem) {
+            errors.push(problem.clone());
+        }
+    }
     if errors.is_empty() { Ok(ExitCode::Ok) } else { Err(CliError::Input(errors)) }
 }
 
@@ -248,7 +264,7 @@ fn describe(ShownHost { host, places }: &ShownHost, defaults: &DefaultTargets) -
 fn show(ShownHost { host, places }: &ShownHost, defaults: &DefaultTargets) -> String {
     let mut text = format!("{}", host.name);
     if !host.roles.is_empty() {
-        let roles: Vec<&str> = host.roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<_> = host.roles.iter().map(|role| role_spelled(role.as_str())).collect();
         let _ = write!(text, "  roles {}", roles.join(","));
     }
     if let Some(origin) = defaults.origin(host) {

@@ -24,6 +24,8 @@ use crate::model::position::Position;
 pub(super) const MAX_DEPTH: usize = 64;
 /// Keys and values of a document, those repeated by aliases included.
 pub(super) const MAX_NODES: usize = 250_000;
+/// The same of an inventory, which may have a hundred thousand hosts with ten variables each.
+pub(super) const MAX_NODES_OF_HOSTS: usize = 3_000_000;
 /// Bytes of text that aliases may repeat.
 const MAX_ALIAS_BYTES: usize = 8 * 1024 * 1024;
 
@@ -37,6 +39,8 @@ pub(super) fn compose(file: &Arc<str>, text: &str, findings: &mut Findings) -> O
 pub(super) enum YamlDialect {
     /// fan's: without tags.
     Own,
+    /// An inventory of fan's: the same, and large.
+    OwnHosts,
     /// Ansible's, with `!vault` and `!unsafe`.
     Ansible,
 }
@@ -68,6 +72,7 @@ pub(super) fn compose_as(
         anchors: HashMap::new(),
         documents: 0,
         nodes: 0,
+        copies: 0,
         repeated: 0,
     };
     for event in Parser::new_from_str_with_options(text, options) {
@@ -162,6 +167,8 @@ struct Composer<'c> {
     documents: usize,
     /// Nodes made so far, copies included.
     nodes: usize,
+    /// Copies made so far.
+    copies: usize,
     /// Bytes of text that aliases repeated so far.
     repeated: usize,
 }
@@ -360,6 +367,7 @@ impl Composer<'_> {
         };
         let size = anchored.size;
         // Before the copy is made: that is what keeps a bomb of aliases small.
+        self.copies = self.copies.saturating_add(size.nodes);
         self.spend(size.nodes, size.bytes, &at)?;
         if self.stack.len() + size.height > MAX_DEPTH + 1 {
             return self.too_complex(&at);
@@ -376,6 +384,7 @@ impl Composer<'_> {
             return Ok(());
         }
         // The copy counts as well: anchors within anchors would make many of them.
+        self.copies = self.copies.saturating_add(size.nodes);
         self.spend(size.nodes, 0, node.position())?;
         self.anchors.insert(anchor, Anchored { node: node.clone(), size });
         Ok(())
@@ -384,7 +393,15 @@ impl Composer<'_> {
     fn spend(&mut self, nodes: usize, repeated: usize, at: &Position) -> Result<(), ComposeStop> {
         self.nodes = self.nodes.saturating_add(nodes);
         self.repeated = self.repeated.saturating_add(repeated);
-        if self.nodes > MAX_NODES || self.repeated > MAX_ALIAS_BYTES {
+        let most = match self.dialect {
+            YamlDialect::Own => MAX_NODES,
+            YamlDialect::OwnHosts | YamlDialect::Ansible => MAX_NODES_OF_HOSTS,
+        };
+        if self.nodes > most && most > MAX_NODES {
+            self.findings.error(at, format!("more than {most} keys and values"));
+            return Err(ComposeStop);
+        }
+        if self.nodes > most || self.copies > MAX_NODES || self.repeated > MAX_ALIAS_BYTES {
             return self.too_complex(at);
         }
         Ok(())
@@ -397,7 +414,7 @@ impl Composer<'_> {
 
     /// What a tag of Ansible's means, in its files.
     fn known_tag(&self, tag: &Tag) -> Option<YamlTag> {
-        if self.dialect == YamlDialect::Own {
+        if self.dialect != YamlDialect::Ansible {
             return None;
         }
         match tag.to_string().trim_start_matches('!') {

@@ -62,9 +62,10 @@ impl Foreign {
                 "docs/recipes/release.md is a deployment with releases and a rollback",
             ),
             Self::HostList => ("a plain list of hosts", "-i FILE takes its hosts: docs/inventories.md"),
-            Self::ClushGroups => {
-                ("a file of node groups", "groups are roles here: docs/coming-from-pssh-clush.md")
-            }
+            Self::ClushGroups => (
+                "a file of node groups, as clush has them",
+                "-i clush:FILE takes its nodes and groups: docs/inventories.md",
+            ),
             Self::FanTasks => ("a tasks file", "-f names the tasks file, -i the inventory"),
             Self::FanInventory => ("an inventory", "-i names the inventory, -f the tasks file"),
         }

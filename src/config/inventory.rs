@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::compose::compose;
+use crate::config::compose::{YamlDialect, compose_as};
 use crate::config::fields::{Schema, expected, flag, list, map, quote, text, texts};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
 use crate::config::secret;
@@ -44,7 +44,7 @@ impl InventoryFile {
     /// What keeps it from being read.
     pub(super) fn compose(name: &Arc<str>, text: &str) -> Result<Self, Diagnostics> {
         let mut findings = Findings::default();
-        let root = compose(name, text, &mut findings);
+        let root = compose_as(YamlDialect::OwnHosts, name, text, &mut findings);
         if root.is_none() && findings.any() {
             return Err(findings.take_errors());
         }

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use crate::model::position::{Diagnostic, Position};
 
-/// Bytes that a file may have; a fleet of 10,000 hosts with settings of their own fits twice.
+/// Bytes that a file may have.
 pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes that an inventory may have: as many as a program may print.
+pub(super) const MAX_BYTES_OF_HOSTS: usize = 64 * 1024 * 1024;
 
 /// A file's text under the name that messages use.
 #[derive(Debug)]
@@ -22,8 +25,19 @@ pub(super) struct Source {
 
 /// Reads a file whole.
 pub(super) fn read(path: &Path) -> Result<Source, Diagnostic> {
+    read_up_to(path, MAX_BYTES)
+}
+
+/// Reads an inventory whole.
+pub(super) fn read_hosts(path: &Path) -> Result<Source, Diagnostic> {
+    read_up_to(path, MAX_BYTES_OF_HOSTS)
+}
+
+fn read_up_to(path: &Path, most: usize) -> Result<Source, Diagnostic> {
     let name: Arc<str> = Arc::from(path.to_string_lossy());
-    let bytes = bytes(path).map_err(|reason| Diagnostic::bare(format!("{name}: {reason}")))?;
+    let bytes = open(path)
+        .and_then(|file| drain_up_to(file, most))
+        .map_err(|reason| Diagnostic::bare(format!("{name}: {reason}")))?;
     let text = decode(&name, &bytes)?;
     Ok(Source { name, text })
 }
@@ -51,10 +65,6 @@ fn end_of(name: &Arc<str>, text: &str) -> Position {
     Position::new(name.clone(), count(line), count(column))
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, String> {
-    drain(open(path)?)
-}
-
 /// Opens a regular file; the reason is a fragment that follows the file's name.
 pub(super) fn open(path: &Path) -> Result<File, String> {
     // The type is asked before opening: opening a FIFO would wait for a writer, and a device may never end.
@@ -76,11 +86,16 @@ pub(super) fn open(path: &Path) -> Result<File, String> {
 
 /// Reads an open file to its end, up to [`MAX_BYTES`].
 pub(super) fn drain(file: File) -> Result<Vec<u8>, String> {
+    drain_up_to(file, MAX_BYTES)
+}
+
+/// Reads a stream to its end, up to so many bytes.
+pub(super) fn drain_up_to(stream: impl Read, most: usize) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| cannot_read(&error))?;
-    if bytes.len() > MAX_BYTES {
-        return Err(format!("larger than {} MiB", MAX_BYTES / 1024 / 1024));
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    stream.take(limit).read_to_end(&mut bytes).map_err(|error| cannot_read(&error))?;
+    if bytes.len() > most {
+        return Err(format!("larger than {} MiB", most / 1024 / 1024));
     }
     Ok(bytes)
 }
@@ -125,6 +140,9 @@ mod tests {
         assert_eq!(read(&path).unwrap().text.len(), MAX_BYTES);
         fs::write(&path, vec![b'#'; MAX_BYTES + 1]).unwrap();
         assert!(message(&path).ends_with("larger than 4 MiB"));
+        assert_eq!(read_hosts(&path).unwrap().text.len(), MAX_BYTES + 1);
+        File::create(&path).unwrap().set_len(u64::try_from(MAX_BYTES_OF_HOSTS + 1).unwrap()).unwrap();
+        assert!(read_hosts(&path).unwrap_err().to_string().ends_with("larger than 64 MiB"));
     }
 
     #[test]

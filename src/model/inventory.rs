@@ -77,6 +77,8 @@ pub struct Inventory {
     pub default_targets: Vec<Located<String>>,
     /// Sources whose hosts are not of this moment.
     pub cached: Vec<CachedSource>,
+    /// The commands that were run to hear of its hosts, as lines.
+    pub ran: Vec<String>,
 }
 
 /// A source whose last answer was taken instead of a new one.
@@ -127,6 +129,7 @@ impl Inventory {
             hidden: Vec::new(),
             default_targets: Vec::new(),
             cached: Vec::new(),
+            ran: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::host_name::RoleName;
@@ -70,14 +71,14 @@ impl fmt::Display for Origin {
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// Who said so.
-    pub origin: Origin,
+    /// Who said so. Shared: a hundred thousand hosts have settings of their own.
+    pub origin: Arc<Origin>,
 }
 
 impl<T> Sourced<T> {
     /// Pairs a value with its origin.
-    pub fn new(value: T, origin: Origin) -> Self {
-        Self { value, origin }
+    pub fn new(value: T, origin: impl Into<Arc<Origin>>) -> Self {
+        Self { value, origin: origin.into() }
     }
 }
 

@@ -6,6 +6,7 @@ use clap_complete::CompletionCandidate;
 
 use crate::cli::complete::project::Project;
 use crate::cli::{explain, state};
+use crate::model::target::role_spelled;
 use crate::model::task::{Action, Step, Task};
 use crate::model::value::Value;
 
@@ -41,7 +42,12 @@ fn described(value: impl Into<String>, what: impl Into<String>) -> CompletionCan
 fn hosts(project: &Project, typed: &str) -> Vec<CompletionCandidate> {
     let mut depth = 0_i32;
     let mut start = 0;
+    let mut is_quoted = false;
     for (at, c) in typed.char_indices() {
+        is_quoted ^= c == '"';
+        if is_quoted {
+            continue;
+        }
         depth += i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}'));
         if depth == 0 && matches!(c, ',' | '&' | '!') {
             start = at + c.len_utf8();
@@ -49,7 +55,7 @@ fn hosts(project: &Project, typed: &str) -> Vec<CompletionCandidate> {
     }
     let (before, pattern) = typed.split_at(start);
     let inventory = project.inventory();
-    let role = |name: &str| format!("{before}@{name}");
+    let role = |name: &str| format!("{before}@{}", role_spelled(name));
     let roles = inventory.roles.iter().filter(|_| pattern.is_empty() || pattern.starts_with('@'));
     let roles = roles.map(|known| described(role(known.name.as_str()), "role"));
     let names =

@@ -52,16 +52,19 @@ pub(super) enum InventoryKind {
     List,
     /// The hosts that an ssh_config names.
     Ssh,
+    /// The groups of clush.
+    Clush,
 }
 
 /// The words in front of a source's path, and the keys of an entry of `sources:`.
-pub(super) const WORDS: [(&str, InventoryKind); 6] = [
+pub(super) const WORDS: [(&str, InventoryKind); 7] = [
     ("fan", InventoryKind::Own),
     ("ansible", InventoryKind::Ansible),
     ("exec", InventoryKind::Program),
     ("hosts", InventoryKind::List),
     ("ssh", InventoryKind::Ssh),
     ("json", InventoryKind::Listing),
+    ("clush", InventoryKind::Clush),
 ];
 
 impl SourceSpec {
@@ -72,7 +75,8 @@ impl SourceSpec {
         }
         if let Some((word, path)) = text.split_once(':')
             && let Some((_, kind)) = WORDS.iter().find(|(known, _)| *known == word)
-            && !path.is_empty()
+            // clush has a usual place.
+            && (!path.is_empty() || *kind == InventoryKind::Clush)
         {
             let at = if path == "-" { SourcePlace::Stdin } else { SourcePlace::Path(home(path)) };
             return Self::new(Some(*kind), at);
@@ -181,6 +185,9 @@ pub(super) fn of_text(path: Option<&Path>, text: &str) -> InventoryKind {
         let own = keys.is_empty() || keys.iter().any(|key| FILE.knows(key));
         return if own { InventoryKind::Own } else { InventoryKind::Yaml };
     }
+    if lines.clone().any(|line| line == "[Main]") {
+        return InventoryKind::Clush;
+    }
     let ini = matches!(ending, "ini" | "cfg")
         || lines.any(|line| (line.starts_with('[') && line.contains(']')) || line.contains('='));
     if ini { InventoryKind::Ini } else { InventoryKind::List }
@@ -207,6 +214,7 @@ mod tests {
             ("cloud.json", "{\"web\": [\"web1\"]}", InventoryKind::Listing),
             ("-", "{\"_meta\": {}}", InventoryKind::Listing),
             ("hosts", "all:\n  hosts:\n    a:\n", InventoryKind::Yaml),
+            ("groups.conf", "# clush\n[Main]\ndefault: local\n", InventoryKind::Clush),
         ] {
             assert_eq!(of_text(Some(Path::new(name)), text), kind, "{name}: {text}");
         }
@@ -218,6 +226,7 @@ mod tests {
             ("a.yaml", None, SourcePlace::Path("a.yaml".into())),
             ("ansible:prod/hosts", Some(InventoryKind::Ansible), SourcePlace::Path("prod/hosts".into())),
             ("exec:./cloud.py", Some(InventoryKind::Program), SourcePlace::Path("./cloud.py".into())),
+            ("clush:", Some(InventoryKind::Clush), SourcePlace::Path("".into())),
             ("hosts:-", Some(InventoryKind::List), SourcePlace::Stdin),
             ("-", None, SourcePlace::Stdin),
             ("web1,web2", None, SourcePlace::Hosts("web1,web2".to_owned())),

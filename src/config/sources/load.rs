@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::config::inventory::InventoryFile;
 use crate::config::source;
 use crate::config::sources::ansible::{AnsibleInventory, AnsibleListing, Vault, VaultPassword};
 use crate::config::sources::cache::{SourceAnswer, SourceCache};
+use crate::config::sources::clush::{self, ClushConfig};
 use crate::config::sources::kind::{InventoryKind, SourcePlace, SourceSpec, of_text};
 use crate::config::sources::program::{self, RunningSource};
 use crate::config::sources::{list, named};
@@ -124,6 +124,7 @@ pub fn load_sources(specs: &[SourceSpec], options: SourceOptions) -> Result<Load
         refresh: options.refresh,
         stale_ok: options.stale_ok,
         cached: Vec::new(),
+        ran: Vec::new(),
         within: Vec::new(),
         is_broken: false,
     };
@@ -177,6 +178,8 @@ struct SourceLoader {
     stale_ok: Option<Duration>,
     /// The programs whose answers came from the cache.
     cached: Vec<CachedSource>,
+    /// The commands that were run.
+    ran: Vec<String>,
     /// The files of fan's that are being read, each named by the one before.
     within: Vec<PathBuf>,
     /// Something was wrong with a source.
@@ -226,17 +229,11 @@ impl SourceLoader {
                 ansible.hosts(&name, hosts, &mut self.findings);
             }
             SourcePlace::Stdin => {
-                let mut bytes = Vec::new();
-                let limit = u64::try_from(source::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-                match std::io::stdin().take(limit).read_to_end(&mut bytes) {
-                    Ok(_) if bytes.len() <= source::MAX_BYTES => match source::decode(&name, &bytes) {
-                        Ok(text) => self.text(spec.kind, &name, None, text),
-                        Err(error) => self.findings.push(error),
-                    },
-                    Ok(_) => self.findings.push(Diagnostic::bare("(stdin): too large for an inventory")),
-                    Err(error) => {
-                        self.findings.push(Diagnostic::bare(format!("(stdin): cannot read: {error}")))
-                    }
+                let read = source::drain_up_to(std::io::stdin(), source::MAX_BYTES_OF_HOSTS)
+                    .map_err(|reason| Diagnostic::bare(format!("(stdin): {reason}")));
+                match read.and_then(|bytes| source::decode(&name, &bytes)) {
+                    Ok(text) => self.text(spec.kind, &name, None, text),
+                    Err(error) => self.findings.push(error),
                 }
             }
             SourcePlace::Path(path) => match asked {
@@ -249,13 +246,15 @@ impl SourceLoader {
     }
 
     fn path(&mut self, kind: Option<InventoryKind>, name: &Arc<str>, path: &Path) {
-        if kind == Some(InventoryKind::Ssh) {
-            return self.ssh(path);
+        match kind {
+            Some(InventoryKind::Ssh) => return self.ssh(path),
+            Some(InventoryKind::Clush) => return self.clush(path),
+            _ => {}
         }
         if fs::metadata(path).is_ok_and(|meta| meta.is_dir()) {
             return self.folder(path);
         }
-        match source::read(path) {
+        match source::read_hosts(path) {
             Ok(source) => self.text(kind, name, Some(path), source.text),
             Err(error) => self.findings.push(error),
         }
@@ -302,9 +301,10 @@ impl SourceLoader {
                     ansible.listed(&host.name, host.user.as_deref(), host.port, &host.at);
                 }
             }
-            InventoryKind::Ansible | InventoryKind::Program | InventoryKind::Ssh => {
-                self.findings
-                    .push(Diagnostic::bare(format!("{name}: exec: and ssh: take the path of a file")));
+            InventoryKind::Clush if let Some(path) = path => self.clush(path),
+            InventoryKind::Ansible | InventoryKind::Program | InventoryKind::Ssh | InventoryKind::Clush => {
+                let message = format!("{name}: exec:, ssh: and clush: take the path of a file");
+                self.findings.push(Diagnostic::bare(message));
             }
         }
         // What is wrong with another tool's file as an inventory helps nobody.
@@ -381,6 +381,7 @@ impl SourceLoader {
         path: &Path,
         running: Result<RunningSource, String>,
     ) {
+        self.ran.push(format!("{name} --list"));
         let (listing, answer) = match heard(name, path, running) {
             Ok(heard) => heard,
             Err(problems) => return self.failed(name, path, problems),
@@ -462,6 +463,16 @@ impl SourceLoader {
         }
     }
 
+    /// The groups of clush. Where no program may run, those in files alone.
+    fn clush(&mut self, path: &Path) {
+        self.settle();
+        let mut config = ClushConfig::load(path, &mut self.findings);
+        if !self.runs_programs {
+            config.drop_upcalls();
+        }
+        self.ran.extend(clush::onto(&mut self.inventory, &config, self.max_hosts, &mut self.findings));
+    }
+
     /// Takes over what Ansible's sources said so far.
     fn settle(&mut self) {
         if let Some(ansible) = self.ansible.take() {
@@ -471,12 +482,13 @@ impl SourceLoader {
 
     fn finish(mut self) -> Result<Loaded<Inventory>, Diagnostics> {
         self.settle();
-        let Self { mut inventory, mut findings, first, vault, cached, .. } = self;
+        let Self { mut inventory, mut findings, first, vault, cached, ran, .. } = self;
         if let Some(first) = first {
             inventory.file = first;
         }
         inventory.hidden = vault.opened();
         inventory.cached = cached;
+        inventory.ran = ran;
         if !findings.any() {
             if inventory.hosts.is_empty() {
                 findings.push(Diagnostic::bare(format!("{}: no hosts in it", inventory.file)));

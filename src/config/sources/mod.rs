@@ -8,6 +8,7 @@
 
 mod ansible;
 mod cache;
+mod clush;
 mod kind;
 mod list;
 mod load;

@@ -20,6 +20,8 @@ const SOURCE: Schema = Schema {
         ("command", "exec"),
         ("program", "exec"),
         ("list", "hosts"),
+        ("clustershell", "clush"),
+        ("groups", "clush"),
         ("ssh_config", "ssh"),
     ],
 };

@@ -36,7 +36,16 @@ pub(super) fn start(program: &Path, arguments: &[&str]) -> Result<RunningSource,
     let program =
         if program.components().count() == 1 { Path::new(".").join(program) } else { program.to_owned() };
     let mut command = Command::new(&program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(arguments);
+    spawn(command)
+}
+
+/// Starts a command likewise.
+///
+/// # Errors
+/// It cannot be started.
+pub(super) fn spawn(mut command: Command) -> Result<RunningSource, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.process_group(0).spawn().map_err(|error| format!("cannot run: {error}"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     Ok(RunningSource { child, out: reading(out), err: reading(err), since: Instant::now() })
@@ -91,7 +100,7 @@ impl RunningSource {
             let said =
                 self.err.recv_timeout(Duration::from_secs(1)).ok().and_then(Result::ok).unwrap_or_default();
             let said = String::from_utf8_lossy(said.get(..said.len().min(SHOWN)).unwrap_or_default());
-            let last = said.trim().lines().next_back().map(|line| format!(": {}", line.escape_debug()));
+            let last = said.trim().lines().next_back().map(shown);
             return Err(format!("failed ({status}){}", last.unwrap_or_default()));
         }
         String::from_utf8(out).map_err(|_| "printed what is not UTF-8".to_owned())
@@ -103,4 +112,11 @@ impl RunningSource {
         }
         let _ = self.child.wait();
     }
+}
+
+/// A line that a program printed, for a message: what could move the cursor is written out.
+fn shown(line: &str) -> String {
+    let plain =
+        line.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() });
+    format!(": {}", plain.collect::<String>())
 }

@@ -39,6 +39,7 @@ pub(in crate::config) const SOURCE: ShapeKeys = &[
     ("hosts", Shape::Text, "a list of hosts, as pssh and clush have it"),
     ("ssh", Shape::Text, "the hosts that an ssh_config names"),
     ("json", Shape::Text, "the JSON of Ansible's --list, in a file"),
+    ("clush", Shape::Text, "groups of clush: groups.conf, a YAML file or a folder"),
 ];
 
 /// What stands beside it.

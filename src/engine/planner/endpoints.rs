@@ -114,7 +114,7 @@ fn deadlines(settings: &Settings) -> Deadlines {
     let login = settings.auth_timeout.as_ref().map(|limit| limit.value);
     if let Some(Sourced { value: limit, origin }) = &settings.connect_timeout {
         (deadlines.connect, deadlines.handshake, deadlines.auth) = (*limit, *limit, *limit);
-        let own_login = login.is_some() && !matches!(origin, Origin::CommandLine(_));
+        let own_login = login.is_some() && !matches!(**origin, Origin::CommandLine(_));
         deadlines.whole = if own_login { Whole::UpToLogin(*limit) } else { Whole::UpToReady(*limit) };
     }
     deadlines.auth = login.unwrap_or(deadlines.auth);
@@ -125,7 +125,7 @@ fn deadlines(settings: &Settings) -> Deadlines {
 }
 
 fn named_by<T>(setting: Option<&Sourced<T>>) -> NamedBy {
-    match setting.map(|setting| &setting.origin) {
+    match setting.map(|setting| &*setting.origin) {
         None => NamedBy::Nobody,
         Some(Origin::SshConfig(_)) => NamedBy::SshConfig,
         Some(
@@ -190,7 +190,7 @@ impl SharedPaths {
         };
         let (own, shared) = match (&settings.known_hosts, &settings.shared_known_hosts) {
             (None, _) => (operator.default_known_hosts.clone(), operator.system_known_hosts.clone()),
-            (Some(own), Some(shared)) if matches!(own.origin, Origin::SshConfig(_)) => {
+            (Some(own), Some(shared)) if matches!(*own.origin, Origin::SshConfig(_)) => {
                 (paths(own), paths(shared))
             }
             (Some(own), _) => (paths(own), Vec::new()),

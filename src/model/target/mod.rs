@@ -16,6 +16,7 @@ mod tests;
 mod universe;
 
 pub use crate::model::target::list::{admit_list, lists_in};
+pub use crate::model::target::parse::role_spelled;
 pub use crate::model::target::selection::{TargetPlace, select, select_within};
 pub use roles::role_members;
 pub use universe::{NO_INVENTORY, WITHOUT_INVENTORY};

@@ -3,6 +3,8 @@
 //! Knows no hosts. `,` binds least; `&` and `!` bind tighter, from left to right; a `!` before a whole item takes
 //! it away from the union of the other items. Within `[]` and `{}` none of them has a meaning.
 
+use std::borrow::Cow;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::model::name::hidden_character;
@@ -76,6 +78,12 @@ pub(super) fn presentable(expression: &str) -> &str {
     expression.get(..end).unwrap_or_default()
 }
 
+/// The name of a role as expressions have it behind the `@`: in quotes when it could be read as something else.
+pub fn role_spelled(name: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_whitespace() || ",&!^[]{}\"'()*?\\$`;<>|#".contains(c);
+    if name.contains(is_odd) { Cow::Owned(format!("\"{name}\"")) } else { Cow::Borrowed(name) }
+}
+
 /// Reads an expression; or everything that is wrong with it. `limit` bounds the names of one range.
 pub(super) fn parse(expression: &str, limit: usize) -> Result<Vec<TargetItem>, Vec<PatternError>> {
     // A folded YAML string has line breaks where its author saw spaces.
@@ -136,6 +144,16 @@ fn tokens(expression: &str) -> Result<Vec<TargetToken<'_>>, PatternError> {
     for (at, c) in expression.char_indices() {
         column = column.saturating_add(1);
         let kind = match (c, open.last()) {
+            // A name in quotes may hold anything but a quote.
+            ('"', Some(('"', _))) => {
+                open.pop();
+                continue;
+            }
+            (_, Some(('"', _))) => continue,
+            ('"', None) if expression.get(..at).is_some_and(|before| before.ends_with('@')) => {
+                open.push((c, column));
+                continue;
+            }
             // Within a range nothing but its end counts.
             ('[', Some(('[', _))) => return Err(PatternError::at(column, "\"[\" inside a range")),
             (']', Some(('[', _))) | ('}', Some(('{', _))) => {
@@ -237,6 +255,7 @@ fn pattern(text: &str, limit: usize) -> Result<TargetPattern, PatternError> {
     }
     if let Some(role) = text.strip_prefix('@') {
         let role = role.trim();
+        let role = role.strip_prefix('"').map_or(role, |quoted| quoted.strip_suffix('"').unwrap_or(quoted));
         if role.is_empty() {
             return Err(PatternError::at(1, "no role after \"@\""));
         }

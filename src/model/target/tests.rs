@@ -392,7 +392,7 @@ fn hosts_of_no_inventory_are_appended() {
     let mut shop = shop();
     select(&mut shop, &["root@h"], &[]).unwrap();
     let host = shop.hosts.last().unwrap();
-    assert_eq!(host.settings.user.as_ref().unwrap().origin, Origin::CommandLine("--hosts"));
+    assert_eq!(*host.settings.user.as_ref().unwrap().origin, Origin::CommandLine("--hosts"));
     let index = shop.hosts.len() - 1;
     assert_eq!(select(&mut shop, &["root@h"], &[]).unwrap(), [index], "the same host the second time");
     assert!(!select(&mut shop, &["all"], &[]).unwrap().contains(&index), "\"all\" is the inventory");

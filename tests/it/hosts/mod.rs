@@ -2,4 +2,6 @@
 
 mod ansible;
 mod cache;
+mod clush;
+mod recipes;
 mod sources;

@@ -248,3 +248,73 @@ fn vaults_are_opened_and_what_was_in_them_is_hidden() {
     let kept = fs::read_to_string(kept).unwrap();
     assert!(kept.contains("$ANSIBLE_VAULT;1.1") && !kept.contains("c4nary"), "{kept}");
 }
+
+#[test]
+fn fleets_of_any_size_are_read_up_to_max_hosts() {
+    // Larger than the files that tasks may be in, and more keys and values than they may have.
+    let count = 60_000;
+    let own: String = (1..=count)
+        .map(|n| {
+            format!(
+                "  host{n:06}.example.com: {{address: 10.{}.{}.{}, port: 2222, vars: {{rack: {n}}}}}\n",
+                n / 65536,
+                n / 256 % 256,
+                n % 256
+            )
+        })
+        .collect();
+    let own = format!("hosts:\n{own}roles: {{all_of_it: ['host*']}}\n");
+    assert!(own.len() > 4 * 1024 * 1024);
+    let ini: String = (1..=count)
+        .map(|n| {
+            format!("host{n:06}.example.com ansible_host=10.0.0.1 ansible_port=22 rack={n} note=0123456789\n")
+        })
+        .collect();
+    assert!(ini.len() > 4 * 1024 * 1024);
+    let fan = Fan::new().file("inventory.yaml", own).file("hosts.ini", format!("[all_of_it]\n{ini}"));
+    for source in ["inventory.yaml", "hosts.ini"] {
+        let ran = fan.run(["hosts", "--list", "-i", source, "--max-hosts", "60000", "-R", "all_of_it"]);
+        assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), count), "{source}: {}", ran.stderr);
+        let ran = fan.run(["hosts", "--list", "-i", source, "--max-hosts", "59999"]);
+        assert_eq!(ran.code, Some(2), "{source}");
+        assert!(
+            ran.stderr.contains("error: more than 59999 hosts (help: raise the limit with --max-hosts)"),
+            "{}",
+            ran.stderr
+        );
+    }
+    // Aliases still make no more of a file than is in it.
+    let fan = fan.file(
+        "bomb.yaml",
+        format!(
+            "hosts: {{a: {{}}}}\nvars:\n  x: &x [{}]\n{}",
+            "1,".repeat(9_000),
+            (0..30).map(|n| format!("  y{n}: *x\n")).collect::<String>()
+        ),
+    );
+    let ran = fan.run(["hosts", "-i", "bomb.yaml"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("too complex") || ran.stderr.contains("too large"), "{}", ran.stderr);
+}
+
+#[test]
+fn groups_whose_names_are_no_names_of_roles_are_written_in_quotes() {
+    let fan = Fan::new().file(
+        "cloud.json",
+        "{\"us east/1, a\": [\"h1\"], \"us-east/2\": [\"h2\"], \"r&d!\": [\"h3\"], \"plain\": [\"h1\", \"h3\"]}",
+    );
+    let of = |expression: &str| names(&fan.run(["hosts", "--list", "-i", "cloud.json", "-H", expression]));
+    assert_eq!(of("@\"us east/1, a\""), "h1");
+    assert_eq!(of("@us-east/2"), "h2");
+    assert_eq!(of("@\"us-east/2\",@\"r&d!\""), "h2 h3");
+    assert_eq!(of("@plain!@\"r&d!\""), "h1");
+    assert_eq!(of("@*"), "h1 h2 h3");
+    assert_eq!(names(&fan.run(["hosts", "--list", "-i", "cloud.json", "-R", "r&d!"])), "h3");
+    let shown = fan.run(["hosts", "-i", "cloud.json", "-H", "h1"]).stdout;
+    assert!(shown.starts_with("h1  roles plain,\"us east/1, a\"\n"), "{shown}");
+    let said = fan.run(["hosts", "-i", "cloud.json", "-H", "@\"us east/1, b\""]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.stderr.contains("did you mean @\"us east/1, a\"?"), "{}", said.stderr);
+    let said = fan.run(["hosts", "-i", "cloud.json", "-H", "@\"us east"]);
+    assert!(said.stderr.contains("unclosed"), "{}", said.stderr);
+}

@@ -35,10 +35,20 @@ pub(super) fn onto(
     }
     let mut converter =
         Converter { graph: &graph, base, templates, rank, chains: HashMap::new(), known: HashMap::new() };
+    let ways: Vec<(Arc<[usize]>, WayToHost)> = graph
+        .hosts
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let groups = converter.groups_of(&host.groups);
+            let way = converter.settings(index, &groups);
+            (groups, way)
+        })
+        .collect();
     let at: HashMap<HostName, usize> =
         inventory.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
     let mut members = vec![Vec::new(); graph.groups.len()];
-    for (index, host) in graph.hosts.iter().enumerate() {
+    for (host, (groups, (settings, problems))) in std::mem::take(&mut graph.hosts).into_iter().zip(ways) {
         if let Err(message) = check_host_name(&host.name) {
             findings.error(&host.position, message);
             continue;
@@ -49,10 +59,8 @@ pub(super) fn onto(
             findings.error_help(&host.position, message, "raise the limit with --max-hosts");
             break;
         }
-        let groups = converter.groups_of(&host.groups);
-        let (settings, problems) = converter.settings(index, &groups);
-        let mut vars = host.vars.clone();
-        vars.extend(host.file_vars.clone());
+        let mut vars = host.vars;
+        vars.extend(host.file_vars);
         strip(&mut vars);
         let place = match known.and_then(|known| Some((known, inventory.hosts.get_mut(known)?))) {
             Some((known, host)) => {
@@ -62,7 +70,7 @@ pub(super) fn onto(
                 known
             }
             None => {
-                let (name, position) = (HostName(Arc::clone(&host.name)), host.position.clone());
+                let (name, position) = (HostName(host.name), host.position);
                 inventory.hosts.push(Host { name, settings, vars, position, problems });
                 inventory.hosts.len() - 1
             }
@@ -86,6 +94,8 @@ fn roles(inventory: &mut Inventory, graph: &AnsibleGraph, order: &[usize], membe
         above.push(GroupVars { role: None, vars: stripped(&all.file_vars) });
     }
     let mut members = members;
+    let mut known: HashMap<RoleName, usize> =
+        inventory.roles.iter().enumerate().map(|(at, role)| (role.name.clone(), at)).collect();
     for &index in order {
         let Some(group) = graph.groups.get(index) else { continue };
         let mut named = members.get_mut(index).map(std::mem::take).unwrap_or_default();
@@ -96,7 +106,7 @@ fn roles(inventory: &mut Inventory, graph: &AnsibleGraph, order: &[usize], membe
         named.sort_unstable();
         let role =
             Role { named, vars: stripped(&group.vars), ..Role::new(RoleName(Arc::clone(&group.name))) };
-        let place = match inventory.role_index(role.name.as_str()) {
+        let place = match known.get(&role.name).copied() {
             Some(known) => {
                 if let Some(known) = inventory.roles.get_mut(known) {
                     known.merge(role);
@@ -104,6 +114,7 @@ fn roles(inventory: &mut Inventory, graph: &AnsibleGraph, order: &[usize], membe
                 known
             }
             None => {
+                known.insert(role.name.clone(), inventory.roles.len());
                 inventory.roles.push(role);
                 inventory.roles.len() - 1
             }

@@ -183,12 +183,15 @@ impl AnsibleGraph {
             let Some(host) = self.hosts.get_mut(index) else { continue };
             if host.groups.iter().any(|&group| group > UNGROUPED) {
                 host.groups.retain(|&group| group != UNGROUPED);
-                if let Some(ungrouped) = self.groups.get_mut(UNGROUPED) {
-                    ungrouped.hosts.retain(|&host| host != index);
-                }
             } else {
                 self.join(UNGROUPED, index);
             }
+        }
+        // All at once: each by itself would be as many passes as there are hosts.
+        if let Some(ungrouped) = self.groups.get_mut(UNGROUPED) {
+            let is_there =
+                |&host: &usize| self.hosts.get(host).is_some_and(|host| host.groups.contains(&UNGROUPED));
+            ungrouped.hosts.retain(is_there);
         }
         let mut depths = vec![None; self.groups.len()];
         for index in 0..self.groups.len() {

@@ -3,6 +3,7 @@
 use crate::model::name::check_address;
 use crate::model::range::{PatternError, parse_ip};
 use crate::model::suggest::did_you_mean;
+use crate::model::target::parse::role_spelled;
 use crate::model::target::universe::hosts::{NO_INVENTORY, Outsiders, Sense, Universe, WITHOUT_INVENTORY};
 use crate::model::target::universe::listed::listed;
 
@@ -56,7 +57,7 @@ impl<'a> Universe<'a> {
             return error.help("the inventory has no roles");
         }
         let guess = did_you_mean(name, self.role_names());
-        let guess = guess.map(|role| format!("did you mean @{role}? ")).unwrap_or_default();
+        let guess = guess.map(|role| format!("did you mean @{}? ", role_spelled(role))).unwrap_or_default();
         error.help(format!("{guess}roles: {}", self.listed_roles()))
     }
 
@@ -65,7 +66,8 @@ impl<'a> Universe<'a> {
     }
 
     fn listed_roles(&self) -> String {
-        let mut names: Vec<String> = self.role_names().map(|name| format!("@{name}")).collect();
+        let mut names: Vec<String> =
+            self.role_names().map(|name| format!("@{}", role_spelled(name))).collect();
         names.sort_unstable();
         listed(names.iter().map(String::as_str), names.len())
     }

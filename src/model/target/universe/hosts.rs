@@ -215,8 +215,22 @@ impl<'a> Universe<'a> {
                 Err(PatternError::at(1, format!("role \"{name}\" has no hosts")))
             }
             Some(members) => Ok(members.iter().flat_map(|members| members.iter().copied()).collect()),
-            None => Err(self.unknown_role(name)),
+            None => self.roles_below(name).ok_or_else(|| self.unknown_role(name)),
         }
+    }
+
+    /// `*`: the hosts that have a role. `racks:*`: those of all groups of this source of clush's.
+    fn roles_below(&self, name: &str) -> Option<HostSet> {
+        // While roles are still being read, some have no hosts yet.
+        let source = name.strip_suffix('*').filter(|_| self.outsiders != Outsiders::Refused)?;
+        let is_below = |role: &str| match source {
+            "" => !role.contains(':'),
+            source => source.ends_with(':') && role.starts_with(source),
+        };
+        let roles = self.by_role.iter().filter(|(role, _)| is_below(role));
+        let members = roles.filter_map(|(_, &index)| self.members.get(index)?.as_ref());
+        let found: HostSet = members.flat_map(|members| members.iter().copied()).collect();
+        (!found.is_empty()).then_some(found)
     }
 
     fn block(&mut self, block: &CidrBlock, atom: &Atom, sense: Sense) -> Result<HostSet, PatternError> {
