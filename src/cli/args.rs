@@ -70,6 +70,9 @@ pub(super) enum CliCommand {
     /// Run one command on every host, passed to the login shell as ssh does.
     #[command(after_help = "Example:\n  fan exec -R web -- uptime")]
     Exec(ExecArgs),
+    /// List, follow, fetch, stop or clean up commands that outlived their connection.
+    #[command(after_help = "Example:\n  fan jobs -R web\n  fan jobs 01JD3K -R web --follow")]
+    Jobs(JobsArgs),
     /// Type commands for many hosts one after the other, over connections that stay open.
     #[command(after_help = "Example:\n  fan console -R web")]
     Console(ConsoleArgs),
@@ -209,6 +212,9 @@ pub(super) struct ExecArgs {
     /// Run the command so that it outlives the connection: when that is lost, fan reconnects and goes on where it was.
     #[arg(long)]
     pub(super) durable: bool,
+    /// Start the command so, print the name that `fan jobs` knows it by, and leave it there.
+    #[arg(long, conflicts_with_all = ["stdin", "diff"])]
+    pub(super) detach: bool,
     /// Print hosts and the command without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
@@ -229,6 +235,30 @@ pub(super) struct ExecArgs {
     pub(super) journal: JournalArg,
     #[command(flatten)]
     pub(super) protection: Protection,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct JobsArgs {
+    /// The job's name, or its beginning: that of the run which started it.
+    #[arg(value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Show all output so far and what comes, take the exit status, and remove the job.
+    #[arg(long, requires = "name", conflicts_with_all = ["fetch", "stop", "clean"])]
+    pub(super) follow: bool,
+    /// The same for a job that has ended.
+    #[arg(long, requires = "name", conflicts_with_all = ["stop", "clean"])]
+    pub(super) fetch: bool,
+    /// End the job: TERM to its process group, KILL 5 s later.
+    #[arg(long, requires = "name", conflicts_with = "clean")]
+    pub(super) stop: bool,
+    /// Remove what is kept of jobs that do not run.
+    #[arg(long)]
+    pub(super) clean: bool,
+    /// Only those that ended so long ago: 7d, 12h.
+    #[arg(long, value_name = "AGE", requires = "clean", value_parser = time)]
+    pub(super) older: Option<TimeLimit>,
+    #[command(flatten)]
+    pub(super) looking: Looking,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::line::{CommandLine, Started};
 use crate::cli::{
     again, check, complete, console, defaults, demo, diff, exec, explain, facts, get, history, hosts, idle,
-    init, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
+    init, jobs, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
 };
 use crate::model::outcome::ExitCode;
 
@@ -91,6 +91,7 @@ fn carry_out(
     match command {
         CliCommand::Run(args) => run::run(args, color, invocation),
         CliCommand::Exec(args) => exec::run(args, color, invocation),
+        CliCommand::Jobs(args) => jobs::run(args, color, invocation),
         CliCommand::Console(args) => console::run(&ConsoleStart {
             selection: &args.selection,
             condition: &args.condition,

@@ -19,7 +19,7 @@ use crate::engine::planner::{self};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::range;
-use crate::model::task::{Action, Command, Dialogue, InputText, ScriptArgs, ScriptFile, Step};
+use crate::model::task::{Action, Command, Dialogue, InputText, ScriptArgs, ScriptFile, Step, StepJob};
 
 /// Bytes of a script that comes on stdin.
 const MAX_SCRIPT: usize = 1024 * 1024;
@@ -50,8 +50,9 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     }
     .request(&inventory);
     let dialogue = Dialogue { stdin: args.stdin.as_ref().map(|_| InputText::OfRun), ..Dialogue::default() };
-    let durable = args.durable.then(|| Located::new(true, Position::new("", 0, 0)));
-    let step = Step { run_as: args.raising.run_as()?, dialogue, durable, ..Step::bare(action) };
+    let durable = (args.durable || args.detach).then(|| Located::new(true, Position::new("", 0, 0)));
+    let job = if args.detach { StepJob::Left } else { StepJob::Own };
+    let step = Step { run_as: args.raising.run_as()?, dialogue, durable, job, ..Step::bare(action) };
     let plan = planner::step(request, &inventory, &selected, step, &title)?;
     context::preflight(&plan)?;
     if args.plan {
@@ -74,7 +75,11 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let content = OutputContent { log: false, diff: plan.changes.diff, shape };
+    let run = Arc::clone(&plan.run);
     let code = runner::run(plan, &execution.output, color, content, Some(recording), input);
+    if args.detach && code.is_ok() {
+        print(&format!("{run}\n"))?;
+    }
     unread.iter_mut().for_each(Unread::tell);
     code
 }

@@ -28,6 +28,7 @@ mod history;
 mod hosts;
 mod idle;
 mod init;
+mod jobs;
 mod journal;
 mod leaving;
 mod line;

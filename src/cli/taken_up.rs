@@ -51,7 +51,7 @@ impl TakenUp {
             let found = decided.iter().find(|((task, step), _)| (*task, *step) == (doubt.task, doubt.step));
             found.map_or(Unseen::Fail, |(_, unseen)| *unseen)
         };
-        let memory = self.past.clone().recall(&plan, unseen);
+        let memory = self.past.clone().recall(&plan, unseen, self.unknown);
         let memory = memory.map_err(|obstacles| told(&self.run, &obstacles))?;
         for line in standings(&self.past, &plan) {
             talk(&line);
@@ -64,7 +64,7 @@ impl TakenUp {
         if self.way == Way::Retry {
             return Ok(String::new());
         }
-        let recalled = self.past.clone().recall(plan, |_| Unseen::Rerun);
+        let recalled = self.past.clone().recall(plan, |_| Unseen::Rerun, self.unknown);
         recalled.map_err(|obstacles| told(&self.run, &obstacles))?;
         let mut lines = vec![format!("\ncontinues run {}", self.run)];
         lines.extend(standings(&self.past, plan));

@@ -25,4 +25,5 @@ pub use live::input::RunInput;
 pub use live::questions::{Answer, Question, StepChoice, Unanswered, Wanted, questions};
 pub use live::sink::{Delivery, channel};
 pub use live::stop::{Stop, StopReceiver, StopSender, stop_channel};
-pub use plan::past::{Doubt, Obstacle, Past, Standing, Unseen};
+pub use plan::memory::Unseen;
+pub use plan::past::{Doubt, Obstacle, Past, Standing};

@@ -12,6 +12,7 @@ use crate::model::position::{Located, Position};
 use crate::model::privilege::Method;
 use crate::model::secret::{SecretSource, SecretSources};
 use crate::model::settings::TimeLimit;
+use crate::model::shell::durable::JobFound;
 use crate::model::value::{Value, Vars};
 
 pub use crate::model::template::text::{Template, TemplateText};
@@ -169,6 +170,8 @@ pub struct Step {
     pub dialogue: Dialogue,
     /// Whether its command outlives the connection; without a word, as the host has it.
     pub durable: Option<Located<bool>>,
+    /// Which command that is.
+    pub job: StepJob,
     /// One host does it for all.
     pub run_once: bool,
     /// What of it is told.
@@ -179,6 +182,18 @@ pub struct Step {
     pub tags: Vec<String>,
     /// Where it stands.
     pub position: Position,
+}
+
+/// Which command of a step outlives the connection, and how far it is followed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StepJob {
+    /// Its own, to the end.
+    #[default]
+    Own,
+    /// Its own, until it has begun (`--detach`).
+    Left,
+    /// One that is there, to the end (`fan jobs`).
+    Found(JobFound),
 }
 
 /// As whom a step is done.
@@ -569,6 +584,7 @@ impl Step {
             run_as: None,
             dialogue: Dialogue::default(),
             durable: None,
+            job: StepJob::default(),
             run_once: false,
             shown: Shown::All,
             notify: Vec::new(),

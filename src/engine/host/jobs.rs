@@ -4,29 +4,75 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::engine::live::durable::{RemainsSlot, tidy};
+use crate::engine::plan::memory::{Adopted, Unseen};
+use crate::model::shell::durable::job_name;
 use crate::ssh::Session;
 
 /// The jobs of the step that a host is at.
 pub(crate) struct Jobs<S: Session> {
     step: (usize, usize),
     started: usize,
+    /// The one that is about to be started.
+    next: Option<((usize, usize), NextJob)>,
     remains: RemainsSlot<S>,
+    /// A step whose jobs have the names that an earlier run gave them.
+    adopted: Option<Adopted>,
+}
+
+/// The name of a job.
+pub(crate) struct NextJob {
+    pub(crate) name: String,
+    /// It was there, and has to be.
+    pub(crate) is_known: bool,
 }
 
 impl<S: Session> Default for Jobs<S> {
     fn default() -> Self {
-        Self { step: (0, 0), started: 0, remains: RemainsSlot::default() }
+        Self { step: (0, 0), started: 0, next: None, remains: RemainsSlot::default(), adopted: None }
     }
 }
 
 impl<S: Session> Jobs<S> {
-    /// The number of the next job of this step.
-    pub(crate) fn next(&mut self, step: (usize, usize)) -> usize {
+    /// Those of a host that goes on from an earlier run.
+    pub(crate) fn adopting(adopted: Option<Adopted>) -> Self {
+        Self { adopted, ..Self::default() }
+    }
+
+    /// The name of the job that this step starts next.
+    pub(crate) fn announce(&mut self, run: &str, host: &str, step: (usize, usize)) -> &str {
+        let next = self.take(run, host, step);
+        &self.next.insert((step, next)).1.name
+    }
+
+    /// The next job of this step, which may be announced.
+    pub(crate) fn next(&mut self, run: &str, host: &str, step: (usize, usize)) -> NextJob {
+        match self.next.take() {
+            Some((of, next)) if of == step => next,
+            Some(_) | None => self.take(run, host, step),
+        }
+    }
+
+    fn take(&mut self, run: &str, host: &str, step: (usize, usize)) -> NextJob {
         if self.step != step {
             (self.step, self.started) = (step, 0);
         }
         self.started += 1;
-        self.started - 1
+        let number = self.started - 1;
+        match self.adopted.as_ref().filter(|adopted| (adopted.task, adopted.step) == step) {
+            None => NextJob { name: job_name(run, host, step, number), is_known: false },
+            Some(adopted) => {
+                // Where none is, it is started under that name: then nobody else can start it, whatever is on its way.
+                let name = job_name(&adopted.run, host, step, number);
+                let is_known = adopted.jobs.iter().any(|job| **job == *name);
+                NextJob { name, is_known }
+            }
+        }
+    }
+
+    /// What is to become of a step of which a job is gone that was there in an earlier run, if that is decided. From then
+    /// on its jobs are this run's.
+    pub(crate) fn give_up(&mut self, step: (usize, usize)) -> Option<Unseen> {
+        self.adopted.take_if(|adopted| (adopted.task, adopted.step) == step)?.otherwise
     }
 
     /// Where what is left of one goes.

@@ -27,7 +27,7 @@ pub(crate) struct HostRun<S: Session> {
     pub(crate) connection: HostConnection<S>,
     pub(crate) seen: Seen,
     /// Its commands that outlive a connection.
-    pub(crate) jobs: Jobs<S>,
+    pub(crate) jobs: Box<Jobs<S>>,
     /// What `set` and `register` stored.
     pub(crate) layer: Layer,
     /// What an earlier run has done there, and it has not come to yet.
@@ -76,7 +76,7 @@ impl<S: Session> HostRun<S> {
             progress: HostProgress::default(),
             connection: HostConnection::default(),
             seen: Seen { started, ..Seen::default() },
-            jobs: Jobs::default(),
+            jobs: Box::new(Jobs::adopting(recalled.and_then(|recalled| recalled.adopted.clone()))),
             layer: Layer::default(),
             recalled: recalled.cloned().map(Box::new),
             may_still_run: false,

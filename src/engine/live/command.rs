@@ -56,6 +56,8 @@ pub(crate) struct Limits {
     pub(crate) idle: Option<Duration>,
     /// Keep the output for `register`.
     pub(crate) capture: bool,
+    /// It is left once it has begun, as it outlives that.
+    pub(crate) leaves: bool,
 }
 
 /// Why a command was stopped by us.
@@ -82,6 +84,8 @@ pub(crate) enum Ended {
     NotStarted(Failure),
     /// The connection went away.
     Lost(Failure),
+    /// It has begun, and was left there.
+    Left,
     /// We stopped it; `confirmed` when the end of all its processes was seen.
     Stopped { cause: StopCause, confirmed: bool },
 }
@@ -211,6 +215,8 @@ struct Watch<E> {
     broken_input: Option<Failure>,
     /// Its connection is gone, and is being opened again.
     is_away: bool,
+    /// The host keeps it.
+    is_job: bool,
     link: LinkStory,
 }
 
@@ -263,6 +269,7 @@ pub(crate) async fn watch<E: Exec>(
         refused: None,
         broken_input: None,
         is_away: false,
+        is_job: false,
         link: LinkStory::default(),
     };
     let ended = watch.run().await;
@@ -300,6 +307,9 @@ impl<E: Exec> Watch<E> {
                 Woken::Heard(heard) => {
                     if let Some(ended) = self.hear(heard).await {
                         return ended;
+                    }
+                    if self.limits.leaves && self.is_job && self.has_begun() && !self.is_fed() {
+                        return Ended::Left;
                     }
                 }
                 Woken::Piece(piece) => self.hand_over(piece).await,
@@ -423,7 +433,10 @@ impl<E: Exec> Watch<E> {
     /// Takes note of what happened to a command that outlives its connection.
     fn take_note(&mut self, news: JobNews) {
         match news {
-            JobNews::Begun(job) => self.around.tell_fact(StepFact::JobStarted { job: job.into() }),
+            JobNews::Begun(job) => {
+                self.is_job = true;
+                self.around.tell_fact(StepFact::JobStarted { job: job.into() });
+            }
             JobNews::Away(failure) => {
                 self.is_away = true;
                 self.around.tell_fact(StepFact::Detached { failure });
@@ -438,6 +451,11 @@ impl<E: Exec> Watch<E> {
             JobNews::Dropped(bytes) => self.link.dropped += bytes,
             JobNews::Cut => self.link.cut = true,
         }
+    }
+
+    /// Whether it is to get more to read.
+    fn is_fed(&self) -> bool {
+        self.feed.as_ref().is_some_and(Feed::is_open)
     }
 
     /// Whether the command has begun, or tells nothing of it.

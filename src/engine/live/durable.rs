@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::engine::live::reattach::{Back, Ties};
 use crate::model::outcome::{Exit, Failure, Kind};
 use crate::model::shell::durable::{
-    Follow, InputPiece, JobOrder, JobShell, JobStart, JobState, SpoolMark, SpoolPiece, SpoolPlace,
+    Follow, InputPiece, JobFound, JobOrder, JobShell, JobStart, JobState, SpoolMark, SpoolPiece, SpoolPlace,
     SpoolRefusal, SpoolScan,
 };
 use crate::model::shell::marks::Token;
@@ -38,7 +39,7 @@ const LONGEST_SAID: usize = 400;
 /// A command to be run apart from its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) name: String,
+    pub(crate) found: JobFound,
     pub(crate) title: String,
     pub(crate) shell: JobShell,
     pub(crate) line: String,
@@ -96,6 +97,10 @@ pub(crate) struct DurableExec<C: Connector> {
     /// The token of the job's marks.
     token: Token,
     scans: [SpoolScan; 2],
+    /// Finds the marks of its command, where nobody listens to them.
+    strips: [Option<SpoolScan>; 2],
+    /// The job was found by the beginning of its name.
+    finds: bool,
     streams: [SpooledStream; 2],
     session: Option<Arc<C::Session>>,
     link: JobLink<C::Session>,
@@ -212,6 +217,8 @@ impl<C: Connector> DurableExec<C> {
         let begin = (SpoolPlace::default(), 0);
         let mut durable = Self {
             scans: [SpoolScan::new(&token), SpoolScan::new(&token)],
+            strips: [None, None],
+            finds: matches!(job.found, JobFound::Beginning { .. }),
             streams: streams(&first, [begin; 2]),
             ties,
             stdin: job.stdin,
@@ -323,7 +330,14 @@ impl<C: Connector> DurableExec<C> {
     }
 
     /// There is nothing to follow: nothing was started, or nothing is left.
-    fn refuse(&mut self, failure: Failure) {
+    fn refuse(&mut self, mut failure: Failure) {
+        if let (JobFound::Beginning { prefix, .. }, Kind::JobLost, false) =
+            (&self.job.found, failure.kind, self.known)
+        {
+            failure =
+                Failure::new(Kind::JobLost, format!("no job {prefix} there, or its host was restarted"))
+                    .hint("`fan jobs` lists them");
+        }
         self.link = JobLink::Over;
         let news = if self.known || self.job.is_known {
             Heard::Event(ExecEvent::Lost(failure))
@@ -358,11 +372,17 @@ impl<C: Connector> DurableExec<C> {
                     let rest: Vec<u8> = rest.chain(held).flatten().collect();
                     return self.read(number, &rest);
                 }
-                SpoolPiece::Mark(SpoolMark::Job(token), _) => {
-                    if token != self.token {
-                        self.scans = [SpoolScan::new(&token), SpoolScan::new(&token)];
-                        self.token = token;
+                SpoolPiece::Mark(SpoolMark::Job(token, name), _) => {
+                    // Each stream says it, as they do not wait for each other. What was held back is sent again.
+                    if let (true, Some(strip)) = (self.finds, self.strips.get_mut(number)) {
+                        strip.get_or_insert_with(|| SpoolScan::new(&job_token(&name)));
                     }
+                    if let Some(scan) = self.scans.get_mut(number) {
+                        *scan = SpoolScan::new(&token);
+                    }
+                    // From now on it is this one.
+                    self.job.found = JobFound::Named(name);
+                    self.token = token;
                 }
                 SpoolPiece::Mark(SpoolMark::Refused(why), _) => {
                     let failure = refused(why, &self.said);
@@ -381,7 +401,11 @@ impl<C: Connector> DurableExec<C> {
             return;
         }
         if !std::mem::replace(&mut self.known, true) {
-            self.ready.push_back(Heard::Job(JobNews::Begun(self.job.name.clone())));
+            let name = match &self.job.found {
+                JobFound::Named(name) => name.clone(),
+                JobFound::Beginning { prefix, .. } => prefix.clone(),
+            };
+            self.ready.push_back(Heard::Job(JobNews::Begun(name)));
         }
         self.tell();
     }
@@ -397,6 +421,10 @@ impl<C: Connector> DurableExec<C> {
                 SpoolPiece::Text(text) => {
                     stream.at.byte += text.len() as u64;
                     stream.passed += text.len() as u64;
+                    let text = match self.strips.get_mut(number) {
+                        Some(Some(strip)) => strip.text(&text),
+                        Some(None) | None => text,
+                    };
                     let data = Bytes::from(text);
                     let event = if number == 0 { ExecEvent::Stdout(data) } else { ExecEvent::Stderr(data) };
                     self.ready.push_back(Heard::Event(event));
@@ -443,7 +471,7 @@ impl<C: Connector> DurableExec<C> {
                                 self.looks = if why == SpoolRefusal::Gone { LOOKS } else { LOOKS * 2 }
                             }
                         },
-                        SpoolMark::Start | SpoolMark::Refused(_) | SpoolMark::Job(_) => {}
+                        SpoolMark::Start | SpoolMark::Refused(_) | SpoolMark::Job(..) => {}
                     }
                 }
             }
@@ -508,12 +536,19 @@ impl<C: Connector> DurableExec<C> {
     }
 }
 
+/// The token of the marks of a job's command. Whoever follows the job has to know it, also when who started it is gone;
+/// and it is nothing that is printed by chance.
+pub(crate) fn job_token(name: &str) -> Token {
+    let digest = Sha256::digest(format!("the marks of the job {name}"));
+    Token::new(digest.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
+}
+
 fn request(line: String) -> ExecRequest {
     ExecRequest { line: Bytes::from(line), stdin: Stdin::Open, terminal: false, sent: Sent::default() }
 }
 
 fn line(job: &Job, token: &Token, first: &Token, from: [SpoolPlace; 2]) -> Result<String, Failure> {
-    let follow = Follow { name: &job.name, token: first, from };
+    let follow = Follow { job: &job.found, token: first, from };
     let line = if job.is_known {
         follow.line()
     } else {
@@ -540,6 +575,7 @@ fn refused(why: SpoolRefusal, said: &[u8]) -> Failure {
             .hint("`fan jobs` lists them, `fan jobs --clean` removes those that have ended"),
         SpoolRefusal::Gone => failure(Kind::JobLost, "what the host kept of the command is gone: how it ended is unknown"),
         SpoolRefusal::Rebooted => failure(Kind::JobLost, "the host was restarted while the command ran"),
+        SpoolRefusal::Running => failure(Kind::Declined, "it is still running").hint("--follow waits for its end"),
         SpoolRefusal::Vanished => failure(Kind::JobLost, "what kept the command on the host was killed: how it ended is unknown")
             .hint("does the host end all of a login's processes with it (`KillUserProcesses` of logind)? `loginctl enable-linger` lets them be"),
     }

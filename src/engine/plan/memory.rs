@@ -31,6 +31,32 @@ pub(crate) struct Recalled {
     pub(crate) left_out: Option<HostOutcome>,
     /// Something was started there.
     pub(crate) started: bool,
+    /// A step whose commands outlive the connection, and whose end was not seen.
+    pub(crate) adopted: Option<Adopted>,
+}
+
+/// A step whose commands may still be on the host, under the names that an earlier run gave them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Adopted {
+    pub(crate) task: usize,
+    pub(crate) step: usize,
+    /// The run that began it.
+    pub(crate) run: Arc<str>,
+    /// The names of those that were there.
+    pub(crate) jobs: Vec<Arc<str>>,
+    /// What is to become of the step when one of these is gone; without a word, its end is unknown.
+    pub(crate) otherwise: Option<Unseen>,
+}
+
+/// What is to become of a step whose end was not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is run again.
+    Rerun,
+    /// It counts as done.
+    Skip,
+    /// It counts as failed.
+    Fail,
 }
 
 /// A step that a host went through.
@@ -46,12 +72,14 @@ pub(crate) struct Visit {
     pub(crate) lost: Vec<String>,
     /// It was decided upon just now, and no earlier run has told of it.
     pub(crate) anew: bool,
+    /// The names of its commands that outlive the connection.
+    pub(crate) jobs: Vec<Arc<str>>,
 }
 
 impl Visit {
     /// A step that was begun.
     pub(crate) fn open(task: usize, step: usize) -> Self {
-        Self { task, step, outcome: None, vars: Vars::new(), lost: Vec::new(), anew: false }
+        Self { task, step, outcome: None, vars: Vars::new(), lost: Vec::new(), anew: false, jobs: Vec::new() }
     }
 
     pub(crate) fn is(&self, task: usize, step: usize) -> bool {

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::plan::memory::{Done, Memory, Place, Recalled, Visit};
-use crate::engine::plan::whole::{Plan, PlannedTask, summarize};
+use crate::engine::plan::memory::{Adopted, Done, Memory, Place, Recalled, Unseen, Visit};
+use crate::engine::plan::whole::{Plan, PlannedHost, PlannedTask, summarize};
 use crate::event::ledger::Kept;
 use crate::event::{
     Change, Event, Fact, HostOutcome, RunFact, Section, StepAt, StepFact, StepOutcome, StepSummary, TaskFact,
@@ -32,11 +32,23 @@ struct Track {
     /// The steps that it went through, in order. One that failed is among them when what followed from that was begun.
     visits: Vec<Visit>,
     /// The step after them, when it was begun and its end was not seen.
-    doubt: Option<(usize, usize)>,
+    doubt: Option<TrackDoubt>,
     /// How it ended last.
     end: Option<HostOutcome>,
     /// `--where` was asked about it.
     chosen: bool,
+}
+
+/// A step that was begun, and whose end was not seen.
+#[derive(Clone, Debug)]
+struct TrackDoubt {
+    place: (usize, usize),
+    /// The run that began it.
+    run: Arc<str>,
+    /// The names of its commands that outlive the connection.
+    jobs: Vec<Arc<str>>,
+    /// One of these was gone when it was looked for.
+    lost: bool,
 }
 
 /// A step whose end was not seen on a host.
@@ -48,17 +60,6 @@ pub struct Doubt {
     pub task: usize,
     /// Index into that task's steps.
     pub step: usize,
-}
-
-/// What is to become of a step whose end was not seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unseen {
-    /// It is run again.
-    Rerun,
-    /// It counts as done.
-    Skip,
-    /// It counts as failed.
-    Fail,
 }
 
 /// Where a host goes on.
@@ -136,6 +137,9 @@ impl Past {
                 Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                     news.entry(host).or_default().visits.push(Visit::open(task, step));
                 }
+                Fact::Step(StepAt { host, task, step }, StepFact::JobStarted { job }) => {
+                    news.entry(host).or_default().has_job(task, step, job);
+                }
                 Fact::Step(StepAt { host, task, step }, StepFact::Finished { outcome }) => {
                     let mut queue = values.get_mut(&(host.clone(), task, step));
                     let kept = queue.as_mut().and_then(|queue| queue.pop_front());
@@ -146,7 +150,7 @@ impl Past {
             }
         }
         for (host, news) in news {
-            self.tracks.entry(host).or_default().advance(news, &self.tasks);
+            self.tracks.entry(host).or_default().advance(news, &self.tasks, &self.run);
         }
         self
     }
@@ -162,7 +166,7 @@ impl Past {
         if track.is_done() {
             return Standing::Done;
         }
-        if let Some((task, step)) = track.doubt {
+        if let Some(TrackDoubt { place: (task, step), .. }) = track.doubt {
             return Standing::At(task, step);
         }
         let failed = track.end.as_ref().and_then(|end| end.step);
@@ -175,28 +179,34 @@ impl Past {
         }
     }
 
-    /// The steps whose end was not seen, and that something may come of when they are run again.
+    /// The steps whose end was not seen, and that something may come of when they are run again. Those whose commands
+    /// outlive the connection are not among them: their end is looked for on the host first.
     pub fn doubts(&self, plan: &Plan) -> Vec<Doubt> {
         let doubt = |host: &HostName| {
             let track = self.tracks.get(host).filter(|track| !track.is_done())?;
-            let (task, step) = track.doubt?;
+            let doubt = track.doubt.as_ref()?;
+            let (task, step) = doubt.place;
             let planned = plan.tasks.get(task)?.steps.get(step)?;
-            let is_planned = plan.hosts.iter().any(|planned| planned.endpoint.name == *host);
-            (is_planned && planned.step.action.properties().touches == Touches::Anything).then(|| Doubt {
-                host: host.clone(),
-                task,
-                step,
-            })
+            let place = plan.hosts.iter().find(|planned| planned.endpoint.name == *host)?;
+            let unclear = planned.step.action.properties().touches == Touches::Anything
+                && (doubt.lost || !is_durable(place, &planned.step));
+            unclear.then(|| Doubt { host: host.clone(), task, step })
         };
         self.hosts.iter().filter_map(doubt).collect()
     }
 
-    /// What a run of this plan goes on from; what is in the way of it, all at once.
+    /// What a run of this plan goes on from; what is in the way of it, all at once. `otherwise` says what is to become of
+    /// steps whose commands outlive the connection, if these are gone.
     ///
     /// # Errors
     ///
     /// The steps that were done are other ones now, or values that they gave were not kept.
-    pub fn recall(mut self, plan: &Plan, unseen: impl Fn(&Doubt) -> Unseen) -> Result<Memory, Vec<Obstacle>> {
+    pub fn recall(
+        mut self,
+        plan: &Plan,
+        unseen: impl Fn(&Doubt) -> Unseen,
+        otherwise: Option<Unseen>,
+    ) -> Result<Memory, Vec<Obstacle>> {
         let mut obstacles = self.other_steps(plan);
         if !obstacles.is_empty() {
             return Err(obstacles);
@@ -204,6 +214,9 @@ impl Past {
         for doubt in self.doubts(plan) {
             let what = unseen(&doubt);
             obstacles.extend(self.settle(plan, &doubt, what).err());
+            if let Some(track) = self.tracks.get_mut(&doubt.host) {
+                track.doubt = None;
+            }
         }
         let shared = !plan.host_vars.is_empty();
         let mut recalled = HashMap::new();
@@ -212,7 +225,7 @@ impl Past {
             track.note_missing(plan);
             let needed = shared || !track.is_done();
             obstacles.extend(track.lost(host, plan, needed));
-            recalled.insert(host.clone(), track.recalled(plan));
+            recalled.insert(host.clone(), track.recalled(host, plan, otherwise));
         }
         obstacles.dedup();
         if !obstacles.is_empty() {
@@ -257,7 +270,13 @@ impl Past {
     fn other_steps(&self, plan: &Plan) -> Vec<Obstacle> {
         let mut places = HashSet::new();
         for track in self.tracks.values() {
-            places.extend(track.visits.iter().map(|visit| (visit.task, visit.step)).chain(track.doubt));
+            places.extend(
+                track
+                    .visits
+                    .iter()
+                    .map(|visit| (visit.task, visit.step))
+                    .chain(track.doubt.as_ref().map(|doubt| doubt.place)),
+            );
         }
         let mut places: Vec<(usize, usize)> = places.into_iter().collect();
         places.sort_unstable();
@@ -310,6 +329,11 @@ fn is_done_once(step: &Step) -> bool {
     step.run_once && step.action.properties().gathers != Gathers::ForAnAnswerEach
 }
 
+/// Whether a step's command outlives the connection to a host.
+fn is_durable(host: &PlannedHost, step: &Step) -> bool {
+    step.action.properties().takes("durable") && host.makes_durable(step)
+}
+
 /// How a step counts that is taken as done: what it is there to change is changed.
 fn done_unseen(plan: &Plan, step: &Step) -> (StepStatus, Change) {
     let by_itself = |expression: &TemplateText| plan.templates.eval_bool(&expression.value, &Scope::new());
@@ -341,6 +365,15 @@ struct News {
 }
 
 impl News {
+    fn has_job(&mut self, task: usize, step: usize, job: Arc<str>) {
+        let open = self.visits.iter_mut().rfind(|visit| visit.is(task, step) && visit.outcome.is_none());
+        if let Some(visit) = open
+            && !visit.jobs.contains(&job)
+        {
+            visit.jobs.push(job);
+        }
+    }
+
     fn finished(&mut self, task: usize, step: usize, outcome: StepOutcome, kept: Option<Kept>) {
         let open = self.visits.iter().rposition(|visit| visit.is(task, step) && visit.outcome.is_none());
         if outcome.earlier {
@@ -356,6 +389,31 @@ impl News {
             visit.outcome = Some(outcome);
             (visit.vars, visit.lost) = kept.map(|kept| (kept.vars, kept.lost)).unwrap_or_default();
         }
+    }
+}
+
+impl TrackDoubt {
+    /// A step whose end was not seen in this run. What it took over from an earlier one has the names that it had there.
+    fn of(visit: &Visit, before: Option<Self>, run: &Arc<str>) -> Self {
+        let lost = visit.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
+        let lost = lost.is_some_and(|failure| failure.kind == Kind::JobLost);
+        let place = (visit.task, visit.step);
+        let before = before.filter(|before| before.place == place);
+        let named = visit.jobs.first().and_then(|job| job.split('.').next());
+        let mut jobs = visit.jobs.clone();
+        let run = match (named, before) {
+            (Some(named), before) => {
+                let earlier = before.map(|before| before.jobs).unwrap_or_default();
+                jobs.extend(earlier.into_iter().filter(|job| job.split('.').next() == Some(named)));
+                Arc::from(named)
+            }
+            (None, Some(before)) => {
+                jobs = before.jobs;
+                before.run
+            }
+            (None, None) => Arc::clone(run),
+        };
+        Self { place, run, jobs, lost }
     }
 }
 
@@ -378,7 +436,7 @@ impl Track {
     }
 
     /// Takes in what the next run did.
-    fn advance(&mut self, news: News, tasks: &[TaskSummary]) {
+    fn advance(&mut self, news: News, tasks: &[TaskSummary], run: &Arc<str>) {
         let News { mut visits, passed_over, end } = news;
         // Killed while it passed over a step: that one was not begun.
         if let Some(last) = visits.last()
@@ -390,40 +448,45 @@ impl Track {
                 visits.pop();
             }
         }
-        if self.doubt.is_some_and(|(task, step)| visits.iter().any(|visit| visit.is(task, step))) {
-            self.doubt = None;
-        }
+        let is_done = |doubt: &TrackDoubt| visits.iter().any(|visit| visit.is(doubt.place.0, doubt.place.1));
+        let before = if self.doubt.as_ref().is_some_and(is_done) { self.doubt.take() } else { None };
         let went_on = !visits.is_empty();
         self.visits.append(&mut visits);
         let Some(mut end) = end else {
             if went_on {
-                self.cut_last();
+                self.cut_last(before, run);
             }
             return;
         };
         if end.status == Status::Ok {
             self.doubt = None;
         } else if let Some(place) = end.step {
-            if self.cut_at(place, tasks) == Cut::Task {
+            if self.cut_at(place, tasks, before, run) == Cut::Task {
                 end.step = None;
             }
         } else if went_on {
-            self.cut_last();
+            self.cut_last(before, run);
         }
         self.end = Some(end);
     }
 
     /// Forgets the last step when it did not go well, so that it is run again.
-    fn cut_last(&mut self) {
+    fn cut_last(&mut self, before: Option<TrackDoubt>, run: &Arc<str>) {
         if let Some(last) = self.visits.pop_if(|last| !last.is_passed())
             && last.is_unseen()
         {
-            self.doubt = Some((last.task, last.step));
+            self.doubt = Some(TrackDoubt::of(&last, before, run));
         }
     }
 
     /// Forgets the step at which the host ended, and what followed from that.
-    fn cut_at(&mut self, (task, step): (usize, usize), tasks: &[TaskSummary]) -> Cut {
+    fn cut_at(
+        &mut self,
+        (task, step): (usize, usize),
+        tasks: &[TaskSummary],
+        before: Option<TrackDoubt>,
+        run: &Arc<str>,
+    ) -> Cut {
         let section = |visit: &Visit| {
             let steps = tasks.get(visit.task).map(|task| &task.steps);
             steps.and_then(|steps| steps.get(visit.step)).map(|step| step.section)
@@ -448,8 +511,8 @@ impl Track {
             });
             return Cut::Step;
         };
-        if self.visits.split_off(at).first().is_some_and(Visit::is_unseen) {
-            self.doubt = Some((task, step));
+        if let Some(visit) = self.visits.split_off(at).first().filter(|visit| visit.is_unseen()) {
+            self.doubt = Some(TrackDoubt::of(visit, before, run));
         }
         Cut::Step
     }
@@ -491,7 +554,16 @@ impl Track {
         self.visits.iter().filter_map(lost).collect()
     }
 
-    fn recalled(self, plan: &Plan) -> Recalled {
+    fn recalled(self, host: &HostName, plan: &Plan, otherwise: Option<Unseen>) -> Recalled {
+        let is_done = self.is_done();
+        let place = plan.hosts.iter().find(|planned| planned.endpoint.name == *host);
+        let adopted = self.doubt.filter(|_| !is_done).and_then(
+            |TrackDoubt { place: (task, step), run, jobs, .. }| {
+                let planned = plan.tasks.get(task)?.steps.get(step)?;
+                let adopted = Adopted { task, step, run, jobs, otherwise };
+                is_durable(place?, &planned.step).then_some(adopted)
+            },
+        );
         let started = !self.visits.is_empty() || self.end.as_ref().is_some_and(|end| end.started);
         let left_out = self.end.filter(HostOutcome::is_left_out);
         let chosen = self.chosen || !self.visits.is_empty();
@@ -502,6 +574,6 @@ impl Track {
                 && planned.is_some_and(|planned| planned.step.action.properties().touches == Touches::Nothing)
         };
         let visits = self.visits.into_iter().filter(|visit| !gives_again(visit)).collect();
-        Recalled { visits, chosen, left_out, started }
+        Recalled { visits, chosen, left_out, started, adopted }
     }
 }

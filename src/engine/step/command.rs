@@ -260,7 +260,7 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
         Ended::Stopped { cause, confirmed } => *confirmed && *cause == StopCause::NotStarted,
         // Its folder cannot be entered.
         Ended::Exited { exit: Exit::Status(_), .. } => finished.no_folder,
-        Ended::Exited { exit: Exit::Signal(_), .. } | Ended::NoStatus | Ended::Lost(_) => false,
+        Ended::Exited { exit: Exit::Signal(_), .. } | Ended::NoStatus | Ended::Lost(_) | Ended::Left => false,
     };
     let notes: Vec<String> = notes(&finished).collect();
     let missing = finished.link.cut || finished.link.dropped > 0;
@@ -304,6 +304,10 @@ pub(super) fn outcome(finished: Finished, success: StepStatus, at: Option<String
                 "the channel closed without an exit status: how the command ended is unknown",
             ));
         }
+        Ended::Left => {
+            outcome.status = StepStatus::Ok;
+            outcome.note = Some("started, and goes on there".to_owned());
+        }
         Ended::Lost(failure) => {
             outcome.status = StepStatus::Unknown;
             outcome.may_still_run = true;
@@ -345,11 +349,12 @@ fn notes(finished: &Finished) -> impl Iterator<Item = String> {
         | Ended::NoStatus
         | Ended::NotStarted(_)
         | Ended::Lost(_)
+        | Ended::Left
         | Ended::Stopped { .. } => None,
     };
     let ended = match &finished.ended {
         Ended::Exited { .. } | Ended::NoStatus => true,
-        Ended::NotStarted(_) | Ended::Lost(_) | Ended::Stopped { .. } => false,
+        Ended::NotStarted(_) | Ended::Lost(_) | Ended::Left | Ended::Stopped { .. } => false,
     };
     // That it wanted no more is no failure by itself, as in a pipe.
     let unread = finished.left_at.filter(|_| ended).map(|written| {

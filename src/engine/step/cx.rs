@@ -16,7 +16,7 @@ use crate::engine::plan::{Plan, PlannedHost, PlannedTask};
 use crate::files::remote::Commands;
 use crate::model::outcome::{Failure, Kind};
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Command, Shown, Step};
+use crate::model::task::{Action, Command, Shown, Step, StepJob};
 use crate::model::template::Scope;
 use crate::ssh::{Connector, Session};
 
@@ -81,6 +81,7 @@ impl<'a, C: Connector> StepCx<'a, C> {
         Limits {
             timeout: own.unwrap_or(self.place.command_timeout),
             idle: idle_timeout.map_or(self.place.idle_timeout, TimeLimit::duration),
+            leaves: self.step.job == StepJob::Left,
             // Only when something looks at it: of a program that sudo runs, whether it is sudo's.
             capture: register.is_some() || changed_when.is_some() || until || by_program,
         }

@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
+use crate::engine::host::jobs::NextJob;
 use crate::engine::live::command::{self, Exchange, Finished};
-use crate::engine::live::durable::{DurableExec, Job};
+use crate::engine::live::durable::{DurableExec, Job, job_token};
 use crate::engine::live::reattach::Ties;
 use crate::engine::step::command::{self as shared, Prepared};
 use crate::engine::step::cx::StepCx;
 use crate::model::outcome::Failure;
-use crate::model::shell::durable::{JobShell, MAX_SHOWN, job_name};
+use crate::model::shell::durable::{JobFound, JobShell, MAX_SHOWN};
 use crate::model::shell::marks::Token;
-use crate::model::task::{Action, Shown};
+use crate::model::task::{Action, Shown, StepJob};
 use crate::ssh::{Connector, ExecRequest, Session};
 
 /// A job, and the request that starts it.
@@ -31,6 +32,15 @@ pub(super) fn is_wanted<C: Connector>(cx: &StepCx<'_, C>) -> bool {
     is_command && cx.place.makes_durable(cx.step)
 }
 
+/// The token of the marks of the step's command.
+pub(super) fn token<C: Connector>(cx: &mut StepCx<'_, C>) -> Token {
+    if !is_wanted(cx) {
+        return Token::new(rand::random());
+    }
+    let (run, host) = (&cx.plan.run, cx.host.endpoint.name.as_str());
+    job_token(cx.jobs.announce(run, host, (cx.task_index, cx.index)))
+}
+
 /// Whether a script may not stand on a command line. Those of jobs are there for as long as the job: short ones only.
 pub(super) fn is_confidential<C: Connector>(cx: &StepCx<'_, C>, script: &str) -> bool {
     shared::is_confidential(cx, script) || (script.len() > MAX_SHOWN && is_wanted(cx))
@@ -39,18 +49,24 @@ pub(super) fn is_confidential<C: Connector>(cx: &StepCx<'_, C>, script: &str) ->
 /// The job of a command.
 pub(super) fn job<C: Connector>(cx: &mut StepCx<'_, C>, prepared: &Prepared) -> Result<JobRequest, Failure> {
     let place = (cx.task_index, cx.index);
-    let number = cx.jobs.next(place);
-    let name = job_name(&cx.plan.run, cx.host.endpoint.name.as_str(), place, number);
+    let (found, is_known) = match &cx.step.job {
+        StepJob::Found(found) => (found.clone(), true),
+        StepJob::Own | StepJob::Left => {
+            let NextJob { name, is_known } =
+                cx.jobs.next(&cx.plan.run, cx.host.endpoint.name.as_str(), place);
+            (JobFound::Named(name), is_known)
+        }
+    };
     let title = cx.task.steps.get(cx.index).map(|planned| planned.title()).unwrap_or_default();
     let secret = cx.step.shown == Shown::StatusOnly || cx.tools.sink.hides(&title);
     let job = Job {
-        name,
+        found,
         title: if secret { String::new() } else { title },
         // What is passed on untouched is for the login shell.
         shell: if prepared.opening.is_none() { JobShell::Login } else { JobShell::Posix },
         line: String::from_utf8_lossy(&prepared.request.line).into_owned(),
         stdin: prepared.request.stdin,
-        is_known: false,
+        is_known,
     };
     let token = Token::new(rand::random());
     let (request, first) = DurableExec::<C>::request(&job, &token)?;

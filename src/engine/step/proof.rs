@@ -84,6 +84,7 @@ pub(super) async fn look<C: Connector>(cx: &mut StepCx<'_, C>, line: &str, finis
         | Ended::NotStarted(_)
         | Ended::NoStatus
         | Ended::Lost(_)
+        | Ended::Left
         | Ended::Stopped { .. } => false,
     };
     let said = match (finished.spoke, is_silent(line)) {
@@ -139,6 +140,7 @@ async fn ask<C: Connector>(cx: &mut StepCx<'_, C>, said: ProofSaid) -> Sign {
         | Ended::Exited { .. }
         | Ended::NoStatus
         | Ended::Lost(_)
+        | Ended::Left
         | Ended::Stopped { .. } => Sign::Unclear(said),
     }
 }

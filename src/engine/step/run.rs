@@ -15,8 +15,8 @@ use crate::engine::step::{durable, privilege, proof};
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::settings::{OnDisconnect, Transport};
+use crate::model::shell;
 use crate::model::shell::watchdog::{Interpreter, watched_line};
-use crate::model::shell::{self, marks::Token};
 use crate::model::task::{Action, Command, TemplateText};
 use crate::ssh::{Connector, ExecError, ExecRequest, Sent, Session, Stdin};
 
@@ -65,8 +65,8 @@ pub(super) async fn scripted<C: Connector>(
     cx: &mut StepCx<'_, C>,
     body: ScriptBody<'_>,
 ) -> Result<Result<Finished, Box<StepResult>>, Failure> {
+    let token = durable::token(cx);
     let (step, render) = (cx.step, cx.render());
-    let token = Token::new(rand::random());
     let folder = step.cd.as_ref().map(|cd| render.text(cd).map(|cd| cx.plan.host_path(cd))).transpose()?;
     let script = shared::script(cx, body.text, folder.as_deref(), &token)?;
     let means = Means {
@@ -90,7 +90,7 @@ async fn raised<C: Connector>(
     line: &str,
     raising: Raising,
 ) -> Result<StepResult, Failure> {
-    let token = Token::new(rand::random());
+    let token = durable::token(cx);
     let script = shell::marked_script(&token, line).map_err(|error| shared::unusable(&error))?;
     let means = Means {
         interpreter: &cx.place.shell,
@@ -115,8 +115,8 @@ async fn program<C: Connector>(
     words: &[TemplateText],
     raising: Raising,
 ) -> Result<StepResult, Failure> {
+    let token = durable::token(cx);
     let (step, render) = (cx.step, cx.render());
-    let token = Token::new(rand::random());
     let folder = step.cd.as_ref().map(|cd| render.text(cd)).transpose()?;
     let words = shared::words_of(render, words)?;
     let line = raising.privilege().program(&words).map_err(|error| shared::unusable(&error))?;

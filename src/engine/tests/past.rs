@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use crate::engine;
 use crate::engine::live::sink::EventSink;
 use crate::engine::plan::memory::Memory;
-use crate::engine::plan::past::{Doubt, Obstacle, Past, Standing, Unseen};
+use crate::engine::plan::memory::Unseen;
+use crate::engine::plan::past::{Doubt, Obstacle, Past, Standing};
 use crate::engine::plan::{Body, Handler, Item, Places, Plan, PlannedBlock};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{echo, plan, raw, step, text};
@@ -151,7 +152,7 @@ async fn cut_off_at_every_place_and_again_in_the_next_run() {
     assert_eq!(all.len(), 2 * 8 + 1, "{all:?}");
     for cut in 1..=whole.len() {
         let first = &whole[..cut];
-        let memory = past(&[first]).recall(&plan, rerun).unwrap();
+        let memory = past(&[first]).recall(&plan, rerun, None).unwrap();
         let (second, starts, statuses) = carry_out(plan.clone(), memory).await;
         assert_eq!(statuses, [Status::Ok; 2], "{cut}");
         let check = |at: &str, done: &[(String, String)], again: Vec<(String, String)>| {
@@ -169,7 +170,7 @@ async fn cut_off_at_every_place_and_again_in_the_next_run() {
         check(&format!("{cut}"), &done, pairs(starts));
         for again in (1..=second.len()).step_by(7) {
             let second = &second[..again];
-            let memory = past(&[first, second]).recall(&plan, rerun).unwrap();
+            let memory = past(&[first, second]).recall(&plan, rerun, None).unwrap();
             let (_, starts, statuses) = carry_out(plan.clone(), memory).await;
             assert_eq!(statuses, [Status::Ok; 2], "{cut} {again}");
             let done: Vec<_> = done.iter().cloned().chain(finished(second, &plan)).collect();
@@ -196,7 +197,7 @@ async fn a_step_whose_end_was_not_seen_is_in_doubt_until_somebody_decides() {
         (Unseen::Skip, Status::Ok, vec![]),
         (Unseen::Fail, Status::Failed, vec![]),
     ] {
-        let memory = past(&[first]).recall(&plan, |_| unseen).unwrap();
+        let memory = past(&[first]).recall(&plan, |_| unseen, None).unwrap();
         let (second, started, statuses) = carry_out(plan.clone(), memory).await;
         assert_eq!(statuses, [status]);
         let expected: Vec<_> =
@@ -224,9 +225,9 @@ async fn steps_that_are_others_now_are_in_the_way() {
     };
     let cut = whole.iter().position(begun).unwrap();
     let mended = plan(1, vec![vec![raw("a"), raw("mended"), raw("more")]]);
-    assert!(past(&[&whole[..cut]]).recall(&mended, rerun).is_ok());
+    assert!(past(&[&whole[..cut]]).recall(&mended, rerun, None).is_ok());
     let other = plan(1, vec![vec![raw("new"), raw("a"), raw("b")]]);
-    let obstacles = past(&[&whole[..cut]]).recall(&other, rerun).unwrap_err();
+    let obstacles = past(&[&whole[..cut]]).recall(&other, rerun, None).unwrap_err();
     assert_eq!(obstacles, [Obstacle::OtherSteps { task: "t0".to_owned(), number: 1, title: "a".to_owned() }]);
 }
 
@@ -235,14 +236,14 @@ async fn a_value_with_a_secret_is_not_kept_and_that_is_in_the_way() {
     let plan = plan(1, vec![vec![registered("a", "out"), raw("b")]]);
     let (whole, ..) = carry_out(plan.clone(), Memory::default()).await;
     let mut cut = whole[..whole.len() - 4].to_vec();
-    assert!(past(&[&cut]).recall(&plan, rerun).is_ok());
+    assert!(past(&[&cut]).recall(&plan, rerun, None).is_ok());
     for line in &mut cut {
         if let Line::Kept(kept) = line {
             kept.vars.clear();
             kept.lost.push("out".to_owned());
         }
     }
-    let obstacles = past(&[&cut]).recall(&plan, rerun).unwrap_err();
+    let obstacles = past(&[&cut]).recall(&plan, rerun, None).unwrap_err();
     assert!(matches!(&obstacles[..], [Obstacle::Lost { name, .. }] if name == "out"), "{obstacles:?}");
 }
 
@@ -286,7 +287,7 @@ async fn what_is_taken_as_done_is_told_to_its_handlers() {
         task.body.main.pop();
         task.handlers = vec![Handler { name: "h".to_owned(), items: vec![Item::Step(3)] }];
         let first = cut_in_the_second_step(&plan).await;
-        let memory = past(&[&first]).recall(&plan, |_| Unseen::Skip).unwrap();
+        let memory = past(&[&first]).recall(&plan, |_| Unseen::Skip, None).unwrap();
         let (_, starts, statuses) = carry_out(plan, memory).await;
         assert_eq!(statuses, [Status::Ok]);
         let expected: &[&str] = if told { &["c", "handler"] } else { &["c"] };
@@ -301,7 +302,7 @@ async fn what_is_taken_as_failed_was_begun_and_has_its_way_back() {
     plan.tasks[0].body.main.pop();
     plan.tasks[0].body.rescue = vec![Item::Step(2)];
     let first = cut_in_the_second_step(&plan).await;
-    let memory = past(&[&first]).recall(&plan, |_| Unseen::Fail).unwrap();
+    let memory = past(&[&first]).recall(&plan, |_| Unseen::Fail, None).unwrap();
     let (_, starts, statuses) = carry_out(plan, memory).await;
     assert_eq!((statuses, &starts["h0"][..]), (vec![Status::Failed], &["back".to_owned()][..]));
 }
@@ -342,14 +343,14 @@ async fn a_way_back_that_was_gone_counts_also_when_no_step_failed() {
                 (titles(&whole).join(" "), statuses),
                 ("a back always".to_owned(), vec![Status::Failed])
             );
-            let memory = past(&[&whole]).recall(&plan, rerun).unwrap();
+            let memory = past(&[&whole]).recall(&plan, rerun, None).unwrap();
             let (second, _, statuses) = carry_out(plan.clone(), memory).await;
             assert_eq!((titles(&second).join(" "), statuses), ("a b c always".to_owned(), vec![Status::Ok]));
         }
         // Cut off anywhere on the way, it comes to the same end.
         for cut in 1..whole.len() {
             let first = &whole[..cut];
-            let memory = past(&[first]).recall(&plan, rerun).unwrap();
+            let memory = past(&[first]).recall(&plan, rerun, None).unwrap();
             let (second, ..) = carry_out_on(plan.clone(), memory, cut_from()).await;
             let (mut done, before) = (titles(first), titles(first));
             done.extend(titles(&second));
@@ -376,10 +377,10 @@ async fn a_step_without_its_values_is_not_gone_on_from() {
         let other = |line: &&Line| !matches!(line, Line::Kept(kept) if kept.vars.contains_key(name));
         cut.iter().filter(other).cloned().collect()
     };
-    let obstacles = past(&[&without("out")]).recall(&plan, rerun).unwrap_err();
+    let obstacles = past(&[&without("out")]).recall(&plan, rerun, None).unwrap_err();
     assert!(matches!(&obstacles[..], [Obstacle::Lost { name, .. }] if name == "out"), "{obstacles:?}");
     // What only gives values gives them again.
-    let memory = past(&[&without("x")]).recall(&plan, rerun).unwrap();
+    let memory = past(&[&without("x")]).recall(&plan, rerun, None).unwrap();
     let (second, starts, _) = carry_out(plan.clone(), memory).await;
     assert_eq!(starts["h0"], ["c"]);
     assert!(second.iter().any(|line| matches!(line, Line::Kept(kept) if kept.vars.contains_key("x"))));

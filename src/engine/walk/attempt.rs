@@ -7,6 +7,7 @@ use crate::engine::host::register;
 use crate::engine::host::result::{StepResult, concealed};
 use crate::engine::live::together::Claim;
 use crate::engine::plan::PlannedStep;
+use crate::engine::plan::memory::Unseen;
 use crate::engine::step::action::perform;
 use crate::engine::step::guards;
 use crate::engine::walk::halt::Halt;
@@ -244,6 +245,9 @@ impl<C: Connector> Worker<'_, C> {
         loop {
             attempt += 1;
             let mut result = perform(&mut self.cx(index, step, scope)).await;
+            if result.outcome.failure.as_ref().is_some_and(|failure| failure.kind == Kind::JobLost) {
+                result = self.without_job(index, step, scope, result).await;
+            }
             if let Some(layer) = result.defines.take() {
                 self.take_over(&layer);
             }
@@ -275,6 +279,30 @@ impl<C: Connector> Worker<'_, C> {
                 result.outcome.change = before;
                 return result;
             }
+        }
+    }
+
+    /// What becomes of a step whose command was there in an earlier run, and is gone.
+    async fn without_job(
+        &mut self,
+        index: usize,
+        step: &Step,
+        scope: &Scope,
+        mut lost: StepResult,
+    ) -> StepResult {
+        match self.run.jobs.give_up((self.task_index, index)) {
+            Some(Unseen::Rerun) => perform(&mut self.cx(index, step, scope)).await,
+            Some(Unseen::Skip) if step.register.is_none() => {
+                let mut done = StepResult::of(step.action.success());
+                done.outcome.note = Some("counted as done: its end was not seen".to_owned());
+                done
+            }
+            Some(Unseen::Fail) => {
+                lost.outcome.status = StepStatus::Failed;
+                lost
+            }
+            // What it was to register is not known.
+            Some(Unseen::Skip) | None => lost,
         }
     }
 

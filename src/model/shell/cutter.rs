@@ -1,7 +1,7 @@
 //! Cuts a stream, whatever its pieces are, into text and the marks in it: lines that begin with a prefix of random bits.
 
 /// The longest mark behind its prefix.
-const MAX_MARK: usize = 64;
+const MAX_MARK: usize = 256;
 
 /// Finds marks of one prefix.
 #[derive(Debug)]

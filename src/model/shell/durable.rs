@@ -21,6 +21,9 @@ const PLACE: &str = include_str!("durable/place.sh");
 const LAUNCH: &str = include_str!("durable/launch.sh");
 const KEEPER: &str = include_str!("durable/keeper.sh");
 const FOLLOW: &str = include_str!("durable/follow.sh");
+const LIST: &str = include_str!("durable/list.sh");
+const STOP: &str = include_str!("durable/stop.sh");
+const CLEAN: &str = include_str!("durable/clean.sh");
 
 /// Who reads the line of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +46,58 @@ pub struct SpoolPlace {
 /// A look at a job from here on.
 #[derive(Clone, Copy, Debug)]
 pub struct Follow<'a> {
-    /// The job's name.
-    pub name: &'a str,
+    /// Which job.
+    pub job: &'a JobFound,
     /// The token of the follower's first marks.
     pub token: &'a Token,
     /// Where in its standard output and standard error.
     pub from: [SpoolPlace; 2],
+}
+
+/// Which job is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobFound {
+    /// The one of this name.
+    Named(String),
+    /// The first whose name begins like this; only if it has ended, or whatever it does.
+    Beginning {
+        /// With what.
+        prefix: String,
+        /// Only one that has ended.
+        ended: bool,
+    },
+}
+
+/// What can be done about jobs, besides following one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobsDeed {
+    /// They are listed.
+    List,
+    /// They are ended.
+    Stop,
+    /// What is kept of those that do not run is removed; if they ended so many minutes ago.
+    Clean(Option<u64>),
+}
+
+impl JobsDeed {
+    /// The script for `sh` that does it about all jobs whose names begin like this.
+    pub fn script(self, prefix: &str) -> String {
+        let (older, deed) = match self {
+            Self::List => (None, LIST),
+            Self::Stop => (None, STOP),
+            Self::Clean(older) => (older, CLEAN),
+        };
+        let older = older.map_or_else(String::new, |minutes| minutes.to_string());
+        let given = format!("_a= _n= _old={older}\n");
+        given + &bare(PLACE) + &format!("_q={}\n", single_quoted(prefix)) + &bare(deed)
+    }
+}
+
+/// Whether a text can be the beginning of a job's name.
+pub fn is_job_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// A job to be started, if there is none of its name yet.
@@ -102,7 +151,13 @@ impl Follow<'_> {
     fn given(&self) -> String {
         let place = |place: SpoolPlace| format!("'{} {}'", place.file, place.byte);
         let [out, err] = self.from.map(place);
-        format!("_a={} _n={} _zo={out} _ze={err} ", self.token.as_str(), single_quoted(self.name))
+        let job = match self.job {
+            JobFound::Named(name) => format!("_n={}", single_quoted(name)),
+            JobFound::Beginning { prefix, ended } => {
+                format!("_n= _q={} _ended={}", single_quoted(prefix), u8::from(*ended))
+            }
+        };
+        format!("_a={} {job} _zo={out} _ze={err} ", self.token.as_str())
     }
 }
 
@@ -147,6 +202,8 @@ pub enum SpoolRefusal {
     Rebooted,
     /// What kept the job was killed.
     Vanished,
+    /// It has not ended.
+    Running,
 }
 
 /// How far a job is, as the host sees it.
@@ -169,8 +226,8 @@ pub enum SpoolMark {
     Start,
     /// There is nothing to follow.
     Refused(SpoolRefusal),
-    /// The token of the job's own marks.
-    Job(Token),
+    /// The token of the job's own marks, and its name.
+    Job(Token, String),
     /// What comes is at this place.
     At(SpoolPlace),
     /// This file of the stream is at its end, and goes on in that one.
@@ -197,7 +254,7 @@ impl SpoolMark {
         Some(match word {
             "start" => Self::Start,
             "spool" => Self::Refused(refusal(argument?)?),
-            "job" => Self::Job(Token::read(argument?)?),
+            "job" => Self::Job(Token::read(argument?)?, second?.to_owned()),
             "at" => Self::At(SpoolPlace { file: number(argument)?, byte: number(second)? }),
             "next" => Self::Next(number(argument)?),
             "exit" => Self::Exit(status(argument)?),
@@ -218,7 +275,7 @@ impl SpoolMark {
     pub fn is_kept(&self) -> bool {
         match self {
             Self::Next(_) | Self::Exit(_) | Self::End | Self::Cut | Self::Took(_) => true,
-            Self::Start | Self::Refused(_) | Self::Job(_) | Self::At(_) | Self::Is(_) => false,
+            Self::Start | Self::Refused(_) | Self::Job(..) | Self::At(_) | Self::Is(_) => false,
         }
     }
 }
@@ -232,6 +289,7 @@ fn refusal(word: &str) -> Option<SpoolRefusal> {
         "gone" | "none" => SpoolRefusal::Gone,
         "rebooted" => SpoolRefusal::Rebooted,
         "vanished" => SpoolRefusal::Vanished,
+        "running" => SpoolRefusal::Running,
         _ => return None,
     })
 }
@@ -266,6 +324,16 @@ impl SpoolScan {
             Piece::Mark(mark, length) => Some(SpoolPiece::Mark(mark?, length)),
         });
         pieces.collect()
+    }
+
+    /// The text in the next bytes, without marks of any kind.
+    pub fn text(&mut self, data: &[u8]) -> Vec<u8> {
+        let pieces = self.0.cut(data, |_| Some(()));
+        let text = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Mark(..) => None,
+        });
+        text.flatten().collect()
     }
 
     /// Gives up what is held back.

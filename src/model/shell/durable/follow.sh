@@ -5,6 +5,7 @@ _state "$_s"
 case $_e in
 none) _no gone;;
 rebooted|vanished) _no $_e;;
+runs) [ "${_ended-}" = 1 ] && _no running;;
 begins) [ -n "$_w" ] || { _c=$((_c+1)); [ $_c -lt 20 ] && sleep 0.5 && continue; _no vanished; };;
 esac
 break
@@ -31,9 +32,9 @@ while _g=$(wc -c <"$_f"); do
 if [ "$_g" -gt "$_o" ]; then tail -c +$((_o+1)) "$_f" | head -c $((_g-_o)); _o=$_g; else sleep 0.1 || sleep 1; fi
 done
 }
-printf "fan-%s-job %s\n" "$_a" "$_t" >&2
-printf "fan-%s-start\n" "$_a"
-printf "fan-%s-start\n" "$_a" >&2
+_job() { printf "fan-%s-job %s %s\nfan-%s-start\n" "$_a" "$_t" "$_n" "$_a"; }
+# On each stream before anything of the spool: the streams do not wait for each other.
+_job; _job >&2
 exec 6>&2 2>/dev/null
 _tail out $_zo 6>&- & _x=$!
 _tail err $_ze >&6 6>&- & _y=$!

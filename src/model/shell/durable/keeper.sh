@@ -65,4 +65,4 @@ printf "fan-%s-exit %s\n" "$t" "$r" >&4
 exec 3>&- 4>&-
 wait "$a" "$b"
 [ -n "$c" ] && kill "$c"
-mv "$s/exit.$r" "$s/done.$r"
+mv "$s/exit.$r" "$s/done.$r" && touch "$s/done.$r"

@@ -7,6 +7,11 @@ case ${XDG_STATE_HOME-} in
 else _j=/var/tmp; [ -d /var/tmp ] || _j=/tmp; _j=$_j/fan-jobs-$(id -u); fi;;
 esac
 _s=$_j/$_n
+# The first of the jobs whose names begin like this.
+if [ -n "${_q-}" ]; then
+for _s in "$_j"/"$_q"*; do [ -d "$_s" ] && break; done
+_n=${_s##*/}
+fi
 # What tells one start of the machine from another.
 _boot() {
 _b=

@@ -43,7 +43,8 @@ fn a_name_is_plain_and_that_of_one_host() {
 
 #[test]
 fn a_start_holds_no_mark() {
-    let follow = Follow { name: "n", token: &token(), from: [SpoolPlace::default(); 2] };
+    let named = JobFound::Named("n".to_owned());
+    let follow = Follow { job: &named, token: &token(), from: [SpoolPlace::default(); 2] };
     let job = JobStart { token: &token(), title: "t", shell: JobShell::Posix, line: "true", fed: true };
     let line = follow.start(&job).unwrap();
     assert!(line.len() < 16 * 1024, "{}", line.len());

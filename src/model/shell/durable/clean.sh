@@ -1,0 +1,13 @@
+# Removes what is kept of the jobs whose names begin with _q and that do not run; of _old minutes ago or earlier.
+for _s in "$_j"/"$_q"*; do
+[ -d "$_s" ] || continue
+_state "$_s"
+case $_e in
+runs|begins) [ -n "$_old" ] || printf "%s  running, not removed\n" "${_s##*/}"; continue;;
+done) _a=$_f;;
+*) _a=$_s/token;;
+esac
+[ -z "$_old" ] || [ -n "$(find "$_a" -mmin "+$_old")" ] || continue
+rm -rf "$_s" && printf "%s  removed\n" "${_s##*/}"
+done
+exit 0
