@@ -3,7 +3,7 @@
 HOSTS ?= 50
 ROUNDS ?= 5
 
-.PHONY: test fuzz soak slurm lint bench deny
+.PHONY: test fuzz soak slurm lint bench deny dist dist-test book pictures
 
 # Installs what the tests need (as root or by sudo), then runs all of them.
 test:
@@ -37,3 +37,21 @@ bench:
 # Licences, advisories, sources of the dependencies.
 deny:
 	cargo deny --locked check
+
+# Everything a release has, in target/dist: docs/installing.md. TARGETS names others than this machine's.
+dist:
+	packaging/dist.sh
+
+# What `make dist` made, installed in a Debian of its own; and made twice, with equal bytes. As root.
+dist-test:
+	packaging/test-deb.sh
+	packaging/test-reproducible.sh
+
+# The documentation as a site, in target/book; every link is checked. Needs mdbook.
+book:
+	packaging/book.sh
+
+# The pictures of the documentation, from real runs.
+pictures:
+	cargo build --release --locked
+	packaging/pictures.sh

@@ -13,15 +13,20 @@ use crate::cli::defaults::{ChosenDefaults, FanFiles, profile_of};
 use crate::cli::error::{CliError, talk};
 use crate::cli::journal::Invocation;
 use crate::cli::line::{CommandLine, Started};
+use crate::cli::print::print;
 use crate::cli::{
     again, check, complete, console, defaults, demo, diff, exec, explain, facts, get, history, hosts, idle,
     init, jobs, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
+    version,
 };
 use crate::model::outcome::ExitCode;
 
 /// Runs the command line that this process was started with; returns the number that it should exit with: an
 /// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
 pub fn main() -> u8 {
+    if let Some(build) = version::asked(&env::args_os().skip(1).collect::<Vec<_>>()) {
+        return print(&build).map_or_else(complain, |()| ExitCode::Ok.code());
+    }
     let (line, defaults) = match started() {
         Ok(started) => started,
         Err(error) => return complain(error),

@@ -66,5 +66,6 @@ mod sync;
 mod taken_up;
 mod trust;
 mod tty;
+mod version;
 
 pub use crate::cli::entry::main;

@@ -41,7 +41,7 @@ fn a_run_is_told_without_contents_and_secrets() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let log = fs::read_to_string(&path).unwrap();
     for told in [
-        "fan 0.1.0 run (",
+        concat!("fan ", env!("CARGO_PKG_VERSION"), " run ("),
         "connecting to 127.",
         "russh::client",
         "the host key is accepted",
@@ -73,7 +73,11 @@ fn a_run_is_told_without_contents_and_secrets() {
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     let both = fs::read_to_string(&path).unwrap();
     let more = both.strip_prefix(&log).unwrap();
-    assert!(more.starts_with("fan 0.1.0 ping (") && more.contains("logged in as "), "{more}");
+    assert!(
+        more.starts_with(concat!("fan ", env!("CARGO_PKG_VERSION"), " ping ("))
+            && more.contains("logged in as "),
+        "{more}"
+    );
     assert!(!more.contains("russh") && !more.contains("host_connected"), "{more}");
 }
 
@@ -139,7 +143,11 @@ fn a_file_that_is_not_ours_to_write_is_an_error_before_contact() {
     let ran = fan.run(["list", "--log", "wide"]);
     assert!(ran.code.is_some(), "{}", ran.snapshot());
     assert_eq!(fs::metadata(path("wide")).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(fs::read_to_string(path("wide")).unwrap().starts_with("before\nfan 0.1.0 list ("));
+    assert!(fs::read_to_string(path("wide")).unwrap().starts_with(concat!(
+        "before\nfan ",
+        env!("CARGO_PKG_VERSION"),
+        " list ("
+    )));
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod arguments;
 mod coming_from;
 mod files;
 mod habits;
+mod packaging;
 mod schema;

@@ -5,3 +5,4 @@ pub mod elsewhere;
 pub mod killed;
 pub mod soak;
 pub mod taken_up;
+pub mod upgrade;
