@@ -2,7 +2,6 @@
 //! also whether the hosts can be worked on.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::args::{CheckArgs, Color};
@@ -181,7 +180,6 @@ fn with_locks(mut plan: Plan, locks: Vec<(Arc<str>, Endpoint)>) -> Plan {
             hosts: hosts.into_iter().collect(),
             host_names: Layer::default(),
             timeout: None,
-            folder: Arc::from(Path::new("")),
         });
     }
     plan

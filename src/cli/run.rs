@@ -59,7 +59,10 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     let plan = invocation.take_up(plan)?;
     let lists = context::lists(&args.selection);
     let set = args.variables.set.iter().filter_map(|set| set.strip_prefix('@'));
-    let files = [&*inventory.file, &*file.file].into_iter().chain(set);
+    let files = [&*inventory.file, &*file.file]
+        .into_iter()
+        .chain(set)
+        .chain(file.included.iter().map(|file| &**file));
     let files = files.chain(lists.iter().filter_map(|list| list.to_str()));
     let files = files.chain(context::piped_sources(&args.selection));
     let recording = (!args.changes.dry_run).then(|| invocation.recording(&args.journal, files).of_tasks());

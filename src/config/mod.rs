@@ -13,8 +13,7 @@
 //! that print them, are read by `sources`.
 //!
 //! Refuses: defaults (they belong to `model` and `engine`), anything that depends on two files at a time
-//! (whether a task's role exists is the plan's question), and any code in a file: no lookups, and no includes but
-//! those of ssh_config.
+//! (whether a task's role exists is the plan's question), and any code in a file: no lookups.
 
 mod call;
 mod compose;
@@ -25,8 +24,10 @@ mod findings;
 mod foreign;
 mod gateway;
 mod given;
+mod glob;
 mod host_keys;
 mod host_list;
+mod included;
 mod inventory;
 mod json_schema;
 mod lock;
@@ -44,6 +45,7 @@ pub mod ssh_config;
 mod steps;
 mod syntax;
 mod tables;
+mod task_files;
 mod tasks;
 mod templates;
 #[cfg(test)]
@@ -65,5 +67,5 @@ pub use sources::{
     SourceOptions, SourceSpec, VaultPassword, load_inventory, load_inventory_text, load_sources,
 };
 pub use steps::{check_glob, check_validate};
-pub use tasks::{load_tasks, load_tasks_text};
+pub use task_files::{load_tasks, load_tasks_text};
 pub use vars::{load_vars_file, read_value};

@@ -7,15 +7,15 @@ use indexmap::IndexMap;
 
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, flag, has_template, map, quote, text, texts, time_limit};
-use crate::config::findings::{Diagnostics, Findings, Loaded};
-use crate::config::foreign::{WantedFile, recognised};
+use crate::config::findings::Findings;
+use crate::config::included::{IncludedFiles, included};
 use crate::config::inventory::{patterns, roles};
 use crate::config::steps::{becoming, control, one_step, steps};
 use crate::config::tables::tasks as tables;
 use crate::config::templates::checked;
 use crate::config::vars::{Braces, value, vars};
 use crate::config::yaml::{Node, YamlEntry};
-use crate::config::{call, lock, order, rollout, secret, source};
+use crate::config::{call, lock, rollout, secret};
 use crate::model::call::NeededTask;
 use crate::model::name::{check_task_name, check_variable_name};
 use crate::model::position::Diagnostic;
@@ -45,66 +45,48 @@ pub(super) const TASK: Schema = Schema {
     ],
 };
 
-/// Reads a tasks file.
-///
-/// # Errors
-/// Everything that is wrong with the file.
-pub fn load_tasks(path: &Path) -> Result<Loaded<TaskFile>, Diagnostics> {
-    let source = source::read(path)?;
-    read(Arc::clone(&source.name), &source.text).map_err(|problems| {
-        recognised(&source.name, &source.text, WantedFile::Tasks).map_or(problems, Diagnostics::from)
-    })
+/// What one file says.
+#[derive(Debug)]
+pub(super) struct ParsedTasks {
+    /// Its own tasks, variables and secrets.
+    pub(super) tasks: TaskFile,
+    /// The files that belong to it.
+    pub(super) includes: Vec<IncludedFiles>,
 }
 
-/// Reads tasks from text; `name` stands for the file in messages.
-///
-/// # Errors
-/// Everything that is wrong with the text.
-pub fn load_tasks_text(name: &str, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
-    read(Arc::from(name), text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-fn read(file: Arc<str>, text: &str) -> Result<Loaded<TaskFile>, Diagnostics> {
-    let mut findings = Findings::default();
-    let root = compose(&file, text, &mut findings);
-    if root.is_none() && findings.any() {
-        return Err(findings.take_errors());
-    }
+/// Reads one file, and none that it includes.
+pub(super) fn parse(file: Arc<str>, text: &str, findings: &mut Findings) -> ParsedTasks {
+    let root = compose(&file, text, findings);
+    let mut includes = Vec::new();
     let mut tasks = TaskFile {
         file: Arc::clone(&file),
+        included: Vec::new(),
         vars: Vars::new(),
         secrets: SecretSources::new(),
         tasks: IndexMap::new(),
     };
     let mut secrets = None;
-    let entries =
-        root.as_ref().map_or(&[][..], |root| map(root, "a map with \"tasks\"", "key", &mut findings));
+    let entries = root.as_ref().map_or(&[][..], |root| map(root, "a map with \"tasks\"", "key", findings));
     for entry in entries {
         match &*entry.key.text {
-            "vars" => tasks.vars = vars(&entry.value, Braces::Template, &mut findings),
+            "include" => includes = included(&entry.value, findings),
+            "vars" => tasks.vars = vars(&entry.value, Braces::Template, findings),
             "secrets" => secrets = Some(&entry.value),
             "tasks" => {
-                for entry in map(&entry.value, "a map of tasks", "task", &mut findings) {
-                    let task = task(entry, &mut findings);
+                for entry in map(&entry.value, "a map of tasks", "task", findings) {
+                    let task = task(entry, findings);
                     tasks.tasks.insert(entry.key.text.to_string(), task);
                 }
             }
-            _ => FILE.refuse(&entry.key, &mut findings),
+            _ => FILE.refuse(&entry.key, findings),
         }
     }
     // Last, wherever they stand: their names are compared with those of the variables.
     if let Some(node) = secrets {
         let base = Path::new(&*file).parent().unwrap_or(Path::new(""));
-        tasks.secrets = secret::secrets(node, base, &tasks.vars, &mut findings);
+        tasks.secrets = secret::secrets(node, base, &tasks.vars, findings);
     }
-    if tasks.tasks.is_empty() && !findings.any() {
-        findings.push(
-            Diagnostic::bare(format!("{file}: no tasks defined"))
-                .help("name them below \"tasks:\", for example \"  uptime: [run: uptime]\""),
-        );
-    }
-    order::check(&tasks.tasks, &mut findings);
-    findings.finish(tasks)
+    ParsedTasks { tasks, includes }
 }
 
 fn task(entry: &YamlEntry, findings: &mut Findings) -> Task {

@@ -1,6 +1,7 @@
 //! Where something was written: file, line and column, for errors and recaps.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,11 @@ impl Position {
     /// Builds a position from its parts.
     pub fn new(file: impl Into<Arc<str>>, line: u32, column: u32) -> Self {
         Self { file: file.into(), line, column }
+    }
+
+    /// The folder of the file; empty for the current one, and where there is no file.
+    pub fn folder(&self) -> &Path {
+        Path::new(&*self.file).parent().unwrap_or(Path::new(""))
     }
 }
 

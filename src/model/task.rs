@@ -1,5 +1,6 @@
 //! Tasks as the user wrote them: steps, their actions and keys, templates not yet rendered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +23,51 @@ pub use crate::model::template::text::{Template, TemplateText};
 pub struct TaskFile {
     /// The file it was read from, for messages.
     pub file: Arc<str>,
+    /// Other files that belong to it.
+    pub included: Vec<Arc<str>>,
     /// Variables of every task.
     pub vars: Vars,
     /// Secrets of every task.
     pub secrets: SecretSources,
     /// Tasks by name, in file order.
     pub tasks: IndexMap<String, Task>,
+}
+
+impl TaskFile {
+    /// Names its tasks by a word: `db` makes `db.backup` of `backup`. Calls among them stay calls among them; a name that
+    /// none of them has is that of another file's task.
+    pub fn prefix(&mut self, word: &str) {
+        let names: HashSet<String> = self.tasks.keys().cloned().collect();
+        let renamed = |name: &mut String| {
+            if names.contains(name) {
+                *name = format!("{word}.{name}");
+            }
+        };
+        for (mut name, mut task) in std::mem::take(&mut self.tasks) {
+            renamed(&mut name);
+            task.name = Arc::from(&*name);
+            task.before.iter_mut().chain(&mut task.after).for_each(|needed| renamed(&mut needed.call.task));
+            let lists = [&mut task.steps, &mut task.rescue, &mut task.always];
+            for steps in lists.into_iter().chain(task.handlers.values_mut()) {
+                for_each_call(steps, &mut |include| renamed(&mut include.task.value));
+            }
+            self.tasks.insert(name, task);
+        }
+    }
+}
+
+fn for_each_call(steps: &mut [Step], visit: &mut impl FnMut(&mut Include)) {
+    for step in steps {
+        match &mut step.action {
+            Action::Task(include) => visit(include),
+            Action::Block(block) => {
+                for steps in [&mut block.steps, &mut block.rescue, &mut block.always] {
+                    for_each_call(steps, visit);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A named list of steps with its defaults.

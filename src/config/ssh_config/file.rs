@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::findings::Findings;
+use crate::config::glob;
 use crate::config::source;
 use crate::config::ssh_config::criteria::{self, Conditions};
-use crate::config::ssh_config::glob;
 use crate::config::ssh_config::keywords::{self, Field, Treatment};
 use crate::config::ssh_config::lines::{self, ConfigLine, words};
 use crate::config::ssh_config::value::{self, KeywordValue};

@@ -17,7 +17,6 @@ mod asked;
 mod chosen;
 mod criteria;
 mod file;
-mod glob;
 mod keywords;
 mod lines;
 mod names;

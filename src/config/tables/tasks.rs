@@ -4,9 +4,19 @@ use crate::config::tables::inventory::{SECRETS, SUDO};
 use crate::config::tables::shape::{Shape, ShapeKeys};
 
 pub(in crate::config) const FILE: ShapeKeys = &[
+    (
+        "include",
+        Shape::OneOrMany(&Shape::Either(&[Shape::Text, Shape::Map { keys: INCLUDE, required: &["file"] }])),
+        "other tasks files, from the folder of this one: db.yaml, roles/*.yaml, {file: db.yaml, as: db}",
+    ),
     ("tasks", Shape::Named(&Shape::Defined("task")), "the tasks, by name"),
     ("vars", Shape::Vars, "variables of every task"),
     ("secrets", SECRETS, "secrets for templates: name, and where its value comes from"),
+];
+
+pub(in crate::config) const INCLUDE: ShapeKeys = &[
+    ("file", Shape::Text, "path of the file, or a pattern for several"),
+    ("as", Shape::Text, "what its tasks are named by: db makes db.backup of backup"),
 ];
 
 pub(in crate::config) const TASK: ShapeKeys = &[

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,8 +220,6 @@ pub struct PlannedTask {
     pub host_names: Layer,
     /// Deadline of steps that have none; `Some(None)` is an explicit `none`.
     pub timeout: Option<Option<Duration>>,
-    /// Local paths of its steps that are relative begin here; empty for the folder that fan was started in.
-    pub folder: Arc<Path>,
 }
 
 /// A step of a task, with the keys of the blocks around it.

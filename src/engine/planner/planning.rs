@@ -1,7 +1,6 @@
 //! From what the user wrote to a [`Plan`], with all that is wrong in one pass.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::engine::plan::memory::Memory;
@@ -72,7 +71,7 @@ pub fn step(
     }
     let everyone = (0..hosts.len()).map(|host| TaskHost { host, vars: Layer::default() }).collect();
     let outline = outline(&task, None, &Picking::default(), 0);
-    let task = planned_task(&request, &task, outline, everyone, &hosts, &Arc::from(Path::new("")));
+    let task = planned_task(&request, &task, outline, everyone, &hosts);
     durable::check(std::slice::from_ref(&task), &hosts, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
@@ -146,7 +145,6 @@ pub fn tasks(
     let (mut variables, hosts) =
         Variables::new(&request, inventory.is_foreign, &file.vars, drafts.hosts, &mut problems);
     condition::check(&request, &hosts, &mut problems);
-    let folder: Arc<Path> = Path::new(&*file.file).parent().unwrap_or(Path::new("")).into();
     let mut tasks = Vec::new();
     let mut delegations = Vec::new();
     for (number, listed) in listed.iter().enumerate() {
@@ -159,7 +157,7 @@ pub fn tasks(
         let task_hosts =
             variables.task(listed.task, &outline, &listed.arguments, &members, &hosts, &mut problems);
         delegations.push(variables.delegates(&outline, &task_hosts, &hosts, &mut problems));
-        tasks.push(planned_task(&request, listed.task, outline, task_hosts, &hosts, &folder));
+        tasks.push(planned_task(&request, listed.task, outline, task_hosts, &hosts));
     }
     durable::check(&tasks, &hosts, &mut problems);
     if !request.picking.takes_all_tags() && tasks.iter().all(|task| task.steps.is_empty()) {
@@ -259,7 +257,6 @@ fn planned_task(
     outline: Outline,
     task_hosts: Vec<TaskHost>,
     hosts: &[PlannedHost],
-    folder: &Arc<Path>,
 ) -> PlannedTask {
     let Outline { steps, body, handlers, refused: _ } = outline;
     let serial = if request.serial.is_empty() { &task.rollout.serial } else { &request.serial };
@@ -278,7 +275,6 @@ fn planned_task(
         hosts: task_hosts,
         host_names: Layer::default(),
         timeout: task.timeout.map(TimeLimit::duration),
-        folder: Arc::clone(folder),
     };
     narrow::settle(&mut planned, hosts);
     planned

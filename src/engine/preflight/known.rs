@@ -122,7 +122,7 @@ impl<'a> Known<'a> {
 
     /// Where relative local paths of a step begin on a host, when that is known.
     pub(super) fn folder(&self, member: &Member<'a>) -> Option<Cow<'a, Path>> {
-        let folder: &'a Path = &member.task.folder;
+        let folder: &'a Path = member.step.step.position.folder();
         match &member.step.step.lcd {
             None => Some(Cow::Borrowed(folder)),
             Some(lcd) => {

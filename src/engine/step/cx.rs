@@ -65,9 +65,10 @@ impl<'a, C: Connector> StepCx<'a, C> {
         Render { templates: &self.plan.templates, scope: self.scope }
     }
 
-    /// Where its local commands run and its relative local paths begin: `lcd`, from the folder of the tasks file.
+    /// Where its local commands run and its relative local paths begin: `lcd`, from the folder of the tasks file that
+    /// it stands in.
     pub(crate) fn local_folder(&self) -> Result<PathBuf, Failure> {
-        let folder = &self.task.folder;
+        let folder = self.step.position.folder();
         let Some(lcd) = &self.step.lcd else { return Ok(folder.to_path_buf()) };
         Ok(folder.join(self.plan.local_path(&self.render().text(lcd)?)))
     }

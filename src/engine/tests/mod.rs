@@ -81,7 +81,6 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         hosts: (0..hosts).map(|host| TaskHost { host, vars: Layer::default() }).collect(),
         host_names: host_names.clone(),
         timeout: None,
-        folder: Arc::from(std::path::Path::new("")),
     };
     Plan {
         delegates: Vec::new(),

@@ -89,7 +89,9 @@ fn said(folder: &TempDir, tasks: Vec<Vec<Step>>) -> String {
 
 fn said_of(folder: &TempDir, mut plan: Plan) -> String {
     for task in &mut plan.tasks {
-        task.folder = Arc::from(folder.path());
+        for planned in &mut task.steps {
+            planned.step.position.file = Arc::from(folder.path().join("tasks.yaml").to_str().unwrap());
+        }
     }
     let problems = preflight(&plan);
     let said = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");

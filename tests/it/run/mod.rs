@@ -4,6 +4,7 @@ mod choosing;
 mod dialogue;
 mod dry_runs;
 mod file_steps;
+mod includes;
 mod locks;
 mod privilege;
 mod protected;

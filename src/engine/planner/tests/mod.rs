@@ -93,7 +93,13 @@ impl Task {
 
 fn file(tasks: Vec<Task>) -> TaskFile {
     let tasks = tasks.into_iter().map(|task| (task.name.to_string(), task)).collect();
-    TaskFile { file: Arc::from("tasks.yaml"), vars: Vars::new(), secrets: SecretSources::new(), tasks }
+    TaskFile {
+        file: Arc::from("tasks.yaml"),
+        included: Vec::new(),
+        vars: Vars::new(),
+        secrets: SecretSources::new(),
+        tasks,
+    }
 }
 
 fn call(name: &str) -> TaskCall {
