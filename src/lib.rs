@@ -3,15 +3,15 @@
 //! This page is the map. Imports point down, floor by floor (`tests/tidy.rs` keeps it so):
 //!
 //! ```text
-//!             cli                        3  args, wiring, errors -> words and exit code
-//!    ┌─────────┼───────┬─────────┐
-//!  engine    report  store    sandbox    2  meet only in `event`; store is the journal of runs, sandbox the
-//!    ├──────┐    │     │                    throw-away SSH server
-//!  files    │    │     │                 1½ moves files over `ssh`, and looks after them
-//!    │      │    │     │
-//!   ssh  config  event ┘                 1  transport, file formats, facts (config serves cli only)
-//!    └──────┴────┬──
-//!              model                     0  pure types and functions: no I/O, no clock, no async
+//!             cli                                3  args, wiring, errors -> words and exit code
+//!    ┌─────────┼───────┬───────┬─────────┐
+//!  engine    report  store   fleet    sandbox    2  meet only in `event`; store is the journal of runs, fleet the
+//!    ├──────┐    │     │       │                    database of hosts over time, sandbox the throw-away SSH server
+//!  files    │    │     │       │                 1½ moves files over `ssh`, and looks after them
+//!    │      │    │     │       │
+//!   ssh  config  event ┘       │                 1  transport, file formats, facts (config serves cli only)
+//!    └──────┴────┬─────────────┘
+//!              model                             0  pure types and functions: no I/O, no clock, no async
 //! ```
 //!
 //! One run, from left to right:
@@ -30,6 +30,7 @@ mod config;
 mod engine;
 mod event;
 mod files;
+mod fleet;
 mod model;
 mod report;
 mod sandbox;

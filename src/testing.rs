@@ -18,9 +18,17 @@ pub mod event {
     }
 }
 
+pub mod fleet {
+    pub use crate::fleet::{FleetFile, Observed};
+}
+
 pub mod model {
     pub mod endpoint {
         pub use crate::model::endpoint::{Agent, Endpoint, NamedBy, Password};
+    }
+
+    pub mod facts {
+        pub use crate::model::facts::Facts;
     }
 
     pub mod inventory {

@@ -38,18 +38,20 @@ has_jsonschema() {
     python3 -c 'from jsonschema import Draft7Validator' 2>/dev/null
 }
 
-# Servers that are modules of something else: proftpd's SFTP, and libraries of the system's python3.
+# What is a module of something else: proftpd's SFTP, and libraries of the system's python3: servers, and a reader of
+# workbooks.
 is_missing() {
     case $1 in
     proftpd-mod-crypto) ! [ -e /usr/lib/proftpd/mod_sftp.so ] ;;
     python3-asyncssh) ! /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null ;;
     python3-paramiko) ! /usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null ;;
     python3-twisted) ! /usr/bin/python3 -W ignore -c 'import twisted.conch.unix' 2>/dev/null ;;
+    python3-openpyxl) ! /usr/bin/python3 -W ignore -c 'import openpyxl' 2>/dev/null ;;
     esac
 }
 
 missing_modules() {
-    [ "$(uname -s)" = Darwin ] || for module in proftpd-mod-crypto python3-asyncssh python3-paramiko python3-twisted; do
+    [ "$(uname -s)" = Darwin ] || for module in proftpd-mod-crypto python3-asyncssh python3-paramiko python3-twisted python3-openpyxl; do
         ! is_missing $module || echo $module
     done
 }

@@ -36,12 +36,13 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("engine", &["model", "event", "ssh", "files"]),
     ("report", &["model", "event"]),
     ("store", &["model", "event"]),
+    ("fleet", &["model"]),
     ("sandbox", &["model", "ssh"]),
-    ("cli", &["model", "event", "config", "ssh", "files", "engine", "report", "store", "sandbox"]),
+    ("cli", &["model", "event", "config", "ssh", "files", "engine", "report", "store", "fleet", "sandbox"]),
     // The front doors: lib.rs declares the floors and shows cli, main.rs hands over to it; what tests and fuzz targets see.
     ("lib", &["cli"]),
     ("main", &[]),
-    ("testing", &["model", "event", "ssh", "report", "store", "sandbox"]),
+    ("testing", &["model", "event", "ssh", "report", "store", "fleet", "sandbox"]),
     ("fuzzing", &["model", "event", "config", "ssh", "engine", "store"]),
 ];
 

@@ -3,6 +3,7 @@
 mod common;
 mod diff;
 mod files;
+mod fleet;
 mod runs;
 mod setup;
 
@@ -19,6 +20,10 @@ use crate::cli::args::common::{PickingArgs, Protection, VariablesArgs, time};
 pub(super) use crate::cli::args::diff::DiffArgs;
 pub(super) use crate::cli::args::files::{
     ChangesArgs, GetArgs, Looking, LsArgs, OnFilesArgs, Ownership, PutArgs, SyncArgs, Tree,
+};
+pub(super) use crate::cli::args::fleet::{
+    FleetArgs, FleetChangesArgs, FleetChoiceArgs, FleetCommand, FleetForgetArgs, FleetFormat,
+    FleetReportArgs, FleetTableArgs,
 };
 pub(super) use crate::cli::args::runs::{
     AgainArgs, HistoryArgs, MergeArgs, Renewable, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
@@ -106,6 +111,9 @@ pub(super) enum CliCommand {
     /// Show OS, kernel, CPU, memory, disks and network of every host. Needs only a POSIX shell there.
     #[command(after_help = "Example:\n  fan facts --where 'facts.os.id == \"debian\"'")]
     Facts(FactsArgs),
+    /// Show hosts over time, from what `fan facts --save` has saved; contacts no host.
+    #[command(after_help = "Example:\n  fan fleet --stale 2d")]
+    Fleet(FleetArgs),
     /// Open an interactive shell on one host, through the same gateways and keys. Type ~. on a new line to leave.
     #[command(after_help = "Example:\n  fan shell web01")]
     Shell(ShellArgs),
@@ -362,6 +370,9 @@ pub(super) struct FactsArgs {
     /// Print one row per host, even for a single host; columns that do not fit are left out.
     #[arg(long, conflicts_with = "json")]
     pub(super) table: bool,
+    /// Save the facts for `fan fleet` (docs/fleet.md).
+    #[arg(long, env = "FAN_SAVE")]
+    pub(super) save: bool,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
     #[command(flatten)]

@@ -19,7 +19,7 @@ use crate::cli::stdin::STDIN;
 use crate::cli::{ask, clock, found, snippet, state, stdin};
 use crate::config::ssh_config::{ConfigAnswer, Local, Sources, SshConfig};
 use crate::config::{self, Loaded, SourceOptions, SourceSpec};
-use crate::engine::plan::{Changes, Locking, Plan};
+use crate::engine::plan::{Changes, KnownFacts, Locking, Plan};
 use crate::engine::planner::{Bounds, Consulted, DEFAULT_POOL, Operator, Picking, Request, SshConfigSource};
 use crate::engine::preflight;
 use crate::model::given::Given;
@@ -67,7 +67,7 @@ pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
 }
 
 /// What templates may ask of this machine, and the moment.
-fn builtins() -> Builtins {
+pub(super) fn builtins() -> Builtins {
     let env = Arc::new(|name: &str| env::var(name).ok());
     Builtins { env, now: clock::now(), yaml: Arc::new(config::read_value) }
 }
@@ -542,6 +542,7 @@ pub(super) struct Common {
     pub(super) picking: Picking,
     pub(super) serial: Vec<Share>,
     pub(super) condition: Option<String>,
+    pub(super) known: KnownFacts,
     pub(super) stepwise: bool,
     pub(super) lock_wait: TimeLimit,
 }
@@ -562,6 +563,7 @@ impl Common {
             picking: Picking::default(),
             serial: Vec::new(),
             condition: None,
+            known: KnownFacts::default(),
             stepwise: false,
             lock_wait: Locking::default().wait,
         }
@@ -616,6 +618,7 @@ impl Common {
             extra_given: self.extra_vars,
             secrets: Secrets::default(),
             condition: self.condition.map(Arc::from),
+            known: self.known,
             templates: Arc::new(templates),
             pool: self.pool,
             warn_only: self.warn_only,

@@ -15,9 +15,9 @@ use crate::cli::journal::Invocation;
 use crate::cli::line::{CommandLine, Started};
 use crate::cli::print::print;
 use crate::cli::{
-    again, check, complete, console, defaults, demo, diff, exec, explain, facts, get, history, hosts, idle,
-    init, jobs, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync, trust,
-    version,
+    again, check, complete, console, defaults, demo, diff, exec, explain, facts, fleet, get, history, hosts,
+    idle, init, jobs, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync,
+    trust, version,
 };
 use crate::model::outcome::ExitCode;
 
@@ -128,6 +128,7 @@ fn carry_out(
         CliCommand::Complete(args) => complete::run(args),
         CliCommand::Man(args) => man::run(args),
         CliCommand::Demo(args) => demo::run(args, color),
+        CliCommand::Fleet(args) => fleet::run(args, color),
         CliCommand::History(args) => history::run(args),
         CliCommand::Show(args) => show::run(args, color),
         CliCommand::Report(args) => match &args.command {

@@ -8,6 +8,7 @@ use crate::cli::args::{Color, ExecArgs};
 use crate::cli::console::ConsoleStart;
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::fleet;
 use crate::cli::journal::Invocation;
 use crate::cli::output::OutputContent;
 use crate::cli::print::print;
@@ -46,6 +47,7 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     let request = Common {
         changes: Changes { diff: args.diff, ..Changes::default() },
         condition: args.condition.get(),
+        known: fleet::known(&args.condition)?,
         ..Common::executing(execution, format!("exec {title}"))?.with_sudo_password(&args.raising.password)
     }
     .request(&inventory);

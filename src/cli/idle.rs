@@ -69,6 +69,27 @@ const DEPENDENT: &[Dependent] = &[
         help: "add --connect",
     },
     Dependent {
+        commands: &["facts"],
+        flags: &["db"],
+        needs: &["save", "cached"],
+        problem: "no fleet file is used",
+        help: "add --save, or --cached AGE beside --where",
+    },
+    Dependent {
+        commands: &["exec", "console", "put", "get", "sync", "ls", "ping", "diff"],
+        flags: &["db"],
+        needs: &["cached"],
+        problem: "no fleet file is used",
+        help: "add --cached AGE beside --where",
+    },
+    Dependent {
+        commands: &["run", "exec", "console", "put", "get", "sync", "ls", "ping", "facts", "diff"],
+        flags: &["cached"],
+        needs: &["expression"],
+        problem: "no host is chosen by facts",
+        help: "add --where EXPR",
+    },
+    Dependent {
         commands: &["check"],
         flags: &["set", "only", "skip", "start_at"],
         needs: &["tasks"],

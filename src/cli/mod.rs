@@ -19,6 +19,7 @@ mod exec;
 mod explain;
 mod facts;
 mod files;
+mod fleet;
 mod follow;
 mod found;
 mod get;

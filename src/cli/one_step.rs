@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cli::args::{ChangesArgs, Color, JournalArg, Looking, OnFilesArgs, Ownership, Tree};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::fleet;
 use crate::cli::journal::Invocation;
 use crate::cli::output::OutputContent;
 use crate::cli::print::print;
@@ -71,6 +72,7 @@ pub(super) fn run(
     let request = Common {
         changes,
         condition: args.condition.get(),
+        known: fleet::known(&args.condition)?,
         ..Common::executing(execution, title.clone())?.with_sudo_password(&args.raising.password)
     }
     .request(&inventory);

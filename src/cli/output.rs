@@ -294,6 +294,11 @@ impl Outputs {
         self
     }
 
+    /// The same with one more reader, which writes when all is over.
+    pub(super) fn keeping(self, reporter: Box<dyn Reporter>) -> Self {
+        Self { reports: true, ..self.beside(reporter) }
+    }
+
     /// The same with failures only at the end, but for those that stand with the output: exit statuses, and what a user
     /// who stopped it knows.
     pub(super) fn further_failures_only(mut self) -> Self {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::{Color, PingArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::fleet;
 use crate::cli::output::{OutputScreen, Outputs};
 use crate::cli::questions::Answers;
 use crate::cli::runner;
@@ -24,9 +25,13 @@ pub(super) fn run(args: &PingArgs, color: Color) -> Result<ExitCode, CliError> {
     let selected = context::select_or_all(&mut inventory, &args.selection)?;
     let condition = args.condition.get();
     let plan = plan(
-        Common { condition, ..Common::over(&args.connection, "ping".to_owned())? }
-            .pooled(&args.pool)
-            .limited(&args.limit),
+        Common {
+            condition,
+            known: fleet::known(&args.condition)?,
+            ..Common::over(&args.connection, "ping".to_owned())?
+        }
+        .pooled(&args.pool)
+        .limited(&args.limit),
         &inventory,
         &selected,
     )?;

@@ -3,6 +3,7 @@
 use crate::cli::args::{Color, RunArgs};
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, talk};
+use crate::cli::fleet::{self, Saver};
 use crate::cli::journal::Invocation;
 use crate::cli::output::{OutputContent, Outputs};
 use crate::cli::print::print;
@@ -32,6 +33,7 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         shard: args.selection.shard,
         picking: args.picking.picking(),
         condition: args.condition.get(),
+        known: fleet::known(&args.condition)?,
         stepwise: args.step,
         lock_wait: args.lock_wait.unwrap_or(Locking::default().wait),
         ..Common::executing(execution, names.join(", "))?.with_sudo_password(&args.sudo_password)
@@ -70,7 +72,11 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
     let content = OutputContent { log: true, diff: plan.changes.diff, shape: None };
-    runner::run_with(plan, Outputs::new(&execution.output, color, content)?, answers, recording)
+    let mut outputs = Outputs::new(&execution.output, color, content)?;
+    if let Some(saver) = Saver::of_plan(&plan, args.condition.db())? {
+        outputs = outputs.keeping(Box::new(saver));
+    }
+    runner::run_with(plan, outputs, answers, recording)
 }
 
 /// Tells on which hosts each task is done (`-v`).

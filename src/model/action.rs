@@ -497,7 +497,7 @@ impl Action {
                 said.attributes(attributes).install(install)
             }
             Self::Stat(path) | Self::Ls(path) => Said::of(path, Text),
-            Self::Facts => Said::titled("gather facts"),
+            Self::Facts(_) => Said::titled("gather facts"),
             Self::Barrier => Said::titled("wait for all hosts"),
             Self::WaitFor(wait) => match &wait.condition {
                 Condition::Port { port, address } => {
@@ -538,7 +538,7 @@ impl Step {
         let (set, own) = match &self.action {
             Action::Set(values) => (Some(values.keys().map(String::as_str)), None),
             Action::Prompt(prompt) => (None, Some(prompt.set.value.as_str())),
-            Action::Facts => (None, Some(FACTS)),
+            Action::Facts(_) => (None, Some(FACTS)),
             _ => (None, None),
         };
         let register = self.register.as_ref().map(|name| name.value.as_str());

@@ -9,6 +9,7 @@ pub mod duration;
 pub mod endpoint;
 pub mod facts;
 pub mod files;
+pub mod fleet;
 pub mod given;
 pub mod handed;
 pub mod host_key;

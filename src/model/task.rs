@@ -395,7 +395,7 @@ pub enum Action {
     /// Lists a folder of the host.
     Ls(TemplateText),
     /// Gathers facts.
-    Facts,
+    Facts(FactsStep),
     /// Waits until all hosts of the batch have come here.
     Barrier,
     /// Waits until something holds on the host.
@@ -476,6 +476,13 @@ pub struct Prompt {
     pub default: Option<TemplateText>,
     /// What is typed is not shown.
     pub secret: bool,
+}
+
+/// What becomes of facts besides the variable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactsStep {
+    /// They are kept in the fleet's file when the run is over.
+    pub save: bool,
 }
 
 /// A restart.
@@ -664,7 +671,7 @@ impl Action {
             Self::Line(_) => "line",
             Self::Stat(_) => "stat",
             Self::Ls(_) => "ls",
-            Self::Facts => "facts",
+            Self::Facts(_) => "facts",
             Self::Barrier => "barrier",
             Self::WaitFor(_) => "wait_for",
             Self::Confirm(_) => "confirm",

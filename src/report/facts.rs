@@ -67,7 +67,9 @@ impl FactSheets {
     fn show(&mut self) -> io::Result<()> {
         let text = match (self.sheet, self.hosts.as_slice()) {
             (Sheet::Json, hosts) => format!("{:#}\n", object(hosts)),
-            (Sheet::Page(_), [Gathered { host, facts: Some(facts), .. }]) => page(host, facts, self.style),
+            (Sheet::Page(_), [Gathered { host, facts: Some(facts), .. }]) => {
+                page(host.as_str(), facts, self.style)
+            }
             (Sheet::Table(columns) | Sheet::Page(columns), _) => {
                 // Who was left out was not asked for; the JSON has everybody.
                 self.hosts
@@ -330,8 +332,8 @@ fn listened(ports: &[Listening]) -> String {
 }
 
 /// All that matters of one host, a line for each thing.
-fn page(host: &HostName, facts: &Facts, style: Style) -> String {
-    let mut page = format!("{host}\n");
+pub(super) fn page(host: &str, facts: &Facts, style: Style) -> String {
+    let mut page = format!("{}\n", style.text(host));
     let mut line = |name: &str, words: Vec<Option<String>>| {
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
         if !words.is_empty() {

@@ -168,7 +168,7 @@ mod tests {
         {"at_ms":11,"event":"question_asked","host":"web2","task":0,"step":0,"question":"Go on?"}
         {"at_ms":11,"event":"question_answered","host":"web2","task":0,"step":0}
         {"at_ms":11,"event":"agent_awaited","hosts":37}
-        {"at_ms":11,"event":"facts_gathered","host":"web1","task":0,"step":0,"facts":{"os":{"like":[]},"kernel":{},"cpu":{},"memory":{},"swap":{},"disks":[],"mounts":[],"interfaces":[],"dns":{"nameservers":[],"search":[]},"virt":{},"hardware":{},"user":{}}}
+        {"at_ms":11,"event":"facts_gathered","host":"web1","task":0,"step":0,"facts":{"os":{"like":[]},"kernel":{},"cpu":{"times":{}},"memory":{},"swap":{},"disks":[],"mounts":[],"interfaces":[],"dns":{"nameservers":[],"search":[]},"processes":{"by_memory":[],"by_cpu":[]},"virt":{},"hardware":{},"user":{}}}
         {"at_ms":11,"event":"stop_requested","reason":"interrupt","forced":false}
         {"at_ms":12,"event":"task_finished","task":0}
         {"at_ms":13,"event":"run_finished","cancelled":"interrupt"}

@@ -19,6 +19,7 @@
 //! | [`Annotations`] | failed hosts, for GitHub's runner |
 //! | [`PerHost`] | what each host wrote, for files of its own |
 //! | [`file::render`] | a [`record::Record`] as a file: JSON, JUnit, Markdown, CSV, XLSX, HTML |
+//! | [`fleet::table`] and the like | the fleet over time, from its file |
 //! | [`merge::Merge`] | the streams of several runs as one |
 //! | [`recap::render`] | the table and the failures at the end |
 //!
@@ -31,6 +32,7 @@ mod capture;
 pub mod drift;
 mod facts;
 pub mod file;
+pub mod fleet;
 mod fold;
 mod github;
 mod jsonl;

@@ -19,6 +19,7 @@ mod diff;
 mod exec;
 mod facts;
 mod fixtures;
+mod fleet;
 mod get;
 mod hosts;
 mod log;

@@ -1,12 +1,13 @@
 //! Flags that several subcommands share.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::args::fleet::{Age, age};
 use crate::cli::error::CliError;
 use crate::engine::planner::{Bounds, Picking};
 use crate::model::inventory::HostName;
@@ -104,11 +105,27 @@ pub(in crate::cli) struct ConditionArgs {
     /// Only hosts where EXPR is true; gathers facts first: 'facts.os.id == "debian"' (docs/facts.md).
     #[arg(long = "where", value_name = "EXPR", env = "FAN_WHERE")]
     expression: Option<String>,
+    /// With --where: take facts from the fleet file where they are not older than this; ask the other hosts.
+    #[arg(long, value_name = "AGE", env = "FAN_CACHED", value_parser = age)]
+    cached: Option<Age>,
+    /// The fleet file; by default fan/fleet.db in the state folder.
+    #[arg(long, value_name = "FILE", env = "FAN_DB")]
+    db: Option<PathBuf>,
 }
 
 impl ConditionArgs {
     pub(in crate::cli) fn get(&self) -> Option<String> {
         self.expression.clone()
+    }
+
+    /// How old facts may be that choose hosts; none when they are to be asked.
+    pub(in crate::cli) fn cached(&self) -> Option<Age> {
+        self.cached.filter(|_| self.expression.is_some())
+    }
+
+    /// The fleet file that is named.
+    pub(in crate::cli) fn db(&self) -> Option<&Path> {
+        self.db.as_deref()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cli::console::line::{self, ConsoleLine, OWN, OwnLine};
 use crate::cli::console::past::PastLines;
 use crate::cli::context::{self, Common};
 use crate::cli::error::{CliError, redacted, talk};
+use crate::cli::fleet;
 use crate::cli::journal::Invocation;
 use crate::cli::one_step;
 use crate::cli::output::{OutputContent, OutputScreen, Outputs};
@@ -43,7 +44,7 @@ use crate::model::position::Diagnostic;
 use crate::model::range;
 use crate::model::redact::Redactor;
 use crate::model::secret::{Secret, SecretSource};
-use crate::model::task::{Action, Command, Step};
+use crate::model::task::{Action, Command, FactsStep, Step};
 use crate::report::{Composite, FactSheets, Sheet};
 use crate::ssh::kept::SessionKeeper;
 use crate::ssh::transport::Transports;
@@ -81,7 +82,8 @@ pub(in crate::cli) fn run(start: &ConsoleStart<'_>) -> Result<ExitCode, CliError
     let mut inventory = context::inventory(&start.selection.source)?;
     let selected = context::select(&mut inventory, start.selection)?;
     let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
-    let common = Common::over(start.connection, String::new())?
+    let known = fleet::known(start.condition)?;
+    let common = Common { known, ..Common::over(start.connection, String::new())? }
         .pooled(start.pool)
         .limited(start.limit)
         .with_sudo_password(&start.raising.password);
@@ -331,7 +333,11 @@ impl Console<'_> {
                 self.work(ConsoleWork { title: format!("get {title}"), action, exec: None }).await
             }
             OwnLine::Facts => {
-                let work = ConsoleWork { title: "facts".to_owned(), action: Action::Facts, exec: None };
+                let work = ConsoleWork {
+                    title: "facts".to_owned(),
+                    action: Action::Facts(FactsStep::default()),
+                    exec: None,
+                };
                 let screen = OutputScreen::find(self.start.color)?;
                 let columns = rustix::termios::tcgetwinsize(io::stdout()).ok();
                 let columns = columns.map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0);
@@ -394,7 +400,11 @@ impl Console<'_> {
 
     /// Leaves out the hosts for which an expression is not true.
     async fn narrow(&mut self, expression: &str) -> Result<(), CliError> {
-        let work = ConsoleWork { title: format!("where {expression}"), action: Action::Facts, exec: None };
+        let work = ConsoleWork {
+            title: format!("where {expression}"),
+            action: Action::Facts(FactsStep::default()),
+            exec: None,
+        };
         let all = self.whole.clone().unwrap_or_else(|| self.selected.clone());
         let plan = self.plan(&work, &all, Some(expression.to_owned()))?;
         let last = LastCommand::default();
@@ -462,7 +472,7 @@ impl Console<'_> {
         };
         // Facts are what anybody may see.
         let run_as = match work.action {
-            Action::Facts => None,
+            Action::Facts(_) => None,
             _ => self.start.raising.run_as()?,
         };
         let timeout = self.start.limit.command_timeout;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::cli::args::DiffArgs;
 use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
+use crate::cli::fleet;
 use crate::cli::output::Outputs;
 use crate::cli::prompt::PromptTerminal;
 use crate::cli::questions::Answers;
@@ -49,7 +50,7 @@ pub(super) fn plan(
         .pooled(&args.pool)
         .limited(&args.limit)
         .with_sudo_password(&args.raising.password);
-    let request = Common { condition, ..common }.request(inventory);
+    let request = Common { condition, known: fleet::known(&args.condition)?, ..common }.request(inventory);
     let run_as = args.raising.run_as()?;
     let step = Step { run_as, timeout: args.limit.command_timeout, ..Step::bare(action) };
     let plan = planner::step(request, inventory, hosts, step, title)?;

@@ -132,7 +132,7 @@ pub(super) fn action(fields: &FileFields<'_>, findings: &mut Findings) -> Option
         "fail" => template(value, name, Syntax::Text, findings).map(Action::Fail),
         "set" => set(value, findings).map(Action::Set),
         "assert" => assert(value, findings),
-        "facts" => flagged(value, name, Action::Facts, findings),
+        "facts" => waiting::facts(value, findings),
         "wait_for" => waiting::wait_for(value, findings),
         "confirm" => template(value, name, Syntax::Text, findings).map(Action::Confirm),
         "prompt" => waiting::prompt(value, findings),

@@ -13,7 +13,7 @@ use crate::config::yaml::{Map, Node};
 use crate::model::name::check_variable_name;
 use crate::model::position::Located;
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Condition, Prompt, Reboot, TemplateText, WaitFor};
+use crate::model::task::{Action, Condition, FactsStep, Prompt, Reboot, TemplateText, WaitFor};
 use crate::model::template::Syntax;
 
 /// How long something is waited for.
@@ -40,6 +40,9 @@ pub(in crate::config) const PROMPT: Schema = Schema {
     known: &[tasks::PROMPT],
     synonyms: &[("text", "ask"), ("message", "ask"), ("name", "set"), ("var", "set"), ("private", "secret")],
 };
+
+pub(in crate::config) const FACTS: Schema =
+    Schema { known: &[tasks::FACTS], synonyms: &[("store", "save"), ("keep", "save"), ("cache", "save")] };
 
 pub(in crate::config) const REBOOT: Schema = Schema {
     known: &[tasks::REBOOT],
@@ -172,6 +175,31 @@ pub(super) fn prompt(node: &Node, findings: &mut Findings) -> Option<Action> {
 }
 
 /// `reboot: true`, or a map with how.
+pub(super) fn facts(node: &Node, findings: &mut Findings) -> Option<Action> {
+    let mut facts = FactsStep::default();
+    match node {
+        Node::Scalar(value) if value.is_null() || scalar::boolean(&value.text) == Some(true) => {}
+        Node::Map(_) => {
+            for entry in map(node, "a map", "key", findings) {
+                let (key, value) = (&*entry.key.text, &entry.value);
+                match key {
+                    "save" => facts.save = flag(value, key, findings).unwrap_or_default(),
+                    _ => FACTS.refuse(&entry.key, findings),
+                }
+            }
+        }
+        Node::Scalar(_) | Node::List(_) | Node::Broken(_) => {
+            findings.error_help(
+                node.position(),
+                "\"facts\" is true or a map",
+                "write \"facts: true\", or \"facts: {save: true}\"",
+            );
+            return None;
+        }
+    }
+    Some(Action::Facts(facts))
+}
+
 pub(super) fn reboot(node: &Node, findings: &mut Findings) -> Option<Action> {
     let mut reboot = Reboot { command: None, boot_id: None, timeout: RESTART };
     match node {

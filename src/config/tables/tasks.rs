@@ -96,7 +96,11 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("line", Shape::TextOrNothing, "ensure this line is present in a text file, or absent"),
     ("stat", Shape::Text, "examine this path"),
     ("ls", Shape::Text, "list this folder"),
-    ("facts", Shape::Bare, "gather facts into the variable `facts`"),
+    (
+        "facts",
+        Shape::Either(&[Shape::Bare, Shape::Map { keys: FACTS, required: &[] }]),
+        "gather facts into the variable `facts`",
+    ),
     (
         "wait_for",
         Shape::Map { keys: WAIT_FOR, required: &[] },
@@ -222,6 +226,9 @@ pub(in crate::config) const PROMPT: ShapeKeys = &[
     ("default", Shape::Text, "default answer"),
     ("secret", Shape::Flag, "hide what is typed, now and later"),
 ];
+
+pub(in crate::config) const FACTS: ShapeKeys =
+    &[("save", Shape::Flag, "keep them for `fan fleet` when the run is over")];
 
 pub(in crate::config) const REBOOT: ShapeKeys = &[
     ("command", Shape::Text, "command that restarts the host"),

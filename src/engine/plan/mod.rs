@@ -11,7 +11,7 @@ mod whole;
 pub use places::Places;
 pub use readable::{Readable, with_titles};
 pub use whole::{
-    Becoming, Body, Call, Changes, Handler, Item, Keeper, Locking, Plan, PlannedBlock, PlannedHost,
-    PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,
+    Becoming, Body, Call, Changes, Handler, Item, Keeper, KnownFacts, Locking, Plan, PlannedBlock,
+    PlannedHost, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost,
 };
 pub(crate) use whole::{is_secret, summarize};

@@ -13,6 +13,7 @@ use crate::engine::plan::places::Places;
 use crate::event::{Section, StepSummary, TaskSummary};
 use crate::model::action::{DoneAt, first_line};
 use crate::model::endpoint::Endpoint;
+use crate::model::facts::Facts;
 use crate::model::given::WantedType;
 use crate::model::inventory::{HostName, RoleName};
 use crate::model::position::{Diagnostic, Position};
@@ -22,6 +23,9 @@ use crate::model::settings::{OnDisconnect, Sourced, TimeLimit};
 use crate::model::task::{Become, Share, Step, Strategy, Template, TemplateText};
 use crate::model::template::{Layer, Scope, Templates};
 use crate::model::value::Vars;
+
+/// Facts of hosts by their names, from another time.
+pub type KnownFacts = Arc<HashMap<String, Arc<Facts>>>;
 
 /// A run, decided.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub struct Plan {
     pub delegates: Vec<PlannedHost>,
     /// Hosts for which this expression is false take no part (`--where`); they are asked before the first task.
     pub condition: Option<Arc<str>>,
+    /// Facts of hosts by name that are known well enough for the condition.
+    pub known: KnownFacts,
     /// Tasks in order. A task is a barrier: the next starts when no host is at work in it.
     pub tasks: Vec<PlannedTask>,
     /// Hosts at work at a time, at most.

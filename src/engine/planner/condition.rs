@@ -143,6 +143,12 @@ fn check_names(
             ))
         });
     }
+    problems.extend(unknown_facts(condition));
+}
+
+/// The facts of an expression that there are not.
+pub(crate) fn unknown_facts(condition: &str) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
     for path in template::paths(condition, Syntax::Expression).unwrap_or_default() {
         let Some(field) = path.strip_prefix("facts.") else { continue };
         if let Err(near) = facts::check_field(field) {
@@ -153,6 +159,7 @@ fn check_names(
             }));
         }
     }
+    problems
 }
 
 fn failed(condition: &str, error: TemplateError) -> Diagnostic {

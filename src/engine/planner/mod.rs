@@ -34,6 +34,7 @@ pub(super) mod uses;
 mod variables;
 
 pub(super) use condition::asks;
+pub(crate) use condition::unknown_facts;
 pub(super) use narrow::narrow;
 pub use outline::Picking;
 pub use planning::{command, step, tasks};

@@ -231,6 +231,7 @@ fn assemble(request: Request, parts: PlanParts) -> Plan {
         hosts,
         delegates,
         condition: request.condition,
+        known: request.known,
         tasks,
         pool: request.pool,
         warn_only: request.warn_only,

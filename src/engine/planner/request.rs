@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::engine::plan::Changes;
+use crate::engine::plan::{Changes, KnownFacts};
 use crate::engine::planner::outline::Picking;
 use crate::engine::planner::ssh_config::SshConfigSource;
 use crate::model::given::Given;
@@ -75,6 +75,8 @@ pub struct Request {
     pub who: String,
     /// `--where`.
     pub condition: Option<Arc<str>>,
+    /// Facts that are known well enough for it.
+    pub known: KnownFacts,
     /// OpenSSH's client configuration.
     pub ssh_config: SshConfigSource,
 }

@@ -29,7 +29,7 @@ pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult 
         Action::Confirm(text) => ask::confirm(cx, text).boxed().await,
         Action::Prompt(prompt) => ask::prompt(cx, prompt).boxed().await,
         Action::Reboot(reboot) => reboot::run(cx, reboot).boxed().await,
-        Action::Facts => facts::run(cx).boxed().await,
+        Action::Facts(_) => facts::run(cx).boxed().await,
         // The hosts have met by now.
         Action::Barrier => Ok(StepResult::of(StepStatus::Ok)),
         Action::Block(_) | Action::Task(_) => unreachable!("the plan has opened them up"),

@@ -6,6 +6,7 @@ use crate::engine::plan::{Plan, Sizes};
 use crate::engine::tests::fake::{Connect, Fake};
 use crate::engine::tests::{ms, plan, raw, run, run_and_stop};
 use crate::event::{Fact, TaskFact};
+use crate::model::facts::Facts;
 use crate::model::outcome::{ExitCode, Kind, Status};
 use crate::model::task::{Share, Step};
 use crate::ssh::error::Retry;
@@ -84,4 +85,23 @@ async fn a_host_that_is_being_asked_can_be_stopped() {
     assert!(ran.tally.starts.is_empty() && !ran.tally.connects.contains_key("h2"));
     assert!(ran.took < ms(1_000), "{:?}", ran.took);
     assert_eq!(ran.recap.exit_code(), ExitCode::Interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn facts_that_are_known_are_not_asked_for() {
+    let mut debian = Facts::default();
+    debian.os.id = Some("debian".to_owned());
+    let known =
+        [("h0", debian), ("h1", Facts::default())].map(|(host, facts)| (host.to_owned(), Arc::new(facts)));
+    let steps = vec![vec![raw("a")]];
+    let plan = Plan { known: Arc::new(known.into_iter().collect()), ..plan(3, steps) };
+    let fake = Fake::new().connects("h2", [Connect::Fails(Kind::ConnectRefused, Retry::Never)]);
+    let ran = run(choosing("facts.os.id | default('') == 'debian'", plan), fake).await;
+    assert_eq!(
+        ran.statuses(),
+        [Status::Ok, Status::Skipped, Status::Unreachable],
+        "who is not known is asked"
+    );
+    assert!(!ran.tally.connects.contains_key("h1"));
+    assert_eq!(ran.tally.starts["h0"], ["a"], "nothing but the task");
 }

@@ -93,6 +93,7 @@ fn plan(hosts: usize, tasks: Vec<Vec<Step>>) -> Plan {
         tasks: tasks.into_iter().enumerate().map(task).collect(),
         hosts: planned,
         condition: None,
+        known: Default::default(),
         pool: 128,
         warn_only: false,
         changes: Changes::default(),

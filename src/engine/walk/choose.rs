@@ -32,16 +32,20 @@ pub(crate) async fn decide<C: Connector>(
             None => {}
         }
     }
-    let facts = if planner::asks(plan.condition.as_deref().unwrap_or_default()) {
-        match look(&shared.tools, planned, &mut run).await {
-            Ok(facts) => Some(Arc::new(facts)),
+    let asks = planner::asks(plan.condition.as_deref().unwrap_or_default());
+    let verdict = match plan.known.get(planned.endpoint.name.as_str()).filter(|_| asks) {
+        // They choose, and no more: a step that gathers facts asks the host.
+        Some(known) => verdict(&plan, planned, Some(known)),
+        None if asks => match look(&shared.tools, planned, &mut run).await {
+            Ok(facts) => {
+                let verdict = verdict(&plan, planned, Some(&facts));
+                run.seen.facts = Some(Arc::new(facts));
+                verdict
+            }
             Err((status, failure)) => return ended(run, status, failure),
-        }
-    } else {
-        None
+        },
+        None => verdict(&plan, planned, None),
     };
-    let verdict = verdict(&plan, planned, facts.as_deref());
-    run.seen.facts = facts;
     match verdict {
         Ok(()) => (run, TaskEnd::Done { given: Layer::default() }),
         Err((status, failure)) => ended(run, status, failure),

@@ -95,7 +95,7 @@ pub(super) fn rows(record: &Record) -> impl Iterator<Item = [String; COLUMNS.len
 
 /// A cell in quotes where it needs them (RFC 4180), with `'` before what a program would take for a formula: at its
 /// beginning, and behind whatever parts cells in a program that was told, or takes, another separator.
-fn quoted(cell: &str) -> String {
+pub(in crate::report) fn quoted(cell: &str) -> String {
     let guarded = guarded(cell);
     if guarded == cell && !cell.contains(BORDER) {
         return guarded;

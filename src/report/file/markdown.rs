@@ -132,7 +132,7 @@ fn fence(lines: &[std::borrow::Cow<'_, str>]) -> String {
 }
 
 /// Text that stays text: no markup, no links, no cells, no HTML.
-fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in clean(text).chars() {
         match c {

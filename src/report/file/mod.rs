@@ -5,16 +5,16 @@
 //!
 //! [`Record`]: crate::report::record::Record
 
-mod csv;
-mod html;
+pub(super) mod csv;
+pub(super) mod html;
 mod json;
 mod junit;
 mod kind;
 pub(crate) mod markdown;
 mod reports;
-mod text;
+pub(super) mod text;
+pub(super) mod workbook;
 mod xlsx;
-mod zip;
 
 pub use crate::report::file::kind::ReportKind;
 pub use crate::report::file::reports::{ReportTarget, Reports, render};

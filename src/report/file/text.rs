@@ -46,7 +46,7 @@ fn boundary(text: &str, at: usize) -> usize {
 }
 
 /// A short text of fan's or a server's, clean, on one line.
-pub(super) fn clean(text: &str) -> String {
+pub(in crate::report) fn clean(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join(" ")
 }
 
@@ -55,7 +55,7 @@ fn line(text: &str) -> String {
 }
 
 /// A text of several lines, clean.
-pub(super) fn clean_lines(text: &str) -> String {
+pub(in crate::report) fn clean_lines(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 

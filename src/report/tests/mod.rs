@@ -126,10 +126,10 @@ fn tomorrow() -> Vec<Value> {
     let failure = json!({"kind": "asteroid", "message": "gone", "hint": "duck", "since": 3});
     let outcome = json!({"status": "evaporated", "failure": failure, "exit": {"core": "x"}, "note": "n",
         "change": "likely", "may_still_run": false, "elapsed_ms": 3, "joules": 1.5});
-    let facts = json!({"os": {"name": "Plan 10", "like": [], "smell": "new"}, "kernel": {}, "cpu": {}, "memory": {},
+    let facts = json!({"os": {"name": "Plan 10", "like": [], "smell": "new"}, "kernel": {}, "cpu": {"times": {}}, "memory": {},
         "swap": {}, "disks": [], "mounts": [], "interfaces": [{"name": "e", "addresses": [
             {"address": "10.0.0.1", "family": "ipv4", "scope": "galaxy"}]}],
-        "dns": {"nameservers": [], "search": []}, "virt": {"kind": "dream"}, "hardware": {}, "user": {}, "soul": {}});
+        "dns": {"nameservers": [], "search": []}, "processes": {"by_memory": [], "by_cpu": []}, "virt": {"kind": "dream"}, "hardware": {}, "user": {}, "soul": {}});
     vec![
         json!({"at_ms": 0, "event": "run_started", "schema": 1, "run": "01", "title": "t", "pool": 1, "mood": "good",
             "started_at": "2026-01-02T03:04:05Z", "hosts": ["web1"],

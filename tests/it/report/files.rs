@@ -92,8 +92,11 @@ async fn every_kind_is_read_by_other_programs() {
          assert z.testzip() is None\n\
          for n in z.namelist(): E.fromstring(z.read(n))\n\
          n='{http://schemas.openxmlformats.org/spreadsheetml/2006/main}'\n\
+         t=[''.join(s.itertext()) for s in E.fromstring(z.read('xl/sharedStrings.xml')).iter(n+'si')]\n\
+         v=lambda c: t[int(c.find(n+'v').text)] if c.get('t')=='s' else c.find(n+'v').text\n\
          s=E.fromstring(z.read('xl/worksheets/sheet1.xml'))\n\
-         for r in s.iter(n+'row'): print([''.join(c.itertext()) for c in r.iter(n+'c')][:5])",
+         for r in s.iter(n+'row'): print([v(c) for c in r.iter(n+'c')][:5])\n\
+         assert not list(E.fromstring(z.read('xl/worksheets/sheet2.xml')).iter(n+'f'))",
         &file("xlsx"),
     );
     insta::assert_snapshot!(xlsx, @r"

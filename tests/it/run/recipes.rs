@@ -219,7 +219,83 @@ fn host_information() {
     let lines: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("kernel")).collect();
     assert_eq!(lines.len(), 2, "{}", ran.snapshot());
     assert!(lines[0].contains(" CPUs, ") && lines[0].contains("; this machine: "), "{}", lines[0]);
-    ok(fan.run(["facts", "-R", "web", "--table"]));
+    let kept = ok(fan.run([
+        "fleet",
+        "--columns",
+        "os.id,os.version,kernel.release,cpu.logical,memory.total",
+        "-o",
+        "csv",
+    ]));
+    assert_eq!(kept.stdout.lines().count(), 3, "{}", kept.snapshot());
+    assert!(kept.stdout.contains("\r\nh2,"), "{}", kept.snapshot());
+    let page = ok(fan.run(["fleet", "h1"]));
+    assert!(page.stdout.starts_with("h1\n") && page.stdout.contains("last seen"), "{}", page.snapshot());
+}
+
+/// The script of a page as a file, which finds fan as `fan`.
+fn script(fan: &Fan, page: &str, name: &str) {
+    let found = blocks(page, "sh").into_iter().find(|block| block.starts_with("#!/bin/sh\n")).unwrap();
+    let path = fan.work().join(name);
+    fs::write(&path, found).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let bin = fan.work().join("fan");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fan"), bin).unwrap();
+}
+
+#[test]
+fn fleet_audit() {
+    let sshd = Sshd::builder().hosts(3).start();
+    let fan = Fan::at(&sshd).file("inventory.yaml", sshd.inventory_yaml(3));
+    script(&fan, "fleet-audit.md", "fleet-audit.sh");
+    let fan = fan.in_script("PATH=$PWD:$PATH; export PATH; ./fleet-audit.sh reports");
+    for round in 0..2 {
+        let ran = ok(fan.run::<&str>([]));
+        // Other tests listen on ports of this machine, and its hosts tell so.
+        for part in ["Changes of the week:\n", "Silent for two days:\n"] {
+            assert!(ran.stdout.contains(part), "{round}: {}", ran.snapshot());
+        }
+    }
+    assert!(read(&fan, "reports/fleet.md").contains("**3 hosts**"));
+    assert!(read(&fan, "reports/fleet.html").contains("<title>Fleet</title>"));
+    assert!(fs::read(fan.work().join("reports/fleet.xlsx")).unwrap().starts_with(b"PK"));
+    // The units name what the page has, and the schedule is one that systemd knows.
+    let units = blocks("fleet-audit.md", "ini").concat();
+    assert!(units.contains("OnCalendar=hourly") && units.contains("fan facts --save"), "{units}");
+}
+
+#[test]
+fn disk_forecast() {
+    use fan::testing::fleet::{FleetFile, Observed};
+    use fan::testing::model::facts::Facts;
+
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd).file("inventory.yaml", sshd.inventory_yaml(1));
+    script(&fan, "disk-forecast.md", "disks.sh");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let mut file = FleetFile::create(&fan.home().join(".local/state/fan/fleet.db")).unwrap();
+    let answer = |used: u64| -> std::sync::Arc<Facts> {
+        let mount = serde_json::json!({"device": "/dev/vdb", "path": "/srv/a b\nc", "size": 1_000_000, "used": used, "available": 1_000_000 - used});
+        std::sync::Arc::new(serde_json::from_value(serde_json::json!({"mounts": [mount]})).unwrap())
+    };
+    for day in 0..20 {
+        let seen = |host: &str, used| Observed { host: host.to_owned(), answer: Ok(answer(used)) };
+        let at = now - (19 - day) * 86_400;
+        file.save(
+            at,
+            &[seen("grows", 500_000 + day * 20_000), seen("rests", 500_000), seen("full", 990_000)],
+        )
+        .unwrap();
+    }
+    let fan = fan.in_script("PATH=$PWD:$PATH; export PATH; ./disks.sh");
+    let ran = fan.run::<&str>([]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.snapshot());
+    assert_eq!(lines[0], "full '/srv/a b\\nc' 99% does not grow");
+    assert!(lines[1].starts_with("grows '/srv/a b\\nc' 88% full in 6 days"), "{}", ran.snapshot());
+    let fan = fan.in_script("PATH=$PWD:$PATH; export PATH; ./disks.sh 3 100");
+    let ran = fan.run::<&str>([]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.snapshot());
 }
 
 #[test]

@@ -5,7 +5,9 @@ use indexmap::IndexMap;
 use crate::engine::planner::tests::{call, echo, file, plan, registered, script, step, task, text};
 use crate::model::position::{Located, Position};
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Become, Block, Command, Include, Reboot, RunAs, Step, Task, TaskFile};
+use crate::model::task::{
+    Action, Become, Block, Command, FactsStep, Include, Reboot, RunAs, Step, Task, TaskFile,
+};
 
 fn reboot(line: u32) -> Step {
     let timeout = TimeLimit::None;
@@ -33,9 +35,19 @@ fn called(line: u32) -> Step {
 #[test]
 fn what_is_about_the_host_itself_is_not_done_on_another_one() {
     let steps = vec![
-        on(2, block(2, vec![script(3, "true"), reboot(4), block(5, vec![step(6, Action::Facts)])])),
+        on(
+            2,
+            block(
+                2,
+                vec![
+                    script(3, "true"),
+                    reboot(4),
+                    block(5, vec![step(6, Action::Facts(FactsStep::default()))]),
+                ],
+            ),
+        ),
         on(8, called(8)),
-        Step { run_once: true, ..block(10, vec![step(11, Action::Facts), reboot(12)]) },
+        Step { run_once: true, ..block(10, vec![step(11, Action::Facts(FactsStep::default())), reboot(12)]) },
         on(8, called(8)),
     ];
     insta::assert_snapshot!(plan(&with(steps), &[call("t")]).unwrap_err(), @r#"
@@ -71,7 +83,8 @@ fn what_means_nothing_to_a_step_passes_it_by() {
 fn what_a_host_is_stays_with_it_when_it_does_a_task_for_all() {
     let once = Task {
         run_once: true,
-        ..task(3, "once").steps(vec![registered("r", script(4, "true")), step(5, Action::Facts)])
+        ..task(3, "once")
+            .steps(vec![registered("r", script(4, "true")), step(5, Action::Facts(FactsStep::default()))])
     };
     let then =
         task(8, "t").steps(vec![echo(9, "{{ r.rc }}"), echo(10, "{{ facts.os.id }}")]).before(&["once"]);

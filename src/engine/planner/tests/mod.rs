@@ -123,6 +123,7 @@ fn inventory() -> Inventory {
 
 fn request() -> Request {
     Request {
+        known: Default::default(),
         run: Arc::from("01J"),
         title: "run".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),

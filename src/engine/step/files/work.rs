@@ -42,7 +42,7 @@ impl Work {
             | Action::Set(_)
             | Action::Fail(_)
             | Action::Assert { .. }
-            | Action::Facts
+            | Action::Facts(_)
             | Action::Barrier
             | Action::WaitFor(_)
             | Action::Confirm(_)

@@ -4,3 +4,4 @@ mod data;
 mod page;
 
 pub(super) use crate::report::file::html::page::render;
+pub(in crate::report) use crate::report::file::html::page::{digest, framed};

@@ -46,21 +46,22 @@ pub(in crate::report::file) fn render(record: &Record) -> String {
         hosts => recap.hosts.iter().map(host).collect::<Vec<_>>(),
         data => inert(&data::of(record).to_string()),
     };
-    framed(page).expect("the frame is ours, and the tests fill it")
+    framed(FRAME, page).expect("the frame is ours, and the tests fill it")
 }
 
-fn framed(page: Value) -> Result<String, minijinja::Error> {
+/// A page by its frame: every value is escaped.
+pub(in crate::report) fn framed(frame: &str, page: Value) -> Result<String, minijinja::Error> {
     let mut environment = Environment::empty();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build()?);
     environment.add_filter("join", filters::join);
     environment.add_filter("safe", filters::safe);
-    environment.render_str(FRAME, page)
+    environment.render_str(frame, page)
 }
 
 /// What a policy calls a style or script by.
-fn digest(text: &str) -> String {
+pub(in crate::report) fn digest(text: &str) -> String {
     format!("sha256-{}", BASE64.encode(&Sha256::digest(text)))
 }
 
