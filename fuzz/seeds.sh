@@ -105,7 +105,5 @@ run | seed events run
 
 printf '\001\002\003\004\005\006\007\010hunter2\000correct horse\000before \000 between \000 behind' | seed redactor two
 printf '\033[31mred\033[0m \r\n ##[group] ::error:: \342\200\256' | seed sanitiser line
-printf 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n2;x=y\r\ntw\r\n0\r\n\r\n' | seed http chunked
-printf 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nwait' | seed http plain
 printf 'http://localhost:8080/health?x=1#part' | seed http url
 printf '\000\015\020\000\024\001' | seed targets words

@@ -10,12 +10,6 @@ pub mod config {
     }
 }
 
-pub mod engine {
-    pub mod http_door {
-        pub use crate::engine::http_door::{answer, url};
-    }
-}
-
 pub mod event {
     pub use crate::event::{Event, Fact, StepFact};
 
@@ -92,4 +86,8 @@ pub mod ssh {
 
 pub mod store {
     pub use crate::store::{Journal, Recipe, Runs, Way};
+}
+
+pub mod web {
+    pub use crate::web::{Certificate, Url, targets};
 }

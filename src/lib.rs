@@ -7,7 +7,7 @@
 //!    ┌─────────┼───────┬───────┬─────────┐
 //!  engine    report  store   fleet    sandbox    2  meet only in `event`; store is the journal of runs, fleet the
 //!    ├──────┐    │     │       │                    database of hosts over time, sandbox the throw-away SSH server
-//!  files    │    │     │       │                 1½ moves files over `ssh`, and looks after them
+//!  files web│    │     │       │                 1½ moves files over `ssh`, and looks after them; asks web servers
 //!    │      │    │     │       │
 //!   ssh  config  event ┘       │                 1  transport, file formats, facts (config serves cli only)
 //!    └──────┴────┬─────────────┘
@@ -36,6 +36,7 @@ mod report;
 mod sandbox;
 mod ssh;
 mod store;
+mod web;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]

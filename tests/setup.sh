@@ -16,7 +16,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin
 # command:package of Debian and Ubuntu
 NEEDS='
 sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client ssh-agent:openssh-client ssh-add:openssh-client
-cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox curl:curl
+cc:gcc make:make python3:python3 bash:bash dash:dash zsh:zsh fish:fish tcsh:tcsh busybox:busybox curl:curl openssl:openssl
 tar:tar gzip:gzip bzip2:bzip2 xz:xz-utils zstd:zstd zip:zip unzip:unzip bsdtar:libarchive-tools ansible-inventory:ansible-core nodeset:clustershell groff:groff-base
 '
 

@@ -1,23 +1,19 @@
-//! URLs and what web servers answer: an answer that was read early is that of the whole.
+//! URLs, targets of probes, redirects and certificates: what is read is sound, and nothing breaks the readers.
 #![no_main]
 
-use fan::fuzzing::engine::http_door::{answer, url};
+use fan::fuzzing::web::{Certificate, Url, targets};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(text) = str::from_utf8(bytes)
-        && let Some((host, port, request)) = url(text)
-    {
-        assert!(!host.is_empty() && port != 0, "{text:?}");
-        assert_eq!(request.matches("\r\n\r\n").count(), 1, "{request:?}");
-        assert!(request.split("\r\n").all(|line| !line.contains(['\r', '\n'])), "{request:?}");
-    }
-    for body in [false, true] {
-        let whole = answer(bytes, body, true);
-        for at in 0..bytes.len().min(200) {
-            if let Ok(Some((status, _))) = answer(&bytes[..at], body, false) {
-                assert_eq!(whole.as_ref().map(|whole| whole.as_ref().map(|whole| whole.0)), Ok(Some(status)));
-            }
+    let _ = Certificate::read(bytes);
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let _ = targets(text);
+    if let Ok(url) = Url::parse(text) {
+        assert!(!url.host.is_empty() && url.port != 0, "{text:?}");
+        assert!(url.target().bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
+        assert!(!url.authority().contains(['\r', '\n', ' ']), "{text:?}");
+        if let Ok(there) = url.redirected(text) {
+            assert!(there.to_string().starts_with("http"), "{text:?}");
         }
     }
 });

@@ -4,6 +4,7 @@ mod common;
 mod diff;
 mod files;
 mod fleet;
+mod probe;
 mod runs;
 mod setup;
 
@@ -25,6 +26,7 @@ pub(super) use crate::cli::args::fleet::{
     FleetArgs, FleetChangesArgs, FleetChoiceArgs, FleetCommand, FleetForgetArgs, FleetFormat,
     FleetReportArgs, FleetTableArgs,
 };
+pub(super) use crate::cli::args::probe::{ProbeArgs, ProbeData};
 pub(super) use crate::cli::args::runs::{
     AgainArgs, HistoryArgs, MergeArgs, Renewable, ReportCommand, ReportOf, ResumeArgs, RetryArgs, ShowArgs,
 };
@@ -96,6 +98,9 @@ pub(super) enum CliCommand {
     /// Compare files, folders or the output of a command between hosts: who differs, and in what.
     #[command(after_help = "Example:\n  fan diff -R web /etc/nginx --report drift.html")]
     Diff(DiffArgs),
+    /// Ask web servers, ports and names whether they are well, from here or from hosts.
+    #[command(after_help = "Example:\n  fan probe --cert-days 14 https://www.example.com/")]
+    Probe(ProbeArgs),
     /// List the tasks with their arguments and default roles.
     #[command(after_help = "Example:\n  fan list -f ops/tasks.yaml")]
     List(ListArgs),

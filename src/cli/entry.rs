@@ -16,8 +16,8 @@ use crate::cli::line::{CommandLine, Started};
 use crate::cli::print::print;
 use crate::cli::{
     again, check, complete, console, defaults, demo, diff, exec, explain, facts, fleet, get, history, hosts,
-    idle, init, jobs, list, log, ls, man, merge, ping, plugin, put, run, schema, shell, show, snippet, sync,
-    trust, version,
+    idle, init, jobs, list, log, ls, man, merge, ping, plugin, probe, put, run, schema, shell, show, snippet,
+    sync, trust, version,
 };
 use crate::model::outcome::ExitCode;
 
@@ -114,6 +114,7 @@ fn carry_out(
         CliCommand::Sync(args) => sync::run(args, color, invocation),
         CliCommand::Ls(args) => ls::run(args, color, invocation),
         CliCommand::Diff(args) => diff::run(args, color),
+        CliCommand::Probe(args) => probe::run(args),
         CliCommand::List(args) => list::run(&args.tasks_file, &args.source, args.json),
         CliCommand::Hosts(args) => hosts::run(args),
         CliCommand::Check(args) => check::run(args, color),

@@ -45,6 +45,7 @@ mod ping;
 mod plan_view;
 mod plugin;
 mod print;
+mod probe;
 mod process;
 mod prompt;
 mod protected;

@@ -14,10 +14,6 @@ mod step;
 mod tests;
 mod walk;
 
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub use step::http_door;
-
 pub use dispatcher::run;
 pub use host::tools::FromUser;
 pub use live::connecting::{NotConnected, connect};

@@ -11,7 +11,7 @@ use crate::model::files::{
 use crate::model::outcome::StepStatus;
 use crate::model::task::{
     Action, Command, Condition, Each, Guards, InputText, Prompt, Reboot, ScriptArgs, ScriptFile, Step,
-    Template, TemplateText, Unarchive,
+    Template, TemplateText, Unarchive, WebCondition,
 };
 use crate::model::template::Syntax;
 
@@ -319,6 +319,8 @@ pub enum LocalReads<'a> {
     Template(&'a TemplateText),
     /// A file that can be carried to an interpreter.
     Script(&'a TemplateText),
+    /// Any other file.
+    File(&'a TemplateText),
 }
 
 impl<'a> Said<'a> {
@@ -507,8 +509,10 @@ impl Action {
                     };
                     Said::titled(&title).texts([port].into_iter().chain(address), Text)
                 }
-                Condition::Path(text) | Condition::Http { url: text, status: _, body: _ } => {
-                    Said::of(text, Text)
+                Condition::Path(text) => Said::of(text, Text),
+                Condition::Http(WebCondition { url, headers, ca, status: _, body: _, verify: _ }) => {
+                    let said = Said::of(url, Text).texts(headers.values().chain(ca), Text);
+                    ca.iter().fold(said, |said, ca| said.reading(LocalReads::File(ca)))
                 }
                 Condition::Command(script) => Said::of(script, Shell),
             },

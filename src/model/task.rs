@@ -440,6 +440,23 @@ pub struct WaitFor {
     pub gone: bool,
 }
 
+/// How a web server answers that is well.
+#[derive(Clone, Debug)]
+pub struct WebCondition {
+    /// What is asked for, as seen from the host.
+    pub url: TemplateText,
+    /// Statuses that are right; any from 200 to 399 when there are none.
+    pub status: Vec<u16>,
+    /// What its body must match.
+    pub body: Option<Located<String>>,
+    /// Headers of the request.
+    pub headers: IndexMap<String, TemplateText>,
+    /// A local file with the certificates that are believed.
+    pub ca: Option<TemplateText>,
+    /// Whether certificates are verified.
+    pub verify: bool,
+}
+
 /// What may hold on a host.
 #[derive(Clone, Debug)]
 pub enum Condition {
@@ -453,14 +470,7 @@ pub enum Condition {
     /// There is something at a path.
     Path(TemplateText),
     /// A web server answers.
-    Http {
-        /// What is asked for, as seen from the host.
-        url: TemplateText,
-        /// Statuses that are right; any from 200 to 399 when there are none.
-        status: Vec<u16>,
-        /// What its body must match.
-        body: Option<Located<String>>,
-    },
+    Http(WebCondition),
     /// A script succeeds.
     Command(TemplateText),
 }

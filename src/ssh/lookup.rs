@@ -21,7 +21,7 @@ pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>,
     }
     let name = address.to_owned();
     // It blocks for as long as the resolver is silent; who waits has a deadline and lets it go.
-    let found = tokio::task::spawn_blocking(move || addresses(&name))
+    let found = tokio::task::spawn_blocking(move || found_for(&name))
         .await
         .unwrap_or_else(|died| Err(LookupError::from(io::Error::other(died))))
         .map_err(|error| failed(address, error))?;
@@ -35,7 +35,16 @@ pub(super) async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>,
     Ok(found.into_iter().map(|mut found| (found.set_port(port), found).1).collect())
 }
 
-fn addresses(name: &str) -> Result<Vec<SocketAddr>, LookupError> {
+/// The addresses of a name or address literal, in the resolver's order; never none.
+///
+/// # Errors
+///
+/// It has none, or the resolver failed.
+pub async fn addresses(address: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    resolve(address, port).await.map_err(|error| error.failure)
+}
+
+fn found_for(name: &str) -> Result<Vec<SocketAddr>, LookupError> {
     // Without a type, each address is there once for TCP, once for UDP and once more.
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(name), None, Some(hints))?;

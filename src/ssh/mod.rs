@@ -52,5 +52,6 @@ mod wire;
 pub use crate::ssh::claim::{ChannelClaim, ChannelHolder};
 pub use crate::ssh::command::{ExecEvent, ExecRequest, Heard, JobNews, Sent, Signal, Stdin};
 pub use crate::ssh::error::ExecError;
+pub use crate::ssh::lookup::addresses;
 pub use crate::ssh::notice::Notice;
 pub use crate::ssh::seam::{Connector, Exec, Session};

@@ -23,6 +23,7 @@ mod fleet;
 mod get;
 mod hosts;
 mod log;
+mod probe;
 mod put;
 mod report;
 mod resume;

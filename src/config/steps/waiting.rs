@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use regex::Regex;
 
 use crate::config::fields::{Schema, expected, flag, integer, literal, map, text, time_limit};
@@ -9,11 +10,11 @@ use crate::config::findings::Findings;
 use crate::config::scalar;
 use crate::config::tables::tasks::{self, CONDITIONS};
 use crate::config::templates::template;
-use crate::config::yaml::{Map, Node};
+use crate::config::yaml::{Map, Node, YamlEntry};
 use crate::model::name::check_variable_name;
 use crate::model::position::Located;
 use crate::model::settings::TimeLimit;
-use crate::model::task::{Action, Condition, FactsStep, Prompt, Reboot, TemplateText, WaitFor};
+use crate::model::task::{Action, Condition, FactsStep, Prompt, Reboot, TemplateText, WaitFor, WebCondition};
 use crate::model::template::Syntax;
 
 /// How long something is waited for.
@@ -66,6 +67,9 @@ pub(super) fn wait_for(node: &Node, findings: &mut Findings) -> Option<Action> {
             "command" => wait.command = template(value, key, Syntax::Shell, findings),
             "status" => wait.status = statuses(value, findings),
             "body" => wait.body = regex(value, findings),
+            "headers" => wait.headers = headers(value, findings),
+            "ca" => wait.ca = template(value, key, Syntax::Text, findings),
+            "verify" => wait.verify = flag(value, key, findings),
             "gone" => wait.gone = flag(value, key, findings).unwrap_or_default(),
             "timeout" => wait.timeout = time_limit(value, key, findings),
             "interval" => wait.interval = time_limit(value, key, findings),
@@ -85,6 +89,9 @@ struct WaitFields {
     command: Option<TemplateText>,
     status: Vec<u16>,
     body: Option<Located<String>>,
+    headers: IndexMap<String, TemplateText>,
+    ca: Option<TemplateText>,
+    verify: Option<bool>,
     gone: bool,
     timeout: Option<TimeLimit>,
     interval: Option<TimeLimit>,
@@ -92,7 +99,8 @@ struct WaitFields {
 
 impl WaitFields {
     fn finish(self, at: &Map, findings: &mut Findings) -> Option<WaitFor> {
-        let Self { port, address, path, http, command, status, body, gone, timeout, interval } = self;
+        let Self { port, address, path, http, command, status, body, headers, ca, verify, .. } = self;
+        let (gone, timeout, interval) = (self.gone, self.timeout, self.interval);
         let named: Vec<&str> =
             at.entries.iter().map(|entry| &*entry.key.text).filter(|key| CONDITIONS.contains(key)).collect();
         if named.len() != 1 {
@@ -102,7 +110,14 @@ impl WaitFields {
                 .error(&at.position, format!("\"wait_for\": exactly one of {all} expected, found {found}"));
             return None;
         }
-        let belongs = [("address", "port"), ("status", "http"), ("body", "http")];
+        let belongs = [
+            ("address", "port"),
+            ("status", "http"),
+            ("body", "http"),
+            ("headers", "http"),
+            ("ca", "http"),
+            ("verify", "http"),
+        ];
         for (key, to) in belongs {
             let entry = at.entries.iter().find(|entry| &*entry.key.text == key);
             if let Some(entry) = entry.filter(|_| !named.contains(&to)) {
@@ -112,13 +127,29 @@ impl WaitFields {
         let condition = match (port, path, http, command) {
             (Some(port), ..) => Condition::Port { port, address },
             (_, Some(path), ..) => Condition::Path(path),
-            (_, _, Some(url), _) => Condition::Http { url, status, body },
+            (_, _, Some(url), _) => {
+                let verify = verify.unwrap_or(true);
+                if let (Some(ca), false) = (&ca, verify) {
+                    findings.error(&ca.position, "\"ca\" has no effect with \"verify: false\"".to_owned());
+                }
+                Condition::Http(WebCondition { url, status, body, headers, ca, verify })
+            }
             (_, _, _, Some(command)) => Condition::Command(command),
             (None, None, None, None) => return None,
         };
         let interval = interval.and_then(TimeLimit::duration).unwrap_or(INTERVAL);
         Some(WaitFor { condition, timeout: timeout.unwrap_or(TIMEOUT), interval, gone })
     }
+}
+
+/// Headers of a request.
+fn headers(node: &Node, findings: &mut Findings) -> IndexMap<String, TemplateText> {
+    let entries = map(node, "a map of headers", "header", findings).iter();
+    let header = |entry: &YamlEntry| {
+        let name = entry.key.text.to_string();
+        Some((name.clone(), template(&entry.value, &name, Syntax::Text, findings)?))
+    };
+    entries.filter_map(header).collect()
 }
 
 /// A status of HTTP, or a list of them.

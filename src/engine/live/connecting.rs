@@ -2,7 +2,7 @@
 //! policy.
 
 use crate::engine::live::sink::EventSink;
-use crate::engine::live::stop::StopReceiver;
+use crate::engine::live::stop::{StopReceiver, interrupted};
 use crate::event::{ConnectionFact, Fact};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{CancelReason, Failure, Kind};
@@ -15,6 +15,16 @@ pub enum NotConnected {
     Failed(Failure),
     /// The user asked to stop.
     Cancelled(CancelReason),
+}
+
+impl NotConnected {
+    /// Why, in either case.
+    pub fn failure(self) -> Failure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::Cancelled(reason) => interrupted(reason),
+        }
+    }
 }
 
 /// Connects, repeating what may be repeated; tells every step of it to `sink`.

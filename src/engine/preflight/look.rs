@@ -54,6 +54,7 @@ impl<'a> Preflight<'a> {
             Some(LocalReads::Folder(from)) => self.synced(task, step, from),
             Some(LocalReads::Template(from)) => self.template(task, step, from),
             Some(LocalReads::Script(from)) => self.script(task, step, from),
+            Some(LocalReads::File(from)) => self.file(task, step, from),
             None => {}
         }
         if let Action::Get(get) = action {
@@ -129,6 +130,20 @@ impl<'a> Preflight<'a> {
             if member.runs == WhenRuns::Yes
                 && let Err(problem) = self.disk.script(&path, shell)
             {
+                self.found.add(&from.position, problem, member, task);
+            }
+        }
+    }
+
+    /// A file must be there.
+    fn file(&mut self, task: &'a PlannedTask, step: &'a PlannedStep, from: &TemplateText) {
+        if self.makes_files {
+            return;
+        }
+        let members = self.known.members(task, step);
+        for (member, path) in self.paths(&members, from) {
+            if member.runs == WhenRuns::Yes && !path.is_file() {
+                let problem = FileProblem::new(format!("no such file: {}", path.display()));
                 self.found.add(&from.position, problem, member, task);
             }
         }

@@ -28,6 +28,3 @@ mod run;
 mod script;
 mod set;
 mod wait_for;
-
-#[cfg(fuzzing)]
-pub use wait_for::http_door;

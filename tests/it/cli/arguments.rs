@@ -145,7 +145,7 @@ fn a_flag_without_effect_is_refused() {
     error: --ask-sudo-pass has no effect in `fan facts` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, hosts, check, retry, resume)
 
     $ fan shell -z 5 web1
-    error: -z has no effect in `fan shell` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, check, ping, facts, trust, retry, resume)
+    error: -z has no effect in `fan shell` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, probe, check, ping, facts, trust, retry, resume)
 
     $ fan shell -T 5 web1
     error: -T has no effect in `fan shell` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, hosts, check, ping, facts, retry, resume)
@@ -154,7 +154,7 @@ fn a_flag_without_effect_is_refused() {
     error: -K has no effect in `fan trust` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, hosts, check, retry, resume)
 
     $ fan hosts -z 5
-    error: -z has no effect in `fan hosts` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, check, ping, facts, trust, retry, resume)
+    error: -z has no effect in `fan hosts` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, probe, check, ping, facts, trust, retry, resume)
 
     $ fan run -S deploy:1
     error: -S has no effect in `fan run` (help: in a task, steps say it: `sudo: true`)

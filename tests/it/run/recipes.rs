@@ -12,6 +12,7 @@ use std::thread;
 use crate::fixtures::ports;
 use crate::fixtures::sshd::Sshd;
 use crate::fixtures::support::{Fan, Ran, inventory_defaults, typed_on_terminal};
+use crate::fixtures::web::{Authority, Shows, WebServer};
 
 /// The blocks of this language on a recipe's page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -345,29 +346,106 @@ fn backup() {
     assert_eq!(fan.run(["run", "backup:weekly"]).code, Some(1));
 }
 
+/// The words of a page's command line that begins with these, with texts of the page replaced.
+fn line(page: &str, begins: &str, replaced: &[(&str, &str)]) -> Vec<String> {
+    let blocks = blocks(page, "sh");
+    let found: Vec<&String> = blocks.iter().filter(|block| block.starts_with(begins)).collect();
+    let text = found.first().unwrap_or_else(|| panic!("{page} has no line {begins}"));
+    let mut text = text.replace("\\\n", " ").replace('\'', "");
+    for (from, to) in replaced {
+        assert!(text.contains(from), "{page}: {text} has no {from}");
+        text = text.replace(from, to);
+    }
+    text.split_whitespace().skip(1).map(str::to_owned).collect()
+}
+
+/// A server with hosts in the role `web`, without tasks.
+fn bare(hosts: u8) -> (Sshd, Fan) {
+    let sshd = Sshd::builder().hosts(hosts).start();
+    let yaml = sshd.inventory_yaml(hosts.into()) + "roles:\n  web: [\"h*\"]\n";
+    let fan = Fan::at(&sshd).file("inventory.yaml", yaml);
+    (sshd, fan)
+}
+
 #[test]
 fn http_probe() {
-    let url = format!("http://localhost:{}/", web(usize::MAX));
-    let (_sshd, fan) = kitchen("http-probe.md", 1, &[("url", &url)]);
-    let ran = fan.run(["run", "probe", "-N", "--format", "lines"]);
-    assert!(ran.stdout.contains("127.0.0.1: 200 connect 0."), "{}", ran.snapshot());
-    // Where localhost is ::1 as well, nobody listens there.
-    let both = ran.stdout.contains("::1: ");
-    assert_eq!(ran.code, Some(i32::from(both)), "{}", ran.snapshot());
-    assert_eq!(ran.stderr.contains("::1 did not answer"), both, "{}", ran.snapshot());
+    let url = format!("http://127.0.0.1:{}/", web(usize::MAX));
+    let site = [("https://www.example.com/health", url.as_str())];
+    let (_sshd, fan) = bare(2);
+    let ran = ok(fan.run(line("http-probe.md", "fan probe --expect-status", &site)));
+    assert!(ran.stdout.contains("127.0.0.1") && ran.stdout.contains("  200\n"), "{}", ran.snapshot());
+    let ran = ok(fan.run(line("http-probe.md", "fan probe --from", &site)));
+    assert!(ran.stdout.contains("\nh1 ") && ran.stdout.contains("\nh2 "), "{}", ran.snapshot());
 }
 
 #[test]
 fn port_check() {
     let port = ports::reserve();
     let open = TcpListener::bind(("127.0.0.1", port)).unwrap();
-    let (_sshd, fan) = kitchen("port-check.md", 1, &[("target", "127.0.0.1")]);
-    let (first, last) = (format!("first={port}"), format!("last={port}"));
-    let ran = ok(fan.run(["run", "ports", "-N", "--format", "lines", "-e", &first, "-e", &last]));
-    assert!(ran.stdout.contains(&format!("open: {port}\n")), "{}", ran.snapshot());
+    let here = format!("tcp://127.0.0.1:{port}");
+    let (_sshd, fan) = bare(1);
+    let from_here =
+        line("port-check.md", "fan probe tcp", &[("tcp://10.0.0.0/28:22,80,443,8000-8010", &here)]);
+    let from_hosts = line("port-check.md", "fan probe --from", &[("tcp://db1.internal:5432", &here)]);
+    for args in [&from_here, &from_hosts] {
+        let ran = ok(fan.run(args));
+        assert!(ran.stdout.contains("  open\n"), "{}", ran.snapshot());
+    }
     drop(open);
-    let ran = ok(fan.run(["run", "ports", "-N", "--format", "lines", "-e", &first, "-e", &last]));
-    assert!(ran.stdout.contains("open: \n") || ran.stdout.contains("open:\n"), "{}", ran.snapshot());
+    for args in [&from_here, &from_hosts] {
+        assert_eq!(fan.run(args).code, Some(1), "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_ends() {
+    let authority = Authority::new();
+    let (good, expired) =
+        (WebServer::tls(&authority, Shows::Good).await, WebServer::tls(&authority, Shows::Expired).await);
+    let at = |server: &WebServer| format!("https://127.0.0.1:{}/", server.port());
+    let fan = Fan::new().env("SSL_CERT_FILE", &authority.ca().display().to_string());
+    ok(fan.run(line(
+        "certificate-ends.md",
+        "fan probe --cert-days 14 --report",
+        &[("$(cat sites.txt)", &at(&good))],
+    )));
+    let both = format!("{} {}", at(&good), at(&expired));
+    let ran = fan.run(line(
+        "certificate-ends.md",
+        "fan probe --cert-days 14 --report",
+        &[("$(cat sites.txt)", &both)],
+    ));
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    assert!(ran.stdout.contains("the certificate ended on 2020-02-01"), "{}", ran.snapshot());
+    assert_eq!(read(&fan, "certificates.csv").lines().count(), 3);
+}
+
+#[test]
+fn config_drift() {
+    let (_sshd, fan) = bare(2);
+    let etc = fan.work().join("{host}/etc").display().to_string();
+    let fan = ["h1", "h2"].iter().fold(fan, |fan, host| {
+        fan.file(&format!("{host}/etc/nginx/a.conf"), "a\n")
+            .file(&format!("{host}/etc/ssh/ssh_host_key"), host)
+    });
+    // Whoever runs the tests may not be root.
+    let args = line(
+        "config-drift.md",
+        "fan diff -S -R web /etc --report",
+        &[("-S ", ""), ("/etc ", &format!("{etc} "))],
+    );
+    ok(fan.run(&args));
+    let fan = fan.file("h2/etc/nginx/a.conf", "b\n").file("etc/nginx/a.conf", "a\n");
+    let ran = fan.run(&args);
+    assert_eq!(ran.code, Some(10), "{}", ran.snapshot());
+    assert!(read(&fan, "drift.html").contains("nginx/a.conf"));
+    let own = line(
+        "config-drift.md",
+        "fan diff -S -R web --against",
+        &[("-S ", ""), (" /etc/nginx", &format!(" {etc}/nginx"))],
+    );
+    let ran = fan.run(own);
+    assert!(ran.code == Some(10) && ran.stdout.contains("  | +b\n"), "{}", ran.snapshot());
 }
 
 #[test]

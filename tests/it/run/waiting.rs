@@ -1,5 +1,6 @@
 //! Steps that wait: for the host (`wait_for`, `reboot`) and for the user (`confirm`, `prompt`).
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
@@ -10,6 +11,7 @@ use fan::testing::model::outcome::{Kind, Status};
 use crate::fixtures::ports;
 use crate::fixtures::sshd::Sshd;
 use crate::fixtures::support::{Fan, Ran, typed_on_terminal};
+use crate::fixtures::web::{Authority, Shows, WebServer};
 
 const HOSTS: &str = "hosts:\n  h[1-4]: {transport: local}\n";
 
@@ -134,7 +136,11 @@ fn what_could_not_be_asked_does_not_hold_and_is_not_gone() {
             "does not know",
         ),
         ("{http: 'http://no.such.name.invalid/', gone: true, timeout: 10ms}", Kind::Timeout, "does not know"),
-        ("{http: 'https://no.such.name.invalid/', gone: true, timeout: 10ms}", Kind::Timeout, "255"),
+        (
+            "{http: 'https://no.such.name.invalid/', gone: true, timeout: 10ms}",
+            Kind::Timeout,
+            "does not know",
+        ),
     ];
     for (wait, kind, why) in waits {
         let tasks = format!("tasks:\n  t:\n    - {{wait_for: {wait}}}\n");
@@ -443,4 +449,62 @@ fn a_run_begins_where_it_is_told() {
         assert_eq!(ran.code, Some(2), "{args}: {}", ran.snapshot());
         assert!(ran.stderr.contains(problem), "{args}: {}", ran.stderr);
     }
+}
+
+/// TLS by fan itself, through the host's connection: no program of the host is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn https_is_asked_without_a_program_of_the_host() {
+    let authority = Authority::new();
+    let good = WebServer::tls(&authority, Shows::Good).await;
+    let (expired, other) = (
+        WebServer::tls(&authority, Shows::Expired).await,
+        WebServer::tls(&authority, Shows::OtherName).await,
+    );
+    let sshd = Sshd::start();
+    let fan = Fan::at(&sshd).file("ca.pem", fs::read(authority.ca()).unwrap());
+    let run = |wait: &str| {
+        let tasks = format!("tasks:\n  t:\n    - wait_for: {wait}\n    - echo: done\n");
+        fs::write(fan.work().join("tasks.yaml"), tasks).unwrap();
+        fan.run(["run", "t", "-H", "h1", "--format", "jsonl"])
+    };
+    let port = good.port();
+    for wait in [
+        format!(
+            "{{http: 'https://localhost:{port}/hints', ca: ca.pem, body: '^hinted', headers: {{X-Who: '{{{{ host }}}}'}}}}"
+        ),
+        format!("{{http: 'https://127.0.0.1:{port}/status?503', status: 503, ca: ca.pem}}"),
+        format!("{{http: 'https://127.0.0.1:{}/', verify: false}}", expired.port()),
+        format!("{{http: 'https://127.0.0.1:{}/', gone: true, ca: ca.pem}}", ports::reserve()),
+    ] {
+        let ran = run(&wait);
+        assert_eq!(ran.code, Some(0), "{wait}: {}", ran.snapshot());
+    }
+    assert!(good.requests()[0].contains("x-who: h1\r\n"), "{:?}", good.requests());
+    for (wait, why) in [
+        (
+            format!("{{http: 'https://127.0.0.1:{}/', ca: ca.pem, timeout: 3s}}", expired.port()),
+            "ended on 2020-02-01",
+        ),
+        (
+            format!("{{http: 'https://127.0.0.1:{}/', ca: ca.pem, timeout: 3s}}", other.port()),
+            "is for other.example",
+        ),
+        // Who is there and not believed has not gone.
+        (
+            format!("{{http: 'https://127.0.0.1:{}/', ca: ca.pem, gone: true, timeout: 3s}}", expired.port()),
+            "ended on",
+        ),
+        (
+            format!("{{http: 'https://127.0.0.1:{port}/', ca: ca.pem, headers: {{X: \"a\\r\\nb\"}}}}"),
+            "control characters",
+        ),
+    ] {
+        let ran = run(&wait);
+        assert_eq!(ran.code, Some(1), "{wait}: {}", ran.snapshot());
+        assert!(ran.stdout.contains(why), "{wait}: {}", ran.stdout);
+    }
+    assert_eq!((expired.requests().len(), other.requests().len()), (1, 0));
+    let ran = run("{http: 'https://localhost/', ca: none.pem}");
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("none.pem"), "{}", ran.snapshot());
 }

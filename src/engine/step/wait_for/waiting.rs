@@ -1,7 +1,7 @@
 //! Looks at a host until something holds.
 //!
 //! Ports and web servers are looked at from the host, through a connection that its SSH server opens for us
-//! (`direct-tcpip`, RFC 4254 section 7.2): nothing is needed there. Paths and commands take a command.
+//! (`direct-tcpip`, RFC 4254 section 7.2): nothing is needed there, for TLS neither. Paths and commands take a command.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,25 +10,27 @@ use std::time::Duration;
 use regex::bytes::Regex;
 use tokio::time::Instant;
 
-use crate::engine::host::render::Render;
 use crate::engine::host::result::StepResult;
 use crate::engine::step::cx::StepCx;
 use crate::engine::step::look::{self, Probe, Spelt};
-use crate::engine::step::wait_for::http::{self, HttpSilence, Url};
 use crate::model::duration;
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::position::Located;
 use crate::model::settings::TimeLimit;
-use crate::model::shell::{quote_word, single_quoted};
-use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor};
+use crate::model::shell::quote_word;
+use crate::model::task::{Command, Condition, Step, TemplateText, WaitFor, WebCondition};
 use crate::ssh::pipe::Program;
 use crate::ssh::{Connector, Session};
+use crate::web::{Url, WebAnswer, WebRequest, WebSilence, WebTrust, ask, check_header, piped};
 
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// How long the last look may take, even when that is longer than there is to wait: one that is cut off says nothing.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Bytes of an answer's body that are looked at.
+const BODY: usize = 1024 * 1024;
 
 /// What is looked at, its texts filled in.
 enum Look {
@@ -40,6 +42,8 @@ enum Look {
         url: Url,
         status: Vec<u16>,
         body: Option<Regex>,
+        headers: Vec<(String, String)>,
+        trust: WebTrust,
     },
     /// A path that is there or not.
     Path(TemplateText),
@@ -62,7 +66,7 @@ pub(in crate::engine::step) async fn run<C: Connector>(
     cx: &mut StepCx<'_, C>,
     wait: &WaitFor,
 ) -> Result<StepResult, Failure> {
-    let look = Look::prepare(cx.render(), wait)?;
+    let look = Look::prepare(cx, wait)?;
     let deadline = wait.timeout.duration().map(|limit| Instant::now() + limit);
     let mut stop = cx.tools.stop.clone();
     loop {
@@ -101,7 +105,8 @@ pub(in crate::engine::step) async fn run<C: Connector>(
 }
 
 impl Look {
-    fn prepare(render: Render<'_>, wait: &WaitFor) -> Result<Self, Failure> {
+    fn prepare<C: Connector>(cx: &StepCx<'_, C>, wait: &WaitFor) -> Result<Self, Failure> {
+        let render = cx.render();
         let wrong = |at: &TemplateText, why: String| {
             let (file, line) = (&at.position.file, at.position.line);
             Failure::new(Kind::Template, format!("{why} ({file}:{line})"))
@@ -117,15 +122,27 @@ impl Look {
             }
             Condition::Path(path) => Self::Path(path.clone()),
             Condition::Command(script) => Self::Command(Command::Script(script.clone())),
-            Condition::Http { url, status, body } => {
+            Condition::Http(WebCondition { url, status, body, headers, ca, verify }) => {
                 let parsed = Url::parse(&render.text(url)?).map_err(|why| wrong(url, why))?;
-                if parsed.tls && body.is_some() {
-                    let failure = wrong(url, "\"body\" is for http:// only".to_owned());
-                    return Err(failure.hint("use `command: curl ... | grep ...`"));
-                }
                 let body = body.as_ref().map(|body| Regex::new(&body.value)).transpose();
                 let body = body.map_err(|error| wrong(url, error.to_string()))?;
-                Self::Http { url: parsed, status: status.clone(), body }
+                let header = |(name, value): (&String, &TemplateText)| {
+                    let text = render.text(value)?;
+                    check_header(name, &text).map_err(|why| wrong(value, why))?;
+                    Ok::<_, Failure>((name.clone(), text))
+                };
+                let headers = headers.iter().map(header).collect::<Result<_, _>>()?;
+                let trust = match ca {
+                    _ if !verify || !parsed.tls => WebTrust::anyone(),
+                    Some(ca) => {
+                        let path = cx.task.folder.join(cx.plan.local_path(&render.text(ca)?));
+                        WebTrust::load(Some(&path)).map_err(|why| wrong(ca, format!("\"ca\": {why}")))?
+                    }
+                    None => WebTrust::of_machine().map_err(|why| {
+                        Failure::new(Kind::LocalIo, why).hint("`ca` names a file with certificates (PEM)")
+                    })?,
+                };
+                Self::Http { url: parsed, status: status.clone(), body, headers, trust }
             }
         })
     }
@@ -143,14 +160,16 @@ impl Look {
                     Err(_) => silent(address, *port, limit),
                 }
             }
-            Self::Http { url, status, body } if !url.tls => {
+            Self::Http { url, status, body, headers, trust } => {
                 let asking = async {
-                    let mut pipe = connect(cx, &url.host, url.port).await?;
-                    let answer = http::get(&mut pipe, url, body.is_some()).await;
-                    pipe.writer.close().await;
-                    answer.map_err(|why| match why {
-                        HttpSilence::Otherwise(why) => WaitSeen::Not(why),
-                        HttpSilence::Lost(failure) => lost(failure),
+                    let pipe = connect(cx, &url.host, url.port).await?;
+                    let most = if body.is_some() { BODY } else { 0 };
+                    let request = WebRequest { headers, ..WebRequest::get(url, most) };
+                    let asked = piped(pipe, |stream| ask(stream, &request, trust)).await;
+                    asked.map_err(lost)?.map_err(|silence| {
+                        let WebSilence { why, certificates } = silence;
+                        // One that is there and not believed has not gone.
+                        if certificates.is_empty() { WaitSeen::Not(why) } else { WaitSeen::Undecided(why) }
                     })
                 };
                 match tokio::time::timeout(limit, asking).await {
@@ -158,11 +177,6 @@ impl Look {
                     Ok(Err(seen)) => seen,
                     Err(_) => silent(&url.host, url.port, limit),
                 }
-            }
-            Self::Http { url, status, body: _ } => {
-                let script = https(url, status);
-                let at = Located::new(Arc::from(script), cx.step.position.clone());
-                command(cx, &Command::Script(at), limit).await
             }
             Self::Path(path) => {
                 let bounded = bounded(cx.step, limit);
@@ -179,8 +193,8 @@ impl Look {
     async fn really_asked<C: Connector>(&self, cx: &mut StepCx<'_, C>, limit: Duration) -> Option<WaitSeen> {
         let name = match self {
             Self::Port { address, .. } => address,
-            Self::Http { url, .. } if !url.tls => &url.host,
-            Self::Http { .. } | Self::Path(_) | Self::Command(_) => return None,
+            Self::Http { url, .. } => &url.host,
+            Self::Path(_) | Self::Command(_) => return None,
         };
         if name == "localhost" || name.parse::<IpAddr>().is_ok() {
             return None;
@@ -210,7 +224,7 @@ fn silent(address: &str, port: u16, limit: Duration) -> WaitSeen {
 }
 
 /// Whether an answer is the right one.
-fn judge(answer: &http::HttpAnswer, status: &[u16], body: Option<&Regex>) -> WaitSeen {
+fn judge(answer: &WebAnswer, status: &[u16], body: Option<&Regex>) -> WaitSeen {
     let right =
         if status.is_empty() { (200..400).contains(&answer.status) } else { status.contains(&answer.status) };
     if !right {
@@ -222,26 +236,6 @@ fn judge(answer: &http::HttpAnswer, status: &[u16], body: Option<&Regex>) -> Wai
         }
         Some(_) | None => WaitSeen::Holds,
     }
-}
-
-/// A script that asks a web server over TLS, which takes a program on the host. It fails with 1 only when the server was
-/// asked: what answers is not it (curl's 35, 52, 56), nothing does (7), or it takes too long (28).
-fn https(url: &Url, status: &[u16]) -> String {
-    let wanted = match status {
-        [] => "[23]??".to_owned(),
-        codes => codes.iter().map(u16::to_string).collect::<Vec<_>>().join("|"),
-    };
-    // Braces in it are neither a template nor one of curl's own patterns.
-    let address = url.to_string().replace('{', "%7B").replace('}', "%7D");
-    // By its input: everybody on the host can read its command line.
-    let address = address.replace('\\', "\\\\").replace('"', "\\\"");
-    let address = single_quoted(&format!("url = \"{address}\""));
-    format!(
-        "command -v curl >/dev/null || {{ echo 'https needs curl on the host' >&2; exit 126; }}\n\
-         code=0; got=$(printf '%s\\n' {address} | curl -g -s -S -m 10 -o /dev/null -w '%{{http_code}}' -K -) || code=$?\n\
-         case $code in 0) ;; 7|28|35|52|56) exit 1 ;; *) exit 255 ;; esac\n\
-         case $got in {wanted}) ;; *) exit 1 ;; esac"
-    )
 }
 
 async fn connect<C: Connector>(
