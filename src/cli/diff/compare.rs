@@ -98,7 +98,10 @@ pub(in crate::cli) fn run(args: &DiffArgs, color: Color) -> Result<ExitCode, Cli
     for line in &drift.uncompared {
         talk(&format!("not compared: {}", style_clean(line)));
     }
-    if !drift.uncompared.is_empty() && !args.raising.sudo {
+    let shut = |line: &String| {
+        ["cannot be read", "may not be listed", "ermission denied"].iter().any(|why| line.contains(why))
+    };
+    if drift.uncompared.iter().any(shut) && !args.raising.sudo {
         talk("hint: -S looks as root");
     }
     let own = match (code, drift.uncompared.is_empty(), drift.differs()) {

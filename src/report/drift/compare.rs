@@ -182,7 +182,11 @@ pub fn compare_surveys(
                     None => Some(Here::Nothing),
                 }
             };
-            let groups = by.grouped(here);
+            let mut groups = by.grouped(here);
+            if by.reference == DriftReference::Majority {
+                // What nobody could read is no measure for others.
+                groups.sort_by_key(|(here, _)| is_closed(surveys, here));
+            }
             let whole = shown_path(name, path);
             note_closed(&mut drift, surveys, &groups, &whole);
             let [(first, _), _, ..] = groups.as_slice() else {
@@ -218,6 +222,13 @@ pub fn compare_surveys(
 
 fn path_of(surveys: &SurveysOfHosts, id: u32) -> Option<&(usize, Vec<u8>, SurveyEntry)> {
     surveys.paths.get_index(usize::try_from(id).ok()?)
+}
+
+fn is_closed(surveys: &SurveysOfHosts, here: &Here) -> bool {
+    match here {
+        Here::Path(id) => path_of(surveys, *id).is_some_and(|(_, _, entry)| entry.closed),
+        Here::Nothing => false,
+    }
 }
 
 fn is_below(path: &[u8], above: &[u8]) -> bool {

@@ -73,6 +73,13 @@ pub struct DriftItem {
     pub groups: Vec<DriftGroup>,
 }
 
+impl DriftItem {
+    /// The group whose content the others' are shown against: the first that has one to show.
+    pub(super) fn shown_first(&self) -> Option<(usize, &DriftGroup)> {
+        self.groups.iter().enumerate().find(|(_, group)| matches!(group.text, DriftText::Text(_)))
+    }
+}
+
 /// Hosts that are alike.
 #[derive(Clone, Debug)]
 pub struct DriftGroup {

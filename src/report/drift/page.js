@@ -99,7 +99,7 @@ const one = (item, only) => {
     const told = make("div", undefined, "group");
     told.append(make("b", seen(group.names)), make("span", ": " + seen(group.what) + (group.note ? ` (${group.note})` : "")));
     box.append(told);
-    if (group.rows) box.append(table(group.rows, item.groups[0].names, group.names, only));
+    if (group.rows) box.append(table(group.rows, group.left, group.names, only));
   });
   return box;
 };

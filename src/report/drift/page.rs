@@ -57,15 +57,16 @@ fn digest(text: &str) -> String {
 }
 
 fn one(item: &DriftItem, room: &mut usize, work: &mut usize) -> Value {
-    let reference = item.groups.first();
+    let reference = item.shown_first();
     let groups = item.groups.iter().enumerate().map(|(at, group)| {
         let shown: Vec<&str> = group.hosts.iter().map(String::as_str).collect();
-        let rows = reference.filter(|_| at > 0).and_then(|reference| rows(reference, group, room, work));
+        let reference = reference.filter(|(first, _)| at > *first).map(|(_, reference)| reference);
+        let rows = reference.and_then(|reference| rows(reference, group, room, work));
         let note = match group.text {
             DriftText::Note(note) => note,
             DriftText::None | DriftText::Text(_) => "",
         };
-        json!({"names": names(group), "hosts": range::fold(&shown), "what": group.what, "note": note, "rows": rows})
+        json!({"names": names(group), "hosts": range::fold(&shown), "what": group.what, "note": note, "rows": rows, "left": reference.map(names)})
     });
     json!({
         "root": item.root, "path": item.path, "how": item.way.word(), "below": item.below,

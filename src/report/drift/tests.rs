@@ -147,3 +147,23 @@ fn outputs_are_compared_by_all_that_was_said() {
         (binary)
     ");
 }
+
+/// The reference is what can be compared: neither what is missing nor what nobody could read stands in the way of the rest.
+#[test]
+fn contents_are_shown_against_the_first_that_can_be_read() {
+    let names = hosts(5);
+    let mut all = surveys();
+    let shut = [answer(&[("a", "1a4", 1)]).strip_suffix(b"E\0").unwrap(), b"u\0./a\0E\0"].concat();
+    all.whole(&names[0], &shut);
+    all.whole(&names[1], &shut);
+    all.whole(&names[2], &answer(&[("a", "1a4", 2)]));
+    all.whole(&names[3], &answer(&[("a", "1a4", 3)]));
+    all.whole(&names[4], &answer(&[("b", "1a4", 1)]));
+    let (_, needs) = compare_surveys(&by(&names, DriftReference::Majority), &all, None);
+    let contents: DriftContents =
+        needs.iter().map(|need| (need.hash, format!("{:?}\n", need.hash).into_bytes())).collect();
+    let (drift, _) = compare_surveys(&by(&names, DriftReference::Majority), &all, Some(&contents));
+    let shown = drift_words(&drift, Style::default());
+    assert!(shown.contains("| --- web3\n  | +++ web4\n"), "{shown}");
+    assert!(drift_page(&drift).contains("\"left\":\"web3\""));
+}

@@ -59,13 +59,13 @@ fn one(out: &mut String, item: &DriftItem, root: &DriftRoot, style: Style, work:
         };
         let _ = writeln!(out, "{}: {}{below}", style.text(&item.path), item.way.word());
     }
-    let Some(reference) = item.groups.first() else { return };
+    let reference = item.shown_first();
     for (at, group) in item.groups.iter().enumerate() {
         let _ = writeln!(out, "{INDENT}{}: {}", style.text(&names(group)), style.text(&group.what));
         if let DriftText::Note(note) = group.text {
             let _ = writeln!(out, "{INDENT}  ({note})");
         }
-        if at > 0 {
+        if let Some((_, reference)) = reference.filter(|(first, _)| at > *first) {
             difference(out, reference, group, style, work);
         }
     }
