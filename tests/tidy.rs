@@ -423,6 +423,23 @@ fn kind_table_equals_the_enum() {
     assert_eq!(told, coded, "the table \"Kinds\" of docs/exit-codes.md must list Kind::ALL, in its order");
 }
 
+/// A page that is not in the table of contents has no place on the site.
+#[test]
+fn the_site_has_every_page() {
+    let contents = Path::new("docs/SUMMARY.md");
+    let listed: Vec<PathBuf> =
+        links(&read(contents)).into_iter().map(|(_, link)| Path::new("docs").join(link)).collect();
+    let mut wrong = Wrong::default();
+    let pages = files().into_iter().filter(|path| path.starts_with("docs") && has_extension(path, "md"));
+    for page in pages.filter(|path| path != contents) {
+        match listed.iter().filter(|path| **path == page).count() {
+            1 => {}
+            count => wrong.add(&page, 1, format!("{} lists it {count} times", contents.display())),
+        }
+    }
+    wrong.report();
+}
+
 #[test]
 fn links_in_docs_lead_somewhere() {
     let mut wrong = Wrong::default();

@@ -23,7 +23,7 @@ use crate::engine::{Stop, StopReceiver};
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
-use crate::model::task::{Action, Step};
+use crate::model::task::{Action, FactsStep, Step};
 use crate::model::time::rfc3339;
 use crate::ssh::local::LocalSession;
 use crate::ssh::transport::Transports;
@@ -162,7 +162,13 @@ fn plan(args: &ProbeArgs) -> Result<Plan, CliError> {
     let selected = selected.ok_or_else(|| context::no_hosts(&inventory))?;
     let common = Common::over(&args.connection, "probe".to_owned())?.pooled(&args.pool);
     let request = common.request(&inventory);
-    Ok(planner::step(request, &inventory, &selected, Step::bare(Action::Facts), "probe")?)
+    Ok(planner::step(
+        request,
+        &inventory,
+        &selected,
+        Step::bare(Action::Facts(FactsStep::default())),
+        "probe",
+    )?)
 }
 
 fn now() -> u64 {

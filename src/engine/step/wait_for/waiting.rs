@@ -135,7 +135,7 @@ impl Look {
                 let trust = match ca {
                     _ if !verify || !parsed.tls => WebTrust::anyone(),
                     Some(ca) => {
-                        let path = cx.task.folder.join(cx.plan.local_path(&render.text(ca)?));
+                        let path = cx.step.position.folder().join(cx.plan.local_path(&render.text(ca)?));
                         WebTrust::load(Some(&path)).map_err(|why| wrong(ca, format!("\"ca\": {why}")))?
                     }
                     None => WebTrust::of_machine().map_err(|why| {
