@@ -464,7 +464,7 @@ fn five_hundred_hosts_behind_one_default_gateway() {
 #[test]
 fn a_flood_behind_a_gateway_holds_nobody_up() {
     const FLOOD: usize = 64 << 20;
-    const BOUND: u64 = 48 << 20;
+    const BOUND: u64 = 24 << 20;
     let (bastion, target) = (Sshd::start(), Sshd::builder().hosts(2).start());
     let waiting = Waiting::new();
     let folder = waiting.0.path().display();

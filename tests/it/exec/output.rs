@@ -8,7 +8,7 @@ use fan::testing::sandbox::Behaviour;
 use crate::fixtures::support::{Fan, eventually, peak_memory, sandbox};
 
 /// What fan may take at most, whatever hosts send: well below what the output would fill.
-const MEMORY: u64 = 64 << 20;
+const MEMORY: u64 = 20 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gigabyte_takes_little_memory() {

@@ -185,7 +185,7 @@ async fn a_flood_takes_little_memory() {
         .start(["exec", "-b", "--report", "r.json", "--outdir", "out", "-H", "web*", "--", &script])
         .finish_watched(|pid| peak = peak.max(peak_memory(pid)));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(peak > 0 && peak < 64 << 20, "{} MiB", peak >> 20);
+    assert!(peak > 0 && peak < 32 << 20, "{} MiB", peak >> 20);
     assert!(ran.stdout.contains("\nweb3\n  | first\n"), "the beginning");
     assert!(ran.stdout.contains("\n  ... 94.4 MiB left out ...\n"), "what is missing");
     assert!(ran.stdout.ends_with("  | last\n"), "the end");

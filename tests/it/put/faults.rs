@@ -224,10 +224,13 @@ async fn sweep(
         let after = host.name.strip_prefix("cut-").unwrap().parse().unwrap();
         seen.push((after, status, there));
     }
-    // From some host on, all was done before the cut.
+    seen
+}
+
+/// From some host on, all was done before the cut.
+fn one_after_the_other(seen: &[(u64, Status, &str)]) {
     let done = seen.iter().position(|(_, status, _)| *status == Status::Ok).unwrap();
     assert!(done > 0 && seen[done..].iter().all(|(_, status, _)| *status == Status::Ok), "{seen:?}");
-    seen
 }
 
 fn cuts(after: impl Iterator<Item = u64>) -> impl Iterator<Item = (String, SftpFault)> {
@@ -243,6 +246,7 @@ async fn a_cut_at_any_byte_of_a_put() {
     let targets = [("t", &new[..])];
     old_everywhere(&sandbox, &targets);
     let seen = sweep(&fan, &sandbox, ["n", "t"], &targets).await;
+    one_after_the_other(&seen);
 
     // It is not known exactly while the request to rename is on its way; its last byte makes it so.
     let fields = [4 + "./.t.fan-".len() + 32, 4 + "t".len()].iter().sum();
@@ -268,7 +272,7 @@ async fn a_cut_in_a_large_file() {
     let fan = Fan::of(&sandbox).file("new", &new);
     let targets = [("target", &new[..])];
     old_everywhere(&sandbox, &targets);
-    sweep(&fan, &sandbox, ["new", "target"], &targets).await;
+    one_after_the_other(&sweep(&fan, &sandbox, ["new", "target"], &targets).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,7 +282,10 @@ async fn a_cut_in_a_folder() {
     let fan = Fan::of(&sandbox).file("d/a", &new[0]).file("d/b", &new[1]).file("d/c", &new[2]);
     let targets = [("d/a", &new[0][..]), ("d/b", &new[1][..]), ("d/c", &new[2][..])];
     old_everywhere(&sandbox, &targets);
-    sweep(&fan, &sandbox, ["d/", "d"], &targets).await;
+    let seen = sweep(&fan, &sandbox, ["d/", "d"], &targets).await;
+    // Files go side by side: by how many bytes one is done is another number on each host, but for the ends.
+    let (first, last) = (seen[0], seen[seen.len() - 1]);
+    assert_eq!((first.1, last.1), (Status::Failed, Status::Ok), "{seen:?}");
 }
 
 const PUT: [&str; 7] = ["put", "-H", "all", "--format", "jsonl", "new", "target"];

@@ -75,7 +75,7 @@ fn words_that_fan_prints_or_takes_have_an_entry() {
     --serial <N>: an option
       Work in batches of N hosts or a share of them (2, 25%); in a list, 1,25%, the
       last size repeats.
-      Of: fan run, exec, put, get, sync, ls.
+      Of: fan run, exec, jobs, put, get, sync, ls.
       Environment: FAN_SERIAL.
       More: docs/command-line.md
 
@@ -96,7 +96,7 @@ fn words_that_fan_prints_or_takes_have_an_entry() {
     $ fan explain -b
     -b, --fold: an option
       Group hosts with equal output, step by step: web[01-30] (30).
-      Of: fan run, exec, put, get, sync, ls, retry, resume, demo.
+      Of: fan run, exec, jobs, put, get, sync, ls, retry, resume, demo.
       Environment: FAN_FOLD.
       More: docs/command-line.md
 

@@ -8,6 +8,6 @@ done) _a=$_f;;
 *) _a=$_s/token;;
 esac
 [ -z "$_old" ] || [ -n "$(find "$_a" -mmin "+$_old")" ] || continue
-rm -rf "$_s" && printf "%s  removed\n" "${_s##*/}"
+{ rm -rf "$_s" || rm -rf "$_s"; } && printf "%s  removed\n" "${_s##*/}"
 done
 exit 0
