@@ -24,6 +24,21 @@ all tasks tests/data/good/tasks/* tests/data/bad/tasks/* tasks.example.yaml
 all facts tests/data/facts/*
 
 number=0
+for text in '[web]
+w[01:03] ansible_host=10.0.0.1 x="a b" y=1 # c
+[web:vars]
+v=True
+[all:children]
+web' 'all:
+  hosts: {a: {ansible_port: 22}}
+  children: {web: {hosts: {"w[1:2]": {}}, vars: {v: "{{ groups.web }}"}}}' 'deploy@web[1-3]:2222
+10.0.0.1 root' '[a:vars]
+s="$ANSIBLE_VAULT;1.1;AES256"'; do
+    number=$((number + 1))
+    printf %s "$text" | seed sources "$number"
+done
+
+number=0
 for pattern in 'web[1-5]' 'web[01-10].example.org' 'a[1-3,7]b[a-c]' '10.0.0.0/29' '[1-2][1-2]' 'deploy@web[1-3]:2222' 'a,b' 'fd00::/126' '[::1]:22' 'n[9-11]' 'x[5]'; do
     number=$((number + 1))
     printf %s "$pattern" | seed ranges "$number"

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "each item says what it is where it is")]
 
 pub mod config {
-    pub use crate::config::{load_inventory_text, load_tasks_text};
+    pub use crate::config::{SourceOptions, SourceSpec, load_inventory_text, load_sources, load_tasks_text};
 
     pub mod ssh_config {
         pub use crate::config::ssh_config::{Local, Sources, SshConfig};

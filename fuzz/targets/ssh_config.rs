@@ -33,7 +33,7 @@ fuzz_target!(|text: &[u8]| {
     let Ok(config) = SshConfig::load(&Sources::File(path), &local) else { return };
     for host in ["a", "web1.example.com", "10.0.0.1", "::1", "-x", "*"] {
         let [one, other] =
-            [(); 2].map(|()| format!("{:?}", config.query(host, &Settings::default(), &local)));
+            [(); 2].map(|()| format!("{:?}", config.query(host, Settings::default(), &local)));
         assert_eq!(one, other);
     }
 });
