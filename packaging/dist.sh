@@ -47,7 +47,7 @@ archive() {
     tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C "$1" -cf - "$2" | gzip -n9
 }
 
-rm -rf "$out"
+rm -rf "$out" target/assets target/stage
 mkdir -p "$out"
 
 for target in $targets; do
@@ -64,7 +64,6 @@ for target in $targets; do
 
     # Pages and completions are made by the program itself: one of this machine, whatever the target.
     if [ ! -d target/assets/man ]; then
-        rm -rf target/assets
         mkdir -p target/assets/man target/assets/completions
         native=$fan
         case $target in "$(uname -m)"-*) ;; *) cargo build --release --locked && native=target/release/fan ;; esac
