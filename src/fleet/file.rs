@@ -74,7 +74,8 @@ impl FleetFile {
                 other => other?,
             };
         match file.version()? {
-            0 => Err(FleetError::NotOurs(path.display().to_string())),
+            // Another process is making it at this moment, or was stopped while it did.
+            0 => Err(FleetError::Missing(path.display().to_string())),
             version if version < latest() => {
                 drop(file);
                 Self::create(path)
@@ -93,20 +94,21 @@ impl FleetFile {
     }
 
     /// Whether it can be read at all, and by this program.
-    fn looked_at(self) -> Result<Self, FleetError> {
-        let failed = |error| FleetError::of(&self.path, error);
-        let number = |name: &str| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let application = number("application_id").map_err(failed)?;
-        let tables: i64 = self
-            .connection
-            .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
-            .map_err(failed)?;
+    fn looked_at(mut self) -> Result<Self, FleetError> {
+        let path = self.path.display().to_string();
+        let of = |error| FleetError::of(&self.path, error);
+        let transaction = self.connection.transaction().map_err(of)?;
+        // All at one moment: another process may be making the file.
+        let number = |name: &str| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (application, version) =
+            (number("application_id").map_err(of)?, number("user_version").map_err(of)?);
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(of)?;
+        transaction.commit().map_err(of)?;
         if application != APPLICATION && (tables > 0 || application != 0) {
-            return Err(FleetError::NotOurs(self.path.display().to_string()));
+            return Err(FleetError::NotOurs(path));
         }
-        let version = self.version()?;
         if version > latest() {
-            let path = self.path.display().to_string();
             return Err(FleetError::Newer { path, version, known: latest() });
         }
         Ok(self)

@@ -254,6 +254,32 @@ fn writers_that_are_killed_leave_all_or_nothing() {
 }
 
 #[test]
+fn many_may_make_the_file_at_once() {
+    let (folder, _path) = place();
+    for round in 0..40 {
+        let path = folder.path().join(format!("{round}.db"));
+        let start = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    start.wait();
+                    FleetFile::create(&path).unwrap();
+                });
+            }
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    start.wait();
+                    match FleetFile::open(&path) {
+                        Ok(file) => assert!(file.hosts().unwrap().is_empty()),
+                        Err(error) => assert!(matches!(error, FleetError::Missing(_)), "{error:?}"),
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn writers_take_turns() {
     let (_folder, path) = place();
     let threads: Vec<_> = (0..4)

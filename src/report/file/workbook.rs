@@ -1,7 +1,7 @@
-//! A sheet of a workbook: a heading that stays in sight and filters the rows below. Text is always text: none is evaluated,
+//! A workbook and its sheets: a heading that stays in sight and filters the rows below. Text is always text: none is evaluated,
 //! nor made a link, and what would become a formula when it is edited has the mark of a quote.
 
-use rust_xlsxwriter::{Format, FormatBorder, Worksheet, XlsxError};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatBorder, Workbook, Worksheet, XlsxError};
 
 use crate::report::file::csv::begins_formula;
 
@@ -32,6 +32,17 @@ impl SheetCell {
 
 /// What a column is called, how wide it is, and how its numbers look.
 pub(in crate::report) type SheetColumn<'a> = (&'a str, f64, Option<&'a str>);
+
+/// A workbook without sheets, of this moment (seconds since 1970). It says so inside, and nothing of the clock: the same
+/// record makes the same bytes.
+pub(in crate::report) fn workbook(at: Option<u64>) -> Result<Workbook, XlsxError> {
+    // What lies outside the calendar of workbooks, or is not known, is their first day.
+    let at = at.and_then(|at| ExcelDateTime::from_timestamp(i64::try_from(at).ok()?).ok());
+    let at = at.map_or_else(|| ExcelDateTime::from_ymd(1900, 1, 1), Ok)?;
+    let mut workbook = Workbook::new();
+    workbook.set_properties(&DocProperties::new().set_creation_datetime(&at));
+    Ok(workbook)
+}
 
 /// Fills a sheet; gives the number of its last row, from 0.
 pub(in crate::report) fn sheet(

@@ -1,10 +1,11 @@
 //! A workbook with two sheets: hosts, and hosts by steps.
 
-use rust_xlsxwriter::{Workbook, XlsxError};
+use rust_xlsxwriter::XlsxError;
 
+use crate::model::time::parse_rfc3339;
 use crate::report::file::csv;
 use crate::report::file::text::{clean, millis, why};
-use crate::report::file::workbook::{SheetCell, SheetColumn, sheet};
+use crate::report::file::workbook::{SheetCell, SheetColumn, sheet, workbook};
 use crate::report::record::Record;
 
 const HOSTS: [(&str, bool); 10] = [
@@ -21,10 +22,10 @@ const HOSTS: [(&str, bool); 10] = [
 ];
 
 pub(super) fn render(record: &Record) -> Vec<u8> {
-    workbook(record).expect("the sheets have names of ours, and as many rows and characters as there may be")
+    filled(record).expect("the sheets have names of ours, and as many rows and characters as there may be")
 }
 
-fn workbook(record: &Record) -> Result<Vec<u8>, XlsxError> {
+fn filled(record: &Record) -> Result<Vec<u8>, XlsxError> {
     let hosts = record.hosts().map(|(host, _)| {
         [
             clean(host.host.as_str()),
@@ -39,7 +40,7 @@ fn workbook(record: &Record) -> Result<Vec<u8>, XlsxError> {
             why(record, host),
         ]
     });
-    let mut workbook = Workbook::new();
+    let mut workbook = workbook(parse_rfc3339(&record.recap().started_at))?;
     sheet(workbook.add_worksheet(), "Hosts", &columns(&HOSTS), hosts.map(|row| cells(row, &HOSTS)))?;
     let steps = csv::rows(record).map(|row| cells(row, &csv::COLUMNS));
     sheet(workbook.add_worksheet(), "Steps", &columns(&csv::COLUMNS), steps)?;

@@ -3,13 +3,13 @@
 
 use rust_xlsxwriter::{
     Chart, ChartType, Color, ConditionalFormatCell, ConditionalFormatCellRule, ConditionalFormatDataBar,
-    Format, Workbook, Worksheet, XlsxError,
+    Format, Worksheet, XlsxError,
 };
 
 use crate::model::fleet::DiskForecast;
 use crate::model::time::rfc3339;
 use crate::report::file::text::clean;
-use crate::report::file::workbook::{SheetCell, SheetColumn, sheet};
+use crate::report::file::workbook::{SheetCell, SheetColumn, sheet, workbook};
 use crate::report::fleet::columns::{forecast_shown, system};
 use crate::report::fleet::data::{FleetEntry, FleetView};
 use crate::report::fleet::totals::{kernels, systems};
@@ -47,11 +47,11 @@ const DISKS: [SheetColumn<'static>; 7] = [
 ];
 
 pub(super) fn render(view: &FleetView) -> Vec<u8> {
-    workbook(view).expect("the sheets fit, and their names are ours")
+    filled(view).expect("the sheets fit, and their names are ours")
 }
 
-fn workbook(view: &FleetView) -> Result<Vec<u8>, XlsxError> {
-    let mut workbook = Workbook::new();
+fn filled(view: &FleetView) -> Result<Vec<u8>, XlsxError> {
+    let mut workbook = workbook(Some(view.now))?;
     hosts(workbook.add_worksheet(), view)?;
     disks(workbook.add_worksheet(), view)?;
     versions(workbook.add_worksheet(), view)?;

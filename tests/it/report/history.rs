@@ -56,7 +56,7 @@ fn written(fan: &Fan) -> String {
 async fn a_run_is_told_again_as_it_was() {
     let sandbox = sandbox(NORMAL).await;
     let fan = Fan::of(&sandbox).file("tasks.yaml", TASKS).env("TOKEN", "c4nary-of-the-vault");
-    let ran = fan.run(["run", "deploy:1.2", "--report", "live.json"]);
+    let ran = fan.run(["run", "deploy:1.2", "--report", "live.json", "--report", "live.xlsx"]);
     assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
     let show = fan.run(["show"]);
     assert_eq!(show.code, Some(0), "{}", show.snapshot());
@@ -73,6 +73,9 @@ async fn a_run_is_told_again_as_it_was() {
     assert_eq!(report.code, Some(0), "{}", report.snapshot());
     let read = |name: &str| fs::read_to_string(fan.work().join(name)).unwrap();
     assert_eq!(read("live.json"), read("later.json"));
+    // Whenever it is made: a workbook has the moment of the run inside.
+    let bytes = |name: &str| fs::read(fan.work().join(name)).unwrap();
+    assert!(bytes("live.xlsx") == bytes("later.xlsx"), "the workbooks differ");
     for (stream, why) in [("none.jsonl", "No such file"), ("tasks.jsonl", "not run_started")] {
         let fan = Fan::new().file("tasks.jsonl", "{}\n");
         let refused = fan.run(["show", stream]);
