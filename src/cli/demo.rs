@@ -12,6 +12,7 @@ use crate::cli::protected::Guard;
 use crate::cli::questions::Answers;
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
+use crate::cli::tour::Tour;
 use crate::cli::{ask, run, runner};
 use crate::config;
 use crate::engine::plan::{Locking, Plan, PlannedTask, with_titles};
@@ -61,8 +62,11 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
         agreed(&plan, path)?;
     }
     let plan = Plan { below_home: true, ..plan };
-    let outputs = Outputs::new(&args.output, color, OutputContent { log: true, diff: false, shape: None })?;
-    runtime()?.block_on_then_leave(async {
+    let tour = Tour::of(args);
+    let output = tour.as_ref().map(|tour| tour.output(&args.output));
+    let output = output.as_ref().unwrap_or(&args.output);
+    let outputs = Outputs::new(output, color, OutputContent { log: true, diff: false, shape: None })?;
+    let result = runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;
         // A host may also do the steps of others.
@@ -81,10 +85,17 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
             "demo: {} throw-away hosts on 127.0.0.1; they and their folders are removed at the end",
             sandbox.hosts().len()
         ));
+        if let Some(tour) = &tour {
+            tour.begin();
+        }
         let result = runner::carry_out(plan, outputs, Answers::Person, stopping, None).await;
         sandbox.stop().await;
         result
-    })
+    });
+    if let (Some(tour), Ok(ExitCode::Ok)) = (&tour, &result) {
+        tour.end();
+    }
+    result
 }
 
 fn inventory(args: &DemoArgs) -> Result<Inventory, CliError> {

@@ -20,3 +20,6 @@ pub(super) fn run(args: &ManArgs) -> Result<ExitCode, CliError> {
     print(&format!("manual pages are in {}: man {}\n", folder.display(), folder.join("fan.1").display()))?;
     Ok(ExitCode::Ok)
 }
+
+#[cfg(test)]
+mod tests;

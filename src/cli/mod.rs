@@ -66,6 +66,7 @@ mod stdin;
 mod suspend;
 mod sync;
 mod taken_up;
+mod tour;
 mod trust;
 mod tty;
 mod version;

@@ -274,7 +274,7 @@ pub(in crate::cli) struct VariablesArgs {
     pub(in crate::cli) set: Vec<String>,
 }
 
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(in crate::cli) struct Output {
     /// Output format for stdout.

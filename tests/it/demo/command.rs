@@ -46,21 +46,60 @@ fn the_example() {
     | deployed to <machine>
     | Release 1.0 is live (begun at <clock>
     ");
-    insta::assert_snapshot!(stable(&sorted(&ran.stderr), &[]), @r#"
+    let (run, told) = ran.stderr.split_once("\nreport: ").unwrap();
+    insta::assert_snapshot!(stable(&sorted(run), &[]), @r#"
+      the recap             every host once, with one status
+      warned                "See what is live now" fails the first time, and is allowed to
       web01  ok  11/11 steps  5 changed  1 warned
+      web01 | ...           output as it comes, each line with its host
       web02  ok  11/11 steps  5 changed  1 warned
       web03  ok  11/11 steps  5 changed  1 warned
       web04  ok  11/11 steps  5 changed  1 warned
     check: 4 hosts
     demo of deploy · web[01-04] · 4 ok  <time>
     demo: 4 throw-away hosts on 127.0.0.1; they and their folders are removed at the end
+    demo: a release is deployed, as the comments of tasks.example.yaml describe. Watch for
     deploy: 4 hosts
     web01: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1
     web02: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1
     web03: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1
     web04: deploy step 4 "See what is live now" (tasks.example.yaml:78) warned: exit status 1
     "#);
+    for line in told
+        .split_once("\nnext:\n")
+        .unwrap()
+        .1
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("fan "))
+    {
+        let words = line.split("  ").next().unwrap().split(' ');
+        assert_ne!(fan.run(words.chain(["--help"])).code, Some(2), "fan {line}");
+    }
+    let report = fan.home().join(".local/state/fan/demo.html");
+    assert!(told.starts_with(&format!("{} (hosts", report.display())), "{}", ran.snapshot());
+    let page = std::fs::read_to_string(&report).unwrap();
+    assert!(page.contains("web04") && page.contains("Switch to it"));
+    // The next one replaces it, and a report of one's own is the only one.
+    assert_eq!(fan.run(["demo", "--hosts", "2", "--report", "mine.html"]).code, Some(0));
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), page);
     assert_clean(&fan);
+}
+
+/// Programs that read what a demo prints, and people who run something of theirs, are not guided.
+#[test]
+fn only_the_example_is_a_tour() {
+    let fan = fan();
+    for words in [&["demo", "-q"][..], &["demo", "--format", "jsonl"], &["demo", "hello"]] {
+        let ran = fan.run(words);
+        assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+        assert!(!ran.stderr.contains("next:") && !ran.stderr.contains("report:"), "{}", ran.snapshot());
+    }
+    assert!(!fan.home().join(".local/state/fan/demo.html").exists());
+    // Without a place for it there is no report, and all the rest.
+    let nowhere = fan.env("XDG_STATE_HOME", "/proc/none");
+    let ran = nowhere.run(["demo"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("next:") && !ran.stderr.contains("report:"), "{}", ran.snapshot());
 }
 
 fn sorted(text: &str) -> String {
