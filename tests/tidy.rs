@@ -573,6 +573,39 @@ fn machine_path(line: &str) -> Option<String> {
     None
 }
 
+/// A version that nobody looked at does not come in with `cargo update`.
+#[test]
+fn every_version_of_a_dependency_was_looked_at() {
+    let lock = read(Path::new("Cargo.lock"));
+    let list = read(Path::new("packaging/audits.toml"));
+    let entry =
+        |name: &str| -> Option<&str> { list.split(&format!("\n[{name}]\n")).nth(1)?.split("\n[").next() };
+    let field = |entry: &str, key: &str| -> Option<String> {
+        entry
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{key} = \""))?.strip_suffix('"').map(str::to_owned))
+    };
+    let mut wrong = Wrong::default();
+    let mut dependencies = false;
+    for (number, line) in read(Path::new("Cargo.toml")).lines().enumerate() {
+        if line.starts_with('[') {
+            dependencies = line == "[dependencies]";
+        } else if let (true, Some((name, _))) = (dependencies, line.split_once(" = ")) {
+            let entry = entry(name).unwrap_or_default();
+            let version = field(entry, "version").unwrap_or("none".to_owned());
+            let locked = lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n"));
+            if !locked || field(entry, "why").is_none_or(|why| why.is_empty()) {
+                let what = format!(
+                    "packaging/audits.toml has version {version} of `{name}`, and Cargo.lock another: look at it, then \
+                     packaging/audit.py --write"
+                );
+                wrong.add(Path::new("Cargo.toml"), number + 1, what);
+            }
+        }
+    }
+    wrong.report();
+}
+
 #[test]
 fn every_dependency_has_its_reason() {
     let docs = read(Path::new("docs/design/dependencies.md"));
