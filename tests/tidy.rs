@@ -573,6 +573,92 @@ fn machine_path(line: &str) -> Option<String> {
     None
 }
 
+/// What rustix and the kernel have on Linux and macOS does not. No other target's standard library is needed to see that its
+/// uses stand under their `cfg`.
+const LINUX_ONLY: &[&str] = &[
+    "accept_with",
+    "copy_file_range",
+    "dup3",
+    "epoll",
+    "eventfd",
+    "inotify",
+    "memfd_create",
+    "openat2",
+    "OFlags::PATH",
+    "OFlags::TMPFILE",
+    "pidfd_open",
+    "pidfd_send_signal",
+    "pipe_with",
+    "prctl",
+    "ResolveFlags",
+    "sendfile",
+    "set_parent_process_death_signal",
+    "set_tcp_quickack",
+    "set_tcp_user_timeout",
+    "setns",
+    "signalfd",
+    "statx",
+    "unshare_unsafe",
+];
+
+#[test]
+fn what_only_linux_has_stands_under_its_cfg() {
+    let (mut wrong, mut seen) = (Wrong::default(), 0);
+    for source in sources() {
+        let lines: Vec<(&str, &str)> = source.text.lines().zip(source.production.lines()).collect();
+        for (at, (_, line)) in lines.iter().enumerate() {
+            for name in LINUX_ONLY.iter().filter(|name| has_word(line, name)) {
+                let is_cfg = |above: usize| {
+                    let text = lines[above].0.trim();
+                    text.starts_with("#[cfg(")
+                        && text.contains("target_os = \"linux\"")
+                        && !text.contains("not(")
+                };
+                let code: Vec<&str> = lines[..at].iter().map(|(_, code)| *code).collect();
+                if (0..at).any(|above| is_cfg(above) && is_open(&code[above + 1..])) {
+                    seen += 1;
+                } else {
+                    let what = format!("`{name}` is Linux's: put #[cfg(target_os = \"linux\")] over it");
+                    wrong.add(&source.path, at + 1, what);
+                }
+            }
+        }
+    }
+    assert!(seen > 2, "the uses of today are not found: {seen}");
+    wrong.report();
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word)
+        .any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+}
+
+/// Whether the item or statement that begins with these lines goes on behind them.
+fn is_open(lines: &[&str]) -> bool {
+    let mut depth = 0_usize;
+    for c in lines.iter().flat_map(|line| line.chars()) {
+        match c {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' if depth == 0 => return false,
+            // An attribute or the parameters of a function close a bracket too; a body ends what it belongs to.
+            '}' if depth == 1 => return false,
+            '}' | ')' | ']' => depth -= 1,
+            ';' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    true
+}
+
+#[test]
+fn the_end_of_an_item_is_found() {
+    assert!(
+        is_open(&[]) && is_open(&["fn a(x: u8) -> u8 {", "  let y = [1; 2];"]) && is_open(&["use a::{b,"])
+    );
+    assert!(!is_open(&["use a;"]) && !is_open(&["fn a() {", "}", "fn b() {"]) && !is_open(&["x();", "}"]));
+}
+
 /// A version that nobody looked at does not come in with `cargo update`.
 #[test]
 fn every_version_of_a_dependency_was_looked_at() {
