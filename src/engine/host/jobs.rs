@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::engine::live::durable::{RemainsSlot, tidy};
+use crate::engine::live::durable::{JobOrigin, Remains, RemainsSlot, tidy};
 use crate::engine::plan::memory::{Adopted, Unseen};
 use crate::model::shell::durable::job_name;
 use crate::ssh::Session;
@@ -22,8 +22,7 @@ pub(crate) struct Jobs<S: Session> {
 /// The name of a job.
 pub(crate) struct NextJob {
     pub(crate) name: String,
-    /// It was there, and has to be.
-    pub(crate) is_known: bool,
+    pub(crate) origin: JobOrigin,
 }
 
 impl<S: Session> Default for Jobs<S> {
@@ -59,12 +58,12 @@ impl<S: Session> Jobs<S> {
         self.started += 1;
         let number = self.started - 1;
         match self.adopted.as_ref().filter(|adopted| (adopted.task, adopted.step) == step) {
-            None => NextJob { name: job_name(run, host, step, number), is_known: false },
+            None => NextJob { name: job_name(run, host, step, number), origin: JobOrigin::New },
             Some(adopted) => {
                 // Where none is, it is started under that name: then nobody else can start it, whatever is on its way.
                 let name = job_name(&adopted.run, host, step, number);
                 let is_known = adopted.jobs.iter().any(|job| **job == *name);
-                NextJob { name, is_known }
+                NextJob { name, origin: if is_known { JobOrigin::Known } else { JobOrigin::Asked } }
             }
         }
     }
@@ -87,14 +86,18 @@ impl<S: Session> Jobs<S> {
 
     /// Has the host forget the jobs of a step whose end is on record.
     pub(crate) async fn tidy(&mut self) {
-        let follower = self.remains.lock().unwrap_or_else(PoisonError::into_inner).follower.take();
+        let Remains { follower, shared, .. } = self.take_remains();
         if let Some(follower) = follower {
-            tidy::<S>(follower).await;
+            tidy::<S>(follower, shared).await;
         }
     }
 
     /// Leaves them there: their end is not known.
     pub(crate) fn leave(&mut self) {
-        self.remains.lock().unwrap_or_else(PoisonError::into_inner).follower = None;
+        drop(self.take_remains());
+    }
+
+    fn take_remains(&self) -> Remains<S> {
+        std::mem::take(&mut *self.remains.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -425,7 +425,14 @@ impl<E: Exec> Watch<E> {
                 return self.see_to(due).await;
             }
             Heard::Job(news) => self.take_note(news),
-            Heard::Refused(failure) => return Some(Ended::NotStarted(failure)),
+            Heard::Refused(failure) => {
+                return Some(match self.stopping {
+                    Stopping::No | Stopping::Asked { cause: StopCause::NotStarted, .. } => {
+                        Ended::NotStarted(self.refused.take().unwrap_or(failure))
+                    }
+                    Stopping::Asked { cause, .. } => Ended::Stopped { cause, confirmed: true },
+                });
+            }
         }
         None
     }

@@ -45,14 +45,26 @@ pub(crate) struct Job {
     pub(crate) line: String,
     /// What becomes of its input.
     pub(crate) stdin: Stdin,
-    /// It has to be there.
-    pub(crate) is_known: bool,
+    pub(crate) origin: JobOrigin,
+}
+
+/// Who has asked for a job before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JobOrigin {
+    /// Nobody.
+    New,
+    /// Perhaps an earlier run, whose start may still be on its way.
+    Asked,
+    /// Whoever did, it was there, and has to be.
+    Known,
 }
 
 /// What is left of a job once it has ended: the connection that it was last followed over, and its follower.
 pub(crate) struct Remains<S: Session> {
     pub(crate) session: Option<Arc<S>>,
     pub(crate) follower: Option<S::Exec>,
+    /// A start of it may still be on its way, or of another job of its step.
+    pub(crate) shared: bool,
 }
 
 /// Where it is put.
@@ -60,8 +72,19 @@ pub(crate) type RemainsSlot<S> = Arc<Mutex<Remains<S>>>;
 
 impl<S: Session> Default for Remains<S> {
     fn default() -> Self {
-        Self { session: None, follower: None }
+        Self { session: None, follower: None, shared: false }
     }
+}
+
+/// What a host is asked for.
+#[derive(Clone, Copy)]
+enum JobCall {
+    /// The job: it starts unless it is there.
+    Start,
+    /// What is there.
+    Follow,
+    /// What is there; if nothing is, it is not to start any more.
+    Withdraw,
 }
 
 type Return<S> = Pin<Box<dyn Future<Output = Result<Back<S>, Failure>> + Send>>;
@@ -106,8 +129,12 @@ pub(crate) struct DurableExec<C: Connector> {
     link: JobLink<C::Session>,
     remains: RemainsSlot<C::Session>,
     ready: VecDeque<Heard>,
-    /// Its spool was seen to be there.
+    /// Its spool was seen to be there, so it is not started any more.
     known: bool,
+    /// A start of it may be on its way besides the one whose answer is awaited: what is certain is only what is seen.
+    shared: bool,
+    /// It is to end.
+    stops: bool,
     /// The exit status was passed on, and so was the end of both streams.
     told: (bool, bool),
     stdin: Stdin,
@@ -201,7 +228,11 @@ impl<C: Connector> DurableExec<C> {
     /// Its line is too long.
     pub(crate) fn request(job: &Job, token: &Token) -> Result<(ExecRequest, Token), Failure> {
         let first = fresh();
-        let line = line(job, token, &first, [SpoolPlace::default(); 2])?;
+        let call = match job.origin {
+            JobOrigin::New | JobOrigin::Asked => JobCall::Start,
+            JobOrigin::Known => JobCall::Follow,
+        };
+        let line = line(job, call, token, &first, [SpoolPlace::default(); 2])?;
         Ok((request(line), first))
     }
 
@@ -222,6 +253,8 @@ impl<C: Connector> DurableExec<C> {
             streams: streams(&first, [begin; 2]),
             ties,
             stdin: job.stdin,
+            shared: job.origin != JobOrigin::New,
+            stops: false,
             job,
             token,
             session: Some(session),
@@ -245,6 +278,17 @@ impl<C: Connector> DurableExec<C> {
 
     /// The connection is gone: the way back begins.
     fn leave(&mut self, failure: Failure) {
+        self.input.rewind();
+        self.said.clear();
+        self.set_out(Instant::now());
+        if let JobLink::Away(..) = self.link {
+            self.ready.push_back(Heard::Job(JobNews::Away(failure)));
+        }
+    }
+
+    /// Sets out to follow the job from where its streams are. One that is not known to be there is asked for again,
+    /// unless it is to end.
+    fn set_out(&mut self, since: Instant) {
         let first = fresh();
         let from = std::array::from_fn(|number| {
             let held = self.scans.get_mut(number).map(SpoolScan::take_held).unwrap_or_default();
@@ -259,15 +303,24 @@ impl<C: Connector> DurableExec<C> {
         for (stream, (exit, ended)) in self.streams.iter_mut().zip(ends) {
             (stream.exit, stream.ended) = (exit, ended);
         }
-        self.input.rewind();
-        self.said.clear();
-        let line = match line(&self.job, &self.token, &first, from.map(|(at, _)| at)) {
-            Ok(line) => line,
-            Err(failure) => return self.lose(failure),
+        let call = match (self.is_there(), self.stops) {
+            (true, _) => JobCall::Follow,
+            (false, false) => JobCall::Start,
+            (false, true) => JobCall::Withdraw,
         };
-        let back = self.ties.clone().come_back(self.session.take(), request(line));
-        self.link = JobLink::Away(Box::pin(back), Instant::now());
-        self.ready.push_back(Heard::Job(JobNews::Away(failure)));
+        self.shared |= !self.is_there();
+        match line(&self.job, call, &self.token, &first, from.map(|(at, _)| at)) {
+            Ok(line) => {
+                let back = self.ties.clone().come_back(self.session.take(), request(line));
+                self.link = JobLink::Away(Box::pin(back), since);
+            }
+            Err(failure) => self.lose(failure),
+        }
+    }
+
+    /// Whether its spool was there: then it runs, or has run.
+    fn is_there(&self) -> bool {
+        self.known || self.job.origin == JobOrigin::Known
     }
 
     fn lose(&mut self, failure: Failure) {
@@ -326,11 +379,11 @@ impl<C: Connector> DurableExec<C> {
         let failure =
             Failure::new(Kind::ExecRefused, format!("the host's shell did not start the command{told}"))
                 .hint("a `durable` command needs a login that runs `sh`");
-        self.refuse(failure);
+        self.refuse(failure, !self.shared);
     }
 
-    /// There is nothing to follow: nothing was started, or nothing is left.
-    fn refuse(&mut self, mut failure: Failure) {
+    /// There is nothing to follow: nothing was started, if that is certain, or nothing is left.
+    fn refuse(&mut self, mut failure: Failure, certain: bool) {
         if let (JobFound::Beginning { prefix, .. }, Kind::JobLost, false) =
             (&self.job.found, failure.kind, self.known)
         {
@@ -339,10 +392,10 @@ impl<C: Connector> DurableExec<C> {
                     .hint("`fan jobs` lists them");
         }
         self.link = JobLink::Over;
-        let news = if self.known || self.job.is_known {
-            Heard::Event(ExecEvent::Lost(failure))
-        } else {
+        let news = if certain && !self.is_there() {
             Heard::Refused(failure)
+        } else {
+            Heard::Event(ExecEvent::Lost(failure))
         };
         self.ready.push_back(news);
     }
@@ -385,8 +438,19 @@ impl<C: Connector> DurableExec<C> {
                     self.token = token;
                 }
                 SpoolPiece::Mark(SpoolMark::Refused(why), _) => {
+                    let certain = match why {
+                        SpoolRefusal::Home
+                        | SpoolRefusal::Owner
+                        | SpoolRefusal::Room
+                        | SpoolRefusal::Many => !self.shared,
+                        SpoolRefusal::Withdrawn => true,
+                        SpoolRefusal::Gone
+                        | SpoolRefusal::Rebooted
+                        | SpoolRefusal::Vanished
+                        | SpoolRefusal::Running => false,
+                    };
                     let failure = refused(why, &self.said);
-                    return self.refuse(failure);
+                    return self.refuse(failure, certain);
                 }
                 SpoolPiece::Mark(..) => {}
             }
@@ -519,6 +583,7 @@ impl<C: Connector> DurableExec<C> {
         if let JobLink::Attached(exec) = link {
             remains.follower = Some(exec);
         }
+        remains.shared |= self.shared;
     }
 
     fn is_back(&mut self, back: Result<Back<C::Session>, Failure>, since: Instant) {
@@ -547,13 +612,21 @@ fn request(line: String) -> ExecRequest {
     ExecRequest { line: Bytes::from(line), stdin: Stdin::Open, terminal: false, sent: Sent::default() }
 }
 
-fn line(job: &Job, token: &Token, first: &Token, from: [SpoolPlace; 2]) -> Result<String, Failure> {
+fn line(
+    job: &Job,
+    call: JobCall,
+    token: &Token,
+    first: &Token,
+    from: [SpoolPlace; 2],
+) -> Result<String, Failure> {
     let follow = Follow { job: &job.found, token: first, from };
-    let line = if job.is_known {
-        follow.line()
-    } else {
-        let fed = job.stdin != Stdin::Closed;
-        follow.start(&JobStart { token, title: &job.title, shell: job.shell, line: &job.line, fed })
+    let line = match call {
+        JobCall::Start => {
+            let fed = job.stdin != Stdin::Closed;
+            follow.start(&JobStart { token, title: &job.title, shell: job.shell, line: &job.line, fed })
+        }
+        JobCall::Follow => follow.line(),
+        JobCall::Withdraw => follow.withdrawal(),
     };
     line.map_err(|error| Failure::new(Kind::Template, error.to_string()))
 }
@@ -575,6 +648,7 @@ fn refused(why: SpoolRefusal, said: &[u8]) -> Failure {
             .hint("`fan jobs` lists them, `fan jobs --clean` removes those that have ended"),
         SpoolRefusal::Gone => failure(Kind::JobLost, "what the host kept of the command is gone: how it ended is unknown"),
         SpoolRefusal::Rebooted => failure(Kind::JobLost, "the host was restarted while the command ran"),
+        SpoolRefusal::Withdrawn => failure(Kind::ExecRefused, "the command was not started, and will not be"),
         SpoolRefusal::Running => failure(Kind::Declined, "it is still running").hint("--follow waits for its end"),
         SpoolRefusal::Vanished => failure(Kind::JobLost, "what kept the command on the host was killed: how it ended is unknown")
             .hint("does the host end all of a login's processes with it (`KillUserProcesses` of logind)? `loginctl enable-linger` lets them be"),
@@ -628,6 +702,14 @@ impl<C: Connector> Exec for DurableExec<C> {
             }
             (Stdin::Closed | Stdin::Open, _) => self.signal = Some(signal),
         }
+        let first = !std::mem::replace(&mut self.stops, true);
+        if let JobLink::Away(_, since) = self.link
+            && first
+            && !self.is_there()
+        {
+            // What is on its way back would start it.
+            self.set_out(since);
+        }
         self.tell();
     }
 
@@ -664,9 +746,10 @@ impl<C: Connector> Exec for DurableExec<C> {
 }
 
 /// Has the spools of a step's jobs removed, whose end is on record.
-pub(crate) async fn tidy<S: Session>(mut follower: S::Exec) {
+pub(crate) async fn tidy<S: Session>(mut follower: S::Exec, shared: bool) {
     const PATIENCE: Duration = Duration::from_secs(5);
-    follower.send(Bytes::from(JobOrder::Clean.line()));
+    let order = if shared { JobOrder::Bury } else { JobOrder::Clean };
+    follower.send(Bytes::from(order.line()));
     let gone = async {
         while !matches!(follower.next().await, Heard::Event(ExecEvent::Closed | ExecEvent::Lost(_))) {}
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::host::jobs::NextJob;
 use crate::engine::live::command::{self, Exchange, Finished};
-use crate::engine::live::durable::{DurableExec, Job, job_token};
+use crate::engine::live::durable::{DurableExec, Job, JobOrigin, job_token};
 use crate::engine::live::reattach::Ties;
 use crate::engine::step::command::{self as shared, Prepared};
 use crate::engine::step::cx::StepCx;
@@ -49,12 +49,11 @@ pub(super) fn is_confidential<C: Connector>(cx: &StepCx<'_, C>, script: &str) ->
 /// The job of a command.
 pub(super) fn job<C: Connector>(cx: &mut StepCx<'_, C>, prepared: &Prepared) -> Result<JobRequest, Failure> {
     let place = (cx.task_index, cx.index);
-    let (found, is_known) = match &cx.step.job {
-        StepJob::Found(found) => (found.clone(), true),
+    let (found, origin) = match &cx.step.job {
+        StepJob::Found(found) => (found.clone(), JobOrigin::Known),
         StepJob::Own | StepJob::Left => {
-            let NextJob { name, is_known } =
-                cx.jobs.next(&cx.plan.run, cx.host.endpoint.name.as_str(), place);
-            (JobFound::Named(name), is_known)
+            let NextJob { name, origin } = cx.jobs.next(&cx.plan.run, cx.host.endpoint.name.as_str(), place);
+            (JobFound::Named(name), origin)
         }
     };
     let title = cx.task.steps.get(cx.index).map(|planned| planned.title()).unwrap_or_default();
@@ -66,7 +65,7 @@ pub(super) fn job<C: Connector>(cx: &mut StepCx<'_, C>, prepared: &Prepared) -> 
         shell: if prepared.opening.is_none() { JobShell::Login } else { JobShell::Posix },
         line: String::from_utf8_lossy(&prepared.request.line).into_owned(),
         stdin: prepared.request.stdin,
-        is_known,
+        origin,
     };
     let token = Token::new(rand::random());
     let (request, first) = DurableExec::<C>::request(&job, &token)?;

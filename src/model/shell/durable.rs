@@ -24,6 +24,8 @@ const FOLLOW: &str = include_str!("durable/follow.sh");
 const LIST: &str = include_str!("durable/list.sh");
 const STOP: &str = include_str!("durable/stop.sh");
 const CLEAN: &str = include_str!("durable/clean.sh");
+const BURY: &str = include_str!("durable/bury.sh");
+const WITHDRAW: &str = include_str!("durable/withdraw.sh");
 
 /// Who reads the line of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,8 @@ impl JobsDeed {
         };
         let older = older.map_or_else(String::new, |minutes| minutes.to_string());
         let given = format!("_a= _n= _old={older}\n");
-        given + &bare(PLACE) + &format!("_q={}\n", single_quoted(prefix)) + &bare(deed)
+        let named = format!("_q={}\n", single_quoted(prefix));
+        given + &bare(PLACE) + &bare(BURY) + &named + &bare(deed)
     }
 }
 
@@ -136,7 +139,7 @@ impl Follow<'_> {
             single_quoted(job.line),
             single_quoted(&bare(KEEPER)),
         );
-        login_shell_line("sh", &(given + &bare(PLACE) + &bare(LAUNCH) + &bare(FOLLOW)))
+        login_shell_line("sh", &(given + &follower(LAUNCH)))
     }
 
     /// The line for the login shell that follows a job which is there.
@@ -145,7 +148,16 @@ impl Follow<'_> {
     ///
     /// None in practice: the line is short.
     pub fn line(&self) -> Result<String, ShellError> {
-        login_shell_line("sh", &(self.given() + "_w=\n" + &bare(PLACE) + &bare(FOLLOW)))
+        login_shell_line("sh", &(self.given() + "_w=\n" + &follower("")))
+    }
+
+    /// The line for the login shell that follows a job if it was started, and otherwise sees to it that it never is.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the line is short.
+    pub fn withdrawal(&self) -> Result<String, ShellError> {
+        login_shell_line("sh", &(self.given() + "_w=\n" + &follower(WITHDRAW)))
     }
 
     fn given(&self) -> String {
@@ -159,6 +171,11 @@ impl Follow<'_> {
         };
         format!("_a={} {job} _zo={out} _ze={err} ", self.token.as_str())
     }
+}
+
+/// What follows a job, after this.
+fn follower(first: &str) -> String {
+    [PLACE, BURY, first, FOLLOW].map(bare).concat()
 }
 
 /// A script without its comments.
@@ -204,6 +221,8 @@ pub enum SpoolRefusal {
     Vanished,
     /// It has not ended.
     Running,
+    /// It was not started, and will not be.
+    Withdrawn,
 }
 
 /// How far a job is, as the host sees it.
@@ -290,6 +309,7 @@ fn refusal(word: &str) -> Option<SpoolRefusal> {
         "rebooted" => SpoolRefusal::Rebooted,
         "vanished" => SpoolRefusal::Vanished,
         "running" => SpoolRefusal::Running,
+        "withdrawn" => SpoolRefusal::Withdrawn,
         _ => return None,
     })
 }
@@ -355,6 +375,8 @@ pub enum JobOrder {
     Look,
     /// Remove the spools of all jobs of its step, and end.
     Clean,
+    /// The same, but leave their names: a start may be on its way that nobody waits for.
+    Bury,
     /// Hand a piece of input on.
     Input(u64, InputPiece),
 }
@@ -379,6 +401,7 @@ impl JobOrder {
             Self::Kill => "kill\n".to_owned(),
             Self::Look => "look\n".to_owned(),
             Self::Clean => "clean\n".to_owned(),
+            Self::Bury => "bury\n".to_owned(),
             Self::Input(number, InputPiece::Data(data)) => {
                 // Blanks at the end of a line are not read.
                 format!("i {number} d{}\n", octal(data).replace(' ', "\\0040"))

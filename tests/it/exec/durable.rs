@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 use crate::fixtures::relay::Relay;
+use crate::fixtures::spools::spools;
 use crate::fixtures::sshd::{Sshd, SshdBuilder};
 use crate::fixtures::support::{Fan, eventually, inventory_defaults};
 
@@ -49,8 +50,8 @@ impl Spooling {
 
     /// The names of the jobs that are kept.
     fn kept(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.jobs()).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        let spools = spools(&self.folder.path().join("state"));
+        spools.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     /// The binary with a host `h` behind a relay.

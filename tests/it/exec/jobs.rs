@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
+use crate::fixtures::spools::spools;
 use crate::fixtures::sshd::Sshd;
 use crate::fixtures::support::{Fan, eventually};
 
@@ -39,7 +40,7 @@ impl Bench {
     }
 
     fn kept(&self) -> usize {
-        fs::read_dir(self.path("state/fan/jobs")).unwrap().count()
+        spools(&self.path("state")).len()
     }
 }
 

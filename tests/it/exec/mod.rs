@@ -6,6 +6,7 @@ mod durable;
 mod endings;
 mod faults;
 mod jobs;
+mod late;
 mod lists;
 mod openssh;
 mod output;

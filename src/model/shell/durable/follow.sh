@@ -48,6 +48,10 @@ err) kill "$_y"; _tail err $_r >&6 6>&- & _y=$!;;
 term) _kill TERM;;
 kill) _kill KILL;;
 look) _state "$_s"; printf "fan-%s-is %s\n" "$_t" "$_e ${_f##*.}" >&6;;
+bury) kill "$_x" "$_y"
+for _x in "$_j/${_n%-*}"-*; do [ -d "$_x" ] && _bury "$_x"; done
+_forget
+exit 0;;
 # The keeper renames its last file meanwhile: a folder may not be empty at the first try.
 clean) kill "$_x" "$_y"
 for _i in 1 2 3 4 5 6 7 8 9; do
