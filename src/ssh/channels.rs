@@ -11,10 +11,15 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::model::outcome::{Failure, Kind};
 use crate::ssh::claim::{ChannelClaim, ChannelHolder};
@@ -135,7 +140,7 @@ impl Channels {
                 continue;
             };
             is_probe = false;
-            let error = match asked(place, ask()).await {
+            let error = match ChannelAsking::new(place, ask()).await {
                 Ok(opened) => return Ok(opened),
                 Err(error) if error.failure.kind == Kind::ChannelRefused => error,
                 Err(error) => return Err(error),
@@ -236,36 +241,54 @@ impl ChannelsState {
     }
 }
 
-/// Asks in a task of its own: when nobody waits for the answer any more, a channel that is given all the same is
-/// given back, and not left with the server.
-async fn asked<T: Send + 'static>(
-    mut place: ChannelPlace,
-    asking: impl Future<Output = Result<T, ExecError>> + Send + 'static,
-) -> Result<(T, ChannelPlace), ExecError> {
-    let (answer, answered) = oneshot::channel();
-    tokio::spawn(async move {
-        let opened = match asking.await {
-            Ok(channel) => {
+/// A channel that is being asked for. When nobody waits for the answer any more, a task of its own does: a channel that is
+/// given all the same is given back, and not left with the server.
+struct ChannelAsking<T: Send + 'static> {
+    /// None once it is answered.
+    work: Option<BoxFuture<'static, Result<(T, ChannelPlace), ExecError>>>,
+    begun: bool,
+}
+
+impl<T: Send + 'static> ChannelAsking<T> {
+    fn new(
+        mut place: ChannelPlace,
+        asking: impl Future<Output = Result<T, ExecError>> + Send + 'static,
+    ) -> Self {
+        let work = async move {
+            let opened = asking.await;
+            if opened.is_ok() {
                 place.opened();
-                Ok((channel, place))
             }
-            Err(error) => {
-                // Before it is told: who hears of it counts those who are still being asked for.
-                drop(place);
-                Err(error)
-            }
+            // Given up before a refusal is told: who hears of it counts those who are still being asked for.
+            opened.map(|channel| (channel, place))
         };
-        // What is not taken is closed as it is dropped.
-        let _ = answer.send(opened);
-    });
-    answered.await.unwrap_or_else(|_| {
-        let failure = Failure::new(Kind::Internal, "opening a channel was interrupted");
-        Err(ExecError { failure, may_have_started: false })
-    })
+        Self { work: Some(work.boxed()), begun: false }
+    }
+}
+
+impl<T: Send + 'static> Future for ChannelAsking<T> {
+    type Output = Result<(T, ChannelPlace), ExecError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.begun = true;
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let answer = ready!(work.poll_unpin(context));
+        self.work = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl<T: Send + 'static> Drop for ChannelAsking<T> {
+    fn drop(&mut self) {
+        if let (true, Some(work), Ok(runtime)) = (self.begun, self.work.take(), Handle::try_current()) {
+            // What is not taken is closed as it is dropped.
+            runtime.spawn(work);
+        }
+    }
 }
 
 /// The refusal of a channel that was not even asked for.
-fn none_left() -> ExecError {
+pub(super) fn none_left() -> ExecError {
     let failure =
         Failure::new(Kind::ChannelRefused, "all channels that the server allows on a connection are in use")
             .hint("raise MaxSessions in its sshd_config");

@@ -14,6 +14,7 @@ use tracing::{Instrument, debug};
 use crate::event::Timings;
 use crate::model::endpoint::{Agent, Endpoint, NamedBy};
 use crate::model::settings::Transport;
+use crate::ssh::acknowledging::Acknowledging;
 use crate::ssh::agent::forward::Forward;
 use crate::ssh::agent::{AgentPatience, Agents};
 use crate::ssh::deadline::{
@@ -162,7 +163,7 @@ impl SshConnector {
         let left = deadline.saturating_sub(lookup);
         let tcp = within(left, dial::connect(addresses), || connect_timeout(deadline)).await?;
         timings.connect = lookup + dialled.elapsed();
-        Ok((Dialled::Tcp(tcp), start))
+        Ok((Dialled::Tcp(Acknowledging::new(tcp)), start))
     }
 
     fn config(&self, wanted: WantedKeys, endpoint: &Endpoint) -> Arc<client::Config> {

@@ -1,10 +1,10 @@
 //! A command on a host as data: what starts it, what it sends, what stops it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::SetOnce;
 
 use crate::model::outcome::{Exit, Failure};
 
@@ -21,19 +21,25 @@ pub struct ExecRequest {
     pub sent: Sent,
 }
 
-/// Whether a request has been sent; shared with who may give up the wait for its answer.
+/// Whether a request has been sent; shared with who may give up the wait for its answer, or goes after it.
 #[derive(Clone, Debug, Default)]
-pub struct Sent(Arc<AtomicBool>);
+pub struct Sent(Arc<SetOnce<()>>);
 
 impl Sent {
     /// Notes that it is about to be.
     pub fn note(&self) {
-        self.0.store(true, Ordering::Release);
+        // It was asked for again.
+        let _ = self.0.set(());
     }
 
     /// Whether it may have been.
     pub fn is_noted(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.initialized()
+    }
+
+    /// Waits until it may have been. Cancel-safe.
+    pub async fn noted(&self) {
+        self.0.wait().await;
     }
 }
 

@@ -17,6 +17,7 @@ use tracing::debug;
 
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
+use crate::ssh::acknowledging::Acknowledging;
 use crate::ssh::error::ConnectError;
 use crate::ssh::failure::fragment;
 use crate::ssh::lookup::local_limits;
@@ -30,7 +31,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// A connected stream to a server, before SSH begins on it.
 pub enum Dialled {
     /// Straight to it.
-    Tcp(TcpStream),
+    Tcp(Acknowledging<TcpStream>),
     /// Through a gateway.
     Tunnel(Tunnel),
     /// Through a local command (`ProxyCommand`), which ends with the stream.
@@ -47,19 +48,6 @@ impl Dialled {
     }
 }
 
-/// Asks the kernel not to wait with the acknowledgement of what was just read.
-///
-/// sshd turns Nagle's algorithm off only for a terminal. With a delayed acknowledgement of ours it sits on its
-/// second small packet for 40 ms: after the login (`hostkeys-00@openssh.com`, then our channel) that would cost
-/// every host. The kernel forgets the wish, so it is said again at each read.
-fn acknowledge_at_once(tcp: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    // Without it all works, only later.
-    let _ = rustix::net::sockopt::set_tcp_quickack(tcp, true);
-    #[cfg(not(target_os = "linux"))]
-    let _ = tcp;
-}
-
 /// Both directions of a stream.
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
@@ -70,12 +58,7 @@ impl AsyncRead for Dialled {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let read = this.stream().poll_read(context, out);
-        if let (Self::Tcp(tcp), Poll::Ready(Ok(()))) = (&*this, &read) {
-            acknowledge_at_once(tcp);
-        }
-        read
+        self.get_mut().stream().poll_read(context, out)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::ssh::claim::ChannelClaim;
-use crate::ssh::command::ExecRequest;
+use crate::ssh::command::{ExecRequest, Sent};
 use crate::ssh::error::{ConnectError, ExecError};
 use crate::ssh::notice::Notice;
 use crate::ssh::pipe::{Pipe, Program};
@@ -136,6 +136,18 @@ impl<S: Session> Session for KeptSession<S> {
 
     fn exec(&self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send {
         self.inner.exec(request)
+    }
+
+    fn bears_another(&self) -> bool {
+        self.inner.bears_another()
+    }
+
+    fn exec_beside(
+        &self,
+        request: ExecRequest,
+        first: Sent,
+    ) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send {
+        self.inner.exec_beside(request, first)
     }
 
     fn pipe(&self, program: Program) -> impl Future<Output = Result<Pipe, ExecError>> + Send {

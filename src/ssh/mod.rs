@@ -4,6 +4,7 @@
 //! operator's own machine ([`local`]) and a scripted fake stand behind it. Generics, not `dyn`: the set is
 //! closed. [`transport::Transports`] picks between the first two, host by host.
 
+mod acknowledging;
 pub mod agent;
 mod algorithms;
 mod auth;

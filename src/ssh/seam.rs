@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::event::Timings;
 use crate::model::endpoint::Endpoint;
 use crate::ssh::claim::ChannelClaim;
-use crate::ssh::command::{ExecRequest, Heard, Signal};
+use crate::ssh::command::{ExecRequest, Heard, Sent, Signal};
 use crate::ssh::error::{ConnectError, ExecError};
 use crate::ssh::notice::Notice;
 use crate::ssh::pipe::{Pipe, Program};
@@ -57,6 +57,24 @@ pub trait Session: Send + Sync + 'static {
 
     /// Starts a command.
     fn exec(&self, request: ExecRequest) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send;
+
+    /// Whether a command may go beside another one without harm to that.
+    fn bears_another(&self) -> bool {
+        false
+    }
+
+    /// Starts a command beside one that comes first: its request is sent after that one's, on a channel that is asked for
+    /// meanwhile. For someone who can do without: no channel is waited for.
+    fn exec_beside(
+        &self,
+        request: ExecRequest,
+        first: Sent,
+    ) -> impl Future<Output = Result<Self::Exec, ExecError>> + Send {
+        async move {
+            first.noted().await;
+            self.exec(request).await
+        }
+    }
 
     /// Starts a program whose input is written to while its output is read. Waits for a channel where the server
     /// gives so many at a time, as [`Session::exec`] does.

@@ -9,9 +9,9 @@ use russh::client::Handle;
 use tracing::debug;
 
 use crate::ssh::channel::Opened;
-use crate::ssh::channels::Channels;
+use crate::ssh::channels::{Channels, none_left};
 use crate::ssh::claim::ChannelClaim;
-use crate::ssh::command::ExecRequest;
+use crate::ssh::command::{ExecRequest, Sent};
 use crate::ssh::error::ExecError;
 use crate::ssh::exec::{SshExec, open_channel};
 use crate::ssh::handler::{ClientHandler, Story};
@@ -57,6 +57,20 @@ impl SshSession {
         opened.map(|(opened, place)| opened.counted(place))
     }
 
+    /// Starts a command in a channel.
+    async fn start(&self, channel: Opened, request: ExecRequest) -> Result<SshExec, ExecError> {
+        debug!(bytes = request.line.len(), terminal = request.terminal, "a command is sent");
+        let (story, deadline) = (&self.story, self.channel_deadline);
+        let started =
+            SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
+        self.answered();
+        match &started {
+            Ok(_) => debug!("the command is accepted"),
+            Err(error) => debug!("no command: {}", error.failure.message()),
+        }
+        started
+    }
+
     /// Gives the place among the starts back: the server has answered.
     pub(super) fn answered(&self) {
         *self.start.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -68,16 +82,22 @@ impl Session for SshSession {
 
     async fn exec(&self, request: ExecRequest) -> Result<SshExec, ExecError> {
         let channel = self.channel(ChannelClaim::Alone).await?;
-        debug!(bytes = request.line.len(), terminal = request.terminal, "a command is sent");
-        let (story, deadline) = (&self.story, self.channel_deadline);
-        let started =
-            SshExec::start(&self.handle, channel, story, deadline, request, self.forward_agent).await;
-        self.answered();
-        match &started {
-            Ok(_) => debug!("the command is accepted"),
-            Err(error) => debug!("no command: {}", error.failure.message()),
+        self.start(channel, request).await
+    }
+
+    fn bears_another(&self) -> bool {
+        self.story.software().bears_another_session()
+    }
+
+    async fn exec_beside(&self, request: ExecRequest, first: Sent) -> Result<SshExec, ExecError> {
+        let channel = self.channel(ChannelClaim::Extra).await?;
+        tokio::select! {
+            biased;
+            () = first.noted() => {}
+            // It may wait for this very channel.
+            () = self.crowded() => return Err(none_left()),
         }
-        started
+        self.start(channel, request).await
     }
 
     async fn pipe(&self, program: Program) -> Result<Pipe, ExecError> {

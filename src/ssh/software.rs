@@ -42,6 +42,14 @@ impl Software {
         }
     }
 
+    /// Whether a second session beside the first is known to do that one no harm. TinySSH has one for each connection.
+    pub fn bears_another_session(self) -> bool {
+        match self {
+            Self::OpenSsh | Self::Sandbox => true,
+            Self::Dropbear | Self::TinySsh | Self::Here | Self::Other => false,
+        }
+    }
+
     /// Whether it hands a command to the account's login shell. Of other servers (network gear, programs with a server
     /// of their own) nobody knows what runs a command there, so there is no shell to look for.
     pub fn runs_login_shells(self) -> bool {

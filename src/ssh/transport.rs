@@ -8,7 +8,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::settings::Transport;
 use crate::ssh::claim::ChannelClaim;
 use crate::ssh::client::SshConnector;
-use crate::ssh::command::{ExecRequest, Heard, Signal};
+use crate::ssh::command::{ExecRequest, Heard, Sent, Signal};
 use crate::ssh::error::{ConnectError, ExecError};
 use crate::ssh::exec::SshExec;
 use crate::ssh::local::{LocalConnector, LocalSession};
@@ -80,6 +80,22 @@ impl Session for AnySession {
         match self {
             Self::Ssh(session) => session.exec(request).await.map(AnyExec::Ssh),
             Self::Local(session) => session.exec(request).await.map(|exec| AnyExec::Local(Box::new(exec))),
+        }
+    }
+
+    fn bears_another(&self) -> bool {
+        match self {
+            Self::Ssh(session) => session.bears_another(),
+            Self::Local(session) => session.bears_another(),
+        }
+    }
+
+    async fn exec_beside(&self, request: ExecRequest, first: Sent) -> Result<AnyExec, ExecError> {
+        match self {
+            Self::Ssh(session) => session.exec_beside(request, first).await.map(AnyExec::Ssh),
+            Self::Local(session) => {
+                session.exec_beside(request, first).await.map(|exec| AnyExec::Local(Box::new(exec)))
+            }
         }
     }
 

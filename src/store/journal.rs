@@ -1,14 +1,14 @@
 //! The journal of a run: every fact is a line in a file before anything comes of it. Owns how much output is kept; refuses
 //! to fail a run.
 //!
-//! A line is one `write`: when fan is killed, what was written stays, and at most the last line is torn. When the power goes,
-//! what was written in the last second may be lost.
+//! A line is one `write`, together with those before it that could wait: when fan is killed, what was written stays, and at
+//! most the last line is torn. When the power goes, what was written in the last second may be lost.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -17,7 +17,7 @@ use rustix::fs::AtFlags;
 
 use crate::event::ledger::{Kept, Ledger, VALUES_MAX};
 use crate::event::recap::{TAIL_BYTES, TAIL_LINES};
-use crate::event::{Event, Fact, RunFact, StepAt, StepFact, Stream, line};
+use crate::event::{ConnectionFact, Event, Fact, RunFact, StepAt, StepFact, Stream, line};
 use crate::model::inventory::HostName;
 use crate::store::error::StoreError;
 use crate::store::files;
@@ -35,7 +35,7 @@ pub const RUN_OUTPUT_MAX: u64 = 32 * 1024 * 1024;
 /// Bytes of variables that are kept of a run.
 const RUN_VALUES_MAX: usize = 64 * 1024 * 1024;
 
-/// How often what was written is brought to the disk.
+/// How often what waits is written, and what was written is brought to the disk.
 const SYNCED_EVERY: Duration = Duration::from_secs(1);
 
 /// How long the end of a run waits for the disk.
@@ -44,7 +44,7 @@ const SYNC_PATIENCE: Duration = Duration::from_millis(500);
 /// A run that is being written down.
 pub struct Journal {
     run: String,
-    book: Mutex<Book>,
+    book: Arc<Mutex<Book>>,
     syncer: Syncer,
 }
 
@@ -56,7 +56,8 @@ struct Book {
     values_written: usize,
     /// The first thing that went wrong; nothing is written after it.
     failed: Option<io::Error>,
-    line: Vec<u8>,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
     output: u64,
     said: HashMap<HostName, JournalSaid>,
     ended: RunEnded,
@@ -96,22 +97,27 @@ impl Journal {
         let written =
             line::append(&mut text, recipe).and_then(|()| new_file(&folder, files::RECIPE)?.write_all(&text));
         written.map_err(failed(files::RECIPE))?;
-        let syncer = match folder.try_clone() {
-            Ok(folder) => Syncer::start(SYNCED_EVERY, move || sync(&folder)),
-            Err(source) => return Err(failed(files::EVENTS)(source)),
-        };
-        let book = Book {
-            folder,
+        let own = folder.try_clone().map_err(failed(files::EVENTS))?;
+        let book = Arc::new(Mutex::new(Book {
+            folder: own,
             events,
             values: None,
             values_written: 0,
             failed: None,
-            line: Vec::new(),
+            lines: Vec::new(),
             output: 0,
             said: HashMap::new(),
             ended: RunEnded::default(),
-        };
-        Ok(Self { run: recipe.run.clone(), book: Mutex::new(book), syncer })
+        }));
+        // Not held by the thread: the run is let go of with this.
+        let written = Arc::downgrade(&book);
+        let syncer = Syncer::start(SYNCED_EVERY, move || {
+            if let Some(book) = written.upgrade() {
+                locked(&book).flush();
+            }
+            sync(&folder)
+        });
+        Ok(Self { run: recipe.run.clone(), book, syncer })
     }
 
     /// Writes down how the run ended, and lets go of it. Nothing is written any more.
@@ -120,9 +126,12 @@ impl Journal {
     ///
     /// What kept the journal from being whole.
     pub fn end(&self, exit_code: u8) -> Result<(), StoreError> {
-        let mut book = self.lock();
+        locked(&self.book).flush();
         let failed = |name, source| StoreError::File { run: self.run.clone(), name, source };
-        book.note(self.syncer.finish(SYNC_PATIENCE));
+        // Without the lock, which the thread that syncs takes, too.
+        let synced = self.syncer.finish(SYNC_PATIENCE);
+        let mut book = locked(&self.book);
+        book.note(synced);
         if let Some(source) = book.failed.take() {
             return Err(failed(files::EVENTS, source));
         }
@@ -132,11 +141,11 @@ impl Journal {
             .and_then(|()| new_file(&book.folder, files::ENDED)?.write_all(&text))
             .map_err(|source| failed(files::ENDED, source))
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
-        // A panic elsewhere leaves whole lines behind.
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
+    // A panic elsewhere leaves whole lines behind.
+    book.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Brings the files of a run, and their names, to the disk: values before the events that say that they are there.
@@ -151,12 +160,12 @@ fn sync(folder: &OwnedFd) -> io::Result<()> {
 
 impl Ledger for Journal {
     fn write(&self, event: &Event) {
-        self.lock().event(event);
+        locked(&self.book).event(event);
         self.syncer.touch();
     }
 
     fn keep(&self, kept: &Kept) {
-        self.lock().keep(kept);
+        locked(&self.book).keep(kept);
         self.syncer.touch();
     }
 }
@@ -193,13 +202,27 @@ impl Book {
         self.note(written);
     }
 
+    /// Writes a line, and those that have waited before it.
     fn put(&mut self, event: &Event) {
-        if self.failed.is_some() {
-            return;
+        self.hold(event);
+        self.flush();
+    }
+
+    /// Has a line wait for the next one: nothing comes of it that a reader of the record would miss.
+    fn hold(&mut self, event: &Event) {
+        if self.failed.is_none() {
+            let written = line::write(&mut self.lines, event);
+            self.note(written);
         }
-        self.line.clear();
-        let written = line::write(&mut self.line, event).and_then(|()| self.events.write(&self.line));
-        self.note(written);
+    }
+
+    /// Writes the lines that wait.
+    fn flush(&mut self) {
+        if self.failed.is_none() && !self.lines.is_empty() {
+            let written = self.events.write(&self.lines);
+            self.lines.clear();
+            self.note(written);
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -222,6 +245,10 @@ impl Book {
                 self.said.get_mut(host).into_iter().for_each(|said| said.tail.clear());
             }
             Fact::Run(RunFact::Started { hosts, .. }) => self.ended.hosts = hosts.len(),
+            // That a host is dialled, and answered, binds nobody: a step says that it begins before anything is sent.
+            Fact::Connection(_, ConnectionFact::Began { .. } | ConnectionFact::Connected { .. }) => {
+                return self.hold(event);
+            }
             Fact::HostFinished { host, outcome } => {
                 *self.ended.counts.entry(outcome.status.as_str().to_owned()).or_default() += 1;
                 self.said.remove(host);
@@ -234,7 +261,7 @@ impl Book {
             )
             | Fact::Task(..)
             | Fact::Lock(..)
-            | Fact::Connection(..)
+            | Fact::Connection(_, ConnectionFact::Retried { .. } | ConnectionFact::ProxySaid { .. })
             | Fact::Gateway(..)
             | Fact::Step(
                 _,

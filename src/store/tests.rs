@@ -1,9 +1,11 @@
 //! The journal over real folders: what stays after a kill, what is refused, how much is kept.
 
 use std::fs;
+use std::io::BufReader;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +13,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::event::ledger::{Kept, Ledger};
+use crate::event::line::read;
 use crate::event::recap::Recap;
 use crate::event::{
-    Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact, StepOutcome, StepSummary,
-    Stream, TaskSummary,
+    ConnectionFact, Event, Fact, HostOutcome, RunFact, SCHEMA_VERSION, Section, StepAt, StepFact,
+    StepOutcome, StepSummary, Stream, TaskSummary, Timings,
 };
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind, Status, StepStatus};
@@ -149,6 +152,45 @@ fn what_was_written_is_read_back() {
     for entry in fs::read_dir(folder).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), 0o600);
     }
+}
+
+/// That a host is dialled waits for the line after it. What a step begins with does not: three writes for a host, not five.
+#[test]
+fn only_what_nothing_comes_of_waits_to_be_written() {
+    let (state, runs) = state();
+    let name = name(1);
+    let journal = runs.begin(&recipe(&name)).unwrap();
+    let path = state.path().join("fan/runs").join(&name).join("events.jsonl");
+    let written = || read(BufReader::new(fs::File::open(&path).unwrap())).map(Result::unwrap).count();
+    let dialled = || {
+        let address = "10.0.0.1:22".to_owned();
+        let timings = Timings::default();
+        [
+            at(1, Fact::Connection(host(), ConnectionFact::Began { address, via: None })),
+            at(1, Fact::Connection(host(), ConnectionFact::Connected { timings, auth: "key".to_owned() })),
+        ]
+    };
+    let mut expected = Vec::new();
+    for (number, event) in events().into_iter().enumerate() {
+        if number == 1 {
+            write_all(&journal, &dialled());
+            assert_eq!(written(), 1, "they wait");
+            expected.extend(dialled());
+        }
+        journal.write(&event);
+        expected.push(event);
+        assert_eq!(written(), expected.len(), "nothing waits behind it");
+    }
+    // Not for long, when nothing else happens.
+    write_all(&journal, &dialled());
+    expected.extend(dialled());
+    while written() < expected.len() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    write_all(&journal, &dialled());
+    expected.extend(dialled());
+    journal.end(0).unwrap();
+    assert_eq!(runs.read(&name).unwrap().events().unwrap().collect::<Vec<_>>(), expected);
 }
 
 /// Every byte is a place at which the machine may have stopped.

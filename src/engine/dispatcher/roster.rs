@@ -18,16 +18,29 @@ pub(super) enum HostState<S: Session> {
     Finished(Status),
 }
 
+impl<S: Session> HostState<S> {
+    fn is_lost(&self) -> bool {
+        match self {
+            Self::Finished(status) => {
+                matches!(status, Status::Failed | Status::Unreachable | Status::Unknown)
+            }
+            Self::Waiting(_) | Self::AtWork(_) => false,
+        }
+    }
+}
+
 /// The hosts, in the order of the plan.
 pub(super) struct Roster<S: Session> {
     states: Vec<HostState<S>>,
     /// For each host, the last task that it takes part in.
     last_task: Vec<Option<usize>>,
+    /// How many hosts did not end well. Counted as they end: it is asked for each time that one might start.
+    lost: usize,
 }
 
 impl<S: Session> Roster<S> {
     pub(super) fn new(plan: &Plan, runs: impl Iterator<Item = HostRun<S>>) -> Self {
-        Self { states: runs.map(HostState::Waiting).collect(), last_task: last_tasks(plan) }
+        Self { states: runs.map(HostState::Waiting).collect(), last_task: last_tasks(plan), lost: 0 }
     }
 
     /// The plan's tasks have other hosts now.
@@ -77,6 +90,8 @@ impl<S: Session> Roster<S> {
 
     pub(super) fn set(&mut self, host: usize, state: HostState<S>) {
         if let Some(place) = self.states.get_mut(host) {
+            self.lost += usize::from(state.is_lost());
+            self.lost -= usize::from(place.is_lost());
             *place = state;
         }
     }
@@ -88,13 +103,7 @@ impl<S: Session> Roster<S> {
 
     /// How many hosts did not end well: others might depend on what failed there.
     pub(super) fn lost(&self) -> usize {
-        let lost = |state: &&HostState<S>| match state {
-            HostState::Finished(status) => {
-                matches!(status, Status::Failed | Status::Unreachable | Status::Unknown)
-            }
-            HostState::Waiting(_) | HostState::AtWork(_) => false,
-        };
-        self.states.iter().filter(lost).count()
+        self.lost
     }
 }
 

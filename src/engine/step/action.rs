@@ -19,8 +19,8 @@ pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult 
     }
     let result = match action {
         Action::Run(command) => run::run(cx, command).await,
-        Action::Local(command) => local::run(cx, command).await,
-        Action::Script(file) => script::run(cx, file).await,
+        Action::Local(command) => local::run(cx, command).boxed().await,
+        Action::Script(file) => script::run(cx, file).boxed().await,
         Action::Echo(text) => echo::run(cx.render(), text),
         Action::Set(values) => set::run(cx.render(), values),
         Action::Fail(message) => fail::run(cx.render(), message),

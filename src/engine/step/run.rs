@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::engine::host::connection::giving_way;
 use crate::engine::host::result::StepResult;
@@ -11,7 +12,8 @@ use crate::engine::live::feed::Feed;
 use crate::engine::live::stop::interrupted;
 use crate::engine::step::command::{self as shared, Means, Prepared, Reads};
 use crate::engine::step::cx::StepCx;
-use crate::engine::step::{durable, privilege, proof};
+use crate::engine::step::proof::{self, LookBeside};
+use crate::engine::step::{durable, privilege};
 use crate::model::outcome::{Exit, Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::settings::{OnDisconnect, Transport};
@@ -28,11 +30,13 @@ pub(super) async fn run<C: Connector>(
         if let Some(raising) = privilege::raising(cx, cx.step)? {
             return raised(cx, line, raising).await;
         }
-        let finished = match start(cx, raw(cx, line)?).await {
+        let prepared = raw(cx, line)?;
+        let mut beside = LookBeside::of(cx, line, &prepared.request.sent);
+        let finished = match beside.during(start(cx, prepared)).await {
             Ok(finished) => finished,
             Err(result) => return Ok(*result),
         };
-        let sign = proof::look(cx, line, &finished).await;
+        let sign = proof::look(cx, line, &finished, beside).await;
         let mut result = shared::outcome(finished, StepStatus::Ok, None);
         sign.add_to(&mut result);
         return Ok(result);
@@ -183,7 +187,7 @@ async fn start<C: Connector>(
         (Some(asked), answer) => {
             // Whether it was started is seen from its spool.
             let answer = answer.map_err(|error| error.failure);
-            durable::watch(cx, asked, (session, answer), exchange).await
+            durable::watch(cx, asked, (session, answer), exchange).boxed().await
         }
     };
     if finished.noise > 0 && std::mem::replace(&mut cx.seen.noise, true) {

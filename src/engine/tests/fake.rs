@@ -377,6 +377,10 @@ impl Session for FakeSession {
         Ok(FakeExec { host, command: scripted, inbox, due, answer, written: false, over: false, busy })
     }
 
+    fn bears_another(&self) -> bool {
+        true
+    }
+
     fn takes_commands(&self) -> Option<&AtomicBool> {
         Some(&self.takes_commands)
     }

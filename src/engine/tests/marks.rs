@@ -1,6 +1,7 @@
 //! What a login and a script tell around a command's output.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::tests::fake::{Command, Fake, Start};
 use crate::engine::tests::{plan, raw, run, step, text};
@@ -74,6 +75,42 @@ async fn a_command_of_exec_that_says_nothing_is_a_success_of_an_account_that_run
         let ran = run(plan(1, vec![vec![raw("a")]]), Fake::new().runs("h0", [command.unmarked()])).await;
         assert!(ran.tally.looks.is_empty());
     }
+}
+
+/// A look takes three seconds, and so does a command: beside each other, three in all.
+#[tokio::test(start_paused = true)]
+async fn the_look_goes_beside_a_command_that_is_known_to_say_nothing() {
+    let slow = || Command::exits(3000, 0);
+    let silent = || slow().unmarked();
+    let cases = [
+        ("true", vec![slow()], Status::Ok, 1, 3000),
+        // What it will say is not known.
+        ("a", vec![slow()], Status::Ok, 1, 6000),
+        // The mark comes later than the end.
+        ("true", vec![Command::exits(5000, 0)], Status::Ok, 1, 5000),
+        // Without a mark from beside it, the account is asked again.
+        (
+            "true",
+            vec![Command::not_started(Start::Refused(Kind::ChannelRefused)), slow()],
+            Status::Ok,
+            2,
+            6000,
+        ),
+        ("true", vec![silent(), slow()], Status::Ok, 2, 6000),
+        ("true", vec![silent(), silent()], Status::Unknown, 2, 6000),
+    ];
+    for (line, looks, status, asked, elapsed) in cases {
+        let shown = format!("{line}: {looks:?}");
+        let fake = Fake::new().runs("h0", [silent(), Command::exits(0, 0).unmarked()]).looked_at("h0", looks);
+        let ran = run(plan(1, vec![vec![raw(line), raw("z")]]), fake).await;
+        assert_eq!((ran.statuses(), ran.tally.looks["h0"]), (vec![status], asked), "{shown}");
+        assert_eq!(ran.recap.elapsed, Duration::from_millis(elapsed), "{shown}");
+        assert_eq!(ran.steps("h0")[0].note, None, "{shown}");
+    }
+    // Nobody waits for it when the command has said more than it would.
+    let fake = Fake::new().runs("h0", [Command::exits(1000, 1).unmarked()]).looked_at("h0", [slow()]);
+    let ran = run(plan(1, vec![vec![raw("true")]]), fake).await;
+    assert_eq!((ran.kind("h0"), ran.recap.elapsed), (Some(Kind::Exit), Duration::from_secs(1)));
 }
 
 #[tokio::test(start_paused = true)]

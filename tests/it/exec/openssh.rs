@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use fan::testing::event::{ConnectionFact, Fact};
+use fan::testing::event::{ConnectionFact, Fact, StepFact};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixtures::sshd::Sshd;
@@ -359,6 +359,13 @@ fn few_sessions() {
     let fan = Fan::at(&one).file("tasks.yaml", "tasks: {two: [echo a, echo b]}\n");
     let ran = fan.run(["run", "two", "-H", "all"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "h1 | a\nh1 | b\n"), "{}", ran.snapshot());
+    // What shows that the account runs commands goes beside the first one, where there is room, or after it.
+    let ran = fan.run(["exec", "-H", "all", "--format", "jsonl", "--", "sleep 0.2"]);
+    let note = ran.events().into_iter().find_map(|event| match event.fact {
+        Fact::Step(_, StepFact::Finished { outcome }) => Some(outcome.note),
+        _ => None,
+    });
+    assert_eq!((ran.code, note), (Some(0), Some(None)), "{}", ran.snapshot());
     let none = Sshd::builder().line("MaxSessions 0").start();
     let ran = Fan::at(&none).run(["exec", "-H", "all", "--", "true"]);
     assert_eq!(ran.code, Some(3), "{}", ran.snapshot());
