@@ -23,11 +23,12 @@ within dpkg --install /tmp/fan.deb >/dev/null
 within fan --version --verbose
 within fan demo --format quiet
 within fan init --help >/dev/null
+contents=$(dpkg --contents "$deb")
 for file in usr/share/man/man1/fan.1.gz usr/share/man/man1/fan-run.1.gz usr/share/doc/fan/copyright \
     usr/share/bash-completion/completions/fan usr/share/zsh/vendor-completions/_fan \
     usr/share/fish/vendor_completions.d/fan.fish usr/share/doc/fan/examples/tasks.example.yaml; do
     # dpkg of a minimal Debian may leave pages and documents out on purpose; the package has to have them.
-    dpkg --contents "$deb" | grep -q " \./$file\$" || {
+    grep -q " \./$file\$" <<<"$contents" || {
         echo "test-deb: the package lacks $file" >&2
         exit 1
     }
