@@ -55,6 +55,7 @@ pub(crate) fn of_run(hosts: usize, steps: usize, said: impl Fn(usize, usize) -> 
                 may_still_run: false,
                 earlier: false,
                 not_known: false,
+                would_change: Default::default(),
                 elapsed: STEP,
             };
             let (task, data) = (0, said(number, step).into());

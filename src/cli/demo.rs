@@ -65,7 +65,8 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
     let tour = Tour::of(args);
     let output = tour.as_ref().map(|tour| tour.output(&args.output));
     let output = output.as_ref().unwrap_or(&args.output);
-    let outputs = Outputs::new(output, color, OutputContent { log: true, diff: false, shape: None })?;
+    let outputs =
+        Outputs::new(output, color, OutputContent { log: true, diff: false, shape: None, dry: None })?;
     let result = runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
         let stopping = runner::listen()?;

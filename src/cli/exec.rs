@@ -76,7 +76,7 @@ pub(super) fn run(args: &ExecArgs, color: Color, invocation: &Invocation) -> Res
     let mut unread = (!files.contains(&STDIN)).then(Unread::look);
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
-    let content = OutputContent { log: false, diff: plan.changes.diff, shape };
+    let content = OutputContent { log: false, diff: plan.changes.diff, shape, dry: None };
     let run = Arc::clone(&plan.run);
     let code = runner::run(plan, &execution.output, color, content, Some(recording), input);
     if args.detach && code.is_ok() {

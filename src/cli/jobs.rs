@@ -38,7 +38,7 @@ pub(super) fn run(args: &JobsArgs, color: Color, invocation: &Invocation) -> Res
         return Ok(ExitCode::Ok);
     }
     drop(inventory);
-    let content = OutputContent { log: false, diff: false, shape: None };
+    let content = OutputContent { log: false, diff: false, shape: None, dry: None };
     runner::run(plan, &looking.execution.output, color, content, None, None)
 }
 

@@ -7,7 +7,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::fleet;
 use crate::cli::journal::Invocation;
-use crate::cli::output::OutputContent;
+use crate::cli::output::{DryEnd, OutputContent};
 use crate::cli::print::print;
 use crate::cli::protected::{self, Guard};
 use crate::cli::{plan_view, runner};
@@ -15,7 +15,7 @@ use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
-use crate::model::position::{Located, Position};
+use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::task::{Action, Step, TemplateText};
 
 /// What is done, and how to call it.
@@ -34,7 +34,7 @@ pub(super) enum OneStepKind<'a> {
     Look,
     /// Files, moved.
     Move {
-        changes: Changes,
+        changes: &'a ChangesArgs,
         journal: &'a JournalArg,
         /// The protected roles that are confirmed, where the step changes hosts.
         confirmed: &'a [String],
@@ -44,7 +44,7 @@ pub(super) enum OneStepKind<'a> {
 impl<'a> OneStepKind<'a> {
     /// The moving of files by a command line with these flags.
     pub(super) fn moving(common: &'a OnFilesArgs, confirmed: &'a [String]) -> Self {
-        Self::Move { changes: common.changes.changes(), journal: &common.journal, confirmed }
+        Self::Move { changes: &common.changes, journal: &common.journal, confirmed }
     }
 }
 
@@ -57,9 +57,9 @@ pub(super) fn run(
 ) -> Result<ExitCode, CliError> {
     let OneStep { verb, subject, action, kind } = step;
     let execution = &args.execution;
-    let (changes, confirmed) = match &kind {
-        OneStepKind::Look => (Changes::default(), &[][..]),
-        OneStepKind::Move { changes, confirmed, .. } => (*changes, *confirmed),
+    let (changes, dry, confirmed) = match &kind {
+        OneStepKind::Look => (Changes::default(), None, &[][..]),
+        OneStepKind::Move { changes, confirmed, .. } => (changes.changes(), changes.dry()?, *confirmed),
     };
     let changes_something = !changes.dry_run && action.properties().changes_host();
     let mut inventory = context::inventory(&args.selection.source)?;
@@ -99,7 +99,7 @@ pub(super) fn run(
         OneStepKind::Look | OneStepKind::Move { .. } => None,
     };
     let log = matches!(kind, OneStepKind::Move { .. });
-    let content = OutputContent { log, diff: plan.changes.diff, shape: None };
+    let content = OutputContent { log, diff: plan.changes.diff, shape: None, dry };
     drop(inventory);
     runner::run(plan, &execution.output, color, content, recording, None)
 }
@@ -188,6 +188,18 @@ impl ChangesArgs {
     /// What becomes of changes.
     pub(super) fn changes(&self) -> Changes {
         Changes { dry_run: self.dry_run, diff: self.diff }
+    }
+
+    /// What comes of a dry run, if it is one.
+    pub(super) fn dry(&self) -> Result<Option<DryEnd>, CliError> {
+        match (self.dry_run, self.exit_code) {
+            (true, true) => Ok(Some(DryEnd::ExitCode)),
+            (true, false) => Ok(Some(DryEnd::Said)),
+            (false, false) => Ok(None),
+            (false, true) => Err(Diagnostic::bare("--exit-code says what a dry run found")
+                .help("add --dry-run; the exit code of a run says whether it went well")
+                .into()),
+        }
     }
 }
 

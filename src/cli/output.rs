@@ -11,8 +11,8 @@ use crate::cli::args::{Color, Output, OutputFormat};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{clock, files, hands};
 use crate::engine::Delivery;
-use crate::event::Event;
 use crate::event::recap::{HostRecord, Recap};
+use crate::event::{Change, Event};
 use crate::model::outcome::{ExitCode, Kind};
 use crate::model::position::Diagnostic;
 use crate::model::range;
@@ -59,6 +59,8 @@ pub(super) struct Outputs {
     reports: bool,
     /// The run can be resumed, and the recap says how.
     resumable: bool,
+    /// It is a dry run, and what comes of that.
+    dry: Option<DryEnd>,
     /// Failures that the recap leaves out.
     told: &'static [Kind],
     /// The whole screen, with keys.
@@ -84,6 +86,17 @@ pub(super) struct OutputContent {
     pub(super) diff: bool,
     /// Hosts are printed as data.
     pub(super) shape: Option<RowsShape>,
+    /// Nothing is changed, and it is said what would be.
+    pub(super) dry: Option<DryEnd>,
+}
+
+/// What comes of a dry run that found changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DryEnd {
+    /// It is said.
+    Said,
+    /// The exit code says it too (`--exit-code`).
+    ExitCode,
 }
 
 /// What is shown.
@@ -149,6 +162,7 @@ fn runner_is_github() -> bool {
 pub(super) struct ReportEnd {
     recap: Recap,
     failed: Option<io::Error>,
+    dry: Option<DryEnd>,
 }
 
 impl ReportEnd {
@@ -160,6 +174,7 @@ impl ReportEnd {
                 .help("nothing was started; `fan facts` shows their facts")
                 .into());
         }
+        let would_change = self.recap.hosts.iter().any(|record| record.would_change != Change::None);
         match (self.recap.exit_code(), self.failed) {
             (code, Some(source)) => {
                 let error = CliError::Local { doing: "the output could not be written".to_owned(), source };
@@ -169,6 +184,9 @@ impl ReportEnd {
                 // What became of the hosts counts for more.
                 talk(&error.worded(ToString::to_string));
                 Ok(code)
+            }
+            (ExitCode::Ok, None) if self.dry == Some(DryEnd::ExitCode) && would_change => {
+                Ok(ExitCode::Differs)
             }
             (code, None) => Ok(code),
         }
@@ -251,7 +269,7 @@ impl Outputs {
         let outputs = Self::with(Composite::new(reporters), screen, quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         let batch = if args.verbose { 0 } else { outputs.batch };
-        Ok(Self { batch, reports, opening, ..outputs })
+        Ok(Self { batch, reports, opening, dry: content.dry, ..outputs })
     }
 
     /// These readers, and a recap at the end.
@@ -266,6 +284,7 @@ impl Outputs {
             batch: BATCH,
             reports: false,
             resumable: false,
+            dry: None,
             told: &[],
             view: None,
             opening: None,
@@ -282,6 +301,7 @@ impl Outputs {
             batch: BATCH,
             reports: false,
             resumable: false,
+            dry: None,
             told: &[],
             view: None,
             opening: None,
@@ -425,13 +445,19 @@ impl Outputs {
                 if let Some(line) = recap::resume_line(&self.recap, &options).filter(|_| offered) {
                     let _ = talk.write_all(format!("\n{line}").as_bytes());
                 }
+                if let Some(line) = recap::dry_line(&self.recap, &options)
+                    && self.dry.is_some()
+                    && !options.quiet
+                {
+                    let _ = talk.write_all(line.as_bytes());
+                }
                 let _ = talk.flush();
                 if let Some(terminal) = terminal {
                     terminal.finish(TERMINAL_PATIENCE);
                 }
             }
         }
-        ReportEnd { recap: self.recap, failed: self.failed }
+        ReportEnd { recap: self.recap, failed: self.failed, dry: self.dry }
     }
 }
 

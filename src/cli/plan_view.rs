@@ -114,6 +114,9 @@ fn notes(plan: &Plan, step: &Step) -> Vec<String> {
     if step.durable.as_ref().is_some_and(|durable| durable.value) {
         notes.push("durable".to_owned());
     }
+    if step.reads {
+        notes.push("reads".to_owned());
+    }
     if let Some(cd) = step.cd.as_ref().filter(|_| on_files) {
         notes.push(format!("cd {}", cd.value));
     }

@@ -130,6 +130,9 @@ pub struct StepOutcome {
     /// A dry run left it out, or part of it: what it would do, or needs, is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not_known: bool,
+    /// What a dry run found that it would change, on the host or here; or may, as that is not known.
+    #[serde(default, skip_serializing_if = "Change::is_none")]
+    pub would_change: Change,
     /// How long it took.
     #[serde(rename = "elapsed_ms", with = "millis")]
     pub elapsed: Duration,

@@ -63,6 +63,8 @@ pub struct HostRecord {
     pub warned: usize,
     /// Steps that a dry run left out, or a part of them.
     pub not_known: usize,
+    /// What a dry run would change, or may.
+    pub would_change: Change,
     /// A step was begun there.
     pub begun: bool,
     /// A command was started whose end was not seen.
@@ -145,6 +147,7 @@ impl HostRecord {
             changed: 0,
             warned: 0,
             not_known: 0,
+            would_change: Change::None,
             begun: false,
             may_still_run: false,
             elapsed: Duration::ZERO,
@@ -180,6 +183,7 @@ impl HostRecord {
         self.may_still_run |= outcome.may_still_run;
         self.changed += usize::from(outcome.changed() == Change::Certain);
         self.not_known += usize::from(outcome.not_known);
+        self.would_change = self.would_change.max(outcome.would_change);
         let passed = match outcome.status {
             StepStatus::Ok | StepStatus::Skipped | StepStatus::Changed => true,
             StepStatus::Warned => {
@@ -482,6 +486,7 @@ mod tests {
             may_still_run: false,
             earlier: false,
             not_known: false,
+            would_change: Default::default(),
             elapsed: Duration::from_millis(3),
         };
         at(9, Fact::Step(StepAt { host: host(index), task: 0, step }, StepFact::Finished { outcome }))

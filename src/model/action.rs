@@ -144,19 +144,19 @@ const COMMANDING: Properties = Properties {
 pub static KINDS: [Properties; 24] = [
     Properties {
         key: "run",
-        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "on", "shell", "pty", "durable"]],
+        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "on", "shell", "pty", "durable", "reads"]],
         ..COMMANDING
     },
     Properties {
         key: "script",
-        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "lcd", "on", "shell", "pty", "durable", "args"]],
+        keys: &[SINGLE, GUARDS, COMMAND, &["cd", "lcd", "on", "shell", "pty", "durable", "reads", "args"]],
         ..COMMANDING
     },
     Properties {
         key: "local",
         done: DoneAt::Here,
         success: StepStatus::Ok,
-        keys: &[SINGLE, GUARDS, COMMAND, &["lcd"]],
+        keys: &[SINGLE, GUARDS, COMMAND, &["lcd", "reads"]],
         // How a block is done on the hosts has nothing to do with the operator's machine.
         own: &["sudo"],
         ..COMMANDING
@@ -530,6 +530,21 @@ impl Action {
 }
 
 impl Step {
+    /// What it may change, at most.
+    pub fn touches(&self) -> Touches {
+        if self.reads { Touches::Nothing } else { self.action.properties().touches }
+    }
+
+    /// What its success means for the host.
+    pub fn success(&self) -> StepStatus {
+        if self.reads { StepStatus::Ok } else { self.action.success() }
+    }
+
+    /// Why a dry run leaves it out, when it does.
+    pub fn left_out(&self) -> Option<&'static str> {
+        self.action.properties().left_out.filter(|_| !self.reads)
+    }
+
     /// The first line of what it does, as it was written.
     pub fn title(&self) -> String {
         let title = self.action.said().title;

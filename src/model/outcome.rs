@@ -356,7 +356,7 @@ pub enum ExitCode {
     HostKeyAlarm,
     /// Local input or output failed.
     LocalIo,
-    /// Hosts are not alike.
+    /// Hosts are not alike, or not as they would be.
     Differs,
     /// A bug in fan.
     Bug,
@@ -410,7 +410,7 @@ impl ExitCode {
             Self::Unreachable => "hosts were not reached and nothing was started on them: safe to run again",
             Self::HostKeyAlarm => "host-key alarm (changed, revoked, other type): wins over 1 and 3",
             Self::LocalIo => "local I/O (report, download disk)",
-            Self::Differs => "hosts differ (`fan diff`)",
+            Self::Differs => "hosts differ (`fan diff`), or would be changed (`--dry-run --exit-code`)",
             Self::Bug => "a bug in fan",
             Self::Hangup => "ended by HUP",
             Self::Interrupted => "ended by INT (Ctrl-C)",

@@ -212,6 +212,8 @@ pub struct Step {
     pub durable: Option<Located<bool>>,
     /// Which command that is.
     pub job: StepJob,
+    /// Its command only reads: it changes nothing, and a dry run runs it too.
+    pub reads: bool,
     /// One host does it for all.
     pub run_once: bool,
     /// What of it is told.
@@ -642,6 +644,7 @@ impl Step {
             dialogue: Dialogue::default(),
             durable: None,
             job: StepJob::default(),
+            reads: false,
             run_once: false,
             shown: Shown::All,
             notify: Vec::new(),

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::event::recap::{FailedStep, HostRecord, Recap};
-use crate::event::{Section, TaskSummary};
+use crate::event::{Change, Section, TaskSummary};
 use crate::model::cells::{self, shorten};
 use crate::model::outcome::{Failure, Kind, Status};
 use crate::model::range;
@@ -79,6 +79,23 @@ pub fn resume_line(recap: &Recap, options: &Options) -> Option<String> {
         many => count_hosts(many.len()),
     };
     Some(format!("hint: `fan resume {}` continues {who}\n", recap.run))
+}
+
+/// What a dry run found, in a line: which hosts would change. Hosts that failed say nothing about that.
+pub fn dry_line(recap: &Recap, options: &Options) -> Option<String> {
+    let hosts = |change: Change| {
+        let found = recap.hosts.iter().filter(|record| record.would_change == change);
+        let names: Vec<&str> = found.map(|record| record.host.as_str()).collect();
+        (!names.is_empty()).then(|| shorten(&options.style.text(&(options.fold)(&names)), options.columns))
+    };
+    let would = hosts(Change::Certain).map(|names| format!("{names} would change"));
+    let may = hosts(Change::Possible).map(|names| format!("{names} may change: steps there were not run"));
+    let all_ok = recap.hosts.iter().all(|record| record.status() == Some(Status::Ok) || record.is_left_out());
+    let said = match (would, may) {
+        (None, None) => all_ok.then(|| "nothing would change".to_owned())?,
+        (would, may) => would.into_iter().chain(may).collect::<Vec<_>>().join("; "),
+    };
+    Some(format!("dry run: {said}\n"))
 }
 
 /// Hosts that are not ok, grouped as the recap tells it.

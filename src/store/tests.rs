@@ -95,6 +95,7 @@ fn events() -> Vec<Event> {
         may_still_run: false,
         earlier: false,
         not_known: false,
+        would_change: Default::default(),
         elapsed: Duration::from_millis(5),
     };
     let ended = HostOutcome {

@@ -125,6 +125,9 @@ pub(in crate::cli) struct ChangesArgs {
     /// Connect and compare, but change nothing.
     #[arg(long, env = "FAN_DRY_RUN")]
     pub(in crate::cli) dry_run: bool,
+    /// With --dry-run: exit with 10 if something would change, or may; failures come first.
+    #[arg(long)]
+    pub(in crate::cli) exit_code: bool,
     /// Show changes to text files; with --fold also how hosts differ from the majority.
     #[arg(long, env = "FAN_DIFF")]
     pub(in crate::cli) diff: bool,

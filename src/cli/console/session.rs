@@ -505,7 +505,7 @@ impl Console<'_> {
         elsewhere: bool,
     ) -> Result<(), CliError> {
         let plan = self.plan(&work, &hosts, None)?;
-        let content = OutputContent { log: work.exec.is_none(), diff: self.diff, shape: None };
+        let content = OutputContent { log: work.exec.is_none(), diff: self.diff, shape: None, dry: None };
         let output = Output { fold: !self.lines, ..Output::default() };
         let outputs = Outputs::new(&output, self.start.color, content)?.further_failures_only();
         let last = LastCommand::default();

@@ -26,6 +26,7 @@ pub(super) struct Control {
     until: Option<TemplateText>,
     hide: bool,
     secret: bool,
+    creates: Option<Position>,
 }
 
 impl Control {
@@ -35,7 +36,10 @@ impl Control {
             "each" => step.each = each(node, findings),
             "idle_timeout" => step.idle_timeout = time_limit(node, key, findings),
             "shell" => step.shell = shell(node, findings),
-            "creates" => step.guards.creates = template(node, key, Syntax::Text, findings),
+            "creates" => {
+                self.creates = Some(node.position().clone());
+                step.guards.creates = template(node, key, Syntax::Text, findings);
+            }
             "unless" => step.guards.unless = script(node, key, findings),
             "onlyif" => step.guards.onlyif = script(node, key, findings),
             "retries" => self.retries = integer(node, key, 0..=1000, findings),
@@ -51,6 +55,7 @@ impl Control {
             "hide" => self.hide = flag(node, key, findings).unwrap_or_default(),
             "secret" => self.secret = flag(node, key, findings).unwrap_or_default(),
             "durable" => step.durable = durable(node, findings),
+            "reads" => step.reads = flag(node, key, findings).unwrap_or_default(),
             "notify" => step.notify = names(node, key, findings),
             "tags" => step.tags = tags(node, findings),
             _ => return false,
@@ -60,7 +65,10 @@ impl Control {
 
     /// Puts together what belongs together.
     pub(super) fn finish(self, step: &mut Step, findings: &mut Findings) {
-        let Self { retries, delay, until, hide, secret } = self;
+        let Self { retries, delay, until, hide, secret, creates } = self;
+        if step.reads {
+            refuse_changes(step, creates, findings);
+        }
         step.shown = match (hide, secret) {
             (_, true) => Shown::StatusOnly,
             (true, false) => Shown::NoOutput,
@@ -75,6 +83,22 @@ impl Control {
         }
         let retries = retries.unwrap_or(RETRIES);
         step.repeat = Some(Repeat { retries, delay: delay.map_or(DELAY, |(delay, _)| delay), until });
+    }
+}
+
+/// Refuses what says of a command that only reads that it changes something.
+fn refuse_changes(step: &Step, creates: Option<Position>, findings: &mut Findings) {
+    let changed_when = step.changed_when.as_ref().map(|text| &text.position);
+    let notify = step.notify.first().map(|name| &name.position);
+    for (key, position) in [("creates", creates.as_ref()), ("changed_when", changed_when), ("notify", notify)]
+    {
+        let Some(position) = position else { continue };
+        let message = format!("\"{key}\" has no meaning beside \"reads\": what only reads changes nothing");
+        let help = match key {
+            "creates" => "leave \"reads\" out if the command writes; `unless: test -e PATH` only skips",
+            _ => "leave one of them out; a later step can look at the result: `when: out.rc == 1`",
+        };
+        findings.error_help(position, message, help);
     }
 }
 

@@ -70,6 +70,10 @@ pub(super) const STEP: Schema = Schema {
         ("wait", "wait_for"),
         ("tag", "tags"),
         ("retry", "retries"),
+        ("check_mode", "reads"),
+        ("always_run", "reads"),
+        ("read_only", "reads"),
+        ("readonly", "reads"),
     ],
 };
 

@@ -134,6 +134,7 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("onlyif", Shape::Text, "skip if this script fails"),
     ("warn_only", Shape::Flag, "report a failure as a warning and continue"),
     ("durable", Shape::Flag, "whether the command outlives the connection"),
+    ("reads", Shape::Flag, "the command changes nothing: it runs in a dry run too"),
     ("run_once", Shape::Flag, "the first host to get here does it for all"),
     ("notify", PATHS, "handlers to run at the end if it changed something"),
     ("hide", Shape::Flag, "do not show its output; `register` still has it"),

@@ -53,6 +53,7 @@ pub(crate) fn of_all(done: Vec<(Option<Value>, StepResult)>) -> StepResult {
         all.stderr.append(one.stderr);
         all.refused |= one.refused;
         all.outcome.not_known |= one.outcome.not_known;
+        all.outcome.would_change = all.outcome.would_change.max(one.outcome.would_change);
         all.outcome.may_still_run |= one.outcome.may_still_run;
         all.outcome.change = all.outcome.change.max(one.outcome.changed());
         if rank(one.outcome.status) > rank(all.outcome.status) {

@@ -188,6 +188,7 @@ impl Discretion {
                     may_still_run: _,
                     earlier: _,
                     not_known: _,
+                    would_change: _,
                     elapsed: _,
                 } = outcome;
                 failure.iter_mut().for_each(|failure| self.failure(failure));
@@ -324,6 +325,7 @@ mod tests {
             may_still_run: false,
             earlier: false,
             not_known: false,
+            would_change: Default::default(),
             elapsed: std::time::Duration::ZERO,
         };
         Fact::Step(StepAt { host: host(), task: 0, step: 0 }, StepFact::Finished { outcome })

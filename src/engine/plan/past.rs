@@ -188,7 +188,7 @@ impl Past {
             let (task, step) = doubt.place;
             let planned = plan.tasks.get(task)?.steps.get(step)?;
             let place = plan.hosts.iter().find(|planned| planned.endpoint.name == *host)?;
-            let unclear = planned.step.action.properties().touches == Touches::Anything
+            let unclear = planned.step.touches() == Touches::Anything
                 && (doubt.lost || !is_durable(place, &planned.step));
             unclear.then(|| Doubt { host: host.clone(), task, step })
         };
@@ -341,8 +341,9 @@ fn done_unseen(plan: &Plan, step: &Step) -> (StepStatus, Change) {
         // Without a result to look at, only an expression that looks at none has a value.
         (Some(changed_when), _) if by_itself(changed_when) == Ok(false) => (StepStatus::Ok, Change::None),
         (Some(_), _) => (StepStatus::Changed, Change::None),
-        (None, action) => match action.success() {
+        (None, _) => match step.success() {
             StepStatus::Changed => (StepStatus::Changed, Change::None),
+            status if step.reads => (status, Change::None),
             status => (status, Change::Possible),
         },
     }
@@ -545,8 +546,7 @@ impl Track {
     fn lost(&self, host: &HostName, plan: &Plan, needed: bool) -> Vec<Obstacle> {
         let lost = |visit: &Visit| {
             let planned = plan.tasks.get(visit.task)?.steps.get(visit.step)?;
-            let again = planned.step.action.properties().touches == Touches::Nothing
-                || !(needed || planned.step.run_once);
+            let again = planned.step.touches() == Touches::Nothing || !(needed || planned.step.run_once);
             let name = visit.lost.iter().find(|name| !again && !plan.extra_vars.contains(name))?;
             let title = summarize(planned).title;
             Some(Obstacle::Lost { host: host.clone(), name: name.clone(), title })
@@ -571,7 +571,7 @@ impl Track {
         let gives_again = |visit: &Visit| {
             let planned = plan.tasks.get(visit.task).and_then(|task| task.steps.get(visit.step));
             !visit.lost.is_empty()
-                && planned.is_some_and(|planned| planned.step.action.properties().touches == Touches::Nothing)
+                && planned.is_some_and(|planned| planned.step.touches() == Touches::Nothing)
         };
         let visits = self.visits.into_iter().filter(|visit| !gives_again(visit)).collect();
         Recalled { visits, chosen, left_out, started, adopted }

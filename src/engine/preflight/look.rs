@@ -67,7 +67,8 @@ impl<'a> Preflight<'a> {
                 }
             }
         }
-        self.makes_files |= kind.done == DoneAt::Here || kind.touches == Touches::FilesHere;
+        self.makes_files |=
+            kind.done == DoneAt::Here && !step.step.reads || kind.touches == Touches::FilesHere;
         self.known.define(task, step);
     }
 

@@ -12,7 +12,7 @@ use crate::ssh::Connector;
 /// Does a step whose condition holds. The session is open when its properties ask for one.
 pub(crate) async fn perform<C: Connector>(cx: &mut StepCx<'_, C>) -> StepResult {
     let action = &cx.step.action;
-    if let Some(why) = action.properties().left_out
+    if let Some(why) = cx.step.left_out()
         && cx.plan.changes.dry_run
     {
         return StepResult::not_known(why.to_owned());

@@ -29,7 +29,8 @@ type JobAnswer<S> = (Arc<S>, Result<<S as Session>::Exec, Failure>);
 /// Whether the step's command outlives the connection.
 pub(super) fn is_wanted<C: Connector>(cx: &StepCx<'_, C>) -> bool {
     let is_command = matches!(cx.step.action, Action::Run(_) | Action::Script(_));
-    is_command && cx.place.makes_durable(cx.step)
+    // A dry run leaves nothing on the host.
+    is_command && !cx.plan.changes.dry_run && cx.place.makes_durable(cx.step)
 }
 
 /// The token of the marks of the step's command.

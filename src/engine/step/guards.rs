@@ -16,9 +16,6 @@ pub(crate) async fn superfluous<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<
         Ok(Some(result))
     };
     let Guards { creates, unless, onlyif } = &cx.step.guards;
-    if cx.plan.changes.dry_run {
-        return Ok(None);
-    }
     if let Some(creates) = creates {
         match look::is_there(cx, creates, Spelt::Pattern).await? {
             Probe::Yes => return skipped(format!("creates: {} exists", creates.value.trim())),
@@ -26,6 +23,10 @@ pub(crate) async fn superfluous<C: Connector>(cx: &mut StepCx<'_, C>) -> Result<
             Probe::Unasked(unasked) => return Err(unasked.of("creates")),
             Probe::Ended(result) => return Ok(Some(look::of("creates", *result))),
         }
+    }
+    // Whether a path is there is looked at in a dry run too; scripts are run by it only where the step says that it reads.
+    if cx.plan.changes.dry_run && !cx.step.reads {
+        return Ok(None);
     }
     for (word, guard, skips) in [("unless", unless, true), ("onlyif", onlyif, false)] {
         let Some(script) = guard else { continue };

@@ -6,7 +6,7 @@ use crate::engine::live::stop::interrupted;
 use crate::engine::plan::{Item, Plan, PlannedTask};
 use crate::engine::step::command::{self as shared, Prepared};
 use crate::engine::step::cx::StepCx;
-use crate::model::action::{DoneAt, Touches};
+use crate::model::action::DoneAt;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::privilege::{Method, Raising};
 use crate::model::task::{Action, Command, Step};
@@ -74,7 +74,9 @@ pub(crate) fn certain(plan: &Plan, host: usize) -> Vec<&Step> {
     }
     found.retain(|step| {
         let kind = step.action.properties();
-        let done_there = kind.needs_session() && !(kind.touches == Touches::Anything && plan.changes.dry_run);
+        // In a dry run what is not run looks for `creates` at most.
+        let is_run = !plan.changes.dry_run || step.left_out().is_none() || step.guards.creates.is_some();
+        let done_there = kind.needs_session() && is_run;
         let always = step.when.is_none() && !step.run_once && step.on.is_none();
         // A host that allows one program allows no shell to try it with.
         let by_program = matches!(step.action, Action::Run(Command::Program(_)));

@@ -16,7 +16,7 @@ use crate::engine::walk::turns::{Turn, turns};
 use crate::engine::walk::worker::Worker;
 use crate::event::ledger::Kept;
 use crate::event::{Change, Fact, StepAt, StepFact, StepOutcome};
-use crate::model::action::Gathers;
+use crate::model::action::{Gathers, Touches};
 use crate::model::outcome::{Failure, Kind, StepStatus};
 use crate::model::task::{Shown, Step, Strategy};
 use crate::model::template::Scope;
@@ -74,7 +74,7 @@ impl<C: Connector> Worker<'_, C> {
         ));
         let mut result = match (claim, turns) {
             (Some(Claim::Done(done)), _) => self.learn(done),
-            (_, Err(failure)) => self.doubted(StepResult::failed(failure)),
+            (_, Err(failure)) => self.doubted(step, StepResult::failed(failure)),
             (None, Ok(turns)) => self.all_turns(index, planned, turns).await,
             (Some(Claim::Mine(mut claimed)), Ok(turns)) => {
                 claimed.begin();
@@ -88,6 +88,7 @@ impl<C: Connector> Worker<'_, C> {
             result.outcome.status = StepStatus::Warned;
         }
         result.outcome.elapsed = sink.elapsed().saturating_sub(begun);
+        self.tell_dry(step, &mut result);
         self.take_note(step, &result);
         let ended = self.verdict(index, &result);
         // It is registered by now, and may be large.
@@ -114,7 +115,7 @@ impl<C: Connector> Worker<'_, C> {
     }
 
     /// A step that fails in a dry run for want of what the run itself would have brought is skipped.
-    fn doubted(&mut self, mut result: StepResult) -> StepResult {
+    fn doubted(&mut self, step: &Step, mut result: StepResult) -> StepResult {
         if !self.plan.changes.dry_run {
             return result;
         }
@@ -129,10 +130,34 @@ impl<C: Connector> Worker<'_, C> {
                 let failure = failure.clone().about("skipped").and("steps before it were not run");
                 result = StepResult::not_known(failure.message());
             }
+            // So may what it looks for.
+            Some(failure) if left_out && step.reads && !result.refused && !result.outcome.may_still_run => {
+                if matches!(
+                    failure.kind,
+                    Kind::Exit | Kind::Signal | Kind::Timeout | Kind::Idle | Kind::Until
+                ) {
+                    let failure = failure.clone().about("failed as things are now");
+                    result = StepResult::not_known(failure.and("steps before it were not run").message());
+                }
+            }
             Some(_) | None => {}
         }
         self.run.left_out |= result.outcome.not_known || result.outcome.status == StepStatus::Changed;
         result
+    }
+
+    /// What the readers of a dry run are told besides of a step that is over.
+    pub(crate) fn tell_dry(&self, step: &Step, result: &mut StepResult) {
+        if !self.plan.changes.dry_run {
+            return;
+        }
+        let outcome = &mut result.outcome;
+        if step.reads && outcome.exit.is_some() && outcome.note.is_none() {
+            outcome.note = Some("ran: it only reads".to_owned());
+        }
+        let is_open = outcome.not_known || outcome.status == StepStatus::Warned;
+        let may = if is_open && step.touches() > Touches::Nothing { Change::Possible } else { Change::None };
+        outcome.would_change = outcome.would_change.max(outcome.changed()).max(may);
     }
 
     /// What the rest of the task has to know of a step that is over.
@@ -218,7 +243,7 @@ impl<C: Connector> Worker<'_, C> {
             if places.of_items(self.position).is_some() {
                 self.come_back();
             }
-            let result = self.doubted(result);
+            let result = self.doubted(step, result);
             let goes_on = match result.outcome.status {
                 StepStatus::Ok | StepStatus::Changed | StepStatus::Skipped | StepStatus::Warned => true,
                 StepStatus::Failed => self.lets_pass(step, &result),
@@ -241,6 +266,8 @@ impl<C: Connector> Worker<'_, C> {
                 Err(failure) => return StepResult::failed(failure),
             }
         }
+        // What only steps could bring about that a dry run has left out is not waited for.
+        let in_vain = step.reads && self.plan.changes.dry_run && self.run.left_out;
         let (mut attempt, mut before) = (0, Change::None);
         loop {
             attempt += 1;
@@ -270,7 +297,8 @@ impl<C: Connector> Worker<'_, C> {
             }
             let failure =
                 result.outcome.failure.take().unwrap_or_else(|| judge::unsatisfied(repeat, attempt));
-            if attempt > repeat.retries
+            if in_vain
+                || attempt > repeat.retries
                 || self.together.lock.lost().is_some()
                 || !self.pause(index, attempt, repeat.delay, &failure, step.shown).await
             {

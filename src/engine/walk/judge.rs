@@ -24,7 +24,7 @@ pub(crate) fn judged(render: Render<'_>, step: &Step, mut result: StepResult) ->
                     outcome.status = StepStatus::Unknown;
                 } else {
                     outcome.failure = None;
-                    outcome.status = step.action.success();
+                    outcome.status = step.success();
                 }
             }
             (StepStatus::Ok | StepStatus::Changed, false) => {
@@ -34,6 +34,12 @@ pub(crate) fn judged(render: Render<'_>, step: &Step, mut result: StepResult) ->
             }
             _ => {}
         }
+    }
+    if step.reads {
+        if result.outcome.status == StepStatus::Changed {
+            result.outcome.status = StepStatus::Ok;
+        }
+        result.outcome.change = Change::None;
     }
     let Some(changed_when) = &step.changed_when else { return result };
     match result.outcome.status {

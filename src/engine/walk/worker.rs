@@ -253,6 +253,9 @@ impl<'a, C: Connector> Worker<'a, C> {
     /// Tells of a step that is not begun.
     pub(crate) fn tell_unrun(&mut self, index: usize, mut result: StepResult) {
         result.outcome.earlier = self.run.recall(self.task_index, index).is_some();
+        if let Some(planned) = self.task.steps.get(index) {
+            self.tell_dry(&planned.step, &mut result);
+        }
         let (host, task, step) = (self.planned.endpoint.name.clone(), self.task_index, index);
         let sink = &self.shared.tools.sink;
         sink.tell(Fact::Step(StepAt { host: host.clone(), task, step }, StepFact::Started));

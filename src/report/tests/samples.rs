@@ -163,6 +163,7 @@ pub(crate) fn step_outcome(status: StepStatus, failure: Option<Failure>) -> Step
         may_still_run: false,
         earlier: false,
         not_known: false,
+        would_change: Default::default(),
         elapsed: Duration::from_millis(100),
     }
 }

@@ -151,6 +151,150 @@ fn what_is_not_known_is_counted_and_no_output() {
     }
 }
 
+/// What the sandbox of a run has in its folder when it is over.
+fn left(fan: &Fan) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(fan.home())
+        .unwrap()
+        .chain(fs::read_dir(fan.work()).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("made"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_only_reads_runs_and_its_result_is_known() {
+    use StepStatus::{Ok, Skipped};
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - {run: echo one; echo two, reads: true, register: out}
+      - {echo: "{{ out.lines | length }}"}
+      - {run: "touch made-by-run", when: out.stdout == 'none'}
+      - {sudo: "touch made-by-sudo", sudo: false, when: out.rc == 1}
+      - {local: "basename \"$PWD\"; echo here", reads: true, register: here, run_once: true}
+      - assert: "'here' in here.stdout"
+      - {script: look.sh, args: [a b], reads: true, register: looked}
+      - assert: looked.stdout == "got a b" and not looked.changed
+      - {run: "echo {{ item }}", each: out.lines, reads: true, register: each}
+      - assert: each.results[1].stdout == "two"
+      - {run: "exit 3", reads: true, ok_codes: [0, 3], register: three}
+      - assert: three.rc == 3 and three.ok
+      - {run: touch made-unless, unless: touch made-by-guard, register: guarded}
+      - {run: echo guarded, reads: true, onlyif: "false", register: off}
+      - assert: off.skipped
+"#;
+    let fan = Fan::new().file("inventory.yaml", HOSTS).file("look.sh", "#!/bin/sh\necho \"got $1\"\n").file(
+        "tasks.yaml",
+        tasks.replace("sudo: \"touch made-by-sudo\", sudo: false", "run: touch made-by-sudo"),
+    );
+    let ran = fan.run(["run", "t", "-H", "h1", "--dry-run", "--format", "jsonl"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let found = steps(&ran);
+    let statuses: Vec<StepStatus> = found.iter().map(|(status, _)| *status).collect();
+    let expected = [Ok, Ok, Skipped, Skipped, Ok, Ok, Ok, Ok, Ok, Ok, Ok, Ok, Skipped, Skipped, Ok];
+    assert_eq!(statuses, expected, "{found:#?}");
+    for ran_there in [0, 4, 6, 8, 10] {
+        assert_eq!(found[ran_there].1, "ran: it only reads", "{ran_there}");
+    }
+    assert_eq!(found[12].1, "not run: what a command would change is unknown");
+    assert_eq!(left(&fan), [""; 0], "nothing that may change something was run");
+    let ran = fan.run(["run", "t", "-H", "h1", "--dry-run"]);
+    assert!(ran.stderr.contains("dry run: h1 may change: steps there were not run"), "{}", ran.snapshot());
+    // In a run it is no change either.
+    let ran = fan.run(["run", "t", "-H", "h1"]);
+    assert!(ran.stderr.contains("0 changed"), "{}", ran.snapshot());
+}
+
+#[test]
+fn what_reads_after_steps_that_were_left_out_fails_nothing() {
+    let tasks = r#"
+tasks:
+  t:
+    steps:
+      - run: echo ready > made
+      - {run: cat made, reads: true, register: made}
+      - {run: cat made, reads: true, until: "'ready' in result.stdout", delay: 100s, ok_codes: [0, 1]}
+      - {run: "touch {{ made.stdout }}"}
+  first:
+    steps:
+      - {run: cat made, reads: true}
+      - run: echo ready > made
+  tried:
+    steps:
+      - {run: "echo x >> made; test $(wc -l < made) = 3", reads: true, retries: 5, delay: none}
+"#;
+    let fan = Fan::new().file("inventory.yaml", HOSTS).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "t", "-H", "h1", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(10), "{}", ran.snapshot());
+    let said = "failed as things are now: exit status 1; steps before it were not run";
+    assert!(ran.stderr.contains(said), "{}", ran.snapshot());
+    let said = "failed as things are now: tried once, and `'ready' in result.stdout` is still false";
+    assert!(ran.stderr.contains(said), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("4/4 steps  0 changed  4 not known"), "{}", ran.snapshot());
+    // Nothing before it was left out: it fails as it would in the run, and that comes before what would change.
+    let ran = fan.run(["run", "first", "-H", "h1", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    let ran = fan.run(["run", "tried", "-H", "h1", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("dry run: nothing would change"), "{}", ran.snapshot());
+}
+
+#[test]
+fn the_exit_code_says_whether_something_would_change() {
+    let tasks = r#"
+tasks:
+  put: {steps: [{put: here.txt, to: there.txt}]}
+  get: {steps: [{get: there.txt, to: got/}]}
+  waits: {steps: [{wait_for: {path: nosuch}}, {echo: "{{ host }}"}, {confirm: go on?}]}
+  commands: {steps: ["true"]}
+  guarded: {steps: [{run: "true", creates: "the*.txt"}]}
+  let_pass: {steps: [{run: "exit 1", reads: true, warn_only: true}, {put: here.txt, to: here.txt/x, warn_only: true}]}
+  one_of_three: {steps: [{run: "true", when: host == 'h2'}]}
+  block: {steps: [{block: ["true"], when: false}]}
+  fails: {steps: ["true", {fail: no}]}
+"#;
+    let fan = Fan::new().file("inventory.yaml", HOSTS).file("tasks.yaml", tasks).file("here.txt", "x\n");
+    let run = |task: &str| fan.run(["run", task, "-H", "h1", "--dry-run", "--exit-code", "-y"]);
+    let code = |task: &str, code: i32| {
+        let ran = run(task);
+        assert_eq!(ran.code, Some(code), "{task}: {}", ran.snapshot());
+        ran
+    };
+    let ran = code("put", 10);
+    assert!(ran.stderr.contains("dry run: h1 would change\n"), "{}", ran.snapshot());
+    code("guarded", 10);
+    assert_eq!(fan.run(["run", "put", "-H", "h1"]).code, Some(0));
+    let ran = code("put", 0);
+    assert!(ran.stderr.contains("dry run: nothing would change\n"), "{}", ran.snapshot());
+    code("get", 10);
+    code("waits", 0);
+    code("commands", 10);
+    code("guarded", 0);
+    code("let_pass", 10);
+    code("block", 0);
+    let ran = code("fails", 1);
+    assert!(ran.stderr.contains("dry run: h1 may change"), "{}", ran.snapshot());
+    let ran = fan.run(["run", "one_of_three", "-H", "all", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(10), "{}", ran.snapshot());
+    assert!(ran.stderr.contains("dry run: h2 may change: steps there were not run"), "{}", ran.snapshot());
+    // Without the flag the code is that of the hosts.
+    assert_eq!(fan.run(["run", "commands", "-H", "h1", "--dry-run"]).code, Some(0));
+    let ran = fan.run(["run", "commands", "-H", "h1", "--exit-code"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+    // Of the subcommands on files too.
+    let ran = fan.run(["put", "-H", "h1", "here.txt", "other.txt", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(10), "{}", ran.snapshot());
+    let ran = fan.run(["get", "-H", "h1", "there.txt", "here.txt", "--dry-run", "--exit-code"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    // The stream has it step by step.
+    let ran = fan.run(["run", "get", "-H", "h1", "--dry-run", "--format", "jsonl", "--exit-code"]);
+    assert!(ran.stdout.contains(r#""would_change":"certain""#), "{}", ran.snapshot());
+    assert_eq!(ran.code, Some(10));
+}
+
 /// All tasks files of the project: whole files, and what pages show of them.
 fn of_the_project() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

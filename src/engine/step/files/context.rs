@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::host::shared_files::SharedFiles;
+use crate::event::Change;
 use crate::files::progress::TransferProgress;
 use crate::model::inventory::HostName;
 use crate::model::value::Vars;
@@ -27,6 +28,8 @@ pub(super) struct Context<'a> {
 pub(super) struct FilesDone {
     /// Something on the host was changed, or would be.
     pub(super) changed: bool,
+    /// What a dry run found that it would change on this machine.
+    pub(super) would_change: Change,
     /// What `register` stores besides.
     pub(super) values: Vars,
     /// A line for the report.

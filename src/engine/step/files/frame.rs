@@ -267,6 +267,7 @@ fn finished(done: FilesDone) -> StepResult {
     let mut result = StepResult::of(if done.changed { StepStatus::Changed } else { StepStatus::Ok });
     result.outcome.note = Some(done.note).filter(|note| !note.is_empty());
     result.outcome.difference = done.difference;
+    result.outcome.would_change = done.would_change;
     result.stdout.data.extend_from_slice(&done.output);
     result.values = done.values;
     result

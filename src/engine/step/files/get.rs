@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::put::off;
 use crate::engine::step::files::texts::Texts;
+use crate::event::Change;
 use crate::files::get::{FoundPath, GetJob, GetTreeJob, Got, find, get_file, get_tree};
 use crate::files::local::Destination;
 use crate::files::meta::MetaKind;
@@ -148,7 +149,8 @@ impl FilledGet {
             ("paths".to_owned(), Value::Array(paths)),
         ]);
         // Nothing on the host was changed.
-        Ok(FilesDone { changed: false, values, note: note.join(", "), ..FilesDone::default() })
+        let would_change = if context.dry_run && came > 0 { Change::Certain } else { Change::None };
+        Ok(FilesDone { changed: false, would_change, values, note: note.join(", "), ..FilesDone::default() })
     }
 
     fn place(&self, found: &FoundPath, is_folder: bool) -> Result<GetPlace, Failure> {

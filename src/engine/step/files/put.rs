@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use crate::engine::step::files::context::{Context, FilesDone};
 use crate::engine::step::files::difference;
 use crate::engine::step::files::texts::Texts;
+use crate::event::Change;
 use crate::files::archive::{ArchiveList, ArchiveSource, UnpackJob, Unpacked, list_here, unpack};
 use crate::files::content::Content;
 use crate::files::local::{self, SourceKind, WalkRules};
@@ -478,6 +479,7 @@ impl Tally {
         values.insert("backup".to_owned(), self.backup.map_or(Value::Null, Value::from));
         FilesDone {
             changed,
+            would_change: Change::None,
             values,
             note: note.join(", "),
             difference: Some(self.difference).filter(|text| context.diff && !text.is_empty()),
