@@ -31,6 +31,13 @@ const DEPENDENT: &[Dependent] = &[
         help: "add -S to work as root, or --as USER",
     },
     Dependent {
+        commands: &["run", "put", "get", "sync"],
+        flags: &["exit_code"],
+        needs: &["dry_run"],
+        problem: "it says what a dry run found",
+        help: "add --dry-run; the exit code of a run says whether it went well",
+    },
+    Dependent {
         commands: &["diff"],
         flags: &["confirm"],
         needs: &["command"],

@@ -15,7 +15,7 @@ use crate::engine::plan::Changes;
 use crate::engine::planner::{self};
 use crate::model::files::{Attributes, TreeRules};
 use crate::model::outcome::ExitCode;
-use crate::model::position::{Diagnostic, Located, Position};
+use crate::model::position::{Located, Position};
 use crate::model::task::{Action, Step, TemplateText};
 
 /// What is done, and how to call it.
@@ -59,7 +59,7 @@ pub(super) fn run(
     let execution = &args.execution;
     let (changes, dry, confirmed) = match &kind {
         OneStepKind::Look => (Changes::default(), None, &[][..]),
-        OneStepKind::Move { changes, confirmed, .. } => (changes.changes(), changes.dry()?, *confirmed),
+        OneStepKind::Move { changes, confirmed, .. } => (changes.changes(), changes.dry(), *confirmed),
     };
     let changes_something = !changes.dry_run && action.properties().changes_host();
     let mut inventory = context::inventory(&args.selection.source)?;
@@ -191,15 +191,8 @@ impl ChangesArgs {
     }
 
     /// What comes of a dry run, if it is one.
-    pub(super) fn dry(&self) -> Result<Option<DryEnd>, CliError> {
-        match (self.dry_run, self.exit_code) {
-            (true, true) => Ok(Some(DryEnd::ExitCode)),
-            (true, false) => Ok(Some(DryEnd::Said)),
-            (false, false) => Ok(None),
-            (false, true) => Err(Diagnostic::bare("--exit-code says what a dry run found")
-                .help("add --dry-run; the exit code of a run says whether it went well")
-                .into()),
-        }
+    pub(super) fn dry(&self) -> Option<DryEnd> {
+        self.dry_run.then_some(if self.exit_code { DryEnd::ExitCode } else { DryEnd::Said })
     }
 }
 

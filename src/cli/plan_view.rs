@@ -162,6 +162,7 @@ fn control(step: &Step) -> Vec<String> {
         notes.push(format!("retries {retries} every {}{until}", duration::show(*delay)));
     }
     notes.extend(step.run_once.then(|| "run once".to_owned()));
+    notes.extend(step.throttle.map(|most| format!("throttle {most}")));
     if !step.notify.is_empty() {
         let names: Vec<&str> = step.notify.iter().map(|name| name.value.as_str()).collect();
         notes.push(format!("notify {}", names.join(", ")));

@@ -22,7 +22,6 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
         return list::run(&args.tasks_file, &args.selection.source, false);
     }
     let execution = &args.execution;
-    let dry = args.changes.dry()?;
     let calls = calls(&args.tasks)?;
     let (mut inventory, file) = context::files(&args.selection, &args.tasks_file)?;
     let selected = context::select_whole(&mut inventory, &args.selection)?;
@@ -72,7 +71,7 @@ pub(super) fn run(args: &RunArgs, color: Color, invocation: &Invocation) -> Resu
     // Ten thousand hosts are worth their memory back: the plan holds all that is needed from here on.
     drop(inventory);
     let answers = if args.yes { Answers::Yes } else { Answers::Person };
-    let content = OutputContent { log: true, diff: plan.changes.diff, shape: None, dry };
+    let content = OutputContent { log: true, diff: plan.changes.diff, shape: None, dry: args.changes.dry() };
     let mut outputs = Outputs::new(&execution.output, color, content)?;
     if let Some(saver) = Saver::of_plan(&plan, args.condition.db())? {
         outputs = outputs.keeping(Box::new(saver));

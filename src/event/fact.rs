@@ -282,6 +282,11 @@ facts! {
 facts! {
     /// What happened to a step on a host.
     StepFact {
+        /// The host has come to it and waits, as enough others are in it (`throttle`). Told before it begins.
+        Waiting = "step_waiting" {
+            /// How many may be in it.
+            at_most: u32,
+        },
         /// It began.
         Started = "step_started",
         /// The host said something. Holds whole lines, but for a line over 64 KiB and the last one of a stream.

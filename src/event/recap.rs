@@ -332,6 +332,7 @@ impl Recap {
             | Fact::Step(
                 _,
                 StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }

@@ -88,9 +88,20 @@ pub enum Gathers {
 const SINGLE: &[&str] =
     &["each", "register", "retries", "delay", "until", "notify", "changed_when", "secret", "warn_only"];
 const GUARDS: &[&str] = &["creates", "unless", "onlyif"];
-const COMMAND: &[&str] =
-    &["env", "timeout", "idle_timeout", "sudo", "user", "respond", "stdin", "ok_codes", "hide", "run_once"];
-const FILES: &[&str] = &["cd", "on", "timeout", "sudo", "run_once"];
+const COMMAND: &[&str] = &[
+    "env",
+    "timeout",
+    "idle_timeout",
+    "sudo",
+    "user",
+    "respond",
+    "stdin",
+    "ok_codes",
+    "hide",
+    "run_once",
+    "throttle",
+];
+const FILES: &[&str] = &["cd", "on", "timeout", "sudo", "run_once", "throttle"];
 const TREE: &[&str] = &["to", "exclude", "links", "times"];
 const OWNERS: &[&str] = &["mode", "owner", "group"];
 const INSTALL: &[&str] = &["backup", "validate", "follow", "in_place"];
@@ -207,7 +218,7 @@ pub static KINDS: [Properties; 24] = [
     Properties { key: "ls", touches: Touches::Nothing, ..ON_FILES },
     Properties {
         key: "facts",
-        keys: &[SINGLE, &["timeout"]],
+        keys: &[SINGLE, &["timeout", "throttle"]],
         // What one host is says nothing about another.
         refuses: &["on", "run_once"],
         ..ON_HOST
@@ -215,7 +226,7 @@ pub static KINDS: [Properties; 24] = [
     Properties {
         key: "wait_for",
         left_out: Some("not waited for: earlier commands were not run"),
-        keys: &[SINGLE, &["cd", "on", "env", "sudo", "user", "run_once"]],
+        keys: &[SINGLE, &["cd", "on", "env", "sudo", "user", "run_once", "throttle"]],
         ..ON_HOST
     },
     Properties {
@@ -232,7 +243,7 @@ pub static KINDS: [Properties; 24] = [
     },
     Properties {
         key: "reboot",
-        keys: &[SINGLE, &["env", "sudo", "user", "run_once"]],
+        keys: &[SINGLE, &["env", "sudo", "user", "run_once", "throttle"]],
         // It is about the connection of the host itself, which is lost and opened again.
         refuses: &["on"],
         ..COMMANDING

@@ -216,6 +216,8 @@ pub struct Step {
     pub reads: bool,
     /// One host does it for all.
     pub run_once: bool,
+    /// How many hosts are in it at a time, at most.
+    pub throttle: Option<u32>,
     /// What of it is told.
     pub shown: Shown,
     /// Handlers to run at the end when it changed something.
@@ -646,6 +648,7 @@ impl Step {
             job: StepJob::default(),
             reads: false,
             run_once: false,
+            throttle: None,
             shown: Shown::All,
             notify: Vec::new(),
             tags: Vec::new(),

@@ -118,6 +118,7 @@ impl Reporter for FactSheets {
                 StepFact::Started
                 | StepFact::Finished { .. }
                 | StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }

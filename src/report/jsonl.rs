@@ -89,6 +89,10 @@ mod tests {
                 ),
             ),
             connected(4, "web1"),
+            event(
+                5,
+                Fact::Step(StepAt { host: host("web1"), task: 0, step: 0 }, StepFact::Waiting { at_most: 2 }),
+            ),
             step_started(5, "web1", 0),
             output(6, "web1", Stream::Stdout, "hello\n"),
             output(7, "web1", Stream::Stderr, &b"\xff\n"[..]),
@@ -158,6 +162,7 @@ mod tests {
         {"at_ms":2,"event":"host_connecting","host":"web1","address":"10.0.0.1:22"}
         {"at_ms":3,"event":"connect_retried","host":"web1","attempt":1,"failure":{"kind":"connect_reset","message":"connection reset"},"delay_ms":500}
         {"at_ms":4,"event":"host_connected","host":"web1","timings":{"queued_ms":0,"connect_ms":0,"handshake_ms":0,"auth_ms":0},"auth":"publickey ED25519 SHA256:abc"}
+        {"at_ms":5,"event":"step_waiting","host":"web1","task":0,"step":0,"at_most":2}
         {"at_ms":5,"event":"step_started","host":"web1","task":0,"step":0}
         {"at_ms":6,"event":"output","host":"web1","task":0,"step":0,"stream":"stdout","text":"hello\n"}
         {"at_ms":7,"event":"output","host":"web1","task":0,"step":0,"stream":"stderr","base64":"/wo="}

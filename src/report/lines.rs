@@ -284,6 +284,7 @@ impl Reporter for Lines {
                 _,
                 StepFact::Started
                 | StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::TransferAdvanced { .. }
                 | StepFact::FactsGathered { .. },
             )

@@ -152,6 +152,7 @@ impl Reporter for PerHost {
                 StepFact::FactsGathered { .. }
                 | StepFact::Started
                 | StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }

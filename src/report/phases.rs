@@ -174,6 +174,7 @@ impl Reporter for Phases {
             | Fact::Step(
                 _,
                 StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Retried { .. }

@@ -180,6 +180,8 @@ impl Progress {
                     }
                 }
             }
+            // It is not at work while others are.
+            Fact::Step(StepAt { host, .. }, StepFact::Waiting { .. }) => self.remove(host),
             Fact::Step(StepAt { host, task, step }, StepFact::Finished { .. }) => {
                 // After its last step a host may wait for the others: it is not at work then.
                 let last =

@@ -173,6 +173,7 @@ impl Record {
             }
             StepFact::TransferAdvanced { .. }
             | StepFact::JobStarted { .. }
+            | StepFact::Waiting { .. }
             | StepFact::Detached { .. }
             | StepFact::Reattached { .. }
             | StepFact::FactsGathered { .. }

@@ -334,6 +334,7 @@ impl Reporter for Rows {
             | Fact::Step(
                 _,
                 StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Started

@@ -8,7 +8,7 @@ use crate::event::{
 use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
-use crate::report::words::{count_hosts, step_label};
+use crate::report::words::{count_hosts, step_label, waits};
 
 /// Tells what [`Lines`](crate::report::Lines) keeps to itself. Goes before it in a composite.
 pub struct Verbose {
@@ -64,6 +64,10 @@ impl Reporter for Verbose {
             Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 let label = step_label(&self.tasks, Some((*task, *step)));
                 if label.is_empty() { Ok(()) } else { self.say(&format!("{host}: {}", label.trim_end())) }
+            }
+            Fact::Step(StepAt { host, task, step }, StepFact::Waiting { at_most }) => {
+                let label = step_label(&self.tasks, Some((*task, *step)));
+                self.say(&format!("{host}: {label}{}", waits(*at_most)))
             }
             Fact::Run(
                 RunFact::StragglersNoticed { .. }

@@ -41,6 +41,11 @@ pub(crate) fn step_label(tasks: &[TaskSummary], step: Option<(usize, usize)>) ->
     format!("{task_name}step {} \"{}\"{place} ", step_index + 1, shorten(&step.title, TITLE_MAX))
 }
 
+/// What a host does that `throttle` holds back.
+pub(crate) fn waits(at_most: u32) -> String {
+    format!("waits: at most {} in it at a time", count_hosts(at_most as usize))
+}
+
 /// Whether a step's note is what it was to print, and so data.
 pub(crate) fn echoes(tasks: &[TaskSummary], (task, step): (usize, usize), outcome: &StepOutcome) -> bool {
     let found = tasks.get(task).and_then(|task| task.steps.get(step));

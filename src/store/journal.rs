@@ -266,6 +266,7 @@ impl Book {
             | Fact::Step(
                 _,
                 StepFact::JobStarted { .. }
+                | StepFact::Waiting { .. }
                 | StepFact::Detached { .. }
                 | StepFact::Reattached { .. }
                 | StepFact::Started

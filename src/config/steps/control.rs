@@ -52,6 +52,7 @@ impl Control {
             "changed_when" => step.changed_when = template(node, key, Syntax::Expression, findings),
             "warn_only" => step.warn_only = flag(node, key, findings).unwrap_or_default(),
             "run_once" => step.run_once = flag(node, key, findings).unwrap_or_default(),
+            "throttle" => step.throttle = integer(node, key, 1..=100_000, findings),
             "hide" => self.hide = flag(node, key, findings).unwrap_or_default(),
             "secret" => self.secret = flag(node, key, findings).unwrap_or_default(),
             "durable" => step.durable = durable(node, findings),

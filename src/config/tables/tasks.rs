@@ -136,6 +136,7 @@ pub(in crate::config) const STEP: ShapeKeys = &[
     ("durable", Shape::Flag, "whether the command outlives the connection"),
     ("reads", Shape::Flag, "the command changes nothing: it runs in a dry run too"),
     ("run_once", Shape::Flag, "the first host to get here does it for all"),
+    ("throttle", Shape::Integer(1, 100_000), "how many hosts are in it at a time, at most"),
     ("notify", PATHS, "handlers to run at the end if it changed something"),
     ("hide", Shape::Flag, "do not show its output; `register` still has it"),
     ("secret", Shape::Flag, "show nothing of it but its status"),

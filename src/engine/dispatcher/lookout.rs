@@ -27,10 +27,16 @@ impl<C: Connector> Dispatcher<C> {
         }
         let mut stragglers: Vec<Straggler> = Vec::new();
         for (state, planned) in self.hosts.states().zip(&self.plan.hosts) {
-            if let HostState::AtWork(activity) = state {
+            // Who waits for others is not who the run waits for.
+            if let HostState::AtWork(activity) = state
+                && !activity.is_waiting()
+            {
                 let (running, silent) = activity.ages();
                 stragglers.push(Straggler { host: planned.endpoint.name.clone(), running, silent });
             }
+        }
+        if stragglers.is_empty() {
+            return;
         }
         stragglers.sort_by_key(|straggler| std::cmp::Reverse(straggler.running));
         stragglers.truncate(NAMED_STRAGGLERS);

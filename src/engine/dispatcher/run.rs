@@ -21,6 +21,7 @@ use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
 use crate::engine::host::run::{HostProgress, HostRun};
+use crate::engine::host::throttles::Throttles;
 use crate::engine::host::tools::{FromUser, Tools};
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::{Stop, interrupted};
@@ -68,6 +69,7 @@ pub async fn run<C: Connector>(plan: Arc<Plan>, connector: C, sink: EventSink, u
         delegates: Arc::new(Delegates::of(&plan)),
         learned: Learned::of(&plan),
         pace: Arc::new(Pace::default()),
+        throttles: Arc::new(Throttles::of(&plan)),
         pool: Arc::new(Semaphore::new(plan.pool.clamp(1, Semaphore::MAX_PERMITS))),
     };
     let mut dispatcher = Dispatcher::new(plan, shared);

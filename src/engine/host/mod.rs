@@ -11,4 +11,5 @@ pub(crate) mod render;
 pub(crate) mod result;
 pub(crate) mod run;
 pub(crate) mod shared_files;
+pub(crate) mod throttles;
 pub(crate) mod tools;

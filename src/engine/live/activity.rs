@@ -1,7 +1,7 @@
 //! What a host is at, as it is seen from outside.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -18,15 +18,32 @@ pub(crate) struct Activity {
     sink: EventSink,
     since: AtomicU64,
     heard: AtomicU64,
+    /// It waits for other hosts.
+    waits: AtomicBool,
     /// Its share of output in flight.
     pub(crate) budget: Arc<Semaphore>,
+}
+
+/// A host waits for others while this is there.
+pub(crate) struct Waits(Arc<Activity>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.waits.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Activity {
     pub(crate) fn new(sink: EventSink) -> Self {
         let now = millis(sink.elapsed());
         let budget = Arc::new(Semaphore::new(OUTPUT_BUDGET));
-        Self { sink, since: AtomicU64::new(now), heard: AtomicU64::new(now), budget }
+        Self {
+            sink,
+            since: AtomicU64::new(now),
+            heard: AtomicU64::new(now),
+            waits: AtomicBool::new(false),
+            budget,
+        }
     }
 
     /// The host begins something new.
@@ -34,6 +51,17 @@ impl Activity {
         let now = millis(self.sink.elapsed());
         self.since.store(now, Ordering::Relaxed);
         self.heard.store(now, Ordering::Relaxed);
+    }
+
+    /// The host waits for others from now on, until what this gives is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Waits {
+        self.waits.store(true, Ordering::Relaxed);
+        Waits(Arc::clone(self))
+    }
+
+    /// Whether it waits for others.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// The host said something.

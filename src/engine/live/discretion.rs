@@ -169,6 +169,7 @@ impl Discretion {
             | Fact::Step(_, StepFact::QuestionAsked { question: text }) => self.text(text),
             // A name of fan's own: run, host, step.
             Fact::Step(_, StepFact::JobStarted { job: _ }) => {}
+            Fact::Step(_, StepFact::Waiting { at_most: _ }) => {}
             Fact::Lock(_, LockFact::Failed { failure })
             | Fact::Gateway(_, GatewayFact::Failed { failure })
             | Fact::Connection(_, ConnectionFact::Retried { attempt: _, failure, delay: _ })

@@ -80,6 +80,11 @@ impl Story {
             Fact::Gateway(..) | Fact::Connection(_, ConnectionFact::ProxySaid { .. }) => {}
             Fact::Record(_) => {}
             Fact::Unknown(_) => panic!("a run tells what it knows"),
+            Fact::Step(StepAt { host, task, .. }, StepFact::Waiting { .. }) => {
+                self.alive(host);
+                assert_eq!(self.task, Some(*task), "who waits is in the task that is on");
+                assert!(!self.steps_open.iter().any(|(open, ..)| open == host), "it is in no step");
+            }
             Fact::Step(StepAt { host, task, step }, StepFact::Started) => {
                 self.alive(host);
                 assert_eq!(self.task, Some(*task), "a step belongs to the task that is on");

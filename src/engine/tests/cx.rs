@@ -148,6 +148,7 @@ async fn whom_steps_become_is_tried_first_also_on_a_session_that_was_open_before
         tools,
         delegates: Arc::new(Delegates::of(&plan)),
         learned: Learned::of(&plan),
+        throttles: Arc::default(),
         pace: Arc::default(),
         pool: Arc::new(Semaphore::new(1)),
     };

@@ -15,6 +15,7 @@ mod preflight;
 mod run;
 mod steps;
 mod stop;
+mod throttle;
 mod values;
 
 use std::sync::Arc;

@@ -1,7 +1,10 @@
 //! One step on one host: whether it is wanted, for which items, how often it is tried, and what its result means.
 //! What the action itself does is in `step`.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::host::register;
 use crate::engine::host::result::{StepResult, concealed};
@@ -59,6 +62,8 @@ impl<C: Connector> Worker<'_, C> {
         // A host that would skip the step leaves it to one that does it.
         let claim = if step.run_once && wanted { Some(self.claim(index, step).await?) } else { None };
         let does_it = wanted && !matches!(claim, Some(Claim::Done(_)));
+        // Held until the step is over, whatever becomes of it.
+        let _place = if does_it { self.enter(index, step).await? } else { None };
         if does_it
             && step.action.properties().needs_session()
             && let Err(halt) = self.go(index, planned).await
@@ -201,28 +206,52 @@ impl<C: Connector> Worker<'_, C> {
         if self.task.strategy == Strategy::Free && !meets && !self.is_paced() {
             return Ok(());
         }
-        let (batch, mut stop) = (self.together.batch.clone(), self.shared.tools.stop.clone());
+        let batch = self.together.batch.clone();
         let met = batch.all_at(index);
         tokio::pin!(met);
         let at_once = futures::poll!(&mut met).is_ready();
-        if !at_once {
-            // Others may need the place to come here.
-            self.run.permit = None;
-            tokio::select! {
-                biased;
-                reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
-                () = met => {}
-            }
-            let pool = self.shared.pool.clone();
-            tokio::select! {
-                biased;
-                reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
-                permit = pool.acquire_owned() => {
-                    self.run.permit = Some(permit.expect("the pool is never closed"));
-                }
+        if at_once { Ok(()) } else { self.wait_for_others(index, met).await }
+    }
+
+    /// Waits for a place in a step that only so many hosts may be in.
+    async fn enter(&mut self, index: usize, step: &Step) -> Result<Option<OwnedSemaphorePermit>, Halt> {
+        let (Some(at_most), Some(places)) = (step.throttle, self.shared.throttles.places(step)) else {
+            return Ok(None);
+        };
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(Some(place));
+        }
+        let host = self.planned.endpoint.name.clone();
+        let at = StepAt { host, task: self.task_index, step: index };
+        self.shared.tools.sink.tell(Fact::Step(at, StepFact::Waiting { at_most }));
+        let place = self.wait_for_others(index, places.acquire_owned()).await?;
+        // What kept it from beginning anything may have come meanwhile.
+        if let Some(halt) = self.halt_unlocked(index) {
+            return Err(halt);
+        }
+        self.run.activity.begin();
+        Ok(Some(place.expect("it is never closed")))
+    }
+
+    /// Waits for what other hosts do, without a place among the hosts at work: they may need it.
+    async fn wait_for_others<T>(&mut self, index: usize, others: impl Future<Output = T>) -> Result<T, Halt> {
+        let mut stop = self.shared.tools.stop.clone();
+        let _waits = self.run.activity.wait();
+        self.run.permit = None;
+        let waited = tokio::select! {
+            biased;
+            reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
+            waited = others => waited,
+        };
+        let pool = self.shared.pool.clone();
+        tokio::select! {
+            biased;
+            reason = stop.asked() => return Err(self.halt_cancelled(index, reason)),
+            permit = pool.acquire_owned() => {
+                self.run.permit = Some(permit.expect("the pool is never closed"));
             }
         }
-        Ok(())
+        Ok(waited)
     }
 
     async fn all_turns(&mut self, index: usize, planned: &PlannedStep, turns: Vec<Turn>) -> StepResult {

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use crate::engine::host::delegates::Delegates;
 use crate::engine::host::learned::Learned;
 use crate::engine::host::pace::Pace;
+use crate::engine::host::throttles::Throttles;
 use crate::engine::host::tools::Tools;
 use crate::model::inventory::HostName;
 use crate::ssh::Connector;
@@ -21,6 +22,8 @@ pub(crate) struct Shared<C: Connector> {
     pub(crate) learned: Learned,
     /// What the user says about each step.
     pub(crate) pace: Arc<Pace>,
+    /// Places in steps that only so many hosts may be in.
+    pub(crate) throttles: Arc<Throttles>,
     /// Places for hosts at work.
     pub(crate) pool: Arc<Semaphore>,
 }
@@ -33,6 +36,7 @@ impl<C: Connector> Shared<C> {
             delegates: Arc::clone(&self.delegates),
             learned: self.learned.clone(),
             pace: Arc::clone(&self.pace),
+            throttles: Arc::clone(&self.throttles),
             pool: Arc::clone(&self.pool),
         }
     }

@@ -370,6 +370,7 @@ impl Reporter for Fold {
                     StepFact::Detached { .. } | StepFact::Reattached { .. } => self.say_of(&event.fact),
                     StepFact::QuestionAnswered
                     | StepFact::JobStarted { .. }
+                    | StepFact::Waiting { .. }
                     | StepFact::FactsGathered { .. }
                     | StepFact::TransferAdvanced { .. } => Ok(()),
                 }

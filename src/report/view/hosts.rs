@@ -11,7 +11,7 @@ use crate::model::outcome::{CancelReason, Status, StepStatus};
 use crate::report::notices::host_notice;
 use crate::report::style::Style;
 use crate::report::view::scrollback::{Scrollback, share};
-use crate::report::words::{duration, failure_text, is_single_command};
+use crate::report::words::{duration, failure_text, is_single_command, waits};
 
 /// What a host is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,10 @@ impl ViewHosts {
                 ending(outcome).iter().for_each(|text| found.said.note(step, text, max));
             }
             StepFact::QuestionAsked { question } => found.said.note(step, question, max),
+            StepFact::Waiting { at_most } => {
+                (found.at, found.since) = (At::Waiting, now);
+                found.said.note(step, &waits(*at_most), max);
+            }
             StepFact::JobStarted { .. }
             | StepFact::TransferAdvanced { .. }
             | StepFact::FactsGathered { .. }
