@@ -26,7 +26,7 @@ use crate::engine::host::tools::{FromUser, Tools};
 use crate::engine::live::sink::EventSink;
 use crate::engine::live::stop::{Stop, interrupted};
 use crate::engine::live::together::{Batch, Once, Together};
-use crate::engine::plan::{Plan, PlannedHost, PlannedTask, TaskHost};
+use crate::engine::plan::{Plan, PlannedTask, TaskHost};
 use crate::engine::planner;
 use crate::engine::walk::halt::TaskEnd;
 use crate::engine::walk::shared::Shared;
@@ -140,10 +140,11 @@ struct BatchMember {
 
 impl<C: Connector> Dispatcher<C> {
     fn new(plan: Arc<Plan>, shared: Shared<C>) -> Self {
-        let run = |(host, planned): (usize, &PlannedHost)| {
-            HostRun::new(host, &shared.tools.sink, plan.memory.of(&planned.endpoint.name))
-        };
-        let hosts = Roster::new(&plan, plan.hosts.iter().enumerate().map(run));
+        let (of, sink) = (Arc::clone(&plan), shared.tools.sink.clone());
+        let hosts = Roster::new(&plan, move |host| {
+            let name = of.hosts.get(host).map(|planned| &planned.endpoint.name);
+            HostRun::new(host, &sink, name.and_then(|name| of.memory.of(name)))
+        });
         let once = Arc::new(Once::default());
         restore(&plan, &once, &shared.learned);
         Self {
@@ -170,8 +171,7 @@ impl<C: Connector> Dispatcher<C> {
         if self.told_stop != Stop::Run {
             return;
         }
-        let chosen: Vec<bool> =
-            self.hosts.states().map(|state| matches!(state, HostState::Waiting(_))).collect();
+        let chosen: Vec<bool> = self.hosts.states().map(HostState::waits).collect();
         self.plan = Arc::new(planner::narrow(&self.plan, &chosen));
         self.hosts.replanned(&self.plan);
         for host in 0..self.hosts.len() {
@@ -231,6 +231,7 @@ impl<C: Connector> Dispatcher<C> {
     fn part_with(&mut self, task: usize, planned: &PlannedTask) {
         let done = |host: &TaskHost| match self.hosts.get(host.host) {
             Some(HostState::Waiting(run)) => run.progress == HostProgress::Through(task),
+            Some(HostState::Fresh) => false,
             Some(HostState::Finished(status)) => *status == Status::Ok,
             Some(HostState::AtWork(_)) | None => false,
         };
@@ -411,7 +412,7 @@ impl<C: Connector> Dispatcher<C> {
                             let outcome = run.outcome(Status::Ok, None, None);
                             self.record(run, outcome);
                         } else {
-                            self.hosts.set(run.host, HostState::Waiting(run));
+                            self.hosts.set(run.host, HostState::Waiting(Box::new(run)));
                         }
                     }
                     TaskEnd::Ended(outcome) => self.record(run, outcome),
