@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{self, Path};
 
 use crate::cli::args::{InitArgs, InventoryArgs};
 use crate::cli::error::CliError;
@@ -15,6 +15,7 @@ use crate::model::name::check_role_name;
 use crate::model::outcome::ExitCode;
 use crate::model::position::Diagnostic;
 use crate::model::range::{self, MAX_HOSTS};
+use crate::model::settings::Settings;
 
 /// Hosts of nobody (RFC 5737), for an inventory without others.
 const EXAMPLE: &str = "  web[1-2]: {address: \"192.0.2.[11-12]\"} # web1 is 192.0.2.11, web2 is 192.0.2.12\n  db1: {address: 192.0.2.21, port: 2222}\n";
@@ -41,7 +42,18 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     write(&tasks, TASKS)?;
     let count = match &hosts {
         None => "example hosts: put yours in their place".to_owned(),
-        Some(hosts) => format!("{}; variables stay where they were", counted(hosts.hosts.len(), "host")),
+        Some(hosts) => {
+            let left = left_out(hosts);
+            let count = counted(hosts.hosts.len(), "host");
+            if left.is_empty() {
+                count
+            } else {
+                format!(
+                    "{count}; not taken over: {} (`-i` with what it was made from takes all)",
+                    left.join(", ")
+                )
+            }
+        }
     };
     let within =
         if folder.as_os_str().is_empty() { String::new() } else { format!("cd {} && ", folder.display()) };
@@ -104,6 +116,10 @@ fn inventory_text(inventory: Option<&Inventory>) -> String {
             address.filter(|address| *address != name).map(|address| format!("address: {}", quoted(address))),
             settings.user.as_ref().map(|user| format!("user: {}", quoted(&user.value))),
             settings.port.as_ref().map(|port| format!("port: {}", port.value)),
+            settings.identity.as_ref().map(|files| {
+                let files: Vec<String> = files.value.iter().map(|file| quoted(&from_here(file))).collect();
+                format!("identity: [{}]", files.join(", "))
+            }),
         ]
         .into_iter()
         .flatten()
@@ -121,6 +137,32 @@ fn inventory_text(inventory: Option<&Inventory>) -> String {
         roles.push_str("  all-hosts: [\"*\"]             # patterns of the names above: web: [\"web*\"]\n");
     }
     format!("{INVENTORY_HEAD}{listed}{INVENTORY_ROLES}{roles}")
+}
+
+/// A key file as it is found from any folder.
+fn from_here(file: &str) -> String {
+    if file.starts_with(['~', '/', '{', '%', '$']) {
+        return file.to_owned();
+    }
+    path::absolute(file).map_or_else(|_| file.to_owned(), |path| path.display().to_string())
+}
+
+/// What a login may need, some host has, and is not written.
+fn left_out(inventory: &Inventory) -> Vec<&'static str> {
+    let any = |has: fn(&Settings) -> bool| inventory.hosts.iter().any(|host| has(&host.settings));
+    [
+        ("gateways", any(|settings| settings.gateway.is_some())),
+        ("host_keys", any(|settings| settings.host_keys.is_some() || settings.host_key.is_some())),
+        ("passwords", any(|settings| settings.password.is_some())),
+        (
+            "ways to become root",
+            any(|settings| settings.sudo_password.is_some() || settings.sudo_method.is_some()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, is)| is.then_some(name))
+    .chain(inventory.hosts.iter().any(|host| !host.vars.values().is_empty()).then_some("variables"))
+    .collect()
 }
 
 /// A text as YAML takes it for nothing else.
@@ -202,6 +244,16 @@ mod tests {
         };
         assert_eq!(names(&again), names(&source));
         assert_eq!(again.members, source.members);
+        assert!(left_out(&source).is_empty());
+        let keys =
+            read("defaults: {identity: [~/.ssh/id, keys/one], host_keys: accept-new}\nhosts: {a: {}}\n");
+        let text = inventory_text(Some(&keys));
+        let here = path::absolute("keys/one").unwrap();
+        assert!(
+            text.contains(&format!("identity: [\"~/.ssh/id\", {:?}]", here.display().to_string())),
+            "{text}"
+        );
+        assert_eq!(left_out(&keys), ["host_keys"]);
         let off = again.hosts.iter().find(|host| host.name.as_str() == "off").unwrap();
         assert_eq!(off.settings.port.as_ref().map(|port| port.value), Some(2222));
     }

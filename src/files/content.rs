@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,9 @@ const PIECE_BLOCKS: usize = 64;
 
 /// Bytes of a piece.
 pub const PIECE: u64 = (BLOCK * PIECE_BLOCKS) as u64;
+
+/// Bytes kept of a file that does not say how many it has.
+const SIZELESS_MAX: u64 = 16 << 20;
 
 /// Blocks kept for hosts that come after.
 const KEPT: usize = 32;
@@ -62,7 +65,7 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// It cannot be opened, or is no regular file.
+    /// It cannot be opened, is no regular file, or has more than it says and can be kept.
     pub fn open(path: &Path, shared: bool) -> io::Result<Self> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
@@ -72,6 +75,10 @@ impl Content {
         let changed = (meta.mtime(), meta.mtime_nsec());
         let state = ContentState { keeps: shared, ..ContentState::default() };
         let mode = meta.mode() & 0o777;
+        if let Some(data) = beyond_its_size(&file, meta.len())? {
+            let size = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            return Ok(Self::of(path, ContentOrigin::Memory(data), size, mode, state));
+        }
         Ok(Self::of(path, ContentOrigin::File { file, changed }, meta.len(), mode, state))
     }
 
@@ -201,7 +208,8 @@ impl Content {
         let ContentOrigin::File { file, changed } = &self.origin else { return Ok(()) };
         let meta = file.metadata().map_err(|error| self.unreadable(&error))?;
         let same = meta.len() == self.size && (meta.mtime(), meta.mtime_nsec()) == *changed;
-        if same { Ok(()) } else { Err(self.changed()) }
+        let more = file.read_at(&mut [0], self.size).map_err(|error| self.unreadable(&error))?;
+        if same && more == 0 { Ok(()) } else { Err(self.changed()) }
     }
 
     /// Reads a block and hashes it in its turn.
@@ -272,6 +280,22 @@ impl Content {
     fn unreadable(&self, error: &io::Error) -> Failure {
         Failure::new(Kind::LocalIo, format!("cannot read {}: {error}", self.name.display()))
     }
+}
+
+/// All of a file that says that it is empty and is not, as those of `/proc` are.
+///
+/// Other files are what their size says: a file that is written to is noticed once it was sent.
+fn beyond_its_size(file: &File, size: u64) -> io::Result<Option<Bytes>> {
+    if size > 0 {
+        return Ok(None);
+    }
+    let mut data = Vec::new();
+    file.take(SIZELESS_MAX + 1).read_to_end(&mut data)?;
+    if u64::try_from(data.len()).unwrap_or(u64::MAX) > SIZELESS_MAX {
+        let message = format!("it says that it is empty, and has more than {} MiB", SIZELESS_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok((!data.is_empty()).then(|| Bytes::from(data)))
 }
 
 impl ContentState {
@@ -375,6 +399,23 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(data).unwrap();
         file
+    }
+
+    /// Files of `/proc` say that they are empty.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_says_that_it_is_empty_is_read_all_the_same() {
+        let there = std::fs::read("/proc/version").unwrap();
+        assert_eq!(std::fs::metadata("/proc/version").unwrap().len(), 0);
+        let content = Arc::new(Content::open(Path::new("/proc/version"), true).unwrap());
+        assert_eq!(content.size(), u64::try_from(there.len()).unwrap());
+        assert_eq!(content.block(0).await.unwrap(), there);
+        let mut hasher = Hasher::default();
+        hasher.update(&there);
+        assert_eq!(content.digest().await.unwrap(), hasher.finish());
+        content.unchanged().unwrap();
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(Content::open(empty.path(), false).unwrap().size(), 0);
     }
 
     #[tokio::test]

@@ -44,7 +44,11 @@ impl FleetFile {
         // SQLite gives its two files beside it the same mode.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !path.metadata().map_err(failed)?.is_file() {
+                    return Err(FleetError::NotOurs(path.display().to_string()));
+                }
+            }
             Err(error) => return Err(failed(error)),
         }
         let file = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, path)?;
@@ -58,7 +62,9 @@ impl FleetFile {
     /// There is none, it cannot be read, or is none of ours, or a later version's.
     pub fn open(path: &Path) -> Result<Self, FleetError> {
         match path.metadata() {
-            Ok(_) => {}
+            Ok(found) if found.is_file() => {}
+            // Opening a pipe could take for ever.
+            Ok(_) => return Err(FleetError::NotOurs(path.display().to_string())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(FleetError::Missing(path.display().to_string()));
             }

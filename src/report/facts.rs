@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::event::{Event, Fact, HostOutcome, RunFact, StepAt, StepFact};
 use crate::model::cells::{pad, shorten, width};
 use crate::model::facts::activity::{Listening, LoggedIn, ProcessFacts, ProcessList, Protocol};
+use crate::model::facts::types::Mount;
 use crate::model::facts::{Facts, Family, VirtKind};
 use crate::model::inventory::HostName;
 use crate::model::value::{Value, Vars};
@@ -284,20 +285,23 @@ fn system(facts: &Facts) -> String {
     if words.is_empty() { none() } else { words.join(" ") }
 }
 
-fn root(facts: &Facts) -> Option<(u64, u64)> {
-    let root = facts.mounts.iter().rfind(|mount| mount.path == "/")?;
-    Some((root.size?, root.used?))
+fn root(facts: &Facts) -> Option<&Mount> {
+    facts.mounts.iter().rfind(|mount| mount.path == "/")
 }
 
 fn root_size(facts: &Facts) -> String {
-    size(root(facts).map(|(size, _)| size))
+    size(root(facts).and_then(|root| root.size))
+}
+
+/// How full a file system is, as `df` counts: without what is kept for root or beyond a quota.
+fn filled(mount: &Mount) -> Option<u128> {
+    let used = mount.used?;
+    let all = mount.available.map_or(mount.size?, |available| available.saturating_add(used));
+    Some((u128::from(used) * 100).div_ceil(u128::from(all.max(1))))
 }
 
 fn root_used(facts: &Facts) -> String {
-    root(facts).map_or_else(none, |(size, used)| {
-        let percent = u128::from(used) * 100 / u128::from(size.max(1));
-        format!("{percent}%")
-    })
+    root(facts).and_then(filled).map_or_else(none, |percent| format!("{percent}%"))
 }
 
 fn address(facts: &Facts) -> String {
@@ -382,9 +386,9 @@ pub(super) fn page(host: &str, facts: &Facts, style: Style) -> String {
         line("disk", vec![Some(disk.name.clone()), known(disk.size), disk.model.clone(), spins]);
     }
     for mount in &facts.mounts {
-        let filled = (mount.used.zip(mount.size)).map(|(used, all)| {
-            let percent = u128::from(used) * 100 / u128::from(all.max(1));
-            format!("{} of {} used ({percent}%)", size(Some(used)), size(Some(all)))
+        let filled = (mount.used.zip(mount.size).zip(filled(mount))).map(|((used, all), percent)| {
+            let free = mount.available.map(|free| format!(", {} free", size(Some(free)))).unwrap_or_default();
+            format!("{} of {} used{free} ({percent}%)", size(Some(used)), size(Some(all)))
         });
         line("mount", vec![Some(mount.path.clone()), mount.kind.clone(), Some(mount.device.clone()), filled]);
     }
@@ -417,7 +421,7 @@ pub(super) fn page(host: &str, facts: &Facts, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::facts::types::{Cpu, MemoryFacts, Mount, Os, Route, Virt};
+    use crate::model::facts::types::{Cpu, MemoryFacts, Os, Route, Virt};
     use crate::model::outcome::{Failure, Kind, Status};
     use crate::report::tests::samples::{Captured, event, failed, host, run_finished, run_started};
 

@@ -165,10 +165,13 @@ async fn one<S: Session>(
         }
         return;
     };
+    let asked_for = url;
     let mut url = url.clone();
     let mut address = address;
     for redirects in 0.. {
-        let asked = web(from, &url, address, (expects, trust), probed).await;
+        // What the user sends to one origin is not for the one that it names.
+        let headers = if url.has_origin_of(asked_for) { &*expects.headers } else { &[] };
+        let asked = web(from, &url, address, (headers, trust), probed).await;
         let answer = match asked {
             Ok(answer) => answer,
             Err(refused) => return refused.tell(probed),
@@ -275,13 +278,13 @@ async fn web<S: Session>(
     from: &ProbeFrom<'_, S>,
     url: &Url,
     address: Option<SocketAddr>,
-    (expects, trust): ProbedBy<'_>,
+    (headers, trust): (&[(String, String)], &WebTrust),
     probed: &mut Probed,
 ) -> Result<WebAnswer, Unprobed> {
     let began = Instant::now();
     let connection = connected(from, &url.host, url.port, address).await?;
     probed.connect = Some(began.elapsed());
-    let request = WebRequest { headers: &expects.headers, ..WebRequest::get(url, BODY_MAX) };
+    let request = WebRequest { headers, ..WebRequest::get(url, BODY_MAX) };
     let asked = match connection {
         ProbeStream::Here(stream) => ask(stream, &request, trust).await,
         ProbeStream::Host(pipe) => {

@@ -41,12 +41,20 @@ impl fmt::Display for ProbeTarget {
 ///
 /// It is none of them, or stands for more than [`MAX_TARGETS`]: why, as a lowercase fragment.
 pub fn targets(text: &str) -> Result<Vec<ProbeTarget>, String> {
+    if text.contains('@') && !text.starts_with("http") {
+        return Err("only a URL has a login, and fan takes none from it: --header sends one".to_owned());
+    }
     if let Some(rest) = text.strip_prefix("tcp://") {
         return ports(rest);
     }
     if let Some(name) = text.strip_prefix("dns:") {
         let name = name.trim_start_matches("//").trim_end_matches('/');
         return Ok(vec![ProbeTarget::Dns(host_name(name)?)]);
+    }
+    if text.contains('@') && !text.starts_with("http") {
+        return Err(
+            "nothing but a URL has a login, and fan takes none from it: --header sends one".to_owned()
+        );
     }
     if text.contains("://") {
         return match Url::parse(text) {

@@ -3,6 +3,7 @@
 //! The store is read from where the system has it, or from `SSL_CERT_FILE` and `SSL_CERT_DIR`. fan brings no list of its own: it
 //! would go stale in a binary, and know nothing of a company's own authority.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -33,7 +34,7 @@ impl WebTrust {
         let mut roots = RootCertStore::empty();
         match ca {
             Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let pem = read_regular(path).map_err(|error| format!("{}: {error}", path.display()))?;
                 add(&mut roots, &pem).map_err(|why| format!("{}: {why}", path.display()))?;
             }
             None => {
@@ -155,6 +156,14 @@ impl ServerCertVerifier for Watching {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.trust.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// A file's bytes; anything but a regular file, which might never end or never begin, is refused.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    std::fs::read(path)
 }
 
 /// Why a handshake failed, as a lowercase fragment.

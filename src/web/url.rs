@@ -46,7 +46,7 @@ impl Url {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
         if authority.contains('@') {
-            return Err("a URL with a password is not supported".to_owned());
+            return Err("a URL with a login is not supported: --header sends one".to_owned());
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
@@ -104,6 +104,11 @@ impl Url {
             None => return Err("a redirect that leads nowhere".to_owned()),
         };
         Self::parse(&format!("{scheme}://{}{whole}", self.authority))
+    }
+
+    /// Whether scheme, host and port are those of another URL (RFC 6454, section 4).
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        self.tls == other.tls && self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
     }
 
     /// What `Host` says.

@@ -76,6 +76,13 @@ fn again(args: &args::AgainArgs, way: Way, unknown: Option<Unseen>) -> Result<Op
                 open.len(),
                 count_hosts(past.hosts().len())
             ));
+            let unseen = past.unseen();
+            if !unseen.is_empty() {
+                talk(&format!(
+                    "warning: how the last step ended on {} is not known; it runs again there",
+                    shown(&unseen)
+                ));
+            }
         }
         Way::Resume => talk(&format!("{what}: continuing run {run}")),
     }

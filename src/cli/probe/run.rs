@@ -86,6 +86,16 @@ async fn stopped(stopping: &mut StopReceiver, pause: std::time::Duration) -> Opt
     }
 }
 
+/// A target as it was written, but for the login that it may have: it could have a password.
+fn without_login(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    match rest.rsplit_once('@') {
+        Some((_, rest)) if scheme.is_empty() => format!("...@{rest}"),
+        Some((_, rest)) => format!("{scheme}://...@{rest}"),
+        None => text.to_owned(),
+    }
+}
+
 /// All that the command line says, checked: every mistake at once.
 fn round_of(args: &ProbeArgs) -> Result<ProbeRound, CliError> {
     let mut problems = Vec::new();
@@ -93,7 +103,7 @@ fn round_of(args: &ProbeArgs) -> Result<ProbeRound, CliError> {
     for text in &args.targets {
         match targets(text) {
             Ok(found) => all.extend(found),
-            Err(why) => problems.push(Diagnostic::bare(format!("{text}: {why}"))),
+            Err(why) => problems.push(Diagnostic::bare(format!("{}: {why}", without_login(text)))),
         }
     }
     if all.len() > MAX_TARGETS {

@@ -179,6 +179,12 @@ impl Past {
         }
     }
 
+    /// The hosts on which a step was begun and its end was not seen.
+    pub fn unseen(&self) -> Vec<&HostName> {
+        let is_unseen = |track: &Track| !track.is_done() && track.doubt.is_some();
+        self.hosts.iter().filter(|host| self.tracks.get(host).is_some_and(is_unseen)).collect()
+    }
+
     /// The steps whose end was not seen, and that something may come of when they are run again. Those whose commands
     /// outlive the connection are not among them: their end is looked for on the host first.
     pub fn doubts(&self, plan: &Plan) -> Vec<Doubt> {

@@ -378,10 +378,15 @@ fn stopped(cause: StopCause, confirmed: bool, input: Option<Failure>) -> Failure
     let show = |limit: Duration| duration::show(limit);
     let failure = match cause {
         StopCause::Input => input.unwrap_or_else(|| Failure::new(Kind::LocalIo, "its input broke off")),
-        StopCause::Timeout(limit) => {
-            Failure::new(Kind::Timeout, format!("still running after {}", show(limit)))
-                .hint("raise the step's `timeout`, or -T")
-        }
+        StopCause::Timeout(limit) => Failure::new(
+            Kind::Timeout,
+            format!("still running after {}", show(limit)),
+        )
+        .hint(if confirmed {
+            "raise the step's `timeout`, or -T"
+        } else {
+            "the server passed no signal on; `on_disconnect: kill` of the host ends its commands all the same"
+        }),
         StopCause::Idle(limit) => Failure::new(Kind::Idle, format!("silent for {}", show(limit)))
             .hint("raise the host's `idle_timeout`"),
         StopCause::Cancelled(reason) => interrupted(reason),

@@ -31,9 +31,9 @@ pub(super) fn thinned(points: &[SeriesPoint], since: u64, now: u64) -> Vec<Serie
     all
 }
 
-/// Band and line as the `d` of two paths; none for fewer than two points.
+/// Band and line as the `d` of two paths; none where there is no point.
 pub(super) fn paths(points: &[SeriesPoint], since: u64, now: u64, top: f64) -> Option<(String, String)> {
-    if points.len() < 2 || now <= since {
+    if points.is_empty() || now <= since {
         return None;
     }
     let highest = points.iter().map(|point| point.max).fold(top, f64::max);

@@ -99,6 +99,22 @@ async fn answers_of_all_manners() {
     assert_eq!(one("/to?/status?404", &["--follow", "1"]).1, "it responds with status 404");
     assert_eq!(one("/", &["--header", "X-Probe: yes"]), well);
     assert!(server.requests().last().unwrap().contains("x-probe: yes\r\n"));
+    // What is sent to one origin is for nobody else, whatever that one says.
+    let other = WebServer::plain().await;
+    let (here, there) = (at("/x"), format!("http://127.0.0.1:{}/x", other.port()));
+    for (to, server, is_sent) in [(&here, &server, true), (&there, &other, false)] {
+        assert_eq!(one(&format!("/to?{to}"), &["--follow", "1", "--header", "X-Token: t0psecret"]), well);
+        let asked = server.requests().last().unwrap().clone();
+        assert!(asked.starts_with("GET /x "), "{asked}");
+        assert_eq!(asked.contains("t0psecret"), is_sent, "{to}: {asked}");
+    }
+    for target in
+        ["http://u:s3cret@127.0.0.1/", "tcp://u:s3cret@127.0.0.1:22", "u:s3cret@127.0.0.1", "dns:u:s3cret@h"]
+    {
+        let ran = fan.run(["probe", target]);
+        assert_eq!(ran.code, Some(2), "{}", ran.snapshot());
+        assert!(!ran.stderr.contains("s3cret") && ran.stderr.contains("login"), "{}", ran.snapshot());
+    }
     let ran = fan.run([
         "probe",
         &at("/"),

@@ -394,6 +394,8 @@ pub(super) async fn place<S: Session>(
     let done = Box::pin(put_file(remote, &job)).await?;
     if context.diff && done.sent {
         tally.difference(&difference::of(target, before.as_deref(), content).await?);
+    } else if context.diff && done.changed {
+        tally.difference(&format!("~ {}\n", shown(target)));
     }
     tally.file(target, &done);
     Ok(())
@@ -406,6 +408,9 @@ pub(super) struct Tally {
     unchanged: usize,
     removed: usize,
     other: usize,
+    /// Of the unchanged ones, those whose mode, owner or time was not what it should be.
+    settled: usize,
+    settled_folders: usize,
     changes: Vec<String>,
     notes: Vec<String>,
     difference: String,
@@ -421,6 +426,7 @@ impl Tally {
         } else {
             self.unchanged += 1;
             self.other += usize::from(done.changed);
+            self.settled += usize::from(done.changed);
         }
         if done.changed {
             self.changes.push(shown(target));
@@ -436,6 +442,8 @@ impl Tally {
         self.unchanged += done.unchanged;
         self.removed += done.removed;
         self.other += done.other;
+        self.settled += done.settled;
+        self.settled_folders += done.settled_folders;
         self.in_two_steps |= done.in_two_steps;
         for (sign, path) in done.changes {
             let path = if path.is_root() { target.to_vec() } else { child(target, path.as_bytes()) };
@@ -458,7 +466,9 @@ impl Tally {
         let count = |number: usize, what: &str| (number > 0).then(|| format!("{number} {would}{what}"));
         note.extend(count(self.sent, "sent"));
         note.extend(count(self.removed, "removed"));
-        note.extend((self.unchanged > 0).then(|| format!("{} unchanged", self.unchanged)));
+        note.extend(count(self.settled + self.settled_folders, "given a new mode, owner or time"));
+        let untouched = self.unchanged.saturating_sub(self.settled);
+        note.extend((untouched > 0).then(|| format!("{untouched} unchanged")));
         if self.resumed > 0 {
             note.push(format!("resumed after {} of an interrupted transfer", counted(self.resumed, "byte")));
         }

@@ -61,6 +61,8 @@ impl Difference<'_> {
             unchanged: self.same,
             removed: self.extra.len() + self.in_the_way.len(),
             other: self.folders.len() + self.links.len() + self.unlike.len() + self.unlike_folders.len(),
+            settled: self.unlike.len(),
+            settled_folders: self.unlike_folders.len(),
             ..PutTree::default()
         };
         let gone = self.in_the_way.iter().chain(&self.extra).map(|(path, _)| ('-', path));

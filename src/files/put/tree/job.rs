@@ -48,6 +48,10 @@ pub struct PutTree {
     pub removed: usize,
     /// Folders and links that were made, modes and owners that were set.
     pub other: usize,
+    /// Files whose content was there already, and whose mode, owner or time was set: of both `unchanged` and `other`.
+    pub settled: usize,
+    /// Folders that were there already, likewise.
+    pub settled_folders: usize,
     /// The server renames only where nothing is: old contents were taken away before new ones were put there.
     pub in_two_steps: bool,
     /// What was changed, the first thousand: `+` made or sent, `-` removed, `~` given another mode, owner or time.

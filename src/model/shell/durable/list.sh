@@ -8,7 +8,7 @@ runs) _e=running;;
 rebooted|vanished) _e=lost;;
 esac
 _m=
-[ -r "$_s/title" ] && read -r _m <"$_s/title"
+[ -f "$_s/title" ] && [ ! -h "$_s/title" ] && [ -r "$_s/title" ] && read -r _m <"$_s/title"
 set -- $(ls -ld "$_s/token") - - - - - - - -
 _d="$6 $7 $8"
 set -- $(du -sk "$_s")
