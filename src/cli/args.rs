@@ -171,7 +171,7 @@ pub(super) enum CliCommand {
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Tasks with their arguments: deploy, hello:Jeff, hello:name=Jeff,greeting=Hi
-    #[arg(value_name = "TASK[:ARGS]", required_unless_present = "list")]
+    #[arg(value_name = "TASK[:ARGS]", required_unless_present_any = ["list", "from_plan"])]
     pub(super) tasks: Vec<String>,
     /// List the tasks instead, as `fan list` does.
     #[arg(short, long, conflicts_with = "tasks")]
@@ -179,6 +179,12 @@ pub(super) struct RunArgs {
     /// Print hosts and steps without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(super) plan: bool,
+    /// With --plan: also write the plan to FILE, for --from-plan.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Run exactly the plan of FILE, or nothing if hosts, files or variables differ from it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tasks", "list", "out"])]
+    pub(super) from_plan: Option<PathBuf>,
     /// Answer yes to `confirm` steps and take the defaults of `prompt` steps.
     #[arg(short, long, env = "FAN_YES")]
     pub(super) yes: bool,

@@ -15,9 +15,9 @@ use crate::cli::journal::Invocation;
 use crate::cli::line::{CommandLine, Started};
 use crate::cli::print::print;
 use crate::cli::{
-    again, check, complete, console, defaults, demo, diff, exec, explain, facts, fleet, get, history, hosts,
-    idle, init, jobs, list, log, ls, man, merge, ping, plugin, probe, put, run, schema, shell, show, snippet,
-    sync, trust, version,
+    again, check, complete, console, defaults, demo, diff, exec, explain, facts, fleet, from_plan, get,
+    history, hosts, idle, init, jobs, list, log, ls, man, merge, ping, plugin, probe, put, run, schema,
+    shell, show, snippet, sync, trust, version,
 };
 use crate::model::outcome::ExitCode;
 
@@ -94,7 +94,10 @@ fn carry_out(
     let again =
         |(command, invocation): (CliCommand, Invocation)| carry_out(&command, color, &invocation, defaults);
     match command {
-        CliCommand::Run(args) => run::run(args, color, invocation),
+        CliCommand::Run(args) => match &args.from_plan {
+            Some(file) => from_plan::run(file, args, color),
+            None => run::run(args, color, invocation, None),
+        },
         CliCommand::Exec(args) => exec::run(args, color, invocation),
         CliCommand::Jobs(args) => jobs::run(args, color, invocation),
         CliCommand::Console(args) => console::run(&ConsoleStart {

@@ -140,15 +140,21 @@ pub(super) fn whole(path: &Path, flag: &str) -> Result<PutWhole, Diagnostic> {
         .map_err(|error| refused(&io::Error::from(error).to_string()))?;
     let named = path.clone();
     Ok(Box::new(move |data: &[u8]| {
-        let written = write_whole(&folder, &path, data);
+        // As any new file: the user's umask decides who may read it.
+        let written = write_whole(&folder, &path, data, 0o666);
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", named.display())))
     }))
 }
 
-/// Writes a file so that it is there whole or as it was.
-fn write_whole(folder: &Path, path: &Path, data: &[u8]) -> io::Result<()> {
-    // As any new file: the user's umask decides who may read it.
-    let readable = Permissions::from_mode(0o666);
+/// Writes a file for its owner alone, whole or not at all.
+pub(super) fn private(path: &Path, data: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    write_whole(folder.unwrap_or(Path::new(".")), path, data, 0o600)
+}
+
+/// Writes a file so that it is there whole or as it was, readable as far as the user's umask allows.
+fn write_whole(folder: &Path, path: &Path, data: &[u8], mode: u32) -> io::Result<()> {
+    let readable = Permissions::from_mode(mode);
     let mut file = tempfile::Builder::new().prefix(".fan-").permissions(readable).tempfile_in(folder)?;
     file.write_all(data)?;
     file.as_file().sync_data()?;

@@ -38,6 +38,13 @@ const DEPENDENT: &[Dependent] = &[
         help: "add --dry-run; the exit code of a run says whether it went well",
     },
     Dependent {
+        commands: &["run"],
+        flags: &["out"],
+        needs: &["plan"],
+        problem: "only plans are written to files",
+        help: "add --plan",
+    },
+    Dependent {
         commands: &["diff"],
         flags: &["confirm"],
         needs: &["command"],
@@ -129,6 +136,30 @@ const DEPENDENT: &[Dependent] = &[
     },
 ];
 
+/// What may stand beside a plan that is run from its file: who runs it, and what is shown of that.
+const BESIDE_A_PLAN: &[&str] = &[
+    "from_plan",
+    "plan",
+    "yes",
+    "confirm",
+    "set",
+    "ask_pass",
+    "ask_sudo_pass",
+    "no_journal",
+    "format",
+    "fold",
+    "quiet",
+    "outdir",
+    "report",
+    "no_prefix",
+    "verbose",
+    "view",
+    "color",
+    "profile",
+    "log",
+    "log_filter",
+];
+
 /// What users of a flag that a subcommand does not have are after.
 const INSTEAD: &[(&str, &[&str], &str)] = &[
     ("set", &["exec", "console"], "the command is passed on unchanged: use a task (`fan run`) for templates"),
@@ -166,6 +197,17 @@ pub(super) fn idle(matches: &ArgMatches) -> Vec<Diagnostic> {
             problems
                 .push(Diagnostic::bare(format!("{flag} has no effect: {}", rule.problem)).help(rule.help));
         }
+    }
+    if name == "run" && has(&"from_plan") {
+        let decided = command.get_arguments().filter(|arg| {
+            let id = arg.get_id().as_str();
+            let is_said = is_given(&id) && given.value_source(id) == Some(ValueSource::CommandLine);
+            is_said && !BESIDE_A_PLAN.contains(&id)
+        });
+        problems.extend(decided.map(|arg| {
+            let message = format!("{} has no effect: the plan's file decides that", spelled(arg));
+            Diagnostic::bare(message).help("make another plan: fan run TASK --plan --out FILE")
+        }));
     }
     problems
 }

@@ -43,6 +43,35 @@ impl Invocation {
         Self { arguments, unrepeatable: None, taken_up: Some(taken_up) }
     }
 
+    /// One of these words, which came from a file.
+    pub(super) fn of_words(arguments: Vec<String>) -> Self {
+        Self { arguments, unrepeatable: None, taken_up: None }
+    }
+
+    /// The command line without what must not be written down.
+    pub(super) fn recorded(&self, plan: &Plan, redactor: &Redactor) -> WrittenLine {
+        let mut unrepeatable = self.unrepeatable.clone();
+        let mut masked = Vec::new();
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|word| match masked_variable(word, plan, redactor) {
+                Some((shown, name)) => {
+                    masked.push(name);
+                    shown
+                }
+                None => {
+                    let shown = without_secrets(word, plan, redactor);
+                    if shown != *word {
+                        unrepeatable.get_or_insert_with(|| "its command line holds a secret".to_owned());
+                    }
+                    shown
+                }
+            })
+            .collect();
+        WrittenLine { arguments, masked, unrepeatable }
+    }
+
     /// Lets a plan go on from the run that it takes up, if it resumes one.
     pub(super) fn take_up(&self, plan: Plan) -> Result<Plan, CliError> {
         match &self.taken_up {
@@ -133,6 +162,17 @@ fn unsaid(matches: &ArgMatches, defaults: &ChosenDefaults) -> Vec<OsString> {
     words
 }
 
+/// A command line as it is written down.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WrittenLine {
+    /// Its words, secrets masked.
+    pub(super) arguments: Vec<String>,
+    /// Variables of `-e` whose values are masked.
+    pub(super) masked: Vec<String>,
+    /// Why the same cannot be run again, if so.
+    pub(super) unrepeatable: Option<String>,
+}
+
 /// What is to be written down of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Recording {
@@ -164,24 +204,8 @@ impl Recording {
     /// Begins the journal, once it is known what must not be in it.
     pub(super) fn begin(self, plan: &Plan, redactor: &Redactor) -> BegunRecord {
         let Self { invocation, files, state, is_of_tasks: _ } = self;
-        let Invocation { arguments, mut unrepeatable, taken_up } = invocation;
-        let mut masked = Vec::new();
-        let arguments = arguments
-            .iter()
-            .map(|word| match masked_variable(word, plan, redactor) {
-                Some((shown, name)) => {
-                    masked.push(name);
-                    shown
-                }
-                None => {
-                    let shown = without_secrets(word, plan, redactor);
-                    if shown != *word {
-                        unrepeatable.get_or_insert_with(|| "its command line holds a secret".to_owned());
-                    }
-                    shown
-                }
-            })
-            .collect();
+        let WrittenLine { arguments, masked, unrepeatable } = invocation.recorded(plan, redactor);
+        let taken_up = invocation.taken_up;
         let folder = env::current_dir().map(|folder| folder.display().to_string()).unwrap_or_default();
         let recipe = Recipe {
             run: plan.run.to_string(),

@@ -12,7 +12,7 @@ use crate::store::Recipe;
 const UNSET: &str = "FAN_NOTHING_HAS_THIS_NAME";
 
 /// The command line with the secrets that were left out of it.
-pub(super) fn unmasked(recipe: &Recipe, set: &[String]) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn unmasked(recipe: &Recipe, set: &[String]) -> Result<Vec<String>, CliError> {
     let mut problems = Vec::new();
     let named = |text: &str| {
         recipe.masked.iter().find(|name| text.split_once('=').is_some_and(|(of, _)| of == *name))
@@ -42,7 +42,7 @@ pub(super) fn unmasked(recipe: &Recipe, set: &[String]) -> Result<Vec<String>, C
 }
 
 /// Reads a command line as that of another process, whatever this one's environment says.
-pub(super) fn parsed(words: &[String]) -> Result<Cli, clap::Error> {
+pub(in crate::cli) fn parsed(words: &[String]) -> Result<Cli, clap::Error> {
     fn deaf(command: clap::Command) -> clap::Command {
         command
             .mut_args(|arg| if arg.get_env().is_some() { arg.env(UNSET) } else { arg })

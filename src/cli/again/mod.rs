@@ -8,4 +8,5 @@ mod command_line;
 mod recorded_elsewhere;
 mod taking_up;
 
+pub(super) use crate::cli::again::command_line::{parsed, unmasked};
 pub(super) use crate::cli::again::taking_up::{resume, retry};

@@ -215,6 +215,8 @@ fn adapt(
 ) -> Result<(), CliError> {
     let mut earlier = match command {
         CliCommand::Run(args) => {
+            // Its plan may have been written to a file; this one is not.
+            args.out = None;
             args.yes |= again.yes;
             args.lock_wait = again.reaching.lock_wait.or(args.lock_wait);
             Renewable {

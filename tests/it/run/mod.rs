@@ -6,6 +6,7 @@ mod dry_runs;
 mod file_steps;
 mod includes;
 mod locks;
+mod plans;
 mod privilege;
 mod protected;
 mod recipes;
