@@ -185,6 +185,13 @@ async fn reports_by_extension() {
     for file in files {
         assert!(fs::metadata(fan.work().join(file)).unwrap().len() > 100, "{file}");
     }
+    // What was saved just now is shown, however far the page looks back.
+    for since in ["1h", "30d", "365d"] {
+        ok(fan.run(["fleet", "report", "now.html", "--since", since]));
+        let page = fs::read_to_string(fan.work().join("now.html")).unwrap();
+        assert_eq!(page.matches("No numbers for this time").count(), 1, "{since}: only web2 has none");
+        assert!(page.contains("<b>load</b>"), "{since}");
+    }
     let ran = fan.run(["fleet", "report", "f.pdf"]);
     assert!(ran.code == Some(2) && ran.stderr.contains(".prom"), "{}", ran.snapshot());
     let ran = fan.run(["fleet", "report", "nowhere/f.md"]);

@@ -11,6 +11,9 @@ const POINTS: u64 = 60;
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 100.0;
 
+/// Units of a point alone.
+const DOT: f64 = 4.0;
+
 /// Joins points until a plot can show them.
 pub(super) fn thinned(points: &[SeriesPoint], since: u64, now: u64) -> Vec<SeriesPoint> {
     let span = (now.saturating_sub(since) / POINTS).max(1);
@@ -31,7 +34,7 @@ pub(super) fn thinned(points: &[SeriesPoint], since: u64, now: u64) -> Vec<Serie
     all
 }
 
-/// Band and line as the `d` of two paths; none where there is no point.
+/// Band and line as the `d` of two paths; none without points. The first minutes of a host are a point alone.
 pub(super) fn paths(points: &[SeriesPoint], since: u64, now: u64, top: f64) -> Option<(String, String)> {
     if points.is_empty() || now <= since {
         return None;
@@ -40,7 +43,8 @@ pub(super) fn paths(points: &[SeriesPoint], since: u64, now: u64, top: f64) -> O
     let lowest = points.iter().map(|point| point.min).fold(0.0, f64::min);
     let height = if highest > lowest { highest - lowest } else { 1.0 };
     let place = |at: u64, number: f64| {
-        let x = float(at.saturating_sub(since)) / float(now - since) * WIDTH;
+        // Also what was measured just now has room to be seen.
+        let x = (float(at.saturating_sub(since)) / float(now - since) * WIDTH).min(WIDTH - DOT);
         let y = HEIGHT - 2.0 - (number - lowest) / height * (HEIGHT - 4.0);
         PlotPlace { x: whole(x), y: whole(y) }
     };
@@ -61,7 +65,7 @@ pub(super) fn paths(points: &[SeriesPoint], since: u64, now: u64, top: f64) -> O
         draw(&mut line, of(|point| point.avg));
         if piece.len() == 1 {
             // A point alone is a dot.
-            line.push_str("h1");
+            let _ = write!(line, "h{}", whole(DOT));
         }
         draw(&mut band, of(|point| point.max).chain(of(|point| point.min).rev()));
         band.push('z');

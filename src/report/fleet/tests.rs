@@ -104,8 +104,9 @@ fn the_page_has_no_markup_of_hosts_and_no_network() {
     }
     assert!(page.contains("full in 20 days (+1.0 GiB a day)"), "{page}");
     assert!(page.contains(">80%</meter>") && !page.contains("80.0%"), "{page}");
-    // A line and a band for each of two disks on two hosts; a single point is no plot.
-    assert_eq!(page.matches("class=\"avg\"").count(), 4);
+    // A line and a band for each of two disks on two hosts, and a dot for the load, which was measured once.
+    assert_eq!(page.matches("class=\"avg\"").count(), 6);
+    assert_eq!(page.matches("No numbers for this time").count(), 1, "of the host that never answered");
     assert!(page.contains("<td>gone<td class=\"t\">never"), "who is silent is named");
     assert!(page.contains("prefers-color-scheme:dark") && page.contains("@media print"));
 }
