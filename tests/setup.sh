@@ -38,20 +38,21 @@ has_jsonschema() {
     python3 -c 'from jsonschema import Draft7Validator' 2>/dev/null
 }
 
-# What is a module of something else: proftpd's SFTP, and libraries of the system's python3: servers, and a reader of
-# workbooks.
+# What is a module of something else: proftpd's SFTP, and libraries of the system's python3: servers of SSH and mail, and a reader
+# of workbooks.
 is_missing() {
     case $1 in
     proftpd-mod-crypto) ! [ -e /usr/lib/proftpd/mod_sftp.so ] ;;
     python3-asyncssh) ! /usr/bin/python3 -W ignore -c 'import asyncssh' 2>/dev/null ;;
     python3-paramiko) ! /usr/bin/python3 -W ignore -c 'import paramiko' 2>/dev/null ;;
     python3-twisted) ! /usr/bin/python3 -W ignore -c 'import twisted.conch.unix' 2>/dev/null ;;
+    python3-aiosmtpd) ! /usr/bin/python3 -W ignore -c 'import aiosmtpd' 2>/dev/null ;;
     python3-openpyxl) ! /usr/bin/python3 -W ignore -c 'import openpyxl' 2>/dev/null ;;
     esac
 }
 
 missing_modules() {
-    [ "$(uname -s)" = Darwin ] || for module in proftpd-mod-crypto python3-asyncssh python3-paramiko python3-twisted python3-openpyxl; do
+    [ "$(uname -s)" = Darwin ] || for module in proftpd-mod-crypto python3-asyncssh python3-paramiko python3-twisted python3-openpyxl python3-aiosmtpd; do
         ! is_missing $module || echo $module
     done
 }
@@ -73,6 +74,7 @@ missing_commands() {
     has_jsonschema || echo jsonschema
     has_libc || echo libc
     has_services || echo /etc/services
+    [ "$(uname -s)" != Darwin ] || python3 -W ignore -c 'import aiosmtpd' 2>/dev/null || echo aiosmtpd
     missing_modules
 }
 
@@ -107,7 +109,7 @@ command -v cargo >/dev/null 2>&1 ||
 if [ "$(uname -s)" = Darwin ]; then
     missing=$(missing_commands | tr '\n' ' ')
     [ -z "$missing" ] && exit 0
-    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox groff; python3 -m pip install jsonschema)"
+    fail "missing: ${missing}(sshd, ssh, zsh, tcsh and dash are part of macOS, python3 of its command line tools; for others: brew install fish busybox groff; python3 -m pip install jsonschema aiosmtpd)"
 fi
 
 packages=$(missing_packages | tr '\n' ' ')

@@ -81,11 +81,15 @@ pub(super) fn readers(paths: &[PathBuf], flag: &str, read: &[PathBuf]) -> Result
     Ok(Composite::new(readers))
 }
 
-/// Whether two paths lead to the same file.
 /// Whether two paths lead to one file.
 pub(super) fn is_same(one: &Path, other: &Path) -> bool {
     let identity = |path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
     identity(one).is_some_and(|one| Some(one) == identity(other))
+}
+
+/// The extensions of the reports about runs.
+pub(super) fn kinds() -> Vec<&'static str> {
+    ReportKind::ALL.iter().map(|kind| kind.extension()).collect()
 }
 
 /// Reports as files; all that is wrong with their paths at once. `flag` is what stands before a path in messages.

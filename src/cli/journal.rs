@@ -19,6 +19,7 @@ use crate::cli::state::{is_off, state_folder};
 use crate::cli::taken_up::TakenUp;
 use crate::config;
 use crate::engine::plan::Plan;
+use crate::model::addressee::ReportTo;
 use crate::model::given::Given;
 use crate::model::position::Diagnostic;
 use crate::model::redact::Redactor;
@@ -52,8 +53,7 @@ impl Invocation {
     pub(super) fn recorded(&self, plan: &Plan, redactor: &Redactor) -> WrittenLine {
         let mut unrepeatable = self.unrepeatable.clone();
         let mut masked = Vec::new();
-        let arguments = self
-            .arguments
+        let arguments = without_web_addresses(self.arguments.clone())
             .iter()
             .map(|word| match masked_variable(word, plan, redactor) {
                 Some((shown, name)) => {
@@ -247,6 +247,27 @@ pub(super) fn end(journal: &Journal, exit_code: u8) {
     if let Err(error) = journal.end(exit_code) {
         talk(&format!("warning: the record of this run is incomplete: {error}"));
     }
+}
+
+/// A command line whose reports go to web services without their addresses: often whoever knows one may write there.
+fn without_web_addresses(mut arguments: Vec<String>) -> Vec<String> {
+    const FLAG: &str = "--report";
+    let mut is_value = false;
+    for word in arguments.iter_mut().take_while(|word| *word != "--") {
+        let (flag, value) = match word.strip_prefix(FLAG).and_then(|rest| rest.strip_prefix('=')) {
+            Some(value) => ("--report=", value),
+            None if is_value => ("", word.as_str()),
+            None => {
+                is_value = word == FLAG;
+                continue;
+            }
+        };
+        if let Ok(target @ ReportTo::Web(_)) = ReportTo::parse(value) {
+            *word = format!("{flag}{target}");
+        }
+        is_value = false;
+    }
+    arguments
 }
 
 /// A variable of `-e` that is a secret, or has the name of one, with its value masked; and its name.

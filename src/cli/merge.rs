@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::MergeArgs as Args;
+use crate::cli::deliver::{self, Outbox};
 use crate::cli::error::{CliError, talk};
 use crate::cli::files;
 use crate::cli::recorded::{events, unusable};
@@ -13,7 +14,11 @@ use crate::report::merge::{Merge, MergeError, PartEnd, StreamPart, whole_events}
 use crate::report::{Reporter, Reports};
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut reports = Reports::new(files::reports(&args.output, "-o ")?);
+    let (mut targets, post) =
+        deliver::prepare(&args.output, "-o ", &files::kinds(), |paths| files::reports(paths, "-o "))?;
+    let outbox = Outbox::default();
+    targets.extend(outbox.filled_by(post));
+    let mut reports = Reports::new(targets);
     let merge = merge(&args.streams)?;
     take(&mut reports, merge.beginning())?;
     for (at, path) in args.streams.iter().enumerate() {
@@ -28,7 +33,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, CliError> {
         take(&mut reports, event)?;
     }
     reports.finish().map_err(not_written)?;
-    Ok(ExitCode::Ok)
+    deliver::deliver_now(outbox.take(), ExitCode::Ok)
 }
 
 /// Looks at all streams; all that is wrong with them at once.

@@ -10,6 +10,7 @@ mod complete;
 mod console;
 mod context;
 mod defaults;
+mod deliver;
 mod demo;
 mod diff;
 mod entry;

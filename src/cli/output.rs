@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cli::args::{Color, Output, OutputFormat};
+use crate::cli::deliver::{self, Outbox, Parcel};
 use crate::cli::error::{CliError, talk};
 use crate::cli::{clock, files, hands};
 use crate::engine::Delivery;
@@ -57,6 +58,8 @@ pub(super) struct Outputs {
     batch: usize,
     /// Reports are written at the end.
     reports: bool,
+    /// What is sent when all is over.
+    outbox: Outbox,
     /// The run can be resumed, and the recap says how.
     resumable: bool,
     /// It is a dry run, and what comes of that.
@@ -163,9 +166,16 @@ pub(super) struct ReportEnd {
     recap: Recap,
     failed: Option<io::Error>,
     dry: Option<DryEnd>,
+    /// What is to be sent.
+    parcels: Vec<Parcel>,
 }
 
 impl ReportEnd {
+    /// Takes out what is to be sent.
+    pub(super) fn parcels(&mut self) -> Vec<Parcel> {
+        std::mem::take(&mut self.parcels)
+    }
+
     /// The exit code of the run. Output that could not be written is an error when all else went well.
     pub(super) fn verdict(self) -> Result<ExitCode, CliError> {
         if self.failed.is_none() && self.recap.nobody_took_part() && self.recap.cancelled.is_none() {
@@ -200,8 +210,11 @@ impl Outputs {
         let view = OutputView::choose(args, &content, &screen)?;
         screen.one_stream = matches!(view, OutputView::Github | OutputView::Gitlab);
         let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
-        let (streams, reports) = files::split_streams(&args.report);
-        let mut targets = files::reports(&reports, "--report ")?;
+        let ((streams, mut targets), post) =
+            deliver::prepare(&args.report, "--report ", &files::kinds(), |paths| {
+                let (streams, reports) = files::split_streams(paths);
+                Ok((streams, files::reports(&reports, "--report ")?))
+            })?;
         for path in &streams {
             reporters.push(Box::new(Jsonl::new(Box::new(files::stream(path, "--report ")?))));
         }
@@ -257,6 +270,8 @@ impl Outputs {
             reporters.push(Box::new(Annotations::new(screen.talk())));
             targets.extend(files::summary());
         }
+        let outbox = Outbox::default();
+        targets.extend(outbox.filled_by(post));
         let reports = !targets.is_empty() || !streams.is_empty();
         if !targets.is_empty() {
             reporters.push(Box::new(Reports::new(targets)));
@@ -269,7 +284,7 @@ impl Outputs {
         let outputs = Self::with(Composite::new(reporters), screen, quiet);
         // Two readers then write to stderr, each with a buffer of its own: their lines keep the order of events.
         let batch = if args.verbose { 0 } else { outputs.batch };
-        Ok(Self { batch, reports, opening, dry: content.dry, ..outputs })
+        Ok(Self { batch, reports, opening, outbox, dry: content.dry, ..outputs })
     }
 
     /// These readers, and a recap at the end.
@@ -283,6 +298,7 @@ impl Outputs {
             failed: None,
             batch: BATCH,
             reports: false,
+            outbox: Outbox::default(),
             resumable: false,
             dry: None,
             told: &[],
@@ -300,6 +316,7 @@ impl Outputs {
             failed: None,
             batch: BATCH,
             reports: false,
+            outbox: Outbox::default(),
             resumable: false,
             dry: None,
             told: &[],
@@ -457,7 +474,7 @@ impl Outputs {
                 }
             }
         }
-        ReportEnd { recap: self.recap, failed: self.failed, dry: self.dry }
+        ReportEnd { recap: self.recap, failed: self.failed, dry: self.dry, parcels: self.outbox.take() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cli::args::{Color, Output};
+use crate::cli::deliver::{self, Parcel};
 use crate::cli::error::{CliError, talk};
 use crate::cli::hands::TtyHands;
 use crate::cli::journal::{BegunRecord, Recording};
@@ -128,6 +129,7 @@ pub(super) async fn execute(
     if journal.is_some() && is_of_tasks {
         outputs.offer_resume();
     }
+    let run_name = plan.run.to_string();
     let (sink, deliveries) = engine::channel(redactor);
     let report = spawn_reporters(outputs, deliveries)?;
     let sink = sink.written_in(journal.clone().map(|journal| journal as Arc<dyn Ledger>));
@@ -141,19 +143,26 @@ pub(super) async fn execute(
         sink,
         FromUser { stop: stopping.clone(), questions, input, recipe },
     );
-    let result = if tokio::spawn(run).await.is_ok() {
+    let (result, parcels) = if tokio::spawn(run).await.is_ok() {
         finish(report, &stopping, patience).await
     } else {
         talk(
             "error: fan's dispatcher failed; this is a bug\nhint: please report it, with the output of `fan --version`",
         );
-        Ok(ExitCode::Bug)
+        (Ok(ExitCode::Bug), Vec::new())
     };
-    if let Some(journal) = journal {
+    if let Some(journal) = &journal {
         let code = result.as_ref().map_or_else(CliError::exit_code, |code| *code);
-        journal::end(&journal, code.code());
+        journal::end(journal, code.code());
     }
-    result
+    let recorded = journal.is_some().then_some(run_name.as_str());
+    match result {
+        Ok(code) => Ok(deliver::deliver(parcels, recorded, &stopping, code).await),
+        Err(error) => {
+            deliver::deliver(parcels, recorded, &stopping, error.exit_code()).await;
+            Err(error)
+        }
+    }
 }
 
 /// What a plan's hosts are reached with, and what must not be shown of it.
@@ -224,12 +233,15 @@ async fn finish(
     report: mpsc::Receiver<ReportEnd>,
     stopping: &StopReceiver,
     patience: Duration,
-) -> Result<ExitCode, CliError> {
+) -> (Result<ExitCode, CliError>, Vec<Parcel>) {
     let mut waited = Duration::ZERO;
     loop {
         match report.try_recv() {
-            Ok(end) => return end.verdict(),
-            Err(mpsc::TryRecvError::Disconnected) => return Ok(ExitCode::Bug),
+            Ok(mut end) => {
+                let parcels = end.parcels();
+                return (end.verdict(), parcels);
+            }
+            Err(mpsc::TryRecvError::Disconnected) => return (Ok(ExitCode::Bug), Vec::new()),
             Err(mpsc::TryRecvError::Empty) => {}
         }
         let stop = match stopping.current() {
@@ -239,7 +251,7 @@ async fn finish(
         };
         if let Some((reason, patience)) = stop {
             if waited >= patience {
-                return Ok(reason.exit_code());
+                return (Ok(reason.exit_code()), Vec::new());
             }
             waited += LOOK;
         }

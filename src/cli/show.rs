@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::cli::args::{Color, ReportOf, ShowArgs};
+use crate::cli::deliver::{self, Outbox};
 use crate::cli::error::{CliError, talk};
 use crate::cli::output::{OutputScreen, recap_options};
 use crate::cli::print::print;
@@ -10,7 +11,7 @@ use crate::cli::recorded::RecordedRun;
 use crate::cli::{files, follow};
 use crate::event::recap::Recap;
 use crate::model::outcome::ExitCode;
-use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Lines, Reporter, recap};
+use crate::report::{Fold, FoldFrame, FoldOptions, Layout, Lines, Reporter, Reports, recap};
 
 pub(super) fn run(args: &ShowArgs, color: Color) -> Result<ExitCode, CliError> {
     if args.follow || args.view {
@@ -49,10 +50,16 @@ pub(super) fn run(args: &ShowArgs, color: Color) -> Result<ExitCode, CliError> {
 /// `fan report`.
 pub(super) fn report(args: &ReportOf) -> Result<ExitCode, CliError> {
     let recorded = RecordedRun::open(args.run.as_deref().unwrap_or("last"))?;
-    let mut readers = files::readers(&args.files, "", recorded.stream())?;
+    let (mut readers, post) = deliver::prepare(&args.files, "", &files::kinds(), |paths| {
+        files::readers(paths, "", recorded.stream())
+    })?;
+    let outbox = Outbox::default();
+    if let Some(target) = outbox.filled_by(post) {
+        readers.push(Box::new(Reports::new(vec![target])));
+    }
     recorded.tell(|event| readers.event(event))?;
     readers.finish().map_err(unwritable)?;
-    Ok(ExitCode::Ok)
+    deliver::deliver_now(outbox.take(), ExitCode::Ok)
 }
 
 fn unwritable(source: io::Error) -> CliError {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::cli::args::{DemoArgs, Output, OutputFormat};
 use crate::cli::error::talk;
 use crate::cli::state;
+use crate::model::addressee::ReportTo;
 
 /// What there is to see, in the order in which it comes by.
 const WATCH: &str = "\
@@ -47,7 +48,7 @@ impl Tour {
     /// What was asked for, and the report.
     pub(super) fn output(&self, asked: &Output) -> Output {
         let mut output = asked.clone();
-        output.report.extend(self.report.clone());
+        output.report.extend(self.report.clone().map(ReportTo::File));
         output
     }
 

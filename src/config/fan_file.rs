@@ -1,4 +1,4 @@
-//! `fan.yaml`: defaults of options, profiles and aliases of a project, or of a user. Which options there are is the command
+//! `fan.yaml`: defaults of options, profiles, aliases, and where reports go, of a project or of a user. Which options there are is the command
 //! line's business.
 
 use std::path::Path;
@@ -9,9 +9,10 @@ use indexmap::IndexMap;
 use crate::config::compose::compose;
 use crate::config::fields::{Schema, expected, map, quote};
 use crate::config::findings::{Diagnostics, Findings, Loaded};
-use crate::config::source;
 use crate::config::tables::fan_file as tables;
 use crate::config::yaml::{Node, YamlEntry};
+use crate::config::{reports, source};
+use crate::model::addressee::{MailServer, NamedReport};
 use crate::model::name::check_task_name;
 use crate::model::position::Located;
 
@@ -22,6 +23,10 @@ const FILE: Schema = Schema {
         ("default", "defaults"),
         ("profile", "profiles"),
         ("options", "defaults"),
+        ("report", "reports"),
+        ("notify", "reports"),
+        ("notifications", "reports"),
+        ("mail", "smtp"),
     ],
 };
 
@@ -36,6 +41,10 @@ pub struct FanFile {
     pub profiles: IndexMap<String, Vec<DefaultOption>>,
     /// Commands of the user's own.
     pub aliases: IndexMap<String, CommandAlias>,
+    /// People and services that reports go to, by their names.
+    pub reports: IndexMap<String, Located<NamedReport>>,
+    /// The mail server.
+    pub smtp: Option<Located<MailServer>>,
 }
 
 /// A default of an option.
@@ -70,7 +79,8 @@ pub fn load_fan_file(path: &Path) -> Result<Loaded<FanFile>, Diagnostics> {
         return Err(findings.take_errors());
     }
     let mut file = FanFile { file: source.name, ..FanFile::default() };
-    let keys = "a map with \"defaults\", \"profiles\" or \"aliases\"";
+    let base = path.parent().unwrap_or(Path::new(""));
+    let keys = "a map with \"defaults\", \"profiles\", \"aliases\", \"reports\" or \"smtp\"";
     for entry in root.as_ref().map_or(&[][..], |root| map(root, keys, "key", &mut findings)) {
         match &*entry.key.text {
             "defaults" => file.defaults = options(&entry.value, &mut findings),
@@ -89,6 +99,18 @@ pub fn load_fan_file(path: &Path) -> Result<Loaded<FanFile>, Diagnostics> {
                         file.aliases.insert(entry.key.text.to_string(), alias);
                     }
                 }
+            }
+            "reports" => {
+                for entry in map(&entry.value, "a map of reports", "report", &mut findings) {
+                    if let Some(report) = reports::report(entry, base, &mut findings) {
+                        let report = Located::new(report, entry.key.position.clone());
+                        file.reports.insert(entry.key.text.to_string(), report);
+                    }
+                }
+            }
+            "smtp" => {
+                let server = reports::server(&entry.value, base, &mut findings);
+                file.smtp = server.map(|server| Located::new(server, entry.key.position.clone()));
             }
             _ => FILE.refuse(&entry.key, &mut findings),
         }

@@ -1,7 +1,7 @@
 //! The keys of the files with what is said about them, for `fan explain`: from the tables that files are read by.
 
 use crate::config::tables::shape::ShapeKeys;
-use crate::config::tables::{inventory, tasks};
+use crate::config::tables::{fan_file, inventory, tasks};
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub enum KeyPlace {
     Step,
     /// Within `wait_for`.
     WaitFor,
+    /// At the top of a fan.yaml.
+    FanFile,
+    /// Within its `smtp`.
+    Smtp,
+    /// In an entry of its `reports`.
+    Report,
 }
 
 impl KeyPlace {
@@ -33,6 +39,9 @@ impl KeyPlace {
             Self::Task => "a key of a task",
             Self::Step => "a key of a step",
             Self::WaitFor => "a key of wait_for",
+            Self::FanFile => "a key of fan.yaml",
+            Self::Smtp => "a key of smtp in fan.yaml",
+            Self::Report => "a key of an entry of reports in fan.yaml",
         }
     }
 
@@ -41,6 +50,8 @@ impl KeyPlace {
         match self {
             Self::Inventory | Self::Role | Self::Setting => "inventory.md",
             Self::TasksFile | Self::Task | Self::Step | Self::WaitFor => "tasks.md",
+            Self::FanFile => "configuration.md",
+            Self::Smtp | Self::Report => "delivery.md",
         }
     }
 }
@@ -58,7 +69,7 @@ pub struct KeyEntry {
 
 /// All keys, in the order of the tables.
 pub fn keys() -> Vec<KeyEntry> {
-    let tables: [(KeyPlace, ShapeKeys); 7] = [
+    let tables: [(KeyPlace, ShapeKeys); 10] = [
         (KeyPlace::Inventory, inventory::FILE),
         (KeyPlace::Role, inventory::ROLE),
         (KeyPlace::Setting, inventory::SETTINGS),
@@ -66,6 +77,9 @@ pub fn keys() -> Vec<KeyEntry> {
         (KeyPlace::Task, tasks::TASK),
         (KeyPlace::Step, tasks::STEP),
         (KeyPlace::WaitFor, tasks::WAIT_FOR),
+        (KeyPlace::FanFile, fan_file::FILE),
+        (KeyPlace::Smtp, fan_file::SMTP),
+        (KeyPlace::Report, fan_file::REPORT),
     ];
     let of = |(place, keys): (KeyPlace, ShapeKeys)| {
         keys.iter().map(move |&(name, _, about)| KeyEntry { place, name, about })

@@ -34,6 +34,7 @@ mod lock;
 mod manual;
 mod order;
 mod places;
+mod reports;
 mod rollout;
 mod scalar;
 mod search;

@@ -2,6 +2,7 @@
 //! environment, no async. Everything above shares these words.
 
 pub mod action;
+pub mod addressee;
 pub mod call;
 pub mod cells;
 pub mod count;

@@ -128,6 +128,14 @@ pub fn check_tag(tag: &str) -> Result<(), String> {
     check_word(tag, "tag")
 }
 
+/// Says why a string cannot be the name of a report, if it cannot: as names of tasks, without `.`, which files have.
+pub fn check_report_name(name: &str) -> Result<(), String> {
+    if name.contains('.') {
+        return Err(format!("\".\" in report name \"{name}\"; on the command line it would be a file"));
+    }
+    check_word(name, "report name")
+}
+
 /// Says why a string cannot be the name of a variable, if it cannot.
 ///
 /// An ASCII identifier that no expression keeps for itself.

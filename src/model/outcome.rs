@@ -409,7 +409,7 @@ impl ExitCode {
             Self::Input => "bad usage or input: nothing was contacted",
             Self::Unreachable => "hosts were not reached and nothing was started on them: safe to run again",
             Self::HostKeyAlarm => "host-key alarm (changed, revoked, other type): wins over 1 and 3",
-            Self::LocalIo => "local I/O (report, download disk)",
+            Self::LocalIo => "local I/O (report, download disk), or a report that was not delivered",
             Self::Differs => "hosts differ (`fan diff`), or would be changed (`--dry-run --exit-code`)",
             Self::Bug => "a bug in fan",
             Self::Hangup => "ended by HUP",

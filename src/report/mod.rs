@@ -19,6 +19,7 @@
 //! | [`Annotations`] | failed hosts, for GitHub's runner |
 //! | [`PerHost`] | what each host wrote, for files of its own |
 //! | [`file::render`] | a [`record::Record`] as a file: JSON, JUnit, Markdown, CSV, XLSX, HTML |
+//! | [`letter`] | what is written to people and chats about a report |
 //! | [`fleet::table`] and the like | the fleet over time, from its file |
 //! | [`merge::Merge`] | the streams of several runs as one |
 //! | [`recap::render`] | the table and the failures at the end |
@@ -36,6 +37,7 @@ pub mod fleet;
 mod fold;
 mod github;
 mod jsonl;
+pub mod letter;
 mod lines;
 pub mod merge;
 mod notices;

@@ -1,6 +1,5 @@
 //! One request over any stream: TLS where the URL says so, HTTP/1.1, a bounded answer.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,13 +8,12 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
 use crate::web::certificate::Certificate;
-use crate::web::trust::{self, WebTrust};
+use crate::web::tls::{WebSilence, secured};
+use crate::web::trust::WebTrust;
 use crate::web::url::Url;
 
 /// What is asked.
@@ -25,10 +23,30 @@ pub struct WebRequest<'a> {
     pub url: &'a Url,
     /// More headers.
     pub headers: &'a [(String, String)],
-    /// What is sent with it, and its type; nothing makes it a GET.
-    pub content: Option<(Bytes, &'a str)>,
+    /// What is sent with it; nothing makes it a GET.
+    pub content: Option<WebContent<'a>>,
     /// Bytes of the body that are read.
     pub most: usize,
+}
+
+/// What is sent with a request.
+#[derive(Clone, Debug)]
+pub struct WebContent<'a> {
+    /// How: what is put has its place already.
+    pub way: WebWay,
+    /// What.
+    pub data: Bytes,
+    /// Its type.
+    pub kind: &'a str,
+}
+
+/// How something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebWay {
+    /// Each time it is another one.
+    Post,
+    /// Again it is the same.
+    Put,
 }
 
 impl<'a> WebRequest<'a> {
@@ -62,15 +80,6 @@ impl WebAnswer {
     }
 }
 
-/// Why there is no answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WebSilence {
-    /// Why, as a lowercase fragment.
-    pub why: String,
-    /// The certificates that it showed.
-    pub certificates: Vec<Certificate>,
-}
-
 /// Headers that belong to the exchange itself.
 const OWN_HEADERS: &[&str] =
     &["connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer"];
@@ -99,36 +108,15 @@ pub async fn ask(
     trust: &WebTrust,
 ) -> Result<WebAnswer, WebSilence> {
     if !request.url.tls {
-        return exchange(stream, request).await.map_err(silence);
+        return exchange(stream, request).await.map_err(WebSilence::of);
     }
     let began = Instant::now();
-    let host = &request.url.host;
-    let name =
-        ServerName::try_from(host.clone()).map_err(|_| silence(format!("{host:?} is not a host name")))?;
-    let (config, seen) = trust.config().map_err(silence)?;
-    let stream = match TlsConnector::from(config).connect(name, stream).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            let certificates = seen.take();
-            let why = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(inner) => trust::why(inner, host, &certificates),
-                None if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    "it closed the connection while TLS began".to_owned()
-                }
-                None => error.to_string(),
-            };
-            return Err(WebSilence { why, certificates });
-        }
-    };
+    let (stream, seen) = secured(stream, &request.url.host, trust).await?;
     let tls = began.elapsed();
     match exchange(stream, request).await {
         Ok(answer) => Ok(WebAnswer { tls: Some(tls), certificates: seen.take(), ..answer }),
         Err(why) => Err(WebSilence { why, certificates: seen.take() }),
     }
-}
-
-fn silence(why: String) -> WebSilence {
-    WebSilence { why, certificates: Vec::new() }
 }
 
 async fn exchange(
@@ -176,7 +164,11 @@ async fn exchange(
 
 fn message(request: &WebRequest<'_>) -> Result<Request<Full<Bytes>>, String> {
     let url = request.url;
-    let method = if request.content.is_some() { Method::POST } else { Method::GET };
+    let method = match request.content.as_ref().map(|content| content.way) {
+        None => Method::GET,
+        Some(WebWay::Post) => Method::POST,
+        Some(WebWay::Put) => Method::PUT,
+    };
     let mut message = Request::builder().method(method).uri(url.target());
     let has = |name: &str| request.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     if !has("host") {
@@ -193,9 +185,9 @@ fn message(request: &WebRequest<'_>) -> Result<Request<Full<Bytes>>, String> {
         message = message.header(name.as_str(), value.as_str());
     }
     let content = match &request.content {
-        Some((content, kind)) => {
+        Some(WebContent { way: _, data, kind }) => {
             message = message.header(CONTENT_TYPE, *kind);
-            content.clone()
+            data.clone()
         }
         None => Bytes::new(),
     };

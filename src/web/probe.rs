@@ -13,9 +13,11 @@ use crate::model::outcome::Kind;
 use crate::ssh::pipe::Program;
 use crate::ssh::{Session, addresses};
 use crate::web::certificate::Certificate;
-use crate::web::client::{WebAnswer, WebRequest, WebSilence, ask};
+use crate::web::client::{WebAnswer, WebRequest, ask};
 use crate::web::piped::piped;
+use crate::web::post::unconnected;
 use crate::web::target::ProbeTarget;
+use crate::web::tls::WebSilence;
 use crate::web::trust::WebTrust;
 use crate::web::url::Url;
 
@@ -262,15 +264,6 @@ async fn connected<S: Session>(
             opened.map(ProbeStream::Here).map_err(|error| Unprobed::from(unconnected(&error)))
         }
         (ProbeFrom::Here, None) => Err(Unprobed::from("the name has no address".to_owned())),
-    }
-}
-
-fn unconnected(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        std::io::ErrorKind::TimedOut => "no answer to the connection".to_owned(),
-        std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => "no route".to_owned(),
-        _ => error.to_string(),
     }
 }
 

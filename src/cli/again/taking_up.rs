@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::again::command_line::{parsed, unmasked};
@@ -13,6 +13,7 @@ use crate::cli::journal::Invocation;
 use crate::cli::taken_up::{TakenUp, shown};
 use crate::cli::{ask, files, state};
 use crate::engine::{Past, Standing, Unseen};
+use crate::model::addressee::ReportTo;
 use crate::model::inventory::HostName;
 use crate::model::position::Diagnostic;
 use crate::report::words::count_hosts;
@@ -190,7 +191,8 @@ fn agree_to_changes(recipe: &Recipe, way: Way, yes: bool) -> Result<(), CliError
 
 /// A stream that is gone on from stays as it is: without it, the next one could not be gone on from. The run writes its
 /// own to a file beside it.
-fn spare(report: &mut PathBuf, runs: &[String]) {
+fn spare(target: &mut ReportTo, runs: &[String]) {
+    let ReportTo::File(report) = target else { return };
     let is_read = |path: &Path| runs.iter().any(|run| files::is_same(Path::new(run), path));
     if !files::is_stream(report) || !is_read(report) {
         return;

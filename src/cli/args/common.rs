@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::args::fleet::{Age, age};
 use crate::cli::error::CliError;
 use crate::engine::planner::{Bounds, Picking};
+use crate::model::addressee::ReportTo;
 use crate::model::inventory::HostName;
 use crate::model::outcome::Status;
 use crate::model::position::{Located, Position};
@@ -290,9 +291,10 @@ pub(in crate::cli) struct Output {
     #[arg(long, value_name = "DIR", env = "FAN_OUTDIR")]
     pub(in crate::cli) outdir: Option<PathBuf>,
     /// Also write a report; the extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx, or .jsonl for the
-    /// event stream as it comes.
-    #[arg(long, value_name = "FILE", env = "FAN_REPORT")]
-    pub(in crate::cli) report: Vec<PathBuf>,
+    /// event stream as it comes. Or send it when the run is over: mailto:ADDRESS, https://..., or a NAME of `reports` in
+    /// fan.yaml (docs/delivery.md).
+    #[arg(long, value_name = "FILE", env = "FAN_REPORT", value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) report: Vec<ReportTo>,
     /// Print output lines without the host's name.
     #[arg(short = 'N', long, env = "FAN_NO_PREFIX")]
     pub(in crate::cli) no_prefix: bool,

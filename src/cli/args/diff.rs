@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueHint};
 
 use crate::cli::args::common::{
     ConditionArgs, ConnectionArgs, LimitArg, PoolArg, Protection, RaisingArgs, SelectionArgs,
 };
 use crate::cli::args::files::glob;
+use crate::model::addressee::ReportTo;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
@@ -31,9 +32,10 @@ pub(in crate::cli) struct DiffArgs {
     /// Compare only contents, not modes and owners.
     #[arg(long, conflicts_with = "command")]
     pub(in crate::cli) content: bool,
-    /// Also write the differences to FILE: .html (side by side, with search) or .json; repeatable.
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) report: Vec<PathBuf>,
+    /// Also write the differences to FILE: .html (side by side, with search) or .json; or send them: mailto:ADDRESS,
+    /// https://..., or a NAME of `reports` in fan.yaml; repeatable.
+    #[arg(long, value_name = "FILE", value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) report: Vec<ReportTo>,
     /// Print hosts and what would be compared without connecting to any host.
     #[arg(short = 'n', long, env = "FAN_PLAN")]
     pub(in crate::cli) plan: bool,

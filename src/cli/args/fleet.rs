@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use crate::model::addressee::ReportTo;
 use crate::model::duration;
 
 #[derive(Debug, Args)]
@@ -90,9 +91,10 @@ pub(in crate::cli) struct FleetChangesArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FleetReportArgs {
-    /// Files to write; the extension picks the format: .html .xlsx .csv .json .md .prom
-    #[arg(value_name = "FILE", required = true)]
-    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Files to write; the extension picks the format: .html .xlsx .csv .json .md .prom. Or where to send it:
+    /// mailto:ADDRESS, https://..., or a NAME of `reports` in fan.yaml.
+    #[arg(value_name = "FILE", required = true, value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) files: Vec<ReportTo>,
     /// How far plots and changes look back: 7d, 90d
     #[arg(long, value_name = "AGE", env = "FAN_SINCE", default_value = "30d", value_parser = age)]
     pub(in crate::cli) since: Age,

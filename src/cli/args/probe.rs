@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::args::common::{ConnectionArgs, PoolArg, SelectionArgs};
+use crate::model::addressee::ReportTo;
 use crate::model::duration;
 use crate::model::settings::TimeLimit;
 
@@ -56,9 +57,10 @@ pub(in crate::cli) struct ProbeArgs {
     /// Print data for programs: an object per probe and line.
     #[arg(short = 'o', value_name = "WHAT", value_enum)]
     pub(in crate::cli) data: Option<ProbeData>,
-    /// Also write the results to FILE: .json or .csv; repeatable.
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) report: Vec<PathBuf>,
+    /// Also write the results to FILE: .json or .csv; or send them: mailto:ADDRESS, https://..., or a NAME of `reports` in
+    /// fan.yaml; repeatable. With --watch, those are sent when something changed.
+    #[arg(long, value_name = "FILE", value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) report: Vec<ReportTo>,
     #[command(flatten)]
     pub(in crate::cli) selection: SelectionArgs,
     #[command(flatten)]

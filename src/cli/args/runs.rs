@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::cli::args::common::{
     Execution, HostKeysArg, Output, SelectionArgs, SudoPasswordArg, positive, time,
 };
 use crate::engine::Unseen;
+use crate::model::addressee::ReportTo;
 use crate::model::settings::TimeLimit;
 
 /// What `retry` and `resume` have in common.
@@ -180,9 +181,10 @@ pub(in crate::cli) struct ReportOf {
     /// Run: its name, a prefix of it, or `last`; or an event stream, FILE.jsonl.
     #[arg(value_name = "RUN", required = true)]
     pub(in crate::cli) run: Option<String>,
-    /// Files to write; the extension picks the format.
-    #[arg(value_name = "FILE", required = true)]
-    pub(in crate::cli) files: Vec<PathBuf>,
+    /// Files to write; the extension picks the format. Or where to send it: mailto:ADDRESS, https://..., or a NAME of
+    /// `reports` in fan.yaml.
+    #[arg(value_name = "FILE", required = true, value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) files: Vec<ReportTo>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -196,7 +198,8 @@ pub(in crate::cli) struct MergeArgs {
     /// Event streams, as written by --report FILE.jsonl or --format jsonl.
     #[arg(value_name = "STREAM", required = true)]
     pub(in crate::cli) streams: Vec<PathBuf>,
-    /// File to write; the extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx
-    #[arg(short, long, value_name = "FILE", required = true)]
-    pub(in crate::cli) output: Vec<PathBuf>,
+    /// File to write; the extension picks the format: .html .json .xml (JUnit) .md .csv .xlsx. Or where to send it, as in
+    /// `fan report`.
+    #[arg(short, long, value_name = "FILE", required = true, value_parser = ReportTo::parse, value_hint = ValueHint::AnyPath)]
+    pub(in crate::cli) output: Vec<ReportTo>,
 }

@@ -10,6 +10,7 @@ use crate::cli::context::told;
 use crate::cli::error::CliError;
 use crate::cli::found;
 use crate::config::{self, DefaultOption, FanFile};
+use crate::model::addressee::{MailServer, NamedReport, ReportTo};
 use crate::model::position::{Diagnostic, Located};
 use crate::model::suggest::did_you_mean;
 
@@ -57,6 +58,26 @@ impl FanFiles {
         names
     }
 
+    /// The entry of `reports` with a name: the project's before the user's.
+    pub(in crate::cli) fn report(&self, name: &str) -> Option<&Located<NamedReport>> {
+        self.files.iter().rev().find_map(|file| file.reports.get(name))
+    }
+
+    /// All entries of `reports`, each once.
+    pub(in crate::cli) fn reports(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.files.iter().flat_map(|file| file.reports.keys()).map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The mail server: all that the project says of it, or all that the user does. A password of one's own goes to no server
+    /// that somebody else names.
+    pub(in crate::cli) fn smtp(&self) -> Option<&Located<MailServer>> {
+        self.files.iter().rev().find_map(|file| file.smtp.as_ref())
+    }
+
     /// All profiles, each once.
     pub(in crate::cli) fn profiles(&self) -> Vec<&str> {
         let mut names: Vec<&str> =
@@ -96,7 +117,14 @@ fn checked(file: &mut FanFile, folder: &Path) -> Vec<Diagnostic> {
                     problems.push(Diagnostic::at(&option.name.position, message));
                 }
                 if problems.len() == before && arg.get_value_hint() == ValueHint::AnyPath {
-                    option.values.iter_mut().for_each(|value| value.value = below(folder, &value.value));
+                    // Reports go to people and services, too.
+                    let is_path = |text: &str| {
+                        option.name.value != "report"
+                            || ReportTo::parse(text).is_ok_and(|target| target.file().is_some())
+                    };
+                    for value in option.values.iter_mut().filter(|value| is_path(&value.value)) {
+                        value.value = below(folder, &value.value);
+                    }
                 }
                 if option.name.value == "inventory" {
                     for value in &mut option.values {

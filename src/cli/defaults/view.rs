@@ -12,6 +12,7 @@ use crate::cli::defaults::files::is_configurable;
 use crate::cli::error::CliError;
 use crate::cli::habits::quoted;
 use crate::cli::print::print;
+use crate::model::addressee::ReportTo;
 use crate::model::cells;
 use crate::model::outcome::ExitCode;
 use crate::model::secret::MASK;
@@ -142,8 +143,15 @@ fn row(chosen: &ChosenDefaults, command: &str, arg: &Arg, all_of_them: bool) -> 
     if all_of_them { of(name.to_owned(), built_in.collect(), "built in".to_owned()) } else { None }
 }
 
-/// Variables may be secrets: only their names are shown.
+/// Variables may be secrets: only their names are shown. So may the address of a web service: only its host is.
 fn masked(option: &str, values: Vec<String>) -> Vec<String> {
+    if option == "report" {
+        let shown = |text: String| match ReportTo::parse(&text) {
+            Ok(target @ ReportTo::Web(_)) => target.to_string(),
+            Ok(ReportTo::File(_) | ReportTo::Mail(_) | ReportTo::Named(_)) | Err(_) => text,
+        };
+        return values.into_iter().map(shown).collect();
+    }
     if option != "set" {
         return values;
     }

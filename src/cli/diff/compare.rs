@@ -7,7 +7,6 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::cli::args::{Color, DiffArgs, SelectionArgs};
-use crate::cli::context;
 use crate::cli::diff::ask::{self, DriftHosts};
 use crate::cli::diff::local;
 use crate::cli::error::{CliError, talk};
@@ -16,6 +15,7 @@ use crate::cli::output::{OutputScreen, Outputs};
 use crate::cli::print::print;
 use crate::cli::protected::{self, Guard};
 use crate::cli::runtime::runtime;
+use crate::cli::{context, deliver};
 use crate::cli::{one_step, plan_view, runner};
 use crate::engine::StopReceiver;
 use crate::files::select::Selection;
@@ -28,8 +28,8 @@ use crate::model::task::{Action, Command};
 use crate::model::tree::TreePath;
 use crate::report::drift::{
     ComparedBy, ContentsOfHosts, Drift, DriftContents, DriftNeed, DriftReference, HostAnswers,
-    OutputsOfHosts, SurveysOfHosts, Takes, compare_outputs, compare_surveys, drift_json, drift_page,
-    drift_words,
+    OutputsOfHosts, SurveysOfHosts, Takes, compare_outputs, compare_surveys, drift_json, drift_letter,
+    drift_page, drift_words,
 };
 use crate::report::{Composite, Progress, Reporter};
 
@@ -44,7 +44,7 @@ const LOCAL: &str = "\0local";
 
 /// Compares hosts.
 pub(in crate::cli) fn run(args: &DiffArgs, color: Color) -> Result<ExitCode, CliError> {
-    let reports = reports(&args.report)?;
+    let (reports, post) = deliver::prepare(&args.report, "--report ", &["html", "json"], reports)?;
     let title = if args.command.is_empty() { args.paths.join(" ") } else { args.command.join(" ") };
     if !args.command.is_empty() && title.trim().is_empty() {
         return Err(CliError::input("the command is empty"));
@@ -109,7 +109,15 @@ pub(in crate::cli) fn run(args: &DiffArgs, color: Color) -> Result<ExitCode, Cli
         (ExitCode::Ok, true, true) => ExitCode::Differs,
         (code, _, _) => code,
     };
-    written(reports, &drift, own)
+    let written = written(reports, &drift, own);
+    let code = written.as_ref().map_or_else(CliError::exit_code, |code| *code);
+    let of = |extension: &str| match extension {
+        "html" => Some(drift_page(&drift).into_bytes()),
+        "json" => Some(drift_json(&drift).into_bytes()),
+        _ => None,
+    };
+    let code = deliver::deliver_now(post.parcels(&drift_letter(&drift), &of), code)?;
+    written.map(|_| code)
 }
 
 fn style_clean(line: &str) -> String {

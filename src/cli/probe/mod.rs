@@ -4,6 +4,7 @@
 //! - `table`: what was found, for people and programs
 //! - `run`: the command
 
+mod letter;
 mod round;
 mod run;
 mod table;

@@ -1,6 +1,6 @@
 //! The command: checks everything, probes, prints, and probes again where that is asked for.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,11 +9,12 @@ use serde_json::json;
 
 use crate::cli::args::{ProbeArgs, ProbeData};
 use crate::cli::context::{self, Common};
+use crate::cli::deliver;
 use crate::cli::error::CliError;
 use crate::cli::files::{self, PutWhole};
 use crate::cli::print::print;
 use crate::cli::probe::round::{self, ProbeRound, ProbedFrom};
-use crate::cli::probe::table;
+use crate::cli::probe::{letter, table};
 use crate::cli::prompt::PromptTerminal;
 use crate::cli::runner::{self, Ready};
 use crate::cli::runtime::runtime;
@@ -30,7 +31,7 @@ use crate::ssh::transport::Transports;
 use crate::web::{MAX_TARGETS, ProbeExpects, ProbeTarget, WebTrust, check_header, targets};
 
 pub(in crate::cli) fn run(args: &ProbeArgs) -> Result<ExitCode, CliError> {
-    let reports = reports(args)?;
+    let (reports, post) = deliver::prepare(&args.report, "--report ", &["json", "csv"], reports)?;
     let round = Arc::new(round_of(args)?);
     let plan = if args.from { Some(plan(args)?) } else { None };
     runtime()?.block_on_then_leave(async {
@@ -46,6 +47,7 @@ pub(in crate::cli) fn run(args: &ProbeArgs) -> Result<ExitCode, CliError> {
         // Kept to the end: without it nobody can ask to stop.
         let (_stop, mut stopping) = runner::listen()?;
         let mut rounds = 0;
+        let mut before = None;
         loop {
             let probing = async {
                 match &hosts {
@@ -63,7 +65,22 @@ pub(in crate::cli) fn run(args: &ProbeArgs) -> Result<ExitCode, CliError> {
             };
             rounds += 1;
             tell(args, &found)?;
-            let code = written(&reports, &found, verdict(&found))?;
+            let written = written(&reports, &found, verdict(&found));
+            let code = written.as_ref().map_or_else(CliError::exit_code, |code| *code);
+            let letter = letter::of(&found, before.as_deref(), now());
+            // A watch tells only what is new.
+            let code = if args.watch.is_none() || letter.changed {
+                let parcels = post.parcels(&letter, &|extension| match extension {
+                    "json" => Some(json_report(&found).into_bytes()),
+                    "csv" => Some(table::csv(&found).into_bytes()),
+                    _ => None,
+                });
+                deliver::deliver(parcels, None, &stopping, code).await
+            } else {
+                code
+            };
+            written?;
+            before = Some(letter::states(&found));
             let Some(pause) = args.watch.filter(|_| args.rounds.is_none_or(|most| rounds < most)) else {
                 return Ok(code);
             };
@@ -217,10 +234,10 @@ fn json_report(found: &[ProbedFrom]) -> String {
     format!("{:#}\n", json!({"schema": 1, "time": rfc3339(now()), "probes": table::objects(found)}))
 }
 
-fn reports(args: &ProbeArgs) -> Result<Vec<ProbeReport>, CliError> {
+fn reports(paths: &[PathBuf]) -> Result<Vec<ProbeReport>, CliError> {
     let mut reports = Vec::new();
     let mut problems = Vec::new();
-    for path in &args.report {
+    for path in paths {
         let render: fn(&[ProbedFrom]) -> String = match ending(path).as_str() {
             "json" => json_report,
             "csv" => table::csv,

@@ -17,4 +17,4 @@ mod source;
 pub(super) mod vault;
 
 pub(super) use crate::cli::secrets::prepare::{PreparedSecrets, check, prepare};
-pub(super) use named::{Need, plan_tasks};
+pub(super) use named::{Need, plan_tasks, read};

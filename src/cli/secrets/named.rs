@@ -1,7 +1,7 @@
 //! The secrets of templates: which ones a run needs, their values, and plans that have them.
 
 use crate::cli::context::Common;
-use crate::cli::error::{CliError, hide};
+use crate::cli::error::{CliError, hide_also};
 use crate::cli::prompt::{PromptTerminal, Prompter};
 use crate::cli::protected::Guard;
 use crate::cli::runtime::runtime;
@@ -15,7 +15,6 @@ use crate::engine::preflight;
 use crate::model::call::TaskCall;
 use crate::model::inventory::Inventory;
 use crate::model::position::{Diagnostic, Located};
-use crate::model::redact::Redactor;
 use crate::model::secret::{Secret, SecretSource, SecretSources, Secrets};
 use crate::model::task::TaskFile;
 
@@ -73,7 +72,7 @@ pub(in crate::cli) fn plan_tasks(
             if problems.is_empty() { Ok(draft) } else { Err(CliError::Input(problems)) }
         }
         Need::Values(_) => {
-            let values = runtime()?.block_on_then_leave(resolve(&sources, &mut PromptTerminal))?;
+            let values = runtime()?.block_on_then_leave(read(&sources, &mut PromptTerminal))?;
             plan(inventory, values)
         }
     }
@@ -92,7 +91,7 @@ fn check(sources: &SecretSources) -> Vec<Diagnostic> {
 
 /// Reads secrets: environment and files first, then commands, and questions only when nothing is wrong so far. Each
 /// source once, whatever its names.
-async fn resolve(
+pub(in crate::cli) async fn read(
     sources: &SecretSources,
     prompter: &mut impl Prompter,
 ) -> Result<Vec<(String, Secret)>, CliError> {
@@ -122,7 +121,7 @@ async fn resolve(
         }
     }
     // What a command complains about may hold another secret.
-    hide(&Redactor::new(values.iter().map(|(_, _, secret)| secret)));
+    values.iter().for_each(|(_, _, secret)| hide_also(secret));
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.position.cmp(&b.position));
         return Err(CliError::Input(problems));
@@ -194,7 +193,7 @@ mod tests {
     }
 
     async fn resolved(named: &[(&str, SecretSource)], person: &mut Person) -> Result<Vec<String>, String> {
-        match resolve(&sources(named), person).await {
+        match read(&sources(named), person).await {
             Ok(values) => {
                 Ok(values.iter().map(|(name, secret)| format!("{name}={}", secret.reveal())).collect())
             }

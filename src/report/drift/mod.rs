@@ -8,6 +8,7 @@
 mod compare;
 mod differences;
 mod json;
+mod letter;
 mod page;
 mod reader;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use crate::report::drift::compare::{
 };
 pub use crate::report::drift::differences::Drift;
 pub use crate::report::drift::json::render as drift_json;
+pub use crate::report::drift::letter::letter as drift_letter;
 pub use crate::report::drift::page::render as drift_page;
 pub use crate::report::drift::reader::{ContentsOfHosts, HostAnswers, OutputsOfHosts, SurveysOfHosts};
 pub use crate::report::drift::words::render as drift_words;

@@ -6,7 +6,7 @@
 //! [`Record`]: crate::report::record::Record
 
 pub(super) mod csv;
-pub(super) mod html;
+pub(in crate::report) mod html;
 mod json;
 mod junit;
 mod kind;

@@ -23,12 +23,17 @@ pub fn render(kind: ReportKind, record: &Record) -> Vec<u8> {
 /// Where a report goes when it is done.
 pub type PutReport = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 
+/// Who takes the record of a run when it is over.
+pub type TakeRecord = Box<dyn FnMut(&Record) + Send>;
+
 /// What becomes of the record of a run.
 pub enum ReportTarget {
     /// A whole file.
     File(ReportKind, PutReport),
     /// The summary of a job of GitHub's runner: Markdown of a bounded size.
     Summary(PutReport),
+    /// Whatever someone else makes of it.
+    Elsewhere(TakeRecord),
 }
 
 /// Bytes that GitHub takes as the summary of a step, with some room.
@@ -64,6 +69,10 @@ impl Reporter for Reports {
             let written = match target {
                 ReportTarget::File(kind, put) => put(&render(*kind, &self.record)),
                 ReportTarget::Summary(put) => put(markdown::render(&self.record, SUMMARY_MAX).as_bytes()),
+                ReportTarget::Elsewhere(take) => {
+                    take(&self.record);
+                    Ok(())
+                }
             };
             result = result.and(written);
         }

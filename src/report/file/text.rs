@@ -60,14 +60,14 @@ pub(in crate::report) fn clean_lines(text: &str) -> String {
 }
 
 /// Why a host did not end well: its step and its failure, on one line, clean; empty for one that did.
-pub(super) fn why(record: &Record, host: &HostRecord) -> String {
+pub(in crate::report) fn why(record: &Record, host: &HostRecord) -> String {
     let failure = host.outcome.as_ref().and_then(|outcome| outcome.failure.as_ref());
     let Some(failure) = failure else { return String::new() };
     clean(&format!("{}{}", step_label(&record.recap().tasks, host.failed_step), failure_text(failure)))
 }
 
 /// How a host ended, as a word.
-pub(super) fn host_word(host: &HostRecord) -> &'static str {
+pub(in crate::report) fn host_word(host: &HostRecord) -> &'static str {
     host.status().map_or("unfinished", Status::as_str)
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::thread;
 
+use crate::fixtures::mail::MailServer;
 use crate::fixtures::ports;
 use crate::fixtures::sshd::Sshd;
 use crate::fixtures::support::{Fan, Ran, inventory_defaults, typed_on_terminal};
@@ -466,29 +467,46 @@ exit 1"#;
     assert!(!fan.work().join("findings/h1.txt").exists() && !fan.work().join("findings/h3.txt").exists());
 }
 
-#[test]
-fn mail_result() {
-    let script = blocks("mail-result.md", "sh").remove(0);
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_result() {
     let (_sshd, fan) = kitchen("mail-result.md", 2, &[]);
-    // However full the disk of this machine is.
-    let fan = fan.file("tasks.yaml", tasks("mail-result.md").replace("$5) > 90", "$5) > 100"));
-    let mail = fan.work().join("mail");
-    program(&fan, "sendmail", &format!("cat > {}", mail.display()));
-    let sendmail = fan.work().join("sendmail").display().to_string();
-    let fan = fan
-        .file("deploy-and-tell", script.replace("\nfan run \"$@\"", "\n\"$BINARY\" run \"$@\""))
-        .env("SENDMAIL", &sendmail);
-    let fan = fan.in_script("BINARY=$1 && shift && export BINARY && exec sh ./deploy-and-tell \"$@\"");
-    let ran = fan.run(["nightly"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
-    let sent = fs::read_to_string(&mail).unwrap();
-    assert!(sent.starts_with("To: ops@example.com\nSubject: fan run nightly: ok\n"), "{sent}");
-    let failing = tasks("mail-result.md").replace("$5) > 90", "$5) >= 0");
-    let fan = fan.file("tasks.yaml", failing);
-    assert_eq!(fan.run(["nightly"]).code, Some(1));
-    let sent = fs::read_to_string(&mail).unwrap();
-    assert!(
-        sent.contains("Subject: fan run nightly: FAILED (1)\n") && sent.contains("h[1-2] · 2 failed"),
-        "{sent}"
+    let chat = WebServer::plain().await;
+    let authority = Authority::new();
+    let server = MailServer::secure(
+        &authority,
+        Shows::Good,
+        &["--security", "starttls", "--login", "fan:the-password"],
     );
+    let settings = blocks("mail-result.md", "yaml").remove(1);
+    let here = format!("server: localhost:{}\n  ca: {}", server.port, authority.ca().display());
+    let fan = fan
+        .file("fan.yaml", settings.replace("server: smtp.example.com", &here))
+        .env("SMTP_PASSWORD", "the-password")
+        .env("CHAT_WEBHOOK", &format!("http://localhost:{}/hook", chat.port()));
+    let nightly = line("mail-result.md", "fan run nightly", &[]);
+    // However full the disk of this machine is.
+    let page = tasks("mail-result.md");
+    let fan = fan.file("tasks.yaml", page.replace("$5) > 90", "$5) > 100"));
+    ok(fan.run(&nightly));
+    let fan = fan.file("tasks.yaml", page.replace("$5) > 90", "$5) >= 0"));
+    let ran = fan.run(&nightly);
+    assert_eq!(ran.code, Some(1), "{}", ran.snapshot());
+    ok(fan.run(["report", "last", "ops"]));
+    let backups = fan.work().join("backups");
+    fs::create_dir(&backups).unwrap();
+    let folder = backups.display().to_string();
+    let command = blocks("mail-result.md", "sh").remove(1);
+    let words = command.trim().split_once(" -- ").unwrap();
+    let mut check: Vec<String> = words.0.split(' ').skip(1).map(str::to_owned).collect();
+    check.extend(["--".to_owned(), words.1.trim_matches('\'').replace("/var/backups/fan", &folder)]);
+    assert_eq!(fan.run(&check).code, Some(1), "there is no backup");
+    fs::write(backups.join("x.tar.gz"), "").unwrap();
+    ok(fan.run(&check));
+    let mails = server.mails();
+    assert_eq!(mails.len(), 3, "{mails:?}");
+    let subject =
+        mails[0]["headers"].as_array().unwrap().iter().find(|header| header[0] == "Subject").unwrap();
+    assert_eq!(subject[1], "nightly: 2 failed");
+    assert_eq!(chat.requests().len(), 1);
+    assert!(chat.requests()[0].contains("nightly: 2 failed"));
 }
