@@ -69,7 +69,9 @@ pub(super) fn inventory(args: &InventoryArgs) -> Result<Inventory, CliError> {
 /// What templates may ask of this machine, and the moment.
 pub(super) fn builtins() -> Builtins {
     let env = Arc::new(|name: &str| env::var(name).ok());
-    Builtins { env, now: clock::now(), yaml: Arc::new(config::read_value) }
+    let home = env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let file = Arc::new(move |path: &str| config::read_looked_up(path, home.as_deref()));
+    Builtins { env, now: clock::now(), yaml: Arc::new(config::read_value), file }
 }
 
 /// Reads the tasks file that the user named, or the nearest `tasks.yaml` upward.
@@ -607,6 +609,7 @@ impl Common {
             run: Arc::from(clock::run_id()),
             title: self.title,
             groups: Layer::default(),
+            others: Layer::default(),
             started_at,
             operator: operator(inventory),
             settings: self.settings,

@@ -37,6 +37,9 @@ pub struct Role {
     pub members: Vec<Located<String>>,
     /// Who belongs to it by name, as ascending indices: groups of other tools name hosts one by one.
     pub named: Vec<usize>,
+    /// Its hosts in the order in which templates have them (`groups`), where that is not the inventory's: another tool's
+    /// first host of a group is the one that it names first.
+    pub in_order: Vec<usize>,
     /// Roles whose hosts belong to it too.
     pub roles: Vec<Located<RoleName>>,
     /// Settings for its hosts.
@@ -67,6 +70,8 @@ pub struct Inventory {
     pub above_roles: Vec<GroupVars>,
     /// Its variables may be templates of another dialect: one that cannot be filled in is an error where it is used.
     pub is_foreign: bool,
+    /// The files of other tools that hosts stand in, by the names that positions have of them: their whole paths.
+    pub files: BTreeMap<Arc<str>, Arc<str>>,
     /// Secrets of every task that runs on its hosts.
     pub secrets: SecretSources,
     /// Settings of every host.
@@ -124,6 +129,7 @@ impl Inventory {
             vars: WrittenVars::default(),
             above_roles: Vec::new(),
             is_foreign: false,
+            files: BTreeMap::new(),
             secrets: SecretSources::new(),
             defaults: Settings::default(),
             hidden: Vec::new(),
@@ -196,6 +202,16 @@ impl Inventory {
         found
     }
 
+    /// What templates know of a host by themselves where another tool's inventory was read.
+    pub fn names_of(&self, host: &Host, roles: &[usize]) -> Vars {
+        if !self.is_foreign {
+            return Vars::new();
+        }
+        let groups = roles.iter().filter_map(|&role| self.roles.get(role)).map(|role| role.name.as_str());
+        let file = self.files.get(&host.position.file).map(|file| &**file);
+        foreign_names(host.name.as_str(), groups.collect(), file)
+    }
+
     /// The layers of a host's variables, lowest first.
     pub fn layers<'i>(&'i self, host: &'i Host, roles: &'i [usize]) -> impl Iterator<Item = &'i WrittenVars> {
         let of_roles = roles.iter().filter_map(|&index| self.roles.get(index)).map(|role| &role.vars);
@@ -243,6 +259,7 @@ impl Role {
             name,
             members: Vec::new(),
             named: Vec::new(),
+            in_order: Vec::new(),
             roles: Vec::new(),
             settings: Settings::default(),
             vars: WrittenVars::default(),
@@ -253,6 +270,14 @@ impl Role {
     /// Adds what another source says of it, which has the last word.
     pub fn merge(&mut self, other: Self) {
         self.members.extend(other.members);
+        if !(self.in_order.is_empty() && other.in_order.is_empty()) {
+            if self.in_order.is_empty() {
+                self.in_order.clone_from(&self.named);
+            }
+            let more = if other.in_order.is_empty() { &other.named } else { &other.in_order };
+            let new: Vec<usize> = more.iter().copied().filter(|host| !self.in_order.contains(host)).collect();
+            self.in_order.extend(new);
+        }
         self.named.extend(other.named);
         self.named.sort_unstable();
         self.named.dedup();
@@ -263,15 +288,22 @@ impl Role {
     }
 }
 
-/// What templates of Ansible's inventories know of a host by themselves, beside what fan's do.
-pub fn foreign_names(host: &str, mut groups: Vec<&str>) -> Vars {
+/// What templates of Ansible's inventories know of a host by themselves, beside what fan's do; `file` is the whole path of
+/// the source that named it first.
+pub fn foreign_names(host: &str, mut groups: Vec<&str>, file: Option<&str>) -> Vars {
     groups.sort_unstable();
     let short = host.split('.').next().unwrap_or(host);
-    Vars::from_iter([
+    let mut names = Vars::from_iter([
         ("inventory_hostname".to_owned(), Value::from(host)),
         ("inventory_hostname_short".to_owned(), Value::from(short)),
         ("group_names".to_owned(), groups.into_iter().map(Value::from).collect()),
-    ])
+    ]);
+    if let Some(file) = file {
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        names.insert("inventory_dir".to_owned(), Value::from(if folder.is_empty() { "/" } else { folder }));
+        names.insert("inventory_file".to_owned(), Value::from(file));
+    }
+    names
 }
 
 /// Stands for the file in the position of a host that no inventory has, and for the origin of its settings.

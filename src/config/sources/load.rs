@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,18 @@ const NO_ENDINGS: [&str; 13] =
 /// Programs that are asked about hosts one by one, at a time.
 const AT_A_TIME: usize = 8;
 
+/// A path from the root on, without `.` and `..`; links in it are not followed.
+fn whole(path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+        match part {
+            Component::ParentDir => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
 /// How sources are read.
 pub struct SourceOptions {
     /// How many hosts there may be.
@@ -58,7 +70,7 @@ impl SourceOptions {
     /// Without secrets and without a world.
     pub fn bare(max_hosts: usize) -> Self {
         let (env, yaml) = (Arc::new(|_: &str| None), Arc::new(read_value));
-        let builtins = Builtins { env, now: String::new(), yaml };
+        let builtins = Builtins { env, yaml, ..Builtins::default() };
         Self {
             max_hosts,
             vault: Vec::new(),
@@ -112,7 +124,7 @@ pub fn load_inventory_text(name: &str, text: &str) -> Result<Loaded<Inventory>, 
 pub fn load_sources(specs: &[SourceSpec], options: SourceOptions) -> Result<Loaded<Inventory>, Diagnostics> {
     let mut loader = SourceLoader {
         max_hosts: options.max_hosts,
-        templates: Templates::new(&options.builtins),
+        templates: Arc::new(Templates::new(&options.builtins)),
         local: options.local,
         vault: Vault::new(options.vault),
         inventory: Inventory::empty(),
@@ -163,7 +175,7 @@ fn heard(
 
 struct SourceLoader {
     max_hosts: usize,
-    templates: Templates,
+    templates: Arc<Templates>,
     local: Option<Local>,
     vault: Vault,
     inventory: Inventory,
@@ -222,6 +234,9 @@ impl SourceLoader {
             SourcePlace::Hosts(_) => Arc::from("-i"),
         };
         self.first.get_or_insert_with(|| Arc::clone(&name));
+        if let Some(path) = spec.file() {
+            self.inventory.files.insert(Arc::clone(&name), Arc::from(whole(path).to_string_lossy()));
+        }
         match &spec.at {
             SourcePlace::Hosts(hosts) => {
                 let max_hosts = self.max_hosts;

@@ -7,7 +7,7 @@ use crate::engine::plan::{Becoming, PlannedHost};
 use crate::engine::planner::endpoints::{HostPlanner, KnownEndpoints, SharedPaths};
 use crate::engine::planner::request::Request;
 use crate::model::endpoint::Endpoint;
-use crate::model::inventory::{Inventory, ResolvedHost, RoleName, foreign_names};
+use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::position::Diagnostic;
 use crate::model::settings::{OnDisconnect, Sourced, TimeLimit};
 use crate::model::template::Layer;
@@ -58,16 +58,11 @@ impl HostPlanner<'_> {
             }
             return None;
         }
-        let roles = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
-        let resolved = self.inventory.resolve(host, roles, &self.flags_of(&host.name));
-        let ResolvedHost { name, roles, settings, vars } = resolved;
-        let vars = if self.inventory.is_foreign {
-            let mut all = foreign_names(name.as_str(), roles.iter().map(RoleName::as_str).collect());
-            all.extend(vars);
-            all
-        } else {
-            vars
-        };
+        let role_indices = self.roles.get(index).map(Vec::as_slice).unwrap_or_default();
+        let resolved = self.inventory.resolve(host, role_indices, &self.flags_of(&host.name));
+        let ResolvedHost { name, roles, settings, vars: written } = resolved;
+        let mut vars = self.inventory.names_of(host, role_indices);
+        vars.extend(written);
         let settings = self.over_ssh_config(name.place(), settings);
         let gateway = self.way(&settings, &mut vec![name.to_string()]);
         let limit =

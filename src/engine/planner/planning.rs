@@ -58,6 +58,7 @@ pub fn step(
     let mut drafts = hosts::plan(&request, inventory, selected, &mut problems);
     let hosts: Vec<PlannedHost> = if request.condition.is_some() {
         request.secrets = Secrets::new(inventory.secrets.keys().map(String::as_str), []);
+        request.others = host_vars::before(&request, inventory, &Vars::new(), &drafts.hosts);
         condition::built_on(&request, &Vars::new(), &mut drafts.hosts, true, &mut problems);
         let (_, hosts) =
             Variables::new(&request, inventory.is_foreign, &Vars::new(), drafts.hosts, &mut problems);
@@ -141,6 +142,7 @@ pub fn tasks(
     known.sort_unstable();
     let mut drafts = hosts::plan(&request, inventory, &known, &mut problems);
     let keepers = locks::take_out(&mut drafts.hosts, inventory, &asides);
+    request.others = host_vars::before(&request, inventory, &file.vars, &drafts.hosts);
     condition::built_on(&request, &file.vars, &mut drafts.hosts, false, &mut problems);
     let (mut variables, hosts) =
         Variables::new(&request, inventory.is_foreign, &file.vars, drafts.hosts, &mut problems);

@@ -53,6 +53,8 @@ pub struct Request {
     pub templates: Arc<Templates>,
     /// The hosts of each role, for templates; the planner fills it in.
     pub groups: Layer,
+    /// The variables of other hosts, for templates in variables; the planner fills it in.
+    pub others: Layer,
     /// Hosts at work at a time.
     pub pool: usize,
     /// `-w`.

@@ -12,7 +12,9 @@ use crate::model::action::{FACTS, StepText};
 use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Each, Step, Task, Template, TemplateText};
-use crate::model::template::expand::{VariableProblem, expand, expand_each, has_template};
+use crate::model::template::expand::{
+    Dialect, Surroundings, VariableProblem, expand, expand_each, has_template,
+};
 use crate::model::template::{self, Layer, Scope, Syntax, TemplateError};
 use crate::model::value::{Value, Vars};
 
@@ -51,12 +53,14 @@ impl<'a> Variables<'a> {
         for (mut host, own) in drafts {
             let mut vars = file_vars.clone();
             let is_own = |name: &str| !lenient || (file_vars.contains_key(name) && !own.contains_key(name));
-            let below = [identity(&host, request), secrets.clone()];
+            let below = [request.others.clone(), identity(&host, request), secrets.clone()];
             let above = std::slice::from_ref(&extra);
             vars.extend(own.clone());
             let (expanded, broken) = match expand(&request.templates, &vars, &below, above) {
                 Err(_) if lenient => {
-                    let (expanded, broken) = expand_each(&request.templates, &vars, &below, above);
+                    let around = Surroundings { templates: &request.templates, below: &below, above };
+                    let dialect = |name: &str| if is_own(name) { Dialect::Own } else { Dialect::Ansible };
+                    let (expanded, broken) = expand_each(around, &vars, &dialect);
                     let (told, broken): (Vec<_>, Vec<_>) =
                         broken.into_iter().partition(|(name, _)| is_own(name));
                     told.into_iter().for_each(|(_, problem)| found.add(problem, &host));
@@ -346,14 +350,27 @@ impl<'a> Variables<'a> {
         all: usize,
         hosts: &[PlannedHost],
     ) -> Diagnostic {
-        let mut message = format!("undefined variable \"{name}\"");
+        let broken = lacking.first().and_then(|host| {
+            let broken = self.unusable.get(host.host).into_iter().flatten();
+            broken.map(|(broken, problem)| (broken, problem)).find(|(broken, _)| *broken == name)
+        });
+        let mut message = match broken {
+            Some(_) => format!("the inventory's variable \"{name}\" cannot be filled in"),
+            None => format!("undefined variable \"{name}\""),
+        };
         if lacking.len() < all {
             let names = lacking.iter().filter_map(|host| hosts.get(host.host));
             let names: Vec<&str> = names.map(|host| host.endpoint.name.as_str()).collect();
             message += &format!(" on {}", name_hosts(names.into_iter()));
         }
         let mut problem = Diagnostic::at(&text.position, message);
-        problem.help = lacking.first().map(|host| self.suggest(name, &text.value, host, hosts));
+        problem.help = match broken {
+            Some((_, VariableProblem { message, help, not_known: _ })) => {
+                problem.message += &format!(": {}", message.strip_prefix(&of(name)).unwrap_or(message));
+                help.clone()
+            }
+            None => lacking.first().map(|host| self.suggest(name, &text.value, host, hosts)),
+        };
         problem
     }
 
@@ -361,11 +378,6 @@ impl<'a> Variables<'a> {
     fn suggest(&self, name: &str, text: &str, host: &TaskHost, hosts: &[PlannedHost]) -> String {
         if self.defined.iter().any(|defined| defined.contains(name)) {
             return "earlier steps define it, on other hosts".to_owned();
-        }
-        let broken = self.unusable.get(host.host).into_iter().flatten().find(|(broken, _)| broken == name);
-        if let Some((_, problem)) = broken {
-            let help = problem.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-            return format!("the inventory has it, but {}{help}", problem.message);
         }
         let known = hosts.get(host.host).into_iter().flat_map(|host| host.vars.names());
         let known = known
@@ -391,6 +403,11 @@ pub(crate) fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>, text
         None => template::of_another_program(name, text)
             .unwrap_or_else(|| format!("define it in `vars:`, or with -e {name}=VALUE")),
     }
+}
+
+/// How a message about a variable begins.
+fn of(name: &str) -> String {
+    format!("variable \"{name}\": ")
 }
 
 /// Where a step is to be done, for each host of its task.

@@ -53,6 +53,27 @@ pub(super) fn function(name: &str) -> Option<&'static str> {
     })
 }
 
+/// For a lookup.
+pub(super) fn lookup(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "pipe" | "lines" => "run the command in a step \"local\" with \"register\"",
+        "vars" | "varnames" => "write the variable's name, or hostvars[host][name]",
+        "template" | "fileglob" | "first_found" | "filetree" | "csvfile" | "ini" | "unvault" => {
+            "read the file in a step \"local\" with \"register\""
+        }
+        "password" | "hashi_vault" | "passwordstore" | "onepassword" | "bitwarden" | "keyring"
+        | "aws_secret" | "aws_ssm" => {
+            "make it a secret of fan's: {command: \"pass show NAME\"}, {env: NAME} or {file: PATH}"
+        }
+        "url" | "uri" => "fetch it in a step \"local\" with \"register\"",
+        "dict" | "items" | "list" | "flattened" | "indexed_items" | "sequence" | "subelements" => {
+            "write the filter: dict2items, flatten, subelements; or range()"
+        }
+        "config" => "write the value",
+        _ => return None,
+    })
+}
+
 /// For a variable.
 pub(super) fn variable(name: &str) -> Option<&'static str> {
     Some(match name {

@@ -8,7 +8,7 @@ use crate::model::template::{self, Layer, Scope, Syntax, TemplateError, Template
 use crate::model::value::{Value, Vars};
 
 /// Variables may build on others this deep.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Why a variable has no value.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,7 @@ pub(crate) struct VariableProblem {
 }
 
 impl VariableProblem {
-    fn new(message: String) -> Self {
+    pub(super) fn new(message: String) -> Self {
         Self { message, help: None, not_known: false }
     }
 
@@ -30,6 +30,26 @@ impl VariableProblem {
         let not_known = error.is_not_known();
         Self { message: format!("variable \"{variable}\": {}", error.message), help: error.help, not_known }
     }
+}
+
+/// What templates in variables are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// What tasks files have.
+    Own,
+    /// What variables of Ansible's inventories have besides: `lookup`.
+    Ansible,
+}
+
+/// What variables are filled in with.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// Renders.
+    pub(crate) templates: &'a Templates,
+    /// Layers that they stand on.
+    pub(crate) below: &'a [Layer],
+    /// Layers that stand above them.
+    pub(crate) above: &'a [Layer],
 }
 
 /// Expands the templates in a set of variables, each once, in the order in which they need each other.
@@ -45,7 +65,8 @@ pub(crate) fn expand(
     if !vars.values().any(has_template) {
         return Ok(vars.clone());
     }
-    let mut expansion = Expansion { templates, vars, below, above, done: Vars::new(), path: Vec::new() };
+    let around = Surroundings { templates, below, above };
+    let mut expansion = Expansion::new(around, vars, &|_| Dialect::Own);
     for name in vars.keys() {
         expansion.visit(name)?;
     }
@@ -56,41 +77,71 @@ pub(crate) fn expand(
         .collect())
 }
 
-/// Expands as [`expand`] does, each variable by itself: those that cannot be filled in are left out, and told.
+/// Expands as [`expand`] does, each variable by itself and in its dialect: those that cannot be filled in are left out, and
+/// told.
 pub(crate) fn expand_each(
-    templates: &Templates,
+    around: Surroundings<'_>,
     vars: &Vars,
-    below: &[Layer],
-    above: &[Layer],
+    dialect: &dyn Fn(&str) -> Dialect,
+) -> (Vars, Vec<(String, VariableProblem)>) {
+    if !vars.values().any(has_template) {
+        return (vars.clone(), Vec::new());
+    }
+    expand_some(around, vars, vars.keys().map(String::as_str), dialect)
+}
+
+/// Expands some of the variables, each by itself, and what they need.
+pub(crate) fn expand_some<'n>(
+    around: Surroundings<'_>,
+    vars: &Vars,
+    names: impl Iterator<Item = &'n str>,
+    dialect: &dyn Fn(&str) -> Dialect,
 ) -> (Vars, Vec<(String, VariableProblem)>) {
     let mut problems = Vec::new();
-    if !vars.values().any(has_template) {
-        return (vars.clone(), problems);
-    }
-    let mut expansion = Expansion { templates, vars, below, above, done: Vars::new(), path: Vec::new() };
-    for name in vars.keys() {
+    let mut expansion = Expansion::new(around, vars, dialect);
+    let names: Vec<&str> = names.collect();
+    for &name in &names {
         if let Err(problem) = expansion.visit(name) {
             expansion.path.clear();
-            problems.push((name.clone(), problem));
+            problems.push((name.to_owned(), problem));
         }
     }
     let done = &mut expansion.done;
-    let all = vars.keys().filter_map(|name| done.remove(name).map(|value| (name.clone(), value))).collect();
-    (all, problems)
+    let all = names.iter().filter_map(|name| done.remove(*name).map(|value| ((*name).to_owned(), value)));
+    (all.collect(), problems)
+}
+
+/// Expands one variable.
+pub(super) fn expand_one(
+    around: Surroundings<'_>,
+    vars: &Vars,
+    name: &str,
+    dialect: Dialect,
+) -> Result<Value, VariableProblem> {
+    let of_all = |_: &str| dialect;
+    let mut expansion = Expansion::new(around, vars, &of_all);
+    expansion.visit(name)?;
+    let nothing = || VariableProblem::new(format!("variable \"{name}\" has no value"));
+    expansion.done.remove(name).ok_or_else(nothing)
 }
 
 struct Expansion<'a> {
-    templates: &'a Templates,
+    around: Surroundings<'a>,
     vars: &'a Vars,
-    below: &'a [Layer],
-    above: &'a [Layer],
+    dialect: &'a dyn Fn(&str) -> Dialect,
     done: Vars,
     path: Vec<String>,
 }
 
+impl<'a> Expansion<'a> {
+    fn new(around: Surroundings<'a>, vars: &'a Vars, dialect: &'a dyn Fn(&str) -> Dialect) -> Self {
+        Self { around, vars, dialect, done: Vars::new(), path: Vec::new() }
+    }
+}
+
 impl Expansion<'_> {
     fn visit(&mut self, name: &str) -> Result<(), VariableProblem> {
-        if self.done.contains_key(name) || self.above.iter().any(|layer| layer.contains(name)) {
+        if self.done.contains_key(name) || self.around.above.iter().any(|layer| layer.contains(name)) {
             return Ok(());
         }
         let Some(value) = self.vars.get(name) else { return Ok(()) };
@@ -131,10 +182,15 @@ impl Expansion<'_> {
         for other in &needed {
             self.visit(other)?;
         }
-        let scope = self.below.iter().cloned().fold(Scope::new(), Scope::with);
-        let scope = self.above.iter().cloned().fold(scope.with(Layer::new(&self.done)), Scope::with);
+        let Surroundings { templates, below, above } = self.around;
+        let lookups = match (self.dialect)(name) {
+            Dialect::Own => None,
+            Dialect::Ansible => Some(templates.lookups().clone()),
+        };
+        let scope = lookups.into_iter().chain(below.iter().cloned()).fold(Scope::new(), Scope::with);
+        let scope = above.iter().cloned().fold(scope.with(Layer::new(&self.done)), Scope::with);
         let template = Template::Text(Located::new(text.into(), Position::new("", 0, 0)));
-        self.templates.render_value(&template, &scope).map_err(|error| {
+        templates.render_value(&template, &scope).map_err(|error| {
             let mut problem = VariableProblem::of(name, error.value);
             problem.help = problem.help.or_else(|| self.suggest(&needed, &scope));
             problem

@@ -13,7 +13,8 @@
 //! - `twice`: values in places that a shell evaluates once more, which are refused
 //! - `reread`: values that a second shell reads, for warnings
 //! - `sides`: both sides of a comparison that is false, for messages
-//! - `ansible`: what to write for what only Ansible has
+//! - `ansible`: what to write for what only Ansible has; `lookup`: what of it variables of its inventories may call
+//! - `others`: the variables of other hosts, filled in when a template looks at one
 //! - `error`: what went wrong, in the words and at the place of the user's text
 
 mod ansible;
@@ -24,6 +25,8 @@ pub(crate) mod expand;
 mod filters;
 mod item;
 mod lexer;
+mod lookup;
+pub(crate) mod others;
 mod output;
 mod parts;
 mod problem;

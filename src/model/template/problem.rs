@@ -81,6 +81,13 @@ pub(super) enum ValueProblem {
     TooDeep,
     /// An environment variable that is not set.
     Unset(String),
+    /// What is looked up outside the template cannot be had.
+    Elsewhere {
+        /// A lowercase fragment.
+        message: String,
+        /// What to write instead.
+        help: Option<String>,
+    },
     /// No spelling gives this value here.
     Place {
         /// Completes "cannot be quoted".
@@ -148,6 +155,7 @@ impl ValueProblem {
                 format!("environment variable {name} is not set"),
                 Some(format!("set it, or write env('{name}', 'default')")),
             ),
+            Self::Elsewhere { message, help } => (message.clone(), help.clone()),
             Self::Place { place, help } => {
                 (format!("value of {shown:?} cannot be quoted {place}"), Some(help.clone()))
             }

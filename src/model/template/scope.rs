@@ -142,6 +142,16 @@ impl Object for GroupMembers {
 }
 
 impl Layer {
+    /// Variables that are something else than data: functions, and what is made when it is looked at.
+    pub(super) fn of_objects(objects: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        Self(Arc::new(objects.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+
+    /// A variable as templates have it.
+    pub(super) fn object(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// One variable, whose items are the variables of hosts: `hostvars`.
     pub fn of_hosts(variable: &str, names: Arc<[String]>, lookup: Arc<HostLookup>) -> Self {
         let hosts = Value::from_object(Hosts { names, lookup });

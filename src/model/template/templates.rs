@@ -12,9 +12,9 @@ use crate::model::template::error::convert;
 use crate::model::template::item::{FileCommand, Rendered};
 use crate::model::template::output::render;
 use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, at};
-use crate::model::template::scope::{Root, Scope};
+use crate::model::template::scope::{Layer, Root, Scope};
 use crate::model::template::text::{TagLines, Template};
-use crate::model::template::{ansible, doubt, error, filters, parts, reread, script, source, value};
+use crate::model::template::{ansible, doubt, error, filters, lookup, parts, reread, script, source, value};
 use crate::model::value::{Value, Vars};
 
 /// Instructions that one rendering may take: some seconds of work, far above a loop over ten thousand hosts.
@@ -31,6 +31,8 @@ pub struct Templates {
     /// Those whose values have no patterns in them.
     patterns: Environment<'static>,
     shell: Environment<'static>,
+    /// What variables of Ansible's inventories may call besides.
+    lookups: Layer,
 }
 
 impl fmt::Debug for Templates {
@@ -59,7 +61,12 @@ impl Templates {
         let mut patterns = text.clone();
         patterns.set_formatter(value::write_pattern);
         let files = [with(true, false), with(false, true), with(true, true)];
-        Self { text, files, patterns, shell }
+        Self { text, files, patterns, shell, lookups: lookup::layer(builtins) }
+    }
+
+    /// The functions that only variables of Ansible's inventories have: `lookup`, `query` and `q`.
+    pub(super) fn lookups(&self) -> &Layer {
+        &self.lookups
     }
 
     /// Renders plain text. Values are written as they are and never read again as templates.

@@ -3,5 +3,6 @@
 mod ansible;
 mod cache;
 mod clush;
+mod lookups;
 mod recipes;
 mod sources;

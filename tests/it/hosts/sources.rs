@@ -142,7 +142,7 @@ fn a_variable_of_another_dialect_is_an_error_where_it_is_used() {
     assert_eq!(said.code, Some(2));
     assert!(
         said.stderr.contains(
-            "undefined variable \"bad\" (help: the inventory has it, but variable \"bad\": unknown function"
+            "the inventory's variable \"bad\" cannot be filled in: lookup \"pipe\" is not one of fan's: it has \"env\" and \"file\" (help: run the command in a step"
         ),
         "{}",
         said.stderr
@@ -237,6 +237,15 @@ fn vaults_are_opened_and_what_was_in_them_is_hidden() {
         let said = fan.run(["hosts", "--list", "-i", "hosts.yml", "--vault-password", place]);
         assert_eq!(said.code, Some(0), "{place}: {}", said.stderr);
     }
+    // Neither through a variable of another host.
+    let run = fan
+        .file("group_vars/ungrouped.yml", "copied: \"{{ hostvars['web1'].secret }}\"\n")
+        .file("tasks.yaml", "tasks: {show: {hosts: [web1], steps: [{echo: 'it is {{ copied }}'}]}}\n");
+    let shown = run.run(["run", "show", "-i", "hosts.yml", "--vault-password", "env:VAULT"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let all = shown.stdout + &shown.stderr;
+    assert!(all.contains("it is ********") && !all.contains("c4nary"), "{all}");
+    let fan = run;
     // As ansible-inventory prints them; only the ciphertext is kept on the disk.
     let json = serde_json::json!({"web": ["web1"], "_meta": {"hostvars": {"web1": {"secret": {"__ansible_vault": value}}}}});
     let fan = fan.file("cloud.json", json.to_string()).file("cloud", "#!/bin/sh\ncat cloud.json\n");

@@ -1,6 +1,7 @@
 //! From Ansible's hosts and groups to an inventory of fan's: groups become roles, connection variables settings.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::model::inventory::{GroupVars, Host, HostName, Inventory, Role, RoleNa
 use crate::model::name::check_host_name;
 use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::Settings;
-use crate::model::template::expand::{expand_each, has_template};
+use crate::model::template::expand::{Dialect, Surroundings, expand_some, has_template};
+use crate::model::template::others::{self, UnfilledHost, looks_at_others};
 use crate::model::template::{Layer, Templates};
 use crate::model::value::{Value, Vars};
 use crate::model::written::WrittenVars;
@@ -21,7 +23,7 @@ pub(super) fn onto(
     inventory: &mut Inventory,
     mut graph: AnsibleGraph,
     base: &Path,
-    templates: &Templates,
+    templates: &Arc<Templates>,
     max_hosts: usize,
     findings: &mut Findings,
 ) {
@@ -33,8 +35,16 @@ pub(super) fn onto(
             *rank = at;
         }
     }
-    let mut converter =
-        Converter { graph: &graph, base, templates, rank, chains: HashMap::new(), known: HashMap::new() };
+    let mut converter = Converter {
+        graph: &graph,
+        base,
+        templates,
+        files: &inventory.files,
+        rank,
+        chains: HashMap::new(),
+        known: HashMap::new(),
+        others: OnceCell::new(),
+    };
     let ways: Vec<(Arc<[usize]>, WayToHost)> = graph
         .hosts
         .iter()
@@ -48,7 +58,10 @@ pub(super) fn onto(
     let at: HashMap<HostName, usize> =
         inventory.hosts.iter().enumerate().map(|(at, host)| (host.name.clone(), at)).collect();
     let mut members = vec![Vec::new(); graph.groups.len()];
-    for (host, (groups, (settings, problems))) in std::mem::take(&mut graph.hosts).into_iter().zip(ways) {
+    let in_order: Vec<Vec<usize>> = (0..graph.groups.len()).map(|group| graph.hosts_of(group)).collect();
+    let mut places = vec![None; graph.hosts.len()];
+    for (index, (host, way)) in std::mem::take(&mut graph.hosts).into_iter().zip(ways).enumerate() {
+        let (groups, (settings, problems)) = way;
         if let Err(message) = check_host_name(&host.name) {
             findings.error(&host.position, message);
             continue;
@@ -75,19 +88,30 @@ pub(super) fn onto(
                 inventory.hosts.len() - 1
             }
         };
+        if let Some(slot) = places.get_mut(index) {
+            *slot = Some(place);
+        }
         for &group in groups.iter() {
             if let Some(members) = members.get_mut(group) {
                 members.push(place);
             }
         }
     }
-    roles(inventory, &graph, &order, members);
+    let placed = |hosts: Vec<usize>| hosts.into_iter().filter_map(|host| places.get(host).copied().flatten());
+    let in_order = in_order.into_iter().map(|hosts| placed(hosts).collect()).collect();
+    roles(inventory, &graph, &order, members, in_order);
     inventory.is_foreign = true;
 }
 
 /// Makes roles of the groups, lowest first, and puts their variables where Ansible has them: those of all files of
 /// `group_vars` above those of all groups in the inventory itself.
-fn roles(inventory: &mut Inventory, graph: &AnsibleGraph, order: &[usize], members: Vec<Vec<usize>>) {
+fn roles(
+    inventory: &mut Inventory,
+    graph: &AnsibleGraph,
+    order: &[usize],
+    members: Vec<Vec<usize>>,
+    mut in_order: Vec<Vec<usize>>,
+) {
     let mut above = Vec::new();
     if let Some(all) = graph.groups.get(ALL) {
         inventory.vars.extend(stripped(&all.vars));
@@ -100,12 +124,16 @@ fn roles(inventory: &mut Inventory, graph: &AnsibleGraph, order: &[usize], membe
         let Some(group) = graph.groups.get(index) else { continue };
         let mut named = members.get_mut(index).map(std::mem::take).unwrap_or_default();
         // A list of hosts alone has no groups.
-        if index == UNGROUPED && (graph.groups.len() <= UNGROUPED + 1 || named.is_empty()) {
+        let says_nothing = group.vars.values().is_empty() && group.file_vars.values().is_empty();
+        let is_list = graph.groups.len() <= UNGROUPED + 1 && says_nothing;
+        if index == UNGROUPED && (is_list || named.is_empty()) {
             continue;
         }
         named.sort_unstable();
-        let role =
-            Role { named, vars: stripped(&group.vars), ..Role::new(RoleName(Arc::clone(&group.name))) };
+        let in_order = in_order.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let in_order = if in_order == named { Vec::new() } else { in_order };
+        let name = RoleName(Arc::clone(&group.name));
+        let role = Role { named, in_order, vars: stripped(&group.vars), ..Role::new(name) };
         let place = match known.get(&role.name).copied() {
             Some(known) => {
                 if let Some(known) = inventory.roles.get_mut(known) {
@@ -142,13 +170,16 @@ fn strip(vars: &mut WrittenVars) {
 struct Converter<'g> {
     graph: &'g AnsibleGraph,
     base: &'g Path,
-    templates: &'g Templates,
+    templates: &'g Arc<Templates>,
+    files: &'g BTreeMap<Arc<str>, Arc<str>>,
     /// Where each group stands in the order of variables.
     rank: Vec<usize>,
     /// The groups of a host in that order, by those that name it: many hosts share them.
     chains: HashMap<Vec<usize>, Arc<[usize]>>,
     /// Settings that hosts share, by what makes them.
     known: HashMap<Vec<SaidKey<'g>>, WayToHost>,
+    /// What templates know of all hosts: `groups`, and `hostvars` where one looks at it.
+    others: OnceCell<[Layer; 2]>,
 }
 
 /// A connection variable with its value as text, to tell settings that are the same.
@@ -217,6 +248,49 @@ impl<'g> Converter<'g> {
         if own { make() } else { self.known.entry(key).or_insert_with(make).clone() }
     }
 
+    fn names(&self, host: usize, groups: &[usize]) -> Vars {
+        let Some(host) = self.graph.hosts.get(host) else { return Vars::new() };
+        let groups = groups.iter().filter_map(|&group| self.graph.groups.get(group));
+        let file = self.files.get(&host.position.file).map(|file| &**file);
+        foreign_names(&host.name, groups.map(|group| &*group.name).collect(), file)
+    }
+
+    /// The variables `groups` and `hostvars`. Passwords are nobody's to look at.
+    fn others(&self) -> [Layer; 2] {
+        let graph = self.graph;
+        let names: Arc<[Arc<str>]> = graph.hosts.iter().map(|host| Arc::clone(&host.name)).collect();
+        let mut groups: Vec<(Arc<str>, Arc<[usize]>)> = Vec::new();
+        for (index, group) in graph.groups.iter().enumerate() {
+            let hosts = if index == ALL { (0..names.len()).collect() } else { graph.hosts_of(index).into() };
+            groups.push((Arc::clone(&group.name), hosts));
+        }
+        let of_groups = Layer::of_groups("groups", Arc::clone(&names), groups);
+        let of_group = graph.groups.iter().flat_map(|group| [&group.vars, &group.file_vars]);
+        let of_host = graph.hosts.iter().flat_map(|host| [&host.vars, &host.file_vars]);
+        if !of_group.chain(of_host).any(|vars| looks_at_others(vars.values())) {
+            return [of_groups, Layer::default()];
+        }
+        let mut all: HashMap<Arc<str>, (Vec<WrittenVars>, Vars)> = HashMap::new();
+        for (index, host) in graph.hosts.iter().enumerate() {
+            let mut chain: Vec<usize> = host.groups.clone();
+            chain.extend(host.groups.iter().flat_map(|&group| graph.ancestors(group)));
+            chain.retain(|&group| group != ALL);
+            chain.sort_by_key(|&group| self.rank.get(group));
+            chain.dedup();
+            let layers = self.layers(index, &chain).into_iter().map(stripped).collect();
+            all.insert(Arc::clone(&host.name), (layers, self.names(index, &chain)));
+        }
+        let below = of_groups.clone();
+        let describe = move |name: &str| {
+            let (layers, names): &(Vec<WrittenVars>, Vars) = all.get(name)?;
+            let mut vars = names.clone();
+            layers.iter().for_each(|layer| vars.extend(layer.values().clone()));
+            Some(UnfilledHost { vars, below: vec![below.clone()], above: Vec::new() })
+        };
+        let of_hosts = others::layer(Arc::clone(self.templates), names, Dialect::Ansible, Box::new(describe));
+        [of_groups, of_hosts]
+    }
+
     /// The settings of a host some of whose connection variables are templates.
     fn rendered(
         &self,
@@ -229,14 +303,12 @@ impl<'g> Converter<'g> {
         for layer in layers {
             vars.extend(layer.values().clone());
         }
-        let name = self.graph.hosts.get(host).map(|host| Arc::clone(&host.name)).unwrap_or_default();
-        let group_names: Vec<&str> = groups
-            .iter()
-            .filter_map(|&group| self.graph.groups.get(group))
-            .map(|group| &*group.name)
-            .collect();
-        let magic = Layer::new(&foreign_names(&name, group_names));
-        let (done, problems) = expand_each(self.templates, &vars, &[magic], &[]);
+        let magic = Layer::new(&self.names(host, groups));
+        let [of_groups, of_hosts] = self.others.get_or_init(|| self.others()).clone();
+        let around =
+            Surroundings { templates: self.templates, below: &[of_groups, of_hosts, magic], above: &[] };
+        let wanted = said.iter().map(|&(name, ..)| name);
+        let (done, problems) = expand_some(around, &vars, wanted, &|_| Dialect::Ansible);
         let mut found = Vec::new();
         let mut filled: Vec<SaidVariable<'_>> = Vec::new();
         for &(name, _, at) in said {

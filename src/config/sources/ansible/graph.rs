@@ -25,6 +25,8 @@ pub(super) struct AnsibleGroup {
     /// Those of its files in `group_vars`.
     pub(super) file_vars: WrittenVars,
     pub(super) parents: Vec<usize>,
+    /// The groups that it names as its own, in the order in which it does.
+    pub(super) children: Vec<usize>,
     /// Its own hosts, in the order in which they were named.
     pub(super) hosts: Vec<usize>,
     pub(super) priority: i64,
@@ -79,6 +81,7 @@ impl AnsibleGraph {
             vars: WrittenVars::default(),
             file_vars: WrittenVars::default(),
             parents: Vec::new(),
+            children: Vec::new(),
             hosts: Vec::new(),
             priority: 1,
             depth: 0,
@@ -134,8 +137,29 @@ impl AnsibleGraph {
             && !group.parents.contains(&parent)
         {
             group.parents.push(parent);
+            if let Some(parent) = self.groups.get_mut(parent) {
+                parent.children.push(child);
+            }
         }
         true
+    }
+
+    /// The hosts of a group in Ansible's order: its own, then those of the groups below it, level by level.
+    pub(super) fn hosts_of(&self, group: usize) -> Vec<usize> {
+        let mut groups = vec![group];
+        let mut at = 0;
+        while let Some(&next) = groups.get(at) {
+            let below = self.groups.get(next).into_iter().flat_map(|group| &group.children);
+            let new: Vec<usize> = below.copied().filter(|child| !groups.contains(child)).collect();
+            groups.extend(new);
+            at += 1;
+        }
+        let mut seen = vec![false; self.hosts.len()];
+        let hosts = groups.iter().filter_map(|&group| self.groups.get(group)).flat_map(|group| &group.hosts);
+        hosts
+            .copied()
+            .filter(|&host| seen.get_mut(host).is_some_and(|it| !std::mem::replace(it, true)))
+            .collect()
     }
 
     /// Sets a variable of a group.

@@ -125,7 +125,7 @@ impl AnsibleInventory {
     pub(in crate::config) fn onto(
         mut self,
         inventory: &mut Inventory,
-        templates: &Templates,
+        templates: &Arc<Templates>,
         vault: &Vault,
         findings: &mut Findings,
     ) {

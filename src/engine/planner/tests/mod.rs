@@ -143,6 +143,7 @@ fn request() -> Request {
         secrets: Secrets::default(),
         templates: Arc::new(Templates::new(&Builtins::default())),
         groups: Default::default(),
+        others: Default::default(),
         pool: 8,
         warn_only: false,
         changes: Changes::default(),

@@ -10,7 +10,6 @@ use crate::engine::planner::tests::{
 };
 use crate::engine::planner::{self, Request};
 use crate::model::inventory::{Inventory, Role, RoleName};
-use crate::model::settings::Settings;
 use crate::model::task::{Action, Block, Command, Each, Step, Task, TaskFile, Template};
 use crate::model::template::Scope;
 use crate::model::value::Value;
@@ -220,15 +219,7 @@ fn what_a_step_defines_is_known_to_later_steps_and_tasks_on_the_same_host() {
 #[test]
 fn the_hosts_of_roles_are_known_to_variables_tasks_and_conditions() {
     let mut inventory = inventory();
-    inventory.roles.push(Role {
-        name: RoleName::from("no one"),
-        members: Vec::new(),
-        roles: Vec::new(),
-        settings: Settings::default(),
-        vars: Default::default(),
-        named: Default::default(),
-        protect: false,
-    });
+    inventory.roles.push(Role::new(RoleName::from("no one")));
     inventory.members.push(Vec::new());
     let steps = vec![echo(5, "{{ groups.web | length }}")];
     let tasks = file(vec![task(3, "t").vars(json!({"first": "{{ groups['db'][0] }}"})).steps(steps)]);

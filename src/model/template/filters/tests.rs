@@ -14,6 +14,7 @@ fn templates() -> Templates {
         env: Arc::new(|name| (name == "HOME").then(|| "/home/op".to_owned())),
         now: "2026-01-02T03:04:05Z".to_owned(),
         yaml: Arc::new(crate::config::read_value),
+        ..Builtins::default()
     })
 }
 
