@@ -54,7 +54,7 @@ impl Foreign {
             }
             Self::RoleTasks => (
                 "a list of tasks of an Ansible role",
-                "docs/coming-from-ansible.md shows tasks as steps of a tasks.yaml",
+                "docs/ansible-modules.md shows each module as a step of a tasks.yaml",
             ),
             Self::Fabfile => ("a fabfile", "docs/coming-from-fabric.md shows one as a tasks.yaml"),
             Self::Capfile => (

@@ -8,7 +8,7 @@ use crate::engine::planner::request::Request;
 use crate::engine::planner::variables::identity;
 use crate::model::inventory::{Inventory, ResolvedHost};
 use crate::model::settings::Settings;
-use crate::model::template::expand::{Dialect, Surroundings, expand, expand_each};
+use crate::model::template::expand::{TemplateDialect, VariableSurroundings, expand, expand_each};
 use crate::model::template::others::{self, UnfilledHost, looks_at_others};
 use crate::model::template::{Layer, Scope};
 use crate::model::value::{Value, Vars};
@@ -64,7 +64,7 @@ pub(super) fn before(
         let below = vec![groups.clone(), host.identity.clone(), secrets.clone()];
         Some(UnfilledHost { vars, below, above: vec![extra.clone()] })
     };
-    let dialect = if inventory.is_foreign { Dialect::Ansible } else { Dialect::Own };
+    let dialect = if inventory.is_foreign { TemplateDialect::Ansible } else { TemplateDialect::Own };
     others::layer(Arc::clone(&request.templates), names, dialect, Box::new(describe))
 }
 
@@ -104,8 +104,8 @@ pub(super) fn of_all(
             [request.others.clone(), request.groups.clone(), own.clone(), request.secrets.named().clone()];
         let above = [Layer::new(&request.extra_vars)];
         let expanded = if inventory.is_foreign {
-            let around = Surroundings { templates: &request.templates, below: &below, above: &above };
-            Some(expand_each(around, &vars, &|_| Dialect::Ansible).0)
+            let around = VariableSurroundings { templates: &request.templates, below: &below, above: &above };
+            Some(expand_each(around, &vars, &|_| TemplateDialect::Ansible).0)
         } else {
             expand(&request.templates, &vars, &below, &above).ok()
         };

@@ -13,7 +13,7 @@ use crate::model::position::{Diagnostic, Located, Position};
 use crate::model::suggest::did_you_mean;
 use crate::model::task::{Each, Step, Task, Template, TemplateText};
 use crate::model::template::expand::{
-    Dialect, Surroundings, VariableProblem, expand, expand_each, has_template,
+    TemplateDialect, VariableProblem, VariableSurroundings, expand, expand_each, has_template,
 };
 use crate::model::template::{self, Layer, Scope, Syntax, TemplateError};
 use crate::model::value::{Value, Vars};
@@ -58,8 +58,10 @@ impl<'a> Variables<'a> {
             vars.extend(own.clone());
             let (expanded, broken) = match expand(&request.templates, &vars, &below, above) {
                 Err(_) if lenient => {
-                    let around = Surroundings { templates: &request.templates, below: &below, above };
-                    let dialect = |name: &str| if is_own(name) { Dialect::Own } else { Dialect::Ansible };
+                    let around = VariableSurroundings { templates: &request.templates, below: &below, above };
+                    let dialect = |name: &str| {
+                        if is_own(name) { TemplateDialect::Own } else { TemplateDialect::Ansible }
+                    };
                     let (expanded, broken) = expand_each(around, &vars, &dialect);
                     let (told, broken): (Vec<_>, Vec<_>) =
                         broken.into_iter().partition(|(name, _)| is_own(name));

@@ -34,7 +34,7 @@ impl VariableProblem {
 
 /// What templates in variables are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
+pub(crate) enum TemplateDialect {
     /// What tasks files have.
     Own,
     /// What variables of Ansible's inventories have besides: `lookup`.
@@ -43,7 +43,7 @@ pub(crate) enum Dialect {
 
 /// What variables are filled in with.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct VariableSurroundings<'a> {
     /// Renders.
     pub(crate) templates: &'a Templates,
     /// Layers that they stand on.
@@ -65,8 +65,8 @@ pub(crate) fn expand(
     if !vars.values().any(has_template) {
         return Ok(vars.clone());
     }
-    let around = Surroundings { templates, below, above };
-    let mut expansion = Expansion::new(around, vars, &|_| Dialect::Own);
+    let around = VariableSurroundings { templates, below, above };
+    let mut expansion = Expansion::new(around, vars, &|_| TemplateDialect::Own);
     for name in vars.keys() {
         expansion.visit(name)?;
     }
@@ -80,9 +80,9 @@ pub(crate) fn expand(
 /// Expands as [`expand`] does, each variable by itself and in its dialect: those that cannot be filled in are left out, and
 /// told.
 pub(crate) fn expand_each(
-    around: Surroundings<'_>,
+    around: VariableSurroundings<'_>,
     vars: &Vars,
-    dialect: &dyn Fn(&str) -> Dialect,
+    dialect: &dyn Fn(&str) -> TemplateDialect,
 ) -> (Vars, Vec<(String, VariableProblem)>) {
     if !vars.values().any(has_template) {
         return (vars.clone(), Vec::new());
@@ -92,10 +92,10 @@ pub(crate) fn expand_each(
 
 /// Expands some of the variables, each by itself, and what they need.
 pub(crate) fn expand_some<'n>(
-    around: Surroundings<'_>,
+    around: VariableSurroundings<'_>,
     vars: &Vars,
     names: impl Iterator<Item = &'n str>,
-    dialect: &dyn Fn(&str) -> Dialect,
+    dialect: &dyn Fn(&str) -> TemplateDialect,
 ) -> (Vars, Vec<(String, VariableProblem)>) {
     let mut problems = Vec::new();
     let mut expansion = Expansion::new(around, vars, dialect);
@@ -113,10 +113,10 @@ pub(crate) fn expand_some<'n>(
 
 /// Expands one variable.
 pub(super) fn expand_one(
-    around: Surroundings<'_>,
+    around: VariableSurroundings<'_>,
     vars: &Vars,
     name: &str,
-    dialect: Dialect,
+    dialect: TemplateDialect,
 ) -> Result<Value, VariableProblem> {
     let of_all = |_: &str| dialect;
     let mut expansion = Expansion::new(around, vars, &of_all);
@@ -126,15 +126,19 @@ pub(super) fn expand_one(
 }
 
 struct Expansion<'a> {
-    around: Surroundings<'a>,
+    around: VariableSurroundings<'a>,
     vars: &'a Vars,
-    dialect: &'a dyn Fn(&str) -> Dialect,
+    dialect: &'a dyn Fn(&str) -> TemplateDialect,
     done: Vars,
     path: Vec<String>,
 }
 
 impl<'a> Expansion<'a> {
-    fn new(around: Surroundings<'a>, vars: &'a Vars, dialect: &'a dyn Fn(&str) -> Dialect) -> Self {
+    fn new(
+        around: VariableSurroundings<'a>,
+        vars: &'a Vars,
+        dialect: &'a dyn Fn(&str) -> TemplateDialect,
+    ) -> Self {
         Self { around, vars, dialect, done: Vars::new(), path: Vec::new() }
     }
 }
@@ -182,10 +186,10 @@ impl Expansion<'_> {
         for other in &needed {
             self.visit(other)?;
         }
-        let Surroundings { templates, below, above } = self.around;
+        let VariableSurroundings { templates, below, above } = self.around;
         let lookups = match (self.dialect)(name) {
-            Dialect::Own => None,
-            Dialect::Ansible => Some(templates.lookups().clone()),
+            TemplateDialect::Own => None,
+            TemplateDialect::Ansible => Some(templates.lookups().clone()),
         };
         let scope = lookups.into_iter().chain(below.iter().cloned()).fold(Scope::new(), Scope::with);
         let scope = above.iter().cloned().fold(scope.with(Layer::new(&self.done)), Scope::with);

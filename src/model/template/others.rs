@@ -10,7 +10,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr};
 
 use crate::model::template::expand::{
-    Dialect, MAX_DEPTH, Surroundings, VariableProblem, expand_one, has_template,
+    MAX_DEPTH, TemplateDialect, VariableProblem, VariableSurroundings, expand_one, has_template,
 };
 use crate::model::template::problem::ValueProblem;
 use crate::model::template::record::of_json_ref;
@@ -43,7 +43,7 @@ pub(crate) type HostDescriber = dyn Fn(&str) -> Option<UnfilledHost> + Send + Sy
 pub(crate) struct OtherHosts {
     templates: Arc<Templates>,
     names: Arc<[Arc<str>]>,
-    dialect: Dialect,
+    dialect: TemplateDialect,
     describe: Box<HostDescriber>,
     hosts: Mutex<HashMap<Arc<str>, Arc<UnfilledHost>>>,
     filled: Mutex<HashMap<(Arc<str>, String), Json>>,
@@ -73,7 +73,7 @@ pub(crate) fn looks_at_others(vars: &Vars) -> bool {
 pub(crate) fn layer(
     templates: Arc<Templates>,
     names: Arc<[Arc<str>]>,
-    dialect: Dialect,
+    dialect: TemplateDialect,
     describe: Box<HostDescriber>,
 ) -> Layer {
     let (hosts, filled) = (Mutex::default(), Mutex::default());
@@ -122,7 +122,8 @@ impl OtherHosts {
         }
         OPEN.with_borrow_mut(|open| open.push(key.clone()));
         let below: Vec<Layer> = host.below.iter().cloned().chain([layer_of(self)]).collect();
-        let surroundings = Surroundings { templates: &self.templates, below: &below, above: &host.above };
+        let surroundings =
+            VariableSurroundings { templates: &self.templates, below: &below, above: &host.above };
         let result = expand_one(surroundings, &host.vars, variable, self.dialect);
         OPEN.with_borrow_mut(|open| drop(open.pop()));
         if let Ok(value) = &result {

@@ -118,6 +118,68 @@ fn every_task_can_be_planned() {
     }
 }
 
+#[test]
+fn every_module_is_a_step_that_is_read() {
+    let page = page("ansible-modules.md");
+    let fan = ["app.conf", "app.conf.j2", "setup.sh", "site/index.html", "dist/app.tgz"]
+        .into_iter()
+        .fold(Fan::new().file("inventory.yaml", "hosts: [h]\n"), |fan, name| fan.file(name, "x\n"));
+    let blocks = yaml(&page);
+    assert_eq!(blocks.len(), 5);
+    let fan = blocks.iter().fold(fan, |fan, block| {
+        let fan = fan.file("tasks.yaml", block);
+        quiet(fan.run(["check"]), block);
+        fan
+    });
+    drop(fan);
+    for module in [
+        "apt",
+        "dnf",
+        "package",
+        "pip",
+        "copy",
+        "template",
+        "file",
+        "lineinfile",
+        "blockinfile",
+        "replace",
+        "service",
+        "systemd",
+        "user",
+        "group",
+        "cron",
+        "git",
+        "get_url",
+        "unarchive",
+        "command",
+        "shell",
+        "script",
+        "stat",
+        "find",
+        "wait_for",
+        "uri",
+        "debug",
+        "assert",
+        "set_fact",
+        "fail",
+        "pause",
+        "include_tasks",
+        "setup",
+        "reboot",
+        "mount",
+        "sysctl",
+        "authorized_key",
+        "fetch",
+        "synchronize",
+        "expect",
+        "raw",
+        "hostname",
+        "timezone",
+    ] {
+        assert!(page.contains(&format!("# {module}:")), "{module}");
+    }
+}
+
 /// What stands on the pages as a step or a key is one.
 #[test]
 fn every_step_of_the_tables_is_read() {

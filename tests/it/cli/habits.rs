@@ -392,7 +392,7 @@ fn files_of_other_tools() {
     error: site.yml is an Ansible playbook, not a fan tasks file (help: docs/coming-from-ansible.md shows one as a tasks.yaml)
 
     $ fan run hello -f main.yml
-    error: main.yml is a list of tasks of an Ansible role, not a fan tasks file (help: docs/coming-from-ansible.md shows tasks as steps of a tasks.yaml)
+    error: main.yml is a list of tasks of an Ansible role, not a fan tasks file (help: docs/ansible-modules.md shows each module as a step of a tasks.yaml)
 
     $ fan run hello -f fabfile.py
     error: fabfile.py is a fabfile, not a fan tasks file (help: docs/coming-from-fabric.md shows one as a tasks.yaml)

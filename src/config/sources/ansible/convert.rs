@@ -12,7 +12,7 @@ use crate::model::inventory::{GroupVars, Host, HostName, Inventory, Role, RoleNa
 use crate::model::name::check_host_name;
 use crate::model::position::{Diagnostic, Position};
 use crate::model::settings::Settings;
-use crate::model::template::expand::{Dialect, Surroundings, expand_some, has_template};
+use crate::model::template::expand::{TemplateDialect, VariableSurroundings, expand_some, has_template};
 use crate::model::template::others::{self, UnfilledHost, looks_at_others};
 use crate::model::template::{Layer, Templates};
 use crate::model::value::{Value, Vars};
@@ -287,7 +287,8 @@ impl<'g> Converter<'g> {
             layers.iter().for_each(|layer| vars.extend(layer.values().clone()));
             Some(UnfilledHost { vars, below: vec![below.clone()], above: Vec::new() })
         };
-        let of_hosts = others::layer(Arc::clone(self.templates), names, Dialect::Ansible, Box::new(describe));
+        let of_hosts =
+            others::layer(Arc::clone(self.templates), names, TemplateDialect::Ansible, Box::new(describe));
         [of_groups, of_hosts]
     }
 
@@ -305,10 +306,13 @@ impl<'g> Converter<'g> {
         }
         let magic = Layer::new(&self.names(host, groups));
         let [of_groups, of_hosts] = self.others.get_or_init(|| self.others()).clone();
-        let around =
-            Surroundings { templates: self.templates, below: &[of_groups, of_hosts, magic], above: &[] };
+        let around = VariableSurroundings {
+            templates: self.templates,
+            below: &[of_groups, of_hosts, magic],
+            above: &[],
+        };
         let wanted = said.iter().map(|&(name, ..)| name);
-        let (done, problems) = expand_some(around, &vars, wanted, &|_| Dialect::Ansible);
+        let (done, problems) = expand_some(around, &vars, wanted, &|_| TemplateDialect::Ansible);
         let mut found = Vec::new();
         let mut filled: Vec<SaidVariable<'_>> = Vec::new();
         for &(name, _, at) in said {
