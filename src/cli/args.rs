@@ -277,6 +277,8 @@ pub(super) struct JobsArgs {
     #[arg(long, value_name = "AGE", requires = "clean", value_parser = time)]
     pub(super) older: Option<TimeLimit>,
     #[command(flatten)]
+    pub(super) protection: Protection,
+    #[command(flatten)]
     pub(super) looking: Looking,
 }
 

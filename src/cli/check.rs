@@ -9,7 +9,7 @@ use crate::cli::context::{self, Common};
 use crate::cli::error::CliError;
 use crate::cli::print::print;
 use crate::cli::secrets::{Need, plan_tasks};
-use crate::cli::{habits, ping, run, secrets, snippet};
+use crate::cli::{habits, one_step, ping, run, secrets, snippet};
 use crate::engine::plan::{Body, Keeper, Plan, PlannedLock, PlannedStep, PlannedTask, Sizes, TaskHost};
 use crate::model::action::DoneAt;
 use crate::model::count::counted;
@@ -17,6 +17,7 @@ use crate::model::endpoint::Endpoint;
 use crate::model::inventory::{HostName, Inventory};
 use crate::model::outcome::ExitCode;
 use crate::model::position::{Located, Position};
+use crate::model::shell::durable::JobsDeed;
 use crate::model::task::{Action, Become, Command, RunAs, Step, Strategy};
 use crate::model::template::Layer;
 
@@ -196,11 +197,14 @@ fn with_preflight(mut plan: Plan, becoming: Vec<BecomingChecked>) -> Plan {
         let like = |action: Action, name: &str| {
             PlannedStep::plain(Step { action, name: Some(text(name)), ..command.step.clone() })
         };
-        let script = like(Action::Run(Command::Script(text(ping::COMMAND))), INTERPRETER);
+        // It is to do nothing; then it may as well count what durable commands have left.
+        let words = ["sh", "-c", &JobsDeed::Count.script("")].map(one_step::literal);
+        let script = like(Action::Run(Command::Argv(words.into())), INTERPRETER);
+        let nothing = Action::Run(Command::Script(text(ping::COMMAND)));
         let files = like(Action::Stat(text(".")), FILES);
         let raised = becoming.iter().map(|BecomingChecked { other, hosts }| {
             let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
-            let mut raised = like(script.step.action.clone(), BECOMING);
+            let mut raised = like(nothing.clone(), BECOMING);
             raised.step.run_as = Some(RunAs::Other(Box::new(other.clone())));
             raised.step.when = Some(text(&format!("host in {}", serde_json::json!(hosts))));
             raised

@@ -6,6 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::journal::Invocation;
 use crate::cli::output::OutputContent;
 use crate::cli::print::print;
+use crate::cli::protected::{self, Guard};
 use crate::cli::{one_step, plan_view, runner};
 use crate::engine::planner;
 use crate::model::outcome::ExitCode;
@@ -37,6 +38,8 @@ pub(super) fn run(args: &JobsArgs, color: Color, invocation: &Invocation) -> Res
         print(&(plan_view::render(&plan) + &invocation.preview(&plan)?))?;
         return Ok(ExitCode::Ok);
     }
+    let changes_something = args.stop || args.clean;
+    protected::agreed(&inventory, &plan, Guard::of(changes_something, &args.protection.confirm))?;
     drop(inventory);
     let content = OutputContent { log: false, diff: false, shape: None, dry: None };
     runner::run(plan, &looking.execution.output, color, content, None, None)

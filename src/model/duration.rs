@@ -55,6 +55,12 @@ pub fn show(duration: Duration) -> String {
     }
 }
 
+/// A time that something was away for, in whole seconds, rounded up: `1s`, `48s`, `1m 05s`.
+pub fn show_whole(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    if seconds < 60 { format!("{seconds}s") } else { show(Duration::from_secs(seconds)) }
+}
+
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
@@ -128,6 +134,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_was_away_was_away_for_a_second_at_least() {
+        for (millis, shown) in
+            [(0, "0s"), (1, "1s"), (1_000, "1s"), (1_001, "2s"), (48_000, "48s"), (59_001, "1m 00s")]
+        {
+            assert_eq!(show_whole(Duration::from_millis(millis)), shown);
+        }
+    }
 
     #[test]
     fn durations_are_read() {

@@ -1,6 +1,7 @@
 //! What a person who waits would want to know at once, as one line: retries, batches, what the run waits for.
 
 use crate::event::{ConnectionFact, Fact, LockAt, LockFact, RunFact, StepAt, StepFact, Straggler, TaskFact};
+use crate::model::duration::show_whole;
 use crate::model::inventory::HostName;
 use crate::model::range;
 use crate::report::words::{duration, failure_short, reason};
@@ -20,7 +21,7 @@ pub(crate) fn host_notice(fact: &Fact) -> Option<(&HostName, String)> {
             Some((host, format!("{}: the command goes on there, reconnecting", failure_short(failure))))
         }
         Fact::Step(StepAt { host, .. }, StepFact::Reattached { away }) => {
-            Some((host, format!("reattached after {}", duration(*away))))
+            Some((host, format!("reattached after {}", show_whole(*away))))
         }
         Fact::Connection(host, ConnectionFact::ProxySaid { line }) => {
             Some((host, format!("ProxyCommand: {line}")))

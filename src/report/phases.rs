@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::event::{
-    ConnectionFact, Event, Fact, HostOutcome, LockAt, LockFact, RunFact, StepAt, StepFact, Timings,
+    ConnectionFact, Event, Fact, HostOutcome, LockAt, LockFact, RunFact, StepAt, StepFact, Stream, Timings,
 };
 use crate::model::cells;
+use crate::model::count::counted;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, StepStatus};
 use crate::model::value::{Value, Vars};
@@ -17,6 +18,9 @@ use crate::report::reporter::Reporter;
 use crate::report::sink::Sink;
 use crate::report::style::Style;
 use crate::report::words::failure_text;
+
+/// Bytes that are kept of what a step says.
+const LONGEST_SAID: usize = 32;
 
 /// Prints a host as soon as it is done. The first step is told as `exec`, those of a preflight
 /// behind it as `shell`, `files` and `sudo`.
@@ -35,6 +39,8 @@ struct Reached {
     exec: Duration,
     /// The step after the command, where there is one.
     shell: Option<Duration>,
+    /// What that said.
+    said: Vec<u8>,
     /// The step after that.
     files: Option<Duration>,
     /// Those after that, together.
@@ -47,6 +53,11 @@ impl Phases {
         Self { out: Sink::new(out), as_json, width: 0, hosts: HashMap::new() }
     }
 
+    /// What durable commands have left there, if anything.
+    fn kept(reached: &Reached) -> Option<u64> {
+        std::str::from_utf8(&reached.said).ok()?.trim().parse().ok()
+    }
+
     fn done(&mut self, host: &HostName, outcome: &HostOutcome) -> io::Result<()> {
         let reached = self.hosts.remove(host).unwrap_or_default();
         if outcome.is_left_out() && !self.as_json {
@@ -56,6 +67,12 @@ impl Phases {
             if self.as_json { object(host, &reached, outcome) } else { self.row(host, &reached, outcome) };
         self.out.buffer().extend_from_slice(line.as_bytes());
         self.out.buffer().push(b'\n');
+        if let (false, Some(jobs)) = (self.as_json, Self::kept(&reached)) {
+            let jobs = counted(jobs, "durable command");
+            let note =
+                format!("{host}: keeps the output of {jobs} that nobody fetched: fan jobs -H {host}\n");
+            self.out.buffer().extend_from_slice(note.as_bytes());
+        }
         self.out.spill()
     }
 
@@ -120,6 +137,9 @@ fn object(host: &HostName, reached: &Reached, outcome: &HostOutcome) -> String {
             put("sudo_ms", millis(sudo));
         }
         put("auth", json!(reached.auth));
+        if let Some(jobs) = Phases::kept(reached) {
+            put("jobs", json!(jobs));
+        }
     }
     if let Some(failure) = &outcome.failure {
         put("failure", json!(failure));
@@ -149,6 +169,12 @@ impl Reporter for Phases {
                     _ if outcome.status == StepStatus::Skipped => {}
                     _ => reached.sudo = Some(reached.sudo.unwrap_or_default() + outcome.elapsed),
                 }
+                Ok(())
+            }
+            Fact::Step(StepAt { host, step: 1, .. }, StepFact::Output { stream: Stream::Stdout, data }) => {
+                // A number, and no more of whatever else it may be.
+                let said = &mut self.hosts.entry(host.clone()).or_default().said;
+                said.extend(data.iter().take(LONGEST_SAID.saturating_sub(said.len())));
                 Ok(())
             }
             Fact::HostFinished { host, outcome } => self.done(host, outcome),

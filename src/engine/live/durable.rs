@@ -109,7 +109,7 @@ struct SpooledStream {
     opening: SpoolScan,
     /// It has begun to speak on this stream.
     begun: bool,
-    exit: Option<u32>,
+    exit: Option<Exit>,
     ended: bool,
 }
 
@@ -297,7 +297,7 @@ impl<C: Connector> DurableExec<C> {
             (SpoolPlace { byte, ..stream.at }, stream.passed)
         });
         let ends: [_; 2] = std::array::from_fn(|number| {
-            self.streams.get(number).map_or((None, false), |stream| (stream.exit, stream.ended))
+            self.streams.get(number).map_or((None, false), |stream| (stream.exit.clone(), stream.ended))
         });
         self.streams = streams(&first, from);
         for (stream, (exit, ended)) in self.streams.iter_mut().zip(ends) {
@@ -510,7 +510,7 @@ impl<C: Connector> DurableExec<C> {
                             stream.at = SpoolPlace { file, byte: 0 };
                             orders.push(JobOrder::Send(number, file));
                         }
-                        SpoolMark::Exit(status) => stream.exit = Some(status),
+                        SpoolMark::Exit(exit) => stream.exit = Some(exit),
                         SpoolMark::End => stream.ended = true,
                         SpoolMark::Cut => self.ready.push_back(Heard::Job(JobNews::Cut)),
                         SpoolMark::Took(number) => {
@@ -522,12 +522,12 @@ impl<C: Connector> DurableExec<C> {
                         SpoolMark::Is(state) => match state {
                             JobState::Runs => self.looks = 0,
                             JobState::Begins => self.looks += 1,
-                            JobState::Done(status) => {
+                            JobState::Done(exit) => {
                                 self.looks += 1;
                                 if self.looks >= LOOKS {
                                     // What it wrote last could not be kept.
                                     self.ready.push_back(Heard::Job(JobNews::Cut));
-                                    stream.exit = Some(status);
+                                    stream.exit = Some(exit);
                                     self.told.1 = true;
                                 }
                             }
@@ -549,17 +549,17 @@ impl<C: Connector> DurableExec<C> {
     /// Passes on the end of the job, when all that belongs to it is there.
     fn conclude(&mut self) {
         let cut_off = std::mem::take(&mut self.told.1);
-        let mut exits = self.streams.iter().map(|stream| stream.exit);
+        let mut exits = self.streams.iter().map(|stream| stream.exit.clone());
         let exit = match (exits.next().flatten(), exits.next().flatten()) {
             (Some(first), Some(_)) => Some(first),
             (one, other) if cut_off => one.or(other),
             _ => None,
         };
         let ended = cut_off || self.streams.iter().all(|stream| stream.ended);
-        if let Some(status) = exit
+        if let Some(exit) = exit
             && !std::mem::replace(&mut self.told.0, true)
         {
-            self.ready.push_back(Heard::Event(ExecEvent::Exit(Exit::Status(status))));
+            self.ready.push_back(Heard::Event(ExecEvent::Exit(exit)));
         }
         if ended && self.told.0 {
             self.ready.push_back(Heard::Eof);

@@ -361,12 +361,8 @@ fn notes(finished: &Finished) -> impl Iterator<Item = String> {
         format!("it ended before all of its input was sent, after {}", counted(written, "byte"))
     });
     let LinkStory { away, dropped, cut } = &finished.link;
-    let away = away.map(|away| {
-        format!(
-            "reattached: the connection was gone for {}",
-            duration::show(Duration::from_secs(away.as_secs().max(1)))
-        )
-    });
+    let away =
+        away.map(|away| format!("reattached: the connection was gone for {}", duration::show_whole(away)));
     let bytes = *dropped;
     let dropped = (bytes > 0)
         .then(|| format!("the host had to drop the oldest {} of its output", counted(bytes, "byte")));

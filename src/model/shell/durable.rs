@@ -3,6 +3,7 @@
 //!
 //! Owns the text of the scripts, the marks in spools and around them, and the orders that a follower takes.
 
+use crate::model::outcome::Exit;
 use crate::model::shell::cutter::{Cutter, Piece};
 use crate::model::shell::error::ShellError;
 use crate::model::shell::marks::Token;
@@ -23,6 +24,7 @@ const KEEPER: &str = include_str!("durable/keeper.sh");
 const FOLLOW: &str = include_str!("durable/follow.sh");
 const LIST: &str = include_str!("durable/list.sh");
 const STOP: &str = include_str!("durable/stop.sh");
+const COUNT: &str = include_str!("durable/count.sh");
 const CLEAN: &str = include_str!("durable/clean.sh");
 const BURY: &str = include_str!("durable/bury.sh");
 const WITHDRAW: &str = include_str!("durable/withdraw.sh");
@@ -75,6 +77,8 @@ pub enum JobFound {
 pub enum JobsDeed {
     /// They are listed.
     List,
+    /// Those that ended are counted; nothing is said when there are none.
+    Count,
     /// They are ended.
     Stop,
     /// What is kept of those that do not run is removed; if they ended so many minutes ago.
@@ -86,6 +90,7 @@ impl JobsDeed {
     pub fn script(self, prefix: &str) -> String {
         let (older, deed) = match self {
             Self::List => (None, LIST),
+            Self::Count => (None, COUNT),
             Self::Stop => (None, STOP),
             Self::Clean(older) => (older, CLEAN),
         };
@@ -226,14 +231,14 @@ pub enum SpoolRefusal {
 }
 
 /// How far a job is, as the host sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobState {
     /// Its keeper has not begun.
     Begins,
     /// It runs.
     Runs,
-    /// It ended, with this exit status.
-    Done(u32),
+    /// It ended like this.
+    Done(Exit),
     /// It is not there any more.
     Lost(SpoolRefusal),
 }
@@ -252,7 +257,7 @@ pub enum SpoolMark {
     /// This file of the stream is at its end, and goes on in that one.
     Next(u64),
     /// The job ended; all that it had written on this stream came before.
-    Exit(u32),
+    Exit(Exit),
     /// The stream ended.
     End,
     /// The rest of the stream could not be kept.
@@ -269,21 +274,20 @@ impl SpoolMark {
         let mut words = text.split_ascii_whitespace();
         let (word, argument, second) = (words.next()?, words.next(), words.next());
         let number = |word: Option<&str>| word?.parse::<u64>().ok();
-        let status = |word: Option<&str>| word?.parse::<u32>().ok();
         Some(match word {
             "start" => Self::Start,
             "spool" => Self::Refused(refusal(argument?)?),
             "job" => Self::Job(Token::read(argument?)?, second?.to_owned()),
             "at" => Self::At(SpoolPlace { file: number(argument)?, byte: number(second)? }),
             "next" => Self::Next(number(argument)?),
-            "exit" => Self::Exit(status(argument)?),
+            "exit" => Self::Exit(exit(argument?)?),
             "end" => Self::End,
             "cut" => Self::Cut,
             "took" => Self::Took(number(argument)?),
             "is" => Self::Is(match argument? {
                 "begins" => JobState::Begins,
                 "runs" => JobState::Runs,
-                "done" => JobState::Done(status(second)?),
+                "done" => JobState::Done(exit(second?)?),
                 other => JobState::Lost(refusal(other)?),
             }),
             _ => return None,
@@ -297,6 +301,15 @@ impl SpoolMark {
             Self::Start | Self::Refused(_) | Self::Job(..) | Self::At(_) | Self::Is(_) => false,
         }
     }
+}
+
+/// An exit status, or the name of a signal.
+fn exit(word: &str) -> Option<Exit> {
+    if word.starts_with(|c: char| c.is_ascii_digit()) {
+        return word.parse().ok().map(Exit::Status);
+    }
+    let is_name = word.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'-'));
+    is_name.then(|| Exit::Signal(word.to_owned()))
 }
 
 fn refusal(word: &str) -> Option<SpoolRefusal> {

@@ -133,10 +133,10 @@ fn a_flag_without_effect_is_refused() {
     error: -e has no effect in `fan ls` (help: paths are no templates: {host} stands for the host's name; use a task (`fan run`) for templates)
 
     $ fan ls -H web1 --confirm prod /tmp
-    error: --confirm has no effect in `fan ls` (help: it is a flag of run, exec, console, put, sync, diff, shell, retry, resume)
+    error: --confirm has no effect in `fan ls` (help: it is a flag of run, exec, jobs, console, put, sync, diff, shell, retry, resume)
 
     $ fan get --confirm prod -H web1 /tmp/x x
-    error: --confirm has no effect in `fan get` (help: it is a flag of run, exec, console, put, sync, diff, shell, retry, resume)
+    error: --confirm has no effect in `fan get` (help: it is a flag of run, exec, jobs, console, put, sync, diff, shell, retry, resume)
 
     $ fan ping -K
     error: -K has no effect in `fan ping` (help: it is a flag of run, exec, jobs, console, put, get, sync, ls, diff, hosts, check, retry, resume)

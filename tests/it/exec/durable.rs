@@ -89,8 +89,16 @@ fn it_ends_as_any_command_and_leaves_nothing() {
     let spooling = Spooling::new();
     let fan = spooling.fan();
     // One stream each: which of two comes first is not said.
-    for command in ["echo out; exit 3", "echo err >&2; exit 4", "true", "printf 'no end of line'", "cat; pwd"]
-    {
+    for command in [
+        "echo out; exit 3",
+        "echo err >&2; exit 4",
+        "true",
+        "printf 'no end of line'",
+        "cat; pwd",
+        "kill -TERM $$",
+        "kill -KILL $$",
+        "exit 143",
+    ] {
         let plain = fan.run(["exec", "-H", "h1", "--", command]).snapshot();
         let durable = fan.run(["exec", "-H", "h1", "--durable", "--", command]).snapshot();
         assert_eq!(durable, plain);
@@ -399,4 +407,17 @@ tasks:
     assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
     assert_eq!(fs::read_to_string(&log).unwrap(), "a\nb\nc\ntry\ntry\ntry\n");
     assert_eq!(spooling.kept(), [""; 0]);
+}
+
+#[test]
+fn a_setting_makes_all_commands_durable_and_a_step_says_no() {
+    let spooling = Spooling::new();
+    let command = format!("ls {} 2>/dev/null | wc -l", spooling.jobs().display());
+    let inventory = spooling.sshd.inventory_yaml(1).replace("defaults:\n", "defaults:\n  durable: true\n");
+    let tasks = format!("tasks: {{go: [{{run: '{command}'}}, {{run: '{command}', durable: false}}]}}\n");
+    let fan = Fan::new().file("inventory.yaml", inventory).file("tasks.yaml", tasks);
+    let ran = fan.run(["run", "go", "-H", "h1", "-N"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "1\n0\n"), "{}", ran.snapshot());
+    let ran = fan.run(["exec", "-H", "h1", "-N", "--", &command]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "1\n"), "{}", ran.snapshot());
 }

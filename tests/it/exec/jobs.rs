@@ -86,7 +86,7 @@ fn it_is_stopped_and_cleaned_up() {
     );
     let stopped = bench.fan().run(["jobs", &name, "-H", "h1", "--stop"]);
     assert_eq!(stopped.code, Some(0), "{}", stopped.snapshot());
-    assert_eq!(stopped.stdout, format!("h1 | {name}.h1.0.0-0  exit 143\n"));
+    assert_eq!(stopped.stdout, format!("h1 | {name}.h1.0.0-0  signal TERM\n"));
     assert_eq!(bench.fan().run(["jobs", &name, "-H", "h1", "--clean"]).code, Some(0));
     assert_eq!(bench.kept(), 0);
 }
@@ -108,4 +108,28 @@ fn a_name_is_one() {
     let ran = Fan::new().file("inventory.yaml", "hosts: {h: {}}").run(["jobs", "a b", "-H", "h"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("\"a b\" is no name of a job"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_preflight_says_what_nobody_fetched() {
+    let bench = Bench::new();
+    let fan = bench.fan().file("tasks.yaml", "tasks: {t: [{echo: hello}]}\n");
+    let check = || fan.run(["check", "--connect", "-H", "h1"]);
+    let name = bench
+        .detached(&["--", &format!("while [ ! -e {} ]; do sleep 0.05; done", bench.path("go").display())]);
+    let ran = check();
+    assert_eq!(
+        (ran.code, ran.stdout.lines().count()),
+        (Some(0), 2),
+        "one that runs is none: {}",
+        ran.snapshot()
+    );
+    fs::write(bench.path("go"), "").unwrap();
+    let done = bench.path(&format!("state/fan/jobs/{name}.h1.0.0-0/done.0"));
+    eventually("its end", || done.exists().then_some(()));
+    let ran = check();
+    assert_eq!(ran.code, Some(0), "{}", ran.snapshot());
+    let note = "h1: keeps the output of 1 durable command that nobody fetched: fan jobs -H h1\n";
+    assert!(ran.stdout.ends_with(note), "{}", ran.snapshot());
+    assert_eq!(bench.kept(), 1);
 }

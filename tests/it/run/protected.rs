@@ -55,6 +55,8 @@ fn without_a_terminal_a_protected_role_is_an_error() {
         "run mark -H web2",
         "exec -H web1,web3 -- touch marks/exec",
         "exec -H root@192.0.2.1 -- true",
+        "jobs 01M8Q6 -H web1 --stop",
+        "jobs -H web1 --clean",
         "put -H web1 new marks/put",
         "sync -H web1 . marks/sync",
     ] {
@@ -90,6 +92,8 @@ fn whoever_only_looks_is_not_asked() {
         "ping -H web1,db1",
         "run mark -R prod --plan",
         "exec -R prod --plan -- touch marks/plan",
+        "jobs -R prod",
+        "jobs -R prod --clean --plan",
         "put -H web1 new marks/put --dry-run",
         "run mark -H web1 --dry-run",
         "get -H web1 new got",

@@ -37,7 +37,7 @@ esac
 done
 }
 q() { y=${20-}; }
-y=
+x= y=
 [ -r "/proc/$$/stat" ] && read -r y <"/proc/$$/stat" && q ${y##*) }
 printf "%s %s\n" "$$" "$y" >"$s/keeper.new"; mv "$s/keeper.new" "$s/keeper"
 w out <"$s/o" & a=$!
@@ -46,17 +46,38 @@ exec 5<>"$s/in"
 c= i=/dev/null
 [ -n "$5" ] && i=$s/p && { f <&5 >"$s/p" 5>&- & c=$!; }
 exec 3>"$s/o" 4>"$s/e"
+# What the shell says of a command that was killed, which is what tells its end from the same exit status. As POSIX has
+# it, bash says nothing.
+[ -z "${BASH_VERSION-}" ] || set +o posix
+exec 6>"$s/died" 7>&2
 j="printf \"%s\\n\" \$\$ >\"\$1/job\"; exec \"\$2\" -c \"\$3\""
 if command -v setsid >/dev/null 2>&1; then
-# In a subshell: dash tells of a signal on what the command's own standard error is.
-( exec setsid sh -c "$j" sh "$s" "$3" "$4" ) <"$i" >&3 2>&4 3>&- 4>&- 5>&-
+exec 2>&6
+# In a subshell: dash says it on what the command's own standard error is.
+( exec setsid sh -c "$j" sh "$s" "$3" "$4" ) <"$i" >&3 2>&4 3>&- 4>&- 5>&- 6>&- 7>&-
 r=$?
+exec 2>&7
+read -r x <"$s/died"
 else
 set -m 2>/dev/null
-sh -c "$j" sh "$s" "$3" "$4" <"$i" >&3 2>&4 3>&- 4>&- 5>&- &
+exec 2>&6
+sh -c "$j" sh "$s" "$3" "$4" <"$i" >&3 2>&4 3>&- 4>&- 5>&- 6>&- 7>&- &
 wait $!
 r=$?
+exec 2>&7
 set +m 2>/dev/null
+read -r x <"$s/died"
+# bash tells of an exit status, too.
+case $x in *"$r"*) x=;; esac
+fi
+exec 6>&- 7>&-
+# ksh and yash have statuses of their own for it.
+if [ "$r" -gt 128 ] && { [ -n "$x" ] || [ "$r" -gt 255 ]; }; then
+x=$(kill -l "$r" 2>/dev/null) || x=
+case $x in
+[A-Z]*) r=${x#SIG};;
+*) [ "$r" -le 255 ] || r=$((r%128+128));;
+esac
 fi
 trap "" PIPE
 mv "$s/run" "$s/exit.$r"

@@ -16,7 +16,7 @@ if mkdir "$_s" 2>/dev/null; then
 [ -d "$_j/.over/$_n" ] && { rmdir "$_s"; _no gone; }
 _boot
 printf "%s\n" "$_t" >"$_s/token" && printf "%s\n" "$_b" >"$_s/boot" && printf "%s\n" "$_m" >"$_s/title" &&
-printf "%8192s" "" >"$_s/pad" && printf "" >"$_s/out.0" && printf "" >"$_s/err.0" && printf "" >"$_s/run" &&
+printf "%8192s" "" >"$_s/pad" && printf "" >"$_s/out.0" && printf "" >"$_s/err.0" && printf "" >"$_s/died" && printf "" >"$_s/run" &&
 mkfifo "$_s/in" "$_s/p" "$_s/o" "$_s/e" || { rm -rf "$_s"; _no room; }
 if command -v setsid >/dev/null 2>&1; then
 setsid -f sh -c "$_k" sh "$_s" "$_t" "$_x" "$_l" "$_i" </dev/null >/dev/null 2>&1 ||

@@ -3,7 +3,7 @@ for _s in "$_j"/"$_q"*; do
 [ -d "$_s" ] || continue
 _state "$_s"
 case $_e in
-done) _e="exit ${_f##*.}";;
+done) _end; _e=$_f;;
 runs) _e=running;;
 rebooted|vanished) _e=lost;;
 esac
@@ -12,6 +12,6 @@ _m=
 set -- $(ls -ld "$_s/token") - - - - - - - -
 _d="$6 $7 $8"
 set -- $(du -sk "$_s")
-printf "%s  %-8s  %s  %s kB  %s\n" "${_s##*/}" "$_e" "$_d" "$1" "$_m"
+printf "%s  %-11s  %s  %s kB  %s\n" "${_s##*/}" "$_e" "$_d" "$1" "$_m"
 done
 exit 0

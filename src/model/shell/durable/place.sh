@@ -24,6 +24,8 @@ _u=
 [ -r "/proc/$1/stat" ] && read -r _u <"/proc/$1/stat" && _field ${_u##*) }
 }
 _field() { _u=${20-}; }
+# How a job ended, of its file.
+_end() { case ${_f##*.} in [0-9]*) _f="exit ${_f##*.}";; *) _f="signal ${_f##*.}";; esac; }
 # How far a job is: done, runs, rebooted, vanished, none.
 _state() {
 _e=none

@@ -14,7 +14,7 @@ done
 _state "$_s"
 fi
 case $_e in
-done) printf "%s  exit %s\n" "${_s##*/}" "${_f##*.}";;
+done) _end; printf "%s  %s\n" "${_s##*/}" "$_f";;
 runs|begins) printf "%s  still running\n" "${_s##*/}"; _r=1;;
 *) printf "%s  lost\n" "${_s##*/}";;
 esac
