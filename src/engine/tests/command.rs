@@ -184,6 +184,20 @@ async fn a_silence_is_counted_from_the_last_output() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_its_connection_is_gone_nobody_is_silent() {
+    for (after, ends, status) in [(4_000, 68_000, Status::Ok), (6_000, 69_000, Status::Failed)] {
+        let mut plan = plan(1, vec![vec![raw("a")]]);
+        plan.hosts[0].idle_timeout = Some(ms(5_000));
+        let command = Command::runs().away(4_000, 60_000).exit(after, 0).closed();
+        let ran = run(plan, Fake::new().runs("h0", [command])).await;
+        assert_eq!(ran.statuses(), [status]);
+        assert!(near(ran.took, ends), "{:?}", ran.took);
+        let note = ran.steps("h0")[0].note.as_deref().unwrap_or_default();
+        assert!(note.contains("the connection was gone for 1m 00s"), "{note}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_child_in_the_background_does_not_hold_the_step() {
     let quiet = one(Command::runs().exit(1_000, 0).says(1_500, "late\n").says(1_500, "later\n")).await;
     assert_eq!(quiet.statuses(), [Status::Ok]);

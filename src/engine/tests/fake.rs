@@ -18,7 +18,9 @@ use crate::ssh::error::{ConnectError, Retry};
 use crate::ssh::pipe::{Pipe, Program};
 use crate::ssh::seam::Connected;
 use crate::ssh::software::Software;
-use crate::ssh::{Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, Session, Signal, Stdin};
+use crate::ssh::{
+    Connector, Exec, ExecError, ExecEvent, ExecRequest, Heard, JobNews, Session, Signal, Stdin,
+};
 
 /// What comes of one connection attempt.
 #[derive(Clone, Debug)]
@@ -81,6 +83,8 @@ enum Beat {
     Eof,
     /// Goes on once this was written to its input.
     Reads(String),
+    /// Something happens to the connection of one that outlives it.
+    Link(JobNews),
 }
 
 impl Command {
@@ -129,6 +133,14 @@ impl Command {
     /// Ends both streams of its output.
     pub(super) fn eof(mut self, after: u64) -> Self {
         self.events.push_back((Duration::from_millis(after), Beat::Eof));
+        self
+    }
+
+    /// One whose connection is gone for so long, after some milliseconds.
+    pub(super) fn away(mut self, after: u64, gone: u64) -> Self {
+        let (after, gone) = (Duration::from_millis(after), Duration::from_millis(gone));
+        self.events.push_back((after, Beat::Link(JobNews::Away(failure(Kind::ConnectionLost)))));
+        self.events.push_back((gone, Beat::Link(JobNews::Back(gone))));
         self
     }
 
@@ -464,6 +476,7 @@ impl FakeExec {
         let (pause, event) = match self.command.events.pop_front() {
             Some((pause, Beat::Tells(event))) => (pause, event),
             Some((_, Beat::Eof)) => return Heard::Eof,
+            Some((_, Beat::Link(news))) => return Heard::Job(news),
             Some((_, Beat::Reads(_))) | None => unreachable!("looked at above"),
         };
         if self.command.endless {

@@ -9,6 +9,7 @@ mod jobs;
 mod late;
 mod lists;
 mod openssh;
+mod outliving;
 mod output;
 mod results;
 mod script;
