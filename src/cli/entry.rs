@@ -3,6 +3,8 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::iter;
+use std::panic;
+use std::panic::UnwindSafe;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -24,6 +26,18 @@ use crate::model::outcome::ExitCode;
 /// Runs the command line that this process was started with; returns the number that it should exit with: an
 /// [`ExitCode`], and for `fan shell` the exit status of the remote shell.
 pub fn main() -> u8 {
+    guarded(carried_out)
+}
+
+/// A bug ends with the number that says so, on whatever thread it shows.
+fn guarded(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
+    panic::catch_unwind(work).unwrap_or_else(|_| {
+        talk("error: this is a bug in fan; please report it");
+        ExitCode::Bug.code()
+    })
+}
+
+fn carried_out() -> u8 {
     if let Some(build) = version::asked(&env::args_os().skip(1).collect::<Vec<_>>()) {
         return print(&build).map_or_else(complain, |()| ExitCode::Ok.code());
     }
@@ -151,3 +165,6 @@ fn complain(error: CliError) -> u8 {
     talk(&error.worded(snippet::shown));
     error.exit_code().code()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,9 @@ pub(super) fn of(secret: &str, forms: &mut Vec<Zeroizing<Vec<u8>>>) {
         }
     };
     one(secret, &mut add);
+    if secret.len() <= MAX_ALL_FORMS {
+        base64(&utf16(secret, u16::to_le_bytes), &mut add);
+    }
     let mut lines = secret.lines().map(str::trim).filter(|line| line.len() >= MIN_LINE).peekable();
     if secret.contains('\n') && lines.peek().is_some() {
         // As a terminal on the host writes it.
@@ -28,6 +31,61 @@ pub(super) fn of(secret: &str, forms: &mut Vec<Zeroizing<Vec<u8>>>) {
         // The first and last lines of keys and certificates are no secrets.
         lines.filter(|line| !line.starts_with("-----")).for_each(|line| one(line, &mut add));
     }
+    if (MIN_SECRET..=MAX_ALL_FORMS).contains(&secret.len()) {
+        // As PowerShell and other programs of Windows write.
+        forms.extend([u16::to_le_bytes, u16::to_be_bytes].map(|bytes| utf16(secret, bytes)));
+    }
+}
+
+/// A text in UTF-16.
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(text.encode_utf16().flat_map(bytes).collect())
+}
+
+/// As Python's `ascii()` and JavaScript write what is not ASCII: by its code point.
+fn points(text: &str, add: &mut impl FnMut(String)) {
+    if text.is_ascii() {
+        return;
+    }
+    let written = |slashes: bool, wide: &dyn Fn(u32) -> String| {
+        text.chars().fold(String::new(), |mut out, c| {
+            match (c, u32::from(c)) {
+                ('\\', _) if slashes => out.push_str("\\\\"),
+                ('\n', _) => out.push_str("\\n"),
+                (c, _) if c.is_ascii() => out.push(c),
+                (_, point @ ..=0xff) => out.push_str(&format!("\\x{point:02x}")),
+                (_, point) => out.push_str(&wide(point)),
+            }
+            out
+        })
+    };
+    let units = |point: u32| {
+        char::from_u32(point).map_or_else(String::new, |c| {
+            c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        })
+    };
+    let python = |point: u32| {
+        if point <= 0xffff { format!("\\u{point:04x}") } else { format!("\\U{point:08x}") }
+    };
+    for slashes in [true, false] {
+        add(written(slashes, &python));
+        add(written(slashes, &units));
+        add(written(slashes, &|point| format!("\\u{{{point:x}}}")));
+    }
+    add(text.escape_default().to_string());
+    // JavaScript's `escape`.
+    add(text.chars().fold(String::new(), |mut out, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            match *unit {
+                unit @ ..=0x7f if c.is_ascii_alphanumeric() || "@*_+-./".contains(c) => {
+                    out.extend(char::from_u32(unit.into()));
+                }
+                unit @ ..=0xff => out.push_str(&format!("%{unit:02X}")),
+                unit => out.push_str(&format!("%u{unit:04X}")),
+            }
+        }
+        out
+    }));
 }
 
 /// Adds what is looked for where all quoting is undone: what quoting does not change, and base64, which may be quoted
@@ -62,6 +120,7 @@ fn one(text: &str, add: &mut impl FnMut(String)) {
     add(text.to_owned());
     base64(text.as_bytes(), add);
     json(text, add);
+    points(text, add);
     if text.len() <= MAX_ALL_FORMS {
         add(HEXLOWER.encode(text.as_bytes()));
         add(HEXUPPER.encode(text.as_bytes()));

@@ -4,6 +4,7 @@
 //! What a filter makes has bounded room (`given`).
 
 mod data;
+mod format;
 mod given;
 mod lists;
 mod paths;
@@ -22,7 +23,7 @@ use minijinja::{Environment, Error, State, Value};
 
 use crate::model::shell::quote_word;
 use crate::model::template::builtins::Builtins;
-use crate::model::template::filters::given::BoundedText;
+use crate::model::template::filters::given::{BoundedText, wrong};
 use crate::model::template::problem::ValueProblem;
 use crate::model::template::record::last;
 use crate::model::template::spelled::Spelled;
@@ -217,6 +218,7 @@ pub(super) fn add_shell(environment: &mut Environment<'_>, builtins: &Builtins) 
 }
 
 fn add_common(environment: &mut Environment<'_>, builtins: &Builtins) {
+    environment.add_filter("format", format::format);
     environment.add_filter("join", join);
     environment.add_filter("last", last);
     environment.add_filter("string", string);
@@ -228,7 +230,7 @@ fn add_common(environment: &mut Environment<'_>, builtins: &Builtins) {
     results::add(environment);
 }
 
-/// Adds `env()` and `now()`.
+/// Adds `env()`, `now()` and `range()`.
 pub(super) fn add_functions(environment: &mut Environment<'_>, builtins: &Builtins) {
     let lookup = Arc::clone(&builtins.env);
     environment.add_function("env", move |name: String, default: Option<Value>| -> Result<Value, Error> {
@@ -238,8 +240,18 @@ pub(super) fn add_functions(environment: &mut Environment<'_>, builtins: &Builti
             (None, None) => Err(ValueProblem::Unset(name).into()),
         }
     });
+    environment.add_function("range", range);
     let now = builtins.now.clone();
     environment.add_function("now", move || now.clone());
+}
+
+/// MiniJinja's `range`, which counts beyond its integers with bounds that are near their ends.
+fn range(lower: isize, upper: Option<isize>, step: Option<isize>) -> Result<Value, Error> {
+    const FARTHEST: usize = 1 << 53;
+    if [Some(lower), upper, step].into_iter().flatten().any(|bound| bound.unsigned_abs() > FARTHEST) {
+        return Err(wrong("\"range\" takes numbers up to 2 to the power of 53"));
+    }
+    minijinja::functions::range(lower, upper, step)
 }
 
 /// MiniJinja's `string`, with booleans spelled as everywhere in fan.

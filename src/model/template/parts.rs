@@ -57,6 +57,20 @@ pub(super) fn segments(text: &str, syntax: Syntax) -> Vec<Segment<'_>> {
     parts(text).into_iter().filter_map(segment).collect()
 }
 
+/// Where the code begins that nothing closes.
+pub(super) fn unclosed(text: &str, syntax: Syntax) -> Option<usize> {
+    if syntax == Syntax::Expression {
+        return None;
+    }
+    parts(text).into_iter().find_map(|part| match part {
+        TemplatePart::Unclosed { start } => Some((start + 2).min(text.len())),
+        TemplatePart::Literal { .. }
+        | TemplatePart::Segment(_)
+        | TemplatePart::Comment { .. }
+        | TemplatePart::RawTag => None,
+    })
+}
+
 /// Puts marks in the place of a script's values, as they will stand when it is rendered; tags and comments are left out.
 pub(super) fn marked(text: &str) -> (String, Vec<Segment<'_>>) {
     let (mut script, mut outputs) = (String::with_capacity(text.len()), Vec::new());

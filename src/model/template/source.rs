@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use crate::model::suggest::did_you_mean;
 use crate::model::template::ansible;
 use crate::model::template::filters::{FILTERS, TESTS};
-use crate::model::template::parts::{Segment, end_of_string, prepared, segments};
+use crate::model::template::parts::{Segment, end_of_string, prepared, segments, unclosed};
 use crate::model::template::problem::{Syntax, TemplateError, at};
 
 /// Tags that reach for other templates, or that change how values are written.
@@ -16,6 +16,12 @@ const REFUSED: &[&str] = &["include", "import", "from", "extends", "block", "aut
 
 /// Tags whose body becomes a value: in a script, that value would mix program text with values not yet quoted.
 const REFUSED_IN_SCRIPTS: &[&str] = &["macro", "call", "filter"];
+
+/// Words and signs that one expression or tag may have: MiniJinja's stack grows with each.
+pub(super) const MAX_TOKENS: usize = 1000;
+
+/// `{% elif %}` that one `{% if %}` may have, for the same reason.
+const MAX_BRANCHES: usize = 100;
 
 /// How an expression wants its value written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +80,66 @@ pub(super) fn lint(text: &str, syntax: Syntax) -> Result<Cow<'_, str>, TemplateE
             return Err(at(text, 0, "an expression is written without braces", Some(help)));
         }
     }
+    let mut branches = Vec::new();
     for segment in segments(text, syntax) {
         let tokens = tokens(segment.code);
+        lint_length(text, segment.start, &tokens)?;
         if !segment.output {
+            lint_branches(text, &segment, &tokens, &mut branches)?;
             lint_tag(text, &segment, &tokens, syntax)?;
         }
         lint_names(text, &segment, &tokens)?;
     }
+    // What nothing closes is read before it is refused.
+    if let Some(start) = unclosed(text, syntax) {
+        lint_length(text, start, &tokens(text.get(start..).unwrap_or_default()))?;
+    }
     Ok(prepared)
+}
+
+/// Refuses an expression that is too long, at the first word that is one too many.
+fn lint_length(text: &str, start: usize, tokens: &[CodeToken<'_>]) -> Result<(), TemplateError> {
+    // What commas part lies beside each other, not in each other.
+    let mut chain = 0_usize;
+    for token in tokens {
+        chain = if token.is(b',') { 0 } else { chain + 1 };
+        if chain > MAX_TOKENS {
+            let help = "split it with {% set %}, or in vars".to_owned();
+            let message = format!("an expression of more than {MAX_TOKENS} words and signs");
+            return Err(at(text, start + token.at, message, Some(help)));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an `{% if %}` of too many branches; `open` are those of the ones that are open.
+fn lint_branches(
+    text: &str,
+    segment: &Segment<'_>,
+    tokens: &[CodeToken<'_>],
+    open: &mut Vec<usize>,
+) -> Result<(), TemplateError> {
+    match tokens.first().and_then(CodeToken::word) {
+        Some("if") => open.push(0),
+        Some("endif") => {
+            open.pop();
+        }
+        Some("elif") => {
+            if open.is_empty() {
+                open.push(0);
+            }
+            if let Some(branches) = open.last_mut() {
+                *branches += 1;
+                if *branches > MAX_BRANCHES {
+                    let help = "look it up in a map: {{ map[key] }}".to_owned();
+                    let message = format!("more than {MAX_BRANCHES} {{% elif %}} of one {{% if %}}");
+                    return Err(at(text, segment.open, message, Some(help)));
+                }
+            }
+        }
+        Some(_) | None => {}
+    }
+    Ok(())
 }
 
 /// The names that a text uses with `default` or `is defined`, so that they may be undefined.

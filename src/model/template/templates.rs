@@ -10,6 +10,7 @@ use crate::model::position::Located;
 use crate::model::template::builtins::Builtins;
 use crate::model::template::error::convert;
 use crate::model::template::item::{FileCommand, Rendered};
+use crate::model::template::output;
 use crate::model::template::output::render;
 use crate::model::template::problem::{Syntax, TemplateError, ValueProblem, at};
 use crate::model::template::scope::{Layer, Root, Scope};
@@ -184,10 +185,11 @@ impl Templates {
     fn eval_code(&self, code: &str, text: &str, scope: &Scope) -> Result<Value, TemplateError> {
         let syntax = if code.len() == text.len() { Syntax::Expression } else { Syntax::Text };
         let evaluation = || {
-            let result = self
-                .text
-                .compile_expression(code)
-                .and_then(|expression| expression.eval(Root::new(scope, None).into_value()));
+            let evaluated = output::guarded(text, || {
+                let expression = self.text.compile_expression(code)?;
+                expression.eval(Root::new(scope, None).into_value())
+            });
+            let result = evaluated?;
             let value = result.map_err(|error| convert(&error, text, syntax, Some(scope)))?;
             if value.is_undefined() {
                 return Err(error::undefined(code.trim(), text, scope));
@@ -246,14 +248,14 @@ pub fn names(text: &str, syntax: Syntax) -> Result<Vec<String>, TemplateError> {
 fn looked_at(text: &str, syntax: Syntax, fields: bool) -> Result<Vec<String>, TemplateError> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
     let prepared = source::lint(text, syntax)?;
-    let names = match syntax {
+    let names = output::guarded(text, || match syntax {
         Syntax::Text | Syntax::Shell => {
             ENVIRONMENT.template_from_str(&prepared).map(|template| template.undeclared_variables(fields))
         }
         Syntax::Expression => {
             ENVIRONMENT.compile_expression(text).map(|expression| expression.undeclared_variables(fields))
         }
-    };
+    })?;
     let names = names.map_err(|error| convert(&error, text, syntax, None))?;
     let mut names: Vec<String> =
         names.into_iter().filter(|name| !filters::FUNCTIONS.contains(&name.as_str())).collect();

@@ -235,3 +235,25 @@ fn a_host_that_tears_a_secret_by_backslashes_is_not_waited_for_without_bound() {
         assert!(stream.held.len() <= MAX_HELD + 4096, "{}", stream.held.len());
     }
 }
+
+#[test]
+fn code_points_of_other_languages_and_utf_16_are_found() {
+    let secret = "p\u{dc}\u{20ac}\u{1f511}-key";
+    let redactor = redactor(&[secret]);
+    for text in [
+        // Python's `ascii()`, JavaScript's escapes, Rust's, JavaScript's `escape()`.
+        "p\\xdc\\u20ac\\U0001f511-key",
+        "p\\xdc\\u20ac\\ud83d\\udd11-key",
+        "p\\u00dc\\u20ac\\ud83d\\udd11-key",
+        "p\\xdc\\u{20ac}\\u{1f511}-key",
+        "p\\u{dc}\\u{20ac}\\u{1f511}-key",
+        "p%DC%u20AC%uD83D%uDD11-key",
+    ] {
+        let told = redactor.redact(text).into_owned();
+        assert_eq!(told, MASK, "{text}");
+    }
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        let text: Vec<u8> = secret.encode_utf16().flat_map(bytes).collect();
+        assert_eq!(redactor.redact_bytes(&text).as_ref(), MASK.as_bytes(), "{text:?}");
+    }
+}

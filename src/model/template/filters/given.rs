@@ -19,6 +19,11 @@ pub(super) fn wrong(message: impl Into<std::borrow::Cow<'static, str>>) -> Error
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
+/// The error of a text that would be longer than [`MAX_TEXT`].
+pub(super) fn too_much() -> Error {
+    wrong(format!("a text of more than {} MiB", MAX_TEXT / 1024 / 1024))
+}
+
 /// The items of a list.
 pub(super) fn items_of(value: &Value, filter: &str) -> Result<Vec<Value>, Error> {
     match value.kind() {
@@ -61,7 +66,7 @@ pub(super) struct BoundedText(String);
 impl BoundedText {
     pub(super) fn push(&mut self, text: &str) -> Result<(), Error> {
         if self.0.len().saturating_add(text.len()) > MAX_TEXT {
-            return Err(wrong(format!("a text of more than {} MiB", MAX_TEXT / 1024 / 1024)));
+            return Err(too_much());
         }
         self.0.push_str(text);
         Ok(())

@@ -334,6 +334,13 @@ fn no_filter_grows_without_bounds() {
         (format!("range(1000) | list | join({big})"), "a text of more than 32 MiB"),
         ("'x' | indent(1000000000)".to_owned(), "\"indent\" takes up to 1000 blanks, or a text"),
         (format!("('\n' * 1000) | indent({big}, blank=true)"), "a text of more than 32 MiB"),
+        ("'%999999999d' | format(1)".to_owned(), "a text of more than 32 MiB"),
+        ("'%.999999999f' | format(1)".to_owned(), "a text of more than 32 MiB"),
+        ("'%-99999999999999999999s' | format('x')".to_owned(), "a text of more than 32 MiB"),
+        ("('%9999999s' * 4) | format(1, 2, 3, 4)".to_owned(), "a text of more than 32 MiB"),
+        (format!("('%(a)s' * 1000) | format(a={big})"), "a text of more than 32 MiB"),
+        ("range(9223372036854775807, -9223372036854775807, -1)".to_owned(), "2 to the power of 53"),
+        ("range(0, 1, -9223372036854775807 - 1)".to_owned(), "2 to the power of 53"),
         ("[1] | batch(1000000000, 0)".to_owned(), "\"batch\" takes a number from 1 to 100000"),
         ("[1] | slice(1000000000)".to_owned(), "\"slice\" takes a number from 1 to 100000"),
         ("range(1000) | product(range(1000))".to_owned(), "has more than 100000 items"),
@@ -347,6 +354,16 @@ fn no_filter_grows_without_bounds() {
     let deep = "{% set ns = namespace(x=[]) %}{% for i in range(20000) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | to_json }}";
     let error = templates().render_text(deep, &scope()).unwrap_err();
     assert!(error.message.contains("more than 128 levels"), "{error:?}");
+}
+
+#[test]
+fn formats_of_a_sane_width_are_written() {
+    all(&[
+        ("'%5d|%-4s|%.2f|%05.1f|%%' | format(7, 'ab', 1.005, 2.25)", json!("    7|ab  |1.00|002.2|%")),
+        ("'%(a)s-%(b)03d' | format(a='x', b=4)", json!("x-004")),
+        ("'%2000s' | format('x') | length", json!(2000)),
+        ("range(5, 0, -2) | list", json!([5, 3, 1])),
+    ]);
 }
 
 #[test]

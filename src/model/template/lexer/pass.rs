@@ -13,7 +13,7 @@ pub(in crate::model::template) fn substitute(
     let mut lexer = Lexer::new(script, items, Some(Trace::default()));
     lexer.run()?;
     let Trace(seen) = lexer.trace.take().unwrap_or_default();
-    twice::check(script, &seen, items)?;
+    twice::check(script, &seen, items, |inner| trace(inner, 0))?;
     let script = String::from_utf8(lexer.out).expect("the lexer copies and inserts whole strings");
     Ok(Rendered { script, holes: lexer.holes })
 }

@@ -529,3 +529,72 @@ fn hints_about_braces_of_another_program_keep_all_that_is_between_them() {
     }
     assert_eq!(super::of_another_program("version", "{{ version }}"), None);
 }
+
+/// On a stack as small as that of a worker.
+#[test]
+fn an_expression_has_a_bounded_length() {
+    let chains = [
+        ("-", "1", ""),
+        ("not ", "x", ""),
+        ("", "1", "+1"),
+        ("", "x", ".a"),
+        ("", "x", "|upper"),
+        ("", "x", "~\"x\""),
+        ("", "x", "[0]"),
+        ("", "x", " is defined and 1"),
+        ("", "1", " if x else 1"),
+        ("", "1", "**1"),
+        ("", "1", " < 1"),
+        ("", "x", "()"),
+        ("", "x", " or 1"),
+        ("", "1", " in x"),
+    ];
+    for (before, middle, after) in chains {
+        for count in [40_000, 990, 450, 300, 230] {
+            let chain = format!("{}{middle}{}", before.repeat(count), after.repeat(count));
+            let texts = [
+                (Syntax::Text, format!("{{{{ {chain} }}}}")),
+                (Syntax::Text, format!("{{{{ {chain}")),
+                (Syntax::Shell, format!("echo\n{{% if {chain} %}}x{{% endif %}}")),
+                (Syntax::Expression, chain.clone()),
+            ];
+            for (syntax, text) in texts {
+                let found = check(&text, syntax);
+                if count == 40_000 {
+                    let error = found.unwrap_err();
+                    assert!(error.message.contains("more than 1000 words and signs"), "{}", error.message);
+                    assert!(error.column.is_some_and(|column| column > 400), "{error:?}");
+                }
+            }
+            // Whatever it gives, it ends.
+            let _ = templates().eval_value(&chain, &scope());
+            let _ = templates().render_script(&format!("echo {{{{ {chain} }}}}"), &scope());
+        }
+    }
+    let branches = |count: usize| format!("{{% if x %}}a{}{{% endif %}}", "{% elif x %}b".repeat(count));
+    assert!(check(&branches(100), Syntax::Text).is_ok());
+    let error = check(&branches(20_000), Syntax::Text).unwrap_err();
+    assert!(error.message.contains("more than 100 {% elif %}"), "{}", error.message);
+    let many = format!("[{}]", "1, ".repeat(20_000));
+    assert!(check(&many, Syntax::Expression).is_ok());
+}
+
+#[test]
+fn a_slice_without_measure_ends_nothing() {
+    let step = "-9223372036854775807 - 1";
+    for expression in [
+        format!("'abc'[::{step}]"),
+        format!("[1, 2][::{step}] | list"),
+        format!("'abc'[{step}:]"),
+        format!("'abc'[:{step}:-1]"),
+        "'abc'[::-9223372036854775808]".to_owned(),
+        "'abc'[9223372036854775807:9223372036854775807:9223372036854775807]".to_owned(),
+    ] {
+        // An error or what is left of it: an answer in any case, of a script and of a condition.
+        let _ = check(&expression, Syntax::Expression);
+        let _ = templates().eval_value(&expression, &scope());
+        let _ = templates().render_script(&format!("echo {{{{ {expression} }}}}"), &scope());
+        let _ = templates().render_text(&format!("{{{{ {expression} }}}}"), &scope());
+    }
+    assert_eq!(templates().eval_value("'abc'[::-1]", &scope()).unwrap(), json!("cba"));
+}

@@ -15,7 +15,7 @@ pub(super) fn chosen<'a>(which: Which, program: &str, arguments: &'a [Word]) -> 
                 let (text, prefix) = (word.text(), word.prefix());
                 if options.contains(&text.as_str()) {
                     found.extend(arguments.get(index + 1));
-                } else if options.iter().any(|option| option.len() == 2 && prefix.starts_with(option)) {
+                } else if options.iter().any(|option| holds(option, &prefix)) {
                     found.push(word);
                 }
             }
@@ -40,6 +40,12 @@ pub(super) fn chosen<'a>(which: Which, program: &str, arguments: &'a [Word]) -> 
             values.iter().zip(cycle).filter(|(_, number)| **number).map(|(word, _)| *word).collect()
         }
     }
+}
+
+/// Whether a word begins with an option that has its value in the same word: `-Ivalue`, `--long=value`.
+fn holds(option: &str, word: &str) -> bool {
+    let behind = word.strip_prefix(option);
+    behind.is_some_and(|behind| option.len() == 2 || (option.starts_with("--") && behind.starts_with('=')))
 }
 
 pub(super) fn operands<'a>(program: &str, arguments: &'a [Word]) -> Vec<&'a Word> {

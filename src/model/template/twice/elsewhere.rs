@@ -5,10 +5,10 @@ use crate::model::template::item::ScriptItem;
 use crate::model::template::lexer::seen::ValueRefusal;
 use crate::model::template::problem::Wants;
 use crate::model::template::twice::arguments::{chosen, operands};
-use crate::model::template::twice::sed;
 use crate::model::template::twice::state::{TwiceJudge, bare, pieces, refuse};
 use crate::model::template::twice::table::Which;
 use crate::model::template::twice::words::{ShellCommand, Word};
+use crate::model::template::twice::{awk, sed};
 use crate::model::template::words::{
     InnerQuotes, base, is_shell, is_short, option_length, remote_line, script_at, values,
 };
@@ -18,6 +18,33 @@ pub(super) const LANGUAGES: &[&str] = &["perl", "python", "python2", "python3", 
 
 /// Programs that join their words to a line for a shell elsewhere.
 const REMOTE: &[&str] = &["ssh", "autossh", "rsh"];
+
+/// Options of ssh whose text a shell runs.
+const SSH_RUNS: &[&str] = &["proxycommand", "localcommand", "remotecommand", "knownhostscommand", "match"];
+
+/// Whether git runs what it finds in a setting.
+fn is_run_by_git(key: &str) -> bool {
+    const ENDS: &[&str] = &[
+        "command",
+        "editor",
+        "pager",
+        "helper",
+        "textconv",
+        "cmd",
+        "fsmonitor",
+        "gitproxy",
+        "program",
+        "clean",
+        "smudge",
+        "process",
+        "driver",
+        "askpass",
+        "external",
+        "uploadpack",
+        "receivepack",
+    ];
+    key.starts_with("alias.") || ENDS.iter().any(|end| key.ends_with(end))
+}
 
 impl TwiceJudge<'_> {
     /// What a shell gets through a pipe, or as a here-string.
@@ -75,37 +102,83 @@ impl TwiceJudge<'_> {
         })
     }
 
-    /// `awk -v x=value`, where the program hands texts to a shell.
-    pub(super) fn awk(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
-        let text: String = arguments.iter().map(Word::text).collect();
-        if !["system(", "system (", "| getline", "|getline", "| \"", "|\""]
-            .iter()
-            .any(|call| text.contains(call))
-        {
+    /// `awk -v x=value`, `awk program x=value` and what awk reads, where the program hands texts to a shell.
+    pub(super) fn awk(
+        &self,
+        program: &str,
+        command: &ShellCommand,
+        arguments: &[Word],
+    ) -> Result<(), ValueRefusal> {
+        let place = "in a program of awk that has a shell run texts";
+        let words = operands(program, arguments);
+        let Some((text, operands)) = words.split_first() else { return Ok(()) };
+        if !awk::runs_lines(&text.text()) {
             return Ok(());
         }
-        let values = chosen(Which::After(&["-v"]), program, arguments);
-        values.into_iter().try_for_each(|word| {
-            self.want(&word.assigned(), Wants::Foreign, "in a program of awk that has a shell run texts")
-        })
+        for word in chosen(Which::After(&["-v"]), program, arguments) {
+            self.want(&word.assigned(), Wants::Foreign, place)?;
+        }
+        for word in operands.iter().filter(|word| word.assigns().is_some()) {
+            self.want(&word.assigned(), Wants::Foreign, place)?;
+        }
+        self.reads_harmless(command, place)
+    }
+
+    /// Refuses a value in what a program reads and hands to a shell.
+    fn reads_harmless(&self, command: &ShellCommand, place: &str) -> Result<(), ValueRefusal> {
+        let read = self.held.through(&command.input(), self.within.as_deref());
+        let refused = read.iter().chain(&self.input).find(|kept| !self.fits(kept.index, Wants::Foreign));
+        refused.map_or(Ok(()), |kept| Err(refuse(kept.index, place, Wants::Foreign)))
     }
 
     /// `git -c alias.x=!line`, `git -c core.sshCommand=line`
     pub(super) fn git(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
+        let place = "in a setting of git that a shell runs";
+        let words = operands(program, arguments);
+        let set = words.iter().position(|word| word.text() == "config").and_then(|at| words.get(at + 1..));
+        if let Some([key, lines @ ..]) = set {
+            let (key, lines) = match (key.text().as_str(), lines) {
+                ("set", [key, lines @ ..]) => (*key, lines),
+                _ => (*key, lines),
+            };
+            if is_run_by_git(&key.prefix().to_ascii_lowercase()) {
+                lines.iter().try_for_each(|line| self.handed(line, place))?;
+            }
+        }
+        for word in words.iter().filter(|word| word.prefix().starts_with("ext::")) {
+            self.want(word, Wants::Foreign, "in an address that git runs")?;
+        }
         chosen(Which::After(&["-c"]), program, arguments).into_iter().try_for_each(|word| {
             let prefix = word.prefix().to_ascii_lowercase();
             let key = prefix.split('=').next().unwrap_or_default();
-            let runs = ["command", "editor", "pager", "helper", "textconv", "cmd"];
-            if key.starts_with("alias.") || runs.iter().any(|end| key.ends_with(end)) {
-                self.handed(&word.assigned(), "in a setting of git that a shell runs")
+            if is_run_by_git(key) { self.handed(&word.assigned(), place) } else { Ok(()) }
+        })
+    }
+
+    /// `ssh -o ProxyCommand=line`, in all spellings.
+    pub(super) fn ssh_options(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
+        chosen(Which::After(&["-o"]), program, arguments).into_iter().try_for_each(|word| {
+            let prefix = word.prefix().to_ascii_lowercase();
+            let option = prefix.trim_start_matches("-o").trim_start();
+            if SSH_RUNS.iter().any(|name| option.starts_with(name)) {
+                self.want(word, Wants::Foreign, "in an option of ssh that a shell runs")
             } else {
                 Ok(())
             }
         })
     }
 
+    /// `sqlite3 file ".shell line"`
+    pub(super) fn sqlite(&self, program: &str, arguments: &[Word]) -> Result<(), ValueRefusal> {
+        let dotted =
+            |word: &&Word| word.prefix().trim_start().starts_with('.') && word.prefix().contains(' ');
+        let after = chosen(Which::After(&["-cmd", "--cmd"]), program, arguments);
+        let mut lines = operands(program, arguments).into_iter().chain(after).filter(dotted);
+        lines.try_for_each(|word| self.want(word, Wants::Foreign, "in a command of sqlite3"))
+    }
+
     /// The scripts of `sed`.
-    pub(super) fn sed(&self, arguments: &[Word]) -> Result<(), ValueRefusal> {
+    pub(super) fn sed(&self, command: &ShellCommand, arguments: &[Word]) -> Result<(), ValueRefusal> {
         let options = ["-e", "--expression"];
         let given: Vec<&Word> = arguments.iter().filter(|word| !word.text().is_empty()).collect();
         let has_file = given.iter().any(|word| word.text().starts_with("-f"));
@@ -127,7 +200,11 @@ impl TwiceJudge<'_> {
         // Alone it is the program, and meant to be.
         for script in scripts.into_iter().filter(|word| !word.is_one()) {
             let script = &sed::behind_option(script);
-            for (guest, place) in sed::places(script) {
+            let sed::SedPlaces { places, runs } = sed::places(script);
+            if runs {
+                self.reads_harmless(command, "in what this script of sed has a shell run")?;
+            }
+            for (guest, place) in places {
                 let indexes = match &guest {
                     sed::Guest::Value(index) => vec![*index],
                     sed::Guest::Variable(name) => {
@@ -181,7 +258,10 @@ impl TwiceJudge<'_> {
         let place = "where another shell reads it as a part of its script";
         let marker = |option: &String| match option.as_str() {
             "-i" | "--replace" => Some("{}".to_owned()),
-            option => option.strip_prefix("-I").map(str::to_owned),
+            option => {
+                let behind = ["--replace=", "-I", "-i"].iter().find_map(|name| option.strip_prefix(name));
+                behind.map(str::to_owned)
+            }
         };
         let behind = texts.iter().skip_while(|text| *text != "-I").nth(1).cloned();
         let marker = behind.or_else(|| texts.iter().find_map(marker)).filter(|marker| !marker.is_empty());
@@ -232,6 +312,15 @@ pub(super) fn reads_script(program: &str, words: &[Word], arguments: &[Word]) ->
     let behind: Vec<String> = behind.iter().map(Word::text).collect();
     let is_option = |word: &String| word.starts_with('-') && !word.ends_with('c');
     behind.iter().any(|word| word == "-s") || behind.iter().all(is_option)
+}
+
+/// Whether make reads its file from where a heredoc goes.
+pub(super) fn reads_rules(program: &str, arguments: &[Word]) -> bool {
+    let is_input = |word: &Word| {
+        matches!(word.text().trim_start_matches("-f").trim_start_matches("--file="), "-" | "/dev/stdin")
+    };
+    let after = chosen(Which::After(&["-f", "--file", "--makefile"]), program, arguments);
+    matches!(program, "make" | "gmake") && after.iter().any(|word| is_input(word))
 }
 
 /// Whether a program of another language is read from where a heredoc goes.

@@ -9,9 +9,9 @@ use crate::model::template::problem::{ValueProblem, Wants};
 use crate::model::template::twice::arguments::{chosen, operands};
 use crate::model::template::twice::commands;
 use crate::model::template::twice::commands::ReadScript;
-use crate::model::template::twice::elsewhere::{LANGUAGES, reads_program, reads_script};
+use crate::model::template::twice::elsewhere::{LANGUAGES, reads_program, reads_rules, reads_script};
 use crate::model::template::twice::held::{How, KeptValue};
-use crate::model::template::twice::state::{TwiceJudge, bare, is_number, pieces, refuse};
+use crate::model::template::twice::state::{ScriptWalk, TwiceJudge, bare, is_number, pieces, refuse};
 use crate::model::template::twice::table::{COUNTED, DECLARE, HANDED, JUDGED, RULES, RUN, RUNNERS, Which};
 use crate::model::template::twice::words::{BLOCKS, Quotes, ShellCommand, Word, WordPart, WordSources};
 use crate::model::template::words::{InnerQuotes, base, values};
@@ -21,22 +21,33 @@ pub(in crate::model::template) fn check(
     script: &str,
     seen: &[SeenConstruct],
     items: &[ScriptItem],
+    walk: ScriptWalk,
 ) -> Result<(), ValueRefusal> {
     if items.is_empty() {
         return Ok(());
     }
-    let ReadScript { commands, functions } = commands::read(script, seen);
-    let mut judge = TwiceJudge { items, functions, ..TwiceJudge::default() };
-    // Once more with what is known only later: the arguments of a function, the input of a loop.
-    for _ in 0..2 {
-        commands.iter().try_for_each(|command| judge.command(command))?;
-        (judge.depth, judge.counted, judge.keyed) = (0, HashSet::new(), HashSet::new());
-    }
-    Ok(())
+    TwiceJudge { items, walk: Some(walk), ..TwiceJudge::default() }.script(script, seen)
 }
 
 impl TwiceJudge<'_> {
+    /// A command as it is written, and with what its first variable holds in its place: `$S -c "..."`, `"${argv[@]}"`.
     fn command(&mut self, command: &ShellCommand) -> Result<(), ValueRefusal> {
+        self.written(command)?;
+        let (before, rest) = command.split();
+        let Some((name, arguments)) =
+            rest.split_first().and_then(|(first, rest)| Some((first.named()?, rest)))
+        else {
+            return Ok(());
+        };
+        let Some(lines) = self.lines.get(&name).cloned() else { return Ok(()) };
+        lines.into_iter().try_for_each(|line| {
+            let words = before.iter().filter(|word| word.assigns().is_some()).cloned();
+            let words = words.chain(line).chain(arguments.iter().cloned()).collect();
+            self.written(&ShellCommand { words, elements: Vec::new(), ..command.clone() })
+        })
+    }
+
+    fn written(&mut self, command: &ShellCommand) -> Result<(), ValueRefusal> {
         for word in &command.duplicated {
             self.want(word, Wants::Plain, "behind >&, which bash expands again")?;
         }
@@ -46,6 +57,7 @@ impl TwiceJudge<'_> {
             let mut keys = command.words.iter().filter(|word| word.text().starts_with('['));
             keys.try_for_each(|word| self.subscript(word))?;
             self.hold(array, &command.words, true);
+            self.line(array, command.words.clone());
             return Ok(());
         }
         command.elements.iter().try_for_each(|word| self.element(word))?;
@@ -63,7 +75,7 @@ impl TwiceJudge<'_> {
             let runs = |word: &Word| JUDGED.contains(&base(&word.text()));
             if let Some(at) = arguments.iter().position(runs) {
                 let words = arguments.iter().skip(at).cloned().collect();
-                self.command(&ShellCommand { words, elements: Vec::new(), ..command.clone() })?;
+                self.written(&ShellCommand { words, elements: Vec::new(), ..command.clone() })?;
             }
         }
         match program {
@@ -72,9 +84,11 @@ impl TwiceJudge<'_> {
             "printf" if arguments.first().is_some_and(|word| word.text() == "-v") => self.prints(arguments),
             "set" => self.call(None, arguments.iter().filter(|word| !word.prefix().starts_with('-'))),
             "shift" => self.held.shift(self.within.as_deref()),
-            "sed" | "gsed" => self.sed(arguments)?,
-            "awk" | "gawk" | "mawk" | "nawk" => self.awk(program, arguments)?,
+            "sed" | "gsed" => self.sed(command, arguments)?,
+            "awk" | "gawk" | "mawk" | "nawk" => self.awk(program, command, arguments)?,
             "git" => self.git(program, arguments)?,
+            "ssh" | "scp" | "sftp" | "autossh" | "slogin" => self.ssh_options(program, arguments)?,
+            "sqlite3" | "sqlite" => self.sqlite(program, arguments)?,
             language if LANGUAGES.contains(&language) => self.language(arguments)?,
             function if self.functions.iter().any(|name| name == function) => {
                 self.call(Some(function.to_owned()), arguments.iter());
@@ -104,8 +118,9 @@ impl TwiceJudge<'_> {
         }
         self.reread(program, words, arguments)?;
         self.replaced(program, command, arguments)?;
+        self.inner(program, command)?;
         let script = reads_script(program, words, arguments);
-        let foreign = reads_program(program, arguments);
+        let foreign = reads_program(program, arguments) || reads_rules(program, arguments);
         if !(script || foreign) {
             return Ok(());
         }
@@ -124,6 +139,17 @@ impl TwiceJudge<'_> {
                 judge.want(word, Wants::Foreign, "in a program of another language")
             })
         }
+    }
+
+    pub(super) fn script(&mut self, script: &str, seen: &[SeenConstruct]) -> Result<(), ValueRefusal> {
+        let ReadScript { commands, functions } = commands::read(script, seen);
+        self.functions = functions;
+        // Once more with what is known only later: the arguments of a function, the input of a loop.
+        for _ in 0..2 {
+            commands.iter().try_for_each(|command| self.command(command))?;
+            (self.depth, self.counted, self.keyed) = (0, HashSet::new(), HashSet::new());
+        }
+        Ok(())
     }
 
     /// Variables with a meaning of their own, wherever they are set.
@@ -162,7 +188,19 @@ impl TwiceJudge<'_> {
         let adds =
             prefix.contains("+=") || prefix.get(name.len()..).is_some_and(|rest| rest.starts_with('['));
         self.hold(&name, [&word.assigned()], adds);
+        self.line(&name, word.assigned().fields());
         Ok(())
+    }
+
+    /// Notes the words of a command that a variable may stand for.
+    fn line(&mut self, name: &str, words: Vec<Word>) {
+        // As many as anyone would choose from.
+        const MOST: usize = 8;
+        let is_command = words.first().is_some_and(|word| word.prefix().chars().any(char::is_alphanumeric));
+        let lines = self.lines.entry(name.to_owned()).or_default();
+        if is_command && lines.len() < MOST && !lines.contains(&words) {
+            lines.push(words);
+        }
     }
 
     /// Notes what a variable has from now on, of values and of other variables that have some.
@@ -174,7 +212,7 @@ impl TwiceJudge<'_> {
     }
 
     /// The values in a word that are no numbers, and those in its variables.
-    fn kept_in(&self, word: &Word) -> Vec<KeptValue> {
+    pub(super) fn kept_in(&self, word: &Word) -> Vec<KeptValue> {
         let bare = bare(word);
         let alone = word.is_one();
         let mut found: Vec<KeptValue> = values(&pieces(word))
@@ -246,6 +284,12 @@ impl TwiceJudge<'_> {
     /// A call of a function, or `set --`.
     fn call<'w>(&mut self, function: Option<String>, arguments: impl Iterator<Item = &'w Word>) {
         let function = if function.is_some() { function } else { self.within.clone() };
+        let arguments = self.given(arguments);
+        self.held.call(function.as_deref(), arguments);
+    }
+
+    /// What each argument holds, and whether it may be several.
+    pub(super) fn given<'w>(&self, arguments: impl Iterator<Item = &'w Word>) -> Vec<(Vec<KeptValue>, bool)> {
         let arguments = arguments.map(|word| {
             let is_list = |index| matches!(self.items.get(index), Some(ScriptItem::Words(_)));
             let is_split = word.0.iter().any(|part| matches!(part, WordPart::Char('$', Quotes::None)));
@@ -255,8 +299,7 @@ impl TwiceJudge<'_> {
                 || word.text().contains('@');
             (self.kept_in(word), several)
         });
-        let arguments = arguments.collect();
-        self.held.call(function.as_deref(), arguments);
+        arguments.collect()
     }
 
     /// The subscript of an element that is expanded.
@@ -289,6 +332,9 @@ impl TwiceJudge<'_> {
             }
             if has(&['A']) {
                 self.keyed.insert(name);
+            }
+            if program == "export" || has(&['x']) {
+                self.exported.extend(word.assigns().or_else(|| word.constant()));
             }
             self.assign(word, wants)?;
         }

@@ -4,16 +4,20 @@
 //!
 //! - `table`: the places
 //! - `arguments`: which words an option or a format takes
+//! - `awk`: what a program of awk has a shell run
 //! - `commands`: the words of a script that has its marks
 //! - `elsewhere`: texts that another program runs
 //! - `held`: what its variables hold
+//! - `inner`: the scripts in it whose text is known
 //! - `sed`: the places in a script of sed
 //! - `words`: what a word is made of
 
 mod arguments;
+mod awk;
 mod commands;
 mod elsewhere;
 mod held;
+mod inner;
 mod judge;
 mod sed;
 mod state;

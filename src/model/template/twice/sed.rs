@@ -19,6 +19,15 @@ pub(super) enum SedPlace {
     Line,
     /// Where a command or an address would be.
     Bare,
+    /// In a line that sed hands to a shell.
+    Run,
+}
+
+/// What is found in a script.
+pub(super) struct SedPlaces {
+    pub(super) places: Vec<(Guest, SedPlace)>,
+    /// Whether it has a shell run what it reads: `e`, `s///e`.
+    pub(super) runs: bool,
 }
 
 impl SedPlace {
@@ -31,6 +40,9 @@ impl SedPlace {
                 return crate::model::template::twice::state::is_number(text)
                     || text == "$"
                     || text.is_empty();
+            }
+            Self::Run => {
+                return text.chars().all(|c| c.is_alphanumeric() || " _.,:/@%+=-".contains(c));
             }
         };
         let mut chars = text.chars();
@@ -55,6 +67,10 @@ enum SedState {
     /// The delimiter itself: `s` has two texts behind it, an address one.
     Delimiter(u8),
     Line,
+    /// A line for a shell.
+    Run,
+    /// What stands behind `s///`, whose places begin with this one.
+    Flags(usize),
     /// A name, up to the end of the command.
     Label,
 }
@@ -70,8 +86,11 @@ pub(super) fn behind_option(word: &Word) -> Word {
 }
 
 /// Finds who stands where.
-pub(super) fn places(script: &Word) -> Vec<(Guest, SedPlace)> {
-    let mut found = Vec::new();
+pub(super) fn places(script: &Word) -> SedPlaces {
+    let mut found: Vec<(Guest, SedPlace)> = Vec::new();
+    let mut runs = false;
+    // Where the places of the last `s` begin, while it lasts.
+    let mut replaces = None;
     let mut state = SedState::Command;
     let mut escaped = false;
     let mut parts = script.0.iter().peekable();
@@ -101,7 +120,10 @@ pub(super) fn places(script: &Word) -> Vec<(Guest, SedPlace)> {
             let place = match &state {
                 SedState::Between(delimiter, ..) => SedPlace::Between(*delimiter),
                 SedState::Line => SedPlace::Line,
-                SedState::Command | SedState::Delimiter(..) | SedState::Label => SedPlace::Bare,
+                SedState::Run => SedPlace::Run,
+                SedState::Command | SedState::Delimiter(..) | SedState::Flags(_) | SedState::Label => {
+                    SedPlace::Bare
+                }
             };
             found.extend(guests.into_iter().map(|guest| (guest, place)));
             escaped = false;
@@ -111,21 +133,40 @@ pub(super) fn places(script: &Word) -> Vec<(Guest, SedPlace)> {
             SedState::Command => match c {
                 '/' => SedState::Between('/', 1),
                 '\\' => SedState::Delimiter(1),
-                's' | 'y' => SedState::Delimiter(2),
-                'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | 'e' | '#' => SedState::Line,
+                's' | 'y' => {
+                    replaces = (c == 's').then_some(found.len());
+                    SedState::Delimiter(2)
+                }
+                'e' => {
+                    runs = true;
+                    SedState::Run
+                }
+                'a' | 'i' | 'c' | 'r' | 'R' | 'w' | 'W' | '#' => SedState::Line,
                 ':' | 'b' | 't' | 'T' => SedState::Label,
                 _ => SedState::Command,
             },
             SedState::Delimiter(texts) => SedState::Between(c, texts),
             SedState::Between(delimiter, texts) if c == delimiter && !escaped => match texts {
-                0 | 1 => SedState::Command,
+                0 | 1 => replaces.take().map_or(SedState::Command, SedState::Flags),
                 more => SedState::Between(delimiter, more - 1),
             },
-            SedState::Line if c == '\n' && !escaped => SedState::Command,
-            SedState::Label if matches!(c, ';' | '}' | '\n') => SedState::Command,
-            other @ (SedState::Between(..) | SedState::Line | SedState::Label) => other,
+            SedState::Line | SedState::Run if c == '\n' && !escaped => SedState::Command,
+            SedState::Flags(from) if c == 'e' => {
+                runs = true;
+                for (_, place) in found.iter_mut().skip(from) {
+                    *place = SedPlace::Run;
+                }
+                SedState::Flags(from)
+            }
+            SedState::Flags(_) if c == 'w' => SedState::Line,
+            SedState::Flags(_) | SedState::Label if matches!(c, ';' | '}' | '\n') => SedState::Command,
+            other @ (SedState::Between(..)
+            | SedState::Line
+            | SedState::Run
+            | SedState::Flags(_)
+            | SedState::Label) => other,
         };
         escaped = c == '\\' && !escaped;
     }
-    found
+    SedPlaces { places: found, runs }
 }

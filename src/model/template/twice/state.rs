@@ -1,24 +1,35 @@
 //! What is known of a script while its commands are judged, and the refusal of a value.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::template::item::ScriptItem;
-use crate::model::template::lexer::seen::ValueRefusal;
+use crate::model::template::lexer::seen::{Trace, ValueRefusal};
 use crate::model::template::problem::{ValueProblem, Wants};
 use crate::model::template::twice::held::{HeldValues, KeptValue};
 use crate::model::template::twice::words::{Quotes, Word, WordPart};
 use crate::model::template::words::WordPiece;
 
+/// Walks over a script that has no marks; `None` where it is in doubt.
+pub(in crate::model::template) type ScriptWalk = fn(&str) -> Option<Trace>;
+
 /// What is known of the variables of a script at a place of it.
 #[derive(Default)]
 pub(super) struct TwiceJudge<'a> {
     pub(super) items: &'a [ScriptItem],
+    /// For the scripts in a script.
+    pub(super) walk: Option<ScriptWalk>,
+    /// How many scripts this one is in.
+    pub(super) nested: usize,
+    /// Variables that the programs which it starts have as well.
+    pub(super) exported: HashSet<String>,
     /// Variables that hold numbers: what they are given is calculated.
     pub(super) counted: HashSet<String>,
     /// Arrays whose subscripts are texts.
     pub(super) keyed: HashSet<String>,
     /// Variables that hold values which are no numbers.
     pub(super) held: HeldValues,
+    /// What variables hold that may be the beginning of a command.
+    pub(super) lines: HashMap<String, Vec<Vec<Word>>>,
     /// The functions of the script.
     pub(super) functions: Vec<String>,
     /// The one that the command is in.

@@ -36,6 +36,7 @@ const TESTS: &[&str] = &["test", "[", "[["];
 const ARRAYS: &[&str] = &["mapfile", "readarray"];
 const COUNT: &str = "where a shell counts";
 const NAME: &str = "in the name of a variable";
+const COMMAND: &str = "in a text that another program runs";
 const RUN_TEXT: &str = "in a text that the shell runs";
 
 /// Commands that take names of variables, with values behind `=`.
@@ -83,6 +84,53 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(&["env"], Which::After(&["-S", "--split-string"]), Wants::Foreign, "in a line that `env` splits"),
     rule(&["awk", "gawk", "mawk", "nawk"], Which::First, Wants::Foreign, "in a program of awk"),
+    rule(
+        &["tar", "gtar", "bsdtar"],
+        Which::After(&[
+            "-I",
+            "-F",
+            "--use-compress-program",
+            "--checkpoint-action",
+            "--to-command",
+            "--info-script",
+            "--new-volume-script",
+            "--rsh-command",
+        ]),
+        Wants::Foreign,
+        COMMAND,
+    ),
+    rule(&["split", "gsplit"], Which::After(&["--filter"]), Wants::Foreign, COMMAND),
+    rule(&["rsync"], Which::After(&["-e", "--rsh", "--rsync-path"]), Wants::Foreign, COMMAND),
+    rule(
+        &["git"],
+        Which::After(&[
+            "-x",
+            "--exec",
+            "--extcmd",
+            "--upload-pack",
+            "--receive-pack",
+            "--open-files-in-pager",
+            "--tree-filter",
+            "--index-filter",
+            "--msg-filter",
+            "--env-filter",
+            "--commit-filter",
+            "--tag-name-filter",
+            "--parent-filter",
+        ]),
+        Wants::Foreign,
+        COMMAND,
+    ),
+    rule(
+        &["gdb"],
+        Which::After(&["-ex", "-iex", "--ex", "--eval-command", "--init-eval-command"]),
+        Wants::Foreign,
+        COMMAND,
+    ),
+    rule(&["vi", "vim", "nvim", "ex", "view"], Which::After(&["-c", "--cmd"]), Wants::Foreign, COMMAND),
+    rule(&["expect"], Which::After(&["-c"]), Wants::Foreign, COMMAND),
+    rule(&["emacs"], Which::After(&["--eval", "--execute"]), Wants::Foreign, COMMAND),
+    rule(&["parallel", "tmux"], Which::Operands, Wants::Foreign, COMMAND),
 ];
 
 /// Options whose next word is no operand.
@@ -151,7 +199,9 @@ pub(super) const RUNNERS: &[&str] = &[
 /// The programs of rows, and others that are judged, which they may run.
 pub(super) const JUDGED: &[&str] = &[
     "awk", "gawk", "mawk", "nawk", "sed", "gsed", "perl", "python", "python2", "python3", "ruby", "node",
-    "php", "lua", "make", "gmake", "git", "watch", "crontab", "at", "batch", "ssh",
+    "php", "lua", "make", "gmake", "git", "watch", "crontab", "at", "batch", "ssh", "scp", "sftp", "autossh",
+    "rsync", "tar", "gtar", "bsdtar", "split", "gsplit", "gdb", "sqlite3", "vim", "expect", "emacs",
+    "parallel", "tmux",
 ];
 
 /// Variables whose text other programs have a shell run.
@@ -166,6 +216,28 @@ pub(super) const HANDED: &[&str] = &[
     "MANPAGER",
     "LESSOPEN",
     "LESSCLOSE",
+    "GIT_SSH",
+    "GIT_ASKPASS",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PROXY_COMMAND",
+    "GIT_CONFIG_PARAMETERS",
+    "SUDO_EDITOR",
+    "SYSTEMD_EDITOR",
+    "SYSTEMD_PAGER",
+    "PSQL_EDITOR",
+    "PSQL_PAGER",
+    "FCEDIT",
+    "BROWSER",
+    "RSYNC_RSH",
+    "CVS_RSH",
+    "TAPE_RSH",
+    "TAR_OPTIONS",
+    "MAKEFLAGS",
+    "PERL5DB",
+    "PERL5OPT",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "FZF_DEFAULT_COMMAND",
 ];
 
 /// Variables that a shell holds as numbers, so that what is assigned is calculated.

@@ -146,6 +146,33 @@ impl Word {
         matches!(self.0.as_slice(), [WordPart::Value(..), WordPart::Char('\n', _)])
     }
 
+    /// The variable that it is, all of an array as well.
+    pub(super) fn named(&self) -> Option<String> {
+        let is_array =
+            matches!(self.0.as_slice(), [WordPart::Expansion(sources)] if sources.values.is_empty());
+        match self.variables().as_slice() {
+            [name] if is_array || self.is_one_variable() => Some(name.clone()),
+            _ => None,
+        }
+    }
+
+    /// The words that it is where a shell splits it.
+    pub(super) fn fields(&self) -> Vec<Self> {
+        let blank = |part: &WordPart| matches!(part, WordPart::Char(' ' | '\t' | '\n', _));
+        self.0.split(blank).filter(|parts| !parts.is_empty()).map(|parts| Self(parts.to_vec())).collect()
+    }
+
+    /// Its text, where no shell puts anything into it.
+    pub(super) fn constant(&self) -> Option<String> {
+        let one = |part: &WordPart| match part {
+            WordPart::Char('$' | '`', Quotes::None | Quotes::Double)
+            | WordPart::Value(..)
+            | WordPart::Expansion(_) => None,
+            WordPart::Char(c, _) => Some(*c),
+        };
+        self.0.iter().map(one).collect()
+    }
+
     /// The values in what the shell puts into it.
     pub(super) fn carried(&self) -> impl Iterator<Item = usize> {
         let inside = self.0.iter().filter_map(|part| match part {
