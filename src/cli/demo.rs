@@ -13,7 +13,7 @@ use crate::cli::questions::Answers;
 use crate::cli::runtime::runtime;
 use crate::cli::secrets::{Need, plan_tasks};
 use crate::cli::tour::Tour;
-use crate::cli::{ask, run, runner};
+use crate::cli::{ask, run, runner, signals};
 use crate::config;
 use crate::engine::plan::{Locking, Plan, PlannedTask, with_titles};
 use crate::model::action::{DoneAt, Touches};
@@ -69,7 +69,7 @@ pub(super) fn run(args: &DemoArgs, color: Color) -> Result<ExitCode, CliError> {
         Outputs::new(output, color, OutputContent { log: true, diff: false, shape: None, dry: None })?;
     let result = runtime()?.block_on_then_leave(async {
         // Before there is anything to clean up: a signal must not end the process any more.
-        let stopping = runner::listen()?;
+        let stopping = signals::stops()?;
         // A host may also do the steps of others.
         let names: BTreeSet<&str> = plan.endpoints().map(|endpoint| endpoint.name.as_str()).collect();
         let specs = names.into_iter().map(HostSpec::new).collect();

@@ -11,7 +11,7 @@ use crate::cli::hands::TtyHands;
 use crate::cli::output::{OutputScreen, Outputs, VIEW_HINT, no_view};
 use crate::cli::recorded::RecordedRun;
 use crate::cli::runtime::runtime;
-use crate::cli::{runner, suspend};
+use crate::cli::{signals, suspend};
 use crate::engine::{Stop, StopReceiver};
 use crate::event::{Event, Fact, RunFact};
 use crate::model::outcome::ExitCode;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &ShowArgs, color: Color) -> Result<ExitCode, CliError> {
     let readers = if args.follow { readers(args, &screen) } else { Vec::new() };
     let outputs = Outputs::with(Composite::new(readers), screen, false).opening(opening);
     runtime()?.block_on_then_leave(async {
-        let (_, stopping) = runner::listen()?;
+        let (_, stopping) = signals::stops()?;
         if let Some(terminal) = outputs.terminal() {
             suspend::listen(terminal).map_err(|source| CliError::Local {
                 doing: "cannot listen for signals".to_owned(),

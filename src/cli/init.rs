@@ -245,8 +245,7 @@ mod tests {
         assert_eq!(names(&again), names(&source));
         assert_eq!(again.members, source.members);
         assert!(left_out(&source).is_empty());
-        let keys =
-            read("defaults: {identity: [~/.ssh/id, keys/one], host_keys: accept-new}\nhosts: {a: {}}\n");
+        let keys = read("hosts: {a: {identity: [~/.ssh/id, keys/one], host_keys: accept-new}}\n");
         let text = inventory_text(Some(&keys));
         let here = path::absolute("keys/one").unwrap();
         assert!(

@@ -72,16 +72,8 @@ pub(super) fn run_with(
     recording: Option<Recording>,
 ) -> Result<ExitCode, CliError> {
     let given = given.into();
-    runtime()?.block_on_then_leave(async { carry_out(plan, outputs, given, listen()?, recording).await })
-}
-
-/// Turns the process's signals into requests to stop: whoever has something to clean up does so first.
-pub(super) fn listen() -> Result<(StopSender, StopReceiver), CliError> {
-    let (stop, stopping) = engine::stop_channel();
-    let asked = stop.clone();
-    signals::listen(move |reason| asked.request(reason))
-        .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
-    Ok((stop, stopping))
+    runtime()?
+        .block_on_then_leave(async { carry_out(plan, outputs, given, signals::stops()?, recording).await })
 }
 
 /// Carries a plan out on the current runtime.

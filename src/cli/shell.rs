@@ -22,6 +22,7 @@ use crate::cli::prompt::PromptTerminal;
 use crate::cli::protected::{self, Guard};
 use crate::cli::runner::{self, Ready};
 use crate::cli::runtime::runtime;
+use crate::cli::signals;
 use crate::cli::tty::{Changed, TtyKeeper};
 use crate::engine::plan::Plan;
 use crate::engine::{self, Delivery, NotConnected, StopReceiver, planner};
@@ -58,7 +59,7 @@ pub(super) fn run(args: &ShellArgs) -> Result<u8, CliError> {
     let plan = plan(args, command.as_deref().unwrap_or_default())?;
     let command = command.map(Bytes::from);
     runtime()?.block_on_then_leave(async {
-        let (_, mut stopping) = runner::listen()?;
+        let (_, mut stopping) = signals::stops()?;
         let (plan, ready) = runner::prepare(plan, &mut PromptTerminal).await?;
         let Some(planned) = plan.hosts.first() else { return Err(CliError::input("no hosts selected")) };
         open(&ready, &planned.endpoint, command, &mut stopping).await

@@ -3,9 +3,20 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::error::CliError;
 use crate::cli::leaving;
 use crate::cli::process::is_ignored;
+use crate::engine::{self, StopReceiver, StopSender};
 use crate::model::outcome::CancelReason;
+
+/// Turns the process's signals into requests to stop: whoever has something to clean up does so first.
+pub(super) fn stops() -> Result<(StopSender, StopReceiver), CliError> {
+    let (stop, stopping) = engine::stop_channel();
+    let asked = stop.clone();
+    listen(move |reason| asked.request(reason))
+        .map_err(|source| CliError::Local { doing: "cannot listen for signals".to_owned(), source })?;
+    Ok((stop, stopping))
+}
 
 /// Passes on what the process's signals ask for for as long as the runtime lives.
 ///

@@ -3,7 +3,7 @@
 //! Writers take turns: SQLite's write-ahead log lets readers go on meanwhile, and a process that is killed leaves either
 //! all of what it saved or nothing.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl FleetFile {
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !path.metadata().map_err(failed)?.is_file() {
+                if is_pipe_or_device(&path.metadata().map_err(failed)?) {
                     return Err(FleetError::NotOurs(path.display().to_string()));
                 }
             }
@@ -62,9 +62,10 @@ impl FleetFile {
     /// There is none, it cannot be read, or is none of ours, or a later version's.
     pub fn open(path: &Path) -> Result<Self, FleetError> {
         match path.metadata() {
-            Ok(found) if found.is_file() => {}
-            // Opening a pipe could take for ever.
-            Ok(_) => return Err(FleetError::NotOurs(path.display().to_string())),
+            Ok(found) if is_pipe_or_device(&found) => {
+                return Err(FleetError::NotOurs(path.display().to_string()));
+            }
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(FleetError::Missing(path.display().to_string()));
             }
@@ -153,6 +154,11 @@ impl FleetFile {
         }
         Ok(file)
     }
+}
+
+/// What could be waited for without end when it is opened, or read.
+fn is_pipe_or_device(found: &Metadata) -> bool {
+    !found.is_file() && !found.is_dir()
 }
 
 fn is_busy(error: &Error) -> bool {

@@ -179,6 +179,11 @@ fn files_that_cannot_be_used_say_why() {
     let error = FleetFile::open(&broken).and_then(|file| file.hosts()).unwrap_err();
     assert!(matches!(error, FleetError::Damaged(_)), "{error}");
     assert!(said(error).1.contains(".recover"));
+    let pipe = folder.path().join("pipe.db");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    for error in [FleetFile::open(&pipe).unwrap_err(), FleetFile::create(&pipe).unwrap_err()] {
+        assert!(matches!(error, FleetError::NotOurs(_)), "{error}");
+    }
     let folder = folder.path().join("folder.db");
     fs::create_dir(&folder).unwrap();
     let error = FleetFile::create(&folder).unwrap_err();

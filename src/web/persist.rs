@@ -47,9 +47,9 @@ impl Untaken {
 
 /// How far an attempt has come, for whoever gives it up: a fragment behind "no answer within 30s".
 #[derive(Debug, Default)]
-pub struct Patience(Mutex<&'static str>);
+pub struct HandingOver(Mutex<&'static str>);
 
-impl Patience {
+impl HandingOver {
     /// It waits for this now.
     pub(super) fn for_(&self, what: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
@@ -74,7 +74,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn persist<T, F: Future<Output = Result<T, Untaken>>>(
     limit: Duration,
     mut attempt: impl FnMut() -> F,
-    waiting: &Patience,
+    waiting: &HandingOver,
 ) -> Result<T, Untaken> {
     let mut last: Option<Untaken> = None;
     let trying = async {

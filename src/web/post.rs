@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::model::text::{Sgr, beginning, sanitize};
 use crate::ssh::addresses;
 use crate::web::client::{WebAnswer, WebContent, WebRequest, WebWay, ask};
-use crate::web::persist::{Patience, Retrying, Untaken, persist};
+use crate::web::persist::{HandingOver, Retrying, Untaken, persist};
 use crate::web::trust::WebTrust;
 use crate::web::url::Url;
 
@@ -42,11 +42,11 @@ const REDIRECTS_MAX: usize = 5;
 ///
 /// It was not taken.
 pub async fn post(post: &WebPost, trust: &WebTrust, limit: Duration) -> Result<(), Untaken> {
-    let waiting = Patience::default();
+    let waiting = HandingOver::default();
     persist(limit, || once(post, trust, &waiting), &waiting).await
 }
 
-async fn once(post: &WebPost, trust: &WebTrust, waiting: &Patience) -> Result<(), Untaken> {
+async fn once(post: &WebPost, trust: &WebTrust, waiting: &HandingOver) -> Result<(), Untaken> {
     let mut url = post.url.clone();
     for _ in 0..=REDIRECTS_MAX {
         let answer = asked(post, &url, trust, waiting).await?;
@@ -63,7 +63,7 @@ async fn asked(
     post: &WebPost,
     url: &Url,
     trust: &WebTrust,
-    waiting: &Patience,
+    waiting: &HandingOver,
 ) -> Result<WebAnswer, Untaken> {
     let stream = dialled(&url.host, url.port, waiting).await?;
     waiting.for_("it was connected, and the answer did not come");
@@ -79,7 +79,7 @@ async fn asked(
 }
 
 /// Connects to the first address of a name that answers.
-pub(super) async fn dialled(host: &str, port: u16, waiting: &Patience) -> Result<TcpStream, Untaken> {
+pub(super) async fn dialled(host: &str, port: u16, waiting: &HandingOver) -> Result<TcpStream, Untaken> {
     waiting.for_("looking up its name");
     let found = addresses(host, port).await.map_err(|failure| Untaken::for_now(failure.message()))?;
     waiting.for_("connecting");

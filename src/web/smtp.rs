@@ -26,7 +26,7 @@ use crate::model::addressee::MailSecurity;
 use crate::model::secret::Secret;
 use crate::model::text::{Sgr, sanitize};
 use crate::web::mail::WrittenMail;
-use crate::web::persist::{Patience, Retrying, Untaken, persist};
+use crate::web::persist::{HandingOver, Retrying, Untaken, persist};
 use crate::web::post::dialled;
 use crate::web::tls::secured;
 use crate::web::trust::WebTrust;
@@ -73,7 +73,7 @@ pub async fn deliver(
     trust: &WebTrust,
     limit: Duration,
 ) -> Result<Vec<(String, String)>, Untaken> {
-    let waiting = Patience::default();
+    let waiting = HandingOver::default();
     persist(limit, || once(mail, server, trust, &waiting), &waiting).await
 }
 
@@ -81,7 +81,7 @@ async fn once(
     mail: &WrittenMail,
     server: &SmtpServer,
     trust: &WebTrust,
-    waiting: &Patience,
+    waiting: &HandingOver,
 ) -> Result<Vec<(String, String)>, Untaken> {
     let mut connection = connected(server, trust, waiting).await?;
     let result = handed_over(&mut connection, mail, server, waiting).await;
@@ -93,7 +93,7 @@ async fn once(
 async fn connected(
     server: &SmtpServer,
     trust: &WebTrust,
-    waiting: &Patience,
+    waiting: &HandingOver,
 ) -> Result<AsyncSmtpConnection, Untaken> {
     let hello = ClientId::Domain(server.hello.clone());
     let host = ascii(&server.host).map_err(Untaken::for_good)?;
@@ -152,7 +152,7 @@ async fn handed_over(
     connection: &mut AsyncSmtpConnection,
     mail: &WrittenMail,
     server: &SmtpServer,
-    waiting: &Patience,
+    waiting: &HandingOver,
 ) -> Result<Vec<(String, String)>, Untaken> {
     if let Some(login) = &server.login {
         waiting.for_("logging in");

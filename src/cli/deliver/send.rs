@@ -6,8 +6,8 @@ use futures::future::join_all;
 
 use crate::cli::deliver::parcel::{Parcel, ParcelContent};
 use crate::cli::error::{CliError, hide_also, talk};
-use crate::cli::runner;
 use crate::cli::runtime::runtime;
+use crate::cli::signals;
 use crate::engine::{Stop, StopReceiver};
 use crate::model::outcome::ExitCode;
 use crate::model::text::{Sgr, sanitize};
@@ -34,7 +34,7 @@ pub(in crate::cli) fn deliver_now(parcels: Vec<Parcel>, code: ExitCode) -> Resul
     }
     runtime()?.block_on_then_leave(async {
         // Kept to the end: without it nobody can ask to stop.
-        let (_stop, stopping) = runner::listen()?;
+        let (_stop, stopping) = signals::stops()?;
         Ok(deliver(parcels, None, &stopping, code).await)
     })
 }

@@ -16,7 +16,7 @@ use crate::cli::print::print;
 use crate::cli::protected::{self, Guard};
 use crate::cli::runtime::runtime;
 use crate::cli::{context, deliver};
-use crate::cli::{one_step, plan_view, runner};
+use crate::cli::{one_step, plan_view, signals};
 use crate::engine::StopReceiver;
 use crate::files::select::Selection;
 use crate::model::inventory::{HostName, Inventory};
@@ -79,7 +79,7 @@ pub(in crate::cli) fn run(args: &DiffArgs, color: Color) -> Result<ExitCode, Cli
     let style = screen.style;
     let compared = runtime()?.block_on_then_leave(async {
         // Kept to the end: without it nobody can ask to stop.
-        let (_stop, stopping) = runner::listen()?;
+        let (_stop, stopping) = signals::stops()?;
         let hosts: Vec<HostName> = plan.hosts.iter().map(|host| host.endpoint.name.clone()).collect();
         let (asking, plan) = DriftHosts::prepare(args, &inventory, &title, plan, stopping.clone()).await?;
         let names = if args.command.is_empty() { args.paths.clone() } else { vec![title.clone()] };

@@ -18,6 +18,7 @@ use crate::cli::probe::{letter, table};
 use crate::cli::prompt::PromptTerminal;
 use crate::cli::runner::{self, Ready};
 use crate::cli::runtime::runtime;
+use crate::cli::signals;
 use crate::engine::plan::Plan;
 use crate::engine::planner;
 use crate::engine::{Stop, StopReceiver};
@@ -45,7 +46,7 @@ pub(in crate::cli) fn run(args: &ProbeArgs) -> Result<ExitCode, CliError> {
             None => None,
         };
         // Kept to the end: without it nobody can ask to stop.
-        let (_stop, mut stopping) = runner::listen()?;
+        let (_stop, mut stopping) = signals::stops()?;
         let mut rounds = 0;
         let mut before = None;
         loop {

@@ -381,7 +381,7 @@ fn stopped(cause: StopCause, confirmed: bool, input: Option<Failure>) -> Failure
         .hint(if confirmed {
             "raise the step's `timeout`, or -T"
         } else {
-            "the server passed no signal on; `on_disconnect: kill` of the host ends its commands all the same"
+            "raise the step's `timeout`, or -T; where a server passes no signals on, `on_disconnect: kill` ends commands"
         }),
         StopCause::Idle(limit) => Failure::new(Kind::Idle, format!("silent for {}", show(limit)))
             .hint("raise the host's `idle_timeout`"),

@@ -414,7 +414,7 @@ async fn one_host_that_hangs_holds_up_nobody() {
       stuck  failed
 
     stuck: still running after <time>; it may still be running there [timeout]
-    hint: raise the step's `timeout`, or -T
+    hint: raise the step's `timeout`, or -T; where a server passes no signals on, `on_disconnect: kill` ends commands
 
     may still be running on stuck
     ");

@@ -587,6 +587,7 @@ fn what_the_screen_shows() {
     h1: 1 would be sent
     put app.conf → <there>/ · h1 · 1 ok  <time>
       h1  ok
+    dry run: h1 would change
     exit code: 0
     --- stderr
     h1 | --- <there>/app.conf

@@ -486,8 +486,9 @@ async fn every_command_with_reports_sends_them_alike() {
         let ran = fan.run(line.split(' '));
         assert_eq!(ran.code, Some(code), "{line}: {}", ran.snapshot());
     }
-    let subjects: Vec<String> =
-        server.mails().iter().map(|mail| header(mail, "Subject")[0].to_owned()).collect();
+    // How full the disks of this machine are is its own affair.
+    let short = |subject: &str| subject.split(", ").next().unwrap().to_owned();
+    let subjects: Vec<String> = server.mails().iter().map(|mail| short(header(mail, "Subject")[0])).collect();
     assert_eq!(
         subjects,
         [

@@ -92,7 +92,7 @@ fn whoever_only_looks_is_not_asked() {
         "ping -H web1,db1",
         "run mark -R prod --plan",
         "exec -R prod --plan -- touch marks/plan",
-        "jobs -R prod",
+        "jobs -H web1,db1",
         "jobs -R prod --clean --plan",
         "put -H web1 new marks/put --dry-run",
         "run mark -H web1 --dry-run",

@@ -166,7 +166,7 @@ colours: true
     fan.yaml:13:7: error: alias "sh": a shell command (help: a program named fan-sh on the PATH is a command of its own)
     fan.yaml:14:9: error: alias "half": a quote is not closed
     fan.yaml:15:3: error: alias "nothing" stands for nothing (help: write a command: exec -b -- uptime)
-    fan.yaml:16:1: error: unknown field "colours" (help: fields here: defaults, profiles, aliases)
+    fan.yaml:16:1: error: unknown field "colours" (help: fields here: defaults, profiles, aliases, reports, smtp)
     "#);
     // Help is there all the same.
     assert_eq!(fan.run(["--help"]).code, Some(0));

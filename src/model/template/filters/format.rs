@@ -11,7 +11,7 @@ pub(super) fn format(
     form: &Value,
     values: Rest<ValueOrKwargs>,
 ) -> Result<Value, Error> {
-    let asked = Asked::by(form.as_str().unwrap_or_default());
+    let asked = FormatDemand::by(form.as_str().unwrap_or_default());
     let lengths: Vec<usize> = values.iter().map(|value| length(value)).collect();
     // Each value is written once by its place, and as often as the text says by its name.
     let once = lengths.iter().fold(asked.room, |sum, length| sum.saturating_add(*length));
@@ -23,14 +23,14 @@ pub(super) fn format(
 }
 
 /// What a format asks for, whatever it is given.
-struct Asked {
+struct FormatDemand {
     /// Bytes of its own, with all widths and precisions.
     room: usize,
     /// Values by name.
     named: usize,
 }
 
-impl Asked {
+impl FormatDemand {
     fn by(form: &str) -> Self {
         let mut asked = Self { room: form.len(), named: 0 };
         let mut chars = form.chars().peekable();
