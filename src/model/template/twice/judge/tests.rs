@@ -414,7 +414,7 @@ fn values_are_followed_to_where_they_are_evaluated() {
         ("echo \"print('{{ v }}')\" | python3", false),
         ("awk -v x={{ v }} 'BEGIN { system(\"echo \" x) }'", false),
         ("sed \"s/x/{{ p }}/\" f", false),
-        ("sed 's/x/{{ v }}/e' f", true),
+        ("sed 's/x/{{ v }}/e' f", false),
         ("sed -e \"s|x|{{ p }}|\" -e 's/y/{{ name }}/' f", true),
         ("sed -i \"{{ text }}d\" f", false),
         ("sed -i \"1i {{ text }}\" f", true),
