@@ -303,6 +303,11 @@ impl Connector for SshConnector {
         Ok(Connected { session, timings, auth })
     }
 
+    async fn reconnect(&self, endpoint: &Endpoint) -> Result<Connected<SshSession>, ConnectError> {
+        endpoint.hops().skip(1).for_each(|gateway| self.gateways.get(gateway).forgive());
+        self.connect(endpoint).await
+    }
+
     async fn notice(&self) -> Notice {
         match self.noticed.lock().await.recv().await {
             Some(notice) => notice,

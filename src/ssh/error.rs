@@ -1,6 +1,6 @@
 //! Why there is no session, or no command in it, and whether trying again makes sense.
 
-use crate::model::outcome::Failure;
+use crate::model::outcome::{Failure, Kind};
 
 /// Why there is no session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,4 +44,18 @@ pub struct ExecError {
     pub failure: Failure,
     /// The request had been sent and its fate is not known: the command may run.
     pub may_have_started: bool,
+}
+
+/// Verdicts that time does not change, and refused logins, which may lock an account.
+pub fn is_verdict(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::HostKeyUnknown
+            | Kind::HostKeyChanged
+            | Kind::HostKeyRevoked
+            | Kind::HostKeyStore
+            | Kind::AuthFailed
+            | Kind::AuthExhausted
+            | Kind::KeyUnusable
+    )
 }

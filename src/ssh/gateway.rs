@@ -1,18 +1,21 @@
 //! Gateways (bastions, jump hosts): one connection each, opened once, shared by all hosts behind it.
 //!
 //! Single flight: the first host that needs a gateway opens it and the others wait. A gateway that broke is
-//! opened once more for hosts that have started nothing; a second death is final. Both are told once, as a
+//! opened once more for hosts that have started nothing; a second death is final, but for commands that outlive their
+//! connection and wait until it is back. Both are told once, as a
 //! [`Notice`], and not per host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use russh::client::Handle;
+use tokio::time::Instant;
 
 use crate::model::endpoint::Endpoint;
 use crate::model::inventory::HostName;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::error::{ConnectError, Retry};
+use crate::ssh::error::{ConnectError, Retry, is_verdict};
 use crate::ssh::handler::ClientHandler;
 use crate::ssh::login::Login;
 use crate::ssh::notice::{Notice, Notices};
@@ -21,6 +24,9 @@ use crate::ssh::{backoff, failure};
 
 /// Connections to one gateway in a run: the first, and one after it broke.
 const MAX_OPENINGS: u32 = 2;
+
+/// How long a gateway that was given up on is left alone.
+const FORGIVEN_AFTER: Duration = Duration::from_millis(200);
 
 /// All gateways of a run, by the whole way to them.
 #[derive(Default)]
@@ -44,8 +50,12 @@ enum Link {
     /// Not opened yet, or broken.
     Down,
     Up(Arc<Handle<ClientHandler>>),
-    /// It will not be tried again.
-    Dead(Failure),
+    /// It will not be tried again, unless someone asks for it and what was in the way may pass.
+    Dead {
+        failure: Failure,
+        since: Instant,
+        passes: bool,
+    },
 }
 
 impl Gateways {
@@ -77,13 +87,13 @@ impl Gateway {
         let mut state = self.state.lock().await;
         match &state.link {
             Link::Up(handle) if !handle.is_closed() => return Ok(Arc::clone(handle)),
-            Link::Dead(failure) => return Err(ConnectError::fatal(failure.clone())),
+            Link::Dead { failure, .. } => return Err(ConnectError::fatal(failure.clone())),
             Link::Up(_) | Link::Down => {}
         }
         let gateway = &endpoint.name;
         if state.openings >= MAX_OPENINGS {
             let failure = blame(endpoint, Failure::new(Kind::Gateway, "the connection broke again"));
-            state.link = Link::Dead(failure.clone());
+            state.link = Link::Dead { failure: failure.clone(), since: Instant::now(), passes: true };
             return Err(ConnectError::fatal(failure));
         }
         state.openings += 1;
@@ -104,12 +114,27 @@ impl Gateway {
                         continue;
                     }
                     let failure = error.failure;
+                    let passes = !is_verdict(failure.kind);
                     notices.tell(Notice::Failed { gateway: gateway.clone(), failure: failure.clone() });
                     let failure = blame(endpoint, failure);
-                    state.link = Link::Dead(failure.clone());
+                    state.link = Link::Dead { failure: failure.clone(), since: Instant::now(), passes };
                     return Err(ConnectError::fatal(failure));
                 }
             }
+        }
+    }
+}
+
+impl Gateway {
+    /// Lets a gateway that was given up on be opened once more, for one who waits until it is back. Refused logins and keys
+    /// stay refused, and hosts that wait for the same gateway try it no more often than one of them would.
+    pub(super) fn forgive(&self) {
+        // Who holds it is opening it.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        if let Link::Dead { since, passes: true, .. } = &state.link
+            && since.elapsed() >= FORGIVEN_AFTER
+        {
+            (state.link, state.openings) = (Link::Down, state.openings.min(MAX_OPENINGS - 1));
         }
     }
 }

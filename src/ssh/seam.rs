@@ -27,6 +27,14 @@ pub trait Connector: Send + Sync + 'static {
         endpoint: &Endpoint,
     ) -> impl Future<Output = Result<Connected<Self::Session>, ConnectError>> + Send;
 
+    /// Opens one again, for one who waits until the host is back: gateways that were given up on are tried anew.
+    fn reconnect(
+        &self,
+        endpoint: &Endpoint,
+    ) -> impl Future<Output = Result<Connected<Self::Session>, ConnectError>> + Send {
+        self.connect(endpoint)
+    }
+
     /// The next thing that concerns all hosts behind a gateway; never resolves when there is nothing more.
     /// Cancel-safe.
     fn notice(&self) -> impl Future<Output = Notice> + Send {

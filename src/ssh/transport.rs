@@ -59,6 +59,13 @@ impl Connector for Transports {
         self.ssh.waiting_for_agent()
     }
 
+    async fn reconnect(&self, endpoint: &Endpoint) -> Result<Connected<AnySession>, ConnectError> {
+        Ok(match endpoint.transport {
+            Transport::Ssh => self.ssh.reconnect(endpoint).await?.map(AnySession::Ssh),
+            Transport::Local => self.local.connect(endpoint).await?.map(AnySession::Local),
+        })
+    }
+
     async fn connect(&self, endpoint: &Endpoint) -> Result<Connected<AnySession>, ConnectError> {
         Ok(match endpoint.transport {
             Transport::Ssh => self.ssh.connect(endpoint).await?.map(AnySession::Ssh),

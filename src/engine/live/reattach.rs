@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::model::duration;
 use crate::model::endpoint::Endpoint;
 use crate::model::outcome::{Failure, Kind};
-use crate::ssh::error::Retry;
+use crate::ssh::error::{Retry, is_verdict};
 use crate::ssh::{Connector, ExecRequest, Session, backoff};
 
 /// Who goes back, and where to.
@@ -77,14 +77,14 @@ impl<C: Connector> WayBack<'_, C> {
             attempt += 1;
             let connected = match self.session.take() {
                 Some(session) => Ok(session),
-                None => connector.connect(endpoint).await.map(|connected| Arc::new(connected.session)),
+                None => connector.reconnect(endpoint).await.map(|connected| Arc::new(connected.session)),
             };
             let (failure, retry) = match connected {
                 Ok(session) => match session.exec(self.request.clone()).await {
                     Ok(exec) => return Ok(Back { session, exec }),
                     Err(error) => (error.failure, Retry::Soon),
                 },
-                Err(error) if is_final(error.failure.kind) => return Err(error.failure),
+                Err(error) if is_verdict(error.failure.kind) => return Err(error.failure),
                 Err(error) => (error.failure, error.retry),
             };
             *why = Some(failure);
@@ -94,18 +94,4 @@ impl<C: Connector> WayBack<'_, C> {
             tokio::time::sleep(pause).await;
         }
     }
-}
-
-/// Verdicts that time does not change, and refused logins, which may lock an account.
-fn is_final(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::HostKeyUnknown
-            | Kind::HostKeyChanged
-            | Kind::HostKeyRevoked
-            | Kind::HostKeyStore
-            | Kind::AuthFailed
-            | Kind::AuthExhausted
-            | Kind::KeyUnusable
-    )
 }
