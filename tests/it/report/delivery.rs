@@ -468,7 +468,7 @@ async fn every_command_with_reports_sends_them_alike() {
     let server = MailServer::start(&[]);
     let web = WebServer::plain().await;
     let reports = format!(
-        "reports:\n  ops: {{to: \"mailto:ops@example.com\", on: [failure, change], attach: []}}\n  hook: \"http://localhost:{}/\"\n",
+        "reports:\n  ops: {{to: \"mailto:ops@example.com\", on: [failure, change], attach: []}}\n  every: {{to: \"mailto:ops@example.com\", on: [always], attach: []}}\n  hook: \"http://localhost:{}/\"\n",
         web.port()
     );
     let fan = Fan::of(&sandbox).file("fan.yaml", smtp(server.port, "security: none") + &reports);
@@ -476,7 +476,7 @@ async fn every_command_with_reports_sends_them_alike() {
         ("diff -H all --report ops --report hook -- echo same", 0),
         ("diff -H all --report ops --report hook -- pwd", 10),
         ("facts -H all --save", 0),
-        ("fleet report hook ops", 0),
+        ("fleet report hook every", 0),
         ("exec -H all --report one.jsonl --report ops -- true", 0),
         ("report one.jsonl hook", 0),
         ("report merge one.jsonl -o hook", 0),
