@@ -259,7 +259,7 @@ fn a_deadline_and_an_interrupt_end_the_whole_group() {
     let file = spooling.folder.path().join("pid");
     let command = format!("sleep 1000 & echo $! > {}; wait", file.display());
     let fan = spooling.fan();
-    let ran = fan.run(["exec", "-H", "h1", "--durable", "-T", "1", "--", &command]);
+    let ran = fan.run(["exec", "-H", "h1", "--durable", "-T", "5", "--", &command]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("ended [timeout]"), "{}", ran.stderr);
     assert!(is_gone(process(&file)));
