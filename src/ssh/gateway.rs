@@ -44,6 +44,8 @@ pub(super) struct Gateway {
 struct GatewayState {
     openings: u32,
     link: Link,
+    /// Why there is none was told; whoever waits for it meets the same again and again.
+    told: bool,
 }
 
 enum Link {
@@ -62,7 +64,7 @@ impl Gateways {
     pub(super) fn get(&self, endpoint: &Endpoint) -> Arc<Gateway> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let gateway = all.entry(endpoint.route()).or_insert_with(|| {
-            let state = GatewayState { openings: 0, link: Link::Down };
+            let state = GatewayState { openings: 0, link: Link::Down, told: false };
             Arc::new(Gateway { state: tokio::sync::Mutex::new(state) })
         });
         Arc::clone(gateway)
@@ -102,7 +104,7 @@ impl Gateway {
             match login().await {
                 Ok(login) => {
                     let handle = Arc::new(login.handle);
-                    state.link = Link::Up(Arc::clone(&handle));
+                    (state.link, state.told) = (Link::Up(Arc::clone(&handle)), false);
                     let (timings, auth) = (login.timings, login.auth);
                     notices.tell(Notice::Connected { gateway: gateway.clone(), timings, auth });
                     return Ok(handle);
@@ -115,7 +117,9 @@ impl Gateway {
                     }
                     let failure = error.failure;
                     let passes = !is_verdict(failure.kind);
-                    notices.tell(Notice::Failed { gateway: gateway.clone(), failure: failure.clone() });
+                    if !std::mem::replace(&mut state.told, true) {
+                        notices.tell(Notice::Failed { gateway: gateway.clone(), failure: failure.clone() });
+                    }
                     let failure = blame(endpoint, failure);
                     state.link = Link::Dead { failure: failure.clone(), since: Instant::now(), passes };
                     return Err(ConnectError::fatal(failure));

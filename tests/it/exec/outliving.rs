@@ -2,6 +2,7 @@
 //! logins without a home, other fans. What was begun is counted on the host.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -132,12 +133,19 @@ fn a_gateway_that_is_restarted() {
     let fan = Fan::new().file("inventory.yaml", yaml);
     let started = fan.start(["exec", "-H", "h1", "--durable", "--", &place.waiting()]);
     await_text(&started, "h1 | one");
-    gateway.restart();
+    // It is tried until it is back, and what is in the way is told once.
+    gateway.stop();
+    let busy = TcpListener::bind(("127.0.0.1", gateway.port())).unwrap();
+    (0..6).for_each(|_| drop(busy.accept().unwrap()));
+    drop(busy);
+    gateway.start_again();
     await_text(&started, "reattached after");
     place.go();
     let ran = started.finish();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), "h1 | one\nh1 | two\n"), "{}", ran.stderr);
     assert_eq!(place.begun(), 1);
+    let told = ran.stderr.lines().filter(|line| line.starts_with("gateway gate: ")).count();
+    assert_eq!(told, 2, "lost, and not back at once: {}", ran.stderr);
 }
 
 #[test]
